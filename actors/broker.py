@@ -1,0 +1,119 @@
+"""Dramatiq's Redis broker with consumers that sleep until they are woken, and that outlive any fault of Redis.
+
+The stock consumer polls an empty queue at growing intervals, up to dramatiq_worker_timeout: at a second, a
+message waits half a second on average; at a few milliseconds, idle workers keep a core busy. Here enqueue also
+pushes onto a wake list, and an idle consumer blocks on that list. The list is a hint alone: when one is lost,
+the consumer looks by itself after the same timeout.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import dramatiq
+import redis
+from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
+from dramatiq.common import current_millis
+from dramatiq.errors import ConnectionClosed
+
+# More wake-ups than there are consumers to wake are of no use.
+_WAKE_UPS = 64
+_WAKE_TTL_MS = 60_000
+
+
+class WakingBroker(RedisBroker):
+    """A RedisBroker that wakes a consumer with each message it enqueues."""
+
+    def __init__(self, *, client: redis.Redis, middleware: Sequence[dramatiq.Middleware], **options: int) -> None:
+        """options: the stock broker's. The client's socket timeout bounds how long an idle consumer blocks."""
+        super().__init__(client=client, middleware=list(middleware), **options)
+
+    @property
+    def consumer_class(self) -> type["WakingConsumer"]:
+        """The consumer that can be woken."""
+        return WakingConsumer
+
+    def wake_key(self, queue_name: str) -> str:
+        """The list on which the consumers of this queue sleep."""
+        return f"{self.namespace}:{queue_name}.wake"
+
+    def do_enqueue(self, queue_name: str, message_id: str, data: bytes) -> None:
+        """Called by `enqueue`: the stock command, then the wake-up."""
+        self._dispatch("enqueue")(queue_name, message_id, data)
+        key = self.wake_key(queue_name)
+        with self.client.pipeline(transaction=False) as pipe:
+            pipe.lpush(key, 1)
+            pipe.ltrim(key, 0, _WAKE_UPS - 1)
+            pipe.pexpire(key, _WAKE_TTL_MS)
+            pipe.execute()
+
+
+class WakingConsumer(_RedisConsumer):
+    """A consumer that, where the stock one would sleep, blocks until a message is enqueued.
+
+    That is in `__next__` alone: it returns None when nothing came, as the stock one does after its sleep, and
+    the worker then looks after its delayed messages. So a consumer of a delay queue never blocks past the
+    earliest of those it holds.
+
+    Every fault of Redis is a ConnectionClosed to the worker, which then begins anew. The stock consumer lets a
+    timeout through, and its thread ends for good when a second one follows while it gives messages back.
+    """
+
+    def __init__(self, broker: WakingBroker, queue_name: str, prefetch: int, timeout: int) -> None:
+        super().__init__(broker, queue_name, prefetch, timeout)
+        self._delayed_until: dict[str, int] = {}
+
+    def __next__(self) -> dramatiq.MessageProxy | None:
+        with _faults_close():
+            if not self.message_cache:
+                if self.outstanding_message_count >= self.prefetch:
+                    # Full: as much as may be prefetched is being worked on.
+                    time.sleep(min(self.timeout, 20) / 1000)
+                    return None
+                self.message_cache = self.broker.do_fetch(
+                    self.queue_name, self.prefetch - self.outstanding_message_count
+                )
+                if not self.message_cache:
+                    self._sleep()
+                    return None
+            message: dramatiq.MessageProxy | None = super().__next__()
+        if message is not None and isinstance(message.options.get("eta"), (int, float)):
+            self._delayed_until[message.message_id] = int(message.options["eta"])
+        return message
+
+    def ack(self, message: dramatiq.MessageProxy) -> None:
+        """The stock one; the message is not waited for any more."""
+        self._delayed_until.pop(message.message_id, None)
+        with _faults_close():
+            super().ack(message)
+
+    def nack(self, message: dramatiq.MessageProxy) -> None:
+        """The stock one; the message is not waited for any more."""
+        self._delayed_until.pop(message.message_id, None)
+        with _faults_close():
+            super().nack(message)
+
+    def requeue(self, messages: Iterable[dramatiq.MessageProxy]) -> None:
+        """The stock one. Messages that cannot be given back return by Dramatiq's heartbeat, or the scan does."""
+        with _faults_close():
+            super().requeue(messages)
+
+    def _sleep(self) -> None:
+        patience = self.timeout
+        if self._delayed_until:
+            patience = min(patience, min(self._delayed_until.values()) - current_millis())
+        # Blocking past the socket's timeout would look like a dead connection.
+        socket_timeout: Any = self.broker.client.connection_pool.connection_kwargs.get("socket_timeout")
+        if socket_timeout is not None:
+            patience = min(patience, int(socket_timeout * 500))
+        if patience > 0:
+            self.broker.client.blpop([self.broker.wake_key(self.queue_name)], timeout=patience / 1000)
+
+
+@contextmanager
+def _faults_close() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError as error:
+        raise ConnectionClosed(error) from error

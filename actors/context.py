@@ -1,0 +1,49 @@
+"""What the actors of this process work with: installed once by the entry module, before the actors are imported."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import redis
+
+from publisher.domain.channel import Channel
+from publisher.publishing import Publisher
+from publisher.streams.outbound import OutboundStreams
+from publisher.telemetry import Telemetry
+from storage.database import Database
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything an actor or middleware needs.
+
+    stopping is set once the process was told to stop. progress tells the watchdog that a long actor lives.
+    """
+
+    publisher: Publisher
+    database: Database
+    redis: redis.Redis
+    streams: OutboundStreams
+    channels: Mapping[str, Channel]
+    telemetry: Telemetry
+    scan_interval: timedelta
+    retry_horizon: timedelta
+    audit_window: timedelta
+    stopping: threading.Event = field(default_factory=threading.Event)
+    progress: Callable[[], None] = lambda: None
+
+
+_installed: list[Context] = []
+
+
+def install(context: Context) -> None:
+    """Makes this the context of every actor of this process, in the place of any before it."""
+    _installed[:] = [context]
+
+
+def context() -> Context:
+    """The installed context. Raises RuntimeError if there is none: an actor ran outside an entry module."""
+    if not _installed:
+        raise RuntimeError("no context is installed: start workers with 'dramatiq publisher.actors'")
+    return _installed[0]

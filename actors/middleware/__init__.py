@@ -1,0 +1,1 @@
+"""What keeps a worker process honest: one middleware a file."""

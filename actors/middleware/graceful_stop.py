@@ -1,0 +1,37 @@
+"""The first SIGTERM stops a worker gracefully; repeats of it change nothing (R5, R17)."""
+
+import signal
+import threading
+from types import FrameType
+
+import dramatiq
+import structlog
+
+_log = structlog.get_logger()
+
+
+class GracefulStop(dramatiq.Middleware):
+    """Sets `stopping` at the first SIGTERM, and keeps a second one from Dramatiq.
+
+    A platform signals the whole process group, and Dramatiq's master forwards its own to the same workers;
+    Dramatiq takes the second for a wish to be killed at once, and would cut the work short.
+    """
+
+    def __init__(self, stopping: threading.Event) -> None:
+        self._stopping = stopping
+
+    def after_process_boot(self, broker: dramatiq.Broker) -> None:
+        """Puts itself before Dramatiq's handler."""
+        stock = signal.getsignal(signal.SIGTERM)
+
+        def handle(signum: int, frame: FrameType | None) -> None:
+            if not self._stopping.is_set():
+                self._stopping.set()
+                if callable(stock):
+                    stock(signum, frame)
+
+        signal.signal(signal.SIGTERM, handle)
+
+    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        """Also without a signal, no new work is begun once the worker stops."""
+        self._stopping.set()

@@ -1,0 +1,23 @@
+"""Dramatiq's Prometheus middleware, served where the settings say."""
+
+import os
+from collections.abc import Callable
+
+from dramatiq.middleware.prometheus import Prometheus
+
+from publisher.telemetry import metrics_directory, serve_workers
+
+
+class WorkerMetrics(Prometheus):
+    """The stock counters of messages and ours of routes, together, on PUBLISHER_METRICS_PORT."""
+
+    @property
+    def forks(self) -> list[Callable[[], int]]:
+        """One process beside the workers serves what they all count."""
+        return [serve]
+
+
+def serve() -> int:
+    """Runs in the master's fork, which has read nothing: hence the environment. Ends when signalled."""
+    serve_workers(int(os.environ["PUBLISHER_METRICS_PORT"]), metrics_directory(os.getppid()))
+    return 0

@@ -1,0 +1,39 @@
+"""Workers scan by themselves when nobody else does (R14a)."""
+
+import threading
+
+import dramatiq
+import structlog
+
+from actors import scan_runs
+from actors.context import context
+from actors.routes import drain
+from publisher.domain.errors import PublisherError
+
+_log = structlog.get_logger()
+
+
+class SelfScan(dramatiq.Middleware):
+    """Scans every channel that has seen no scan for three intervals, in a thread of its own.
+
+    Directly and not by message, so that it also helps when Dramatiq's queues are lost or too long. One worker
+    of all takes each silence.
+    """
+
+    def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        """Starts looking, once an interval."""
+        threading.Thread(target=self._run, name="self-scan", daemon=True).start()
+
+    def _run(self) -> None:
+        service = context()
+        while not service.stopping.wait(service.scan_interval.total_seconds()):
+            for channel in service.channels:
+                self._look(channel)
+
+    def _look(self, channel: str) -> None:
+        try:
+            if scan_runs.claim_silence(channel):
+                _log.info("no scan for three intervals: scanning by itself", channel=channel)
+                drain(channel)
+        except PublisherError as error:
+            _log.warning("a scan failed and will be repeated", channel=channel, error=str(error))

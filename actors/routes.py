@@ -1,0 +1,137 @@
+"""Publishing by message: a scan of a channel, and the publishing of given routes (spec section 4).
+
+A message is a wake-up, never the record that work is due: whatever Dramatiq loses, the next scan finds (R14).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from typing import Any, ParamSpec, TypeVar
+
+import dramatiq
+import structlog
+
+from actors import scan_runs
+from actors.context import context
+from publisher.domain.errors import PublisherError
+from publisher.publishing import Report
+from publisher.streams.connection import translated
+
+_log = structlog.get_logger()
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# Dramatiq's own limit for a delay; a longer horizon changes nothing but who wakes whom.
+_LONGEST_DELAY = timedelta(days=7) - timedelta(minutes=1)
+
+
+class RouteDeadLettered(Exception):
+    """Raised once routes are dead letters in PostgreSQL, so that Dramatiq dead-letters their message too.
+
+    Named in `throws`: expected, not retried, and shown by every tool that shows Dramatiq's dead letters.
+    """
+
+
+class ChannelActor(dramatiq.Actor[P, R]):
+    """An actor whose first argument is a channel, and whose messages go to that channel's queue (R16)."""
+
+    def message_with_options(
+        self, *, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None, **options: Any
+    ) -> dramatiq.Message[R]:
+        """A message on the queue of the channel in its first argument."""
+        message: dramatiq.Message[R] = super().message_with_options(args=args, kwargs=kwargs, **options)
+        return message.copy(queue_name=args[0])
+
+
+# The queue named here is only where the actor is declared: ChannelActor puts each message on its channel's.
+@dramatiq.actor(actor_class=ChannelActor, queue_name="email", throws=RouteDeadLettered)
+def scan_due_routes(channel: str, run: str | None = None) -> None:
+    """Publishes a batch of the channel's due routes, and sends itself again while there are more.
+
+    run: the id of an ad-hoc scan that someone waits for (see `scan_runs`).
+    """
+    scan_runs.note_scan(channel)
+    report = Report()
+    try:
+        report = context().publisher.publish_due(channel, on_more=lambda: as_hint(send_scan, channel, run))
+    finally:
+        if run is not None:
+            scan_runs.finish(run, report)
+    follow_up(channel, report)
+
+
+@dramatiq.actor(actor_class=ChannelActor, queue_name="email", throws=RouteDeadLettered)
+def publish_routes(channel: str, ids: Sequence[int]) -> None:
+    """Publishes those of these routes that are due and free; the others end quietly."""
+    report = context().publisher.publish_these(channel, ids)
+    if report.more:
+        as_hint(send_scan, channel)
+    follow_up(channel, report, retry_this_message=True)
+
+
+def send_scan(channel: str, run: str | None = None) -> None:
+    """Enqueues a scan of the channel. One that waits too long is dropped: a later one covers it (AgeLimit).
+
+    Raises RedisUnavailable or RedisRefused.
+    """
+    if run is not None:
+        scan_runs.begin(run)
+    max_age = context().scan_interval * 3
+    with translated():
+        scan_due_routes.send_with_options(
+            args=(channel,), kwargs={"run": run} if run else {}, max_age=round(max_age.total_seconds() * 1000)
+        )
+
+
+def send_publish(channel: str, ids: Sequence[int], delay: timedelta | None = None) -> None:
+    """Enqueues the publishing of these routes, at once or after the delay.
+
+    Raises RedisUnavailable or RedisRefused.
+    """
+    milliseconds = None if delay is None else round(delay.total_seconds() * 1000)
+    with translated():
+        publish_routes.send_with_options(args=(channel, list(ids)), delay=milliseconds)
+
+
+def as_hint(send: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Sends, and goes on if that fails: the scan finds what no message speaks of (R14)."""
+    try:
+        send(*args, **kwargs)
+    except PublisherError as error:
+        _log.warning("a message was not sent; the next scan does without it", error=str(error))
+
+
+def follow_up(channel: str, report: Report, *, retry_this_message: bool = False) -> None:
+    """Maps the domain's outcomes onto Dramatiq (spec section 4).
+
+    Routes due again within the retry horizon get a message at that time; those beyond it are left to the scan,
+    since Dramatiq keeps delayed messages in a worker's memory. Raises dramatiq.Retry for the message itself if
+    it may be the retry, and RouteDeadLettered if routes became dead letters.
+    """
+    retries = _by_delay(report.rescheduled, min(context().retry_horizon, _LONGEST_DELAY))
+    itself = retries.pop(0) if retries and retry_this_message and not report.dead_lettered else None
+    for delay, ids in retries:
+        as_hint(send_publish, channel, ids, delay)
+    if report.dead_lettered:
+        raise RouteDeadLettered(f"{len(report.dead_lettered)} routes: {list(report.dead_lettered[:20])}")
+    if itself is not None:
+        raise dramatiq.Retry(delay=round(itself[0].total_seconds() * 1000))
+
+
+def _by_delay(rescheduled: Iterable[tuple[int, timedelta]], horizon: timedelta) -> list[tuple[timedelta, list[int]]]:
+    """Route keys by the time until they are due again, the soonest first."""
+    groups: dict[timedelta, list[int]] = {}
+    for id_, delay in rescheduled:
+        if delay <= horizon:
+            groups.setdefault(delay, []).append(id_)
+    return sorted(groups.items())
+
+
+def drain(channel: str) -> None:
+    """Scans a channel here and now, until nothing is due or the process is told to stop (R14a)."""
+    more = True
+    while more and not context().stopping.is_set():
+        scan_runs.note_scan(channel)
+        report = context().publisher.publish_due(channel)
+        for delay, ids in _by_delay(report.rescheduled, min(context().retry_horizon, _LONGEST_DELAY)):
+            as_hint(send_publish, channel, ids, delay)
+        more = report.more

@@ -1,0 +1,16 @@
+"""The worker's entry module: `dramatiq publisher.actors`."""
+
+import os
+import sys
+
+from publisher.bootstrap import configure_logs, install_context, load_settings
+from publisher.domain.errors import SettingsError
+
+try:
+    _settings = load_settings()
+except SettingsError as error:
+    # Straight to the terminal: Dramatiq's pipe to its master may be gone before it is read.
+    os.write(2, f"publisher: {error}\n".encode())
+    sys.exit(2)
+configure_logs(_settings)
+install_context(_settings, "worker")

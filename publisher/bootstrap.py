@@ -1,0 +1,153 @@
+"""The composition: settings in, everything a process works with out. Opens no connection; each opens on first use."""
+
+import os
+import random
+import threading
+from collections.abc import Mapping
+from datetime import timedelta
+
+import dramatiq
+import redis
+import structlog
+from dramatiq.middleware import AgeLimit, Retries
+
+from actors.broker import WakingBroker
+from actors.context import Context, install
+from actors.middleware.graceful_stop import GracefulStop
+from actors.middleware.watchdog import Watchdog
+from publisher import logs
+from publisher.channels.registry import discover_channels
+from publisher.publishing import Publisher
+from publisher.settings import Settings
+from publisher.streams.connection import open_redis
+from publisher.streams.outbound import OutboundStreams
+from publisher.telemetry import Telemetry, metrics_directory
+from storage.database import Database
+
+# An ordinary exception's message is tried this often; then the scan alone looks after its routes.
+_MESSAGE_TRIES = 20
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process, with every channel that is installed. Raises SettingsError."""
+    return Settings.from_environ(os.environ if environ is None else environ, discover_channels())
+
+
+def configure_logs(settings: Settings) -> None:
+    """Sends this process's logs where the settings say."""
+    logs.configure(level=settings.log_level, format=settings.log_format, addresses=settings.log_addresses)
+    if settings.unknown_variables:
+        structlog.get_logger().warning("unknown settings are ignored", variables=list(settings.unknown_variables))
+
+
+def open_database(settings: Settings, role: str, *, pool_size: int = 16) -> Database:
+    """PostgreSQL, with the timeouts that fit the lease. role names this process in pg_stat_activity."""
+    return Database(
+        settings.database_url,
+        application_name=f"publisher-{role}",
+        connect_timeout=settings.timeouts.connect,
+        statement_timeout=settings.timeouts.statement,
+        pool_size=pool_size,
+    )
+
+
+def open_patient_database(settings: Settings, role: str) -> Database:
+    """PostgreSQL without statement timeouts, for migrations."""
+    return Database(settings.database_url, application_name=f"publisher-{role}", statement_timeout=None)
+
+
+def open_client(settings: Settings, role: str, timeout: timedelta | None = None) -> redis.Redis:
+    """A Redis client with the timeout that fits the lease, or another."""
+    return open_redis(
+        settings.redis_url,
+        timeout=timeout or settings.timeouts.redis,
+        client_name=f"publisher-{role}",
+        tls=settings.redis_tls,
+        ca_file=settings.redis_ca_file,
+    )
+
+
+def install_context(settings: Settings, role: str) -> Context:
+    """Composes what the actors work with, sets Dramatiq's broker, and imports the actors onto it.
+
+    The order matters: an actor that is imported before the broker is set binds to one on localhost.
+    """
+    stopping = threading.Event()
+    watchdog = Watchdog(settings.route_lease_ttl * 1.5)
+    broker = _broker(settings, role, stopping, watchdog)
+    telemetry = Telemetry()
+    database = open_database(settings, role)
+    client = open_client(settings, role)
+    streams = OutboundStreams(client, settings.dedup_window)
+    publisher = Publisher(
+        database,
+        streams,
+        settings.channels,
+        telemetry,
+        lease_ttl=settings.route_lease_ttl,
+        batch_size=settings.batch_size,
+        backoff=settings.backoff,
+        roll=random.random,
+        stopping=stopping.is_set,
+    )
+    context = Context(
+        publisher=publisher,
+        database=database,
+        redis=client,
+        streams=streams,
+        channels=settings.channels,
+        telemetry=telemetry,
+        scan_interval=settings.scan_interval,
+        retry_horizon=settings.retry_horizon,
+        audit_window=settings.effective_audit_window,
+        stopping=stopping,
+        progress=watchdog.beat,
+    )
+    install(context)
+    dramatiq.set_broker(broker)
+    _declare_actors(broker, settings)
+    return context
+
+
+def _broker(settings: Settings, role: str, stopping: threading.Event, watchdog: Watchdog) -> WakingBroker:
+    # No TimeLimit and no Shutdown: their interrupts tear connections. Every call has a timeout instead.
+    middleware: list[dramatiq.Middleware] = [
+        AgeLimit(),
+        Retries(
+            min_backoff=round(settings.route_backoff_min.total_seconds() * 1000),
+            max_backoff=round(settings.route_backoff_max.total_seconds() * 1000),
+            retry_when=lambda tries, error: isinstance(error, dramatiq.Retry) or tries < _MESSAGE_TRIES,
+        ),
+        watchdog,
+    ]
+    if role == "worker":
+        middleware.append(GracefulStop(stopping))
+        if settings.metrics_port:
+            middleware.append(_worker_metrics())
+    return WakingBroker(
+        # Longer than the attempt's own timeout: idle consumers block here.
+        client=open_client(settings, f"{role}-queue", max(settings.timeouts.redis, timedelta(seconds=3))),
+        middleware=middleware,
+        # A killed worker's messages come back in half a minute, not in many (they are hints all the same).
+        heartbeat_timeout=15_000,
+        maintenance_chance=100_000,
+    )
+
+
+def _worker_metrics() -> dramatiq.Middleware:
+    directory = metrics_directory(os.getppid())
+    os.makedirs(directory, exist_ok=True)  # noqa: PTH103
+    # Read by prometheus_client and by Dramatiq's middleware when they are imported: so both come after this.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.environ["dramatiq_prom_db"] = directory  # noqa: SIM112
+    from actors.middleware.metrics import WorkerMetrics
+
+    return WorkerMetrics()
+
+
+def _declare_actors(broker: WakingBroker, settings: Settings) -> None:
+    from actors import maintenance, routes  # noqa: F401
+    from actors.middleware.self_scan import SelfScan
+
+    broker.add_middleware(SelfScan())
+    for name in settings.channels:
+        broker.declare_queue(name)

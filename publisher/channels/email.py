@@ -1,0 +1,64 @@
+"""Email: delivery commands for the Mail Service (spec section 6)."""
+
+import json
+
+from publisher.domain.channel import Channel, Command
+from publisher.domain.errors import EncodingError
+from publisher.domain.instants import to_milliseconds
+from publisher.domain.intent import Recipient
+from publisher.domain.notification import Notification, Route
+
+
+def encode(notification: Notification, route: Route) -> Command:
+    """The Mail Service's delivery command, deterministic (R22).
+
+    The payload's text goes in as it stands: no number or key of it is rewritten on the way.
+    Raises EncodingError for an address that no mail can go to (R23).
+    """
+    address = _checked(route.resolved_email)
+    locale = route.resolved_locale or "en"
+    payload = (
+        f'{{"to":[{json.dumps(address)}],"cc":[],"bcc":[],"reply_to":[],'
+        f'"template_id":{json.dumps(notification.notification_type)},"locale":{json.dumps(locale)},'
+        f'"variables":{notification.payload},"attachments":[]}}'
+    )
+    fields = [
+        ("delivery_id", route.delivery_id),
+        ("source", "notification"),
+        ("payload_mode", "template"),
+        ("idempotency_key", f"notification:{route.delivery_id}"),
+        ("requested_at_ms", str(to_milliseconds(notification.accepted_at))),
+        ("payload_json", payload),
+    ]
+    if notification.request_id is not None:
+        fields.append(("request_id", notification.request_id))
+    if notification.trace_id is not None:
+        fields.append(("trace_id", notification.trace_id))
+    return Command(tuple(fields))
+
+
+def _checked(address: str | None) -> str:
+    if not address:
+        raise EncodingError("the route has no email address")
+    if "\r" in address or "\n" in address:
+        raise EncodingError("the email address holds a line break")
+    local, _, domain = address.partition("@")
+    if address.count("@") != 1 or not local.strip() or not domain.strip():
+        raise EncodingError("the email address must have exactly one @, and text on both sides of it")
+    return address
+
+
+def has_email(recipient: Recipient) -> bool:
+    """True if the recipient has an address, whatever it looks like: a bad one fails in `encode` (R19, R23)."""
+    return recipient.email is not None
+
+
+EMAIL = Channel(
+    name="email",
+    stream="mail:delivery_commands",
+    encode=encode,
+    reaches=has_email,
+    max_attempts=16,
+    stream_max_len=0,
+    stream_failure="mail_stream_publish_failed",
+)

@@ -1,0 +1,83 @@
+"""A channel: where its commands go and how a notification becomes one (R22–R24)."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from publisher.domain.backoff import Backoff
+from publisher.domain.errors import EncodingError
+from publisher.domain.notification import Notification, Route
+
+if TYPE_CHECKING:
+    from publisher.domain.intent import Recipient
+
+COMMAND_SIZE_LIMIT = 1024 * 1024
+CHANNEL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What goes on a channel's stream: field names and values, in order."""
+
+    fields: tuple[tuple[str, str], ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all names and values in UTF-8."""
+        return sum(len(name.encode()) + len(value.encode()) for name, value in self.fields)
+
+
+def has_user_id(recipient: "Recipient") -> bool:
+    """True if the recipient is a known user."""
+    return recipient.user_id is not None
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One way to reach a recipient (R24).
+
+    name: lower-case letters, digits, - and _; also the name of its Dramatiq queue (R16).
+    stream: the Redis stream of its commands.
+    encode: makes the command; deterministic (R22); raises EncodingError where none can be made.
+    reaches: whether a recipient has an address here; if not, the route is skipped at acceptance (R3).
+    max_attempts: at least 1. backoff: None takes the service's own (R9).
+    stream_max_len: the stream is trimmed to about this many entries as it is written; 0 never (R13).
+    stream_failure: the classification of an attempt that the stream refused (R7).
+    """
+
+    name: str
+    stream: str
+    encode: Callable[[Notification, Route], Command]
+    reaches: Callable[["Recipient"], bool] = has_user_id
+    max_attempts: int = 6
+    backoff: Backoff | None = None
+    stream_max_len: int = 0
+    stream_failure: str = field(default="")
+
+    def __post_init__(self) -> None:
+        if not CHANNEL_NAME.fullmatch(self.name):
+            raise ValueError(f"channel name {self.name!r} must match {CHANNEL_NAME.pattern}")
+        if not self.stream.strip():
+            raise ValueError(f"channel {self.name} needs a stream")
+        if self.max_attempts < 1 or self.stream_max_len < 0:
+            raise ValueError(f"channel {self.name} needs max_attempts >= 1 and stream_max_len >= 0")
+        if not self.stream_failure:
+            object.__setattr__(self, "stream_failure", f"{self.name}_stream_publish_failed")
+
+    def command(self, notification: Notification, route: Route) -> Command:
+        """The command of this route (R6), at most 1 MiB of valid UTF-8.
+
+        Raises EncodingError, also for whatever else the encoder raised: a third party's bug is this
+        route's failure and no one else's (R7, R11).
+        """
+        try:
+            command = self.encode(notification, route)
+            size = command.size
+        except EncodingError:
+            raise
+        except Exception as error:
+            raise EncodingError(f"the {self.name} encoder raised {type(error).__name__}: {error}") from error
+        if size > COMMAND_SIZE_LIMIT:
+            raise EncodingError(f"the command is {size} bytes, over the limit of {COMMAND_SIZE_LIMIT}")
+        return command

@@ -1,0 +1,70 @@
+"""Every error this service raises, sorted by what the caller must do.
+
+PublisherError
+├── SettingsError        fix the environment, start again
+├── NotFound             name something that exists
+├── BadRequest           ask for something that makes sense
+├── Unavailable          wait and try again: a server did not answer, or not in time
+│   ├── DatabaseUnavailable
+│   └── RedisUnavailable
+├── Refused              a server answered, and said no: the same request would fail again
+│   ├── DatabaseRefused
+│   └── RedisRefused
+├── SchemaOutdated       run `publisher migrate`
+├── EncodingError        this notification makes no command on this channel (R7)
+└── RouteError           a bug or a damaged database: read the message, it names the routes (R10)
+
+An expected outcome is a value, never an error: a malformed intent, a conflict, a refused append.
+"""
+
+
+class PublisherError(Exception):
+    """The base of all errors of this service. Its text is one line that a person can act on."""
+
+
+class SettingsError(PublisherError):
+    """The environment is wrong. The text names every variable at fault and the rule it breaks."""
+
+
+class NotFound(PublisherError):
+    """Nothing has this id."""
+
+
+class BadRequest(PublisherError):
+    """The request contradicts itself or the state it asks to change."""
+
+
+class Unavailable(PublisherError):
+    """A server could not be reached, or did not answer in time. Whether it acted is unknown."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """PostgreSQL could not be reached or did not answer in time."""
+
+
+class RedisUnavailable(Unavailable):
+    """Redis could not be reached or did not answer in time."""
+
+
+class Refused(PublisherError):
+    """A server answered and refused. Nothing was changed."""
+
+
+class DatabaseRefused(Refused):
+    """PostgreSQL refused the statement: its data or a constraint. The unit was rolled back."""
+
+
+class RedisRefused(Refused):
+    """Redis answered a command with an error."""
+
+
+class SchemaOutdated(PublisherError):
+    """A table or column is missing: the schema is older than the code."""
+
+
+class EncodingError(PublisherError):
+    """This notification and route make no valid command (R7, R23)."""
+
+
+class RouteError(PublisherError):
+    """Something that cannot happen did, for the routes named in the text (R10)."""

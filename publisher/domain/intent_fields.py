@@ -1,0 +1,217 @@
+"""The fields of an intents entry, one by one: types, lengths, and what no field may hold (spec section 5, R19)."""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal, NoReturn, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainValidator, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from publisher.domain.instants import from_milliseconds
+
+PAYLOAD_LIMIT = 256 * 1024
+# No spec number: a thousand recipients at the length of their fields fit several times.
+JSON_LIMIT = 4 * 1024 * 1024
+DEPTH_LIMIT = 64
+R = TypeVar("R")
+
+# C0, DEL and C1, and halves of surrogate pairs, which are no characters and cannot be written as UTF-8.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_MILLISECONDS = re.compile(r"[0-9]{1,14}", re.ASCII)
+
+
+def _printable(text: str) -> str:
+    if _UNPRINTABLE.search(text):
+        raise PydanticCustomError("control_character", "must not hold control characters")
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise PydanticCustomError("invalid_field", "must not be blank")
+    return text
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is out of range")
+    return number
+
+
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("an object names a member twice")
+    return members
+
+
+def _depth(value: object) -> int:
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        level = [
+            child
+            for container in level
+            if isinstance(container, (dict, list))
+            for child in (container.values() if isinstance(container, dict) else container)
+        ]
+    return depth
+
+
+def _load(text: object, limit: int) -> object:
+    if not isinstance(text, str):
+        raise PydanticCustomError("invalid_json", "must be JSON text")
+    if len(text.encode(errors="surrogatepass")) > limit:
+        raise PydanticCustomError("too_large", "must be at most {limit} bytes", {"limit": limit})
+    try:
+        value = json.loads(text, object_pairs_hook=_unique_keys, parse_float=_finite, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise PydanticCustomError("invalid_json", "is nested too deeply") from None
+    except ValueError as error:
+        # A decoder's message says where, never what: JSONDecodeError.msg holds no part of the document.
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        raise PydanticCustomError("invalid_json", "is not valid JSON: {reason}", {"reason": reason}) from None
+    if _depth(value) > DEPTH_LIMIT:
+        raise PydanticCustomError("invalid_json", "is nested too deeply")
+    return value
+
+
+def _json(text: object) -> object:
+    return _load(text, JSON_LIMIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A payload's text as it came, and the one form that every equal payload has."""
+
+    text: str
+    canonical: str
+
+
+def _payload(text: object) -> Payload:
+    value = _load(text, PAYLOAD_LIMIT)
+    if not isinstance(value, dict):
+        raise PydanticCustomError("invalid_field", "must be a JSON object")
+    return Payload(str(text), json.dumps(value, sort_keys=True, separators=(",", ":")))
+
+
+def _instant(text: object) -> datetime:
+    if not isinstance(text, str) or not _MILLISECONDS.fullmatch(text):
+        raise PydanticCustomError("invalid_field", "must be Unix milliseconds, digits alone")
+    return from_milliseconds(int(text))
+
+
+# The length stands first: pydantic then checks it on the string itself, and says so in its own words.
+_PRINTABLE = AfterValidator(_printable)
+_NOT_BLANK = AfterValidator(_not_blank)
+Producer = Annotated[str, StringConstraints(max_length=64), _PRINTABLE, _NOT_BLANK]
+Reference = Annotated[str, StringConstraints(max_length=256), _PRINTABLE, _NOT_BLANK]
+Address = Annotated[str, StringConstraints(max_length=512), _PRINTABLE]
+Locale = Annotated[str, StringConstraints(max_length=64), _PRINTABLE]
+TraceText = Annotated[str, StringConstraints(max_length=128), _PRINTABLE]
+ChannelName = Annotated[str, StringConstraints(max_length=64), _PRINTABLE]
+
+_STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class UserRecipient(BaseModel):
+    """A recipient of audience kind `user`. A blank email address is none."""
+
+    model_config = _STRICT
+
+    user_id: Reference
+    email: Annotated[Address | None, AfterValidator(lambda email: email or None)] = None
+    locale: Locale | None = None
+
+
+class AddressRecipient(BaseModel):
+    """A recipient of audience kind `admin_email`."""
+
+    model_config = _STRICT
+
+    email: Annotated[Address, _NOT_BLANK]
+    locale: Locale | None = None
+
+    @property
+    def user_id(self) -> None:
+        """None: an address is no user."""
+        return
+
+
+def _distinct_users(recipients: list[UserRecipient]) -> list[UserRecipient]:
+    return _distinct(recipients, [recipient.user_id for recipient in recipients])
+
+
+def _distinct_addresses(recipients: list[AddressRecipient]) -> list[AddressRecipient]:
+    return _distinct(recipients, [recipient.email for recipient in recipients])
+
+
+def _distinct(recipients: list[R], references: list[str]) -> list[R]:
+    if not 1 <= len(recipients) <= 1000:
+        raise PydanticCustomError("too_large" if recipients else "invalid_field", "must name 1 to 1,000 recipients")
+    if len(set(references)) < len(references):
+        raise PydanticCustomError("duplicate_recipient", "names a recipient twice")
+    return recipients
+
+
+def _distinct_channels(names: list[str] | None) -> list[str]:
+    if not names or len(set(names)) < len(names):
+        raise PydanticCustomError("invalid_field", "must name at least one channel, and none twice")
+    return names
+
+
+class IntentFields(BaseModel):
+    """The fields common to both audience kinds, named as they stand on the stream."""
+
+    model_config = _STRICT
+
+    notification_type: Annotated[str, StringConstraints(pattern=r"^[a-z0-9._-]{1,128}\z")]
+    producer: Producer
+    audience_kind: Literal["user", "admin_email"]
+    channels_json: Annotated[list[ChannelName] | None, BeforeValidator(_json), AfterValidator(_distinct_channels)] = (
+        None
+    )
+    idempotency_key: Reference
+    occurred_at_ms: Annotated[datetime, PlainValidator(_instant)]
+    payload_json: Annotated[Payload, PlainValidator(_payload)]
+    request_id: TraceText | None = None
+    trace_id: TraceText | None = None
+
+    @property
+    def recipients(self) -> Sequence[UserRecipient | AddressRecipient]:
+        """At least one, no two alike."""
+        raise NotImplementedError
+
+
+class UserFields(IntentFields):
+    """An intent for users."""
+
+    recipients_json: Annotated[list[UserRecipient], BeforeValidator(_json), AfterValidator(_distinct_users)]
+
+    @property
+    def recipients(self) -> Sequence[UserRecipient]:
+        """At least one, no two with the same user id."""
+        return self.recipients_json
+
+
+class AddressFields(IntentFields):
+    """An intent for addresses."""
+
+    recipients_json: Annotated[list[AddressRecipient], BeforeValidator(_json), AfterValidator(_distinct_addresses)]
+
+    @property
+    def recipients(self) -> Sequence[AddressRecipient]:
+        """At least one, no two with the same address."""
+        return self.recipients_json
+
+
+FIELDS_BY_AUDIENCE: Mapping[str, type[IntentFields]] = {"user": UserFields, "admin_email": AddressFields}

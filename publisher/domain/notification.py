@@ -1,0 +1,108 @@
+"""What is kept: a notification, its routes, and the table of what may happen to a route (R1, R3)."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+# R1: fixed for ever. Changing it would give every known notification a new id.
+NOTIFICATION_NAMESPACE = uuid.UUID("6f0f3a52-3a63-5d6e-9c0e-2b6f7a0c9d11")
+
+
+class RouteStatus(StrEnum):
+    """Where a route stands (R3)."""
+
+    PENDING = "pending"
+    FAILED = "failed"
+    PUBLISHED = "published"
+    DEAD_LETTER = "dead_letter"
+    SKIPPED = "skipped"
+
+    @property
+    def is_final(self) -> bool:
+        """True if nothing happens to the route by itself any more."""
+        return self not in OPEN_STATUSES
+
+
+OPEN_STATUSES = frozenset({RouteStatus.PENDING, RouteStatus.FAILED})
+
+
+class RouteEvent(StrEnum):
+    """What can happen to a route."""
+
+    COMMAND_WRITTEN = "command_written"
+    ATTEMPT_FAILED = "attempt_failed"
+    ATTEMPTS_EXHAUSTED = "attempts_exhausted"
+    LEASES_EXHAUSTED = "leases_exhausted"
+    OPERATOR_REQUEUED = "operator_requeued"
+    COMMAND_LOST = "command_lost"
+
+
+TRANSITIONS: Mapping[tuple[RouteStatus, RouteEvent], RouteStatus] = {
+    (RouteStatus.PENDING, RouteEvent.COMMAND_WRITTEN): RouteStatus.PUBLISHED,
+    (RouteStatus.FAILED, RouteEvent.COMMAND_WRITTEN): RouteStatus.PUBLISHED,
+    (RouteStatus.PENDING, RouteEvent.ATTEMPT_FAILED): RouteStatus.FAILED,
+    (RouteStatus.FAILED, RouteEvent.ATTEMPT_FAILED): RouteStatus.FAILED,
+    (RouteStatus.PENDING, RouteEvent.ATTEMPTS_EXHAUSTED): RouteStatus.DEAD_LETTER,
+    (RouteStatus.FAILED, RouteEvent.ATTEMPTS_EXHAUSTED): RouteStatus.DEAD_LETTER,
+    (RouteStatus.PENDING, RouteEvent.LEASES_EXHAUSTED): RouteStatus.DEAD_LETTER,
+    (RouteStatus.FAILED, RouteEvent.LEASES_EXHAUSTED): RouteStatus.DEAD_LETTER,
+    (RouteStatus.DEAD_LETTER, RouteEvent.OPERATOR_REQUEUED): RouteStatus.PENDING,
+    # R12a: Redis lost the command after it was published.
+    (RouteStatus.PUBLISHED, RouteEvent.COMMAND_LOST): RouteStatus.PENDING,
+}
+
+
+def next_status(status: RouteStatus, event: RouteEvent) -> RouteStatus | None:
+    """The status after the event, or None if that event cannot happen to a route of this status (R3)."""
+    return TRANSITIONS.get((status, event))
+
+
+def notification_id_of(producer: str, idempotency_key: str) -> str:
+    """The id of a notification, derived from these two alone, so that a replay yields the same one (R1)."""
+    # A line feed cannot stand in either part (R19), so two different pairs never make the same name.
+    return str(uuid.uuid5(NOTIFICATION_NAMESPACE, f"{producer}\n{idempotency_key}"))
+
+
+def delivery_id_of(notification_id: str, route_id: str) -> str:
+    """The id under which a route's command is published, the same at every attempt (R1)."""
+    return f"{notification_id}/{route_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One accepted intent. payload is the JSON object's text, as the producer wrote it. Instants are UTC (R2)."""
+
+    notification_id: str
+    notification_type: str
+    producer: str
+    audience_kind: str
+    idempotency_key: str
+    payload: str
+    request_id: str | None
+    trace_id: str | None
+    occurred_at: datetime
+    accepted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One recipient on one channel, as it was read. id is the database's key; route_id the spec's (R1)."""
+
+    id: int
+    notification_id: str
+    route_id: str
+    channel: str
+    status: RouteStatus
+    attempt_count: int
+    max_attempts: int
+    recipient_ref: str
+    resolved_email: str | None
+    resolved_locale: str | None
+    lease_loss_count: int
+
+    @property
+    def delivery_id(self) -> str:
+        """The id under which this route's command is published (R1)."""
+        return delivery_id_of(self.notification_id, self.route_id)

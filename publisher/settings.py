@@ -1,0 +1,256 @@
+"""Settings: from the environment alone, checked once at start, every problem in one message (spec section 8)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from publisher.domain.backoff import Backoff
+from publisher.domain.channel import Channel
+from publisher.domain.errors import SettingsError
+
+PREFIX = "PUBLISHER_"
+_URLS = {"DATABASE_URL": ("postgres", "postgresql"), "REDIS_URL": ("redis", "rediss", "unix")}
+_EXAMPLES = {
+    "DATABASE_URL": "postgresql://user:password@host:5432/name",
+    "REDIS_URL": "redis://host:6379/0",
+}
+# Far beyond any sense, and within what timedelta, PostgreSQL and Redis can count.
+_LONGEST = Decimal(366 * 24 * 3600)
+
+
+def _seconds(text: object) -> timedelta:
+    try:
+        seconds = Decimal(str(text).strip())
+    except InvalidOperation:
+        raise ValueError("must be a number of seconds") from None
+    if not seconds.is_finite() or abs(seconds) > _LONGEST:
+        raise ValueError("must be a number of seconds, at most a year")
+    return timedelta(milliseconds=int(seconds * 1000))
+
+
+def _not_blank(text: object) -> object:
+    if not str(text).strip():
+        raise ValueError("must not be blank")
+    return text
+
+
+def _above_zero(duration: timedelta) -> timedelta:
+    # A whole millisecond is the least there is (R2): anything less has become zero.
+    if duration <= timedelta(0):
+        raise ValueError("must be above 0 seconds")
+    return duration
+
+
+def _zero_or_above(duration: timedelta) -> timedelta:
+    if duration < timedelta(0):
+        raise ValueError("must be 0 seconds or more")
+    return duration
+
+
+PositiveSeconds = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_above_zero)]
+SecondsOrZero = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_zero_or_above)]
+Name = Annotated[str, BeforeValidator(_not_blank)]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long one call to a server may take, so that a whole attempt ends within its lease (spec section 4).
+
+    An attempt claims, appends (at most twice) and completes: 1/4 + 2 × 1/8 + 1/4 of the lease.
+    """
+
+    connect: timedelta
+    statement: timedelta
+    redis: timedelta
+
+    @classmethod
+    def within(cls, lease_ttl: timedelta) -> "Timeouts":
+        """The timeouts that fit this lease, and never longer than a person would wait."""
+        return cls(
+            connect=min(timedelta(seconds=3), lease_ttl / 8),
+            statement=min(timedelta(seconds=7), lease_ttl / 4),
+            redis=min(timedelta(seconds=3), lease_ttl / 8),
+        )
+
+
+class Settings(BaseModel):
+    """What every process reads at its start. Field x_y is the variable PUBLISHER_X_Y, but for the two URLs."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        arbitrary_types_allowed=True,
+        alias_generator=lambda name: (
+            name.upper() if name.endswith("_url") else PREFIX + name.upper().removesuffix("_NAME")
+        ),
+    )
+
+    database_url: str
+    redis_url: str
+    redis_tls: Literal["verify", "insecure"] = "verify"
+    redis_ca_file: str = ""
+    route_lease_ttl: PositiveSeconds = timedelta(seconds=30)
+    route_backoff_min: PositiveSeconds = timedelta(seconds=1)
+    route_backoff_max: PositiveSeconds = timedelta(seconds=1800)
+    route_backoff_jitter: bool = False
+    retry_horizon: SecondsOrZero = timedelta(seconds=300)
+    dedup_window: PositiveSeconds = timedelta(seconds=3600)
+    audit_window: SecondsOrZero = timedelta(seconds=600)
+    scan_interval: PositiveSeconds = timedelta(seconds=5)
+    batch_size: Annotated[int, Field(ge=1, le=1000)] = 500
+    intents_stream: Name = "notification:intents"
+    intents_group: Name = "notification-publisher"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_addresses: Literal["masked", "full"] = "masked"
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    # Not variables of their own: put together from PUBLISHER_<CHANNEL>_… and from what nobody knows.
+    channels: Mapping[str, Channel] = Field(default_factory=dict, exclude=True, validate_default=False)
+    unknown_variables: tuple[str, ...] = Field(default=(), exclude=True)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str], channels: Mapping[str, Channel]) -> Self:
+        """The settings in this environment, with these channels as it adjusts them.
+
+        Raises SettingsError that names every variable at fault and the rule it breaks, in one line.
+        """
+        known = {str(field.alias): name for name, field in cls.model_fields.items()}
+        for internal in ("channels", "unknown_variables"):
+            known.pop(str(cls.model_fields[internal].alias))
+        values = {known[variable]: value for variable, value in environ.items() if variable in known}
+        problems, wrong, good = cls._read(values)
+        adjusted: dict[str, Channel] = {}
+        for name, channel in channels.items():
+            try:
+                adjusted[name] = _ChannelSettings.adjust(channel, environ)
+            except SettingsError as error:
+                problems.append(str(error))
+        problems += _broken_rules(good, wrong)
+        if problems:
+            raise SettingsError("bad settings: " + "; ".join(problems))
+        channel_variables = {v for channel in channels.values() for v in _ChannelSettings.variables(channel)}
+        unknown = tuple(
+            sorted(v for v in environ if v.startswith(PREFIX) and v not in known and v not in channel_variables)
+        )
+        return good.model_copy(update={"channels": adjusted, "unknown_variables": unknown})
+
+    @classmethod
+    def _read(cls, values: Mapping[str, str]) -> tuple[list[str], set[str], Self]:
+        """What is wrong with single values, which fields that is, and the settings with defaults in their place."""
+        problems = [*_bad_urls(values), *_bad_files(values)]
+        wrong: set[str] = set()
+        good = {"database_url": "", "redis_url": "", **values}
+        try:
+            return problems, wrong, cls.model_validate(good)
+        except ValidationError as error:
+            by_alias = {str(field.alias): name for name, field in cls.model_fields.items()}
+            for problem in error.errors(include_url=False):
+                variable = str(problem["loc"][0])
+                field = by_alias.get(variable, variable)
+                wrong.add(field)
+                problems.append(f"{cls.model_fields[field].alias}: {_rule(problem['msg'])}, got {good.pop(field)!r}")
+            return problems, wrong, cls.model_validate(good)
+
+    @property
+    def backoff(self) -> Backoff:
+        """The backoff of every channel without one of its own (R9)."""
+        return Backoff(self.route_backoff_min, self.route_backoff_max, self.route_backoff_jitter)
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """The timeouts of calls to servers, together shorter than a lease."""
+        return Timeouts.within(self.route_lease_ttl)
+
+    @property
+    def effective_audit_window(self) -> timedelta:
+        """How far back the loss audit looks (R12a): a route may be recorded up to a lease after its append,
+        and its witness must not have expired by then."""
+        return min(self.audit_window, self.dedup_window - self.route_lease_ttl)
+
+
+class _ChannelSettings(BaseModel):
+    """PUBLISHER_<CHANNEL>_STREAM, _MAX_ATTEMPTS and _STREAM_MAX_LEN, for any channel."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    stream: Name
+    max_attempts: Annotated[int, Field(ge=1)]
+    stream_max_len: Annotated[int, Field(ge=0)]
+
+    @classmethod
+    def variables(cls, channel: Channel) -> dict[str, str]:
+        """Variable -> field."""
+        base = PREFIX + channel.name.upper().replace("-", "_") + "_"
+        return {base + field.upper(): field for field in cls.model_fields}
+
+    @classmethod
+    def adjust(cls, channel: Channel, environ: Mapping[str, str]) -> Channel:
+        """The channel with what the environment says of it. Raises SettingsError with every problem."""
+        variables = cls.variables(channel)
+        values: dict[str, object] = {field: getattr(channel, field) for field in cls.model_fields}
+        values |= {field: environ[variable] for variable, field in variables.items() if variable in environ}
+        try:
+            return replace(channel, **cls.model_validate(values).model_dump())
+        except ValidationError as error:
+            names = {field: variable for variable, field in variables.items()}
+            lines = [
+                f"{names[str(p['loc'][0])]}: {_rule(p['msg'])}, got {values[str(p['loc'][0])]!r}"
+                for p in error.errors(include_url=False)
+            ]
+            raise SettingsError("; ".join(lines)) from None
+
+
+def _rule(message: str) -> str:
+    return message.removeprefix("Value error, ").replace("Input should", "must", 1)
+
+
+def _bad_urls(values: Mapping[str, str]) -> Iterator[str]:
+    # A URL holds a password: it is never printed back.
+    for variable, schemes in _URLS.items():
+        url = values.get(variable.lower(), "").strip()
+        if not url:
+            yield f"{variable} is not set, e.g. {_EXAMPLES[variable]}"
+        elif not _is_url(url, schemes):
+            yield f"{variable} must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+
+
+def _bad_files(values: Mapping[str, str]) -> Iterator[str]:
+    path = values.get("redis_ca_file")
+    if path and not Path(path).is_file():
+        yield f"PUBLISHER_REDIS_CA_FILE: no such file: {path!r}"
+
+
+def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        return urlsplit(text).scheme in schemes
+    except ValueError:
+        return False
+
+
+def _broken_rules(settings: Settings, wrong: set[str]) -> Iterator[str]:
+    """The rules between variables that do not hold, of those whose variables are right by themselves."""
+    rules = [
+        (
+            ("route_backoff_min", "route_backoff_max"),
+            settings.route_backoff_min <= settings.route_backoff_max,
+            "PUBLISHER_ROUTE_BACKOFF_MIN must be at most PUBLISHER_ROUTE_BACKOFF_MAX",
+        ),
+        (
+            ("dedup_window", "route_lease_ttl", "scan_interval"),
+            settings.dedup_window > settings.route_lease_ttl + settings.scan_interval,
+            "PUBLISHER_DEDUP_WINDOW must be longer than PUBLISHER_ROUTE_LEASE_TTL + PUBLISHER_SCAN_INTERVAL",
+        ),
+        (
+            ("dedup_window", "audit_window"),
+            settings.dedup_window > settings.audit_window,
+            "PUBLISHER_DEDUP_WINDOW must be longer than PUBLISHER_AUDIT_WINDOW",
+        ),
+    ]
+    return (message for fields, holds, message in rules if not holds and not wrong & set(fields))

@@ -1,0 +1,1 @@
+"""Redis Streams: the outbound streams, appended to once per delivery, and the inbound consumer group."""

@@ -1,0 +1,68 @@
+"""The Redis client, and the one place where redis-py's errors become ours."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from publisher.domain.errors import RedisRefused, RedisUnavailable, SettingsError
+
+# A server that answers, but cannot serve now: the same command may succeed later.
+_PASSING = (
+    redis.exceptions.BusyLoadingError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.ClusterDownError,
+    redis.exceptions.TryAgainError,
+    redis.exceptions.MasterDownError,
+    redis.exceptions.MaxConnectionsError,
+)
+
+
+def open_redis(
+    url: str, *, timeout: timedelta, client_name: str, tls: str = "verify", ca_file: str = ""
+) -> redis.Redis:
+    """A client that connects on first use. Every reply has `timeout`; no command is repeated by itself.
+
+    tls: `verify` the server's certificate, with ca_file if the authority is a private one, or `insecure`.
+    Raises SettingsError if the URL is none that redis-py understands.
+    """
+    options: dict[str, object] = {}
+    if url.startswith("rediss://"):
+        options["ssl_cert_reqs"] = ssl.CERT_NONE if tls == "insecure" else ssl.CERT_REQUIRED
+        options["ssl_check_hostname"] = tls != "insecure"
+        if ca_file:
+            options["ssl_ca_certs"] = ca_file
+    if not url.startswith("unix://"):
+        options["socket_keepalive"] = True
+    try:
+        return redis.Redis.from_url(
+            url,
+            protocol=2,
+            socket_timeout=timeout.total_seconds(),
+            socket_connect_timeout=timeout.total_seconds(),
+            # Repeating is each operation's own matter: XADD must not be repeated, the append-once script may.
+            retry=Retry(NoBackoff(), 0),
+            client_name=client_name,
+            **options,
+        )
+    except ValueError as error:
+        raise SettingsError(f"REDIS_URL is no URL that Redis understands: {error}") from error
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns redis-py's errors into RedisUnavailable and RedisRefused."""
+    try:
+        yield
+    except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, *_PASSING) as error:
+        raise RedisUnavailable(f"Redis is not available: {_message(error)}") from error
+    except redis.exceptions.RedisError as error:
+        raise RedisRefused(f"Redis refused: {_message(error)}") from error
+
+
+def _message(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

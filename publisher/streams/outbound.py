@@ -1,0 +1,129 @@
+"""Appending commands to a channel's stream, once per delivery id within the dedup window (R12, R13)."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.resources import files
+
+import redis
+
+from publisher.domain.channel import Channel, Command
+from publisher.domain.errors import PublisherError, RedisUnavailable
+from publisher.streams.connection import translated
+
+_SCRIPT = files("publisher.streams").joinpath("append_once.lua").read_text()
+# One call carries at most this much, so that it passes within its timeout and leaves others their turn.
+_CALL_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The command stands on the stream under this entry id. first: this append wrote it."""
+
+    entry_id: str
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NotAppended:
+    """The stream refused the command or could not be reached. It may stand there all the same: no one knows."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A command and the id under which it is published."""
+
+    delivery_id: str
+    command: Command
+
+
+class OutboundStreams:
+    """The channels' streams. Safe to share between threads."""
+
+    def __init__(self, client: redis.Redis, dedup_window: timedelta) -> None:
+        self._client = client
+        self._window_ms = round(dedup_window.total_seconds() * 1000)
+        self._script = client.register_script(_SCRIPT)
+
+    def append(self, channel: Channel, deliveries: Sequence[Delivery]) -> list[Appended | NotAppended]:
+        """Appends each command unless its delivery is known (R12); the results stand in the same order.
+
+        Never raises for a refusal or an unreachable server: that is each route's failure (R7), and a value.
+        """
+        results: list[Appended | NotAppended] = []
+        for chunk in _chunks(deliveries):
+            try:
+                results += self._append(channel, chunk)
+            except PublisherError as error:
+                results += [NotAppended(str(error))] * len(chunk)
+        return results
+
+    def missing_witnesses(self, channel: Channel, delivery_ids: Sequence[str]) -> list[str]:
+        """Those of these deliveries of which Redis knows nothing (R12a). Raises RedisUnavailable or RedisRefused."""
+        if not delivery_ids:
+            return []
+        with translated():
+            entries = self._client.mget([witness_key(channel.stream, id_) for id_ in delivery_ids])
+        return [id_ for id_, entry in zip(delivery_ids, entries, strict=True) if entry is None]
+
+    def identity(self, channel: Channel) -> str:
+        """What changes when Redis may have lost data (R12a): its run id, its replication id, or a key of ours.
+
+        The key catches what the ids do not: a FLUSHALL, an eviction of everything, another database.
+        """
+        key = f"publisher:identity:{_hash_tag(channel.stream)}"
+        with translated():
+            run_id = self._client.info("server").get("run_id", "")
+            replication_id = self._client.info("replication").get("master_replid", "")
+            self._client.set(key, secrets.token_hex(8), nx=True)
+            mark = self._client.get(key)
+        return f"{run_id}:{replication_id}:{mark.decode() if isinstance(mark, bytes) else mark}"
+
+    def _append(self, channel: Channel, deliveries: Sequence[Delivery]) -> list[Appended | NotAppended]:
+        keys = [channel.stream, *(witness_key(channel.stream, d.delivery_id) for d in deliveries)]
+        arguments: list[str | int] = [self._window_ms, channel.stream_max_len]
+        for delivery in deliveries:
+            flat = [text for pair in delivery.command.fields for text in pair]
+            arguments += [len(flat), *flat]
+        try:
+            with translated():
+                reply = self._script(keys=keys, args=arguments)
+        except RedisUnavailable:
+            # A pooled connection may have died since its last use, or the reply been lost: the script may be
+            # repeated blindly, its witnesses tell what was done.
+            with translated():
+                reply = self._script(keys=keys, args=arguments)
+        texts = [part.decode(errors="replace") for part in reply]
+        return [_result(*pair) for pair in zip(texts[::2], texts[1::2], strict=True)]
+
+
+def witness_key(stream: str, delivery_id: str) -> str:
+    """The key that says a delivery stands on the stream, in the stream's own cluster slot."""
+    return f"publisher:witness:{_hash_tag(stream)}:{delivery_id}"
+
+
+def _hash_tag(stream: str) -> str:
+    # Redis Cluster hashes what stands in the first braces, or the whole key (cluster specification, "Hash tags").
+    _, opened, rest = stream.partition("{")
+    tag, closed, _ = rest.partition("}")
+    return f"{{{tag if opened and closed and tag else stream}}}"
+
+
+def _result(word: str, detail: str) -> Appended | NotAppended:
+    if word == "refused":
+        return NotAppended(f"Redis refused: {detail}")
+    return Appended(detail, first=word == "appended")
+
+
+def _chunks(deliveries: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
+    start, size = 0, 0
+    for position, delivery in enumerate(deliveries):
+        size += delivery.command.size
+        if size > _CALL_BYTES and position > start:
+            yield deliveries[start:position]
+            start, size = position, delivery.command.size
+    if start < len(deliveries):
+        yield deliveries[start:]

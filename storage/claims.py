@@ -1,0 +1,150 @@
+"""Claiming: which routes a worker may attempt now, and giving them back (R4, R5, R5a)."""
+
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from publisher.domain.notification import Notification, Route, RouteStatus
+from storage.database import Database, Row
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedRoute:
+    """A leased route and its notification, which is None only in a damaged database (R10)."""
+
+    route: Route
+    notification: Notification | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Routes of one channel under one lease. more: others may be due as well, so look again."""
+
+    token: str
+    routes: Sequence[ClaimedRoute]
+    more: bool
+
+    @property
+    def ids(self) -> list[int]:
+        """The database keys of the routes."""
+        return [claimed.route.id for claimed in self.routes]
+
+
+# One statement, so that a route is leased or not, never in between (R5).
+#
+# due       locks what is due and free. SKIP LOCKED passes over what another claim is taking at this moment.
+#           A CTE, since a plain subquery with LIMIT and a lock may run more than once (PostgreSQL manual,
+#           SELECT, "The Locking Clause").
+# chosen    isolates a route that kills its workers (R5a): of routes whose lease ran out, only those that lost
+#           the most are taken, an eighth as many after each loss, alone from the third. Its neighbours in
+#           the first batch are published long before the fifth.
+# = ANY(ARRAY(…))  gives the planner keys to look up, whatever it believes about the table.
+# statement_timestamp()  the database's clock (R5), stable within the statement, so that the index serves.
+_CLAIM = """
+WITH due AS MATERIALIZED (
+    SELECT id, next_attempt_at, lease_loss_count + (lease_token IS NOT NULL)::int AS losses
+    FROM routes
+    WHERE channel = %(channel)s AND {which}
+      AND status IN ('pending', 'failed')
+      AND next_attempt_at <= statement_timestamp()
+      AND (lease_expires_at IS NULL OR lease_expires_at <= statement_timestamp())
+    ORDER BY next_attempt_at, id
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+), ranked AS (
+    SELECT id, losses, max(losses) OVER () AS worst,
+           row_number() OVER (PARTITION BY losses ORDER BY next_attempt_at, id) AS place
+    FROM due
+), chosen AS (
+    SELECT id FROM ranked
+    WHERE losses = worst AND place <= greatest(1, %(limit)s / power(8, worst))
+), claimed AS (
+    UPDATE routes
+    SET lease_token = %(token)s,
+        lease_expires_at = date_trunc('milliseconds', statement_timestamp()) + %(ttl)s,
+        lease_loss_count = lease_loss_count + (lease_token IS NOT NULL)::int,
+        updated_at = date_trunc('milliseconds', statement_timestamp())
+    WHERE id = ANY(ARRAY(SELECT id FROM chosen))
+    RETURNING id, notification_id, route_id, channel, status, attempt_count, max_attempts, recipient_ref,
+              resolved_email, resolved_locale, lease_loss_count, next_attempt_at
+)
+SELECT c.id, c.notification_id::text, c.route_id, c.channel, c.status, c.attempt_count, c.max_attempts,
+       c.recipient_ref, c.resolved_email, c.resolved_locale, c.lease_loss_count,
+       n.notification_type, n.producer, n.audience_kind, n.idempotency_key, n.payload::text,
+       n.request_id, n.trace_id, n.occurred_at, n.accepted_at,
+       (SELECT count(*) FROM due) AS seen
+FROM claimed AS c LEFT JOIN notifications AS n USING (notification_id)
+ORDER BY c.next_attempt_at, c.id
+"""
+_CLAIM_DUE = _CLAIM.format(which="true")
+_CLAIM_THESE = _CLAIM.format(which="id = ANY(%(ids)s::bigint[])")
+
+# A route whose lease is not ours any more, or that has an outcome, is left alone.
+_RELEASE = """
+UPDATE routes
+SET lease_token = NULL, lease_expires_at = NULL,
+    updated_at = date_trunc('milliseconds', statement_timestamp())
+WHERE id = ANY(%(ids)s::bigint[]) AND lease_token = %(token)s
+RETURNING id
+"""
+
+
+def claim_due(database: Database, channel: str, *, limit: int, lease_ttl: timedelta) -> Claim:
+    """Leases up to `limit` due routes of the channel, those due longest first (R4, R5).
+
+    Each was open, due and free by the database's clock at the moment it was leased. An expired lease is free;
+    taking it over adds one to the route's lease_loss_count (R5a). Raises DatabaseUnavailable.
+    """
+    return _claim(database, _CLAIM_DUE, {"channel": channel, "limit": limit, "ttl": lease_ttl}, limit)
+
+
+def claim_these(database: Database, channel: str, ids: Collection[int], *, lease_ttl: timedelta) -> Claim:
+    """Leases those of these routes that belong to the channel and are open, due and free (R4, R5).
+
+    The others are left out without a word: published by someone else, leased elsewhere, not due, unknown.
+    """
+    if not ids:
+        return Claim("", (), more=False)
+    limit = len(ids)
+    parameters = {"channel": channel, "ids": list(ids), "limit": limit, "ttl": lease_ttl}
+    return _claim(database, _CLAIM_THESE, parameters, limit + 1)
+
+
+def release(database: Database, token: str, ids: Collection[int]) -> list[int]:
+    """Gives back these routes if this token still holds them, counting nothing. Returns those it gave back."""
+    if not ids:
+        return []
+    return [row[0] for row in database.rows(_RELEASE, {"ids": list(ids), "token": token})]
+
+
+def _claim(database: Database, sql: str, parameters: dict[str, object], full: int) -> Claim:
+    token = str(uuid.uuid4())
+    rows = database.rows(sql, parameters | {"token": token})
+    # Fewer taken than seen: the rest was kept apart from a suspect, and is due as well.
+    seen = rows[0][-1] if rows else 0
+    return Claim(token, [_claimed(row) for row in rows], more=seen >= full or seen > len(rows))
+
+
+def _claimed(row: Row) -> ClaimedRoute:
+    (id_, notification_id, route_id, channel, status, attempts, max_attempts, recipient_ref, email, locale,
+     losses, type_, producer, audience, key, payload, request_id, trace_id, occurred, accepted, _) = row  # fmt: skip
+    route = Route(
+        id=id_,
+        notification_id=notification_id,
+        route_id=route_id,
+        channel=channel,
+        status=RouteStatus(status),
+        attempt_count=attempts,
+        max_attempts=max_attempts,
+        recipient_ref=recipient_ref,
+        resolved_email=email,
+        resolved_locale=locale,
+        lease_loss_count=losses,
+    )
+    if type_ is None:
+        return ClaimedRoute(route, None)
+    notification = Notification(
+        notification_id, type_, producer, audience, key, payload, request_id, trace_id, occurred, accepted
+    )
+    return ClaimedRoute(route, notification)

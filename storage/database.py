@@ -1,0 +1,155 @@
+"""The connection pool, and the one place where driver errors become ours."""
+
+import os
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import peewee
+import psycopg2
+import psycopg2.errors
+import psycopg2.extensions
+from playhouse.pool import PooledPostgresqlDatabase
+
+from publisher.domain.errors import (
+    DatabaseRefused,
+    DatabaseUnavailable,
+    PublisherError,
+    SchemaOutdated,
+    SettingsError,
+)
+from storage import deadline
+from storage.models import MODELS
+
+Row = tuple[Any, ...]
+
+
+class Database:
+    """PostgreSQL, through a pool that opens connections on first use and replaces broken ones.
+
+    Each unit of work borrows one connection. Sessions speak UTC, and every statement has a deadline on both
+    sides of the wire. Safe to share between threads; a forked child starts with an empty pool.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        application_name: str,
+        connect_timeout: timedelta = timedelta(seconds=3),
+        statement_timeout: timedelta | None = timedelta(seconds=7),
+        pool_size: int = 16,
+    ) -> None:
+        """Opens no connection. statement_timeout None: statements may take as long as they need.
+
+        Raises SettingsError if the URL is none that libpq understands.
+        """
+        deadline.install()
+        try:
+            options = psycopg2.extensions.parse_dsn(url).get("options", "")
+        except psycopg2.ProgrammingError as error:
+            raise SettingsError("DATABASE_URL is no URL that PostgreSQL understands") from error
+        self._pool = PooledPostgresqlDatabase(
+            "postgresql://" + url.partition("://")[2],
+            max_connections=pool_size,
+            # Threads wait for a free connection, within the time a statement may take.
+            timeout=(statement_timeout or timedelta(minutes=1)).total_seconds() + 1,
+            stale_timeout=600,
+            autoconnect=False,
+            application_name=application_name,
+            connection_factory=deadline.connection_class(statement_timeout),
+            connect_timeout=max(2, round(connect_timeout.total_seconds())),
+            keepalives_idle=15,
+            keepalives_interval=5,
+            keepalives_count=3,
+            tcp_user_timeout=15_000,
+            options=f"{options} {_session(statement_timeout)}".strip(),
+        )
+        self._pool.bind(MODELS, bind_refs=False, bind_backrefs=False)
+        # A child that used its parent's connection would garble the protocol for both.
+        pool = weakref.ref(self._pool)
+        os.register_at_fork(after_in_child=lambda: _dispose(pool))
+
+    @contextmanager
+    def unit(self) -> Iterator[peewee.PostgresqlDatabase]:
+        """One connection for one unit of work, each statement its own transaction unless `atomic()` says else.
+
+        Raises DatabaseUnavailable, DatabaseRefused or SchemaOutdated for whatever the driver raises.
+        """
+        try:
+            with self._pool.connection_context():
+                yield self._pool
+        except (peewee.PeeweeException, psycopg2.Error) as error:
+            raise _translated(error) from error
+        except ValueError as error:
+            # The pool's MaxConnectionsExceeded is a ValueError; a psycopg2 adapter raises one for NUL in text.
+            if "Max connections exceeded" in str(error):
+                raise DatabaseUnavailable("no connection came free in the pool in time") from error
+            raise DatabaseRefused(f"a value cannot be sent to PostgreSQL: {error}") from error
+
+    def rows(self, sql: str, parameters: Sequence[object] | dict[str, object] = ()) -> list[Row]:
+        """The rows of one statement, in a unit of its own."""
+        with self.unit() as connection:
+            return fetch(connection, sql, parameters)
+
+    def close(self) -> None:
+        """Closes every connection of the pool."""
+        self._pool.close_all()
+
+
+def fetch(
+    connection: peewee.PostgresqlDatabase, sql: str, parameters: Sequence[object] | dict[str, object] = ()
+) -> list[Row]:
+    """The rows of one statement, within the caller's unit."""
+    rows: list[Row] = connection.execute_sql(sql, parameters).fetchall()
+    return rows
+
+
+def _session(statement_timeout: timedelta | None) -> str:
+    if statement_timeout is None:
+        return "-c timezone=UTC"
+    # The server gives up first, so that its verdict, and not silence, ends a statement.
+    milliseconds = max(1, int(statement_timeout.total_seconds() * 900))
+    return (
+        f"-c timezone=UTC -c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"
+        f" -c idle_in_transaction_session_timeout={milliseconds * 2}"
+    )
+
+
+def _dispose(pool: "weakref.ref[PooledPostgresqlDatabase]") -> None:
+    database = pool()
+    if database is not None:
+        database.dispose()
+
+
+# Answers that are no verdict on the statement: a failover, a limit, a shutdown. The same may succeed later.
+_PASSING = (
+    psycopg2.errors.ReadOnlySqlTransaction,
+    psycopg2.errors.SerializationFailure,
+    psycopg2.errors.DeadlockDetected,
+    psycopg2.errors.LockNotAvailable,
+    psycopg2.errors.QueryCanceled,
+)
+_OUTDATED = (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedColumn)
+
+
+def _translated(error: Exception) -> PublisherError:
+    cause = error
+    while not isinstance(cause, psycopg2.Error) and cause.__cause__ is not None:
+        cause = cause.__cause__  # type: ignore[assignment]
+    original = getattr(error, "orig", cause)
+    message = _message(original)
+    if isinstance(original, _OUTDATED):
+        return SchemaOutdated(f"the database schema is not up to date ({message}): run 'publisher migrate'")
+    passing = (*_PASSING, psycopg2.OperationalError, psycopg2.InterfaceError)
+    if isinstance(original, passing) or isinstance(error, (peewee.OperationalError, peewee.InterfaceError)):
+        return DatabaseUnavailable(f"PostgreSQL is not available: {message}")
+    return DatabaseRefused(f"PostgreSQL refused the statement: {message}")
+
+
+def _message(error: BaseException) -> str:
+    # diag's primary message names the constraint; the detail, left out, would hold the row's values.
+    primary = getattr(getattr(error, "diag", None), "message_primary", None)
+    return str(primary or " ".join(str(error).split()) or type(error).__name__)

@@ -1,0 +1,42 @@
+"""A deadline for every wait on PostgreSQL, also when the server is silent with the connection open.
+
+libpq has none: statement_timeout needs a server that answers, and keepalives an operating system that gives
+up. psycopg2 waits through a callback of ours instead ("Support for coroutine libraries" in its manual).
+"""
+
+import select
+import time
+from datetime import timedelta
+
+import psycopg2
+import psycopg2.extensions
+
+_EVENTS = {psycopg2.extensions.POLL_READ: select.POLLIN, psycopg2.extensions.POLL_WRITE: select.POLLOUT}
+
+
+class PatientConnection(psycopg2.extensions.connection):  # type: ignore[misc]  # psycopg2 has no types
+    """A connection that waits `patience` for each answer, or without end if that is None."""
+
+    patience: timedelta | None = None
+
+
+def connection_class(patience: timedelta | None) -> type[PatientConnection]:
+    """A connection class with this patience, for psycopg2's `connection_factory`."""
+    return type("PatientConnection", (PatientConnection,), {"patience": patience})
+
+
+def install() -> None:
+    """Makes every psycopg2 connection of this process wait through `_wait`. May be called again."""
+    psycopg2.extensions.set_wait_callback(_wait)
+
+
+def _wait(connection: psycopg2.extensions.connection) -> None:
+    patience: timedelta | None = getattr(connection, "patience", None)
+    deadline = None if patience is None else time.monotonic() + patience.total_seconds()
+    while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
+        poller = select.poll()
+        poller.register(connection.fileno(), _EVENTS[state])
+        remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if not poller.poll(None if remaining is None else remaining * 1000):
+            # Raising from the callback makes psycopg2 close the connection: nothing of it is used again.
+            raise psycopg2.OperationalError(f"PostgreSQL did not answer within {patience}")

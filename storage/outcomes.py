@@ -1,0 +1,135 @@
+"""Recording how attempts ended: each outcome guarded by what was read (R8), a batch in one statement."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from publisher.domain.attempt import DeadLettered, Published, Rescheduled
+from publisher.domain.notification import Route
+from storage.database import Database
+
+# What every completion is conditional on (R8): the token, and the status and attempt_count that were read.
+#
+# The outcomes stand in one JSON object by route key, and each row looks its own up. A join with unnest(…)
+# reads better, but the planner, once it has seen lease_token all NULL, expects one row here, picks a nested
+# loop and compares every route with every outcome.
+_GIVEN = "given AS MATERIALIZED (SELECT %(outcomes)s::jsonb AS outcomes)"
+_MINE = "given.outcomes -> routes.id::text"
+_GUARD = f"""
+    routes.id = ANY(%(ids)s::bigint[])
+      AND lease_token = %(token)s
+      AND status = {_MINE} ->> 'status'
+      AND attempt_count = ({_MINE} ->> 'attempt_count')::int
+"""
+_NOW = "date_trunc('milliseconds', statement_timestamp())"
+_FAILURE = f"""
+    last_failure_classification = {_MINE} ->> 'classification',
+    last_failure_message = {_MINE} ->> 'message',
+    last_failure_at = {_NOW}
+"""
+# The end of a lease with an outcome: nothing is held, and no loss is remembered (R5a).
+_LEASE_OVER = f"lease_token = NULL, lease_expires_at = NULL, lease_loss_count = 0, updated_at = {_NOW}"
+
+_PUBLISHED = f"""
+WITH {_GIVEN}
+UPDATE routes
+SET status = 'published', published_at = {_NOW}, next_attempt_at = NULL,
+    stream_entry_id = {_MINE} ->> 'entry_id',
+    {_LEASE_OVER}
+FROM given
+WHERE {_GUARD}
+RETURNING id
+"""
+
+# The next attempt is counted from the failure on the database's clock (R3, R5), so that a worker whose clock
+# is wrong delays nothing.
+_RESCHEDULED = f"""
+WITH {_GIVEN}
+UPDATE routes
+SET status = 'failed', attempt_count = attempt_count + 1,
+    next_attempt_at = {_NOW}
+        + ({_MINE} ->> 'delay_ms')::bigint * interval '1 millisecond',
+    {_FAILURE}, {_LEASE_OVER}
+FROM given
+WHERE {_GUARD}
+RETURNING id, next_attempt_at
+"""
+
+# The row in dead_letters and the status change together or not at all (R3): doomed locks and checks, buried
+# writes the rows, and the update points each route at its own.
+_DEAD_LETTERED = f"""
+WITH {_GIVEN}, doomed AS (
+    SELECT id, notification_id, route_id, channel, max_attempts,
+           ({_MINE} ->> 'new_attempt_count')::int AS attempts
+    FROM routes, given
+    WHERE {_GUARD}
+    FOR UPDATE OF routes
+), buried AS (
+    INSERT INTO dead_letters (notification_id, route_id, channel, notification_type, classification, message,
+                              attempt_count, max_attempts, dead_lettered_at)
+    SELECT d.notification_id, d.route_id, d.channel, n.notification_type,
+           given.outcomes -> d.id::text ->> 'classification', given.outcomes -> d.id::text ->> 'message',
+           d.attempts, d.max_attempts, {_NOW}
+    FROM given, doomed AS d JOIN notifications AS n USING (notification_id)
+    RETURNING id, notification_id, route_id
+)
+UPDATE routes
+SET status = 'dead_letter', attempt_count = doomed.attempts, next_attempt_at = NULL,
+    dead_letter_id = buried.id, dead_lettered_at = {_NOW},
+    {_FAILURE}, {_LEASE_OVER}
+FROM given, doomed JOIN buried USING (notification_id, route_id)
+WHERE routes.id = doomed.id
+RETURNING routes.id
+"""
+
+
+def complete_published(database: Database, token: str, outcomes: Sequence[Published]) -> set[int]:
+    """Records that these commands stand on their stream (R6). Returns the keys of the routes it changed.
+
+    A route that is missing there was moved on by someone else: a conflict (R8). All or none of the statement
+    happens. Raises DatabaseUnavailable, after which whether it happened is unknown, or DatabaseRefused.
+    """
+    described = {o.route.id: _read(o.route) | {"entry_id": o.entry_id} for o in outcomes}
+    return {row[0] for row in database.rows(_PUBLISHED, _parameters(token, described))}
+
+
+def complete_failed(database: Database, token: str, outcomes: Sequence[Rescheduled]) -> dict[int, datetime]:
+    """Records failed attempts that have another one coming (R3, R9): route key -> when it is due again.
+
+    Missing routes are conflicts (R8). Raises as `complete_published`.
+    """
+    described = {
+        o.route.id: _read(o.route)
+        | {
+            "classification": o.failure.classification,
+            "message": o.failure.message,
+            "delay_ms": round(o.delay.total_seconds() * 1000),
+        }
+        for o in outcomes
+    }
+    return dict(database.rows(_RESCHEDULED, _parameters(token, described)))
+
+
+def complete_dead_lettered(database: Database, token: str, outcomes: Sequence[DeadLettered]) -> set[int]:
+    """Gives routes up, each with its row in dead_letters, in one statement (R3). Returns those it changed.
+
+    Missing routes are conflicts (R8). Raises as `complete_published`.
+    """
+    described = {
+        o.route.id: _read(o.route)
+        | {
+            "classification": o.failure.classification,
+            "message": o.failure.message,
+            "new_attempt_count": o.attempt_count,
+        }
+        for o in outcomes
+    }
+    return {row[0] for row in database.rows(_DEAD_LETTERED, _parameters(token, described))}
+
+
+def _read(route: Route) -> dict[str, object]:
+    return {"status": route.status.value, "attempt_count": route.attempt_count}
+
+
+def _parameters(token: str, described: Mapping[int, Mapping[str, object]]) -> dict[str, object]:
+    return {"token": token, "ids": list(described), "outcomes": json.dumps(described)}
