@@ -50,12 +50,10 @@ def scan_due_routes(channel: str, run: str | None = None) -> None:
     run: the id of an ad-hoc scan that someone waits for (see `scan_runs`).
     """
     scan_runs.note_scan(channel)
-    report = Report()
-    try:
-        report = context().publisher.publish_due(channel, on_more=lambda: as_hint(send_scan, channel, run))
-    finally:
-        if run is not None:
-            scan_runs.finish(run, report)
+    report = context().publisher.publish_due(channel, on_more=lambda: as_hint(send_scan, channel, run))
+    if run is not None:
+        # Only now: a scan that failed comes again, and is not done before that.
+        scan_runs.finish(run, report)
     follow_up(channel, report)
 
 
@@ -75,11 +73,14 @@ def send_scan(channel: str, run: str | None = None) -> None:
     """
     if run is not None:
         scan_runs.begin(run)
+    if run is not None:
+        # Someone waits for it, however long.
+        with translated():
+            scan_due_routes.send(channel, run)
+        return
     max_age = context().scan_interval * 3
     with translated():
-        scan_due_routes.send_with_options(
-            args=(channel,), kwargs={"run": run} if run else {}, max_age=round(max_age.total_seconds() * 1000)
-        )
+        scan_due_routes.send_with_options(args=(channel,), max_age=round(max_age.total_seconds() * 1000))
 
 
 def send_publish(channel: str, ids: Sequence[int], delay: timedelta | None = None) -> None:

@@ -9,10 +9,11 @@ from datetime import timedelta
 import dramatiq
 import redis
 import structlog
-from dramatiq.middleware import AgeLimit, Retries
+from dramatiq.middleware import Retries
 
 from actors.broker import WakingBroker
 from actors.context import Context, install
+from actors.middleware.age_limit import DropOldMessages
 from actors.middleware.graceful_stop import GracefulStop
 from actors.middleware.watchdog import Watchdog
 from publisher import logs
@@ -40,19 +41,21 @@ def configure_logs(settings: Settings) -> None:
         structlog.get_logger().warning("unknown settings are ignored", variables=list(settings.unknown_variables))
 
 
-def open_database(settings: Settings, role: str, *, pool_size: int = 16) -> Database:
-    """PostgreSQL, with the timeouts that fit the lease. role names this process in pg_stat_activity."""
+def open_database(settings: Settings, role: str, statement_timeout: timedelta | None = None) -> Database:
+    """PostgreSQL, with the timeouts that fit the lease, or another for statements.
+
+    role names this process in pg_stat_activity.
+    """
     return Database(
         settings.database_url,
         application_name=f"publisher-{role}",
         connect_timeout=settings.timeouts.connect,
-        statement_timeout=settings.timeouts.statement,
-        pool_size=pool_size,
+        statement_timeout=statement_timeout or settings.timeouts.statement,
     )
 
 
 def open_patient_database(settings: Settings, role: str) -> Database:
-    """PostgreSQL without statement timeouts, for migrations."""
+    """PostgreSQL without statement timeouts: for migrations, and for a person who waits as long as he likes."""
     return Database(settings.database_url, application_name=f"publisher-{role}", statement_timeout=None)
 
 
@@ -67,16 +70,16 @@ def open_client(settings: Settings, role: str, timeout: timedelta | None = None)
     )
 
 
-def install_context(settings: Settings, role: str) -> Context:
-    """Composes what the actors work with, sets Dramatiq's broker, and imports the actors onto it.
+def install_context(settings: Settings, role: str, statement_timeout: timedelta | None = None) -> Context:
+    """Composes what the actors work with, sets Dramatiq's broker, and puts the actors onto it.
 
-    The order matters: an actor that is imported before the broker is set binds to one on localhost.
+    statement_timeout: another than the one that fits the lease.
     """
     stopping = threading.Event()
     watchdog = Watchdog(settings.route_lease_ttl * 1.5)
     broker = _broker(settings, role, stopping, watchdog)
     telemetry = Telemetry()
-    database = open_database(settings, role)
+    database = open_database(settings, role, statement_timeout)
     client = open_client(settings, role)
     streams = OutboundStreams(client, settings.dedup_window)
     publisher = Publisher(
@@ -112,7 +115,7 @@ def install_context(settings: Settings, role: str) -> Context:
 def _broker(settings: Settings, role: str, stopping: threading.Event, watchdog: Watchdog) -> WakingBroker:
     # No TimeLimit and no Shutdown: their interrupts tear connections. Every call has a timeout instead.
     middleware: list[dramatiq.Middleware] = [
-        AgeLimit(),
+        DropOldMessages(),
         Retries(
             min_backoff=round(settings.route_backoff_min.total_seconds() * 1000),
             max_backoff=round(settings.route_backoff_max.total_seconds() * 1000),
@@ -145,9 +148,14 @@ def _worker_metrics() -> dramatiq.Middleware:
 
 
 def _declare_actors(broker: WakingBroker, settings: Settings) -> None:
-    from actors import maintenance, routes  # noqa: F401
+    # Imported once the broker is set: an actor binds to the broker of its import, without one to one on localhost.
+    from actors.maintenance import audit_published
     from actors.middleware.self_scan import SelfScan
+    from actors.routes import publish_routes, scan_due_routes
 
+    for actor in (scan_due_routes, publish_routes, audit_published):
+        actor.broker = broker
+        broker.declare_actor(actor)
     broker.add_middleware(SelfScan())
     for name in settings.channels:
         broker.declare_queue(name)

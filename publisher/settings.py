@@ -1,6 +1,6 @@
 """Settings: from the environment alone, checked once at start, every problem in one message (spec section 8)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
@@ -29,7 +29,8 @@ def _seconds(text: object) -> timedelta:
         seconds = Decimal(str(text).strip())
     except InvalidOperation:
         raise ValueError("must be a number of seconds") from None
-    if not seconds.is_finite() or abs(seconds) > _LONGEST:
+    # Compared, not computed with: a huge exponent would overflow.
+    if not seconds.is_finite() or not -_LONGEST <= seconds <= _LONGEST:
         raise ValueError("must be a number of seconds, at most a year")
     return timedelta(milliseconds=int(seconds * 1000))
 
@@ -37,6 +38,8 @@ def _seconds(text: object) -> timedelta:
 def _not_blank(text: object) -> object:
     if not str(text).strip():
         raise ValueError("must not be blank")
+    if not str(text).isprintable():
+        raise ValueError("must hold no control characters, and be UTF-8")
     return text
 
 
@@ -56,13 +59,15 @@ def _zero_or_above(duration: timedelta) -> timedelta:
 PositiveSeconds = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_above_zero)]
 SecondsOrZero = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_zero_or_above)]
 Name = Annotated[str, BeforeValidator(_not_blank)]
+Url = Annotated[str, AfterValidator(str.strip)]
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """How long one call to a server may take, so that a whole attempt ends within its lease (spec section 4).
 
-    An attempt claims, appends (at most twice) and completes: 1/4 + 2 × 1/8 + 1/4 of the lease.
+    An attempt waits for its claim, appends at most twice, and completes at most twice, each time connecting anew:
+    1/8 + 2 × (1/16 + 1/16) + 2 × (1/16 + 1/8) of the lease, three quarters together.
     """
 
     connect: timedelta
@@ -73,9 +78,9 @@ class Timeouts:
     def within(cls, lease_ttl: timedelta) -> "Timeouts":
         """The timeouts that fit this lease, and never longer than a person would wait."""
         return cls(
-            connect=min(timedelta(seconds=3), lease_ttl / 8),
-            statement=min(timedelta(seconds=7), lease_ttl / 4),
-            redis=min(timedelta(seconds=3), lease_ttl / 8),
+            connect=min(timedelta(seconds=3), lease_ttl / 16),
+            statement=min(timedelta(seconds=7), lease_ttl / 8),
+            redis=min(timedelta(seconds=3), lease_ttl / 16),
         )
 
 
@@ -87,13 +92,12 @@ class Settings(BaseModel):
         extra="ignore",
         populate_by_name=True,
         arbitrary_types_allowed=True,
-        alias_generator=lambda name: (
-            name.upper() if name.endswith("_url") else PREFIX + name.upper().removesuffix("_NAME")
-        ),
+        alias_generator=lambda name: name.upper() if name.endswith("_url") else PREFIX + name.upper(),
     )
 
-    database_url: str
-    redis_url: str
+    # They hold passwords: no repr shows them.
+    database_url: Url = Field(repr=False)
+    redis_url: Url = Field(repr=False)
     redis_tls: Literal["verify", "insecure"] = "verify"
     redis_ca_file: str = ""
     route_lease_ttl: PositiveSeconds = timedelta(seconds=30)
@@ -133,6 +137,7 @@ class Settings(BaseModel):
             except SettingsError as error:
                 problems.append(str(error))
         problems += _broken_rules(good, wrong)
+        problems += _shared_variables(channels, known)
         if problems:
             raise SettingsError("bad settings: " + "; ".join(problems))
         channel_variables = {v for channel in channels.values() for v in _ChannelSettings.variables(channel)}
@@ -207,6 +212,16 @@ class _ChannelSettings(BaseModel):
             raise SettingsError("; ".join(lines)) from None
 
 
+def _shared_variables(channels: Mapping[str, Channel], known: Collection[str]) -> Iterator[str]:
+    """Channels whose variables mean something else already: `intents`, say, or `a-b` beside `a_b`."""
+    taken = dict.fromkeys(known, "the service itself")
+    for channel in channels.values():
+        for variable in _ChannelSettings.variables(channel):
+            if variable in taken:
+                yield f"channel {channel.name!r} cannot have the variable {variable}: {taken[variable]} has it"
+            taken[variable] = f"channel {channel.name!r}"
+
+
 def _rule(message: str) -> str:
     return message.removeprefix("Value error, ").replace("Input should", "must", 1)
 
@@ -218,7 +233,7 @@ def _bad_urls(values: Mapping[str, str]) -> Iterator[str]:
         if not url:
             yield f"{variable} is not set, e.g. {_EXAMPLES[variable]}"
         elif not _is_url(url, schemes):
-            yield f"{variable} must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+            yield f"{variable} must be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}"
 
 
 def _bad_files(values: Mapping[str, str]) -> Iterator[str]:
@@ -229,9 +244,10 @@ def _bad_files(values: Mapping[str, str]) -> Iterator[str]:
 
 def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
     try:
-        return urlsplit(text).scheme in schemes
+        urlsplit(text)
     except ValueError:
         return False
+    return text.isprintable() and text.startswith(tuple(f"{scheme}://" for scheme in schemes))
 
 
 def _broken_rules(settings: Settings, wrong: set[str]) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """The counters (R25). A conflict counts nowhere."""
 
 import tempfile
-import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,14 +87,13 @@ class Telemetry:
 
 
 def serve_workers(port: int, directory: str) -> None:
-    """Serves the counters that worker processes share in this directory. Returns only when interrupted."""
+    """Serves the counters that worker processes share in this directory, until the process ends."""
     import prometheus_client
     import prometheus_client.multiprocess
 
     registry = prometheus_client.CollectorRegistry()
     prometheus_client.multiprocess.MultiProcessCollector(registry, path=directory)
     _serve(port, registry)
-    threading.Event().wait()
 
 
 def metrics_directory(master_pid: int) -> str:

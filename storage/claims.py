@@ -2,8 +2,8 @@
 
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from publisher.domain.notification import Notification, Route, RouteStatus
 from storage.database import Database, Row
@@ -18,12 +18,25 @@ class ClaimedRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the order in which a channel's routes are due."""
+
+    next_attempt_at: datetime
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
-    """Routes of one channel under one lease. more: others may be due as well, so look again."""
+    """Routes of one channel under one lease.
+
+    more: others may be due as well, so look again. last: the place of the last route, if the claim was full and
+    took every route that it saw: a next one may begin behind it.
+    """
 
     token: str
     routes: Sequence[ClaimedRoute]
     more: bool
+    last: Place | None = None
 
     @property
     def ids(self) -> list[int]:
@@ -39,6 +52,8 @@ class Claim:
 # chosen    isolates a route that kills its workers (R5a): of routes whose lease ran out, only those that lost
 #           the most are taken, an eighth as many after each loss, alone from the third. Its neighbours in
 #           the first batch are published long before the fifth.
+# after     where to begin: behind what was claimed before. Index entries of published routes stay until the next
+#           vacuum; without a place to begin, every claim walks over all of them again.
 # = ANY(ARRAY(…))  gives the planner keys to look up, whatever it believes about the table.
 # statement_timestamp()  the database's clock (R5), stable within the statement, so that the index serves.
 _CLAIM = """
@@ -72,13 +87,15 @@ WITH due AS MATERIALIZED (
 SELECT c.id, c.notification_id::text, c.route_id, c.channel, c.status, c.attempt_count, c.max_attempts,
        c.recipient_ref, c.resolved_email, c.resolved_locale, c.lease_loss_count,
        n.notification_type, n.producer, n.audience_kind, n.idempotency_key, n.payload::text,
-       n.request_id, n.trace_id, n.occurred_at, n.accepted_at,
+       n.request_id, n.trace_id, n.occurred_at, n.accepted_at, c.next_attempt_at,
        (SELECT count(*) FROM due) AS seen
 FROM claimed AS c LEFT JOIN notifications AS n USING (notification_id)
 ORDER BY c.next_attempt_at, c.id
 """
-_CLAIM_DUE = _CLAIM.format(which="true")
+_CLAIM_DUE = _CLAIM.format(which="(next_attempt_at, id) > (%(after_at)s::timestamptz, %(after_id)s)")
 _CLAIM_THESE = _CLAIM.format(which="id = ANY(%(ids)s::bigint[])")
+
+_BEGINNING = {"after_at": "-infinity", "after_id": 0}
 
 # A route whose lease is not ours any more, or that has an outcome, is left alone.
 _RELEASE = """
@@ -90,13 +107,20 @@ RETURNING id
 """
 
 
-def claim_due(database: Database, channel: str, *, limit: int, lease_ttl: timedelta) -> Claim:
+def claim_due(
+    database: Database, channel: str, *, limit: int, lease_ttl: timedelta, after: Place | None = None
+) -> Claim:
     """Leases up to `limit` due routes of the channel, those due longest first (R4, R5).
+
+    after: leaves out what is due before this place, or stands there. What became due there meanwhile is missed:
+    `more` is true, and the next claim must begin at the beginning.
 
     Each was open, due and free by the database's clock at the moment it was leased. An expired lease is free;
     taking it over adds one to the route's lease_loss_count (R5a). Raises DatabaseUnavailable.
     """
-    return _claim(database, _CLAIM_DUE, {"channel": channel, "limit": limit, "ttl": lease_ttl}, limit)
+    place = {"after_at": after.next_attempt_at, "after_id": after.id} if after else _BEGINNING
+    claim = _claim(database, _CLAIM_DUE, {"channel": channel, "limit": limit, "ttl": lease_ttl, **place}, limit)
+    return replace(claim, more=True) if after else claim
 
 
 def claim_these(database: Database, channel: str, ids: Collection[int], *, lease_ttl: timedelta) -> Claim:
@@ -123,12 +147,13 @@ def _claim(database: Database, sql: str, parameters: dict[str, object], full: in
     rows = database.rows(sql, parameters | {"token": token})
     # Fewer taken than seen: the rest was kept apart from a suspect, and is due as well.
     seen = rows[0][-1] if rows else 0
-    return Claim(token, [_claimed(row) for row in rows], more=seen >= full or seen > len(rows))
+    last = Place(rows[-1][-2], rows[-1][0]) if seen == len(rows) == full else None
+    return Claim(token, [_claimed(row) for row in rows], seen >= full or seen > len(rows), last)
 
 
 def _claimed(row: Row) -> ClaimedRoute:
     (id_, notification_id, route_id, channel, status, attempts, max_attempts, recipient_ref, email, locale,
-     losses, type_, producer, audience, key, payload, request_id, trace_id, occurred, accepted, _) = row  # fmt: skip
+     losses, type_, producer, audience, key, payload, request_id, trace_id, occurred, accepted, _, _) = row  # fmt: skip
     route = Route(
         id=id_,
         notification_id=notification_id,

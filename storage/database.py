@@ -59,8 +59,7 @@ class Database:
             stale_timeout=600,
             autoconnect=False,
             application_name=application_name,
-            connection_factory=deadline.connection_class(statement_timeout),
-            connect_timeout=max(2, round(connect_timeout.total_seconds())),
+            connection_factory=deadline.connection_class(connect_timeout, statement_timeout),
             keepalives_idle=15,
             keepalives_interval=5,
             keepalives_count=3,
@@ -132,6 +131,8 @@ _PASSING = (
     psycopg2.errors.LockNotAvailable,
     psycopg2.errors.QueryCanceled,
 )
+# Class 54, which the driver takes for trouble of the server: a value is over one of PostgreSQL's limits.
+_OVER_LIMIT = "54"
 _OUTDATED = (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedColumn)
 
 
@@ -144,7 +145,9 @@ def _translated(error: Exception) -> PublisherError:
     if isinstance(original, _OUTDATED):
         return SchemaOutdated(f"the database schema is not up to date ({message}): run 'publisher migrate'")
     passing = (*_PASSING, psycopg2.OperationalError, psycopg2.InterfaceError)
-    if isinstance(original, passing) or isinstance(error, (peewee.OperationalError, peewee.InterfaceError)):
+    over_limit = (getattr(original, "pgcode", None) or "").startswith(_OVER_LIMIT)
+    unavailable = isinstance(original, passing) or isinstance(error, (peewee.OperationalError, peewee.InterfaceError))
+    if unavailable and not over_limit:
         return DatabaseUnavailable(f"PostgreSQL is not available: {message}")
     return DatabaseRefused(f"PostgreSQL refused the statement: {message}")
 

@@ -15,14 +15,15 @@ _EVENTS = {psycopg2.extensions.POLL_READ: select.POLLIN, psycopg2.extensions.POL
 
 
 class PatientConnection(psycopg2.extensions.connection):  # type: ignore[misc]  # psycopg2 has no types
-    """A connection that waits `patience` for each answer, or without end if that is None."""
+    """A connection that waits `connect_patience` to be made, then `patience` for each answer; None: without end."""
 
+    connect_patience: timedelta | None = None
     patience: timedelta | None = None
 
 
-def connection_class(patience: timedelta | None) -> type[PatientConnection]:
+def connection_class(connect_patience: timedelta, patience: timedelta | None) -> type[PatientConnection]:
     """A connection class with this patience, for psycopg2's `connection_factory`."""
-    return type("PatientConnection", (PatientConnection,), {"patience": patience})
+    return type("PatientConnection", (PatientConnection,), {"connect_patience": connect_patience, "patience": patience})
 
 
 def install() -> None:
@@ -31,7 +32,9 @@ def install() -> None:
 
 
 def _wait(connection: psycopg2.extensions.connection) -> None:
-    patience: timedelta | None = getattr(connection, "patience", None)
+    # libpq's own connect_timeout does not hold for a connection that is waited for in this way.
+    connecting = connection.status == psycopg2.extensions.STATUS_SETUP
+    patience: timedelta | None = getattr(connection, "connect_patience" if connecting else "patience", None)
     deadline = None if patience is None else time.monotonic() + patience.total_seconds()
     while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
         poller = select.poll()

@@ -12,6 +12,8 @@ from publisher.domain.intent import Intent, Malformed, MalformedCode, PlannedRou
 from storage.database import Database, fetch
 
 RawFields = Sequence[tuple[bytes, bytes]]
+_RAW_LIMIT = 16 * 1024 * 1024
+_CUT = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,20 @@ class Acceptance:
     duplicates: Sequence[IncomingIntent] = ()
     malformed: Sequence[IncomingMalformed] = ()
     due: dict[str, list[int]] = field(default_factory=dict)
+
+
+def merged(parts: Sequence[Acceptance]) -> Acceptance:
+    """What became of several batches, as of one."""
+    due: dict[str, list[int]] = {}
+    for part in parts:
+        for channel, ids in part.due.items():
+            due.setdefault(channel, []).extend(ids)
+    return Acceptance(
+        [i for part in parts for i in part.accepted],
+        [i for part in parts for i in part.duplicates],
+        [m for part in parts for m in part.malformed],
+        due,
+    )
 
 
 # The id is derived from producer and idempotency key, so its conflict is the repetition of both (R1, R18).
@@ -184,12 +200,23 @@ def _insert_malformed(
 
 
 def readable_fields(raw: RawFields) -> str:
-    """Raw fields as a JSON object, with nothing lost (R19): see MalformedIntent.raw_fields."""
+    """Raw fields as a JSON object, with nothing lost (R19): see MalformedIntent.raw_fields.
+
+    Of an entry over 16 MiB each value is cut to its first 64 KiB: `{"cut": …, "bytes": its whole length}`. The
+    whole stands on the stream.
+    """
+    if sum(len(name) + len(value) for name, value in raw) > _RAW_LIMIT:
+        cut = {_name(name): {"cut": _readable(value[:_CUT]), "bytes": len(value)} for name, value in raw}
+        return json.dumps({name[:_CUT]: value for name, value in cut.items()})
     members: dict[str, list[object]] = {}
     for name, value in raw:
-        text = _readable(name)
-        members.setdefault(text if isinstance(text, str) else f"base64:{text['base64']}", []).append(_readable(value))
+        members.setdefault(_name(name), []).append(_readable(value))
     return json.dumps({name: values[0] if len(values) == 1 else values for name, values in members.items()})
+
+
+def _name(name: bytes) -> str:
+    text = _readable(name)
+    return text if isinstance(text, str) else f"base64:{text['base64']}"
 
 
 def _readable(data: bytes) -> str | dict[str, str]:

@@ -18,7 +18,8 @@ class InstantField(peewee.DateTimeField):
 class JsonTextField(peewee.TextField):
     """A JSON document kept as the text it came as: no number or key of it is rewritten."""
 
-    field_type = "JSON"
+    # Lower case: peewee takes "JSON" for JSONB, which rewrites.
+    field_type = "json"
 
 
 class JsonBinaryField(peewee.TextField):
@@ -27,7 +28,7 @@ class JsonBinaryField(peewee.TextField):
     field_type = "JSONB"
 
 
-class BigIdentityField(peewee.AutoField):
+class BigIdentityField(peewee.BigAutoField):
     """A key that the database counts up."""
 
     field_type = "BIGINT GENERATED ALWAYS AS IDENTITY"
@@ -79,6 +80,8 @@ class DeadLetter(peewee.Model):
 
 
 DeadLetter.add_index(DeadLetter.notification_id, DeadLetter.route_id, name="dead_letters_route")
+# What waits for an operator, newest first.
+DeadLetter.add_index(DeadLetter.channel, DeadLetter.id, where=SQL("requeued_at IS NULL"), name="dead_letters_waiting")
 
 
 class Route(peewee.Model):
@@ -150,6 +153,10 @@ Route.add_index(
 # The loss audit's window (R12a).
 Route.add_index(
     Route.channel, Route.published_at, Route.id, where=SQL("status = 'published'"), name="routes_published"
+)  # fmt: skip
+# From a dead letter to its route, for the requeue, and for the check of the foreign key.
+Route.add_index(
+    Route.dead_letter, where=SQL("dead_letter_id IS NOT NULL"), name="routes_dead_letter_id"
 )  # fmt: skip
 
 

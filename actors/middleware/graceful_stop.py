@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from contextlib import suppress
 from types import FrameType
 
 import dramatiq
@@ -19,16 +20,21 @@ class GracefulStop(dramatiq.Middleware):
 
     def __init__(self, stopping: threading.Event) -> None:
         self._stopping = stopping
+        self._told = False
 
     def after_process_boot(self, broker: dramatiq.Broker) -> None:
         """Puts itself before Dramatiq's handler."""
         stock = signal.getsignal(signal.SIGTERM)
 
         def handle(signum: int, frame: FrameType | None) -> None:
-            if not self._stopping.is_set():
+            # A second signal may come in the middle of this: Event.set, called again by itself, would wait for ever.
+            if not self._told:
+                self._told = True
                 self._stopping.set()
                 if callable(stock):
-                    stock(signum, frame)
+                    # It raises where it was called before this handler stood in its place.
+                    with suppress(SystemExit):
+                        stock(signum, frame)
 
         signal.signal(signal.SIGTERM, handle)
 

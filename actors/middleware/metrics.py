@@ -1,10 +1,12 @@
 """Dramatiq's Prometheus middleware, served where the settings say."""
 
 import os
+import time
 from collections.abc import Callable
 
 from dramatiq.middleware.prometheus import Prometheus
 
+from actors.middleware.watchdog import master_pid
 from publisher.telemetry import metrics_directory, serve_workers
 
 
@@ -18,6 +20,10 @@ class WorkerMetrics(Prometheus):
 
 
 def serve() -> int:
-    """Runs in the master's fork, which has read nothing: hence the environment. Ends when signalled."""
-    serve_workers(int(os.environ["PUBLISHER_METRICS_PORT"]), metrics_directory(os.getppid()))
+    """Runs in the master's fork, which has read nothing: hence the environment. Ends with it, or when signalled."""
+    master = master_pid()
+    serve_workers(int(os.environ["PUBLISHER_METRICS_PORT"]), metrics_directory(master))
+    while os.getppid() == master:
+        time.sleep(1)
+    # An orphan would keep the port, and no one would serve the next master's workers.
     return 0

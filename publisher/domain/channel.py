@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from traceback import format_exception_only
 from typing import TYPE_CHECKING
 
 from publisher.domain.backoff import Backoff
@@ -77,7 +78,9 @@ class Channel:
         except EncodingError:
             raise
         except Exception as error:
-            raise EncodingError(f"the {self.name} encoder raised {type(error).__name__}: {error}") from error
+            # Not str(error): that may raise as well.
+            described = " ".join("".join(format_exception_only(error)).split())
+            raise EncodingError(f"the {self.name} encoder raised {described}") from error
         if size > COMMAND_SIZE_LIMIT:
             raise EncodingError(f"the command is {size} bytes, over the limit of {COMMAND_SIZE_LIMIT}")
         return command

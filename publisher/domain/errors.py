@@ -6,7 +6,8 @@ PublisherError
 ├── BadRequest           ask for something that makes sense
 ├── Unavailable          wait and try again: a server did not answer, or not in time
 │   ├── DatabaseUnavailable
-│   └── RedisUnavailable
+│   ├── RedisUnavailable
+│   └── EmbeddedUnavailable  the servers of `publisher demo` and `up`
 ├── Refused              a server answered, and said no: the same request would fail again
 │   ├── DatabaseRefused
 │   └── RedisRefused
@@ -44,6 +45,10 @@ class DatabaseUnavailable(Unavailable):
 
 class RedisUnavailable(Unavailable):
     """Redis could not be reached or did not answer in time."""
+
+
+class EmbeddedUnavailable(Unavailable):
+    """The embedded servers could not be started. The text says why, and what to do."""
 
 
 class Refused(PublisherError):

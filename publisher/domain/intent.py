@@ -125,7 +125,7 @@ def parse_intent(raw: Sequence[tuple[bytes, bytes]], channels: Collection[str]) 
     if unknown:
         return Malformed(
             MalformedCode.UNKNOWN_CHANNEL,
-            f"channels_json: no such channel: {', '.join(unknown)}; there are: {', '.join(sorted(channels))}",
+            f"channels_json: no such channel: {', '.join(unknown[:5])}; there are: {', '.join(sorted(channels))}",
         )
     return _intent(fields)
 

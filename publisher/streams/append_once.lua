@@ -27,9 +27,12 @@ for n = 2, #KEYS do
         for i = position + 1, position + count do
             command[#command + 1] = ARGV[i]
         end
-        local added = redis.pcall(unpack(command))
+        -- unpack raises by itself for more fields than Lua's stack holds: the fault of this command alone.
+        local ran, added = pcall(function() return redis.pcall(unpack(command)) end)
         if type(added) == 'table' then
             reply[#reply + 1], reply[#reply + 2] = 'refused', added.err
+        elseif not ran then
+            reply[#reply + 1], reply[#reply + 2] = 'refused', tostring(added)
         else
             redis.pcall('SET', KEYS[n], added, 'PX', window)
             reply[#reply + 1], reply[#reply + 2] = 'appended', added

@@ -50,7 +50,8 @@ def open_redis(
             **options,
         )
     except ValueError as error:
-        raise SettingsError(f"REDIS_URL is no URL that Redis understands: {error}") from error
+        # Without the reason: it may quote a password that was taken for a port.
+        raise SettingsError("REDIS_URL is no URL that Redis understands") from error
 
 
 @contextmanager

@@ -8,12 +8,15 @@ pending list to the end.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib.resources import files
 from typing import Any
 
 import redis
 
 from publisher.domain.errors import RedisRefused
 from publisher.streams.connection import translated
+
+_REMOVE_STALE = files("publisher.streams").joinpath("remove_stale.lua").read_text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,9 @@ class IntentsGroup:
         self._stream = stream
         self._group = group
         self.consumer = consumer
-        for command in ("XREADGROUP", "XAUTOCLAIM", "XPENDING"):
+        self._looked_to = b"0-0"
+        self._remove_stale = client.register_script(_REMOVE_STALE)
+        for command in ("XREADGROUP", "XAUTOCLAIM", "XPENDING", "XRANGE", "XCLAIM"):
             client.set_response_callback(command, lambda reply, **_: reply)
 
     def create(self) -> None:
@@ -65,21 +70,37 @@ class IntentsGroup:
         return [_entry(raw, 1) for raw in (reply[0][1] if reply else [])]
 
     def recover_own(self, count: int) -> Recovered:
-        """The oldest entries of this consumer's own pending list: read, and not acknowledged."""
-        reply = self._command(
-            "XREADGROUP", "GROUP", self._group, self.consumer, "COUNT", count, "STREAMS", self._stream, "0"
-        )
-        return self._recovered(reply[0][1] if reply else [], more_than=count - 1)
+        """The oldest entries of this consumer's own pending list: read, and not acknowledged.
+
+        Looks without reading: an XREADGROUP of the list would count a delivery, and this consumer is alive.
+        """
+        pending = self._pending("-", "+", count)
+        with translated(), self._client.pipeline(transaction=False) as pipe:
+            for id_, *_ in pending:
+                pipe.execute_command("XRANGE", self._stream, id_, id_)
+            found = pipe.execute()
+        entries, trimmed = [], []
+        for (id_, _, _, deliveries), raw in zip(pending, found, strict=True):
+            if raw:
+                entries.append(_entry(raw[0], deliveries))
+            else:
+                trimmed.append(id_.decode())
+        return Recovered(entries, trimmed, more=len(pending) == count)
 
     def recover_others(self, count: int, idle: timedelta) -> Recovered:
-        """Takes over entries that other consumers have left unacknowledged for `idle`."""
-        cursor, raw, *deleted = self._command(
+        """Takes over entries that other consumers have left unacknowledged for `idle`.
+
+        One call looks at a part of the list, and may find nothing there; the next goes on behind it (`more`).
+        """
+        self._looked_to, raw, *deleted = self._command(
             *("XAUTOCLAIM", self._stream, self._group, self.consumer),
-            *(round(idle.total_seconds() * 1000), "0-0", "COUNT", count),
+            *(round(idle.total_seconds() * 1000), self._looked_to, "COUNT", count),
         )
-        recovered = self._recovered([r for r in raw if r is not None], more_than=len(raw))
-        trimmed = [*recovered.trimmed, *(id_.decode() for id_ in (deleted[0] if deleted else []))]
-        return Recovered(recovered.entries, trimmed, more=cursor != b"0-0")
+        present = [r for r in raw if r is not None]
+        counts = {p[0]: p[3] for p in self._pending(present[0][0], present[-1][0], len(present))} if present else {}
+        entries = [_entry(r, int(counts.get(r[0], 2))) for r in present]
+        trimmed = [id_.decode() for id_ in (deleted[0] if deleted else [])]
+        return Recovered(entries, trimmed, more=self._looked_to != b"0-0")
 
     def acknowledge(self, ids: Sequence[str]) -> None:
         """Removes these from the pending list. May be repeated."""
@@ -87,21 +108,25 @@ class IntentsGroup:
             with translated():
                 self._client.xack(self._stream, self._group, *ids)
 
+    def hold(self, ids: Sequence[str]) -> None:
+        """Makes these look freshly read, so that nobody takes them over. Counts no delivery."""
+        if ids:
+            self._command("XCLAIM", self._stream, self._group, self.consumer, 0, *ids, "JUSTID")
+
     def leave(self) -> None:
         """Removes this consumer from the group if it has nothing pending: removing it would lose that."""
         if not self._pending("-", "+", 1):
             with translated():
                 self._client.xgroup_delconsumer(self._stream, self._group, self.consumer)
 
-    def _recovered(self, raw: Sequence[Any], more_than: int) -> Recovered:
-        if not raw:
-            return Recovered((), (), more=False)
-        # A trimmed entry is listed with its id and without fields.
-        trimmed = [r[0].decode() for r in raw if not r[1]]
-        present = [r for r in raw if r[1]]
-        counts = {p[0]: p[3] for p in self._pending(raw[0][0], raw[-1][0], len(raw))}
-        entries = [_entry(r, int(counts.get(r[0], 2))) for r in present]
-        return Recovered(entries, trimmed, more=len(raw) > more_than)
+    def remove_stale(self, idle: timedelta) -> int:
+        """Removes the group's other consumers that have nothing pending and have not been seen for `idle`:
+        those of processes that were killed. Returns how many."""
+        with translated():
+            removed: int = self._remove_stale(
+                keys=[self._stream], args=[self._group, self.consumer, round(idle.total_seconds() * 1000)]
+            )
+        return removed
 
     def _pending(self, first: object, last: object, count: int) -> list[Any]:
         # [id, consumer, idle ms, deliveries] of this consumer's entries.
@@ -116,3 +141,28 @@ class IntentsGroup:
 def _entry(raw: Any, deliveries: int) -> Entry:
     flat = raw[1]
     return Entry(raw[0].decode(), tuple(zip(flat[::2], flat[1::2], strict=True)), deliveries)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupState:
+    """What waits on the intents stream. lag: entries not read yet, None where the server cannot tell."""
+
+    lag: int | None = 0
+    pending: int = 0
+    consumers: int = 0
+
+
+def group_state(client: redis.Redis, stream: str, group: str) -> GroupState:
+    """The state of the group; all zero where there is no stream or group yet."""
+    try:
+        with translated():
+            groups = client.xinfo_groups(stream)
+    except RedisRefused as error:
+        if "no such key" not in str(error):
+            raise
+        return GroupState()
+    for found in groups:
+        if found["name"] == group.encode():
+            return GroupState(found.get("lag"), found["pending"], found["consumers"])
+    with translated():
+        return GroupState(lag=client.xlen(stream))

@@ -57,6 +57,9 @@ class OutboundStreams:
         for chunk in _chunks(deliveries):
             try:
                 results += self._append(channel, chunk)
+            except RedisUnavailable as error:
+                # The other chunks would wait as long, one after the other, and outlive their lease.
+                return results + [NotAppended(str(error))] * (len(deliveries) - len(results))
             except PublisherError as error:
                 results += [NotAppended(str(error))] * len(chunk)
         return results

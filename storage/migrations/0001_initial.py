@@ -35,6 +35,7 @@ CREATE TABLE dead_letters (
     CONSTRAINT dead_letters_requeue_is_both CHECK ((requeued_at IS NULL) = (requeued_by IS NULL))
 );
 CREATE INDEX dead_letters_route ON dead_letters (notification_id, route_id);
+CREATE INDEX dead_letters_waiting ON dead_letters (channel, id) WHERE requeued_at IS NULL;
 
 CREATE TABLE routes (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -81,6 +82,7 @@ CREATE TABLE routes (
 ) WITH (fillfactor = 60);
 CREATE UNIQUE INDEX routes_identity ON routes (notification_id, route_id);
 CREATE INDEX routes_due ON routes (channel, next_attempt_at, id) WHERE status IN ('pending', 'failed');
+CREATE INDEX routes_dead_letter_id ON routes (dead_letter_id) WHERE dead_letter_id IS NOT NULL;
 CREATE INDEX routes_published ON routes (channel, published_at, id) WHERE status = 'published';
 
 CREATE TABLE malformed_intents (

@@ -1,0 +1,14 @@
+"""`python -m publisher` and the console script `publisher`."""
+
+import sys
+
+from publisher.cli.app import run
+
+
+def main() -> None:
+    """Runs the command line and exits with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

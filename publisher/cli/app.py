@@ -1,0 +1,56 @@
+"""`publisher`: the commands, and what every one of them does with an error.
+
+A module of commands is imported with its first use: `publisher --help` opens nothing and is quick.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from publisher.cli import dead_letters, demo, intake, intents, migrate, routes, scheduler, status, up
+from publisher.cli.output import one_line
+from publisher.domain.errors import BadRequest, PublisherError, SettingsError
+
+app = typer.Typer(
+    name="publisher",
+    help="Takes notification intents off a Redis stream and publishes each due route as a command, once.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    epilog="Every command reads DATABASE_URL and REDIS_URL. Try it without either: [bold]publisher demo[/bold]",
+)
+app.command("demo")(demo.demo)
+app.command("up")(up.up)
+app.command("migrate")(migrate.migrate)
+app.command("intake")(intake.intake)
+app.command("status")(status.status)
+app.add_typer(scheduler.app, name="scheduler")
+app.add_typer(intents.app, name="intents")
+app.add_typer(routes.app, name="routes")
+app.add_typer(dead_letters.app, name="dead-letters")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line. Returns its exit code: 0, 1 for a failure, 2 for bad usage or settings."""
+    try:
+        code = app(list(arguments), prog_name="publisher", standalone_mode=False)
+    except typer.TyperException as error:
+        return _say(error.format_message(), error.exit_code)
+    except (SettingsError, BadRequest) as error:
+        return _say(str(error), 2)
+    except PublisherError as error:
+        return _say(str(error), 1)
+    except (typer.Abort, KeyboardInterrupt):
+        return _say("interrupted", 130)
+    except BrokenPipeError:
+        # Whoever read the output has had enough of it; say nothing, and let the interpreter not try either.
+        sys.stdout = None
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _say(message: str, code: int) -> int:
+    if message:
+        print(f"publisher: {one_line(message)}", file=sys.stderr)
+    return code

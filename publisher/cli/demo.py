@@ -1,0 +1,186 @@
+"""`publisher demo`."""
+
+import os
+import random
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, print_record, print_table
+from publisher.cli.process import interrupt_once
+from publisher.domain.errors import PublisherError
+from publisher.domain.notification import RouteStatus
+
+_PATIENCE = 60.0
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    summary: dict[str, object]
+    routes: Counter[tuple[str, RouteStatus]]
+    commands: Mapping[str, Mapping[str, str]]
+    problems: list[str]
+
+
+def demo(
+    intents: Annotated[int, typer.Option("--intents", min=1, max=1_000_000, help="How many intents to send.")] = 2000,
+    yes: YesFlag = False,
+    json: JsonFlag = False,
+) -> None:
+    """Watch intents become commands: start every process, send sample intents, check what comes out.
+
+    On an embedded PostgreSQL and Valkey, unless DATABASE_URL and REDIS_URL are both set. Among the intents are
+    bad addresses, repetitions, conflicts and broken ones. Exit code 0 only if every route was published exactly
+    once, or ended as it had to.
+    """
+    from publisher.embedded import given_or_embedded
+    from publisher.procfile import run_release
+
+    interrupt_once()
+    if os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"):
+        confirm("DATABASE_URL and REDIS_URL are set: send sample intents through these servers?", yes)
+    folder = Path(tempfile.mkdtemp(prefix="publisher-demo-"))
+    keep = True
+    try:
+        from publisher.demo import ENVIRON
+
+        say = Console(stderr=True)
+        say.print("starting PostgreSQL, Valkey and the processes of the Procfile …", style="dim")
+        with given_or_embedded({**ENVIRON, **os.environ}, folder) as environ:
+            run_release(environ)
+            with _processes(environ, folder / "processes.log") as processes:
+                result = _run(intents, environ, processes, say)
+        _show(result, json)
+        if result.problems:
+            raise PublisherError(f"{len(result.problems)} problems, see above; the processes' logs are in {folder}")
+        keep = False
+    except (KeyboardInterrupt, typer.Abort):
+        keep = False
+        raise
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _processes(environ: Mapping[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """The Procfile's processes, in a session of their own so that Ctrl-C is for this command to pass on."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "publisher.procfile"],
+            env=dict(environ),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+def _run(count: int, environ: Mapping[str, str], processes: "subprocess.Popen[bytes]", say: Console) -> _Result:
+    from publisher.bootstrap import load_settings, open_client, open_patient_database
+    from publisher.demo import CHANNELS, Observer, make_sample, problems
+    from publisher.streams.producer import add_intents
+    from storage import overview
+
+    settings = load_settings(environ)
+    run = secrets.token_hex(4)
+    sample = make_sample(count, run, time.time_ns() // 1_000_000, settings.channels, random.Random(run))  # noqa: S311 - a sample, no secret
+    columns = TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with (
+        closing(open_patient_database(settings, "demo")) as database,
+        open_client(settings, "demo", timedelta(seconds=10)) as client,
+        Progress(*columns, console=say) as progress,
+    ):
+        observer = Observer(client, database, [settings.channels[name].stream for name in CHANNELS])
+        observer.start()
+        bars = {
+            "sent": progress.add_task("sent", total=len(sample.entries)),
+            "published": progress.add_task("published", total=sample.published),
+            "ended": progress.add_task("ended", total=len(sample.expected)),
+        }
+        began = time.monotonic()
+        entry_ids: list[str] = []
+        for start in range(0, len(sample.entries), _BATCH):
+            entry_ids += add_intents(client, settings.intents_stream, sample.entries[start : start + _BATCH])
+            progress.update(bars["sent"], completed=len(entry_ids))
+            observer.read(timedelta(milliseconds=1))
+        rejects = [entry_ids[n] for n in (*sample.malformed, *sample.conflicts)]
+        final = rejected = 0
+        published_at = moved_at = time.monotonic()
+        while final < len(sample.expected) or rejected < len(rejects):
+            before = final, observer.seen.total()
+            observer.read(timedelta(milliseconds=50))
+            final = observer.final(sample)
+            rejected = overview.count_malformed_among(database, settings.intents_stream, rejects)
+            progress.update(bars["published"], completed=observer.seen.total())
+            progress.update(bars["ended"], completed=final)
+            if before[1] < observer.seen.total():
+                published_at = time.monotonic()
+            if before < (final, observer.seen.total()):
+                moved_at = time.monotonic()
+            if time.monotonic() - moved_at > _PATIENCE or processes.poll() is not None:
+                break
+        observer.read(timedelta(milliseconds=200))
+        ends = observer.ends(sample)
+        found = problems(sample, ends, observer.seen, rejected)
+        if processes.poll() is not None:
+            found.insert(0, f"a process ended by itself with exit code {processes.returncode}")
+    elapsed = published_at - began
+    commands = sum(observer.seen[end.delivery_id] for end in ends)
+    return _Result(
+        {
+            "intents": count,
+            "duplicates": sample.duplicates,
+            "conflicts": len(sample.conflicts),
+            "malformed": len(sample.malformed),
+            "routes": len(sample.expected),
+            "retries": sum(max(0, e.attempt_count - (e.status is RouteStatus.DEAD_LETTER)) for e in ends),
+            "elapsed_seconds": round(elapsed, 3),
+            "routes_per_second": round(commands / elapsed) if elapsed > 0 else 0,
+        },
+        Counter((end.channel, end.status) for end in ends),
+        observer.sample_commands,
+        found,
+    )
+
+
+def _show(result: _Result, json: bool) -> None:
+    if json:
+        routes = [
+            {"channel": channel, "status": status, "routes": count}
+            for (channel, status), count in sorted(result.routes.items())
+        ]
+        print_json({**result.summary, "by_status": routes, "problems": result.problems, "commands": result.commands})
+        return
+    print_table("Routes", ["channel", "status", "routes"], [[c, s, n] for (c, s), n in sorted(result.routes.items())])
+    print()
+    print_record(result.summary)
+    for stream, command in result.commands.items():
+        print()
+        print(f"a command on {stream}")
+        print_record(command)
+    print()
+    for problem in result.problems[:20]:
+        print(problem)
+    if not result.problems:
+        print("every route was published exactly once, or ended as it had to")

@@ -1,0 +1,34 @@
+"""`publisher intake`."""
+
+import os
+import secrets
+import socket
+from datetime import timedelta
+
+from publisher.bootstrap import configure_logs, install_context, load_settings, open_client
+from publisher.cli.process import stop_on_signals
+
+# A batch is a second's work; within this it stops in time, too (R17).
+_TRANSACTION = timedelta(seconds=15)
+
+
+def intake() -> None:
+    """Take intents off the stream into PostgreSQL, until SIGTERM or Ctrl-C.
+
+    Any number of these may run at once. Each is a consumer of the group; what a dead one left is taken over.
+    """
+    settings = load_settings()
+    configure_logs(settings)
+    context = install_context(settings, "intake", statement_timeout=_TRANSACTION)
+    stop_on_signals(context.stopping)
+    context.telemetry.expose(settings.metrics_port)
+
+    from publisher.intake import Intake, IntakeOptions
+    from publisher.streams.inbound import IntentsGroup
+
+    # Longer than a read blocks: it waits for intents, not for the server.
+    client = open_client(settings, "intake-group", max(settings.timeouts.redis, timedelta(seconds=3)))
+    consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    group = IntentsGroup(client, settings.intents_stream, settings.intents_group, consumer)
+    options = IntakeOptions(settings.intents_stream, batch=settings.batch_size, idle=settings.route_lease_ttl)
+    Intake(context, group, options).run()

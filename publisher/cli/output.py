@@ -1,0 +1,142 @@
+"""How commands print: tables for people, JSON lines for machines, and no byte that a terminal would obey."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.console import Console, OverflowMethod
+from rich.progress import Progress, ProgressColumn
+from rich.table import Table
+from rich.text import Text
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most this many, newest first.")]
+
+# What a table has between two columns, in characters.
+_BETWEEN = 3
+
+
+def console() -> Console:
+    """Standard output: colours and width of the terminal, or plain and wide enough for any table."""
+    return Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+
+
+def progress(*columns: ProgressColumn) -> Progress:
+    """A progress display on standard error, gone when it is done. Where no terminal is, nothing at all."""
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def printable(text: str) -> str:
+    """The text with every control character shown as a question mark: it may come from anybody."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def one_line(text: str) -> str:
+    """The text as one printable line."""
+    return printable(" ".join(text.split()))
+
+
+def print_json(record: Mapping[str, object]) -> None:
+    """One object on one line. Instants are ISO 8601 in UTC with milliseconds (R2)."""
+    print(json.dumps(record, default=_plain, ensure_ascii=False))
+
+
+def print_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    folding: str | None = None,
+    optional: int = 0,
+) -> None:
+    """A table with these columns; numbers to the right.
+
+    folding: the one column that may take several lines. optional: how many of the last columns are left out, one
+    by one, where the terminal is too narrow for them.
+    """
+    values = [list(row) for row in rows]
+    texts = [[show(value) for value in row] for row in values]
+    out = console()
+    shown, least = len(columns), len(columns) - optional
+    widths = [max(map(cell_len, (column, *(row[n] for row in texts)))) for n, column in enumerate(columns)]
+    while shown > least and sum(widths[:shown]) + _BETWEEN * shown > out.width:
+        shown -= 1
+    caption = "more with --json, or on a wider terminal" if shown < len(columns) else None
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left", box=SIMPLE_HEAD)
+    table.pad_edge = False
+    for n, column in enumerate(columns[:shown]):
+        numeric = bool(values) and all(isinstance(row[n], (int, float, type(None))) for row in values)
+        rigid = folding is not None and column != folding
+        overflow: OverflowMethod = "ellipsis" if rigid else "fold"
+        table.add_column(column, justify="right" if numeric else "left", overflow=overflow, no_wrap=rigid)
+    for row in texts:
+        table.add_row(*map(Text, row[:shown]))
+    out.print(table)
+
+
+def print_record(record: Mapping[str, object]) -> None:
+    """Names and values, one a line."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in record.items():
+        table.add_row(Text(name, style="bold"), Text(show(value)))
+    console().print(table)
+
+
+def show(value: object) -> str:
+    """A value as a person reads it."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(sep=" ", timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, timedelta):
+        return duration(value)
+    return printable(str(value.value if isinstance(value, Enum) else value))
+
+
+def duration(span: timedelta) -> str:
+    """A duration in its two largest units: `1d 4h`, `3m 20s`, `0.250s`."""
+    seconds = span.total_seconds()
+    if seconds < 10:
+        return f"{seconds:.3f}s"
+    units = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)]
+    rest, parts = int(seconds), []
+    for name, size in units:
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count}{name}")
+    return " ".join(parts[:2])
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Asks before something is changed, on a terminal. Elsewhere `--yes` must have been given.
+
+    Raises typer.Abort for a no.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise typer.BadParameter(f"{question} There is no terminal to ask on: add --yes to go on.")
+    if not typer.confirm(question):
+        raise typer.Abort
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Enum):
+        return value.value
+    return str(value)

@@ -1,0 +1,88 @@
+"""`publisher routes list` and `routes show`."""
+
+from contextlib import closing
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from publisher.bootstrap import configure_logs, load_settings, open_patient_database
+from publisher.cli.ids import NotificationId, RouteId, delivery
+from publisher.cli.output import JsonFlag, LimitOption, print_json, print_record, print_table
+from publisher.domain.errors import NotFound
+from publisher.domain.notification import RouteStatus, delivery_id_of
+from storage.routes import RouteFilter, RouteRecord, find_routes, list_routes
+
+app = typer.Typer(help="Look at routes.", no_args_is_help=True)
+
+
+@app.command("list", epilog="Example: publisher routes list --status failed --channel email --json")
+def list_(
+    channel: Annotated[str | None, typer.Option(help="Only this channel's.")] = None,
+    status: Annotated[RouteStatus | None, typer.Option(help="Only those of this status.")] = None,
+    notification: Annotated[str | None, typer.Option(help="Only those of this notification id.")] = None,
+    type: Annotated[str | None, typer.Option(help="Only those of this notification type.")] = None,  # noqa: A002 - the option's name
+    before: Annotated[int | None, typer.Option(help="The next page: the last id of the one before.")] = None,
+    limit: LimitOption = 50,
+    json: JsonFlag = False,
+) -> None:
+    """List routes, newest first."""
+    settings = load_settings()
+    configure_logs(settings)
+    matching = RouteFilter(channel, status, notification and delivery(notification, None)[0], type)
+    with closing(open_patient_database(settings, "cli")) as database:
+        records = list_routes(database, matching, before=before, limit=limit)
+    if json:
+        for record in records:
+            print_json(_fields(record))
+        return
+    print_table(
+        "Routes",
+        ["id", "notification_id", "route_id", "status", "attempts", "due", "last failure", "type"],
+        [
+            [
+                str(r.id),
+                r.notification_id,
+                r.route_id,
+                r.status,
+                f"{r.attempt_count}/{r.max_attempts}",
+                r.next_attempt_at,
+                r.last_failure_classification,
+                r.notification_type,
+            ]
+            for r in records
+        ],
+        folding="route_id",
+        optional=4,
+    )
+    if len(records) == limit:
+        print(f"more: --before {records[-1].id}")
+
+
+@app.command("show", epilog="Example: publisher routes show 0b5c…/email:user:7")
+def show(
+    notification_id: NotificationId,
+    route_id: RouteId = None,
+    json: JsonFlag = False,
+) -> None:
+    """Show one route whole. A delivery id does as well as its two parts."""
+    settings = load_settings()
+    configure_logs(settings)
+    notification, route = delivery(notification_id, route_id)
+    with closing(open_patient_database(settings, "cli")) as database:
+        records = find_routes(database, notification, None if route is None else [route])
+    if not records:
+        what = f"notification {notification}" if route is None else f"route {delivery_id_of(notification, route)}"
+        raise NotFound(f"there is no {what}")
+    for record in records:
+        if json:
+            print_json(_fields(record))
+        else:
+            print_record(_fields(record))
+
+
+def _fields(record: RouteRecord) -> dict[str, object]:
+    fields = asdict(record)
+    # A token is no one's business but its holder's; that there is one shows in the expiry.
+    del fields["lease_token"]
+    return {"delivery_id": delivery_id_of(record.notification_id, record.route_id)} | fields

@@ -1,0 +1,104 @@
+"""`publisher scheduler run` and `publisher scheduler scan`."""
+
+import time
+import uuid
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import SpinnerColumn, TextColumn
+
+from publisher.bootstrap import configure_logs, install_context, load_settings
+from publisher.cli.output import JsonFlag, print_json, print_table, progress
+from publisher.cli.process import stop_on_signals
+from publisher.domain.errors import BadRequest, PublisherError
+
+if TYPE_CHECKING:
+    from actors.scan_runs import RunState
+
+app = typer.Typer(help="The clock: scans at intervals, or one now.", no_args_is_help=True)
+
+
+@app.command("run")
+def run() -> None:
+    """Send a scan of every channel each interval, and the maintenance jobs, until SIGTERM or Ctrl-C.
+
+    Any number of these may run at once, and none may: workers that see no scan look by themselves.
+    """
+    settings = load_settings()
+    configure_logs(settings)
+    context = install_context(settings, "scheduler")
+    stop_on_signals(context.stopping)
+    context.telemetry.expose(settings.metrics_port)
+
+    from publisher.scheduler import run_scheduler
+
+    run_scheduler(context, context.stopping)
+
+
+@app.command("scan", epilog="Example: publisher scheduler scan email --wait")
+def scan(
+    channel: Annotated[str | None, typer.Argument(help="The channel to scan; every one if left out.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the workers, and say what they did.")] = False,
+    timeout: Annotated[float, typer.Option(min=0, help="With --wait: seconds to wait at most.")] = 60,
+    json: JsonFlag = False,
+) -> None:
+    """Enqueue a scan now: every due route is published at once, in batches.
+
+    The workers do it. Without --wait this command is done as soon as they were told.
+    """
+    settings = load_settings()
+    configure_logs(settings)
+    if channel is not None and channel not in settings.channels:
+        raise BadRequest(f"no such channel: {channel!r}; there are: {', '.join(sorted(settings.channels))}")
+    install_context(settings, "scan")
+
+    from actors import scan_runs
+    from actors.routes import send_scan
+
+    runs = {name: uuid.uuid4().hex for name in ([channel] if channel else settings.channels)}
+    for name, run_id in runs.items():
+        send_scan(name, run_id if wait else None)
+    if not wait:
+        if json:
+            print_json({"enqueued": list(runs)})
+        else:
+            print(f"enqueued a scan of {', '.join(runs)}")
+        return
+    _wait_for(list(runs.values()), timeout)
+    states = {name: scan_runs.state(run_id) for name, run_id in runs.items()}
+    if json:
+        for name, state in states.items():
+            print_json(
+                {
+                    "channel": name,
+                    "published": state.published,
+                    "rescheduled": state.rescheduled,
+                    "dead_lettered": state.dead_lettered,
+                }
+            )
+    else:
+        print_table(
+            "Scanned",
+            ["channel", "published", "rescheduled", "dead-lettered"],
+            [[name, s.published, s.rescheduled, s.dead_lettered] for name, s in states.items()],
+        )
+
+
+def _wait_for(run_ids: list[str], timeout: float) -> None:
+    from actors import scan_runs
+
+    deadline = time.monotonic() + timeout
+    columns = SpinnerColumn(), TextColumn("{task.description}")
+    with progress(*columns) as bar:
+        task = bar.add_task("waiting for the workers", total=None)
+        while _open(states := [scan_runs.state(run_id) for run_id in run_ids]):
+            if time.monotonic() > deadline:
+                raise PublisherError(
+                    f"the scan was not done within {timeout:g} s: are workers running (dramatiq publisher.actors)?"
+                )
+            bar.update(task, description=f"published {sum(s.published for s in states):,}")
+            time.sleep(0.05)
+
+
+def _open(states: "list[RunState]") -> bool:
+    return any(state.open > 0 for state in states)

@@ -1,0 +1,34 @@
+"""`publisher up`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from publisher.cli.process import ignore_signals, interrupt_once
+from publisher.domain.errors import PublisherError
+
+
+def up(
+    data: Annotated[
+        Path, typer.Option("--data", help="Where the embedded servers keep their data.", file_okay=False)
+    ] = Path(".publisher"),
+) -> None:
+    """Run every Procfile process on this machine until Ctrl-C.
+
+    On an embedded PostgreSQL and Valkey, unless DATABASE_URL and REDIS_URL are both set. Their data stays in a
+    local folder: the next start goes on where this one ended.
+    """
+    from publisher.embedded import given_or_embedded
+    from publisher.procfile import run_processes, run_release
+
+    interrupt_once()
+    with given_or_embedded(os.environ, data) as environ:
+        print(f"DATABASE_URL={environ['DATABASE_URL']}\nREDIS_URL={environ['REDIS_URL']}", flush=True)
+        run_release(environ)
+        code = run_processes(environ, sys.stdout)
+        ignore_signals()
+    if code:
+        raise PublisherError(f"a process ended by itself with exit code {code}: its last lines are above")

@@ -1,0 +1,188 @@
+"""The demo's material: sample intents of every kind, where each of their routes must end, and the check that it did.
+
+What is sent is made by pure functions; `Observer` then looks from outside, at PostgreSQL and at the streams.
+"""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import redis
+
+from publisher.domain.channel import Channel
+from publisher.domain.intent import Intent, Malformed, parse_intent, plan_routes
+from publisher.domain.notification import RouteStatus, delivery_id_of
+from publisher.streams.connection import translated
+from storage import overview
+from storage.database import Database
+from storage.overview import RouteEnd
+
+CHANNELS = ("email", "push")
+# Settings of the demo's processes unless the environment has its own: a bad address is given up within seconds.
+ENVIRON = {
+    "PUBLISHER_EMAIL_MAX_ATTEMPTS": "3",
+    "PUBLISHER_ROUTE_BACKOFF_MIN": "0.2",
+    "PUBLISHER_ROUTE_BACKOFF_MAX": "1",
+    "PUBLISHER_SCAN_INTERVAL": "1",
+    "PUBLISHER_LOG_FORMAT": "json",
+}
+_BAD_ADDRESS = "nobody-at-example.com"
+_DELIVERY_FIELDS = (b"delivery_id", b"event_id")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Entries to send, in order, and what must come of them. expected: delivery id -> final status."""
+
+    entries: Sequence[Mapping[str, str]]
+    malformed: Sequence[int]
+    conflicts: Sequence[int]
+    duplicates: int
+    notification_ids: Sequence[str]
+    expected: Mapping[str, RouteStatus]
+
+    @property
+    def published(self) -> int:
+        """How many commands must stand on the streams in the end."""
+        return sum(status is RouteStatus.PUBLISHED for status in self.expected.values())
+
+
+def make_sample(count: int, run: str, now_ms: int, channels: Mapping[str, Channel], roll: random.Random) -> Sample:
+    """`count` intents of one run: for users and for addresses, one in fifty to a bad address.
+
+    Besides, of every hundred two are sent twice, one is sent again with other content, and one is broken. run: a
+    name that makes the ids of this run its own. Channels other than email and push are left alone.
+    """
+    valid = [_intent(n, run, now_ms) for n in range(count)]
+
+    def chosen(percent: int) -> list[dict[str, str]]:
+        return roll.sample(valid, max(1, count * percent // 100))
+
+    duplicates = [("duplicate", fields) for fields in chosen(2)]
+    conflicts = [("conflict", fields | {"payload_json": '{"other": "content"}'}) for fields in chosen(1)]
+    # A key of its own: it repeats nothing.
+    broken = [("broken", fields | {"payload_json": "{", "idempotency_key": f"{run}-broken"}) for fields in chosen(1)]
+    # Repetitions come after what they repeat, in any order among themselves.
+    extra = [*duplicates, *conflicts, *broken]
+    roll.shuffle(extra)
+    entries = [*(("valid", fields) for fields in valid), *extra]
+    intents = [_parsed(fields, channels) for fields in valid]
+    return Sample(
+        entries=[fields for _, fields in entries],
+        malformed=[n for n, (kind, _) in enumerate(entries) if kind == "broken"],
+        conflicts=[n for n, (kind, _) in enumerate(entries) if kind == "conflict"],
+        duplicates=len(duplicates),
+        notification_ids=[intent.notification_id for intent in intents],
+        expected={
+            delivery_id_of(intent.notification_id, route.route_id): (
+                route.status
+                if route.status is RouteStatus.SKIPPED
+                else RouteStatus.DEAD_LETTER
+                if route.channel == "email" and route.resolved_email == _BAD_ADDRESS
+                else RouteStatus.PUBLISHED
+            )
+            for intent in intents
+            for route in plan_routes(intent, channels)
+        },
+    )
+
+
+def _intent(number: int, run: str, now_ms: int) -> dict[str, str]:
+    fields: dict[str, object] = {
+        "producer": f"demo-{run}",
+        "idempotency_key": f"{run}-{number}",
+        "occurred_at_ms": str(now_ms),
+        "request_id": f"{run}-request-{number}",
+    }
+    if number % 10 == 9:
+        fields |= {
+            "notification_type": "demo.report.ready",
+            "audience_kind": "admin_email",
+            "recipients_json": [{"email": f"admin-{number}@example.com", "locale": "de"}],
+            "payload_json": {"report": number},
+        }
+    else:
+        # One user in five has no address: the email route is skipped. One in fifty has a bad one.
+        email = _BAD_ADDRESS if number % 50 == 3 else None if number % 5 == 1 else f"user-{number}@example.com"
+        fields |= {
+            "notification_type": "demo.turn.ready",
+            "audience_kind": "user",
+            "recipients_json": [{"user_id": f"{run}-user-{number}", "email": email}],
+            "channels_json": CHANNELS,
+            "payload_json": {"game": "chess", "turn": number},
+        }
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
+
+
+def _parsed(fields: Mapping[str, str], channels: Mapping[str, Channel]) -> Intent:
+    intent = parse_intent([(name.encode(), value.encode()) for name, value in fields.items()], channels)
+    if isinstance(intent, Malformed):
+        raise AssertionError(f"the demo made a malformed intent: {intent.message}")
+    return intent
+
+
+@dataclass
+class Observer:
+    """Looks from outside: reads the outbound streams as their consumers would, and counts."""
+
+    client: redis.Redis
+    database: Database
+    streams: Sequence[str]
+    seen: Counter[str] = field(default_factory=Counter)
+    sample_commands: dict[str, dict[str, str]] = field(default_factory=dict)
+    _positions: dict[str, str] = field(default_factory=dict)
+
+    def start(self) -> None:
+        """Notes where the streams end now: what stands there before is not this demo's."""
+        for stream in self.streams:
+            with translated():
+                last: Any = self.client.xrevrange(stream, count=1)
+            self._positions[stream] = last[0][0].decode() if last else "0-0"
+
+    def read(self, block: timedelta) -> None:
+        """Counts the commands that have come since, waiting up to `block` for the first."""
+        positions: dict[Any, Any] = dict(self._positions)
+        with translated():
+            reply: Any = self.client.xread(positions, count=5000, block=round(block.total_seconds() * 1000))
+        for stream, entries in reply:
+            for entry_id, fields in entries:
+                delivery_id = next((fields[name].decode() for name in _DELIVERY_FIELDS if name in fields), "")
+                self.seen[delivery_id] += 1
+                self.sample_commands.setdefault(
+                    stream.decode(), {name.decode(): value.decode() for name, value in fields.items()}
+                )
+                self._positions[stream.decode()] = entry_id.decode()
+
+    def final(self, sample: Sample) -> int:
+        """How many of the sample's routes have ended, one way or another."""
+        counts = overview.count_routes(self.database, sample.notification_ids)
+        return sum(count for (_, status), count in counts.items() if status.is_final)
+
+    def ends(self, sample: Sample) -> list[RouteEnd]:
+        """Where every route of the sample stands."""
+        return overview.route_ends(self.database, sample.notification_ids)
+
+
+def problems(sample: Sample, ends: Sequence[RouteEnd], seen: Mapping[str, int], rejected: int) -> list[str]:
+    """Everything that is not as it must be; nothing if every route was published exactly once or ended as it had to.
+
+    rejected: how many of the malformed and conflicting entries were recorded as such.
+    """
+    found = []
+    actual = {end.delivery_id: end.status for end in ends}
+    for delivery_id, status in sample.expected.items():
+        count = seen.get(delivery_id, 0)
+        if actual.get(delivery_id) is not status:
+            found.append(f"{delivery_id} is {actual.get(delivery_id, 'missing')}, not {status}")
+        if count != (status is RouteStatus.PUBLISHED):
+            found.append(f"{delivery_id} stands on its stream {count} times")
+    unexpected = actual.keys() - sample.expected.keys()
+    found += [f"{delivery_id} was never asked for" for delivery_id in sorted(unexpected)]
+    expected_rejections = len(sample.malformed) + len(sample.conflicts)
+    if rejected != expected_rejections:
+        found.append(f"{rejected} of {expected_rejections} malformed and conflicting intents were recorded")
+    return found

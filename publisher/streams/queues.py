@@ -1,0 +1,29 @@
+"""How long Dramatiq's queues are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import redis
+
+from publisher.streams.connection import translated
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """Messages that wait, that wait for their time, and that Dramatiq dead-lettered."""
+
+    ready: int = 0
+    delayed: int = 0
+    dead: int = 0
+
+
+def queue_states(client: redis.Redis, names: Sequence[str]) -> dict[str, QueueState]:
+    """The state of each queue. Raises RedisUnavailable or RedisRefused."""
+    with translated(), client.pipeline(transaction=False) as pipe:
+        for name in names:
+            # Dramatiq's keys: a list of message ids, one for delayed messages, a sorted set of dead ones.
+            pipe.llen(f"dramatiq:{name}")
+            pipe.llen(f"dramatiq:{name}.DQ")
+            pipe.zcard(f"dramatiq:{name}.XQ")
+        counts = pipe.execute()
+    return {name: QueueState(*counts[3 * n : 3 * n + 3]) for n, name in enumerate(names)}

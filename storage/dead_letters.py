@@ -1,0 +1,124 @@
+"""Dead letters: looking at them, and the operator's requeue, the one way back (R3)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from storage.database import Database
+from storage.models import DeadLetter as Row
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterRecord:
+    """One giving up of a route, and who took it back, if anyone did. id is its place in a listing."""
+
+    id: int
+    notification_id: str
+    route_id: str
+    channel: str
+    notification_type: str
+    classification: str
+    message: str
+    attempt_count: int
+    max_attempts: int
+    dead_lettered_at: datetime
+    requeued_at: datetime | None
+    requeued_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterFilter:
+    """Which dead letters: those that match everything that is given. since and until bound dead_lettered_at."""
+
+    channel: str | None = None
+    notification_type: str | None = None
+    classification: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    notification_id: str | None = None
+    route_id: str | None = None
+    requeued: bool | None = False
+
+
+@dataclass(frozen=True, slots=True)
+class Requeued:
+    """A route that is pending again. id is the route's key."""
+
+    id: int
+    channel: str
+
+
+# The routes go back and their dead letters say who and when, in one statement: both or neither (R3). SKIP LOCKED
+# lets two operators share the work. An expired witness is not this statement's matter: a command that stands on
+# its stream within the dedup window is not appended again (R12).
+_REQUEUE = """
+WITH chosen AS (
+    SELECT id FROM dead_letters
+    WHERE requeued_at IS NULL AND id = ANY(%(ids)s::bigint[])
+    FOR UPDATE SKIP LOCKED
+), revived AS (
+    UPDATE routes
+    SET status = 'pending', attempt_count = 0, lease_loss_count = 0, dead_letter_id = NULL, dead_lettered_at = NULL,
+        next_attempt_at = date_trunc('milliseconds', statement_timestamp()),
+        updated_at = date_trunc('milliseconds', statement_timestamp())
+    FROM chosen
+    WHERE routes.dead_letter_id = chosen.id AND routes.status = 'dead_letter'
+    RETURNING routes.id, routes.channel, chosen.id AS dead_letter_id
+)
+UPDATE dead_letters
+SET requeued_at = date_trunc('milliseconds', statement_timestamp()), requeued_by = %(by)s
+FROM revived
+WHERE dead_letters.id = revived.dead_letter_id
+RETURNING revived.id, revived.channel
+"""
+
+
+def list_dead_letters(
+    database: Database, matching: DeadLetterFilter, *, before: int | None, limit: int
+) -> list[DeadLetterRecord]:
+    """Up to `limit` dead letters, newest first. before: the id of the last one seen, for the next page."""
+    query = _matching(Row.select(), matching)
+    if before is not None:
+        query = query.where(Row.id < before)
+    with database.unit() as connection:
+        return [_record(row) for row in query.order_by(Row.id.desc()).limit(limit).dicts().execute(connection)]
+
+
+def count_dead_letters(database: Database, matching: DeadLetterFilter) -> int:
+    """How many match."""
+    with database.unit() as connection:
+        return int(_matching(Row.select(), matching).count(connection))
+
+
+def requeue(database: Database, ids: Sequence[int], by: str) -> list[Requeued]:
+    """Makes the routes of these dead letters pending and due, with all their attempts before them (R3).
+
+    by: who asked, kept with the dead letter. Returns the routes it changed: those requeued before, or by someone
+    else at this moment, are left out.
+    """
+    return [Requeued(*row) for row in database.rows(_REQUEUE, {"ids": list(ids), "by": by})]
+
+
+def _matching(query: Any, matching: DeadLetterFilter) -> Any:
+    equal = {
+        Row.channel: matching.channel,
+        Row.notification_type: matching.notification_type,
+        Row.classification: matching.classification,
+        Row.notification_id: matching.notification_id,
+        Row.route_id: matching.route_id,
+    }
+    for column, value in equal.items():
+        if value is not None:
+            query = query.where(column == value)
+    if matching.since is not None:
+        query = query.where(Row.dead_lettered_at >= matching.since)
+    if matching.until is not None:
+        query = query.where(Row.dead_lettered_at < matching.until)
+    if matching.requeued is not None:
+        query = query.where(Row.requeued_at.is_null(not matching.requeued))
+    return query
+
+
+def _record(row: dict[str, Any]) -> DeadLetterRecord:
+    return DeadLetterRecord(**row | {"notification_id": str(row["notification_id"])})

@@ -1,0 +1,86 @@
+"""Counts and ages: how much of what there is."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from publisher.domain.notification import RouteStatus
+from storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The routes of a channel that could be claimed now. oldest: how long the first of them has been due."""
+
+    count: int = 0
+    oldest: timedelta | None = None
+
+
+# Reads every route: for an operator's eyes, not for a loop.
+_COUNTS = "SELECT channel, status, count(*) FROM routes GROUP BY channel, status"
+
+# The partial index routes_due serves it: final routes cost nothing. Leased ones are being worked on.
+_DUE = """
+SELECT channel, count(*), statement_timestamp() - min(next_attempt_at)
+FROM routes
+WHERE status IN ('pending', 'failed') AND next_attempt_at <= statement_timestamp()
+  AND (lease_expires_at IS NULL OR lease_expires_at <= statement_timestamp())
+GROUP BY channel
+"""
+
+_MALFORMED = "SELECT count(*) FROM malformed_intents"
+
+_MALFORMED_AMONG = "SELECT count(*) FROM malformed_intents WHERE stream = %s AND stream_entry_id = ANY(%s)"
+
+_COUNTS_AMONG = """
+SELECT channel, status, count(*) FROM routes WHERE notification_id = ANY(%s::uuid[]) GROUP BY channel, status
+"""
+
+_ENDS = """
+SELECT notification_id || '/' || route_id, channel, status, attempt_count
+FROM routes
+WHERE notification_id = ANY(%s::uuid[])
+"""
+
+Counts = Mapping[tuple[str, RouteStatus], int]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteEnd:
+    """Where a route stands, and after how many failed attempts."""
+
+    delivery_id: str
+    channel: str
+    status: RouteStatus
+    attempt_count: int
+
+
+def count_routes(database: Database, notification_ids: Collection[str] | None = None) -> Counts:
+    """How many routes there are by channel and status, of all notifications or of these."""
+    rows = (
+        database.rows(_COUNTS) if notification_ids is None else database.rows(_COUNTS_AMONG, [list(notification_ids)])
+    )
+    return {(channel, RouteStatus(status)): count for channel, status, count in rows}
+
+
+def due_routes(database: Database) -> dict[str, Due]:
+    """What is due now, by channel. A channel with nothing due is missing."""
+    return {channel: Due(count, oldest) for channel, count, oldest in database.rows(_DUE)}
+
+
+def count_malformed(database: Database) -> int:
+    """How many malformed intents are kept."""
+    return int(database.rows(_MALFORMED)[0][0])
+
+
+def count_malformed_among(database: Database, stream: str, entry_ids: Collection[str]) -> int:
+    """How many of these entries of the stream were recorded as malformed."""
+    return int(database.rows(_MALFORMED_AMONG, [stream, list(entry_ids)])[0][0])
+
+
+def route_ends(database: Database, notification_ids: Collection[str]) -> list[RouteEnd]:
+    """Where every route of these notifications stands."""
+    return [
+        RouteEnd(delivery_id, channel, RouteStatus(status), attempts)
+        for delivery_id, channel, status, attempts in database.rows(_ENDS, [list(notification_ids)])
+    ]

@@ -1,0 +1,1 @@
+"""How fast the service is, beside two rulers taken in the same run: `python -m tests.benchmarks --help`."""

@@ -1,0 +1,72 @@
+"""Intake: so many intents of two routes each, waiting on the stream."""
+
+import json
+import time
+from collections.abc import Callable
+
+import redis
+
+from publisher.embedded import Servers
+from tests.benchmarks.stage import INTENTS_STREAM, Stage, stage
+
+_BATCH = 1000
+
+
+def intent(number: int) -> dict[str, str]:
+    """An intent of two routes."""
+    return {
+        "notification_type": "game.turn.ready",
+        "producer": "game-service",
+        "audience_kind": "user",
+        "recipients_json": json.dumps([{"user_id": str(number), "email": f"user-{number}@example.com"}]),
+        "idempotency_key": f"turn-{number}",
+        "occurred_at_ms": "1773480413589",
+        "payload_json": json.dumps({"game": "chess", "turn": number, "text": "x" * 100}),
+        "request_id": f"request-{number}",
+    }
+
+
+def accepted_per_second(servers: Servers, intents: int) -> float:
+    """Intents a second that one intake process accepts, with no worker beside it."""
+    with stage(servers) as on:
+        on.start("intake")
+        return _rate(on, intents, _accepted)
+
+
+def end_to_end_per_second(servers: Servers, intents: int) -> float:
+    """Intents a second from the inbound stream to both outbound streams, all processes together."""
+    with stage(servers) as on:
+        on.start("worker", "clock", "intake")
+        rate = _rate(on, intents, _published)
+        on.all_published(2 * intents + 2)
+        return rate
+
+
+def _rate(on: Stage, intents: int, wait: Callable[[Stage, int], None]) -> float:
+    """Intents a second. Intake is connected and warm, and stopped while the stream fills."""
+    _fill(on.redis, 0, 1)
+    wait(on, 1)
+    intake = on.processes["intake"]
+    intake.suspend()
+    _fill(on.redis, 1, intents + 1)
+    began = time.monotonic()
+    intake.resume()
+    wait(on, intents + 1)
+    return intents / (time.monotonic() - began)
+
+
+def _fill(client: redis.Redis, start: int, stop: int) -> None:
+    for first in range(start, stop, _BATCH):
+        with client.pipeline(transaction=False) as pipe:
+            for number in range(first, min(first + _BATCH, stop)):
+                pipe.xadd(INTENTS_STREAM, intent(number))
+            pipe.execute()
+
+
+def _accepted(on: Stage, intents: int) -> None:
+    while on.database.rows("SELECT count(*) FROM notifications")[0][0] < intents:
+        time.sleep(0.02)
+
+
+def _published(on: Stage, intents: int) -> None:
+    on.wait_for_appended(2 * intents)

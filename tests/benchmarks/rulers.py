@@ -1,0 +1,146 @@
+"""Two rulers beside every figure: the obvious loop, and the least work that batches can be.
+
+Both speak to the servers through psycopg2 and redis-py alone: no framework, no logs, no telemetry.
+"""
+
+import json
+import multiprocessing
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import psycopg2
+import redis
+
+from publisher.streams.outbound import _SCRIPT, witness_key
+from storage.claims import _BEGINNING, _CLAIM_DUE
+from storage.outcomes import _PUBLISHED
+
+STREAMS = {"email": "mail:delivery_commands", "push": "gateway:client_events"}
+
+
+def route_by_route(database_url: str, redis_url: str, count: int) -> float:
+    """Routes a second of the obvious loop: lease, load, load, append, complete, release, a round trip each."""
+    connection = psycopg2.connect(database_url)
+    connection.autocommit = True
+    client = redis.Redis.from_url(redis_url)
+    began = time.monotonic()
+    done = 0
+    with connection, connection.cursor() as cursor:
+        while done < count:
+            cursor.execute(
+                "UPDATE routes SET lease_token = gen_random_uuid()::text, lease_expires_at = now() + interval '30 s'"
+                " WHERE id = (SELECT id FROM routes WHERE status = 'pending' AND next_attempt_at <= now()"
+                " AND lease_token IS NULL AND channel = 'email' ORDER BY next_attempt_at LIMIT 1"
+                " FOR UPDATE SKIP LOCKED) RETURNING id, notification_id"
+            )
+            route_id, notification_id = cursor.fetchone()
+            cursor.execute("SELECT * FROM notifications WHERE notification_id = %s", [notification_id])
+            notification = cursor.fetchone()
+            cursor.execute("SELECT * FROM routes WHERE id = %s", [route_id])
+            route = cursor.fetchone()
+            fields = {"delivery_id": f"{route[1]}/{route[2]}", "payload_json": str(notification[6])}
+            entry_id = client.xadd(STREAMS["email"], fields)
+            cursor.execute(
+                "UPDATE routes SET status = 'published', published_at = now(), next_attempt_at = NULL,"
+                " lease_token = NULL, lease_expires_at = NULL, stream_entry_id = %s WHERE id = %s",
+                [entry_id.decode(), route_id],
+            )
+            cursor.execute("UPDATE routes SET updated_at = now() WHERE id = %s", [route_id])
+            done += 1
+    connection.close()
+    client.close()
+    return count / (time.monotonic() - began)
+
+
+def floor(database_url: str, redis_url: str, count: int, *, processes: int, batch: int = 500) -> float:
+    """Routes a second of the same batched SQL and the same append script in a bare loop, in so many processes."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(processes) as pool:
+        arguments = [(database_url, redis_url, batch, n) for n in range(processes)]
+        # Connected and warm before the clock starts.
+        pool.map(_warm, range(processes * 4))
+        began = time.monotonic()
+        done = sum(pool.starmap(_floor, arguments, chunksize=1))
+        elapsed = time.monotonic() - began
+    if done != count:
+        raise AssertionError(f"the floor published {done} of {count}")
+    return count / elapsed
+
+
+def _warm(_n: int) -> None:
+    time.sleep(0.05)
+
+
+def _floor(database_url: str, redis_url: str, batch: int, worker: int) -> int:
+    connection = psycopg2.connect(database_url, options="-c timezone=UTC")
+    connection.autocommit = True
+    client = redis.Redis.from_url(redis_url)
+    append = client.register_script(_SCRIPT)
+    done = 0
+    channels = ["email", "push"]
+    if worker % 2:
+        channels.reverse()
+    with connection.cursor() as cursor:
+        for channel in channels:
+            place = _BEGINNING
+            while True:
+                rows = _claimed(cursor, channel, f"floor-{worker}-{done}", batch, place)
+                if not rows:
+                    if place is _BEGINNING:
+                        break
+                    place = _BEGINNING
+                    continue
+                place = {"after_at": rows[-1][-2], "after_id": rows[-1][0]}
+                entries = _append(append, channel, rows)
+                outcomes = {
+                    row[0]: {"status": row[4], "attempt_count": row[5], "entry_id": entry_id}
+                    for row, entry_id in zip(rows, entries, strict=True)
+                }
+                cursor.execute(
+                    _PUBLISHED,
+                    {
+                        "token": f"floor-{worker}-{done}",
+                        "ids": list(outcomes),
+                        "outcomes": json.dumps(outcomes),
+                    },
+                )
+                done += len(cursor.fetchall())
+    connection.close()
+    return done
+
+
+def _claimed(cursor: Any, channel: str, token: str, batch: int, place: Mapping[str, object]) -> Sequence[Any]:
+    lease = {"channel": channel, "limit": batch, "token": token, "ttl": timedelta(seconds=30)}
+    cursor.execute(_CLAIM_DUE, {**lease, **place})
+    return list(cursor.fetchall())
+
+
+def _append(append: Any, channel: str, rows: Sequence[Any]) -> list[str]:
+    stream = STREAMS[channel]
+    keys, arguments = [stream], [3_600_000, 0]
+    for row in rows:
+        delivery_id = f"{row[1]}/{row[2]}"
+        keys.append(witness_key(stream, delivery_id))
+        fields = _fields(channel, delivery_id, row)
+        arguments += [len(fields), *fields]
+    reply = append(keys=keys, args=arguments)
+    return [entry.decode() for entry in reply[1::2]]
+
+
+def _fields(channel: str, delivery_id: str, row: Any) -> list[str]:
+    if channel == "push":
+        return [
+            *("event_id", delivery_id, "user_id", row[7][5:], "event_type", row[11], "payload_json", row[15]),
+            *("occurred_at_ms", "1773480413589", "request_id", row[16]),
+        ]
+    payload = (
+        f'{{"to":["{row[8]}"],"cc":[],"bcc":[],"reply_to":[],"template_id":"{row[11]}","locale":"en",'
+        f'"variables":{row[15]},"attachments":[]}}'
+    )
+    return [
+        *("delivery_id", delivery_id, "source", "notification", "payload_mode", "template"),
+        *("idempotency_key", f"notification:{delivery_id}", "requested_at_ms", "1773480413589"),
+        *("payload_json", payload, "request_id", row[16]),
+    ]

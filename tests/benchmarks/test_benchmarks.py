@@ -1,0 +1,25 @@
+"""The benchmarks still run. What they measure at this size means nothing."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from publisher.embedded import Servers
+from tests.benchmarks.__main__ import GROUPS, TINY, as_markdown, measure
+from tests.benchmarks.stage import durable_servers
+
+
+@pytest.fixture(scope="module")
+def durable() -> Iterator[Servers]:
+    """Servers of their own: a stage empties Redis."""
+    with durable_servers() as servers:
+        yield servers
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_benchmark_runs(durable: Servers, group: str) -> None:
+    """Each group of measurements comes to its end, having checked that every route was published once."""
+    figures = list(measure(durable, TINY, (group,)))
+
+    assert {figure.value for figure in figures}
+    assert group in as_markdown(figures, TINY)

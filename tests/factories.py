@@ -1,0 +1,98 @@
+"""Values for tests: each complete and valid, each field to be overridden by name."""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from publisher.channels.email import EMAIL
+from publisher.channels.push import PUSH
+from publisher.domain.channel import Channel
+from publisher.domain.intent import Intent, parse_intent, plan_routes
+from publisher.domain.notification import Notification, Route, RouteStatus
+from storage.database import Database
+from storage.intents import Acceptance, IncomingIntent, accept
+
+CHANNELS: Mapping[str, Channel] = {"email": EMAIL, "push": PUSH}
+INSTANT = datetime(2026, 3, 14, 9, 26, 53, 589_000, tzinfo=UTC)
+INTENTS = "notification:intents"
+GROUP = "notification-publisher"
+
+
+def notification(**fields: Any) -> Notification:
+    """A notification of `game.turn.ready` to a user."""
+    whole = Notification(
+        notification_id="b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11",
+        notification_type="game.turn.ready",
+        producer="game-service",
+        audience_kind="user",
+        idempotency_key="turn-17",
+        payload='{"game": "chess", "turn": 17}',
+        request_id=None,
+        trace_id=None,
+        occurred_at=INSTANT,
+        accepted_at=INSTANT,
+    )
+    return replace(whole, **fields)
+
+
+def route(**fields: Any) -> Route:
+    """The pending email route of that notification to user 7."""
+    whole = Route(
+        id=1,
+        notification_id="b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11",
+        route_id="email:user:7",
+        channel="email",
+        status=RouteStatus.PENDING,
+        attempt_count=0,
+        max_attempts=16,
+        recipient_ref="user:7",
+        resolved_email="ann@example.com",
+        resolved_locale=None,
+        lease_loss_count=0,
+    )
+    return replace(whole, **fields)
+
+
+def intent_fields(**fields: Any) -> dict[str, str]:
+    """The fields of an intents entry. JSON fields may be given as values; None leaves a field out."""
+    whole: dict[str, Any] = {
+        "notification_type": "game.turn.ready",
+        "producer": "game-service",
+        "audience_kind": "user",
+        "recipients_json": [{"user_id": "7", "email": "ann@example.com"}],
+        "idempotency_key": uuid.uuid4().hex,
+        "occurred_at_ms": "1773480413589",
+        "payload_json": {"game": "chess", "turn": 17},
+    }
+    whole |= fields
+    return {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in whole.items()
+        if value is not None
+    }
+
+
+def raw(fields: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:
+    """The fields as they come off the stream."""
+    return tuple((name.encode(), value.encode()) for name, value in fields.items())
+
+
+def intent(**fields: Any) -> Intent:
+    """The intent of these fields."""
+    parsed = parse_intent(raw(intent_fields(**fields)), CHANNELS)
+    assert isinstance(parsed, Intent), parsed
+    return parsed
+
+
+def incoming(entry_id: str = "1-0", **fields: Any) -> IncomingIntent:
+    """An entry with these fields, parsed and planned."""
+    parsed = intent(**fields)
+    return IncomingIntent(entry_id, raw(intent_fields(**fields)), parsed, plan_routes(parsed, CHANNELS))
+
+
+def accepted(database: Database, intents: Sequence[Mapping[str, Any]] = ({},)) -> Acceptance:
+    """Accepts an intent for each of these sets of fields."""
+    return accept(database, INTENTS, [incoming(f"{n}-1", **fields) for n, fields in enumerate(intents)], [])

@@ -1,0 +1,43 @@
+"""The intents stream and its group as they stand in Redis."""
+
+from typing import Any
+
+import redis
+
+from tests.factories import GROUP, INTENTS, intent_fields
+from tests.waiting import wait_until
+
+
+def send_intents(client: redis.Redis, count: int = 1, **fields: Any) -> list[str]:
+    """Adds so many different valid intents with these fields. Returns their entry ids."""
+    return [client.xadd(INTENTS, intent_fields(**fields)).decode() for _ in range(count)]
+
+
+def add_entries(client: redis.Redis, count: int) -> list[str]:
+    """Adds so many entries that are no intents. Returns their ids."""
+    return [client.xadd(INTENTS, {"n": n}).decode() for n in range(count)]
+
+
+def pending_ids(client: redis.Redis) -> list[str]:
+    """The entries that were read and not acknowledged."""
+    return [p["message_id"].decode() for p in client.xpending_range(INTENTS, GROUP, "-", "+", 1000)]
+
+
+def consumers(client: redis.Redis) -> set[str]:
+    """The names of the group's consumers."""
+    return {c["name"].decode() for c in client.xinfo_consumers(INTENTS, GROUP)}
+
+
+def wait_until_read(client: redis.Redis) -> None:
+    """Returns once every entry of the stream is read and acknowledged."""
+    wait_until(lambda: _is_read(client), describe=lambda: client.xinfo_groups(INTENTS))
+
+
+def _is_read(client: redis.Redis) -> bool:
+    if not client.exists(INTENTS):
+        return False
+    [newest] = client.xrevrange(INTENTS, count=1) or [(None, None)]
+    return any(
+        group["name"].decode() == GROUP and group["pending"] == 0 and group["last-delivered-id"] == newest[0]
+        for group in client.xinfo_groups(INTENTS)
+    )

@@ -1,0 +1,124 @@
+"""Intakes at once: no deadlock, no loss, nothing accepted twice (R15, R18, R21)."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+import psycopg2.extensions
+
+from publisher.domain.intent import Malformed, MalformedCode
+from storage.database import Database
+from storage.intents import Acceptance, IncomingIntent, IncomingMalformed, accept
+from tests.conftest import connected
+from tests.factories import INTENTS, incoming
+from tests.integration.rows import rows
+from tests.waiting import wait_until
+
+
+@contextmanager
+def intake(work: Callable[[], Acceptance]) -> Iterator[Future[Acceptance]]:
+    """Another intake, at work in a thread of its own."""
+    with ThreadPoolExecutor(1) as thread:
+        yield thread.submit(work)
+
+
+@contextmanager
+def uncommitted(url: str, other: IncomingIntent) -> Iterator[psycopg2.extensions.connection]:
+    """A transaction that has inserted this intent's notification, and is still open."""
+    intent = other.intent
+    with connected(url) as connection, connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(
+            "INSERT INTO notifications VALUES (%s, %s, %s, %s, %s, %s, %s, NULL, NULL, %s, now())",
+            [
+                intent.notification_id,
+                intent.notification_type,
+                intent.producer,
+                intent.audience_kind.value,
+                intent.idempotency_key,
+                intent.fingerprint,
+                intent.payload,
+                intent.occurred_at,
+            ],
+        )
+        yield connection
+
+
+def wait_for_locks(database: Database, count: int = 1) -> None:
+    blocked = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    wait_until(lambda: len(rows(database, blocked)) == count)
+
+
+def test_two_intakes_with_the_same_intents_do_not_deadlock(database: Database, database_url: str) -> None:
+    """Two intakes that hold the same intents in opposite orders both succeed, each intent once (R18, R21)."""
+    intents = sorted((incoming(f"{n}-0") for n in range(5)), key=lambda i: i.intent.notification_id)
+
+    # Both stop at the one in the middle: had each begun at another end, neither could then go on.
+    with uncommitted(database_url, intents[2]) as other, ThreadPoolExecutor(2) as threads:
+        both = [threads.submit(accept, database, INTENTS, order, []) for order in (intents, intents[::-1])]
+        wait_for_locks(database, 2)
+        other.cursor().execute("ROLLBACK")
+        first, second = (intake.result() for intake in both)
+
+    assert sorted([len(first.accepted), len(second.accepted)]) == [0, 5]
+    assert sorted([len(first.duplicates), len(second.duplicates)]) == [0, 5]
+
+
+def test_two_intakes_with_the_same_malformed_entries_do_not_deadlock(database: Database, database_url: str) -> None:
+    """Two intakes that hold the same malformed entries in opposite orders record each once (R19, R21)."""
+    malformed = [IncomingMalformed(f"{n}-0", (), Malformed(MalformedCode.INVALID_JSON, "bad")) for n in range(5)]
+
+    with connected(database_url) as other, ThreadPoolExecutor(2) as threads:
+        cursor = other.cursor()
+        cursor.execute("BEGIN")
+        cursor.execute(
+            "INSERT INTO malformed_intents (stream, stream_entry_id, failure_code, failure_message, raw_fields,"
+            " recorded_at) VALUES (%s, '2-0', 'x', 'y', '{}', now())",
+            [INTENTS],
+        )
+        both = [threads.submit(accept, database, INTENTS, [], order) for order in (malformed, malformed[::-1])]
+        wait_for_locks(database, 2)
+        cursor.execute("ROLLBACK")
+        for intake_ in both:
+            intake_.result()
+
+    assert rows(database, "SELECT count(*) FROM malformed_intents") == [{"count": 5}]
+
+
+def test_an_intent_that_another_intake_commits_meanwhile_is_a_duplicate(database: Database, database_url: str) -> None:
+    """An intake waits for another that is accepting the same intent, and then finds a duplicate (R18)."""
+    same = incoming(idempotency_key="k")
+
+    with uncommitted(database_url, same) as other, intake(lambda: accept(database, INTENTS, [same], [])) as accepting:
+        wait_for_locks(database)
+        other.cursor().execute("COMMIT")
+        batch = accepting.result()
+
+    assert (list(batch.accepted), list(batch.duplicates)) == ([], [same])
+
+
+def test_other_content_that_another_intake_commits_meanwhile_is_a_conflict(
+    database: Database, database_url: str
+) -> None:
+    """Of two contents under one key at once, the one that commits second is the conflict (R18)."""
+    mine, theirs = (incoming(idempotency_key="k", payload_json={"turn": n}) for n in (1, 2))
+
+    with uncommitted(database_url, theirs) as other, intake(lambda: accept(database, INTENTS, [mine], [])) as accepting:
+        wait_for_locks(database)
+        other.cursor().execute("COMMIT")
+        batch = accepting.result()
+
+    assert [m.malformed.code for m in batch.malformed] == [MalformedCode.IDEMPOTENCY_CONFLICT]
+
+
+def test_an_intent_that_another_intake_gives_up_is_accepted(database: Database, database_url: str) -> None:
+    """If the other intake dies before its commit, the waiting one accepts the intent (R15, R20)."""
+    same = incoming(idempotency_key="k")
+
+    with uncommitted(database_url, same) as other, intake(lambda: accept(database, INTENTS, [same], [])) as accepting:
+        wait_for_locks(database)
+        other.cursor().execute("ROLLBACK")
+        batch = accepting.result()
+
+    assert list(batch.accepted) == [same]
+    assert {channel: len(ids) for channel, ids in batch.due.items()} == {"email": 1, "push": 1}

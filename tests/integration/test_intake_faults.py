@@ -1,0 +1,146 @@
+"""Intake when servers fail and processes die: nothing is lost, nothing accepted twice (R15, R19, R20)."""
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import pytest
+import redis
+
+from actors.context import Context
+from publisher import acceptor
+from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
+from publisher.streams.inbound import IntentsGroup
+from storage.database import Database
+from tests.factories import INTENTS
+from tests.integration.faults import Failing
+from tests.integration.rows import rows
+from tests.integration.streams import consumers, pending_ids, send_intents, wait_until_read
+from tests.waiting import wait_until
+
+StartIntake = Callable[..., threading.Thread]
+AT_ONCE = timedelta(0)
+UNAVAILABLE = DatabaseUnavailable("PostgreSQL is not available: connection refused")
+
+
+def accepted(database: Database) -> int:
+    return int(rows(database, "SELECT count(*) FROM notifications")[0]["count"])
+
+
+def malformed(database: Database) -> list[tuple[str, str]]:
+    found = rows(database, "SELECT * FROM malformed_intents ORDER BY id")
+    return [(m["stream_entry_id"], m["failure_code"]) for m in found]
+
+
+@pytest.mark.parametrize("after_work", [False, True], ids=["before the commit", "after the commit"])
+def test_nothing_is_acknowledged_before_its_commit_is_known(
+    after_work: bool,
+    start_intake: StartIntake,
+    database: Database,
+    redis_client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While PostgreSQL is away entries stay unacknowledged; once it is back each is accepted once (R20)."""
+    accept = Failing(acceptor.accept, UNAVAILABLE, after_work=after_work)
+    accept.failing.set()
+    monkeypatch.setattr(acceptor, "accept", accept)
+    added = send_intents(redis_client, 3)
+    start_intake()
+
+    wait_until(lambda: accept.failures >= 3)
+    assert pending_ids(redis_client) == added
+    accept.failing.clear()
+    wait_until_read(redis_client)
+
+    assert accepted(database) == 3
+    assert malformed(database) == []
+
+
+def test_a_stop_while_postgresql_is_away_loses_nothing(
+    context: Context,
+    start_intake: StartIntake,
+    database: Database,
+    redis_client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Told to stop while PostgreSQL is away, intake ends; what it had in hand is there for the next (R17, R20)."""
+    accept = Failing(acceptor.accept, UNAVAILABLE)
+    accept.failing.set()
+    monkeypatch.setattr(acceptor, "accept", accept)
+    added = send_intents(redis_client, 3)
+    loop = start_intake("one")
+    wait_until(lambda: accept.failures)
+
+    context.stopping.set()
+    wait_until(lambda: not loop.is_alive())
+    assert pending_ids(redis_client) == added
+    context.stopping.clear()
+    accept.failing.clear()
+    start_intake("two", idle=AT_ONCE)
+    wait_until_read(redis_client)
+
+    assert accepted(database) == 3
+
+
+def test_a_lost_acknowledgement_accepts_nothing_twice(
+    start_intake: StartIntake, database: Database, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Entries whose acknowledgement failed are read again, found as known, and acknowledged (R18, R20)."""
+    whole = IntentsGroup.acknowledge
+    errors = [RedisUnavailable("Redis is not available: Timeout reading from socket")]
+
+    def fails_once(group: IntentsGroup, ids: Sequence[str]) -> None:
+        if errors:
+            raise errors.pop()
+        whole(group, ids)
+
+    monkeypatch.setattr(IntentsGroup, "acknowledge", fails_once)
+    send_intents(redis_client, 3)
+    start_intake()
+
+    wait_until_read(redis_client)
+
+    assert errors == []
+    assert accepted(database) == 3
+    assert malformed(database) == []
+
+
+def test_intake_outlives_an_emptied_redis(
+    start_intake: StartIntake, database: Database, redis_client: redis.Redis
+) -> None:
+    """After a FLUSHALL intake makes its group again and reads on from the beginning of the new stream (R20)."""
+    start_intake()
+    send_intents(redis_client, 2)
+    wait_until_read(redis_client)
+
+    redis_client.flushall()
+    send_intents(redis_client, 2)
+    wait_until_read(redis_client)
+
+    assert accepted(database) == 4
+
+
+def test_intake_outlives_lost_connections(
+    start_intake: StartIntake, database: Database, redis_client: redis.Redis
+) -> None:
+    """An intake whose connections are killed connects again, and misses nothing (R20)."""
+    start_intake()
+    for _ in range(5):
+        send_intents(redis_client, 2)
+        redis_client.client_kill_filter(_type="normal", skipme=True)
+    wait_until_read(redis_client)
+
+    assert accepted(database) == 10
+
+
+def test_an_intake_that_stops_leaves_its_group(
+    context: Context, start_intake: StartIntake, redis_client: redis.Redis
+) -> None:
+    """Told to stop, intake ends and takes its name off the group (R17)."""
+    loop = start_intake("one")
+    wait_until(lambda: redis_client.exists(INTENTS) and consumers(redis_client))
+
+    context.stopping.set()
+    wait_until(lambda: not loop.is_alive())
+
+    assert consumers(redis_client) == set()

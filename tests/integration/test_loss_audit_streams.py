@@ -1,0 +1,133 @@
+"""What Redis can say of the commands it should have: the streams' side of the loss audit (R12a)."""
+
+from datetime import timedelta
+
+import pytest
+import redis
+
+from publisher.channels.email import EMAIL
+from publisher.channels.push import PUSH
+from publisher.domain.channel import Command
+from publisher.domain.errors import RedisRefused, RedisUnavailable
+from publisher.streams.connection import open_redis
+from publisher.streams.outbound import Delivery, OutboundStreams, witness_key
+from tests.valkeys import OwnValkey
+
+HOUR = timedelta(hours=1)
+NAMES = [f"delivery-{n}" for n in range(5)]
+
+
+@pytest.fixture
+def own_streams(own_client: redis.Redis) -> OutboundStreams:
+    return OutboundStreams(own_client, HOUR)
+
+
+def append(streams: OutboundStreams, *names: str) -> None:
+    streams.append(PUSH, [Delivery(name, Command((("delivery_id", name),))) for name in names])
+
+
+def test_nothing_is_missing_after_an_append(streams: OutboundStreams) -> None:
+    """Redis knows every delivery that it appended (R12a)."""
+    append(streams, *NAMES)
+
+    assert streams.missing_witnesses(PUSH, NAMES) == []
+
+
+def test_a_lost_witness_is_named(streams: OutboundStreams, redis_client: redis.Redis) -> None:
+    """Exactly the deliveries whose witness is gone are missing, in the order asked (R12a)."""
+    append(streams, *NAMES)
+    redis_client.delete(witness_key(PUSH.stream, NAMES[3]), witness_key(PUSH.stream, NAMES[1]))
+
+    assert streams.missing_witnesses(PUSH, NAMES) == [NAMES[1], NAMES[3]]
+
+
+def test_a_delivery_of_another_stream_is_missing_here(streams: OutboundStreams) -> None:
+    """A delivery is looked for on its own channel's stream (R12a)."""
+    append(streams, NAMES[0])
+
+    assert streams.missing_witnesses(EMAIL, [NAMES[0]]) == [NAMES[0]]
+
+
+def test_asking_about_nothing_needs_no_redis() -> None:
+    """No deliveries, nothing missing, whether Redis is there or not (R12a)."""
+    with open_redis("redis://127.0.0.1:1/0", timeout=timedelta(seconds=1), client_name="test") as nowhere:
+        assert OutboundStreams(nowhere, HOUR).missing_witnesses(PUSH, []) == []
+
+
+def test_a_trimmed_entry_is_not_lost(streams: OutboundStreams, redis_client: redis.Redis) -> None:
+    """A command that its stream has trimmed, or a consumer deleted, was not lost (R12a, R13)."""
+    append(streams, *NAMES)
+    redis_client.delete(PUSH.stream)
+
+    assert streams.missing_witnesses(PUSH, NAMES) == []
+
+
+def test_a_witness_that_is_something_else_counts_as_missing(
+    streams: OutboundStreams, redis_client: redis.Redis
+) -> None:
+    """A key of another type in a witness's place says nothing of its delivery (R12a)."""
+    redis_client.lpush(witness_key(PUSH.stream, NAMES[0]), "x")
+
+    assert streams.missing_witnesses(PUSH, [NAMES[0]]) == [NAMES[0]]
+
+
+def test_an_unreachable_redis_loses_nothing() -> None:
+    """A server that does not answer is an error, never a list of lost deliveries (R12a)."""
+    with open_redis("redis://127.0.0.1:1/0", timeout=timedelta(seconds=1), client_name="test") as nowhere:
+        streams = OutboundStreams(nowhere, HOUR)
+        with pytest.raises(RedisUnavailable):
+            streams.missing_witnesses(PUSH, NAMES)
+        with pytest.raises(RedisUnavailable):
+            streams.identity(PUSH)
+
+
+def test_a_server_that_refuses_loses_nothing(own_client: redis.Redis, own_streams: OutboundStreams) -> None:
+    """A server that answers with an error is an error, never a list of lost deliveries (R12a)."""
+    append(own_streams, *NAMES)
+    own_client.acl_setuser("default", commands=["-mget", "-info"])
+
+    with pytest.raises(RedisRefused):
+        own_streams.missing_witnesses(PUSH, NAMES)
+    with pytest.raises(RedisRefused):
+        own_streams.identity(PUSH)
+
+
+def test_the_identity_stays(streams: OutboundStreams) -> None:
+    """A Redis that lost nothing has the same identity each time, appends or not (R12a)."""
+    before = streams.identity(PUSH)
+    append(streams, *NAMES)
+
+    assert streams.identity(PUSH) == before
+
+
+def test_every_process_sees_the_same_identity(streams: OutboundStreams, redis_url: str) -> None:
+    """Two clients of one Redis agree on its identity (R12a, R15)."""
+    with open_redis(redis_url, timeout=timedelta(seconds=3), client_name="other") as client:
+        assert OutboundStreams(client, HOUR).identity(PUSH) == streams.identity(PUSH)
+
+
+def test_an_emptied_redis_has_another_identity(streams: OutboundStreams, redis_client: redis.Redis) -> None:
+    """A FLUSHALL changes the identity (R12a)."""
+    before = streams.identity(PUSH)
+    redis_client.flushdb()
+
+    assert streams.identity(PUSH) != before
+
+
+def test_a_restarted_redis_has_another_identity(own_valkey: OwnValkey, own_streams: OutboundStreams) -> None:
+    """A restart changes the identity, though the data is all there (R12a)."""
+    append(own_streams, *NAMES)
+    before = own_streams.identity(PUSH)
+    own_valkey.restart()
+
+    assert own_streams.identity(PUSH) != before
+    assert own_streams.missing_witnesses(PUSH, NAMES) == []
+
+
+def test_a_failover_changes_the_identity(own_client: redis.Redis, own_streams: OutboundStreams) -> None:
+    """A replica that is promoted has another identity, though it never restarted (R12a)."""
+    before = own_streams.identity(PUSH)
+    own_client.replicaof("127.0.0.1", "1")
+    own_client.replicaof("NO", "ONE")
+
+    assert own_streams.identity(PUSH) != before

@@ -1,0 +1,148 @@
+"""Workers scan by themselves when nobody else does (R14a)."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import dramatiq
+import pytest
+import redis
+
+from actors import scan_runs
+from actors.context import Context
+from actors.routes import drain, send_scan
+from publisher.channels.email import EMAIL
+from publisher.domain.errors import DatabaseUnavailable, RouteError
+from storage.database import Database
+from tests.integration.messages import delayed
+from tests.integration.rows import all_routes, change, due_routes
+from tests.waiting import wait_until
+
+Install = Callable[..., Context]
+StartWorker = Callable[[], dramatiq.Worker]
+INTERVAL = "0.1"
+
+
+@pytest.fixture
+def impatient(install: Install) -> Iterator[Context]:
+    """Workers that miss a scan after 0.3 seconds."""
+    context = install(PUBLISHER_SCAN_INTERVAL=INTERVAL, PUBLISHER_BATCH_SIZE="2")
+    yield context
+    context.stopping.set()
+    wait_until(lambda: not self_scans())
+
+
+def self_scans() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "self-scan"]
+
+
+def wait_until_published(database: Database) -> None:
+    wait_until(
+        lambda: {route["status"] for route in all_routes(database)} == {"published"},
+        describe=lambda: all_routes(database),
+    )
+
+
+def test_workers_publish_without_any_scheduler(
+    impatient: Context, start_worker: StartWorker, database: Database, redis_client: redis.Redis
+) -> None:
+    """With no scheduler and no message at all, every due route of every channel is published, once."""
+    due_routes(database, 5, "email")
+    due_routes(database, 3, "push")
+
+    start_worker()
+
+    wait_until_published(database)
+    assert redis_client.xlen(EMAIL.stream) == 5
+
+
+@pytest.mark.parametrize("error", [DatabaseUnavailable("PostgreSQL is not available"), RouteError("no notification")])
+def test_a_scan_that_fails_is_repeated(
+    error: Exception,
+    impatient: Context,
+    start_worker: StartWorker,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker whose own scan fails looks again at the next silence."""
+    due_routes(database, 1)
+    whole = impatient.publisher.publish_due
+    errors = [error, error]
+
+    def fails_at_first(*arguments: Any) -> Any:
+        if errors:
+            raise errors.pop()
+        return whole(*arguments)
+
+    monkeypatch.setattr(impatient.publisher, "publish_due", fails_at_first)
+    start_worker()
+
+    wait_until_published(database)
+
+
+def test_a_redis_that_fails_stops_no_self_scan(
+    impatient: Context, start_worker: StartWorker, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While Redis does not answer workers wait, and scan by themselves once it does."""
+    whole = impatient.redis.set
+    failures = threading.Semaphore(0)
+
+    def fails(*_: Any, **__: Any) -> None:
+        failures.release()
+        raise redis.TimeoutError("Timeout reading from socket")
+
+    monkeypatch.setattr(impatient.redis, "set", fails)
+    due_routes(database, 1)
+    start_worker()
+    for _ in range(4):
+        assert failures.acquire(timeout=20)
+    monkeypatch.setattr(impatient.redis, "set", whole)
+
+    wait_until_published(database)
+
+
+def test_one_worker_of_all_takes_a_silence(context: Context) -> None:
+    """Of all who notice a silence one scans; the others leave it to that one."""
+    assert [scan_runs.claim_silence("email") for _ in range(3)] == [True, False, False]
+
+
+def test_a_scan_ends_the_silence(context: Context, start_worker: StartWorker) -> None:
+    """A channel that was scanned is not silent; another one is (R16)."""
+    start_worker()
+    send_scan("email")
+
+    wait_until(lambda: context.redis.exists("publisher:scan:email"))
+
+    assert not scan_runs.claim_silence("email")
+    assert scan_runs.claim_silence("push")
+
+
+def test_a_silence_lasts_three_intervals(install: Install, redis_client: redis.Redis) -> None:
+    """A channel counts as silent three intervals after its last scan."""
+    install(PUBLISHER_SCAN_INTERVAL="20")
+
+    scan_runs.note_scan("email")
+
+    assert 50_000 < redis_client.pttl("publisher:scan:email") <= 60_000
+
+
+def test_a_drain_goes_on_until_nothing_is_due(install: Install, database: Database, redis_client: redis.Redis) -> None:
+    """Scanning by itself takes batch after batch, and sends failed routes a message for their retry."""
+    install(PUBLISHER_BATCH_SIZE="2", PUBLISHER_ROUTE_BACKOFF_MIN="60")
+    ids = due_routes(database, 5)
+    change(database, ids[4:], "resolved_email = 'no address'")
+
+    drain("email")
+
+    assert [route["status"] for route in all_routes(database)] == ["published"] * 4 + ["failed"]
+    assert [message["args"][1] for message in delayed(redis_client, "email")] == [ids[4:]]
+
+
+def test_a_process_that_stops_scans_no_more(context: Context, database: Database) -> None:
+    """A process that was told to stop begins no scan of its own (R17)."""
+    due_routes(database, 1)
+    context.stopping.set()
+
+    drain("email")
+
+    assert [route["status"] for route in all_routes(database)] == ["pending"]

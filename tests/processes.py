@@ -1,0 +1,175 @@
+"""The service's processes, started as a platform starts them."""
+
+import os
+import signal
+import socket
+import subprocess
+import termios
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from publisher.procfile import environment
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).parent.parent
+COMMANDS = {
+    "worker": "dramatiq publisher.actors --processes 1 --threads 4 --worker-shutdown-timeout 20000 --skip-logging",
+    "clock": "publisher scheduler run",
+    "intake": "publisher intake",
+}
+
+
+class Process:
+    """One process in a session of its own, and what it printed."""
+
+    def __init__(self, command: str, environ: Mapping[str, str | None], log: Path) -> None:
+        self.log = log
+        with log.open("wb") as output:
+            self._popen = subprocess.Popen(
+                f"exec {command}",
+                shell=True,
+                env=complete(environ),
+                cwd=ROOT,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        self.pid = self._popen.pid
+
+    @property
+    def output(self) -> str:
+        """Everything printed so far."""
+        return self.log.read_text(errors="replace")
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, or None while it runs."""
+        return self._popen.poll()
+
+    def signal(self, number: signal.Signals, *, group: bool = False) -> None:
+        """Signals the process, or its whole group as platforms do."""
+        if self.returncode is None:
+            (os.killpg if group else os.kill)(self.pid, number)
+
+    def wait(self, within: float = 30.0) -> int:
+        """The exit code, once it has ended."""
+        wait_until(lambda: self.returncode is not None, within=within, describe=lambda: self.output[-3000:])
+        assert self.returncode is not None
+        return self.returncode
+
+    def wait_for_output(self, text: str, within: float = 20.0, *, times: int = 1) -> None:
+        """Returns once the text was printed, so many times."""
+        wait_until(lambda: self.output.count(text) >= times, within=within, describe=lambda: self.output[-3000:])
+
+    def members(self) -> list[int]:
+        """The processes of its group that still run, children that outlived it too."""
+        found = subprocess.run(["ps", "-e", "-o", "pid=,pgid=,stat="], capture_output=True, text=True, check=True)
+        listed = [line.split() for line in found.stdout.splitlines()]
+        return [int(pid) for pid, group, state in listed if int(group) == self.pid and not state.startswith("Z")]
+
+    def kill(self) -> None:
+        """Ends the process and every process of its group at once, those that outlived it too."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._popen.wait()
+
+
+class Processes:
+    """Every process a test started."""
+
+    def __init__(self, environ: dict[str, str], folder: Path) -> None:
+        self._environ = environ
+        self._folder = folder
+        self._all: list[Process] = []
+
+    def start(self, name_or_command: str, **environ: str | None) -> Process:
+        """Starts `worker`, `clock`, `intake` or another command line, with these variables besides, None for none."""
+        command = COMMANDS.get(name_or_command, name_or_command)
+        log = self._folder / f"process-{len(self._all)}.log"
+        process = Process(command, {**self._environ, **environ}, log)
+        self._all.append(process)
+        return process
+
+    def run(self, command: str, **environ: str | None) -> Process:
+        """Runs a command line to its end."""
+        process = self.start(command, **environ)
+        process.wait()
+        return process
+
+    def kill_all(self) -> None:
+        """Ends whatever still runs."""
+        for process in self._all:
+            process.kill()
+
+
+def run_command(
+    *arguments: str, environ: Mapping[str, str | None], stdin: str | bytes = ""
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command line to its end, standard output and standard error apart. A variable of None is not set."""
+    done = subprocess.run(
+        arguments,
+        env=complete(environ),
+        cwd=ROOT,
+        input=stdin.encode() if isinstance(stdin, str) else stdin,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    return subprocess.CompletedProcess(arguments, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def run_on_terminal(
+    *arguments: str, environ: Mapping[str, str | None], answer: str = "", columns: int = 80
+) -> tuple[int, str]:
+    """Runs a command line on a terminal of this width and types the answer. Returns exit code and all it showed."""
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
+    with os.fdopen(ours, "r+b", buffering=0) as terminal:
+        terminal.write(answer.encode())
+        process = subprocess.Popen(
+            arguments,
+            env=complete(environ),
+            cwd=ROOT,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        shown = b""
+        # On Linux a terminal whose other side is closed is an error to read from.
+        with suppress(OSError):
+            while chunk := terminal.read(65536):
+                shown += chunk
+    return process.wait(60), shown.decode()
+
+
+def complete(environ: Mapping[str, str | None]) -> dict[str, str]:
+    """The environment of a process with these variables, and none of ours from around the tests."""
+    ours = ("PUBLISHER_", "DATABASE_URL", "REDIS_URL", "PROMETHEUS_", "dramatiq_", "COLUMNS")
+    outer = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return environment(outer | {name: value for name, value in environ.items() if value is not None})
+
+
+def marked(mark: str) -> list[str]:
+    """The command lines of all processes that have this text in their environment, whoever started them (Linux)."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if mark.encode() in (folder / "environ").read_bytes():
+                found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return found
+
+
+def free_port() -> int:
+    """A port on which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def listens(port: int) -> bool:
+    """True if something on this machine listens on the port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,97 @@
+"""Where a worker's next claim begins (R4)."""
+
+from datetime import timedelta
+
+import pytest
+
+from publisher.claim_start import ClaimStart
+from storage.claims import Claim, Place
+from tests import factories
+
+EARLY = Place(factories.INSTANT, 5)
+LATE = Place(factories.INSTANT + timedelta(milliseconds=1), 2)
+
+
+class Clock:
+    """A monotonic clock that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of this test's process."""
+    return Clock()
+
+
+@pytest.fixture
+def start(clock: Clock) -> ClaimStart:
+    """The places of a process that has just begun to drain email."""
+    start = ClaimStart(clock)
+    assert start.of("email") is None
+    return start
+
+
+def claim(last: Place | None) -> Claim:
+    """A claim that was full and ended here, or that left nothing."""
+    return Claim("token", (), more=last is not None, last=last)
+
+
+def test_after_a_full_claim_the_next_begins_behind_it(start: ClaimStart) -> None:
+    """What was claimed is not walked over again (R4)."""
+    start.note("email", claim(EARLY))
+
+    assert start.of("email") == EARLY
+
+
+def test_after_a_claim_that_was_not_full_the_next_begins_at_the_beginning(start: ClaimStart) -> None:
+    """Nothing is left behind the place, so whatever is due next stands before it (R4)."""
+    start.note("email", claim(EARLY))
+    start.note("email", claim(None))
+
+    assert start.of("email") is None
+
+
+@pytest.mark.parametrize(("seconds", "place"), [(0.9, EARLY), (1.1, None)])
+def test_once_a_second_a_claim_begins_at_the_beginning(
+    seconds: float, place: Place | None, start: ClaimStart, clock: Clock
+) -> None:
+    """A retry or a lost lease that became due behind the place waits no longer than that (R4, R5)."""
+    start.note("email", claim(EARLY))
+
+    clock.seconds += seconds
+
+    assert start.of("email") == place
+
+
+def test_a_long_drain_keeps_looking_back(start: ClaimStart, clock: Clock) -> None:
+    """With a full claim every 0.4 seconds, every third one begins at the beginning (R4)."""
+    begun = []
+    for _ in range(7):
+        begun.append(start.of("email"))
+        start.note("email", claim(EARLY))
+        clock.seconds += 0.4
+
+    assert begun == [None, EARLY, EARLY, None, EARLY, EARLY, None]
+
+
+@pytest.mark.parametrize("places", [(EARLY, LATE), (LATE, EARLY)])
+def test_of_several_threads_the_furthest_counts(places: tuple[Place, Place], start: ClaimStart) -> None:
+    """Two threads that drain one channel end in any order (R15)."""
+    for place in places:
+        start.note("email", claim(place))
+
+    assert start.of("email") == LATE
+
+
+def test_each_channel_has_its_place(start: ClaimStart) -> None:
+    """Draining one channel moves no other (R16)."""
+    start.of("push")
+    start.note("email", claim(EARLY))
+
+    assert start.of("push") is None
+    assert start.of("email") == EARLY

@@ -1,0 +1,236 @@
+"""Entries of the intents stream that are no intents, and what is said of them (R19)."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from publisher.domain.intent import Intent, Malformed, MalformedCode, parse_intent
+from tests import factories
+
+REQUIRED = [
+    *("notification_type", "producer", "audience_kind", "recipients_json", "idempotency_key", "occurred_at_ms"),
+    "payload_json",
+]
+OPTIONAL = ["channels_json", "request_id", "trace_id"]
+MAILBOX = {"audience_kind": "admin_email"}
+
+CASES: dict[str, list[dict[str, Any]]] = {
+    "missing_field": [
+        *({name: None} for name in REQUIRED),
+        dict.fromkeys(REQUIRED),
+        {"recipients_json": [{}]},
+        {"recipients_json": [{"email": "ann@example.com"}]},
+        {**MAILBOX, "recipients_json": [{"locale": "de"}]},
+    ],
+    "unknown_field": [
+        {"payload": "{}"},
+        {"": "x"},
+        {"Producer": "game-service"},
+        {"recipients_json": [{"user_id": "7", "phone": "1"}]},
+        {**MAILBOX, "recipients_json": [{"email": "ann@example.com", "user_id": "7"}]},
+    ],
+    "invalid_field": [
+        *({"notification_type": text} for text in ("", "Game", "game turn", "game/turn", "a" * 129, "a\n", "é")),
+        *({"audience_kind": text} for text in ("", "users", "USER", "admin_email ")),
+        *(
+            {"occurred_at_ms": text}
+            for text in ("", "-1", "+1", "1.5", " 1", "1\n", "1e3", "٣", "0x1", "now", "1" * 15)
+        ),
+        *({name: text} for name in ("producer", "idempotency_key") for text in ("", " ", "\u3000")),
+        *({"recipients_json": value} for value in ([], {}, "null", "7", '"7"', [None], [[]], ["7"])),
+        *({"recipients_json": [{"user_id": value}]} for value in (7, None, "", " ", True, ["7"], {"id": "7"})),
+        *({"recipients_json": [{"user_id": "7", "email": value}]} for value in (7, False, ["a@b.c"])),
+        *({**MAILBOX, "recipients_json": [{"email": value}]} for value in ("", " ", None, 7)),
+        *({"channels_json": value} for value in ([], "null", {}, "7", [7], [None], ["email", "email"])),
+        *({"payload_json": text} for text in ("null", "[]", "7", '"text"', "true")),
+        {"recipients_json": '[{"user_id": "\\ud800"}]'},
+    ],
+    "invalid_json": [
+        *(
+            {name: text}
+            for name in ("recipients_json", "channels_json", "payload_json")
+            for text in ("", "{", "[1,]", "{'a': 1}", "{} {}", "nul", "[" * 30_000)
+        ),
+        *({"payload_json": f'{{"n": {n}}}'} for n in ("NaN", "Infinity", "-Infinity", "1e999", "-1e999", "01", "+1")),
+        {"payload_json": '{"n": ' + "9" * 5000 + "}"},
+        {"payload_json": '{"a": 1, "a": 1}'},
+        {"payload_json": '{"a": [{"b": 1, "\\u0062": 2}]}'},
+        {"payload_json": '{"a": "raw \n line feed"}'},
+        {"payload_json": '{"a":' + "[" * 64 + "]" * 64 + "}"},
+        {"payload_json": '{"a":' * 40_000 + "1" + "}" * 40_000},
+        {"payload_json": "\ufeff{}"},
+        {"recipients_json": '[{"user_id": "7", "user_id": "8"}]'},
+    ],
+    "control_character": [
+        *(
+            {name: f"x{character}y"}
+            for name in ("producer", "idempotency_key", "request_id", "trace_id")
+            for character in "\0\n\r\t\x1b\x7f\x85\x9f"
+        ),
+        {"recipients_json": [{"user_id": "7\0"}]},
+        {"recipients_json": [{"user_id": "7", "email": "ann@example.com\r\nBcc: eve@example.com"}]},
+        {"recipients_json": [{"user_id": "7", "locale": "de\n"}]},
+        {**MAILBOX, "recipients_json": [{"email": "ann@exa\rmple.com"}]},
+        {"channels_json": ["email\n"]},
+    ],
+    "too_large": [
+        {"producer": "p" * 65},
+        {"idempotency_key": "k" * 257},
+        {"request_id": "r" * 129},
+        {"trace_id": "t" * 129},
+        {"recipients_json": [{"user_id": str(n)} for n in range(1001)]},
+        {"recipients_json": [{"user_id": "7" * 257}]},
+        {**MAILBOX, "recipients_json": [{"email": str(n)} for n in range(1001)]},
+        {"payload_json": '{"text":"' + "x" * (256 * 1024 - 10) + '"}'},
+        {"payload_json": '{"text":"' + "é" * (128 * 1024) + '"}'},
+    ],
+    "duplicate_recipient": [
+        {"recipients_json": [{"user_id": "7"}, {"user_id": "8"}, {"user_id": "7", "email": "ann@example.com"}]},
+        {**MAILBOX, "recipients_json": [{"email": "ann@example.com"}, {"email": "ann@example.com", "locale": "de"}]},
+    ],
+    "unknown_channel": [{"channels_json": ["sms"]}, {"channels_json": ["push", "Email"]}, {"channels_json": [""]}],
+}
+EVERY_CASE = [(code, fields) for code, cases in CASES.items() for fields in cases]
+
+
+def parse(fields: dict[str, Any]) -> Intent | Malformed:
+    """What becomes of a valid entry with these fields in it."""
+    return parse_intent(factories.raw(factories.intent_fields(**fields)), factories.CHANNELS)
+
+
+@pytest.mark.parametrize(
+    ("code", "fields"), EVERY_CASE, ids=[f"{code}-{str(fields)[:40]!a}" for code, fields in EVERY_CASE]
+)
+def test_a_bad_field_is_named_with_its_code(code: str, fields: dict[str, Any]) -> None:
+    """Each fault of an intent has its code, and a message that names the field (R19)."""
+    malformed = parse(fields)
+
+    assert isinstance(malformed, Malformed)
+    assert malformed.code.value == code
+    assert any(name in malformed.message for name in fields)
+
+
+@pytest.mark.parametrize(
+    ("code", "raw"),
+    [
+        ("missing_field", []),
+        ("duplicate_field", [*factories.raw(factories.intent_fields()), (b"producer", b"game-service")]),
+        ("duplicate_field", [(b"x", b"1"), (b"x", b"1")]),
+        ("invalid_utf8", [*factories.raw(factories.intent_fields(request_id=None)), (b"request_id", b"\xff")]),
+        ("invalid_utf8", [(b"\xc3\x28", b"1")]),
+        ("invalid_utf8", [(b"producer", b"half a pair \xed\xa0\x80")]),
+        ("invalid_utf8", [(b"producer", "game".encode("utf-16"))]),
+    ],
+)
+def test_bad_bytes_have_their_code(code: str, raw: list[tuple[bytes, bytes]]) -> None:
+    """What is wrong before any field is read has its code as well (R19)."""
+    malformed = parse_intent(raw, factories.CHANNELS)
+
+    assert isinstance(malformed, Malformed)
+    assert malformed.code.value == code
+
+
+def test_every_code_is_reached_or_given_elsewhere() -> None:
+    """No code is dead: those that parsing cannot give are storage's and intake's (R18, R19)."""
+    elsewhere = {"idempotency_conflict", "poison", "storage_refused"}
+    bytewise = {"duplicate_field", "invalid_utf8"}
+
+    assert {code.value for code in MalformedCode} == elsewhere | bytewise | set(CASES)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"producer": "hunter2\n"},
+        {"producer": "hunter2" * 10},
+        {"notification_type": "Hunter2 hunter2"},
+        {"audience_kind": "hunter2"},
+        {"occurred_at_ms": "hunter2"},
+        {"recipients_json": '[{"user_id": "7", "email": "hunter2\\n@example.com"}]'},
+        {"recipients_json": [{"user_id": "hunter2"}, {"user_id": "hunter2"}]},
+        {"recipients_json": '["hunter2"'},
+        {"payload_json": '{"card": hunter2}'},
+        {"payload_json": '{"hunter2": 1, "hunter2": 2}'},
+        {"payload_json": '["hunter2"]'},
+        {"unexpected": "hunter2"},
+    ],
+)
+def test_the_message_repeats_no_values(fields: dict[str, Any]) -> None:
+    """Messages are logged and shown: what a producer wrote stays in the raw fields (R19, R26)."""
+    malformed = parse(fields)
+
+    assert isinstance(malformed, Malformed)
+    assert "hunter2" not in malformed.message
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"recipients_json": "[" + "1," * 1_000_000 + "1]"},
+        {"channels_json": "[" + "1," * 1_000_000 + "1]"},
+        {"channels_json": json.dumps([f"c{n}" for n in range(2_000)])},
+        {f"unexpected {n}": "x" for n in range(1_000)},
+        {"x" * 100_000: "x"},
+    ],
+    ids=["recipients", "channels", "channel names", "fields", "a name"],
+)
+def test_a_flood_of_faults_makes_a_short_message(fields: dict[str, Any]) -> None:
+    """However much is wrong, little is said of it, and little memory taken (R19)."""
+    malformed = parse(fields)
+
+    assert isinstance(malformed, Malformed)
+    assert len(malformed.message) < 2_000
+
+
+def test_several_faults_are_told_at_once() -> None:
+    """A producer sees more than the first fault of an entry; the code is the first one's (R19)."""
+    malformed = parse({"producer": None, "payload_json": "{", "occurred_at_ms": "now"})
+
+    assert isinstance(malformed, Malformed)
+    assert malformed.code is MalformedCode.MISSING_FIELD
+    assert all(name in malformed.message for name in ("producer", "payload_json", "occurred_at_ms"))
+
+
+@pytest.mark.parametrize(("faults", "rest"), [(5, ""), (6, "; and 1 more"), (7, "; and 2 more")])
+def test_of_many_faults_the_rest_is_counted(faults: int, rest: str) -> None:
+    """Five faults are told one by one, and of more their number (R19)."""
+    malformed = parse(dict.fromkeys(REQUIRED[:faults]))
+
+    assert isinstance(malformed, Malformed)
+    assert malformed.message.count("Field required") == 5
+    assert malformed.message.endswith(f"Field required{rest}")
+
+
+@given(st.lists(st.tuples(st.binary(max_size=8), st.binary(max_size=12)), max_size=8))
+def test_no_bytes_make_the_parser_raise(raw: list[tuple[bytes, bytes]]) -> None:
+    """Whatever stands on the stream is an intent or malformed, never an error (R19)."""
+    assert isinstance(parse_intent(raw, factories.CHANNELS), Malformed)
+
+
+_json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["user_id", "email", "locale"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+).map(json.dumps)
+_texts = st.text(st.one_of(st.characters(), st.sampled_from("\0\n\x7f\x85 @")), max_size=12)
+
+
+@given(st.dictionaries(st.sampled_from(REQUIRED + OPTIONAL), _json_values | _texts, max_size=3))
+def test_whatever_is_accepted_can_be_stored_and_logged(fields: dict[str, str]) -> None:
+    """No control character comes through anywhere but inside the payload, and every message is one line (R19)."""
+    parsed = parse(fields)
+
+    if isinstance(parsed, Malformed):
+        assert parsed.message.isprintable()
+        return
+    recipients = [text for r in parsed.recipients for text in (r.user_id, r.email, r.locale)]
+    texts = [parsed.producer, parsed.idempotency_key, parsed.request_id, parsed.trace_id, *recipients]
+    assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for text in texts if text for c in text)
+    assert isinstance(json.loads(parsed.payload), dict)

@@ -1,0 +1,251 @@
+"""Settings from the environment: defaults, rules, and errors that say everything at once (spec section 8)."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from publisher.domain.backoff import Backoff
+from publisher.domain.errors import SettingsError
+from publisher.settings import Settings, Timeouts
+
+URLS = {"DATABASE_URL": "postgresql://publisher:hunter2@db:5432/publisher", "REDIS_URL": "redis://redis:6379/0"}
+
+# Variable, field, default.
+DEFAULTS: list[tuple[str, str, Any]] = [
+    ("PUBLISHER_ROUTE_LEASE_TTL", "route_lease_ttl", timedelta(seconds=30)),
+    ("PUBLISHER_ROUTE_BACKOFF_MIN", "route_backoff_min", timedelta(seconds=1)),
+    ("PUBLISHER_ROUTE_BACKOFF_MAX", "route_backoff_max", timedelta(seconds=1800)),
+    ("PUBLISHER_ROUTE_BACKOFF_JITTER", "route_backoff_jitter", False),
+    ("PUBLISHER_RETRY_HORIZON", "retry_horizon", timedelta(seconds=300)),
+    ("PUBLISHER_DEDUP_WINDOW", "dedup_window", timedelta(seconds=3600)),
+    ("PUBLISHER_AUDIT_WINDOW", "audit_window", timedelta(seconds=600)),
+    ("PUBLISHER_SCAN_INTERVAL", "scan_interval", timedelta(seconds=5)),
+    ("PUBLISHER_BATCH_SIZE", "batch_size", 500),
+    ("PUBLISHER_INTENTS_STREAM", "intents_stream", "notification:intents"),
+    ("PUBLISHER_INTENTS_GROUP", "intents_group", "notification-publisher"),
+    ("PUBLISHER_LOG_FORMAT", "log_format", "auto"),
+    ("PUBLISHER_LOG_LEVEL", "log_level", "INFO"),
+    ("PUBLISHER_LOG_ADDRESSES", "log_addresses", "masked"),
+    ("PUBLISHER_METRICS_PORT", "metrics_port", 0),
+    ("PUBLISHER_REDIS_TLS", "redis_tls", "verify"),
+    ("PUBLISHER_REDIS_CA_FILE", "redis_ca_file", ""),
+]
+ABOVE_ZERO = ["ROUTE_LEASE_TTL", "ROUTE_BACKOFF_MIN", "ROUTE_BACKOFF_MAX", "DEDUP_WINDOW", "SCAN_INTERVAL"]
+ZERO_OR_ABOVE = ["RETRY_HORIZON", "AUDIT_WINDOW"]
+NO_SECONDS = ["", " ", "5s", "0x10", "1,5", "NaN", "sNaN", "Infinity", "-inf", "1e999999999", "31622401"]
+
+
+def read(environ: Mapping[str, str] | None = None, **variables: str) -> Settings:
+    """The settings of an environment that is good but for these variables, named without their prefix."""
+    prefixed = {f"PUBLISHER_{name}": value for name, value in variables.items()}
+    return Settings.from_environ({**URLS, **(environ or {}), **prefixed}, {})
+
+
+def problems(**variables: str) -> str:
+    """What is said of these variables."""
+    with pytest.raises(SettingsError) as refused:
+        read(**variables)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(("variable", "field", "default"), DEFAULTS)
+def test_a_variable_that_is_not_set_has_its_default(variable: str, field: str, default: object) -> None:
+    """Two URLs are enough to start with (spec section 8)."""
+    assert getattr(read(), field) == default
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "field", "value"),
+    [
+        ("ROUTE_LEASE_TTL", "0.25", "route_lease_ttl", timedelta(milliseconds=250)),
+        ("ROUTE_LEASE_TTL", " 45 ", "route_lease_ttl", timedelta(seconds=45)),
+        ("ROUTE_LEASE_TTL", "0.001", "route_lease_ttl", timedelta(milliseconds=1)),
+        ("ROUTE_LEASE_TTL", "1.0019", "route_lease_ttl", timedelta(milliseconds=1001)),
+        ("ROUTE_LEASE_TTL", "0.1", "route_lease_ttl", timedelta(milliseconds=100)),
+        ("RETRY_HORIZON", "0", "retry_horizon", timedelta(0)),
+        ("AUDIT_WINDOW", "0", "audit_window", timedelta(0)),
+        ("DEDUP_WINDOW", "31622400", "dedup_window", timedelta(days=366)),
+        ("ROUTE_BACKOFF_JITTER", "true", "route_backoff_jitter", True),
+        ("ROUTE_BACKOFF_JITTER", "1", "route_backoff_jitter", True),
+        ("ROUTE_BACKOFF_JITTER", "off", "route_backoff_jitter", False),
+        ("BATCH_SIZE", "1", "batch_size", 1),
+        ("BATCH_SIZE", "1000", "batch_size", 1000),
+        ("INTENTS_STREAM", "{tenant-7}:intents", "intents_stream", "{tenant-7}:intents"),
+        ("INTENTS_GROUP", "b", "intents_group", "b"),
+        ("LOG_FORMAT", "json", "log_format", "json"),
+        ("LOG_FORMAT", "console", "log_format", "console"),
+        ("LOG_LEVEL", "DEBUG", "log_level", "DEBUG"),
+        ("LOG_ADDRESSES", "full", "log_addresses", "full"),
+        ("METRICS_PORT", "65535", "metrics_port", 65535),
+        ("REDIS_TLS", "insecure", "redis_tls", "insecure"),
+        ("REDIS_CA_FILE", __file__, "redis_ca_file", __file__),
+    ],
+)
+def test_a_variable_is_read(variable: str, text: str, field: str, value: object) -> None:
+    """What the environment says holds, to its limits; times are kept in whole milliseconds (R2, spec section 8)."""
+    assert getattr(read(**{variable: text}), field) == value
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "rule"),
+    [
+        *((name, text, "must be above 0 seconds") for name in ABOVE_ZERO for text in ("0", "-1", "0.0009")),
+        *((name, text, "must be 0 seconds or more") for name in ZERO_OR_ABOVE for text in ("-1", "-0.001")),
+        *((name, "soon", "must be a number of seconds") for name in ABOVE_ZERO + ZERO_OR_ABOVE),
+        *(("RETRY_HORIZON", text, "must be a number of seconds") for text in NO_SECONDS),
+        ("ROUTE_BACKOFF_JITTER", "maybe", "must be a valid boolean"),
+        ("ROUTE_BACKOFF_JITTER", "", "must be a valid boolean"),
+        ("BATCH_SIZE", "0", "must be greater than or equal to 1"),
+        ("BATCH_SIZE", "1001", "must be less than or equal to 1000"),
+        ("BATCH_SIZE", "many", "must be a valid integer"),
+        ("BATCH_SIZE", "1.5", "must be a valid integer"),
+        *((name, text, "must not be blank") for name in ("INTENTS_STREAM", "INTENTS_GROUP") for text in ("", " \t")),
+        *((name, "a\nb", "control characters") for name in ("INTENTS_STREAM", "INTENTS_GROUP")),
+        # What os.environ makes of a byte that is not UTF-8.
+        ("INTENTS_STREAM", "caf\udce9", "UTF-8"),
+        ("LOG_FORMAT", "JSON", "must be 'auto', 'json' or 'console'"),
+        ("LOG_LEVEL", "LOUD", "must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+        ("LOG_ADDRESSES", "none", "must be 'masked' or 'full'"),
+        ("METRICS_PORT", "-1", "must be greater than or equal to 0"),
+        ("METRICS_PORT", "65536", "must be less than or equal to 65535"),
+        ("REDIS_TLS", "off", "must be 'verify' or 'insecure'"),
+        ("REDIS_CA_FILE", "/no/such/file.pem", "no such file"),
+    ],
+)
+def test_a_bad_value_is_told_with_its_rule(variable: str, text: str, rule: str) -> None:
+    """One line names the variable, the rule and what stood there (spec section 8)."""
+    message = problems(**{variable: text})
+
+    assert f"PUBLISHER_{variable}: " in message
+    assert rule in message
+    assert repr(text) in message
+    assert message.isprintable()
+
+
+def test_every_problem_is_told_at_once() -> None:
+    """Whoever sets up a deployment fixes everything in one round (spec section 8)."""
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environ(
+            {
+                "DATABASE_URL": "mysql://db",
+                "PUBLISHER_BATCH_SIZE": "0",
+                "PUBLISHER_SCAN_INTERVAL": "soon",
+                "PUBLISHER_AUDIT_WINDOW": "7200",
+            },
+            {},
+        )
+
+    message = str(refused.value)
+    assert "\n" not in message
+    for variable in ("DATABASE_URL", "REDIS_URL", "BATCH_SIZE", "SCAN_INTERVAL", "AUDIT_WINDOW"):
+        assert variable in message
+
+
+@pytest.mark.parametrize(
+    ("variables", "rule"),
+    [
+        ({"ROUTE_BACKOFF_MIN": "10", "ROUTE_BACKOFF_MAX": "9.999"}, "ROUTE_BACKOFF_MIN must be at most"),
+        ({"ROUTE_BACKOFF_MIN": "1801"}, "ROUTE_BACKOFF_MIN must be at most"),
+        (
+            {"DEDUP_WINDOW": "35", "AUDIT_WINDOW": "0"},
+            "longer than PUBLISHER_ROUTE_LEASE_TTL + PUBLISHER_SCAN_INTERVAL",
+        ),
+        ({"ROUTE_LEASE_TTL": "3595"}, "longer than PUBLISHER_ROUTE_LEASE_TTL + PUBLISHER_SCAN_INTERVAL"),
+        ({"SCAN_INTERVAL": "3570"}, "longer than PUBLISHER_ROUTE_LEASE_TTL + PUBLISHER_SCAN_INTERVAL"),
+        ({"AUDIT_WINDOW": "3600"}, "DEDUP_WINDOW must be longer than PUBLISHER_AUDIT_WINDOW"),
+        ({"DEDUP_WINDOW": "600"}, "DEDUP_WINDOW must be longer than PUBLISHER_AUDIT_WINDOW"),
+    ],
+)
+def test_variables_must_fit_each_other(variables: dict[str, str], rule: str) -> None:
+    """Rules between variables hold against defaults too (R9, R12, R12a)."""
+    assert rule in problems(**variables)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"ROUTE_BACKOFF_MIN": "10", "ROUTE_BACKOFF_MAX": "10"},
+        {"DEDUP_WINDOW": "35.001", "AUDIT_WINDOW": "0"},
+        {"AUDIT_WINDOW": "3599.999"},
+    ],
+)
+def test_variables_may_just_fit(variables: dict[str, str]) -> None:
+    """Just inside those rules is inside (R9, R12, R12a)."""
+    assert isinstance(read(**variables), Settings)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "misfit"),
+    [
+        ("ROUTE_BACKOFF_MIN", {"ROUTE_BACKOFF_MAX": "0.5"}),
+        ("ROUTE_BACKOFF_MAX", {"ROUTE_BACKOFF_MIN": "1801"}),
+        ("DEDUP_WINDOW", {"ROUTE_LEASE_TTL": "4000", "AUDIT_WINDOW": "4000"}),
+        ("ROUTE_LEASE_TTL", {"SCAN_INTERVAL": "4000"}),
+        ("SCAN_INTERVAL", {"ROUTE_LEASE_TTL": "4000"}),
+        ("AUDIT_WINDOW", {"DEDUP_WINDOW": "600"}),
+    ],
+)
+def test_a_rule_between_variables_is_silent_while_one_of_them_is_wrong(wrong: str, misfit: dict[str, str]) -> None:
+    """A value that cannot be read breaks no second rule: one fault, one message (spec section 8)."""
+    message = problems(**{wrong: "soon"}, **misfit)
+
+    assert message.count("must be") == 1
+    assert "longer than" not in message
+
+
+def test_unknown_variables_are_collected() -> None:
+    """A misspelt variable is found out, and stops nothing; what is not ours is left alone (spec section 8)."""
+    settings = read({"PUBLISHER_SCAN_INTERVALL": "1", "PUBLISHER_": "", "publisher_scan_interval": "2", "PATH": "/bin"})
+
+    assert settings.unknown_variables == ("PUBLISHER_", "PUBLISHER_SCAN_INTERVALL")
+    assert settings.scan_interval == timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("name", ["CHANNELS", "UNKNOWN_VARIABLES"])
+def test_what_is_put_together_cannot_be_set(name: str) -> None:
+    """The channels and the list of unknown variables are no variables (spec section 8)."""
+    settings = read(**{name: "x"})
+
+    assert settings.unknown_variables == (f"PUBLISHER_{name}",)
+    assert settings.channels == {}
+
+
+def test_the_documented_variables_are_all_known() -> None:
+    """No variable that the spec names is taken for a misspelling (spec section 8)."""
+    values = {variable: str(getattr(read(), field)) for variable, field, _ in DEFAULTS}
+    seconds = {name: str(v.total_seconds()) for name, f, v in DEFAULTS if isinstance(v, timedelta)}
+
+    assert read({**values, **seconds}).unknown_variables == ()
+
+
+def test_the_backoff_is_the_one_that_is_set() -> None:
+    """Channels without a backoff of their own take the service's (R9, R24)."""
+    settings = read(ROUTE_BACKOFF_MIN="2", ROUTE_BACKOFF_MAX="8", ROUTE_BACKOFF_JITTER="yes")
+
+    assert settings.backoff == Backoff(timedelta(seconds=2), timedelta(seconds=8), jitter=True)
+
+
+@given(st.integers(1, 366 * 24 * 3600 * 1000).map(lambda n: timedelta(milliseconds=n)))
+def test_all_timeouts_of_an_attempt_together_are_shorter_than_its_lease(lease: timedelta) -> None:
+    """Claiming, appending twice and completing twice over new connections end before the lease does (section 4)."""
+    timeouts = Timeouts.within(lease)
+
+    append, complete = 2 * timeouts.redis, timeouts.connect + timeouts.statement
+    assert timeouts.statement + 2 * append + 2 * complete < lease
+    assert min(timeouts.connect, timeouts.statement, timeouts.redis) > timedelta(0)
+
+
+def test_the_timeouts_follow_the_lease_that_is_set() -> None:
+    """A short lease makes short timeouts; a long one does not make anybody wait for minutes (spec section 4)."""
+    assert read(ROUTE_LEASE_TTL="4").timeouts.statement == timedelta(seconds=0.5)
+    assert read(ROUTE_LEASE_TTL="3000").timeouts == Timeouts(*(timedelta(seconds=n) for n in (3, 7, 3)))
+
+
+@pytest.mark.parametrize(("audit", "seconds"), [("600", 600), ("3570", 3570), ("3599", 3570), ("0", 0)])
+def test_the_audit_never_looks_past_what_witnesses_cover(audit: str, seconds: int) -> None:
+    """A route may be recorded a lease later than its command was appended: its witness expires earlier (R12a)."""
+    assert read(AUDIT_WINDOW=audit).effective_audit_window == timedelta(seconds=seconds)

@@ -1,0 +1,102 @@
+"""What the environment says of a channel (R24, spec section 8)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from publisher.channels.email import EMAIL
+from publisher.domain.channel import Channel
+from publisher.domain.errors import SettingsError
+from publisher.settings import Settings
+from tests import factories
+
+URLS = {"DATABASE_URL": "postgresql://publisher@db/publisher", "REDIS_URL": "redis://redis:6379/0"}
+SMS = Channel(name="my-sms", stream="sms:out", encode=EMAIL.encode, max_attempts=3, stream_max_len=50)
+CHANNELS = {**factories.CHANNELS, "my-sms": SMS}
+
+
+def read(channels: Mapping[str, Channel] = CHANNELS, **variables: str) -> Settings:
+    """The settings with these variables, named without their prefix."""
+    return Settings.from_environ({**URLS, **{f"PUBLISHER_{name}": v for name, v in variables.items()}}, channels)
+
+
+@pytest.mark.parametrize(
+    ("channel", "stream", "max_attempts", "stream_max_len"),
+    [
+        ("email", "mail:delivery_commands", 16, 0),
+        ("push", "gateway:client_events", 6, 100_000),
+        ("my-sms", "sms:out", 3, 50),
+    ],
+)
+def test_a_channel_is_as_it_came_unless_a_variable_says_else(
+    channel: str, stream: str, max_attempts: int, stream_max_len: int
+) -> None:
+    """The defaults of a channel are its own, a third party's too (spec section 8)."""
+    configured = read().channels[channel]
+
+    assert (configured.stream, configured.max_attempts, configured.stream_max_len) == (
+        stream,
+        max_attempts,
+        stream_max_len,
+    )
+
+
+@pytest.mark.parametrize(("channel", "prefix"), [("email", "EMAIL"), ("push", "PUSH"), ("my-sms", "MY_SMS")])
+def test_variables_adjust_one_channel(channel: str, prefix: str) -> None:
+    """Stream, attempts and length can be set for each channel, and touch no other (spec section 8)."""
+    settings = read(**{f"{prefix}_STREAM": "elsewhere", f"{prefix}_MAX_ATTEMPTS": "1", f"{prefix}_STREAM_MAX_LEN": "0"})
+
+    adjusted = settings.channels[channel]
+    assert (adjusted.stream, adjusted.max_attempts, adjusted.stream_max_len) == ("elsewhere", 1, 0)
+    assert adjusted.encode is CHANNELS[channel].encode
+    assert {name for name in CHANNELS if settings.channels[name] != CHANNELS[name]} == {channel}
+    assert settings.unknown_variables == ()
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "rule"),
+    [
+        ("EMAIL_STREAM", "", "must not be blank"),
+        ("EMAIL_STREAM", " ", "must not be blank"),
+        ("PUSH_STREAM", "a\rb", "must hold no control characters"),
+        ("EMAIL_MAX_ATTEMPTS", "0", "must be greater than or equal to 1"),
+        ("PUSH_MAX_ATTEMPTS", "-1", "must be greater than or equal to 1"),
+        ("PUSH_MAX_ATTEMPTS", "few", "must be a valid integer"),
+        ("PUSH_STREAM_MAX_LEN", "-1", "must be greater than or equal to 0"),
+        ("MY_SMS_STREAM_MAX_LEN", "", "must be a valid integer"),
+    ],
+)
+def test_a_bad_value_is_told_with_its_rule(variable: str, text: str, rule: str) -> None:
+    """The message names the variable and the rule (spec section 8)."""
+    with pytest.raises(SettingsError) as refused:
+        read(**{variable: text})
+
+    assert f"PUBLISHER_{variable}: {rule}" in str(refused.value)
+
+
+def test_problems_of_several_channels_are_told_at_once() -> None:
+    """Channels' problems stand in the same message as all others (spec section 8)."""
+    with pytest.raises(SettingsError) as refused:
+        read(EMAIL_STREAM="", EMAIL_MAX_ATTEMPTS="0", PUSH_MAX_ATTEMPTS="0", BATCH_SIZE="0")
+
+    for variable in ("EMAIL_STREAM", "EMAIL_MAX_ATTEMPTS", "PUSH_MAX_ATTEMPTS", "BATCH_SIZE"):
+        assert f"PUBLISHER_{variable}: " in str(refused.value)
+
+
+def test_a_channel_that_is_not_installed_has_no_variables() -> None:
+    """A variable for a channel that is gone is reported as unknown, and stops nothing (spec section 8)."""
+    settings = read(factories.CHANNELS, MY_SMS_STREAM="sms:out")
+
+    assert settings.unknown_variables == ("PUBLISHER_MY_SMS_STREAM",)
+
+
+@pytest.mark.parametrize(
+    ("names", "variable"), [(["intents"], "PUBLISHER_INTENTS_STREAM"), (["a-b", "a_b"], "PUBLISHER_A_B_STREAM")]
+)
+def test_no_variable_means_two_things(names: list[str], variable: str) -> None:
+    """A channel whose variables belong to something else is refused by name (R24, section 8)."""
+    channels = {name: replace(SMS, name=name) for name in names}
+
+    with pytest.raises(SettingsError, match=f"{names[-1]}.*{variable}"):
+        Settings.from_environ(URLS, channels)
