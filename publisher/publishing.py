@@ -33,8 +33,8 @@ from publisher.domain.errors import (
     PublisherError,
     RouteError,
 )
-from publisher.domain.notification import Notification, Route
-from publisher.logs import failure_fields, route_fields
+from publisher.domain.notification import Route
+from publisher.outcome_log import OutcomeLog
 from publisher.streams.outbound import Delivery, NotAppended, OutboundStreams
 from publisher.telemetry import Telemetry
 from storage import claims, outcomes
@@ -68,12 +68,8 @@ class _Batch:
     recorded: set[int] = field(default_factory=set)
     errors: list[str] = field(default_factory=list)
 
-    def notification(self, route: Route) -> Notification:
-        """The notification of a route that was attempted, so that it has one."""
-        return self._notifications[route.id]
-
     def __post_init__(self) -> None:
-        self._notifications = {c.route.id: c.notification for c in self.claim.routes if c.notification}
+        self.notifications = {c.route.id: c.notification for c in self.claim.routes if c.notification}
 
     def end_failed(self, outcome: Rescheduled | DeadLettered) -> None:
         if isinstance(outcome, Rescheduled):
@@ -123,14 +119,9 @@ class Publisher:
         name = self._channel(channel).name
         if self._stopping():
             return Report(more=True)
-        claim = claims.claim_due(
-            self._database,
-            name,
-            limit=self._batch_size,
-            lease_ttl=self._lease_ttl,
-            after=self._claim_start.of(name),
-        )
-        self._claim_start.note(name, claim)
+        began, after = time.monotonic(), self._claim_start.of(name)
+        claim = claims.claim_due(self._database, name, limit=self._batch_size, lease_ttl=self._lease_ttl, after=after)
+        self._claim_start.note(name, began, after, claim)
         return self._publish(channel, claim, on_more)
 
     def publish_these(self, channel: str, ids: Sequence[int]) -> Report:
@@ -212,7 +203,10 @@ class Publisher:
 
         self._record_failed(batch, reschedule, batch.rescheduled)
         self._record_failed(batch, outcomes.complete_dead_lettered, batch.dead_lettered)
-        self._tell(batch, due_again)
+        told = OutcomeLog(batch.channel.name, batch.notifications, batch.recorded, self._telemetry)
+        told.published(batch.published)
+        told.rescheduled(batch.rescheduled, due_again)
+        told.dead_lettered(batch.dead_lettered)
         return [(o.route.id, o.delay) for o in batch.rescheduled if o.route.id in due_again]
 
     def _record_published(self, batch: _Batch) -> None:
@@ -263,34 +257,3 @@ class Publisher:
             claims.release(self._database, batch.claim.token, set(batch.claim.ids) - batch.recorded)
         except PublisherError as error:
             _log.warning("leases were not given up and will expire", channel=batch.channel.name, error=str(error))
-
-    def _tell(self, batch: _Batch, due_again: Mapping[int, datetime]) -> None:
-        channel = batch.channel.name
-        for published in batch.published:
-            fields = self._fields(batch, published.route)
-            if fields:
-                _log.info("route published", **fields, stream_entry_id=published.entry_id)
-                self._telemetry.published(channel, [batch.notification(published.route).notification_type])
-        for rescheduled in batch.rescheduled:
-            fields = self._fields(batch, rescheduled.route)
-            if fields:
-                fields |= failure_fields(rescheduled.route, rescheduled.failure, rescheduled.attempt_count)
-                at = due_again[rescheduled.route.id].isoformat(timespec="milliseconds")
-                _log.warning("route failed and was rescheduled", **fields, next_attempt_at=at)
-                type_ = batch.notification(rescheduled.route).notification_type
-                self._telemetry.retried(channel, type_, rescheduled.failure.classification)
-        for dead in batch.dead_lettered:
-            fields = self._fields(batch, dead.route)
-            if fields:
-                fields |= failure_fields(dead.route, dead.failure, dead.attempt_count)
-                _log.warning("route dead-lettered", **fields)
-                type_ = batch.notification(dead.route).notification_type
-                self._telemetry.dead_lettered(channel, type_, dead.failure.classification)
-
-    def _fields(self, batch: _Batch, route: Route) -> dict[str, object]:
-        """What to log of a route whose outcome was recorded; nothing if it was a conflict (R8)."""
-        fields = route_fields(batch.notification(route), route)
-        if route.id in batch.recorded:
-            return fields
-        _log.debug("route was moved on by someone else", **fields)
-        return {}

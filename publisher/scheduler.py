@@ -31,8 +31,7 @@ def run_scheduler(context: Context, stopping: threading.Event) -> None:
     )
     for name in context.channels:
         _every(scheduler, context.scan_interval, f"scan {name}", partial(as_hint, send_scan, name))
-        if context.audit_window > timedelta(0):
-            _every(scheduler, context.scan_interval, f"audit {name}", partial(as_hint, send_audit, name))
+        _every(scheduler, context.scan_interval, f"audit {name}", partial(as_hint, send_audit, name))
     scheduler.start()
     _log.info("scheduler started", channels=list(context.channels), interval=context.scan_interval.total_seconds())
     stopping.wait()

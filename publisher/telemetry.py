@@ -1,7 +1,7 @@
 """The counters (R25). A conflict counts nowhere."""
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,10 +53,10 @@ class Telemetry:
             registry=self.registry,
         )
 
-    def published(self, channel: str, notification_types: Iterable[str]) -> None:
-        """Counts routes published, one for each type given."""
-        for notification_type in notification_types:
-            self._attempts.labels(channel, notification_type, "published", "").inc()
+    def published(self, channel: str, notification_types: Mapping[str, int]) -> None:
+        """Counts routes published: so many of each type."""
+        for notification_type, count in notification_types.items():
+            self._attempts.labels(channel, notification_type, "published", "").inc(count)
 
     def retried(self, channel: str, notification_type: str, classification: str) -> None:
         """Counts a failed attempt that has another one coming."""

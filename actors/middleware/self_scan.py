@@ -7,14 +7,15 @@ import structlog
 
 from actors import scan_runs
 from actors.context import context
-from actors.routes import drain
+from actors.maintenance import send_audit
+from actors.routes import as_hint, drain
 from publisher.domain.errors import PublisherError
 
 _log = structlog.get_logger()
 
 
 class SelfScan(dramatiq.Middleware):
-    """Scans every channel that has seen no scan for three intervals, in a thread of its own.
+    """Scans, and audits, every channel that has seen no scan for three intervals, in a thread of its own.
 
     Directly and not by message, so that it also helps when Dramatiq's queues are lost or too long. One worker
     of all takes each silence.
@@ -34,6 +35,8 @@ class SelfScan(dramatiq.Middleware):
         try:
             if scan_runs.claim_silence(channel):
                 _log.info("no scan for three intervals: scanning by itself", channel=channel)
+                # The clock's other job: without it a loss would go unseen (R12a).
+                as_hint(send_audit, channel)
                 drain(channel)
         except PublisherError as error:
             _log.warning("a scan failed and will be repeated", channel=channel, error=str(error))

@@ -1,6 +1,7 @@
 """`publisher dead-letters list`, `show` and `requeue`."""
 
 import getpass
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, replace
@@ -138,7 +139,7 @@ def requeue(
         done: dict[str, int] = {}
         with progress() as bar:
             task = bar.add_task("requeueing", total=count)
-            for requeued in _requeue_in_batches(database, matching, by or getpass.getuser()):
+            for requeued in _requeue_in_batches(database, matching, by or _operator()):
                 for route in requeued:
                     done[route.channel] = done.get(route.channel, 0) + 1
                 bar.advance(task, len(requeued))
@@ -172,6 +173,14 @@ def _report(json: bool, matched: int, requeued: int) -> None:
 
 def _fields(record: DeadLetterRecord) -> dict[str, object]:
     return {"delivery_id": delivery_id_of(record.notification_id, record.route_id)} | asdict(record)
+
+
+def _operator() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user may have no name.
+        return f"user {os.getuid()}"
 
 
 def _utc(instant: datetime | None) -> datetime | None:

@@ -26,7 +26,7 @@ class Command:
     @property
     def size(self) -> int:
         """Bytes of all names and values in UTF-8."""
-        return sum(len(name.encode()) + len(value.encode()) for name, value in self.fields)
+        return len("".join([name + value for name, value in self.fields]).encode())
 
 
 def has_user_id(recipient: "Recipient") -> bool:

@@ -56,6 +56,20 @@ def test_workers_publish_without_any_scheduler(
     assert redis_client.xlen(EMAIL.stream) == 5
 
 
+def test_workers_notice_a_loss_without_any_scheduler(
+    impatient: Context, start_worker: StartWorker, database: Database, redis_client: redis.Redis
+) -> None:
+    """With no scheduler, commands that Redis loses are found missing and published again (R12a)."""
+    due_routes(database, 2, "email")
+    start_worker()
+    wait_until_published(database)
+
+    redis_client.flushall()
+
+    wait_until(lambda: redis_client.xlen(EMAIL.stream) == 2)
+    wait_until_published(database)
+
+
 @pytest.mark.parametrize("error", [DatabaseUnavailable("PostgreSQL is not available"), RouteError("no notification")])
 def test_a_scan_that_fails_is_repeated(
     error: Exception,

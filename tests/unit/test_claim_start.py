@@ -41,17 +41,22 @@ def claim(last: Place | None) -> Claim:
     return Claim("token", (), more=last is not None, last=last)
 
 
+def note(start: ClaimStart, claim: Claim, after: Place | None = EARLY) -> None:
+    """A claim of email that began just now."""
+    start.note("email", start._now(), after, claim)
+
+
 def test_after_a_full_claim_the_next_begins_behind_it(start: ClaimStart) -> None:
     """What was claimed is not walked over again (R4)."""
-    start.note("email", claim(EARLY))
+    note(start, claim(EARLY))
 
     assert start.of("email") == EARLY
 
 
 def test_after_a_claim_that_was_not_full_the_next_begins_at_the_beginning(start: ClaimStart) -> None:
     """Nothing is left behind the place, so whatever is due next stands before it (R4)."""
-    start.note("email", claim(EARLY))
-    start.note("email", claim(None))
+    note(start, claim(EARLY))
+    note(start, claim(None))
 
     assert start.of("email") is None
 
@@ -60,8 +65,8 @@ def test_after_a_claim_that_was_not_full_the_next_begins_at_the_beginning(start:
 def test_once_a_second_a_claim_begins_at_the_beginning(
     seconds: float, place: Place | None, start: ClaimStart, clock: Clock
 ) -> None:
-    """A retry or a lost lease that became due behind the place waits no longer than that (R4, R5)."""
-    start.note("email", claim(EARLY))
+    """A lease that was lost behind the place waits no longer than that (R4, R5)."""
+    note(start, claim(EARLY))
 
     clock.seconds += seconds
 
@@ -73,17 +78,32 @@ def test_a_long_drain_keeps_looking_back(start: ClaimStart, clock: Clock) -> Non
     begun = []
     for _ in range(7):
         begun.append(start.of("email"))
-        start.note("email", claim(EARLY))
+        note(start, claim(EARLY), begun[-1])
         clock.seconds += 0.4
 
     assert begun == [None, EARLY, EARLY, None, EARLY, EARLY, None]
+
+
+@pytest.mark.parametrize(("took", "pause"), [(0.001, 1.0), (0.04, 2.0), (10.0, 5.0)])
+def test_where_looking_back_is_dear_it_is_done_less_often(
+    took: float, pause: float, start: ClaimStart, clock: Clock
+) -> None:
+    """It takes a fiftieth of the time, but a route behind the place never waits longer than five seconds (R4)."""
+    began = clock.seconds
+    clock.seconds += took
+    start.note("email", began, None, claim(EARLY))
+
+    clock.seconds += pause - 0.01
+    assert start.of("email") == EARLY
+    clock.seconds += 0.02
+    assert start.of("email") is None
 
 
 @pytest.mark.parametrize("places", [(EARLY, LATE), (LATE, EARLY)])
 def test_of_several_threads_the_furthest_counts(places: tuple[Place, Place], start: ClaimStart) -> None:
     """Two threads that drain one channel end in any order (R15)."""
     for place in places:
-        start.note("email", claim(place))
+        note(start, claim(place))
 
     assert start.of("email") == LATE
 
@@ -91,7 +111,7 @@ def test_of_several_threads_the_furthest_counts(places: tuple[Place, Place], sta
 def test_each_channel_has_its_place(start: ClaimStart) -> None:
     """Draining one channel moves no other (R16)."""
     start.of("push")
-    start.note("email", claim(EARLY))
+    note(start, claim(EARLY))
 
     assert start.of("push") is None
     assert start.of("email") == EARLY

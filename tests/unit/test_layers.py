@@ -25,7 +25,8 @@ LAYERS: dict[str, list[str]] = {
     "publisher.embedded": DOMAIN,
     "publisher.procfile": DOMAIN,
     "publisher.claim_start": [*DOMAIN, "storage"],
-    "publisher.publishing": [*DOMAIN, *ADAPTERS, *REPORTING, "publisher.claim_start"],
+    "publisher.outcome_log": [*DOMAIN, *REPORTING],
+    "publisher.publishing": [*DOMAIN, *ADAPTERS, *REPORTING, "publisher.claim_start", "publisher.outcome_log"],
     "actors": [*DOMAIN, *ADAPTERS, *REPORTING, "publisher.publishing"],
 }
 # The rest of `publisher`, the entry modules: they may import every layer, and nobody else imports them.

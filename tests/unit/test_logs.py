@@ -32,9 +32,9 @@ def _logging_as_it_was() -> Iterator[None]:
 
 
 @pytest.fixture
-def events(capsys: pytest.CaptureFixture[str]) -> Events:
+def events(capfd: pytest.CaptureFixture[str]) -> Events:
     """What was logged since the last call: every line of standard error, parsed."""
-    return lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    return lambda: [json.loads(line) for line in capfd.readouterr().err.splitlines()]
 
 
 def raised() -> Exception:
@@ -228,7 +228,7 @@ def test_json_unless_on_a_terminal(
     terminal: bool,
     is_json: bool,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """A person at a terminal reads text, everything else JSON, unless the setting says else; both are masked (R26)."""
     monkeypatch.setattr(os, "isatty", lambda descriptor: terminal and descriptor == 2)
@@ -236,7 +236,7 @@ def test_json_unless_on_a_terminal(
 
     structlog.get_logger().error("sent", to="ann@example.com", exc_info=raised())
 
-    output = capsys.readouterr().err
+    output = capfd.readouterr().err
     assert output.startswith("{") is is_json
     assert "a***@example.com" in output
     assert "ann@" not in output

@@ -38,7 +38,7 @@ def test_nothing_is_counted_at_first(telemetry: Telemetry) -> None:
 
 def test_a_published_route_counts_an_attempt(telemetry: Telemetry) -> None:
     """A published route counts one attempt, of its channel and type, without a classification (R25)."""
-    telemetry.published("email", [TURN, TURN, "shop.order"])
+    telemetry.published("email", {TURN: 2, "shop.order": 1})
 
     labels = {"channel": "email", "result": "published", "classification": ""}
     assert counted(telemetry) == [
