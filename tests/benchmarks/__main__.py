@@ -144,7 +144,7 @@ class Measurements:
             )
 
 
-GROUPS = ("drain", "intake", "latency", "retries", "resources")
+GROUPS = ("drain", "intake", "retries", "latency", "resources")
 
 
 def measure(servers: Servers, size: Size, groups: tuple[str, ...] = GROUPS) -> Iterator[Figure]:

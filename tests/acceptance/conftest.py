@@ -1,0 +1,30 @@
+"""The outside world of the processes under test."""
+
+from collections.abc import Callable, Iterator
+from subprocess import CompletedProcess
+
+import pytest
+import redis
+
+from tests.acceptance.outside import Outside
+from tests.conftest import connected
+from tests.processes import run_command
+
+Publisher = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture
+def outside(database_url: str, redis_url: str) -> Iterator[Outside]:
+    """This test's database and Redis, seen from outside."""
+    with connected(database_url) as connection, redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        yield Outside(connection, client)
+
+
+@pytest.fixture
+def publisher(environ: dict[str, str]) -> Publisher:
+    """Runs one `publisher` command to its end; keyword arguments are variables, None takes one away."""
+
+    def run(*arguments: str, stdin: str | bytes = "", **variables: str | None) -> CompletedProcess[str]:
+        return run_command("publisher", *arguments, environ=environ | variables, stdin=stdin)
+
+    return run

@@ -1,0 +1,152 @@
+"""`publisher dead-letters`: looking at what was given up, and taking it back (R3, section 9)."""
+
+import json
+
+import pytest
+
+from storage.database import Database
+from tests.acceptance.conftest import Publisher
+from tests.acceptance.outside import Outside, users
+from tests.factories import accepted
+from tests.processes import run_on_terminal
+
+_BURY = """
+WITH buried AS (
+    INSERT INTO dead_letters (notification_id, route_id, channel, notification_type, classification, message,
+                              attempt_count, max_attempts, dead_lettered_at)
+    SELECT notification_id, route_id, channel, notification_type, channel || '_failed', 'no such luck', max_attempts,
+           max_attempts, '2026-03-14Z'::timestamptz + routes.id * interval '1 day'
+    FROM routes JOIN notifications USING (notification_id) ORDER BY routes.id
+    RETURNING id, notification_id, route_id, dead_lettered_at
+)
+UPDATE routes
+SET status = 'dead_letter', attempt_count = max_attempts, next_attempt_at = NULL, dead_letter_id = buried.id,
+    dead_lettered_at = buried.dead_lettered_at
+FROM buried WHERE (routes.notification_id, routes.route_id) = (buried.notification_id, buried.route_id)
+"""
+WAITING = "SELECT count(*) FROM dead_letters WHERE requeued_at IS NULL"
+
+
+@pytest.fixture
+def buried(database: Database, outside: Outside) -> Outside:
+    """Three dead email routes and three dead push routes, given up on 15 to 20 March, in this order."""
+    accepted(database, [{"recipients_json": users(3)}])
+    outside.rows(_BURY)
+    return outside
+
+
+@pytest.fixture
+def one(buried: Outside) -> str:
+    """The notification's id."""
+    return str(buried.row("SELECT notification_id FROM notifications")["notification_id"])
+
+
+def listed(publisher: Publisher, *arguments: str) -> list[str]:
+    """The route ids that are listed with these arguments."""
+    done = publisher("dead-letters", "list", "--json", *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    return [json.loads(line)["route_id"] for line in done.stdout.splitlines()]
+
+
+def test_a_list_is_newest_first_filtered_and_paged(buried: Outside, publisher: Publisher) -> None:
+    """Filters narrow together; `--before` goes on where a page ended."""
+    everything = [f"{channel}:user:{n}" for channel in ("push", "email") for n in (2, 1, 0)]
+    assert listed(publisher) == everything
+    assert listed(publisher, "--classification", "email_failed", "--type", "game.turn.ready") == everything[3:]
+    assert listed(publisher, "--since", "2026-03-16", "--until", "2026-03-18", "--channel", "email") == [
+        *("email:user:2", "email:user:1"),
+    ]
+    page = publisher("dead-letters", "list", "--limit", "2").stdout
+    (before,) = [line.rpartition(" ")[2] for line in page.splitlines() if line.startswith("more: --before")]
+    assert listed(publisher, "--limit", "2", "--before", before) == everything[2:4]
+
+
+def test_one_is_shown_whole(one: str, publisher: Publisher) -> None:
+    """Everything that was recorded, by either form of the id."""
+    done = publisher("dead-letters", "show", f"{one}/push:user:1", "--json")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (
+        json.loads(done.stdout).items()
+        >= {
+            "delivery_id": f"{one}/push:user:1",
+            "classification": "push_failed",
+            "message": "no such luck",
+            "attempt_count": 6,
+            "requeued_at": None,
+            "requeued_by": None,
+        }.items()
+    )
+    assert "no such luck" in publisher("dead-letters", "show", one, "push:user:1").stdout
+
+
+def test_one_is_requeued_and_says_by_whom_and_when(buried: Outside, one: str, publisher: Publisher) -> None:
+    """The route is pending and due with all its attempts; its dead letter keeps who and when; once is enough (R3)."""
+    done = publisher("dead-letters", "requeue", one, "email:user:1", "--by", "ann", "--yes")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1 matched, 1 requeued\n", "")
+    assert buried.rows(
+        "SELECT route_id, status, routes.attempt_count, next_attempt_at <= now() AS due, requeued_by,"
+        " now() - requeued_at < interval '1 minute' AS just_now FROM routes"
+        " JOIN dead_letters USING (notification_id, route_id) WHERE requeued_at IS NOT NULL"
+    ) == [
+        {
+            "route_id": "email:user:1",
+            "status": "pending",
+            "attempt_count": 0,
+            "due": True,
+            "requeued_by": "ann",
+            "just_now": True,
+        }
+    ]
+    assert "email:user:1" not in listed(publisher)
+    assert "email:user:1" in listed(publisher, "--all")
+    again = publisher("dead-letters", "requeue", one, "email:user:1", "--yes")
+    assert again.returncode == 1
+    assert "no dead letter that waits" in again.stderr
+
+
+def test_all_that_match_are_requeued(buried: Outside, publisher: Publisher) -> None:
+    """A filter takes back what it matches and leaves the rest (section 9)."""
+    done = publisher("dead-letters", "requeue", "--channel", "push", "--until", "2026-03-20", "--yes", "--json")
+
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"matched": 2, "requeued": 2})
+    assert buried.statuses() == {"pending": 2, "dead_letter": 4}
+    done = publisher("dead-letters", "requeue", "--all", "--yes", "--json")
+    assert json.loads(done.stdout) == {"matched": 4, "requeued": 4}
+    assert buried.statuses() == {"pending": 6}
+
+
+@pytest.mark.parametrize("arguments", [["--dry-run", "--yes"], ["--dry-run"]])
+def test_a_dry_run_only_counts(buried: Outside, publisher: Publisher, arguments: list[str]) -> None:
+    """With --dry-run the count is all that happens."""
+    done = publisher("dead-letters", "requeue", "--channel", "email", *arguments)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "3 matched, 0 requeued\n", "")
+    assert buried.row(WAITING) == {"count": 6}
+
+
+def test_without_a_terminal_to_ask_on_nothing_is_requeued(buried: Outside, publisher: Publisher) -> None:
+    """Without --yes the count is said, and an answer that cannot be had is a no: exit code 2."""
+    done = publisher("dead-letters", "requeue", "--channel", "email", stdin="y\n")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Requeue 3 dead letters?" in done.stderr
+    assert "add --yes" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert buried.row(WAITING) == {"count": 6}
+
+
+@pytest.mark.parametrize(("answer", "waiting"), [("y\n", 3), ("n\n", 6), ("\n", 6)])
+def test_on_a_terminal_the_count_is_said_and_the_answer_kept_to(
+    buried: Outside, environ: dict[str, str], answer: str, waiting: int
+) -> None:
+    """Only a yes requeues (section 9)."""
+    code, shown = run_on_terminal(
+        *("publisher", "dead-letters", "requeue", "--channel", "email"), environ=environ, answer=answer
+    )
+
+    assert "Requeue 3 dead letters?" in shown
+    assert buried.row(WAITING) == {"count": waiting}
+    assert (code == 0) == (waiting == 3)
+    assert "Traceback" not in shown

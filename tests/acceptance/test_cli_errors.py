@@ -1,0 +1,168 @@
+"""What `publisher` says when it cannot do what it was told: one line, and the right exit code (section 9)."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from subprocess import CompletedProcess
+
+import pytest
+
+from tests.acceptance.conftest import Publisher
+from tests.processes import Processes, free_port
+
+COMMANDS = [
+    "",
+    "demo",
+    "up",
+    "migrate",
+    "intake",
+    "status",
+    "scheduler",
+    "scheduler run",
+    "scheduler scan",
+    "intents",
+    "intents send",
+    "routes",
+    "routes list",
+    "routes show",
+    "dead-letters",
+    "dead-letters list",
+    "dead-letters show",
+    "dead-letters requeue",
+]
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+def all_of(publisher: Publisher, commands: Sequence[str], **variables: str | None) -> list[CompletedProcess[str]]:
+    """Runs these commands, a few at a time: each takes longer to start than to fail."""
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(lambda command: publisher(*command.split(), **variables), commands))
+
+
+def assert_refused(done: CompletedProcess[str], code: int, *said: str) -> None:
+    """It ended with this code, and one line on standard error alone that says all of this."""
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.startswith("publisher: ")
+    assert done.stderr.count("\n") == 1, done.stderr
+    for text in said:
+        assert text in done.stderr
+
+
+def test_every_command_explains_itself(publisher: Publisher) -> None:
+    """`--help` works everywhere, needs no settings, and says what the command does (section 9)."""
+    helped = all_of(publisher, [f"{command} --help" for command in COMMANDS], DATABASE_URL=None, REDIS_URL=None)
+
+    for command, done in zip(COMMANDS, helped, strict=True):
+        assert (done.returncode, done.stderr) == (0, ""), command
+        assert f"Usage: publisher {command}".strip() in done.stdout
+        assert max(len(line) for line in done.stdout.splitlines()) <= 80
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        {
+            "nonsense": "No such command 'nonsense'",
+            "--frobnicate": "No such option: --frobnicate",
+            "routes show": "Missing argument",
+            "routes list --status weird": "'weird' is not one of",
+            "routes list --limit 0": "--limit",
+            "routes show not-an-id": "'not-an-id' is no notification id",
+            "routes list --notification 7": "'7' is no notification id",
+            "demo --intents 0": "--intents",
+        },
+        {
+            "scheduler scan pigeon": "no such channel: 'pigeon'; there are: email, push",
+            "intents send": "Missing argument",
+            "intents send /no/such/file": "cannot read '/no/such/file': No such file or directory",
+            "intents send /tmp": "cannot read '/tmp': Is a directory",
+            "dead-letters requeue": "name a route, or say which dead letters",
+            "dead-letters list --since yesterday": "--since",
+            "dead-letters requeue x/y": "'x' is no notification id",
+        },
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_code_2(publisher: Publisher, commands: dict[str, str]) -> None:
+    """Whatever is wrong with the arguments, the line names it (section 9)."""
+    for said, done in zip(commands.values(), all_of(publisher, list(commands)), strict=True):
+        assert_refused(done, 2, said)
+
+
+def test_what_does_not_exist_is_one_line_and_exit_code_1(publisher: Publisher) -> None:
+    """An unknown id is a failure that names the id, not an empty answer (section 9)."""
+    commands = [
+        f"routes show {NOBODY}",
+        f"routes show {NOBODY}/email:user:7",
+        f"dead-letters show {NOBODY}",
+        f"dead-letters requeue {NOBODY} --yes",
+    ]
+
+    for done in all_of(publisher, commands[:3]):
+        assert_refused(done, 1, NOBODY)
+    (requeued,) = all_of(publisher, commands[3:])
+    assert (requeued.returncode, requeued.stdout) == (1, "0 matched, 0 requeued\n")
+    assert NOBODY in requeued.stderr
+
+
+NEED_SETTINGS = ["migrate", "intake", "status", "scheduler run", "intents send -"]
+
+
+def test_missing_settings_are_named_all_at_once(publisher: Publisher, processes: Processes) -> None:
+    """Every process stops with exit code 2 and one line that names each variable it misses (section 8)."""
+    for done in all_of(publisher, NEED_SETTINGS, DATABASE_URL=None, REDIS_URL=None):
+        assert_refused(done, 2, "DATABASE_URL is not set, e.g. postgresql://", "REDIS_URL is not set, e.g. redis://")
+
+    worker = processes.start("worker", DATABASE_URL="")
+    assert worker.wait() == 2
+    assert "publisher: bad settings: DATABASE_URL is not set" in worker.output
+    assert "Traceback" not in worker.output
+
+
+def test_bad_settings_are_named_all_at_once_with_their_rules(publisher: Publisher) -> None:
+    """Several bad values make one line with each variable and its rule, and no password (section 8)."""
+    done = publisher(
+        "status",
+        DATABASE_URL="mysql://ann:hush-5ecret@host/name",
+        PUBLISHER_ROUTE_LEASE_TTL="soon",
+        PUBLISHER_BATCH_SIZE="1001",
+        PUBLISHER_ROUTE_BACKOFF_MIN="10",
+        PUBLISHER_ROUTE_BACKOFF_MAX="5",
+        PUBLISHER_EMAIL_MAX_ATTEMPTS="0",
+        PUBLISHER_LOG_FORMAT="xml",
+    )
+
+    assert_refused(
+        done,
+        2,
+        "DATABASE_URL must be a URL that begins with postgres:// or postgresql://",
+        "PUBLISHER_ROUTE_LEASE_TTL: must be a number of seconds, got 'soon'",
+        "PUBLISHER_BATCH_SIZE: must be less than or equal to 1000, got '1001'",
+        "PUBLISHER_ROUTE_BACKOFF_MIN must be at most PUBLISHER_ROUTE_BACKOFF_MAX",
+        "PUBLISHER_EMAIL_MAX_ATTEMPTS: must be greater than or equal to 1, got '0'",
+        "PUBLISHER_LOG_FORMAT",
+    )
+    assert "5ecret" not in done.stderr
+
+
+def test_servers_out_of_reach_are_named_without_a_password(publisher: Publisher) -> None:
+    """A server that does not answer is a failure, exit code 1, whichever command needs it (section 9)."""
+    database = f"postgresql://ann:hush-5ecret@127.0.0.1:{free_port()}/name"
+    needs_database = ["migrate", "status", "routes list", "dead-letters list", "dead-letters requeue --all --yes"]
+    for done in all_of(publisher, needs_database, DATABASE_URL=database):
+        assert_refused(done, 1, "PostgreSQL is not available")
+        assert "5ecret" not in done.stderr
+
+    needs_redis = ["status", "scheduler scan", "scheduler scan --wait"]
+    for done in all_of(publisher, needs_redis, REDIS_URL=f"redis://default:hush-5ecret@127.0.0.1:{free_port()}/0"):
+        assert_refused(done, 1, "Redis is not available")
+        assert "5ecret" not in done.stderr
+
+
+def test_a_database_that_was_not_migrated_says_what_to_do(
+    publisher: Publisher, create_database: Callable[[str], str]
+) -> None:
+    """An old schema is a failure whose one line names the command that mends it (section 9)."""
+    commands = ["status", "routes list", f"routes show {NOBODY}", "dead-letters list", "dead-letters requeue --all"]
+
+    for done in all_of(publisher, commands, DATABASE_URL=create_database("template1")):
+        assert_refused(done, 1, "run 'publisher migrate'")

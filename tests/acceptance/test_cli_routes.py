@@ -1,0 +1,144 @@
+"""`publisher routes`: looking at routes, a page or one whole (section 9)."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+
+import pytest
+
+from storage.database import Database
+from tests.acceptance.conftest import Publisher
+from tests.acceptance.outside import Outside, users
+from tests.factories import accepted
+from tests.processes import ROOT, complete, run_on_terminal
+
+ID = "SELECT notification_id::text AS id FROM notifications WHERE notification_type = %s"
+
+
+@pytest.fixture
+def filled(database: Database, outside: Outside) -> Outside:
+    """Ten routes of two notifications; of the first's email routes one is published, one failed twice."""
+    accepted(
+        database,
+        [
+            {"recipients_json": [*users(3), {"user_id": "9"}]},
+            {"recipients_json": users(1), "notification_type": "game.over"},
+        ],
+    )
+    outside.rows(
+        "UPDATE routes SET status = 'published', published_at = '2026-03-14 09:26:53.589Z', next_attempt_at = NULL,"
+        " stream_entry_id = '17-1' WHERE id = (SELECT min(id) FROM routes)"
+    )
+    outside.rows(
+        "UPDATE routes SET status = 'failed', attempt_count = 2, last_failure_at = now(), last_failure_message = 'no',"
+        " last_failure_classification = 'mail_stream_publish_failed', lease_token = 'secret-token',"
+        " lease_expires_at = now() WHERE route_id = 'email:user:1'"
+    )
+    return outside
+
+
+def listed(publisher: Publisher, *arguments: str) -> list[dict[str, object]]:
+    """The routes that are listed with these arguments."""
+    done = publisher("routes", "list", "--json", *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_list_is_newest_first_and_goes_on_page_by_page(filled: Outside, publisher: Publisher) -> None:
+    """Pages of `--limit` routes, each begun `--before` the last id of the one before, show every route once."""
+    pages = [listed(publisher, "--limit", "4")]
+    for _ in range(2):
+        pages.append(listed(publisher, "--limit", "4", "--before", str(pages[-1][-1]["id"])))
+
+    ids = [route["id"] for page in pages for route in page]
+    assert [len(page) for page in pages] == [4, 4, 2]
+    assert ids == [row["id"] for row in filled.rows("SELECT id FROM routes ORDER BY id DESC")]
+    assert f"more: --before {pages[0][-1]['id']}\n" in publisher("routes", "list", "--limit", "4").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count"),
+    [
+        (["--channel", "email", "--status", "pending"], 2),
+        (["--status", "skipped"], 1),
+        (["--type", "game.over", "--channel", "push"], 1),
+        (["--channel", "pigeon"], 0),
+    ],
+)
+def test_a_list_shows_what_matches_every_filter(
+    filled: Outside, publisher: Publisher, arguments: list[str], count: int
+) -> None:
+    """Filters narrow together."""
+    assert len(listed(publisher, *arguments)) == count
+
+
+def test_a_route_is_shown_whole_by_either_form_of_its_id(filled: Outside, publisher: Publisher) -> None:
+    """Two ids or one delivery id name the same route; instants are UTC milliseconds; no token is shown (R1, R2)."""
+    id_ = filled.row(ID, "game.turn.ready")["id"]
+
+    by_two = publisher("routes", "show", id_, "email:user:0", "--json")
+    by_one = publisher("routes", "show", f"{id_}/email:user:0", "--json")
+    leased = publisher("routes", "show", f"{id_}/email:user:1", "--json")
+
+    assert (by_two.returncode, by_two.stderr) == (0, "")
+    assert by_one.stdout == by_two.stdout
+    shown = json.loads(by_two.stdout)
+    assert (
+        shown.items()
+        >= {
+            "delivery_id": f"{id_}/email:user:0",
+            "notification_type": "game.turn.ready",
+            "channel": "email",
+            "status": "published",
+            "resolved_email": "user0@example.com",
+            "published_at": "2026-03-14T09:26:53.589Z",
+            "next_attempt_at": None,
+            "stream_entry_id": "17-1",
+        }.items()
+    )
+    assert json.loads(leased.stdout)["last_failure_classification"] == "mail_stream_publish_failed"
+    assert "secret-token" not in leased.stdout
+
+
+def test_a_notification_id_alone_shows_all_of_its_routes(filled: Outside, publisher: Publisher) -> None:
+    """Without a route id every route of the notification is shown."""
+    id_ = filled.row(ID, "game.over")["id"]
+
+    done = publisher("routes", "show", id_, "--json")
+
+    assert [json.loads(line)["route_id"] for line in done.stdout.splitlines()] == ["email:user:0", "push:user:0"]
+
+
+@pytest.mark.parametrize("command", ["routes list", "status"])
+def test_a_table_is_readable_at_80_columns(environ: dict[str, str], filled: Outside, command: str) -> None:
+    """On a narrow terminal no id, status or heading is broken, and no line is too long."""
+    code, shown = run_on_terminal("publisher", *command.split(), environ=environ | {"NO_COLOR": "1", "TERM": "dumb"})
+
+    assert code == 0
+    assert max(len(line) for line in shown.splitlines()) <= 80
+    whole = [filled.row(ID, "game.over")["id"], "email:user:1", "pending", "failed", "published", "skipped"]
+    assert all(text in shown for text in (whole if "list" in command else whole[2:]))
+
+
+def test_a_wide_table_shows_every_column(filled: Outside, publisher: Publisher) -> None:
+    """Where no terminal is, nothing is left out."""
+    done = publisher("routes", "list")
+
+    (row,) = [line.split() for line in done.stdout.splitlines() if "email:user:1" in line]
+    assert row[3:5] == ["failed", "2/16"]
+    assert row[-2:] == ["mail_stream_publish_failed", "game.turn.ready"]
+
+
+@pytest.mark.parametrize("arguments", ["routes list --json --limit 10000", "routes list --limit 10000", "--help"])
+def test_a_reader_that_stops_early_hears_no_complaint(
+    environ: Mapping[str, str], database: Database, arguments: str
+) -> None:
+    """`| head -1` ends the command quietly, however much it had to say."""
+    accepted(database, [{"recipients_json": users(500)}])
+
+    piped = subprocess.run(
+        f"publisher {arguments} | head -1", shell=True, env=complete(environ), cwd=ROOT, capture_output=True, check=True
+    )
+
+    assert piped.stderr == b""
+    assert piped.stdout.count(b"\n") == 1

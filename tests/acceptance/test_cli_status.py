@@ -1,0 +1,110 @@
+"""`publisher migrate` and `publisher status`, on an empty system and on a filled one (section 9)."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from storage.database import Database
+from tests.acceptance.conftest import Publisher
+from tests.acceptance.outside import EMAIL, NO_SCANS, Outside, users
+from tests.factories import GROUP, INTENTS, accepted, intent_fields
+from tests.processes import Processes
+from tests.waiting import wait_until
+
+NOTHING = {
+    "pending": 0,
+    "failed": 0,
+    "published": 0,
+    "dead_letter": 0,
+    "skipped": 0,
+    "due": 0,
+    "oldest_due_seconds": None,
+    "queued": 0,
+    "delayed": 0,
+    "dead_messages": 0,
+}
+
+
+def status(publisher: Publisher) -> dict[str, dict[str, dict[str, object]]]:
+    """What `status --json` says."""
+    done = publisher("status", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+def test_migrating_twice_changes_nothing_the_second_time(
+    publisher: Publisher, create_database: Callable[[str], str]
+) -> None:
+    """The first call names what it applied, the second finds the schema up to date (section 9)."""
+    empty = create_database("template1")
+
+    first, second, third = (publisher("migrate", *flags, DATABASE_URL=empty) for flags in ([], [], ["--json"]))
+
+    assert first.stdout.startswith("applied 0001_initial")
+    assert second.stdout == "the schema is up to date\n"
+    assert json.loads(third.stdout) == {"applied": []}
+    assert publisher("status", DATABASE_URL=empty).returncode == 0
+
+
+def test_migrating_from_several_places_at_once_applies_everything_once(
+    publisher: Publisher, create_database: Callable[[str], str]
+) -> None:
+    """The others wait, then find nothing to do (section 9)."""
+    empty = create_database("template1")
+
+    with ThreadPoolExecutor(3) as pool:
+        done = list(pool.map(lambda _: publisher("migrate", "--json", DATABASE_URL=empty), range(3)))
+
+    assert [d.returncode for d in done] == [0, 0, 0], done
+    applied = [json.loads(d.stdout)["applied"] for d in done]
+    assert sorted(map(bool, applied)) == [False, False, True]
+
+
+def test_the_status_of_an_empty_system_is_all_zeros(publisher: Publisher) -> None:
+    """Without a stream, a group or a route there is nothing to say, and no error."""
+    assert status(publisher) == {
+        "channels": {"email": NOTHING, "push": NOTHING},
+        "intents": {"lag": 0, "pending": 0, "consumers": 0, "malformed": 0},
+    }
+
+
+def test_the_status_of_a_filled_system_counts_everything(
+    processes: Processes, environ: dict[str, str], database: Database, outside: Outside, publisher: Publisher
+) -> None:
+    """Routes by status, what is due and for how long, queues, and what waits on the intents stream (section 9)."""
+    environ |= NO_SCANS | {"PUBLISHER_EMAIL_MAX_ATTEMPTS": "1"}
+    worker, intake = processes.start("worker"), processes.start("intake")
+    bad = [{"user_id": "8"}, {"user_id": "9", "email": "nobody"}]
+    outside.send(intent_fields(recipients_json=[*users(2), *bad]), {"no": "intent"})
+    outside.wait_for_routes(published=6, skipped=1, dead_letter=1)
+    outside.wait_until_acknowledged()
+    wait_until(lambda: outside.redis.zcard("dramatiq:email.XQ"))
+    for process in (worker, intake):
+        process.kill()
+    accepted(database, [{"recipients_json": users(3), "channels_json": ["push"]}])
+    outside.rows("UPDATE routes SET next_attempt_at = now() - interval '1 hour' WHERE status = 'pending'")
+    publisher("scheduler", "scan", "push")
+    outside.send(intent_fields(), intent_fields(), intent_fields())
+    outside.redis.xreadgroup(GROUP, "someone", {INTENTS: ">"}, count=1)
+
+    said = status(publisher)
+
+    assert said["channels"]["email"] == NOTHING | {
+        "published": 2,
+        "skipped": 1,
+        "dead_letter": 1,
+        "dead_messages": 1,
+    }
+    oldest = said["channels"]["push"].pop("oldest_due_seconds")
+    assert isinstance(oldest, float)
+    assert 3600 <= oldest < 3700
+    assert said["channels"]["push"] | {"oldest_due_seconds": None} == NOTHING | {
+        "published": 4,
+        "pending": 3,
+        "due": 3,
+        "queued": 1,
+    }
+    assert said["intents"] == {"lag": 2, "pending": 1, "consumers": 2, "malformed": 1}
+    table = publisher("status").stdout
+    assert "1h" in table
+    assert len(outside.commands(EMAIL)) == 2

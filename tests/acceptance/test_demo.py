@@ -1,0 +1,138 @@
+"""`publisher demo` and `publisher up`: everything on one machine, and nothing left of it afterwards (section 9)."""
+
+import json
+import re
+import signal
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.acceptance.conftest import Publisher
+from tests.acceptance.outside import EMAIL, PUSH, Outside
+from tests.conftest import connected
+from tests.factories import intent_fields
+from tests.processes import Process, Processes, marked
+from tests.waiting import wait_until
+
+PATIENCE = 40.0
+
+
+@pytest.fixture
+def mark(environ: dict[str, str], tmp_path: Path) -> str:
+    """An environment without servers, inherited by every process that comes of it, by which they are known."""
+    mark = uuid.uuid4().hex
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environ |= {"MARK": mark, "TMPDIR": str(temporary)}
+    del environ["DATABASE_URL"], environ["REDIS_URL"]
+    return mark
+
+
+def test_a_demo_on_embedded_servers_publishes_everything_and_leaves_nothing(
+    mark: str, publisher: Publisher, tmp_path: Path
+) -> None:
+    """Without servers it brings its own, checks every route, exits 0, and leaves no process and no file behind."""
+    done = publisher("demo", "--intents", "50", "--json")
+
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["problems"] == []
+    assert said["intents"] == 50
+    assert said["elapsed_seconds"] > 0
+    by_status = {(row["channel"], row["status"]): row["routes"] for row in said["by_status"]}
+    assert sum(by_status.values()) == said["routes"] == 95
+    assert by_status["push", "published"] == 45
+    assert set(said["commands"]) == {EMAIL, PUSH}
+    wait_until(lambda: not marked(mark), describe=lambda: marked(mark))
+    assert list((tmp_path / "temporary").glob("publisher-demo-*")) == []
+
+
+def test_a_demo_uses_the_servers_it_is_given(publisher: Publisher, outside: Outside) -> None:
+    """With both URLs set it sends its intents through these, and says what came out in words."""
+    done = publisher("demo", "--intents", "20", "--yes")
+
+    assert done.returncode == 0, done.stderr
+    assert "every route was published exactly once" in done.stdout
+    assert len(outside.commands(PUSH)) == 18
+    assert outside.row("SELECT count(*) FROM notifications") == {"count": 20}
+
+
+def test_a_demo_asks_before_it_uses_servers_it_was_given(publisher: Publisher, outside: Outside) -> None:
+    """Without a terminal and without --yes nothing is sent: exit code 2."""
+    done = publisher("demo", "--intents", "20")
+
+    assert done.returncode == 2
+    assert "add --yes" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert outside.redis.dbsize() == 0
+
+
+@pytest.mark.parametrize("command", ["demo", "up"])
+@pytest.mark.parametrize("missing", ["DATABASE_URL", "REDIS_URL"])
+def test_one_server_alone_is_a_mistake(publisher: Publisher, command: str, missing: str) -> None:
+    """One URL without the other ends in exit code 2 and one line that names what is set."""
+    done = publisher(command, **{missing: None})
+
+    (given,) = {"DATABASE_URL", "REDIS_URL"} - {missing}
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].startswith(f"publisher: {given} alone is set")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_an_interrupted_demo_stops_everything_it_started(
+    mark: str, processes: Processes, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Ctrl-C in its midst, and again and again while it stops, leaves no process and no file behind."""
+    demo = processes.start("publisher demo --intents 100000")
+    wait_until(lambda: any("publisher intake" in line for line in marked(mark)), describe=lambda: demo.output)
+
+    wait_until(lambda: demo.signal(number, group=True) or demo.returncode is not None, within=PATIENCE)
+
+    assert demo.returncode == 130, demo.output[-3000:]
+    assert "Traceback" not in demo.output
+    wait_until(lambda: not marked(mark), describe=lambda: marked(mark))
+    assert list((tmp_path / "temporary").glob("publisher-demo-*")) == []
+
+
+def test_up_serves_until_it_is_told_to_stop_and_goes_on_where_it_ended(
+    mark: str, processes: Processes, tmp_path: Path
+) -> None:
+    """SIGTERM and Ctrl-C end it with exit code 0 and without a process left; its folder keeps everything."""
+    command = f"publisher up --data {tmp_path / 'data'}"
+    up = processes.start(command)
+    with _served_by(up) as outside:
+        outside.send(*(intent_fields() for _ in range(10)))
+        wait_until(lambda: _published(outside) == 20, describe=lambda: up.output[-3000:])
+    up.signal(signal.SIGTERM)
+    assert up.wait(PATIENCE) == 0, up.output[-3000:]
+    wait_until(lambda: not marked(mark), describe=lambda: marked(mark))
+
+    up = processes.start(command)
+    with _served_by(up) as outside:
+        outside.send(intent_fields())
+        wait_until(lambda: _published(outside) == 22, describe=lambda: up.output[-3000:])
+        assert len(outside.commands(EMAIL)) == 11
+    wait_until(lambda: up.signal(signal.SIGINT, group=True) or up.returncode is not None, within=PATIENCE)
+    assert up.returncode == 0, up.output[-3000:]
+    wait_until(lambda: not marked(mark), describe=lambda: marked(mark))
+
+
+def _published(outside: Outside) -> int:
+    return outside.row("SELECT count(*) FROM routes WHERE status = 'published'")["count"]
+
+
+@contextmanager
+def _served_by(up: Process) -> Iterator[Outside]:
+    """The servers that it says it runs, once intake has made its group on them."""
+    up.wait_for_output("scheduler started", within=PATIENCE)
+    urls = dict(re.findall(r"^(DATABASE_URL|REDIS_URL)=(.+)$", up.output, re.MULTILINE))
+    with (
+        connected(urls["DATABASE_URL"]) as connection,
+        redis.Redis.from_url(urls["REDIS_URL"], decode_responses=True) as client,
+    ):
+        yield Outside(connection, client)
