@@ -1,12 +1,13 @@
 """What the actors of this process work with: installed once by the entry module, before the actors are imported."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import redis
 
+from actors.progress import Progress
 from publisher.domain.channel import Channel
 from publisher.publishing import Publisher
 from publisher.streams.outbound import OutboundStreams
@@ -18,7 +19,7 @@ from storage.database import Database
 class Context:
     """Everything an actor or middleware needs.
 
-    stopping is set once the process was told to stop. progress tells the watchdog that a long actor lives.
+    stopping is set once the process was told to stop. progress: where whatever takes long says that it gets on.
     """
 
     publisher: Publisher
@@ -31,7 +32,7 @@ class Context:
     retry_horizon: timedelta
     audit_window: timedelta
     stopping: threading.Event = field(default_factory=threading.Event)
-    progress: Callable[[], None] = lambda: None
+    progress: Progress = field(default_factory=Progress)
 
 
 _installed: list[Context] = []

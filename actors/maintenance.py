@@ -47,7 +47,7 @@ def send_audit(channel: str) -> None:
 def _return_lost(service: Context, channel: str) -> int:
     count, after = 0, None
     while page := audits.published_within(service.database, channel, service.audit_window, after=after, limit=_PAGE):
-        service.progress()
+        service.progress.beat()
         missing = set(service.streams.missing_witnesses(service.channels[channel], [r.delivery_id for r in page]))
         lost = [route for route in page if route.delivery_id in missing]
         returned = audits.return_lost(service.database, lost)

@@ -93,12 +93,14 @@ def send_publish(channel: str, ids: Sequence[int], delay: timedelta | None = Non
         publish_routes.send_with_options(args=(channel, list(ids)), delay=milliseconds)
 
 
-def as_hint(send: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-    """Sends, and goes on if that fails: the scan finds what no message speaks of (R14)."""
+def as_hint(send: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> bool:
+    """Sends, and goes on if that fails: the scan finds what no message speaks of (R14). True if it was sent."""
     try:
         send(*args, **kwargs)
     except PublisherError as error:
         _log.warning("a message was not sent; the next scan does without it", error=str(error))
+        return False
+    return True
 
 
 def follow_up(channel: str, report: Report, *, retry_this_message: bool = False) -> None:

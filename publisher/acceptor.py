@@ -27,7 +27,7 @@ _BACKOFF = Backoff(timedelta(milliseconds=100), timedelta(seconds=5))
 class Acceptor:
     """Commits entries of one stream. One thread at a time.
 
-    on_wait is called before each wait for PostgreSQL, with the entries in hand.
+    on_wait is called before each wait for PostgreSQL, with the entries in hand; beat before each try.
     """
 
     def __init__(
@@ -36,11 +36,13 @@ class Acceptor:
         stream: str,
         stopping: threading.Event,
         on_wait: Callable[[Sequence[str]], None],
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._stream = stream
         self._stopping = stopping
         self._on_wait = on_wait
+        self._beat = beat
 
     def commit(self, entries: Sequence[Incoming]) -> Iterator[tuple[Sequence[Incoming], Acceptance]]:
         """Commits the entries, a transaction at a time; yields each with what became of it.
@@ -57,6 +59,7 @@ class Acceptor:
     def _commit(self, entries: Sequence[Incoming]) -> Acceptance | None:
         tries = 0
         while True:
+            self._beat()
             try:
                 return accept(
                     self._database,

@@ -16,6 +16,7 @@ from actors.context import Context, install
 from actors.middleware.age_limit import DropOldMessages
 from actors.middleware.graceful_stop import GracefulStop
 from actors.middleware.watchdog import Watchdog
+from actors.progress import Progress
 from publisher import logs
 from publisher.channels.registry import discover_channels
 from publisher.publishing import Publisher
@@ -76,7 +77,8 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
     statement_timeout: another than the one that fits the lease.
     """
     stopping = threading.Event()
-    watchdog = Watchdog(settings.route_lease_ttl * 1.5)
+    progress = Progress()
+    watchdog = Watchdog(settings.route_lease_ttl * 1.5, progress)
     broker = _broker(settings, role, stopping, watchdog)
     telemetry = Telemetry()
     database = open_database(settings, role, statement_timeout)
@@ -104,7 +106,7 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
         retry_horizon=settings.retry_horizon,
         audit_window=settings.effective_audit_window,
         stopping=stopping,
-        progress=watchdog.beat,
+        progress=progress,
     )
     install(context)
     dramatiq.set_broker(broker)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from storage.claims import Claim, Place
 
-_LEAST_SECONDS, _MOST_SECONDS = 1.0, 5.0
+_LEAST_SECONDS, _MOST_SECONDS = 1.0, 7.0
 # A claim from the beginning that took so long is made again when it is this small a part of the time.
 _SHARE = 0.02
 

@@ -45,10 +45,15 @@ class Intake:
         self._group = group
         self._options = options
         self._stopping = context.stopping
-        self._acceptor = Acceptor(context.database, options.stream, context.stopping, self._hold)
+        self._beat = context.progress.beat
+        self._acceptor = Acceptor(context.database, options.stream, context.stopping, self._hold, self._beat)
 
     def run(self) -> None:
         """Reads until told to stop. Entries in hand then are finished or left unacknowledged; none is lost."""
+        with self._context.progress.watched("intake"), self._context.progress.at_work():
+            self._run()
+
+    def _run(self) -> None:
         tries = 0
         while not self._stopping.is_set():
             try:
@@ -78,6 +83,7 @@ class Intake:
     def _left_behind(self) -> Iterator[Recovered]:
         more = True
         while more and not self._stopping.is_set():
+            self._beat()
             recovered = self._group.recover_own(self._options.batch)
             yield recovered
             more = recovered.more
@@ -86,6 +92,7 @@ class Intake:
     def _left_by_others(self) -> Iterator[Recovered]:
         more = True
         while more and not self._stopping.is_set():
+            self._beat()
             # One at a time: taking an entry over counts a delivery, and only the one at work may deserve it.
             recovered = self._group.recover_others(1, self._options.idle)
             yield recovered
@@ -94,6 +101,7 @@ class Intake:
     def _read(self) -> None:
         looked = time.monotonic()
         while not self._stopping.is_set():
+            self._beat()
             entries = self._group.read(self._options.batch, _BLOCK)
             if entries:
                 self._accept(entries)
@@ -103,11 +111,18 @@ class Intake:
     def _accept(self, entries: Sequence[Entry]) -> None:
         """Commits, then tells the workers, then acknowledges (R20)."""
         for part, accepted in self._acceptor.commit([self._parsed(entry) for entry in entries]):
-            for channel, ids in accepted.due.items():
-                for start in range(0, len(ids), self._options.batch):
-                    as_hint(send_publish, channel, ids[start : start + self._options.batch])
+            self._tell_workers(accepted)
             self._group.acknowledge([entry.entry_id for entry in part])
             self._tell(accepted)
+
+    def _tell_workers(self, accepted: Acceptance) -> None:
+        size = self._options.batch
+        for channel, ids in accepted.due.items():
+            for start in range(0, len(ids), size):
+                self._beat()
+                if not as_hint(send_publish, channel, ids[start : start + size]):
+                    # Each of the others would wait as long for the same Redis; the scan finds them all.
+                    return
 
     def _hold(self, entry_ids: Sequence[str]) -> None:
         """Keeps entries in hand from being taken over, while PostgreSQL is away. Best effort."""

@@ -109,7 +109,7 @@ class Publisher:
         self._stopping = stopping
         self._claim_start = ClaimStart(time.monotonic)
 
-    def publish_due(self, channel: str, on_more: Callable[[], None] = lambda: None) -> Report:
+    def publish_due(self, channel: str, on_more: Callable[[], object] = lambda: None) -> Report:
         """Publishes one batch of the channel's due routes.
 
         on_more is called as soon as a batch is leased that leaves others due: the next can begin elsewhere.
@@ -142,7 +142,7 @@ class Publisher:
             known = ", ".join(sorted(self._channels))
             raise BadRequest(f"no such channel: {name!r}; there are: {known}") from None
 
-    def _publish(self, channel: str, claim: Claim, on_more: Callable[[], None]) -> Report:
+    def _publish(self, channel: str, claim: Claim, on_more: Callable[[], object]) -> Report:
         batch = _Batch(self._channel(channel), claim)
         try:
             if claim.more:

@@ -13,38 +13,57 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from actors import progress
 from actors.context import Context
 from actors.maintenance import send_audit
 from actors.routes import as_hint, send_scan
 
 _log = structlog.get_logger()
+_CLOCK = "clock"
 
 
 def run_scheduler(context: Context, stopping: threading.Event) -> None:
     """Sends a scan of every channel each interval, and the audits, until `stopping` is set."""
     scheduler = BackgroundScheduler(
         jobstores={"default": MemoryJobStore()},
-        executors={"default": ThreadPoolExecutor(4)},
+        # The beat has a thread of its own: jobs that wait for Redis do not hold it up.
+        executors={"default": ThreadPoolExecutor(4), _CLOCK: ThreadPoolExecutor(1)},
         # A late tick is run, not dropped, and ticks that piled up are one.
         job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         timezone=UTC,
     )
     for name in context.channels:
-        _every(scheduler, context.scan_interval, f"scan {name}", partial(as_hint, send_scan, name))
-        _every(scheduler, context.scan_interval, f"audit {name}", partial(as_hint, send_audit, name))
-    scheduler.start()
-    _log.info("scheduler started", channels=list(context.channels), interval=context.scan_interval.total_seconds())
-    stopping.wait()
+        _every(scheduler, context.scan_interval, f"scan {name}", partial(_tick, context, send_scan, name))
+        _every(scheduler, context.scan_interval, f"audit {name}", partial(_tick, context, send_audit, name))
+    # The scheduler's own sign of life. It also goes missing when the wall clock is set back, after which the next
+    # tick would be as far away as the step was long.
+    _every(scheduler, progress.LIMIT / 10, "beat", partial(context.progress.beat, _CLOCK), executor=_CLOCK)
+    with context.progress.watched("the scheduler"), context.progress.at_work(_CLOCK):
+        scheduler.start()
+        _log.info("scheduler started", channels=list(context.channels), interval=context.scan_interval.total_seconds())
+        stopping.wait()
     scheduler.shutdown(wait=False)
     _log.info("scheduler stopped")
 
 
-def _every(scheduler: BackgroundScheduler, interval: timedelta, name: str, job: Callable[[], None]) -> None:
+def _tick(context: Context, send: Callable[[str], None], channel: str) -> None:
+    with context.progress.at_work():
+        as_hint(send, channel)
+
+
+def _every(
+    scheduler: BackgroundScheduler,
+    interval: timedelta,
+    name: str,
+    job: Callable[[], None],
+    executor: str = "default",
+) -> None:
     scheduler.add_job(
         job,
         "interval",
         seconds=interval.total_seconds(),
         id=name,
         name=name,
+        executor=executor,
         next_run_time=datetime.now(UTC),
     )

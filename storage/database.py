@@ -79,7 +79,13 @@ class Database:
         """
         try:
             with self._pool.connection_context():
-                yield self._pool
+                try:
+                    yield self._pool
+                except peewee.PeeweeException as error:
+                    if isinstance(_original(error), psycopg2.errors.ReadOnlySqlTransaction):
+                        # After a failover this session may be with what is a standby now: the next one asks anew.
+                        self._pool.manual_close()
+                    raise
         except (peewee.PeeweeException, psycopg2.Error) as error:
             raise _translated(error) from error
         except ValueError as error:
@@ -137,10 +143,7 @@ _OUTDATED = (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedColumn)
 
 
 def _translated(error: Exception) -> PublisherError:
-    cause = error
-    while not isinstance(cause, psycopg2.Error) and cause.__cause__ is not None:
-        cause = cause.__cause__  # type: ignore[assignment]
-    original = getattr(error, "orig", cause)
+    original = _original(error)
     message = _message(original)
     if isinstance(original, _OUTDATED):
         return SchemaOutdated(f"the database schema is not up to date ({message}): run 'publisher migrate'")
@@ -150,6 +153,14 @@ def _translated(error: Exception) -> PublisherError:
     if unavailable and not over_limit:
         return DatabaseUnavailable(f"PostgreSQL is not available: {message}")
     return DatabaseRefused(f"PostgreSQL refused the statement: {message}")
+
+
+def _original(error: Exception) -> Exception:
+    cause = error
+    while not isinstance(cause, psycopg2.Error) and cause.__cause__ is not None:
+        cause = cause.__cause__  # type: ignore[assignment]
+    original: Exception = getattr(error, "orig", cause)
+    return original
 
 
 def _message(error: BaseException) -> str:

@@ -14,8 +14,10 @@ from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = {
-    "worker": "dramatiq publisher.actors --processes 1 --threads 4 --worker-fork-timeout 10000 --worker-shutdown-timeout 20000"
-    " --skip-logging",
+    "worker": (
+        "dramatiq publisher.actors --processes 1 --threads 4 --worker-fork-timeout 10000"
+        " --worker-shutdown-timeout 20000 --skip-logging"
+    ),
     "clock": "publisher scheduler run",
     "intake": "publisher intake",
 }

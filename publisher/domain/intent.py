@@ -121,11 +121,11 @@ def parse_intent(raw: Sequence[tuple[bytes, bytes]], channels: Collection[str]) 
         fields = model.model_validate(named)
     except ValidationError as error:
         return _malformed(error)
-    unknown = sorted(set(fields.channels_json or ()) - set(channels))
+    unknown = [place for place, name in enumerate(fields.channels_json or ()) if name not in channels]
     if unknown:
+        places = ", ".join(f"channels_json.{place}" for place in unknown[:5])
         return Malformed(
-            MalformedCode.UNKNOWN_CHANNEL,
-            f"channels_json: no such channel: {', '.join(unknown[:5])}; there are: {', '.join(sorted(channels))}",
+            MalformedCode.UNKNOWN_CHANNEL, f"{places}: no such channel; there are: {', '.join(sorted(channels))}"
         )
     return _intent(fields)
 
@@ -208,5 +208,7 @@ def _malformed(error: ValidationError) -> Malformed:
 
 
 def _place(location: tuple[int | str, ...]) -> str:
-    # An unknown field's name is the producer's own text, of any length and any characters.
-    return "".join(c if c.isprintable() else "?" for c in ".".join(map(str, location))[:200])
+    # An unknown field's name is the producer's own text, of any length and any characters. A long one is not cut: the
+    # half of an address would be masked in no log.
+    text = ".".join(part if len(part) <= 100 else f"(a name of {len(part)} characters)" for part in map(str, location))
+    return "".join(c if c.isprintable() else "?" for c in text)

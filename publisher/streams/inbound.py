@@ -16,6 +16,7 @@ import redis
 from publisher.domain.errors import RedisRefused
 from publisher.streams.connection import translated
 
+_LEAVE = files("publisher.streams").joinpath("leave.lua").read_text()
 _REMOVE_STALE = files("publisher.streams").joinpath("remove_stale.lua").read_text()
 
 
@@ -47,6 +48,7 @@ class IntentsGroup:
         self._group = group
         self.consumer = consumer
         self._looked_to = b"0-0"
+        self._leave = client.register_script(_LEAVE)
         self._remove_stale = client.register_script(_REMOVE_STALE)
         for command in ("XREADGROUP", "XAUTOCLAIM", "XPENDING", "XRANGE", "XCLAIM"):
             client.set_response_callback(command, lambda reply, **_: reply)
@@ -115,9 +117,8 @@ class IntentsGroup:
 
     def leave(self) -> None:
         """Removes this consumer from the group if it has nothing pending: removing it would lose that."""
-        if not self._pending("-", "+", 1):
-            with translated():
-                self._client.xgroup_delconsumer(self._stream, self._group, self.consumer)
+        with translated():
+            self._leave(keys=[self._stream], args=[self._group, self.consumer])
 
     def remove_stale(self, idle: timedelta) -> int:
         """Removes the group's other consumers that have nothing pending and have not been seen for `idle`:

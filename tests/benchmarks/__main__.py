@@ -158,7 +158,7 @@ def main(
     only: Annotated[list[str] | None, typer.Option(help=f"Just these groups: {', '.join(GROUPS)}.")] = None,
     runs: Annotated[int, typer.Option(min=1, help="Runs of each throughput; the median counts.")] = 3,
     tiny: Annotated[bool, typer.Option(help="So small that the figures mean nothing: does it run at all?")] = False,
-    write: Annotated[bool, typer.Option(help=f"Write the table to {RESULTS.name}.")] = False,
+    write: Annotated[bool, typer.Option(help=f"Write the table to {RESULTS.name}, beside groups not run.")] = False,
 ) -> None:
     """Measure the service on durable embedded servers. The whole takes about three quarters of an hour."""
     size = TINY if tiny else Size(runs=runs)
@@ -173,7 +173,7 @@ def main(
         table.add_row(figure.group, figure.what, figure.value, figure.beside, figure.target)
     Console(width=None if say.is_terminal else 160).print(table)
     if write:
-        RESULTS.write_text(as_markdown(figures, size))
+        RESULTS.write_text(as_markdown([*_kept(figures), *figures], size))
 
 
 def as_markdown(figures: list[Figure], size: Size) -> str:
@@ -191,6 +191,16 @@ def as_markdown(figures: list[Figure], size: Size) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _kept(figures: list[Figure]) -> list[Figure]:
+    """The lines of the file that were not measured anew: a run of some groups leaves the others as they are."""
+    if not RESULTS.exists():
+        return []
+    rows = [line.strip("|").split(" | ") for line in RESULTS.read_text().splitlines() if line.startswith("| ")]
+    old = [Figure(*(cell.strip() for cell in row)) for row in rows[1:] if len(row) == 5]
+    measured = {figure.group for figure in figures}
+    return [figure for figure in old if figure.group not in measured]
 
 
 def _rate(value: float, what: str = "routes") -> str:

@@ -145,6 +145,28 @@ def test_a_consumer_with_pending_entries_stays(one: IntentsGroup, redis_client: 
     assert owners(redis_client) == {added[1]: "one"}
 
 
+def test_a_read_that_arrives_while_its_consumer_leaves_loses_nothing(
+    one: IntentsGroup, two: IntentsGroup, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read that was given up and comes late, just as its consumer looks whether it may leave, is not thrown
+    away: someone takes it over (R15)."""
+    (added,) = add_entries(redis_client, 1)
+    looking = one._client.execute_command
+
+    def look(*command: object, **options: object) -> object:
+        seen = looking(*command, **options)
+        if command[0] == "XPENDING":
+            redis_client.xreadgroup(GROUP, "one", {INTENTS: ">"})
+        return seen
+
+    monkeypatch.setattr(one._client, "execute_command", look)
+
+    one.leave()
+
+    redis_client.xreadgroup(GROUP, "one", {INTENTS: ">"})
+    assert [entry.id for entry in two.recover_others(10, AT_ONCE).entries] == [added]
+
+
 def test_leaving_a_lost_group_is_refused(one: IntentsGroup, redis_client: redis.Redis) -> None:
     """A group that is gone cannot be left, and says so (R20)."""
     redis_client.flushdb()
