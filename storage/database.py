@@ -79,14 +79,11 @@ class Database:
         """
         try:
             with self._pool.connection_context():
-                try:
-                    yield self._pool
-                except peewee.PeeweeException as error:
-                    if isinstance(_original(error), psycopg2.errors.ReadOnlySqlTransaction):
-                        # After a failover this session may be with what is a standby now: the next one asks anew.
-                        self._pool.manual_close()
-                    raise
+                yield self._pool
         except (peewee.PeeweeException, psycopg2.Error) as error:
+            if isinstance(_original(error), psycopg2.errors.ReadOnlySqlTransaction):
+                # After a failover these sessions may be with what is a standby now: the next ones ask anew.
+                self._pool.close_idle()
             raise _translated(error) from error
         except ValueError as error:
             # The pool's MaxConnectionsExceeded is a ValueError; a psycopg2 adapter raises one for NUL in text.
