@@ -6,17 +6,21 @@ pushes onto a wake list, and an idle consumer blocks on that list. The list is a
 the consumer looks by itself after the same timeout.
 """
 
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import dramatiq
 import redis
+import structlog
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.common import current_millis
 from dramatiq.errors import ConnectionClosed
 
+_log = structlog.get_logger()
 # More wake-ups than there are consumers to wake are of no use.
 _WAKE_UPS = 64
 _WAKE_TTL_MS = 60_000
@@ -25,9 +29,38 @@ _WAKE_TTL_MS = 60_000
 class WakingBroker(RedisBroker):
     """A RedisBroker that wakes a consumer with each message it enqueues."""
 
-    def __init__(self, *, client: redis.Redis, middleware: Sequence[dramatiq.Middleware], **options: int) -> None:
-        """options: the stock broker's. The client's socket timeout bounds how long an idle consumer blocks."""
+    def __init__(
+        self,
+        *,
+        client: redis.Redis,
+        middleware: Sequence[dramatiq.Middleware],
+        stopping: threading.Event | None = None,
+        **options: int,
+    ) -> None:
+        """options: the stock broker's. The client's socket timeout bounds how long an idle consumer blocks.
+
+        stopping: set once the process was told to stop.
+        """
         super().__init__(client=client, middleware=list(middleware), **options)
+        self._stopping = stopping or threading.Event()
+        self._given_up = False
+
+    def tell(self, say: Callable[[], None]) -> None:
+        """Tells Redis of messages that are done, or given back. A process that stops tries once, for all of them.
+
+        Dramatiq tries until Redis answers, and would outlive the time that a stop may take (R17). What Redis has
+        not heard comes back by the heartbeat, or the scan finds it (R14).
+        """
+        if self._given_up:
+            return
+        try:
+            with _faults_close():
+                say()
+        except ConnectionClosed as error:
+            if not self._stopping.is_set():
+                raise
+            self._given_up = True
+            _log.warning("stopping, and Redis was not told which messages are done", error=str(error))
 
     @property
     def consumer_class(self) -> type["WakingConsumer"]:
@@ -85,19 +118,16 @@ class WakingConsumer(_RedisConsumer):
     def ack(self, message: dramatiq.MessageProxy) -> None:
         """The stock one; the message is not waited for any more."""
         self._delayed_until.pop(message.message_id, None)
-        with _faults_close():
-            super().ack(message)
+        self.broker.tell(partial(super().ack, message))
 
     def nack(self, message: dramatiq.MessageProxy) -> None:
         """The stock one; the message is not waited for any more."""
         self._delayed_until.pop(message.message_id, None)
-        with _faults_close():
-            super().nack(message)
+        self.broker.tell(partial(super().nack, message))
 
     def requeue(self, messages: Iterable[dramatiq.MessageProxy]) -> None:
         """The stock one. Messages that cannot be given back return by Dramatiq's heartbeat, or the scan does."""
-        with _faults_close():
-            super().requeue(messages)
+        self.broker.tell(partial(super().requeue, messages))
 
     def _sleep(self) -> None:
         patience = self.timeout

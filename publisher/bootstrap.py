@@ -133,6 +133,7 @@ def _broker(settings: Settings, role: str, stopping: threading.Event, watchdog: 
         # Longer than the attempt's own timeout: idle consumers block here.
         client=open_client(settings, f"{role}-queue", max(settings.timeouts.redis, timedelta(seconds=3))),
         middleware=middleware,
+        stopping=stopping,
         # A killed worker's messages come back in half a minute, not in many (they are hints all the same).
         heartbeat_timeout=15_000,
         maintenance_chance=100_000,

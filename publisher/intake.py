@@ -56,6 +56,7 @@ class Intake:
     def _run(self) -> None:
         tries = 0
         while not self._stopping.is_set():
+            self._beat()
             try:
                 self._recover()
                 tries = 0

@@ -78,7 +78,7 @@ def test_bad_lines_are_named_and_the_good_ones_sent(publisher: Publisher, outsid
     assert [line.partition(": ")[0] for line in said] == [f"line {n}" for n in range(2, len(BAD) + 2)]
     for line, reason in zip(
         said,
-        ["not valid JSON", "JSON object", "surprise", "pigeon", "producer", "surrogate", "nested too deeply"],
+        ["not valid JSON", "JSON object", "surprise", "channels_json.0", "producer", "surrogate", "nested too deeply"],
         strict=True,
     ):
         assert reason in line
