@@ -1,0 +1,91 @@
+"""The figures of a run as a table, and what a long one must reach."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tests.faults.chaos import Outcome
+from tests.faults.schedule import Kind
+
+LEAST = {
+    "SIGKILLs": 100,
+    "pauses beyond the lease": 40,
+    "kills of Valkey": 6,
+    "restarts of PostgreSQL": 4,
+    "connections cut, stalled or black-holed": 100,
+    "replies lost": 30,
+    "routes": 30_000,
+}
+_CONNECTIONS = ("connections cut", "connections stalled", "connections black-holed")
+_TOLD = ("intents", "intents sent again", "malformed intents", "published", "dead letters (bad addresses)",
+         "skipped (no address)", "commands that Valkey lost, published again", "entries that Valkey lost, sent again",
+         "processes started")  # fmt: skip
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    group: str
+    what: str
+    measured: str
+    wanted: str = ""
+
+
+def reached(outcome: Outcome) -> dict[str, int]:
+    """What the run reached of what a long one must."""
+    return {
+        "SIGKILLs": outcome.counts["SIGKILLs"],
+        "pauses beyond the lease": outcome.counts["pauses beyond the lease"],
+        "kills of Valkey": outcome.happened[Kind.VALKEY],
+        "restarts of PostgreSQL": outcome.happened[Kind.POSTGRESQL],
+        "connections cut, stalled or black-holed": sum(outcome.counts[what] for what in _CONNECTIONS),
+        "replies lost": outcome.happened[Kind.LOSE],
+        "routes": outcome.counts["routes"],
+    }
+
+
+def shortfalls(outcome: Outcome) -> list[str]:
+    """What a long run must have reached and did not."""
+    return [f"{what}: {count}, not {LEAST[what]}" for what, count in reached(outcome).items() if count < LEAST[what]]
+
+
+def table(outcome: Outcome) -> list[Row]:
+    """Every figure."""
+    return [*_promise(outcome), *_faults(outcome), *_recoveries(outcome)]
+
+
+def _promise(outcome: Outcome) -> Iterator[Row]:
+    def count(text: str) -> str:
+        return str(sum(text in problem for problem in outcome.problems))
+
+    yield Row("promise", "routes lost", count("was lost"), "0")
+    yield Row("promise", "routes duplicated", count(" stands on its stream "), "0")
+    yield Row("promise", "attempts unexplained", count(" attempts"), "0")
+    yield Row("promise", "everything that is not as it must be", str(len(outcome.problems)), "0")
+    yield Row("sent", "routes", f"{outcome.counts['routes']:,}", f"{LEAST['routes']:,}")
+    for what in _TOLD:
+        yield Row("sent", what, f"{outcome.counts[what]:,}")
+    for classification, failures in outcome.attempts.items():
+        yield Row("sent", f"failed attempts recorded: {classification}", f"{failures:,}")
+
+
+def _faults(outcome: Outcome) -> Iterator[Row]:
+    for what, number in reached(outcome).items():
+        if what != "routes":
+            yield Row("faults", what, f"{number:,}", f"{LEAST[what]:,}")
+    for what in (*_CONNECTIONS, "backends terminated"):
+        yield Row("faults", what, f"{outcome.counts[what]:,}")
+    for reply, number in sorted(outcome.lost_replies.items()):
+        yield Row("faults", f"replies lost: of {reply}", str(number))
+    for kind in (Kind.TERM, Kind.TERM_TWICE, Kind.DEPLOY, Kind.KILL_BOTH, Kind.REFUSE, Kind.DELAY, Kind.FORGET):
+        yield Row("faults", kind.value, str(outcome.happened[kind]))
+
+
+def _recoveries(outcome: Outcome) -> Iterator[Row]:
+    for r in outcome.recoveries:
+        wanted = f"{r.bound:g} s" if r.bound else ""
+        yield Row("recovery", r.what, f"p50 {r.p50:.2f} s, max {r.longest:.2f} s, {len(r.seconds)} times", wanted)
+    if outcome.stopped:
+        seconds = sorted(stopped.seconds for stopped in outcome.stopped)
+        p50, longest = seconds[len(seconds) // 2], seconds[-1]
+        what = "SIGTERM, once or twice: the process has ended with exit code 0"
+        yield Row("recovery", what, f"p50 {p50:.2f} s, max {longest:.2f} s, {len(seconds)} times", "25 s")

@@ -1,0 +1,120 @@
+"""What must hold once everything is quiet, looked at from outside: by SQL and by reading the streams."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg2.extras
+import redis
+
+from tests.conftest import connected
+from tests.factories import GROUP, INTENTS
+
+STREAMS = {"email": "mail:delivery_commands", "push": "gateway:client_events"}
+DELIVERY_FIELDS = (b"delivery_id", b"event_id")
+FINAL = {"published", "dead_letter", "skipped"}
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What was sent. routes: delivery id -> the final statuses it may have. malformed: entry ids of bad intents."""
+
+    routes: Mapping[str, Collection[str]]
+    malformed: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What stands in PostgreSQL and on the streams."""
+
+    routes: Mapping[str, Mapping[str, Any]]
+    malformed: Collection[str]
+    sessions: int
+    commands: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+
+def violations(database_url: str, client: redis.Redis, expected: Expected) -> list[str]:
+    """Everything that is not as it must be; nothing, if the promise was kept."""
+    seen = look(database_url, client)
+    return [
+        *_routes(expected, seen),
+        *_commands(seen),
+        *_leftovers(seen, client),
+        *(f"malformed entry {id_} was not recorded" for id_ in set(expected.malformed) - set(seen.malformed)),
+        *(f"entry {id_} was recorded as malformed" for id_ in set(seen.malformed) - set(expected.malformed)),
+    ]
+
+
+def look(database_url: str, client: redis.Redis) -> Seen:
+    """Reads everything there is."""
+    with (
+        connected(database_url) as connection,
+        connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor,
+    ):
+        cursor.execute("SELECT *, notification_id || '/' || route_id AS delivery_id FROM routes")
+        routes = {row["delivery_id"]: row for row in cursor.fetchall()}
+        cursor.execute("SELECT stream_entry_id FROM malformed_intents")
+        malformed = [row["stream_entry_id"] for row in cursor.fetchall()]
+        cursor.execute(
+            "SELECT count(*) AS count FROM pg_stat_activity"
+            " WHERE datname = current_database() AND state LIKE 'idle in transaction%'"
+        )
+        sessions = cursor.fetchone()["count"]
+    return Seen(routes, malformed, sessions, commands(client))
+
+
+def commands(client: redis.Redis) -> dict[str, list[str]]:
+    """Delivery id -> the ids of its entries on any stream."""
+    found: dict[str, list[str]] = {}
+    for stream in STREAMS.values():
+        for entry_id, fields in client.xrange(stream) or []:
+            delivery_id = next(fields[name].decode() for name in DELIVERY_FIELDS if name in fields)
+            found.setdefault(delivery_id, []).append(entry_id.decode())
+    return found
+
+
+def _routes(expected: Expected, seen: Seen) -> Iterator[str]:
+    for delivery_id, statuses in expected.routes.items():
+        route = seen.routes.get(delivery_id)
+        if route is None:
+            yield f"{delivery_id} was lost: there is no such route"
+        elif route["status"] not in statuses:
+            yield f"{delivery_id} is {route['status']}, not {' or '.join(sorted(statuses))}"
+    for delivery_id in seen.routes.keys() - expected.routes.keys():
+        yield f"{delivery_id} was never sent"
+    for delivery_id, route in seen.routes.items():
+        if route["status"] not in FINAL:
+            yield f"{delivery_id} is not final: {route['status']}, due {route['next_attempt_at']}"
+        if route["lease_token"] is not None:
+            yield f"{delivery_id} is still leased until {route['lease_expires_at']}"
+        if route["attempt_count"] and route["last_failure_classification"] is None:
+            yield f"{delivery_id} counts {route['attempt_count']} attempts that nothing explains"
+
+
+def _commands(seen: Seen) -> Iterator[str]:
+    for delivery_id, route in seen.routes.items():
+        entries = seen.commands.get(delivery_id, [])
+        if route["status"] == "published" and len(entries) != 1:
+            yield f"{delivery_id} is published and stands on its stream {len(entries)} times"
+        if route["status"] == "published" and list(entries)[:1] != [route["stream_entry_id"]]:
+            yield f"{delivery_id} stands at {list(entries)}, but PostgreSQL says {route['stream_entry_id']}"
+    for delivery_id in seen.commands.keys() - seen.routes.keys():
+        yield f"{delivery_id} stands on its stream and is no route"
+
+
+def _leftovers(seen: Seen, client: redis.Redis) -> Iterator[str]:
+    if seen.sessions:
+        yield f"{seen.sessions} sessions are idle in a transaction"
+    pending = Counter(
+        {group["name"].decode(): group["pending"] for group in client.xinfo_groups(INTENTS)}
+        if client.exists(INTENTS)
+        else {}
+    )[GROUP]
+    if pending:
+        yield f"{pending} intents were read and never acknowledged"
+
+
+def leaks(log: str, canaries: Collection[str]) -> list[str]:
+    """Those of these texts, addresses and secrets, that stand in a log."""
+    return [canary for canary in canaries if canary in log]

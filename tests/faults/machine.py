@@ -1,0 +1,63 @@
+"""The order of operations of the model test, as hypothesis chooses it.
+
+One rule with many choices: hypothesis leaves some rules out of each example, and most operations are worth little
+without each other.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from tests.faults.model_intents import ENTRIES, Entry
+from tests.faults.operations import Operations, Stage
+
+CHANNEL = st.sampled_from(("email", "push"))
+PICKS = st.lists(st.integers(0, 30), min_size=1, max_size=6, unique=True)
+# Which claim or batch, counted back from the newest: mostly one that still holds its routes.
+BACK = st.sampled_from((0, 0, 0, 1, 1, 2, 3, 5, 8))
+
+# Each operation with its weight and its arguments.
+CHOICES: dict[str, tuple[int, tuple[st.SearchStrategy[Any], ...]]] = {
+    "intents_arrive": (5, (ENTRIES,)),
+    "intents_are_read_again": (2, (BACK,)),
+    "claim_due": (5, (CHANNEL, st.integers(1, 6))),
+    "claim_these": (3, (CHANNEL, PICKS)),
+    "append": (4, (BACK,)),
+    "complete": (4, (BACK,)),
+    "append_and_complete": (5, (BACK,)),
+    "complete_what_is_not_theirs": (1, (BACK,)),
+    "fail": (3, (BACK,)),
+    "release": (2, (BACK,)),
+    "lease_expires": (2, (BACK,)),
+    "give_up_suspects": (1, (BACK,)),
+    "workers_die": (2, (CHANNEL, st.integers(1, 6))),
+    "publish_due": (2, (CHANNEL, st.booleans())),
+    "publish_these": (1, (CHANNEL, PICKS)),
+    "time_passes": (4, ()),
+    "operator_requeues": (2, (PICKS,)),
+    "redis_loses": (1, (PICKS,)),
+    "redis_is_emptied": (1, ()),
+    "loss_audit": (3, (CHANNEL, st.booleans())),
+}
+OPERATION = st.sampled_from([name for name, (weight, _) in CHOICES.items() for _ in range(weight)]).flatmap(
+    lambda name: st.tuples(st.just(name), *CHOICES[name][1])
+)
+
+
+class RouteMachine(RuleBasedStateMachine):
+    """One example."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self._operations = Operations(stage)
+
+    @initialize(entries=ENTRIES)
+    def intents_arrive(self, entries: Sequence[Entry]) -> None:
+        self._operations.intents_arrive(entries)
+
+    @rule(operation=OPERATION)
+    def do(self, operation: tuple[Any, ...]) -> None:
+        name, *arguments = operation
+        getattr(self._operations, name)(*arguments)

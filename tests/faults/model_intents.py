@@ -1,0 +1,106 @@
+"""The intents of the model test, and what must become of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from hypothesis import strategies as st
+
+from publisher.domain.channel import Channel
+from publisher.domain.intent import Malformed, parse_intent, plan_routes
+from publisher.domain.notification import notification_id_of
+from storage.intents import IncomingIntent, IncomingMalformed
+from tests.factories import intent_fields, raw
+from tests.faults.model import Model, RouteState
+
+MAX_ATTEMPTS = {"email": 3, "push": 1}
+ENVIRON = {f"PUBLISHER_{name.upper()}_MAX_ATTEMPTS": str(number) for name, number in MAX_ATTEMPTS.items()}
+
+# Fields of an intent, and the routes they must make, each with whether it encodes; None: skipped for want of an
+# address (R3).
+KINDS = {
+    "both": ({"recipients_json": [{"user_id": "7", "email": "a@b.c"}]}, {"email:user:7": True, "push:user:7": True}),
+    "no address": ({"recipients_json": [{"user_id": "7"}]}, {"email:user:7": None, "push:user:7": True}),
+    "bad address": (
+        {"recipients_json": [{"user_id": "7", "email": "a"}, {"user_id": "8", "email": "a@b@c"}]},
+        {"email:user:7": False, "email:user:8": False, "push:user:7": True, "push:user:8": True},
+    ),
+    "three": (
+        {"recipients_json": [{"user_id": n} for n in "123"], "channels_json": ["push"]},
+        {f"push:user:{n}": True for n in "123"},
+    ),
+    "mailbox": (
+        {"recipients_json": [{"email": "{ops}@b.c"}], "audience_kind": "admin_email"},
+        {"email:address:{ops}@b.c": True},
+    ),
+}
+
+
+class Entry(NamedTuple):
+    """An entry of the intents stream. The same kind and number twice is one idempotency key, content tells the rest."""
+
+    kind: str
+    number: int
+    content: int
+    malformed: bool
+
+    @property
+    def key(self) -> str:
+        """The idempotency key."""
+        return f"{self.kind} {self.number}"
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The fields as they stand on the stream."""
+        fields = intent_fields(
+            **KINDS[self.kind][0], idempotency_key=self.key, payload_json={"content": self.content}, producer="model"
+        )
+        return fields | ({"occurred_at_ms": "now"} if self.malformed else {})
+
+
+ENTRIES = st.lists(
+    st.builds(
+        Entry,
+        st.sampled_from(sorted(KINDS)),
+        st.integers(0, 7),
+        st.sampled_from((0, 0, 0, 1)),
+        st.sampled_from((False, False, False, True)),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+def prepared(
+    batch: Sequence[tuple[str, Entry]], channels: Mapping[str, Channel]
+) -> tuple[list[IncomingIntent], list[IncomingMalformed]]:
+    """The entries as intake hands them to storage."""
+    intents, malformed = [], []
+    for entry_id, entry in batch:
+        fields = raw(entry.fields)
+        parsed = parse_intent(fields, channels)
+        if isinstance(parsed, Malformed):
+            malformed.append(IncomingMalformed(entry_id, fields, parsed))
+        else:
+            intents.append(IncomingIntent(entry_id, fields, parsed, plan_routes(parsed, channels)))
+    return intents, malformed
+
+
+def arrive(model: Model, batch: Sequence[tuple[str, Entry]]) -> dict[str, list[str]]:
+    """The same entries for the model. Returns the entry ids by what must become of them."""
+    became: dict[str, list[str]] = {"accepted": [], "duplicate": [], "conflict": [], "malformed": []}
+    for entry_id, entry in batch:
+        if entry.malformed:
+            model.malformed[entry_id] = "invalid_field"
+            became["malformed"].append(entry_id)
+            continue
+        routes = {route_id: _state(route_id, encodes) for route_id, encodes in KINDS[entry.kind][1].items()}
+        word = model.accept(entry_id, notification_id_of("model", entry.key), entry.content, routes)
+        became[word].append(entry_id)
+    return became
+
+
+def _state(route_id: str, encodes: bool | None) -> RouteState:
+    channel = route_id.partition(":")[0]
+    if encodes is None:
+        return RouteState(channel, False, MAX_ATTEMPTS[channel], status="skipped", due=None)
+    return RouteState(channel, encodes, MAX_ATTEMPTS[channel])

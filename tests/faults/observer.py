@@ -1,0 +1,92 @@
+"""An independent consumer of both outbound streams, with a group and a tally of its own."""
+
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import redis
+
+from tests.faults.invariants import DELIVERY_FIELDS, STREAMS
+
+_GROUP = "observer"
+_NAME = "observer-1"
+
+
+class Observer:
+    """Reads in a thread of its own, as a careful consumer does: what it had read and not acknowledged comes first."""
+
+    def __init__(self, url: str) -> None:
+        self._client = redis.Redis.from_url(url, socket_timeout=5)
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        # Delivery id -> entry id -> when it was first seen, on the monotonic clock.
+        self._seen: dict[str, dict[str, float]] = {}
+        self._latest = 0.0
+        self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends the thread."""
+        self._stopping.set()
+        self._thread.join()
+        self._client.close()
+
+    @property
+    def deliveries(self) -> int:
+        """How many delivery ids it has seen."""
+        with self._lock:
+            return len(self._seen)
+
+    def seen_since(self, moment: float) -> float | None:
+        """When the first command came that was seen for the first time after this moment, if any did."""
+        with self._lock:
+            if self._latest <= moment:
+                return None
+            return min(at for entries in self._seen.values() for at in entries.values() if at > moment)
+
+    def disagreements(self, commands: Mapping[str, Any]) -> tuple[list[str], int]:
+        """What stands on the streams and was not seen; and how many seen entries do not stand there any more."""
+        with self._lock:
+            missed = [
+                f"{delivery_id} stands at {entry_id}, and the observer never saw it"
+                for delivery_id, entry_ids in commands.items()
+                for entry_id in entry_ids
+                if entry_id not in self._seen.get(delivery_id, {})
+            ]
+            gone = sum(len(entries.keys() - set(commands.get(id_, ()))) for id_, entries in self._seen.items())
+            return missed, gone
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                for stream in STREAMS.values():
+                    with suppress(redis.ResponseError):
+                        self._client.xgroup_create(stream, _GROUP, id="0", mkstream=True)
+                while self._read("0"):
+                    pass
+                while not self._stopping.is_set():
+                    self._read(">")
+            except redis.RedisError:
+                self._stopping.wait(0.05)
+
+    def _read(self, position: str) -> int:
+        streams: dict[Any, Any] = dict.fromkeys(STREAMS.values(), position)
+        reply: Any = self._client.xreadgroup(_GROUP, _NAME, streams, count=500, block=200)
+        count = 0
+        for stream, entries in reply or ():
+            self._note([(id_.decode(), fields) for id_, fields in entries if fields])
+            if entries:
+                self._client.xack(stream, _GROUP, *(id_ for id_, _ in entries))
+            count += len(entries)
+        return count
+
+    def _note(self, entries: list[tuple[str, Mapping[bytes, bytes]]]) -> None:
+        now = time.monotonic()
+        with self._lock:
+            for entry_id, fields in entries:
+                delivery_id = next(fields[name].decode() for name in DELIVERY_FIELDS if name in fields)
+                known = self._seen.setdefault(delivery_id, {})
+                if entry_id not in known:
+                    known[entry_id] = self._latest = now

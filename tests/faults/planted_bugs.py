@@ -1,0 +1,150 @@
+"""Bugs that production code does not have, each planted by a patch, with the layer that must see it.
+
+None shows in a run without faults.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import ModuleType
+from typing import Any
+
+import peewee
+import pytest
+
+from publisher.domain.attempt import Published
+from publisher.intake import Intake
+from publisher.publishing import Publisher
+from publisher.streams import outbound
+from publisher.streams.inbound import IntentsGroup, Recovered
+from publisher.streams.outbound import OutboundStreams
+from storage import claims, intents, outcomes
+from tests.faults import layers
+from tests.faults.layers import Layer
+
+_HELD = "AND lease_token = %(token)s"
+_COMPLETIONS = ("_PUBLISHED", "_RESCHEDULED", "_DEAD_LETTERED")
+_STATUS_AS_READ = f"AND status = {outcomes._MINE} ->> 'status'"
+_ATTEMPTS_AS_READ = f"AND attempt_count = ({outcomes._MINE} ->> 'attempt_count')::int"
+_FREE = "AND (lease_expires_at IS NULL OR lease_expires_at <= statement_timestamp())"
+
+
+@dataclass(frozen=True)
+class Bug:
+    """What is wrong, how it is planted, and the layer that must see it."""
+
+    name: str
+    plant: Callable[[pytest.MonkeyPatch], None]
+    layer: Layer
+
+
+def _edit(patch: pytest.MonkeyPatch, module: ModuleType, names: Sequence[str], *edits: tuple[str, str]) -> None:
+    for name in names:
+        text = getattr(module, name)
+        for old, new in edits:
+            assert old in text, f"{old!r} does not stand in {name}: this bug is not planted any more"
+            text = text.replace(old, new)
+        patch.setattr(module, name, text)
+
+
+def _no_witness(patch: pytest.MonkeyPatch) -> None:
+    get, set_ = "redis.pcall('GET', KEYS[n])", "redis.pcall('SET', KEYS[n], added, 'PX', window)"
+    _edit(patch, outbound, ["_SCRIPT"], (get, "false"), (set_, ""))
+
+
+def _witness_first(patch: pytest.MonkeyPatch) -> None:
+    add = "local command = { 'XADD', KEYS[1] }"
+    _edit(patch, outbound, ["_SCRIPT"], (add, f"redis.pcall('SET', KEYS[n], '0-1', 'PX', window) {add}"))
+
+
+def _acknowledged_first(patch: pytest.MonkeyPatch) -> None:
+    whole = Intake._accept
+
+    def accept(self: Intake, entries: Sequence[Any]) -> None:
+        self._group.acknowledge([entry.id for entry in entries])
+        whole(self, entries)
+
+    patch.setattr(Intake, "_accept", accept)
+
+
+def _published_first(patch: pytest.MonkeyPatch) -> None:
+    whole = Publisher._append
+
+    def append(self: Publisher, batch: Any, deliveries: Any) -> None:
+        published = [Published(route, "0-1") for route, _ in deliveries.values()]
+        batch.recorded |= outcomes.complete_published(self._database, batch.claim.token, published)
+        whole(self, batch, deliveries)
+        for outcome in batch.published:
+            values = [outcome.entry_id, outcome.route.id]
+            self._database.rows("UPDATE routes SET stream_entry_id = %s WHERE id = %s RETURNING id", values)
+
+    patch.setattr(Publisher, "_append", append)
+
+
+def _nothing_recovered(name: str) -> Callable[[pytest.MonkeyPatch], None]:
+    return lambda patch: patch.setattr(IntentsGroup, name, lambda *_: Recovered((), (), more=False))
+
+
+def _worker_clock(patch: pytest.MonkeyPatch) -> None:
+    whole = claims._claim
+
+    def claim(database: Any, sql: str, parameters: dict[str, object], full: int) -> Any:
+        now = datetime.fromtimestamp(time.time(), UTC)
+        return whole(database, sql, parameters | {"worker_now": now}, full)
+
+    _edit(
+        patch, claims, ["_CLAIM_DUE", "_CLAIM_THESE"], (_FREE, _FREE.replace("statement_timestamp()", "%(worker_now)s"))
+    )
+    patch.setattr(claims, "_claim", claim)
+
+
+def _claims_that(free: str) -> Callable[[pytest.MonkeyPatch], None]:
+    return lambda patch: _edit(patch, claims, ["_CLAIM_DUE", "_CLAIM_THESE"], (_FREE, free))
+
+
+def _no_transaction(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(peewee.Database, "atomic", lambda _: nullcontext())
+
+
+def _no_guard(patch: pytest.MonkeyPatch) -> None:
+    gone = [(guard, "") for guard in (_HELD, _STATUS_AS_READ, _ATTEMPTS_AS_READ)]
+    _edit(patch, outcomes, _COMPLETIONS, *gone)
+
+
+BUGS: Sequence[Bug] = (
+    Bug("no witness", _no_witness, layers.crash_points),
+    Bug("witness set before XADD", _witness_first, layers.refused_once),
+    Bug("acknowledged before the commit", _acknowledged_first, layers.crash_points),
+    Bug("marked as published before the append", _published_first, layers.crash_points),
+    Bug("own pending list not drained", _nothing_recovered("recover_own"), layers.lost_replies),
+    Bug("entries of dead consumers not taken over", _nothing_recovered("recover_others"), layers.crash_points),
+    Bug(
+        "completion without the token",
+        lambda patch: _edit(patch, outcomes, _COMPLETIONS, (_HELD, "")),
+        layers.stale_worker,
+    ),
+    Bug("completion without any guard", _no_guard, layers.lost_replies),
+    Bug(
+        "release without the token",
+        lambda patch: _edit(patch, claims, ["_RELEASE"], (_HELD, "")),
+        layers.stale_worker,
+    ),
+    Bug("leases compared with the worker's clock", _worker_clock, layers.held_lease),
+    Bug("claim that looks at no lease", _claims_that(""), layers.held_lease),
+    Bug("expired leases stay taken", _claims_that("AND lease_expires_at IS NULL"), layers.crash_points),
+    Bug("notification and routes in no transaction", _no_transaction, layers.crash_points),
+    Bug(
+        "malformed intent recorded once per reading",
+        lambda patch: _edit(
+            patch, intents, ["_INSERT_MALFORMED"], ("ON CONFLICT (stream, stream_entry_id) DO NOTHING", "")
+        ),
+        layers.crash_points,
+    ),
+    Bug(
+        "loss audit that misses nothing",
+        lambda patch: patch.setattr(OutboundStreams, "missing_witnesses", lambda *_: []),
+        layers.lost_data,
+    ),
+)

@@ -1,0 +1,154 @@
+"""A producer at a steady rate, with its own way to Valkey, its own tally, and the mistakes that producers make."""
+
+import json
+import random
+import threading
+import time
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+
+import redis
+
+from publisher.domain.notification import delivery_id_of, notification_id_of
+from tests.factories import INTENTS
+from tests.faults.invariants import Expected
+
+# None of these may ever stand in a log.
+ADDRESS_CANARY = "canary.person"
+PAYLOAD_CANARY = "payload-canary-7f3a"
+BAD = "bad-"
+
+PUBLISHED, SKIPPED, DEAD = frozenset({"published"}), frozenset({"skipped"}), frozenset({"dead_letter"})
+
+
+class Producer:
+    """Sends intents in a thread of its own until it is stopped or has sent enough.
+
+    Of a hundred intents about one has a bad address; besides, five are sent again and two are malformed. An entry
+    whose reply was lost is sent again, under the same idempotency key.
+    """
+
+    def __init__(self, url: str, *, seed: int, per_second: float, intents: int, bad_until: float = 1.0) -> None:
+        """bad_until: the part of the intents among which the bad addresses are; giving them up takes its time."""
+        self._client = redis.Redis.from_url(url, socket_timeout=2)
+        self._dice = random.Random(seed)
+        self._name = f"chaos-{seed}"
+        self._rate, self._intents, self._bad_until = per_second, intents, bad_until
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._routes: dict[str, Collection[str]] = {}
+        self._malformed: set[str] = set()
+        self._recent: list[tuple[str, dict[str, str]]] = []
+        self.intents = self.resent = self.repeated = self.restored = 0
+        self._thread = threading.Thread(target=self._run, name="producer", daemon=True)
+        self._thread.start()
+
+    @property
+    def routes(self) -> int:
+        """How many routes were asked for so far."""
+        with self._lock:
+            return len(self._routes)
+
+    @property
+    def done(self) -> bool:
+        """True once it has sent all."""
+        return not self._thread.is_alive()
+
+    def close(self) -> None:
+        """Stops after the entry in hand."""
+        self._stopping.set()
+        self._thread.join()
+        self._client.close()
+
+    def expected(self) -> Expected:
+        """What must have come of it all. Malformed entries are those that stand on the stream: some twice."""
+        standing = {id_.decode() for id_, fields in self._client.xrange(INTENTS) if _is_bad(fields)}
+        return Expected(dict(self._routes), standing)
+
+    def forgotten(self) -> Collection[str]:
+        """Malformed entries that Valkey acknowledged and lost when it was killed."""
+        return self._malformed - set(self.expected().malformed)
+
+    def _run(self) -> None:
+        start, sent = time.monotonic(), 0
+        while sent < self._intents and not self._stopping.is_set():
+            due = int((time.monotonic() - start) * self._rate)
+            for number in range(sent, min(due, self._intents)):
+                self._send_one(number)
+            sent = max(sent, min(due, self._intents))
+            self._stopping.wait(0.5 / self._rate)
+
+    def _send_one(self, number: int) -> None:
+        fields, routes = self._intent(number)
+        with self._lock:
+            # First the tally: what is sent once may be accepted, whatever the reply.
+            self._routes |= routes
+            self.intents += 1
+        self._add(fields)
+        if self._dice.random() < 0.05 and self._recent:
+            self.resent += 1
+            self._add(self._dice.choice(self._recent)[1])
+        if self._dice.random() < 0.02:
+            malformed = fields | {"idempotency_key": f"{BAD}{number}"} | self._dice.choice(_MISTAKES)
+            self._malformed.add(self._add(malformed))
+
+    def _intent(self, number: int) -> tuple[dict[str, str], Mapping[str, Collection[str]]]:
+        key = f"{self._name}-{number}"
+        bad = self._dice.random() < 0.01 / self._bad_until and number < self._intents * self._bad_until
+        users = [f"{number}-{n}" for n in range(self._dice.choice((1, 1, 2)))]
+        emails = {user: f"{ADDRESS_CANARY}.{user}@example.org" for user in users}
+        if bad:
+            emails[users[0]] = f"{ADDRESS_CANARY}.at.example.org"
+        elif self._dice.random() < 0.05:
+            del emails[users[0]]
+        id_ = notification_id_of(self._name, key)
+        routes: dict[str, Collection[str]] = {}
+        for user in users:
+            routes[delivery_id_of(id_, f"push:user:{user}")] = PUBLISHED
+            email = emails.get(user)
+            ends = SKIPPED if email is None else PUBLISHED if "@" in email else DEAD
+            routes[delivery_id_of(id_, f"email:user:{user}")] = ends
+        fields = {
+            "notification_type": "chaos.turn.ready",
+            "producer": self._name,
+            "audience_kind": "user",
+            "recipients_json": json.dumps([{"user_id": u, "email": emails.get(u)} for u in users]),
+            "idempotency_key": key,
+            "occurred_at_ms": str(int(time.time() * 1000)),
+            "payload_json": json.dumps({"turn": number, "secret": PAYLOAD_CANARY}),
+        }
+        return fields, routes
+
+    def _add(self, fields: dict[str, str]) -> str:
+        """Adds the entry, however often it takes. Returns the id it stands under for certain."""
+        while True:
+            try:
+                entry_id: str = self._client.xadd(INTENTS, fields).decode()  # type: ignore[arg-type, union-attr]
+            except redis.RedisError:
+                self.repeated += 1
+                time.sleep(0.05)
+                self._restore()
+            else:
+                self._recent = [*self._recent[-200:], (entry_id, fields)]
+                return entry_id
+
+    def _restore(self) -> None:
+        """Sends again what a killed Valkey acknowledged and does not know: nobody else could."""
+        with suppress(redis.RedisError):
+            for entry_id, fields in self._recent:
+                if not self._client.xrange(INTENTS, entry_id, entry_id):
+                    self.restored += 1
+                    self._client.xadd(INTENTS, fields)  # type: ignore[arg-type]
+
+
+_MISTAKES: list[dict[str, str]] = [
+    {"payload_json": "{"},
+    {"occurred_at_ms": "yesterday"},
+    {"unknown": "field"},
+    {"recipients_json": "[]"},
+    {"channels_json": '["pigeon"]'},
+]
+
+
+def _is_bad(fields: Mapping[bytes, bytes]) -> bool:
+    return fields.get(b"idempotency_key", b"").startswith(BAD.encode())

@@ -1,0 +1,90 @@
+"""What a run of chaos must have left behind, and nothing else."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tests.faults.fleet import PATIENCE, Fleet
+from tests.faults.invariants import commands, leaks, violations
+from tests.faults.observer import Observer
+from tests.faults.producer import ADDRESS_CANARY, PAYLOAD_CANARY, Producer
+from tests.faults.servers import CANARY_IN_URLS, Servers
+
+if TYPE_CHECKING:
+    from tests.faults.chaos import Outcome
+
+CANARIES = (ADDRESS_CANARY, PAYLOAD_CANARY, CANARY_IN_URLS)
+_STREAM_FAILURES = {"mail_stream_publish_failed", "gateway_stream_publish_failed"}
+_ENCODING = "payload_encoding_failed"
+_BAD_ADDRESSES = """
+SELECT notification_id || '/' || route_id FROM routes WHERE channel = 'email' AND resolved_email NOT LIKE '%@%'
+"""
+
+
+def settle(outcome: "Outcome", servers: Servers, fleet: Fleet, observer: Observer, producer: Producer) -> None:
+    """Counts what came out, and every problem with it. Call it when all is quiet and every process has stopped."""
+    recorded = {row[0] for row in servers.postgresql.rows("SELECT stream_entry_id FROM malformed_intents")}
+    expected = producer.expected()
+    expected = replace(expected, malformed={*expected.malformed, *(recorded & set(producer.forgotten()))})
+    standing = commands(servers.valkey.client)
+    missed, gone = observer.disagreements(standing)
+    outcome.problems += violations(servers.postgresql.url, servers.valkey.client, expected)
+    outcome.problems += missed
+    outcome.problems += _attempts(servers)
+    outcome.problems += _processes(fleet)
+    outcome.stopped = fleet.stopped
+    outcome.attempts = dict(
+        servers.postgresql.rows(
+            "SELECT classification, count(*) FROM attempts_seen WHERE after > before GROUP BY 1 ORDER BY 1"
+        )
+    )
+    statuses = dict(servers.postgresql.rows("SELECT status, count(*) FROM routes GROUP BY 1"))
+    outcome.counts += Counter(
+        {
+            "intents": producer.intents,
+            "routes": len(expected.routes),
+            "intents sent again": producer.resent,
+            "malformed intents": len(expected.malformed),
+            "entries repeated after an error": producer.repeated,
+            "entries that Valkey lost, sent again": producer.restored,
+            "published": statuses.get("published", 0),
+            "dead letters (bad addresses)": statuses.get("dead_letter", 0),
+            "skipped (no address)": statuses.get("skipped", 0),
+            "commands that Valkey lost, published again": gone,
+            "processes started": fleet.started,
+        }
+    )
+
+
+def _attempts(servers: Servers) -> Iterator[str]:
+    """Every change of an attempt count, as the table saw it, must be one more for a reason that applies."""
+    rows = servers.postgresql.rows("SELECT delivery_id, before, after, status, classification FROM attempts_seen")
+    bad_addresses = {row[0] for row in servers.postgresql.rows(_BAD_ADDRESSES)}
+    for delivery_id, before, after, status, classification in rows:
+        # R12a: its command was lost by Valkey, and it starts anew.
+        if after == 0 and status == "pending":
+            continue
+        allowed = {*_STREAM_FAILURES, *((_ENCODING, "lease_expired") if delivery_id in bad_addresses else ())}
+        if after != before + 1 or classification not in allowed:
+            yield f"{delivery_id} went from {before} to {after} attempts by {classification}"
+    counted = Counter(delivery_id for delivery_id, _, after, _, _ in rows if after)
+    reset = {delivery_id for delivery_id, _, after, _, _ in rows if not after}
+    count = "SELECT notification_id || '/' || route_id, attempt_count FROM routes WHERE attempt_count > 0"
+    for delivery_id, attempts in servers.postgresql.rows(count):
+        if attempts != counted[delivery_id] and delivery_id not in reset:
+            yield f"{delivery_id} counts {attempts} attempts; {counted[delivery_id]} were recorded"
+
+
+def _processes(fleet: Fleet) -> Iterator[str]:
+    yield from fleet.unexplained
+    for stopped in fleet.stopped:
+        if stopped.code != 0:
+            yield f"{stopped.slot} ended with exit code {stopped.code} {stopped.seconds:.1f} s after {stopped.how}"
+        elif stopped.seconds > PATIENCE:
+            yield f"{stopped.slot} took {stopped.seconds:.1f} s to end after {stopped.how}"
+    left = fleet.left_over()
+    if left:
+        yield f"{len(left)} processes outlived their groups"
+    for log in fleet.logs:
+        yield from (f"{canary} stands in {log.name}" for canary in leaks(log.read_text(errors="replace"), CANARIES))

@@ -1,0 +1,243 @@
+"""A small service life from beginning to end, in this process, one step after the other: the same each time."""
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from threading import Event
+from typing import Any
+
+import dramatiq
+import pytest
+import redis
+import structlog
+
+from actors.broker import WakingBroker
+from actors.context import Context
+from publisher import intake
+from publisher.bootstrap import install_context, load_settings, open_client
+from publisher.domain.errors import PublisherError, Unavailable
+from publisher.intake import Intake, IntakeOptions
+from publisher.settings import Settings
+from publisher.streams.inbound import IntentsGroup
+from tests.conftest import connected
+from tests.factories import GROUP, INTENTS, intent, intent_fields
+from tests.faults.crash_points import Crash, Point, Wire
+from tests.faults.invariants import Expected, violations
+from tests.faults.wiring import wired
+
+CHANNELS = ("email", "push")
+MAX_ATTEMPTS = 2
+SEED = 20260314
+_BATCH = 3
+_ROUNDS = 12
+_LOOKS = 25
+_LEASE = timedelta(seconds=30)
+_TABLES = "notifications, routes, dead_letters, malformed_intents, stream_audits"
+
+# Two channels, a repetition, one that is malformed, an address that can never be published, a recipient that one
+# channel cannot reach. Three entries a batch make it two transactions.
+GOOD = {"idempotency_key": "good"}
+BAD_ADDRESS = {
+    "idempotency_key": "bad address",
+    "audience_kind": "admin_email",
+    "recipients_json": [{"email": "nobody"}],
+}
+NO_EMAIL = {"idempotency_key": "no email", "recipients_json": [{"user_id": "8"}]}
+MALFORMED = {"idempotency_key": "malformed", "colour": "red"}
+ENTRIES: Sequence[Mapping[str, Any]] = (GOOD, MALFORMED, GOOD, BAD_ADDRESS, NO_EMAIL)
+
+
+@dataclass
+class Scene:
+    """The two servers as seen from outside, and what was asked of the service."""
+
+    settings: Settings
+    sql: Any
+    redis: redis.Redis
+    wire: Wire
+    expected: Expected = field(default_factory=lambda: Expected({}))
+    attempts: Mapping[str, int] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    story: list[str] = field(default_factory=list)
+    deaths: int = 0
+
+    def reset(self, entries: Sequence[Mapping[str, Any]] = ENTRIES) -> None:
+        """Empty servers, as if they had never been used, and the intents on their stream."""
+        self.sql.execute(f"TRUNCATE {_TABLES} RESTART IDENTITY")
+        self.redis.flushdb()
+        self.redis.script_flush()
+        ids = [self.redis.xadd(INTENTS, intent_fields(**fields)).decode() for fields in entries]
+        self.expected = Expected(
+            {id_: [status] for fields in entries if fields is not MALFORMED for id_, status in _routes(fields)},
+            [id_ for id_, fields in zip(ids, entries, strict=True) if fields is MALFORMED],
+        )
+        self.attempts = {id_: MAX_ATTEMPTS for id_, status in self.expected.routes.items() if "dead_letter" in status}
+        self.errors.clear()
+
+    def live(self, point: Point | None = None) -> bool:
+        """One life of a process: takes every intent, publishes every route. False if it died at the point."""
+        self.wire.begin(point)
+        try:
+            with self.process() as context:
+                self.take_in(context)
+                self.publish()
+        except Crash:
+            self._wait_for_the_funeral()
+            return False
+        return True
+
+    def after(self, *points: Point) -> list[str]:
+        """The violations after these points, each in a life of its own, and one more life if all were deadly."""
+        self.reset()
+        self.story, self.deaths = [], 0
+        for point in points:
+            alive = self.live(point)
+            self.story.append(self.wire.described)
+            if alive:
+                return self.violations()
+            self.deaths += 1
+            self.pass_time()
+        self.live()
+        return self.violations()
+
+    def pass_time(self) -> None:
+        """Every lease has run out, every retry is due, and what a dead consumer left counts as left behind."""
+        self.sql.execute("UPDATE routes SET lease_expires_at = now() - interval '1 s' WHERE lease_token IS NOT NULL")
+        self.make_due()
+        with suppress(redis.ResponseError):
+            for pending in self.redis.xpending_range(INTENTS, GROUP, "-", "+", 100):
+                ids = [pending["message_id"]]
+                self.redis.xclaim(INTENTS, GROUP, pending["consumer"], 0, ids, idle=3_600_000, justid=True)
+
+    def scan(self, channel: str) -> None:
+        """One scan of the channel by the actor."""
+        from actors.routes import scan_due_routes
+
+        self._do(scan_due_routes.fn, channel)
+
+    def make_due(self) -> None:
+        """Every retry is due."""
+        self.sql.execute("UPDATE routes SET next_attempt_at = now() - interval '1 s' WHERE next_attempt_at > now()")
+
+    def violations(self) -> list[str]:
+        """Whatever is not as it must be at the end."""
+        self.sql.execute(
+            "SELECT notification_id || '/' || route_id, attempt_count, (SELECT count(*) FROM dead_letters AS d"
+            " WHERE (d.notification_id, d.route_id) = (routes.notification_id, routes.route_id)) FROM routes"
+        )
+        wrong = list(self.errors)
+        for delivery_id, attempts, dead_letters in self.sql.fetchall():
+            if attempts != self.attempts.get(delivery_id, 0):
+                wrong.append(f"{delivery_id} counts {attempts} attempts, not {self.attempts.get(delivery_id, 0)}")
+            buried = "dead_letter" in self.expected.routes.get(delivery_id, ())
+            if dead_letters != buried:
+                wrong.append(f"{delivery_id} has {dead_letters} dead letters")
+        return [*violations(self.settings.database_url, self.redis, self.expected), *wrong]
+
+    def one(self, sql: str) -> Any:
+        """The one value of a query."""
+        self.sql.execute(sql)
+        return self.sql.fetchone()[0]
+
+    def is_read(self) -> bool:
+        """True if every intent was read and acknowledged."""
+        groups = self.redis.xinfo_groups(INTENTS)
+        return bool(groups) and groups[0]["lag"] == 0 and groups[0]["pending"] == 0
+
+    @contextmanager
+    def process(self) -> Iterator[Context]:
+        """What one process works with, composed as the service composes it."""
+        # What Dramatiq remembers of its server for as long as a process lives.
+        WakingBroker._max_unpack_size_val = None
+        context = install_context(self.settings, "life")
+        with ExitStack() as stack:
+            yield context
+            # Reached by those alone that live to the end.
+            stack.enter_context(closing(context.database))
+            stack.enter_context(context.redis)
+            stack.enter_context(dramatiq.get_broker().client)
+
+    def take_in(self, context: Context) -> None:
+        """Runs intake until every intent is read and acknowledged."""
+        with open_client(self.settings, "intake-group", timedelta(seconds=3)) as client:
+            group = IntentsGroup(client, INTENTS, GROUP, secrets.token_hex(4))
+            until_read = replace(context, stopping=_WhenRead(self))
+            Intake(until_read, group, IntakeOptions(INTENTS, _BATCH, _LEASE)).run()
+
+    def publish(self) -> None:
+        """Publishes by message what is new on one channel, and by scans until no route is open."""
+        from actors.routes import publish_routes
+
+        self.sql.execute("SELECT id FROM routes WHERE channel = 'email' AND status = 'pending' ORDER BY id")
+        self._do(publish_routes.fn, "email", [row[0] for row in self.sql.fetchall()])
+        for _ in range(_ROUNDS):
+            for channel in CHANNELS:
+                self.scan(channel)
+            if not self.one("SELECT count(*) FROM routes WHERE status IN ('pending', 'failed')"):
+                return
+            self.make_due()
+
+    def _do(self, actor: Any, *arguments: Any) -> None:
+        # Dramatiq would repeat the message of one that failed; here the next round does.
+        from actors.routes import RouteDeadLettered
+
+        try:
+            actor(*arguments)
+        except (RouteDeadLettered, dramatiq.Retry):
+            pass
+        except Unavailable:
+            self.pass_time()
+        except PublisherError as error:
+            self.errors.append(f"{type(error).__name__}: {error}")
+
+    def _wait_for_the_funeral(self) -> None:
+        # PostgreSQL has noticed: the transaction is rolled back, its locks are gone.
+        alive = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
+        for _ in range(100_000):
+            self.sql.execute(alive, ["publisher-life"])
+            if self.sql.fetchone()[0] == 0:
+                return
+        raise AssertionError("a dead process is still connected to PostgreSQL")
+
+
+class _WhenRead(Event):
+    """Set once every intent is read and acknowledged, or when that seems never to happen. Nobody waits."""
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__()
+        self._scene, self._looks = scene, 0
+
+    def is_set(self) -> bool:
+        self._looks += 1
+        return self._looks > _LOOKS or self._scene.is_read()
+
+    def wait(self, _timeout: float | None = None) -> bool:
+        return self.is_set()
+
+
+@contextmanager
+def scene(environ: Mapping[str, str], client: redis.Redis) -> Iterator[Scene]:
+    """A scene on these servers, with the service's I/O on a wire, and its logs switched off."""
+    settings = load_settings({**environ, "PUBLISHER_EMAIL_MAX_ATTEMPTS": str(MAX_ATTEMPTS)})
+    configured = structlog.get_config()
+    # Nobody waits for entries that will not come.
+    patch = pytest.MonkeyPatch()
+    patch.setattr(intake, "_BLOCK", timedelta(milliseconds=1))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
+    try:
+        with wired() as wire, connected(settings.database_url) as connection, connection.cursor() as cursor:
+            yield Scene(settings, cursor, client, wire)
+    finally:
+        patch.undo()
+        structlog.configure(**configured)
+
+
+def _routes(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
+    id_ = intent(**fields).notification_id
+    if fields is GOOD:
+        return [(f"{id_}/email:user:7", "published"), (f"{id_}/push:user:7", "published")]
+    if fields is BAD_ADDRESS:
+        return [(f"{id_}/email:address:nobody", "dead_letter")]
+    return [(f"{id_}/email:user:8", "skipped"), (f"{id_}/push:user:8", "published")]

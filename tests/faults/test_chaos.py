@@ -1,0 +1,65 @@
+"""The real processes under every fault that a platform, a network and servers have (R15)."""
+
+from collections import Counter, defaultdict
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.faults.chaos import SHORT, long, run
+from tests.faults.figures import shortfalls
+from tests.faults.schedule import FEW, LOST_REPLIES, MANY, SERVERS, SLOTS, Fault, Kind, plan
+
+SEED = 1615
+
+
+def test_nothing_is_lost_and_nothing_comes_twice(tmp_path: Path) -> None:
+    """A few faults of each kind, over hundreds of routes: each ends where it must, once (R5, R12, R14, R15, R17)."""
+    outcome = run(SEED, SHORT, tmp_path, print)
+
+    assert outcome.problems == []
+    assert outcome.counts["routes"] >= 400
+    assert outcome.counts["published"] > 0
+    for kind, count in FEW.items():
+        if kind is not Kind.LOSE:
+            assert outcome.happened[kind] == count
+    assert outcome.happened[Kind.LOSE] > 0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_nothing_is_lost_in_minutes_of_chaos(tmp_path: Path) -> None:
+    """A hundred kills, forty pauses and all the rest, over thirty thousand routes, within ten minutes (R15)."""
+    outcome = run(SEED, long(8), tmp_path, print)
+
+    assert outcome.problems == []
+    assert shortfalls(outcome) == []
+    assert outcome.seconds < 600
+
+
+def test_a_schedule_is_drawn_from_its_seed_alone() -> None:
+    """The same seed gives the same faults at the same times; another gives others."""
+    assert plan(1, 300, MANY) == plan(1, 300, MANY)
+    assert plan(1, 300, MANY) != plan(2, 300, MANY)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_schedule_has_as_many_faults_as_it_was_asked_for(seed: int) -> None:
+    """None is dropped for want of a target, and each is in its order and on something that there is."""
+    faults = plan(seed, 300, MANY)
+    assert Counter(fault.kind for fault in faults) == MANY
+    assert [fault.at for fault in faults] == sorted(fault.at for fault in faults)
+    assert {fault.target for fault in faults} <= {*SLOTS, *SERVERS, "worker", "intake", "clock"}
+    assert {fault.detail for fault in faults if fault.kind is Kind.LOSE} == LOST_REPLIES.keys()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_process_has_one_fault_at_a_time(seed: int) -> None:
+    """A process that is paused is not killed meanwhile, nor one that boots."""
+    taken: dict[str, list[Fault]] = defaultdict(list)
+    for fault in plan(seed, 300, MANY):
+        if fault.target in SLOTS:
+            taken[fault.target].append(fault)
+    for faults in taken.values():
+        for one, next_ in pairwise(faults):
+            assert next_.at - one.at >= one.lasting + 3.9

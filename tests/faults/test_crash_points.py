@@ -1,0 +1,83 @@
+"""A process that dies, or loses a connection, at any I/O: nothing is lost, nothing stands twice (R15)."""
+
+import itertools
+import random
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import pytest
+import redis
+
+from tests.faults.crash_points import CRASHES, CUTS, How, Point
+from tests.faults.scenario import SEED, Scene, scene
+
+PAIRS = 1_000
+# The short form takes every so manyth point, and begins at another one each time. Odd: before and after alternate.
+STRIDE = 7
+
+
+@pytest.fixture
+def stage(environ: Mapping[str, str], redis_client: redis.Redis) -> Iterator[Scene]:
+    """The two servers, and a process whose life can be repeated."""
+    with scene(environ, redis_client) as made:
+        yield made
+
+
+def test_a_life_without_faults_is_clean_and_the_same_each_time(stage: Scene) -> None:
+    """The points of one life are those of the next, and without a fault all is as it should be."""
+    lives = []
+    for _ in range(2):
+        assert stage.after() == []
+        lives.append(list(stage.wire.done))
+
+    assert lives[0] == lives[1]
+    # Whatever a later driver does its I/O with: it is still counted.
+    assert {"PostgreSQL connect", "PostgreSQL COMMIT", "PostgreSQL INSERT INTO routes"} <= set(lives[0])
+    assert {"Redis connect", "Redis send XREADGROUP", "Redis send EVALSHA", "Redis read"} <= set(lives[0])
+
+
+@pytest.mark.parametrize("hows", [CRASHES, CUTS], ids=["crash", "cut"])
+def test_some_single_points(hows: Sequence[How], stage: Scene) -> None:
+    """A process that dies at an I/O, or lives and loses the connection there, breaks no promise (R12, R15, R20)."""
+    first = secrets.randbelow(STRIDE)
+
+    run(stage, [(point,) for point in points(stage, hows)[first::STRIDE]], f"every {STRIDE}th from {first}")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("hows", [CRASHES, CUTS], ids=["crash", "cut"])
+def test_every_single_point(hows: Sequence[How], stage: Scene) -> None:
+    """The same at every I/O, before and after it (R12, R15, R20)."""
+    run(stage, [(point,) for point in points(stage, hows)], "all")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_pairs_of_crashes(stage: Scene) -> None:
+    """A process that dies anywhere, and whose successor dies anywhere, breaks no promise (R15)."""
+    # A successor's life has other points than the first: pairs whose second one is never reached do not count.
+    single = points(stage, CRASHES)
+    chance = random.Random(SEED)
+    drawn = (tuple(chance.choices(single, k=2)) for _ in itertools.count())
+
+    run(stage, drawn, f"a sample of pairs, seed {SEED}", enough=PAIRS)
+
+
+def points(stage: Scene, hows: Sequence[How]) -> list[Point]:
+    """Every point of a life, found by counting."""
+    assert stage.after() == []
+    return [Point(number, how) for number in range(len(stage.wire.done)) for how in hows]
+
+
+def run(stage: Scene, cases: Iterable[tuple[Point, ...]], what: str, enough: int | None = None) -> None:
+    """Runs the cases, up to so many of which every point was deadly, and prints what was done."""
+    began, done = time.monotonic(), 0
+    for case in cases:
+        found = stage.after(*case)
+        assert found == [], f"{case}: {'; '.join(stage.story)}"
+        done += enough is None or stage.deaths == len(case)
+        if done == enough:
+            break
+    print(f"\n{what}: {done} cases, 0 violations, {time.monotonic() - began:.1f} s")

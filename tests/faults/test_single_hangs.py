@@ -1,0 +1,135 @@
+"""A process that hangs ends itself, and one that waits does not (spec section 4)."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from actors.progress import EXIT_STUCK, LIMIT, TICK
+from tests.factories import intent_fields
+from tests.faults.inside import intents, looking
+from tests.faults.sabotage import SHIFTED_CLOCK, sabotage
+from tests.processes import Process, Processes, free_port
+from tests.waiting import wait_until
+
+# Half a second, where a minute is the rule; so what a healthy process waits for is shorter, too.
+IMPATIENT = """
+from datetime import timedelta
+import actors.progress
+from publisher import acceptor
+from publisher.domain.backoff import Backoff
+from publisher.streams.inbound import IntentsGroup
+
+actors.progress.TICK, actors.progress.LIMIT = timedelta(seconds=0.05), timedelta(seconds=0.5)
+acceptor._BACKOFF = Backoff(timedelta(seconds=0.05), timedelta(seconds=0.1))
+whole = IntentsGroup.read
+IntentsGroup.read = lambda self, count, _: whole(self, count, timedelta(seconds=0.1))
+"""
+HANGS_AT_AN_INTENT = """
+import threading
+from publisher.domain import intent
+parse = intent.parse_intent
+def hang(fields, channels):
+    if any(b"endless" in value for _, value in fields):
+        threading.Event().wait()
+    return parse(fields, channels)
+intent.parse_intent = hang
+"""
+HANGS_AT_SENDING = """
+import threading
+from actors.broker import WakingBroker
+WakingBroker.do_enqueue = lambda *_: threading.Event().wait()
+"""
+HANGS_IN_ITS_SCHEDULE = """
+import threading
+from apscheduler.schedulers.base import BaseScheduler
+run, runs = BaseScheduler._process_jobs, []
+def hang(self):
+    runs.append(1)
+    return run(self) if len(runs) < 3 else threading.Event().wait()
+BaseScheduler._process_jobs = hang
+"""
+# Longer than the limit, by a good part.
+LONG = 0.9
+
+
+def test_a_process_that_hangs_ends_within_a_minute() -> None:
+    """The limit, and the tick that may pass before it is noticed, are below sixty seconds."""
+    assert (LIMIT + 2 * TICK).total_seconds() < 60
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        pytest.param("intake", HANGS_AT_AN_INTENT, id="intake at an intent"),
+        pytest.param("clock", HANGS_AT_SENDING, id="the clock at a message"),
+        pytest.param("clock", HANGS_IN_ITS_SCHEDULE, id="the clock in its schedule", marks=pytest.mark.long),
+    ],
+)
+def test_a_process_that_hangs_ends_itself(
+    name: str, fault: str, environ: dict[str, str], processes: Processes, tmp_path: Path
+) -> None:
+    """It says why, and the platform starts another."""
+    sabotage(environ, tmp_path, IMPATIENT + fault)
+    with looking(environ) as outside:
+        outside.send(intent_fields(producer="endless"))
+    process = processes.start(name)
+
+    assert process.wait() == EXIT_STUCK
+    assert "makes no progress" in process.output
+
+
+@pytest.mark.long
+def test_a_clock_that_is_set_back_starts_anew(environ: dict[str, str], processes: Processes, tmp_path: Path) -> None:
+    """After a step of an hour the next tick would be an hour away: the scheduler ends itself instead."""
+    switch = tmp_path / "set back"
+    environ |= {"SHIFT": "-3600", "SHIFT_SWITCH": str(switch)}
+    sabotage(environ, tmp_path, SHIFTED_CLOCK + IMPATIENT)
+    clock = processes.start("clock")
+    clock.wait_for_output("scheduler started")
+
+    switch.touch()
+
+    assert clock.wait() == EXIT_STUCK
+    assert "the scheduler makes no progress" in clock.output
+
+
+@pytest.mark.parametrize(
+    "away",
+    [
+        pytest.param("REDIS_URL", id="no Redis"),
+        pytest.param("DATABASE_URL", id="no PostgreSQL", marks=pytest.mark.long),
+        pytest.param(None, id="nothing to do", marks=pytest.mark.long),
+    ],
+)
+def test_a_process_that_waits_is_left_alone(
+    away: str | None, environ: dict[str, str], processes: Processes, tmp_path: Path
+) -> None:
+    """Without work, without a server, and paused as a whole beyond the limit, intake and clock live on."""
+    sabotage(environ, tmp_path, IMPATIENT)
+    with looking(environ) as outside:
+        outside.send(*(intents(1) if away else []))
+    schemes = {"DATABASE_URL": "postgresql://postgres@127.0.0.1:{}/x", "REDIS_URL": "redis://127.0.0.1:{}/0"}
+    environ |= {away: schemes[away].format(free_port())} if away else {}
+    running = [processes.start(name) for name in ("intake", "clock")]
+    running[1].wait_for_output("scheduler started")
+
+    lives_on(running)
+    for process in running:
+        process.signal(signal.SIGSTOP)
+    lives_on(running)
+    for process in running:
+        process.signal(signal.SIGCONT)
+    lives_on(running)
+
+    for process in running:
+        process.signal(signal.SIGTERM)
+    assert [process.wait() for process in running] == [0, 0], [process.output for process in running]
+
+
+def lives_on(running: list[Process]) -> None:
+    """Fails if one ends before time is up."""
+    end = time.monotonic() + LONG
+    wait_until(lambda: time.monotonic() > end or any(process.returncode is not None for process in running))
+    assert [process.returncode for process in running] == [None, None], [process.output for process in running]

@@ -1,0 +1,95 @@
+"""Puts a wire between the service's connections and its servers. Those of a test itself are told by their names."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2.extensions
+import pytest
+from redis.connection import Connection
+
+from storage import deadline
+from tests.faults.crash_points import Wire
+
+
+def counted_class(wire: Wire, whole: type) -> type:
+    """A psycopg2 connection class of which every round trip goes through the wire."""
+
+    class Cursor(psycopg2.extensions.cursor):
+        def execute(self, query: Any, parameters: Any = None) -> Any:
+            what = " ".join(str(query).split()[:3])
+            return wire.postgresql(self.connection, what, lambda: super(Cursor, self).execute(query, parameters))
+
+    class Counted(whole):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            wire.postgresql(self, "connect", lambda: super(Counted, self).__init__(*arguments, **options))
+
+        def cursor(self, *arguments: Any, **options: Any) -> Any:
+            wire.live()
+            return super().cursor(*arguments, **{"cursor_factory": Cursor} | options)
+
+    return Counted
+
+
+@contextmanager
+def wired() -> Iterator[Wire]:
+    """Puts a wire between the service's connections, those named `publisher-…`, and the servers."""
+    wire = Wire()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            _wire_postgresql(wire, patch)
+            _wire_redis(wire, patch)
+            yield wire
+    finally:
+        # psycopg2 holds on to the patched one otherwise.
+        deadline.install()
+
+
+def _wire_postgresql(wire: Wire, patch: pytest.MonkeyPatch) -> None:
+    whole_class, whole_wait = deadline.connection_class, deadline._wait
+
+    def wait(connection: Any) -> None:
+        # Whatever waits on PostgreSQL is counted, and nothing is counted that waits twice.
+        assert wire.inside or not isinstance(connection, deadline.PatientConnection), "an I/O that is not counted"
+        wire.inside = False
+        whole_wait(connection)
+
+    patch.setattr(deadline, "connection_class", lambda *patience: counted_class(wire, whole_class(*patience)))
+    patch.setattr(deadline, "_wait", wait)
+
+
+def _wire_redis(wire: Wire, patch: pytest.MonkeyPatch) -> None:
+    whole_connect, whole_send, whole_read = (
+        Connection._connect,
+        Connection.send_packed_command,
+        Connection.read_response,
+    )
+
+    def ours(connection: Connection) -> bool:
+        return str(connection.client_name).startswith("publisher-")
+
+    def connect(self: Connection) -> socket.socket:
+        return wire.redis_connect(self, lambda: whole_connect(self)) if ours(self) else whole_connect(self)
+
+    def send(self: Connection, command: Any, check_health: bool = True) -> Any:
+        if not ours(self):
+            return whole_send(self, command, check_health)
+        if not self._sock:
+            self.connect_check_health(check_health=False)
+        return wire.redis_send(self, _name(command), lambda: whole_send(self, command, check_health))
+
+    def read(self: Connection, *arguments: Any, **options: Any) -> Any:
+        if not ours(self):
+            return whole_read(self, *arguments, **options)
+        return wire.redis_read(self, lambda: whole_read(self, *arguments, **options))
+
+    patch.setattr(Connection, "_connect", connect)
+    patch.setattr(Connection, "send_packed_command", send)
+    patch.setattr(Connection, "read_response", read)
+
+
+def _name(command: Any) -> str:
+    # *3\r\n$8\r\nXGROUP …
+    packed = command if isinstance(command, bytes) else b"".join(command)
+    return packed.split(b"\r\n", 3)[2].decode()
