@@ -34,6 +34,8 @@ def test_intake_and_clock_under_load_stop_though_they_are_told_twice(
     environ |= {"PUBLISHER_BATCH_SIZE": "5", "PUBLISHER_SCAN_INTERVAL": "0.01"}
     outside.send(*(intent_fields(recipients_json=users(10)) for _ in range(2000)))
     running = [processes.start("intake"), processes.start("clock")]
+    # One that still boots has no handler yet, and a signal ends it as it ends any process.
+    running[1].wait_for_output("scheduler started")
     wait_until(lambda: outside.statuses() and outside.redis.llen("dramatiq:push") > 100)
 
     for process in running * 2:
@@ -56,6 +58,7 @@ def test_processes_whose_server_is_silent_stop_in_time(
     with far(environ[silent]) as (proxy, url):
         environ[silent] = url
         running = [processes.start(name) for name in ("worker", "intake", "clock")]
+        running[2].wait_for_output("scheduler started")
         wait_until(lambda: outside.statuses().get("published", 0) > 100 and outside.statuses()["pending"] > 8000)
 
         proxy.stall()
