@@ -21,7 +21,8 @@ Incoming = IncomingIntent | IncomingMalformed
 # A transaction of a second or so, also where every intent has a thousand recipients or a payload of its limit.
 _ROUTES = 5_000
 _BYTES = 8 * 1024 * 1024
-_BACKOFF = Backoff(timedelta(milliseconds=100), timedelta(seconds=5))
+# However long a server was away, it is used within five seconds of its return.
+_BACKOFF = Backoff(timedelta(milliseconds=100), timedelta(seconds=2))
 
 
 class Acceptor:
