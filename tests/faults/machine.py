@@ -10,8 +10,9 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from tests.faults.comparison import Stage
 from tests.faults.model_intents import ENTRIES, Entry
-from tests.faults.operations import Operations, Stage
+from tests.faults.operations import Operations
 
 CHANNEL = st.sampled_from(("email", "push"))
 PICKS = st.lists(st.integers(0, 30), min_size=1, max_size=6, unique=True)
@@ -28,18 +29,18 @@ CHOICES: dict[str, tuple[int, tuple[st.SearchStrategy[Any], ...]]] = {
     "complete": (4, (BACK,)),
     "append_and_complete": (5, (BACK,)),
     "complete_what_is_not_theirs": (1, (BACK,)),
-    "fail": (3, (BACK,)),
-    "release": (2, (BACK,)),
-    "lease_expires": (2, (BACK,)),
+    "fail": (5, (BACK,)),
+    "release": (1, (BACK,)),
+    "lease_expires": (3, (BACK,)),
     "give_up_suspects": (1, (BACK,)),
-    "workers_die": (2, (CHANNEL, st.integers(1, 6))),
+    "workers_die": (1, (CHANNEL, st.integers(1, 6))),
     "publish_due": (2, (CHANNEL, st.booleans())),
     "publish_these": (1, (CHANNEL, PICKS)),
     "time_passes": (4, ()),
-    "operator_requeues": (2, (PICKS,)),
+    "operator_requeues": (3, (PICKS,)),
     "redis_loses": (1, (PICKS,)),
-    "redis_is_emptied": (1, ()),
-    "loss_audit": (3, (CHANNEL, st.booleans())),
+    "redis_is_emptied": (2, ()),
+    "loss_audit": (5, (CHANNEL, st.sampled_from((False, False, True)))),
 }
 OPERATION = st.sampled_from([name for name, (weight, _) in CHOICES.items() for _ in range(weight)]).flatmap(
     lambda name: st.tuples(st.just(name), *CHOICES[name][1])

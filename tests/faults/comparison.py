@@ -1,0 +1,148 @@
+"""The real service beside the model, and the comparison of what each says (R3 to R12a)."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from actors.context import Context
+from publisher.domain.notification import Route
+from publisher.publishing import Report
+from storage.claims import Claim
+from tests.faults import invariants
+from tests.faults.model import Model, Seen
+from tests.integration.attempts import BACKOFF, publisher
+from tests.integration.rows import execute
+
+if TYPE_CHECKING:
+    import psycopg2.extras
+
+    from tests.faults.model_intents import Entry
+
+# Longer than any run: leases end, and retries come due, when a rule says so.
+LEASE_TTL = timedelta(hours=1)
+BATCH = 4
+
+_ROUTES = """
+SELECT id, notification_id || '/' || route_id AS delivery_id, status, attempt_count AS attempts,
+       next_attempt_at <= statement_timestamp() AS due, lease_token AS holder,
+       lease_expires_at <= statement_timestamp() AS expired, lease_loss_count AS losses, stream_entry_id AS entry,
+       last_failure_classification AS failure
+FROM routes
+"""
+_DEAD = """
+SELECT notification_id || '/' || route_id AS delivery_id, classification, attempt_count, requeued_at IS NULL AS waits
+FROM dead_letters
+"""
+_MALFORMED = "SELECT stream_entry_id, failure_code FROM malformed_intents"
+_TABLES = "notifications, routes, dead_letters, malformed_intents, stream_audits"
+
+
+@dataclass
+class Stage:
+    """What every example runs on, and how often each operation was done over all of them.
+
+    eyes: a cursor of its own, since looking is most of the work.
+    """
+
+    context: Context
+    eyes: "psycopg2.extras.RealDictCursor"
+    operations: Counter[str] = field(default_factory=Counter)
+    results: Counter[str] = field(default_factory=Counter)
+
+
+class Comparison:
+    """An empty service and an empty model, and how they are compared.
+
+    claims: what workers have leased, kept for ever, so that many of them are stale.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self._eyes = stage.eyes
+        self.database = stage.context.database
+        self.redis = stage.context.redis
+        self.streams = stage.context.streams
+        self.channels = stage.context.channels
+        self.model = Model()
+        self.claims: list[Claim] = []
+        self.keys: dict[str, int] = {}
+        self.batches: list[Sequence[tuple[str, Entry]]] = []
+        self.entries = 0
+        self.appended: dict[tuple[str, str], str] = {}
+        options = {"lease_ttl": LEASE_TTL, "batch_size": BATCH, "backoff": replace(BACKOFF, minimum=LEASE_TTL / 2)}
+        self.publisher = publisher(self.database, self.streams, channels=self.channels, **options)
+        execute(self.database, f"TRUNCATE {_TABLES}")
+        self.redis.flushdb()
+
+    def compare(self) -> None:
+        """All that can be seen, with all that must be."""
+        seen, dead, malformed = self._look()
+        same(sorted(self.model.differences(seen)), [])
+        standing = invariants.commands(self.redis)
+        same(standing, self.model.commands)
+        same([id_ for id_, entries in standing.items() if len(entries) > 1 and id_ not in self.model.ever_lost], [])
+        same([id_ for id_, route in seen.items() if route.status in invariants.FINAL and route.holder], [])
+        same(
+            Counter((d["delivery_id"], d["classification"], d["attempt_count"]) for d in dead),
+            Counter(self.model.dead_letters),
+        )
+        waiting = sorted(d["delivery_id"] for d in dead if d["waits"])
+        same(waiting, sorted(id_ for id_, route in seen.items() if route.status == "dead_letter"))
+        same({m["stream_entry_id"]: m["failure_code"] for m in malformed}, self.model.malformed)
+        same(len(malformed), len(self.model.malformed))
+
+    def _look(self) -> tuple[dict[str, Seen], list[dict[str, Any]], list[dict[str, Any]]]:
+        """The routes by delivery id, the dead letters, and the malformed intents."""
+        self._eyes.execute(_ROUTES)
+        found = {route.pop("delivery_id"): route for route in map(dict, self._eyes.fetchall())}
+        self.keys = {delivery_id: route.pop("id") for delivery_id, route in found.items()}
+        seen = {delivery_id: Seen(**route) for delivery_id, route in found.items()}
+        self._eyes.execute(_DEAD)
+        dead = self._eyes.fetchall()
+        self._eyes.execute(_MALFORMED)
+        return seen, dead, self._eyes.fetchall()
+
+    def _claimed(self, claim: Claim, losses: Mapping[str, int], limit: int) -> None:
+        """Compares a claim with what could be claimed: route -> the leases it will have lost in a row."""
+        taken = [c.route.delivery_id for c in claim.routes]
+        same([id_ for id_, times in Counter(taken).items() if times > 1 or id_ not in losses], [])
+        assert taken or not losses, f"nothing was claimed of {losses}"
+        assert claim.more or len(taken) == len(losses), f"{taken} was claimed of {losses}, and no more"
+        worst = max(losses.values(), default=0)
+        if worst == 0:
+            same(len(taken), min(limit, len(losses)))
+        elif len(losses) <= limit:
+            # R5a: what may kill its workers is kept apart from all others, and at last alone.
+            same({losses[id_] for id_ in taken}, {worst})
+            assert worst < 3 or len(taken) == 1, f"{taken} were claimed together"
+        if claim.routes:
+            self.claims.append(claim)
+        for claimed in claim.routes:
+            state = self.model.take(claim.token, claimed.route.delivery_id)
+            read = (claimed.route.status, claimed.route.attempt_count, claimed.route.lease_loss_count)
+            same(read, (state.status, state.attempts, state.losses))
+
+    def _changed(self, word: str, keys: Iterable[int], expected: Mapping[Route, bool]) -> None:
+        """Compares the routes that a verb says it changed with those that it should have."""
+        same(set(keys), {route.id for route, changes in expected.items() if changes})
+        self.stage.results[word] += sum(expected.values())
+        self.stage.results[f"stale: {word}"] += len(expected) - sum(expected.values())
+
+    def _attempted(self, channel: str, reports: Sequence[Report]) -> set[str]:
+        """Follows whole attempts: those whose route has changed. Returns their delivery ids."""
+        (seen, *_), standing = self._look(), invariants.commands(self.redis)
+        claimable = self.model.claimable(channel)
+        taken = {id_ for id_, state in claimable.items() if seen[id_] != state.seen}
+        ended = Counter(self.model.attempt(id_, standing.get(id_, [None])[-1]) for id_ in taken)
+        same(sum(report.published for report in reports), ended["published"])
+        same(sum(len(report.rescheduled) for report in reports), ended["failed"])
+        same(sum(len(report.dead_lettered) for report in reports), ended["dead_letter"])
+        self.stage.results.update({f"whole attempt: {status}": count for status, count in ended.items()})
+        return taken
+
+
+def same(got: object, expected: object) -> None:
+    """Fails if these differ."""
+    assert got == expected, f"{got} is not {expected}"
