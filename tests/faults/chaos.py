@@ -32,7 +32,10 @@ from tests.waiting import wait_until
 LEASE_TTL, SCAN_INTERVAL = 3.0, 0.5
 # What is promised where one fault comes alone.
 BOUNDS = {KILLED: LEASE_TTL + SCAN_INTERVAL + 2, TOLD: 1.0, VALKEY_BACK: 5.0, POSTGRESQL_BACK: 5.0}
-_AMID = {Kind.VALKEY: VALKEY_BACK + ", amid other faults", Kind.POSTGRESQL: POSTGRESQL_BACK + ", amid other faults"}
+_AMID = {
+    Kind.VALKEY: "Valkey is back amid other faults: the first command",
+    Kind.POSTGRESQL: "PostgreSQL is back amid other faults: the first command",
+}
 # Long enough for every wait between two tries to have grown to its longest.
 _DOWN = (1.0, 12.0, 3.0, 1.0)
 _SENT_BEFORE_CHAOS = 20
@@ -110,13 +113,14 @@ class Chaos:
         """Makes every fault happen at its time, and ends when the last is over."""
         start = time.monotonic()
         with ThreadPoolExecutor(32) as pool:
-            running: list[Future[None]] = []
+            running: list[tuple[Fault, Future[None]]] = []
             for fault in faults:
                 time.sleep(max(0.0, start + fault.at - time.monotonic()))
                 say(str(fault))
-                running.append(pool.submit(self._apply, fault))
-            for each in running:
-                each.result()
+                running.append((fault, pool.submit(self._apply, fault)))
+        for fault, done in running:
+            if error := done.exception():
+                self._outcome.problems.append(f"{fault}: {error!r}")
         self._servers.calm()
         for name, loss in self._losses:
             if loss.happened.is_set():
@@ -215,7 +219,7 @@ def run(seed: int, size: Size, folder: Path, say: Callable[[str], None]) -> Outc
         )
         say(f"{time.monotonic() - start:.1f} s: everything runs")
         wait_until(lambda: observer.deliveries > _SENT_BEFORE_CHAOS)
-        drills = Drills(servers, fleet, observer)
+        drills = Drills(servers, fleet, observer, producer)
         _drill(drills, size, outcome, say)
         chaos = Chaos(servers, fleet, observer, outcome)
         chaos.play(plan(seed, size.seconds, size.faults, size.brief), _with_count(say, observer))
@@ -262,7 +266,7 @@ def _drill(drills: Drills, size: Size, outcome: Outcome, say: Callable[[str], No
         drills.restart_postgresql(_DOWN[number % len(_DOWN)])
         for what, seconds in drills.measured.items():
             say(f"drill {number + 1}: {what}: {seconds[-1]:.2f} s")
-    outcome.counts["SIGKILLs"] += 2 * size.drills
+    outcome.counts["SIGKILLs"] += drills.kills
     for kind in (Kind.VALKEY, Kind.POSTGRESQL):
         outcome.happened[kind] += size.drills
     outcome.happened[Kind.KILL_BOTH] += size.drills

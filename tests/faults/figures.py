@@ -18,7 +18,8 @@ LEAST = {
 _CONNECTIONS = ("connections cut", "connections stalled", "connections black-holed")
 _TOLD = ("intents", "intents sent again", "malformed intents", "published", "dead letters (bad addresses)",
          "skipped (no address)", "commands that Valkey lost, published again", "entries that Valkey lost, sent again",
-         "processes started")  # fmt: skip
+         "processes started", "leases that ran out and were taken over", "routes whose lease ran out",
+         "leases in a row that one route lost, at most")  # fmt: skip
 
 
 class Row(NamedTuple):

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -38,6 +38,11 @@ class Observer:
         """How many delivery ids it has seen."""
         with self._lock:
             return len(self._seen)
+
+    def saw_any(self, delivery_ids: Iterable[str]) -> bool:
+        """True once it has seen one of these."""
+        with self._lock:
+            return any(delivery_id in self._seen for delivery_id in delivery_ids)
 
     def seen_since(self, moment: float) -> float | None:
         """When the first command came that was seen for the first time after this moment, if any did."""

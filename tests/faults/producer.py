@@ -37,6 +37,7 @@ class Producer:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._routes: dict[str, Collection[str]] = {}
+        self._asked: list[tuple[float, Collection[str]]] = []
         self._malformed: set[str] = set()
         self._recent: list[tuple[str, dict[str, str]]] = []
         self.intents = self.resent = self.repeated = self.restored = 0
@@ -48,6 +49,11 @@ class Producer:
         """How many routes were asked for so far."""
         with self._lock:
             return len(self._routes)
+
+    def asked_since(self, moment: float) -> list[str]:
+        """The delivery ids of what was asked for after this moment."""
+        with self._lock:
+            return [id_ for at, ids in self._asked if at > moment for id_ in ids]
 
     @property
     def done(self) -> bool:
@@ -83,6 +89,7 @@ class Producer:
         with self._lock:
             # First the tally: what is sent once may be accepted, whatever the reply.
             self._routes |= routes
+            self._asked.append((time.monotonic(), routes.keys()))
             self.intents += 1
         self._add(fields)
         if self._dice.random() < 0.05 and self._recent:

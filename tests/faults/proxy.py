@@ -24,18 +24,18 @@ _FULL = 4 * 1024 * 1024
 class Proxy:
     """Listens on a port of 127.0.0.1 and carries bytes to a server and back, until told otherwise.
 
-    server: a path of a Unix socket, or host and port. Its methods may be called from any thread; each is done
-    when it returns.
+    server: a path of a Unix socket, or host and port. latency: seconds that every byte takes anyway.
+    Its methods may be called from any thread; each is done when it returns.
     """
 
-    def __init__(self, server: Address) -> None:
-        self._server = server
+    def __init__(self, server: Address, latency: float = 0.0) -> None:
+        self._server, self._latency = server, latency
         self._listener: socket.socket | None = socket.create_server(("127.0.0.1", 0))
         self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
         self._links: list[Link] = []
         self._holding = False
-        self._delay = 0.0
+        self._delay = latency
         self._losses: list[Loss] = []
         self._swallowed: tuple[bytes, ...] = ()
         self._selector = selectors.DefaultSelector()
@@ -71,7 +71,7 @@ class Proxy:
         """Lets everything through again: first what was kept, as late as it is."""
 
         def resume() -> None:
-            self._holding, self._delay, self._swallowed = False, 0.0, ()
+            self._holding, self._delay, self._swallowed = False, self._latency, ()
             for link in list(self._links):
                 link.held = False
                 self._watch(link)

@@ -39,6 +39,9 @@ def settle(outcome: "Outcome", servers: Servers, fleet: Fleet, observer: Observe
             "SELECT classification, count(*) FROM attempts_seen WHERE after > before GROUP BY 1 ORDER BY 1"
         )
     )
+    ((leases, routes, worst),) = servers.postgresql.rows(
+        "SELECT count(*), count(DISTINCT route), coalesce(max(losses), 0) FROM leases_lost"
+    )
     statuses = dict(servers.postgresql.rows("SELECT status, count(*) FROM routes GROUP BY 1"))
     outcome.counts += Counter(
         {
@@ -53,6 +56,9 @@ def settle(outcome: "Outcome", servers: Servers, fleet: Fleet, observer: Observe
             "skipped (no address)": statuses.get("skipped", 0),
             "commands that Valkey lost, published again": gone,
             "processes started": fleet.started,
+            "leases that ran out and were taken over": leases,
+            "routes whose lease ran out": routes,
+            "leases in a row that one route lost, at most": worst,
         }
     )
 

@@ -17,11 +17,15 @@ from storage.schema import migrate
 from tests.conftest import run_sql, with_database
 from tests.faults.proxy import Proxy
 from tests.processes import free_port
+from tests.waiting import wait_until
 
 # In both URLs: it may never stand in a log.
 CANARY_IN_URLS = "secret-canary-51c9"
 _NAME = "chaos"
-# Every change of an attempt count, as the table itself saw it: what the counts are checked against.
+# As between machines. Work is then under way most of the time, for faults to hit.
+_LATENCY = 0.005
+# Every change of an attempt count, as the table itself saw it: what the counts are checked against. And every lease
+# that ran out and was taken over.
 _WITNESS = """
 CREATE TABLE attempts_seen (
     id bigserial, delivery_id text, before int, after int, status text, classification text, channel text
@@ -33,7 +37,14 @@ CREATE FUNCTION see_attempt() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER see_attempt AFTER UPDATE OF attempt_count ON routes FOR EACH ROW
-WHEN (OLD.attempt_count IS DISTINCT FROM NEW.attempt_count) EXECUTE FUNCTION see_attempt()
+WHEN (OLD.attempt_count IS DISTINCT FROM NEW.attempt_count) EXECUTE FUNCTION see_attempt();
+CREATE TABLE leases_lost (id bigserial, route bigint, losses int);
+CREATE FUNCTION see_loss() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO leases_lost (route, losses) VALUES (NEW.id, NEW.lease_loss_count);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER see_loss AFTER UPDATE OF lease_loss_count ON routes FOR EACH ROW
+WHEN (OLD.lease_loss_count < NEW.lease_loss_count) EXECUTE FUNCTION see_loss()
 """
 
 
@@ -53,14 +64,16 @@ class PostgreSQL:
             migrate(database)
         run_sql(self.url, _WITNESS)
         self._sockets = str(self._server.get_postmaster_info().socket_dir)
-        self.proxy = Proxy(f"{self._sockets}/.s.PGSQL.5432")
+        self.proxy = Proxy(f"{self._sockets}/.s.PGSQL.5432", _LATENCY)
         self.far_url = f"postgresql://postgres:{CANARY_IN_URLS}@127.0.0.1:{self.proxy.port}/{_NAME}"
 
     def restart(self, down: float) -> float:
         """Ends it as a crash would, and starts it again after so many seconds. Returns when it was back."""
         self._pg_ctl("-m", "immediate", "stop")
         time.sleep(down)
-        self._pg_ctl("-o", f'-h "" -k {self._sockets}', "-l", str(self._server.log), "start")
+        # Not waiting: pg_ctl looks ten times a second, and would say too late when it is back.
+        self._pg_ctl("-W", "-o", f'-h "" -k {self._sockets}', "-l", str(self._server.log), "start")
+        self.rows("SELECT 1")
         return time.monotonic()
 
     def terminate_backends(self, share: float) -> int:
@@ -95,7 +108,7 @@ class PostgreSQL:
     def _pg_ctl(self, *arguments: str) -> None:
         self._pgexec(
             "pg_ctl",
-            ("-w", "-D", str(self._server.pgdata), *arguments),
+            ("-D", str(self._server.pgdata), *arguments),
             bin_path=self._server.bin_path,
             user=self._server.system_user,
         )
@@ -109,7 +122,7 @@ class Valkey:
         self._lock = threading.Lock()
         self._process = start_valkey(folder, self._port)
         self.url = f"redis://127.0.0.1:{self._port}/0"
-        self.proxy = Proxy(("127.0.0.1", self._port))
+        self.proxy = Proxy(("127.0.0.1", self._port), _LATENCY)
         self.far_url = f"redis://default:{CANARY_IN_URLS}@127.0.0.1:{self.proxy.port}/0"
         self.client = redis.Redis.from_url(self.url, socket_timeout=5)
 
@@ -120,7 +133,15 @@ class Valkey:
             self._process.wait()
             time.sleep(down)
             self._process = start_valkey(self._folder, self._port)
+            wait_until(self._serves)
             return time.monotonic()
+
+    def _serves(self) -> bool:
+        # It answers INFO while it loads its data, and nothing else.
+        try:
+            return bool(self.client.ping())
+        except redis.ConnectionError:
+            return False
 
     def forget_queues(self) -> int:
         """Deletes every key of Dramatiq's, as soon as it is up. Returns how many there were."""

@@ -113,6 +113,17 @@ def test_a_delay_holds_for_each_way(proxy: Proxy, client: redis.Redis) -> None:
     assert time.monotonic() - start >= 0.1
 
 
+def test_latency_is_there_from_the_beginning_and_after_every_fault(redis_url: str) -> None:
+    """A proxy with a latency has it whenever nothing worse is on."""
+    with closing(Proxy(("127.0.0.1", redis.connection.parse_url(redis_url)["port"]), latency=0.02)) as slow:
+        slow.delay(0.0)
+        slow.resume()
+        with open_redis(f"redis://127.0.0.1:{slow.port}/0", timeout=PATIENCE, client_name="far") as client:
+            start = time.monotonic()
+            assert client.ping()
+            assert time.monotonic() - start >= 0.04
+
+
 def test_a_request_whose_reply_is_lost_was_done(proxy: Proxy, client: redis.Redis, redis_client: redis.Redis) -> None:
     """The request is forwarded and done; instead of its reply the connection ends. It happens once."""
     loss = Loss((b"INCR", b"count"))
