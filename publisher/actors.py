@@ -3,7 +3,7 @@
 import os
 import sys
 
-from publisher.bootstrap import configure_logs, install_context, load_settings
+from publisher.bootstrap import collect_garbage_seldom, configure_logs, install_context, load_settings
 from publisher.domain.errors import SettingsError
 
 try:
@@ -14,3 +14,4 @@ except SettingsError as error:
     sys.exit(2)
 configure_logs(_settings)
 install_context(_settings, "worker")
+collect_garbage_seldom()

@@ -34,8 +34,10 @@ class OutcomeLog:
     def published(self, outcomes: Sequence[Published]) -> None:
         """Routes whose command stands on the stream."""
         types: Counter[str] = Counter()
+        # Bound once: through the module's proxy each event would be bound anew.
+        log = _log.bind()
         for outcome, notification, fields in self._told(outcomes):
-            _log.info("route published", **fields, stream_entry_id=outcome.entry_id)
+            log.info("route published", **fields, stream_entry_id=outcome.entry_id)
             types[notification.notification_type] += 1
         self._telemetry.published(self._channel, types)
 

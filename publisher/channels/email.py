@@ -1,6 +1,6 @@
 """Email: delivery commands for the Mail Service (spec section 6)."""
 
-import json
+from json.encoder import encode_basestring_ascii as quoted
 
 from publisher.domain.channel import Channel, Command
 from publisher.domain.errors import EncodingError
@@ -18,8 +18,8 @@ def encode(notification: Notification, route: Route) -> Command:
     address = _checked(route.resolved_email)
     locale = route.resolved_locale or "en"
     payload = (
-        f'{{"to":[{json.dumps(address)}],"cc":[],"bcc":[],"reply_to":[],'
-        f'"template_id":{json.dumps(notification.notification_type)},"locale":{json.dumps(locale)},'
+        f'{{"to":[{quoted(address)}],"cc":[],"bcc":[],"reply_to":[],'
+        f'"template_id":{quoted(notification.notification_type)},"locale":{quoted(locale)},'
         f'"variables":{notification.payload},"attachments":[]}}'
     )
     fields = [

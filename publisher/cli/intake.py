@@ -5,7 +5,7 @@ import secrets
 import socket
 from datetime import timedelta
 
-from publisher.bootstrap import configure_logs, install_context, load_settings, open_client
+from publisher.bootstrap import collect_garbage_seldom, configure_logs, install_context, load_settings, open_client
 from publisher.cli.process import stop_on_signals
 
 # A batch is a second's work; within this it stops in time, too (R17).
@@ -31,4 +31,5 @@ def intake() -> None:
     consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     group = IntentsGroup(client, settings.intents_stream, settings.intents_group, consumer)
     options = IntakeOptions(settings.intents_stream, batch=settings.batch_size, idle=settings.route_lease_ttl)
+    collect_garbage_seldom()
     Intake(context, group, options).run()
