@@ -63,10 +63,11 @@ def merged(parts: Sequence[Acceptance]) -> Acceptance:
 # Rows come sorted by key: two intakes that insert the same keys in different orders would deadlock.
 _INSERT_NOTIFICATIONS = """
 INSERT INTO notifications (notification_id, notification_type, producer, audience_kind, idempotency_key,
-                           request_fingerprint, payload, request_id, trace_id, occurred_at, accepted_at)
+                           request_fingerprint, payload, request_id, trace_id, occurred_at, expires_at,
+                           intent_entry_id, accepted_at)
 SELECT *, date_trunc('milliseconds', statement_timestamp())
 FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::json[], %s::text[],
-            %s::text[], %s::timestamptz[])
+            %s::text[], %s::timestamptz[], %s::timestamptz[], %s::text[])
 ON CONFLICT (notification_id) DO NOTHING
 RETURNING notification_id::text
 """
@@ -78,10 +79,12 @@ SELECT notification_id::text, request_fingerprint FROM notifications WHERE notif
 # Due at once, by the database's clock (R5); a skipped route is never due (R3).
 _INSERT_ROUTES = """
 INSERT INTO routes (notification_id, route_id, channel, status, max_attempts, recipient_ref, resolved_email,
-                    resolved_locale, next_attempt_at, created_at, updated_at)
+                    resolved_locale, expires_at, next_attempt_at, created_at, updated_at)
 SELECT planned.*, CASE status WHEN 'pending' THEN now.at END, now.at, now.at
-FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[])
-         AS planned (notification_id, route_id, channel, status, max_attempts, recipient_ref, email, locale),
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
+            %s::timestamptz[])
+         AS planned (notification_id, route_id, channel, status, max_attempts, recipient_ref, email, locale,
+                     expires_at),
      (SELECT date_trunc('milliseconds', statement_timestamp()) AS at) AS now
 RETURNING id, channel, status
 """
@@ -135,6 +138,8 @@ def _insert_notifications(
             i.intent.request_id,
             i.intent.trace_id,
             i.intent.occurred_at,
+            i.intent.expires_at,
+            i.entry_id,
         )
         for key, i in incoming
     ]
@@ -175,6 +180,7 @@ def _insert_routes(connection: peewee.PostgresqlDatabase, accepted: Sequence[Inc
             r.recipient_ref,
             r.resolved_email,
             r.resolved_locale,
+            i.intent.expires_at,
         )
         for i in accepted
         for r in i.routes

@@ -6,32 +6,9 @@ A migration makes them; a test proves that these models and the migrations agree
 import peewee
 from peewee import SQL
 
+from storage.fields import BigIdentityField, InstantField, JsonBinaryField, JsonTextField
+
 OPEN = "status IN ('pending', 'failed')"
-
-
-class InstantField(peewee.DateTimeField):
-    """An instant in whole milliseconds (R2)."""
-
-    field_type = "TIMESTAMPTZ(3)"
-
-
-class JsonTextField(peewee.TextField):
-    """A JSON document kept as the text it came as: no number or key of it is rewritten."""
-
-    # Lower case: peewee takes "JSON" for JSONB, which rewrites.
-    field_type = "json"
-
-
-class JsonBinaryField(peewee.TextField):
-    """A JSON document that SQL looks into."""
-
-    field_type = "JSONB"
-
-
-class BigIdentityField(peewee.BigAutoField):
-    """A key that the database counts up."""
-
-    field_type = "BIGINT GENERATED ALWAYS AS IDENTITY"
 
 
 class Notification(peewee.Model):
@@ -48,9 +25,18 @@ class Notification(peewee.Model):
     trace_id = peewee.TextField(null=True)
     occurred_at = InstantField()
     accepted_at = InstantField()
+    intent_entry_id = peewee.TextField(null=True)
+    expires_at = InstantField(null=True)
 
     class Meta:
         table_name = "notifications"
+
+
+# From what an operator has in hand to the notification.
+Notification.add_index(Notification.intent_entry_id, name="notifications_intent")
+Notification.add_index(Notification.idempotency_key, name="notifications_idempotency_key")
+# The oldest first, for pruning.
+Notification.add_index(Notification.accepted_at, Notification.notification_id, name="notifications_accepted")
 
 
 class DeadLetter(peewee.Model):
@@ -116,13 +102,15 @@ class Route(peewee.Model):
     updated_at = InstantField()
     published_at = InstantField(null=True)
     dead_lettered_at = InstantField(null=True)
+    expires_at = InstantField(null=True)
+    replay = peewee.IntegerField(constraints=[SQL("DEFAULT 0")])
 
     class Meta:
         table_name = "routes"
         constraints = (
             SQL(
                 "CONSTRAINT routes_status_is_known CHECK"
-                " (status IN ('pending', 'failed', 'published', 'dead_letter', 'skipped'))"
+                " (status IN ('pending', 'failed', 'published', 'dead_letter', 'skipped', 'expired'))"
             ),
             SQL(
                 "CONSTRAINT routes_attempts_are_within_bounds CHECK"
@@ -139,6 +127,8 @@ class Route(peewee.Model):
                 "CONSTRAINT routes_dead_letter_has_a_row CHECK ((status = 'dead_letter')"
                 " = (dead_letter_id IS NOT NULL) AND (status = 'dead_letter') = (dead_lettered_at IS NOT NULL))"
             ),
+            SQL("CONSTRAINT routes_expired_had_a_deadline CHECK (status <> 'expired' OR expires_at IS NOT NULL)"),
+            SQL("CONSTRAINT routes_replays_are_counted CHECK (replay >= 0)"),
         )
         # Room on each page for the versions of a route: claim and completion then stay on it (PostgreSQL
         # manual, "Heap-Only Tuples").
@@ -159,6 +149,84 @@ Route.add_index(
     Route.dead_letter, where=SQL("dead_letter_id IS NOT NULL"), name="routes_dead_letter_id"
 )  # fmt: skip
 
+# Routes that a deadline will end. Nothing of it is paid for by those without one.
+Route.add_index(
+    Route.channel, Route.expires_at, Route.id, where=SQL(f"{OPEN} AND expires_at IS NOT NULL"), name="routes_expiring"
+)  # fmt: skip
+
+
+class RouteFailure(peewee.Model):
+    """One failed attempt of a route, kept as long as the route is."""
+
+    id = BigIdentityField()
+    route = peewee.ForeignKeyField(
+        Route, column_name="route_key", index=False, on_delete="CASCADE", constraint_name="route_failures_route"
+    )
+    attempt_number = peewee.IntegerField()
+    classification = peewee.TextField()
+    message = peewee.TextField()
+    failed_at = InstantField()
+
+    class Meta:
+        table_name = "route_failures"
+
+
+RouteFailure.add_index(RouteFailure.route, RouteFailure.id, name="route_failures_of_route")
+
+
+class ChannelGate(peewee.Model):
+    """What keeps a channel from being claimed: an operator's pause, or a stream that refuses everything.
+
+    A channel without a row is open.
+    """
+
+    channel = peewee.TextField(primary_key=True)
+    paused_at = InstantField(null=True)
+    paused_by = peewee.TextField(null=True)
+    pause_reason = peewee.TextField(null=True)
+    refused_batches = peewee.IntegerField(constraints=[SQL("DEFAULT 0")])
+    parked_at = InstantField(null=True)
+    park_reason = peewee.TextField(null=True)
+    probe_at = InstantField(null=True)
+    probes = peewee.IntegerField(constraints=[SQL("DEFAULT 0")])
+
+    class Meta:
+        table_name = "channel_gates"
+        constraints = (
+            SQL(
+                "CONSTRAINT channel_gates_pause_is_whole CHECK ((paused_at IS NULL) = (paused_by IS NULL)"
+                " AND (paused_at IS NULL) = (pause_reason IS NULL))"
+            ),
+            SQL(
+                "CONSTRAINT channel_gates_park_is_whole CHECK ((parked_at IS NULL) = (park_reason IS NULL)"
+                " AND (parked_at IS NULL) = (probe_at IS NULL))"
+            ),
+        )
+
+
+class OperatorAction(peewee.Model):
+    """What an operator changed: who, when, what it was aimed at, how many, and how it ended."""
+
+    id = BigIdentityField()
+    action = peewee.TextField()
+    by = peewee.TextField()
+    target = JsonBinaryField()
+    matched = peewee.BigIntegerField()
+    done = peewee.BigIntegerField(constraints=[SQL("DEFAULT 0")])
+    outcome = peewee.TextField(constraints=[SQL("DEFAULT 'running'")])
+    begun_at = InstantField()
+    ended_at = InstantField(null=True)
+
+    class Meta:
+        table_name = "operator_actions"
+        constraints = (
+            SQL(
+                "CONSTRAINT operator_actions_outcome_is_known CHECK"
+                " (outcome IN ('running', 'done', 'interrupted', 'failed'))"
+            ),
+            SQL("CONSTRAINT operator_actions_end_is_told CHECK ((outcome = 'running') = (ended_at IS NULL))"),
+        )
+
 
 class MalformedIntent(peewee.Model):
     """An entry of the intents stream that was not accepted, whole (R19).
@@ -173,9 +241,18 @@ class MalformedIntent(peewee.Model):
     failure_message = peewee.TextField()
     raw_fields = JsonBinaryField()
     recorded_at = InstantField()
+    resubmitted_at = InstantField(null=True)
+    resubmitted_by = peewee.TextField(null=True)
+    resubmitted_as = peewee.TextField(null=True)
 
     class Meta:
         table_name = "malformed_intents"
+        constraints = (
+            SQL(
+                "CONSTRAINT malformed_intents_resubmission_is_whole CHECK ((resubmitted_at IS NULL)"
+                " = (resubmitted_by IS NULL) AND (resubmitted_at IS NULL) = (resubmitted_as IS NULL))"
+            ),
+        )
 
 
 MalformedIntent.add_index(
@@ -194,4 +271,28 @@ class StreamAudit(peewee.Model):
         table_name = "stream_audits"
 
 
-MODELS: tuple[type[peewee.Model], ...] = (Notification, DeadLetter, Route, MalformedIntent, StreamAudit)
+class PrunedNotification(peewee.Model):
+    """What is left of a pruned notification, so that its repetition still changes nothing (R18)."""
+
+    notification_id = peewee.UUIDField(primary_key=True)
+    request_fingerprint = peewee.TextField()
+    pruned_at = InstantField()
+
+    class Meta:
+        table_name = "pruned_notifications"
+
+
+PrunedNotification.add_index(PrunedNotification.pruned_at, name="pruned_notifications_pruned")
+
+
+MODELS: tuple[type[peewee.Model], ...] = (
+    Notification,
+    DeadLetter,
+    Route,
+    RouteFailure,
+    ChannelGate,
+    OperatorAction,
+    MalformedIntent,
+    StreamAudit,
+    PrunedNotification,
+)

@@ -70,7 +70,7 @@ class Intent:
     """A valid intent. channels is None where the producer left the choice to the service.
 
     payload is the JSON object's text as it came; fingerprint tells this content from any other under the
-    same key (R18).
+    same key (R18). expires_at: nothing of it is published from then on; None: it is never too late.
     """
 
     notification_type: str
@@ -84,6 +84,7 @@ class Intent:
     request_id: str | None
     trace_id: str | None
     fingerprint: str
+    expires_at: datetime | None = None
 
     @property
     def notification_id(self) -> str:
@@ -172,6 +173,8 @@ def _intent(fields: IntentFields) -> Intent:
             fields.idempotency_key,
             fields.occurred_at_ms.isoformat(),
             fields.payload_json.canonical,
+            # Only where there is one: an intent without has the fingerprint that it always had.
+            *([] if fields.expires_at_ms is None else [fields.expires_at_ms.isoformat()]),
         ],
         separators=(",", ":"),
     )
@@ -187,6 +190,7 @@ def _intent(fields: IntentFields) -> Intent:
         request_id=fields.request_id or None,
         trace_id=fields.trace_id or None,
         fingerprint=hashlib.sha256(content.encode()).hexdigest(),
+        expires_at=fields.expires_at_ms,
     )
 
 

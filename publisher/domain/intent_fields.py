@@ -198,6 +198,7 @@ class IntentFields(BaseModel):
     idempotency_key: Reference
     occurred_at_ms: Annotated[datetime, PlainValidator(_instant)]
     payload_json: Annotated[Payload, PlainValidator(_payload)]
+    expires_at_ms: Annotated[datetime | None, PlainValidator(_instant)] = None
     request_id: TraceText | None = None
     trace_id: TraceText | None = None
 

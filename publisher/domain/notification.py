@@ -18,6 +18,7 @@ class RouteStatus(StrEnum):
     PUBLISHED = "published"
     DEAD_LETTER = "dead_letter"
     SKIPPED = "skipped"
+    EXPIRED = "expired"
 
     @property
     def is_final(self) -> bool:
@@ -37,6 +38,8 @@ class RouteEvent(StrEnum):
     LEASES_EXHAUSTED = "leases_exhausted"
     OPERATOR_REQUEUED = "operator_requeued"
     COMMAND_LOST = "command_lost"
+    DEADLINE_PASSED = "deadline_passed"
+    OPERATOR_REPUBLISHED = "operator_republished"
 
 
 TRANSITIONS: Mapping[tuple[RouteStatus, RouteEvent], RouteStatus] = {
@@ -51,6 +54,9 @@ TRANSITIONS: Mapping[tuple[RouteStatus, RouteEvent], RouteStatus] = {
     (RouteStatus.DEAD_LETTER, RouteEvent.OPERATOR_REQUEUED): RouteStatus.PENDING,
     # R12a: Redis lost the command after it was published.
     (RouteStatus.PUBLISHED, RouteEvent.COMMAND_LOST): RouteStatus.PENDING,
+    (RouteStatus.PENDING, RouteEvent.DEADLINE_PASSED): RouteStatus.EXPIRED,
+    (RouteStatus.FAILED, RouteEvent.DEADLINE_PASSED): RouteStatus.EXPIRED,
+    (RouteStatus.PUBLISHED, RouteEvent.OPERATOR_REPUBLISHED): RouteStatus.PENDING,
 }
 
 

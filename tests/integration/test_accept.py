@@ -39,6 +39,8 @@ def test_an_intent_becomes_a_notification(database: Database) -> None:
         "request_id": "r-1",
         "trace_id": "t-1",
         "occurred_at": INSTANT,
+        "expires_at": None,
+        "intent_entry_id": "1-0",
     }
     assert abs(datetime.now(UTC) - accepted_at) < timedelta(minutes=1)
     assert accepted_at.microsecond % 1000 == 0

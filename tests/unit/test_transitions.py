@@ -18,8 +18,11 @@ TABLE = {
     ("failed", "leases_exhausted"): "dead_letter",
     ("dead_letter", "operator_requeued"): "pending",
     ("published", "command_lost"): "pending",
+    ("pending", "deadline_passed"): "expired",
+    ("failed", "deadline_passed"): "expired",
+    ("published", "operator_republished"): "pending",
 }
-STATUSES = ["pending", "failed", "published", "dead_letter", "skipped"]
+STATUSES = ["pending", "failed", "published", "dead_letter", "skipped", "expired"]
 EVENTS = [
     "command_written",
     "attempt_failed",
@@ -27,6 +30,8 @@ EVENTS = [
     "leases_exhausted",
     "operator_requeued",
     "command_lost",
+    "deadline_passed",
+    "operator_republished",
 ]
 
 
@@ -46,8 +51,8 @@ def test_an_event_leads_where_the_table_says(status: str, event: str) -> None:
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_only_pending_and_failed_are_open(status: str) -> None:
-    """Published, dead-lettered and skipped routes are final; the other two are still worked on (R3)."""
-    is_final = status in {"published", "dead_letter", "skipped"}
+    """Published, dead-lettered, skipped and expired routes are final; the other two are still worked on (R3)."""
+    is_final = status in {"published", "dead_letter", "skipped", "expired"}
 
     assert RouteStatus(status).is_final is is_final
     assert (RouteStatus(status) in OPEN_STATUSES) is not is_final
