@@ -1,7 +1,5 @@
 """`publisher dead-letters list`, `show` and `requeue`."""
 
-import getpass
-import os
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, replace
@@ -12,6 +10,7 @@ import typer
 
 from publisher.bootstrap import configure_logs, install_context, load_settings, open_patient_database
 from publisher.cli.ids import NotificationId, RouteId, delivery
+from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import (
     JsonFlag,
     LimitOption,
@@ -113,7 +112,7 @@ def requeue(
     since: SinceOption = None,
     until: UntilOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
-    by: Annotated[str | None, typer.Option("--by", help="Who asks; kept with the dead letter.")] = None,
+    by: ByOption = None,
     yes: YesFlag = False,
     json: JsonFlag = False,
 ) -> None:
@@ -139,7 +138,7 @@ def requeue(
         done: dict[str, int] = {}
         with progress() as bar:
             task = bar.add_task("requeueing", total=count)
-            for requeued in _requeue_in_batches(database, matching, by or _operator()):
+            for requeued in _requeue_in_batches(database, matching, operator(by)):
                 for route in requeued:
                     done[route.channel] = done.get(route.channel, 0) + 1
                 bar.advance(task, len(requeued))
@@ -173,14 +172,6 @@ def _report(json: bool, matched: int, requeued: int) -> None:
 
 def _fields(record: DeadLetterRecord) -> dict[str, object]:
     return {"delivery_id": delivery_id_of(record.notification_id, record.route_id)} | asdict(record)
-
-
-def _operator() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # A container's user may have no name.
-        return f"user {os.getuid()}"
 
 
 def _utc(instant: datetime | None) -> datetime | None:

@@ -1,0 +1,22 @@
+"""Who asks: kept with everything that an operator changes."""
+
+import getpass
+import os
+from typing import Annotated
+
+import typer
+
+ByOption = Annotated[
+    str | None, typer.Option("--by", help="Who asks; kept with the action. The user's name if left out.")
+]
+
+
+def operator(by: str | None) -> str:
+    """The name that was given, or the one of this process's user."""
+    if by is not None and by.strip():
+        return by.strip()
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user may have no name.
+        return f"user {os.getuid()}"

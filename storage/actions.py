@@ -1,0 +1,105 @@
+"""The audit of what operators changed: who, when, what it was aimed at, how many, and how it ended."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from publisher.domain.errors import NotFound
+from storage.database import Database
+
+
+class ActionOutcome(StrEnum):
+    """How an action ended, or that it has not yet, or never told: its process was killed."""
+
+    RUNNING = "running"
+    DONE = "done"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRecord:
+    """One action of an operator. target: what it was aimed at, as JSON names and values. id: its place in a listing."""
+
+    id: int
+    action: str
+    by: str
+    target: Mapping[str, Any]
+    matched: int
+    done: int
+    outcome: ActionOutcome
+    begun_at: datetime
+    ended_at: datetime | None
+
+
+_BEGIN = """
+INSERT INTO operator_actions (action, by, target, matched, begun_at)
+VALUES (%s, %s, %s::jsonb, %s, date_trunc('milliseconds', statement_timestamp()))
+RETURNING id
+"""
+
+_ADVANCE = "UPDATE operator_actions SET done = done + %s WHERE id = %s RETURNING done"
+
+# An action that was interrupted may be taken up again and end once more.
+_END = """
+UPDATE operator_actions SET outcome = %s, ended_at = date_trunc('milliseconds', statement_timestamp())
+WHERE id = %s AND outcome = 'running'
+RETURNING id
+"""
+
+_RESUME = """
+UPDATE operator_actions SET outcome = 'running', ended_at = NULL WHERE id = %s AND outcome <> 'done' RETURNING id
+"""
+
+_LIST = """
+SELECT id, action, by, target, matched, done, outcome, begun_at, ended_at FROM operator_actions
+WHERE (%(before)s::bigint IS NULL OR id < %(before)s) AND (%(action)s::text IS NULL OR action = %(action)s)
+ORDER BY id DESC LIMIT %(limit)s
+"""
+
+_ONE = """
+SELECT id, action, by, target, matched, done, outcome, begun_at, ended_at FROM operator_actions WHERE id = %s
+"""
+
+
+def begin_action(database: Database, action: str, by: str, target: Mapping[str, object], matched: int) -> int:
+    """Records that an operator begins to change something. Returns the action's id."""
+    return int(database.rows(_BEGIN, [action, by, json.dumps(target, default=str), matched])[0][0])
+
+
+def advance_action(database: Database, action_id: int, done: int) -> int:
+    """Adds to what the action has done. Returns the sum."""
+    return int(database.rows(_ADVANCE, [done, action_id])[0][0])
+
+
+def end_action(database: Database, action_id: int, outcome: ActionOutcome) -> bool:
+    """Records how a running action ended. False if it had ended before."""
+    return bool(database.rows(_END, [outcome.value, action_id]))
+
+
+def resume_action(database: Database, action_id: int) -> bool:
+    """Makes an action that did not end well run again. False if it was done, or there is none."""
+    return bool(database.rows(_RESUME, [action_id]))
+
+
+def find_action(database: Database, action_id: int) -> ActionRecord:
+    """The action. Raises NotFound."""
+    rows = database.rows(_ONE, [action_id])
+    if not rows:
+        raise NotFound(f"there is no operator action {action_id}: see 'publisher actions list'")
+    return _record(rows[0])
+
+
+def list_actions(
+    database: Database, *, action: str | None = None, before: int | None = None, limit: int
+) -> list[ActionRecord]:
+    """Up to `limit` actions, newest first. before: the id of the last one seen, for the next page."""
+    return [_record(row) for row in database.rows(_LIST, {"action": action, "before": before, "limit": limit})]
+
+
+def _record(row: tuple[Any, ...]) -> ActionRecord:
+    id_, action, by, target, matched, done, outcome, begun_at, ended_at = row
+    return ActionRecord(id_, action, by, target, matched, done, ActionOutcome(outcome), begun_at, ended_at)
