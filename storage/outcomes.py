@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from publisher.domain.attempt import DeadLettered, Published, Rescheduled
+from publisher.domain.attempt import DeadLettered, Expired, Published, Rescheduled
 from publisher.domain.notification import Route
 from storage.database import Database
 
@@ -41,18 +41,30 @@ WHERE {_GUARD}
 RETURNING id
 """
 
+# Every failed attempt is kept (route_failures), by the very statement that records it: both or neither. RETURNING
+# gives the route as it is now, so that its last failure and its line of history are the same.
+_AS_IT_FAILED = (
+    "routes.id, attempt_count, last_failure_classification, last_failure_message, last_failure_at, next_attempt_at"
+)
+_HISTORY = """
+    INSERT INTO route_failures (route_key, attempt_number, classification, message, failed_at)
+    SELECT id, attempt_count, last_failure_classification, last_failure_message, last_failure_at FROM failed
+"""
+
 # The next attempt is counted from the failure on the database's clock (R3, R5), so that a worker whose clock
 # is wrong delays nothing.
 _RESCHEDULED = f"""
-WITH {_GIVEN}
-UPDATE routes
-SET status = 'failed', attempt_count = attempt_count + 1,
-    next_attempt_at = {_NOW}
-        + ({_MINE} ->> 'delay_ms')::bigint * interval '1 millisecond',
-    {_FAILURE}, {_LEASE_OVER}
-FROM given
-WHERE {_GUARD}
-RETURNING id, next_attempt_at
+WITH {_GIVEN}, failed AS (
+    UPDATE routes
+    SET status = 'failed', attempt_count = attempt_count + 1,
+        next_attempt_at = {_NOW}
+            + ({_MINE} ->> 'delay_ms')::bigint * interval '1 millisecond',
+        {_FAILURE}, {_LEASE_OVER}
+    FROM given
+    WHERE {_GUARD}
+    RETURNING {_AS_IT_FAILED}
+), kept AS ({_HISTORY})
+SELECT id, next_attempt_at FROM failed
 """
 
 # The row in dead_letters and the status change together or not at all (R3): doomed locks and checks, buried
@@ -72,14 +84,27 @@ WITH {_GIVEN}, doomed AS (
            d.attempts, d.max_attempts, {_NOW}
     FROM given, doomed AS d JOIN notifications AS n USING (notification_id)
     RETURNING id, notification_id, route_id
-)
+), failed AS (
+    UPDATE routes
+    SET status = 'dead_letter', attempt_count = doomed.attempts, next_attempt_at = NULL,
+        dead_letter_id = buried.id, dead_lettered_at = {_NOW},
+        {_FAILURE}, {_LEASE_OVER}
+    FROM given, doomed JOIN buried USING (notification_id, route_id)
+    WHERE routes.id = doomed.id
+    RETURNING {_AS_IT_FAILED}
+), kept AS ({_HISTORY})
+SELECT id FROM failed
+"""
+
+
+# next_attempt_at goes, as nothing follows; a failure before the deadline stays to be seen.
+_EXPIRED = f"""
+WITH {_GIVEN}
 UPDATE routes
-SET status = 'dead_letter', attempt_count = doomed.attempts, next_attempt_at = NULL,
-    dead_letter_id = buried.id, dead_lettered_at = {_NOW},
-    {_FAILURE}, {_LEASE_OVER}
-FROM given, doomed JOIN buried USING (notification_id, route_id)
-WHERE routes.id = doomed.id
-RETURNING routes.id
+SET status = 'expired', next_attempt_at = NULL, {_LEASE_OVER}
+FROM given
+WHERE {_GUARD} AND expires_at <= statement_timestamp()
+RETURNING id
 """
 
 
@@ -93,10 +118,21 @@ def complete_published(database: Database, token: str, outcomes: Sequence[Publis
     return {row[0] for row in database.rows(_PUBLISHED, _parameters(token, described))}
 
 
+def complete_expired(database: Database, token: str, outcomes: Sequence[Expired]) -> set[int]:
+    """Records that these routes are too late to be published. Returns the keys of the routes it changed.
+
+    Missing routes are conflicts (R8). Raises as `complete_published`.
+    """
+    return {
+        row[0] for row in database.rows(_EXPIRED, _parameters(token, {o.route.id: _read(o.route) for o in outcomes}))
+    }
+
+
 def complete_failed(database: Database, token: str, outcomes: Sequence[Rescheduled]) -> dict[int, datetime]:
     """Records failed attempts that have another one coming (R3, R9): route key -> when it is due again.
 
-    Missing routes are conflicts (R8). Raises as `complete_published`.
+    Each is kept in the route's failure history, under the number of the attempt that failed. Missing routes are
+    conflicts (R8). Raises as `complete_published`.
     """
     described = {
         o.route.id: _read(o.route)
@@ -113,7 +149,8 @@ def complete_failed(database: Database, token: str, outcomes: Sequence[Reschedul
 def complete_dead_lettered(database: Database, token: str, outcomes: Sequence[DeadLettered]) -> set[int]:
     """Gives routes up, each with its row in dead_letters, in one statement (R3). Returns those it changed.
 
-    Missing routes are conflicts (R8). Raises as `complete_published`.
+    What gave a route up is kept in its failure history, under the number of attempts made: a route that lost its
+    leases made none now (R5a). Missing routes are conflicts (R8). Raises as `complete_published`.
     """
     described = {
         o.route.id: _read(o.route)
