@@ -12,7 +12,7 @@ import structlog
 
 from actors import scan_runs
 from actors.context import context
-from publisher.domain.errors import PublisherError
+from publisher.domain.errors import PublisherError, Unavailable
 from publisher.publishing import Report
 from publisher.streams.connection import translated
 
@@ -54,6 +54,8 @@ def scan_due_routes(channel: str, run: str | None = None) -> None:
     if run is not None:
         # Only now: a scan that failed comes again, and is not done before that.
         scan_runs.finish(run, report)
+    if not report.more:
+        expire(channel)
     follow_up(channel, report)
 
 
@@ -129,6 +131,15 @@ def _by_delay(rescheduled: Iterable[tuple[int, timedelta]], horizon: timedelta) 
     return sorted(groups.items())
 
 
+def expire(channel: str) -> None:
+    """Ends what is too late to be published. If that fails, the next scan does it."""
+    try:
+        while not context().stopping.is_set() and context().publisher.expire_overdue(channel):
+            context().progress.beat()
+    except Unavailable as error:
+        _log.warning("routes past their deadline are ended later", channel=channel, error=str(error))
+
+
 def drain(channel: str) -> None:
     """Scans a channel here and now, until nothing is due or the process is told to stop (R14a)."""
     more = True
@@ -138,3 +149,4 @@ def drain(channel: str) -> None:
         for delay, ids in _by_delay(report.rescheduled, min(context().retry_horizon, _LONGEST_DELAY)):
             as_hint(send_publish, channel, ids, delay)
         more = report.more
+    expire(channel)

@@ -106,6 +106,7 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
         backoff=settings.backoff,
         roll=random.random,
         stopping=stopping.is_set,
+        probing=settings.probing,
     )
     context = Context(
         publisher=publisher,

@@ -7,13 +7,13 @@ from typing import TypeVar
 
 import structlog
 
-from publisher.domain.attempt import DeadLettered, Published, Rescheduled
+from publisher.domain.attempt import DeadLettered, Expired, Published, Rescheduled
 from publisher.domain.notification import Notification
 from publisher.logs import failure_fields, route_fields
 from publisher.telemetry import Telemetry
 
 _log = structlog.get_logger()
-Outcome = TypeVar("Outcome", Published, Rescheduled, DeadLettered)
+Outcome = TypeVar("Outcome", Published, Rescheduled, DeadLettered, Expired)
 
 
 class OutcomeLog:
@@ -55,6 +55,12 @@ class OutcomeLog:
             failed = failure_fields(outcome.route, outcome.failure, outcome.attempt_count)
             _log.warning("route dead-lettered", **fields, **failed)
             self._telemetry.dead_lettered(self._channel, notification.notification_type, outcome.failure.classification)
+
+    def expired(self, outcomes: Sequence[Expired]) -> None:
+        """Routes whose deadline passed before they were published."""
+        for _, notification, fields in self._told(outcomes):
+            _log.info("route expired", **fields)
+            self._telemetry.expired(self._channel, notification.notification_type)
 
     def _told(self, outcomes: Sequence[Outcome]) -> Iterator[tuple[Outcome, Notification, dict[str, object]]]:
         """Each outcome that was recorded, with its notification and what every event says of it."""

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from publisher.domain.backoff import Backoff
 from publisher.domain.channel import Channel
 from publisher.domain.errors import SettingsError
+from publisher.domain.gate import Probing
 
 PREFIX = "PUBLISHER_"
 _URLS = {"DATABASE_URL": ("postgres", "postgresql"), "REDIS_URL": ("redis", "rediss", "unix")}
@@ -108,6 +109,7 @@ class Settings(BaseModel):
     dedup_window: PositiveSeconds = timedelta(seconds=3600)
     audit_window: SecondsOrZero = timedelta(seconds=600)
     scan_interval: PositiveSeconds = timedelta(seconds=5)
+    parking: bool = True
     batch_size: Annotated[int, Field(ge=1, le=1000)] = 500
     intents_stream: Name = "notification:intents"
     intents_group: Name = "notification-publisher"
@@ -167,6 +169,11 @@ class Settings(BaseModel):
     def backoff(self) -> Backoff:
         """The backoff of every channel without one of its own (R9)."""
         return Backoff(self.route_backoff_min, self.route_backoff_max, self.route_backoff_jitter)
+
+    @property
+    def probing(self) -> Probing | None:
+        """When a channel that refuses everything is parked; None: refusals are counted strictly."""
+        return Probing() if self.parking else None
 
     @property
     def timeouts(self) -> Timeouts:

@@ -46,6 +46,18 @@ class Telemetry:
             ["channel"],
             registry=self.registry,
         )
+        self._expired = prometheus_client.Counter(
+            "routes_expired",
+            "Routes whose deadline passed before they were published.",
+            ["channel", "notification_type"],
+            registry=self.registry,
+        )
+        self._gates = prometheus_client.Counter(
+            "channel_gate_changes",
+            "Channels parked, or taking commands again.",
+            ["channel", "change"],
+            registry=self.registry,
+        )
         self._intents = prometheus_client.Counter(
             "intents",
             "Entries of the intents stream, by what became of them.",
@@ -71,6 +83,14 @@ class Telemetry:
     def lost(self, channel: str, count: int) -> None:
         """Counts published routes whose command Redis lost (R12a)."""
         self._lost.labels(channel).inc(count)
+
+    def expired(self, channel: str, notification_type: str) -> None:
+        """Counts a route whose deadline passed before it was published."""
+        self._expired.labels(channel, notification_type).inc()
+
+    def gate_changed(self, channel: str, change: str) -> None:
+        """Counts a channel that was parked, or unparked."""
+        self._gates.labels(channel, change).inc()
 
     def intents(self, result: str, count: int) -> None:
         """Counts entries of the intents stream: accepted, duplicate, conflict, malformed, or trimmed unread."""

@@ -21,6 +21,7 @@ class PublishedRoute:
 
     id: int
     delivery_id: str
+    replay: int
     stream_entry_id: str | None
     published_at: datetime
 
@@ -38,7 +39,7 @@ SET redis_identity = excluded.redis_identity, audited_at = excluded.audited_at
 
 # A walk by keyset, not by offset: each page costs the same. The partial index routes_published serves it.
 _PUBLISHED_WITHIN = """
-SELECT id, notification_id || '/' || route_id, stream_entry_id, published_at
+SELECT id, notification_id || '/' || route_id, replay, stream_entry_id, published_at
 FROM routes
 WHERE channel = %(channel)s AND status = 'published'
   AND published_at >= statement_timestamp() - %(window)s

@@ -30,13 +30,14 @@ class Claim:
     """Routes of one channel under one lease.
 
     more: others may be due as well, so look again. last: the place of the last route, if the claim was full and
-    took every route that it saw: a next one may begin behind it.
+    took every route that it saw: a next one may begin behind it. refusing: the channel refused its last batches.
     """
 
     token: str
     routes: Sequence[ClaimedRoute]
     more: bool
     last: Place | None = None
+    refusing: bool = False
 
     @property
     def ids(self) -> list[int]:
@@ -49,6 +50,8 @@ class Claim:
 # due       locks what is due and free. SKIP LOCKED passes over what another claim is taking at this moment.
 #           A CTE, since a plain subquery with LIMIT and a lock may run more than once (PostgreSQL manual,
 #           SELECT, "The Locking Clause").
+# gate      a paused or parked channel has nothing due, from the moment that its gate was closed. One row, read once
+#           a statement. A probe passes the parking.
 # chosen    isolates a route that kills its workers (R5a): of routes whose lease ran out, only those that lost
 #           the most are taken, an eighth as many after each loss, alone from the third. Its neighbours in
 #           the first batch are published long before the fifth.
@@ -58,22 +61,21 @@ class Claim:
 # statement_timestamp()  the database's clock (R5), stable within the statement, so that the index serves.
 _CLAIM = """
 WITH due AS MATERIALIZED (
-    SELECT id, next_attempt_at, lease_loss_count + (lease_token IS NOT NULL)::int AS losses
+    SELECT id, {order} AS place, lease_loss_count + (lease_token IS NOT NULL)::int AS losses
     FROM routes
     WHERE channel = %(channel)s AND {which}
       AND status IN ('pending', 'failed')
-      AND next_attempt_at <= statement_timestamp()
       AND (lease_expires_at IS NULL OR lease_expires_at <= statement_timestamp())
-    ORDER BY next_attempt_at, id
+    ORDER BY {order}, id
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 ), ranked AS (
     SELECT id, losses, max(losses) OVER () AS worst,
-           row_number() OVER (PARTITION BY losses ORDER BY next_attempt_at, id) AS place
+           row_number() OVER (PARTITION BY losses ORDER BY place, id) AS rank
     FROM due
 ), chosen AS (
     SELECT id FROM ranked
-    WHERE losses = worst AND place <= greatest(1, %(limit)s / power(8, worst))
+    WHERE losses = worst AND rank <= greatest(1, %(limit)s / power(8, worst))
 ), claimed AS (
     UPDATE routes
     SET lease_token = %(token)s,
@@ -82,18 +84,28 @@ WITH due AS MATERIALIZED (
         updated_at = date_trunc('milliseconds', statement_timestamp())
     WHERE id = ANY(ARRAY(SELECT id FROM chosen))
     RETURNING id, notification_id, route_id, channel, status, attempt_count, max_attempts, recipient_ref,
-              resolved_email, resolved_locale, lease_loss_count, next_attempt_at
+              resolved_email, resolved_locale, lease_loss_count, replay, expires_at, next_attempt_at
 )
 SELECT c.id, c.notification_id::text, c.route_id, c.channel, c.status, c.attempt_count, c.max_attempts,
-       c.recipient_ref, c.resolved_email, c.resolved_locale, c.lease_loss_count,
+       c.recipient_ref, c.resolved_email, c.resolved_locale, c.lease_loss_count, c.replay,
+       c.expires_at - statement_timestamp(),
        n.notification_type, n.producer, n.audience_kind, n.idempotency_key, n.payload::text,
        n.request_id, n.trace_id, n.occurred_at, n.accepted_at, c.next_attempt_at,
-       (SELECT count(*) FROM due) AS seen
+       (SELECT count(*) FROM due) AS seen,
+       EXISTS (SELECT FROM channel_gates WHERE channel = %(channel)s AND refused_batches > 0) AS refusing
 FROM claimed AS c LEFT JOIN notifications AS n USING (notification_id)
 ORDER BY c.next_attempt_at, c.id
 """
-_CLAIM_DUE = _CLAIM.format(which="(next_attempt_at, id) > (%(after_at)s::timestamptz, %(after_id)s)")
-_CLAIM_THESE = _CLAIM.format(which="id = ANY(%(ids)s::bigint[])")
+_OPEN_GATE = """next_attempt_at <= statement_timestamp()
+      AND (expires_at IS NULL OR expires_at > statement_timestamp())
+      AND NOT EXISTS (SELECT FROM channel_gates WHERE channel = %(channel)s
+                      AND (paused_at IS NOT NULL OR parked_at IS NOT NULL AND NOT %(through)s))"""
+_CLAIM_DUE = _CLAIM.format(
+    which=f"(next_attempt_at, id) > (%(after_at)s::timestamptz, %(after_id)s) AND {_OPEN_GATE}",
+    order="next_attempt_at",
+)
+_CLAIM_THESE = _CLAIM.format(which=f"id = ANY(%(ids)s::bigint[]) AND {_OPEN_GATE}", order="next_attempt_at")
+_CLAIM_OVERDUE = _CLAIM.format(which="expires_at <= statement_timestamp()", order="expires_at")
 
 _BEGINNING = {"after_at": "-infinity", "after_id": 0}
 
@@ -108,31 +120,46 @@ RETURNING id
 
 
 def claim_due(
-    database: Database, channel: str, *, limit: int, lease_ttl: timedelta, after: Place | None = None
+    database: Database,
+    channel: str,
+    *,
+    limit: int,
+    lease_ttl: timedelta,
+    after: Place | None = None,
+    through_parking: bool = False,
 ) -> Claim:
     """Leases up to `limit` due routes of the channel, those due longest first (R4, R5).
 
     after: leaves out what is due before this place, or stands there. What became due there meanwhile is missed:
-    `more` is true, and the next claim must begin at the beginning.
+    `more` is true, and the next claim must begin at the beginning. through_parking: also if the channel is parked.
 
-    Each was open, due and free by the database's clock at the moment it was leased. An expired lease is free;
-    taking it over adds one to the route's lease_loss_count (R5a). Raises DatabaseUnavailable.
+    Each was open, due, free and before its deadline by the database's clock at the moment it was leased, and the
+    channel was not paused. An expired lease is free; taking it over adds one to the route's lease_loss_count (R5a).
+    Raises DatabaseUnavailable.
     """
     place = {"after_at": after.next_attempt_at, "after_id": after.id} if after else _BEGINNING
-    claim = _claim(database, _CLAIM_DUE, {"channel": channel, "limit": limit, "ttl": lease_ttl, **place}, limit)
+    parameters = {"channel": channel, "limit": limit, "ttl": lease_ttl, "through": through_parking, **place}
+    claim = _claim(database, _CLAIM_DUE, parameters, limit)
     return replace(claim, more=True) if after else claim
 
 
-def claim_these(database: Database, channel: str, ids: Collection[int], *, lease_ttl: timedelta) -> Claim:
-    """Leases those of these routes that belong to the channel and are open, due and free (R4, R5).
+def claim_these(
+    database: Database, channel: str, ids: Collection[int], *, lease_ttl: timedelta, through_parking: bool = False
+) -> Claim:
+    """Leases those of these routes that belong to the channel and could be claimed as due (R4, R5).
 
     The others are left out without a word: published by someone else, leased elsewhere, not due, unknown.
     """
     if not ids:
         return Claim("", (), more=False)
     limit = len(ids)
-    parameters = {"channel": channel, "ids": list(ids), "limit": limit, "ttl": lease_ttl}
+    parameters = {"channel": channel, "ids": list(ids), "limit": limit, "ttl": lease_ttl, "through": through_parking}
     return _claim(database, _CLAIM_THESE, parameters, limit + 1)
+
+
+def claim_overdue(database: Database, channel: str, *, limit: int, lease_ttl: timedelta) -> Claim:
+    """Leases up to `limit` open, free routes of the channel whose deadline has passed, whatever its gate says."""
+    return _claim(database, _CLAIM_OVERDUE, {"channel": channel, "limit": limit, "ttl": lease_ttl}, limit)
 
 
 def release(database: Database, token: str, ids: Collection[int]) -> list[int]:
@@ -145,15 +172,18 @@ def release(database: Database, token: str, ids: Collection[int]) -> list[int]:
 def _claim(database: Database, sql: str, parameters: dict[str, object], full: int) -> Claim:
     token = str(uuid.uuid4())
     rows = database.rows(sql, parameters | {"token": token})
+    if not rows:
+        return Claim(token, (), more=False)
+    next_attempt_at, seen, refusing = rows[-1][-3:]
     # Fewer taken than seen: the rest was kept apart from a suspect, and is due as well.
-    seen = rows[0][-1] if rows else 0
-    last = Place(rows[-1][-2], rows[-1][0]) if seen == len(rows) == full else None
-    return Claim(token, [_claimed(row) for row in rows], seen >= full or seen > len(rows), last)
+    last = Place(next_attempt_at, rows[-1][0]) if seen == len(rows) == full else None
+    return Claim(token, [_claimed(row) for row in rows], seen >= full or seen > len(rows), last, refusing)
 
 
 def _claimed(row: Row) -> ClaimedRoute:
-    (id_, notification_id, route_id, channel, status, attempts, max_attempts, recipient_ref, email, locale,
-     losses, type_, producer, audience, key, payload, request_id, trace_id, occurred, accepted, _, _) = row  # fmt: skip
+    (id_, notification_id, route_id, channel, status, attempts, max_attempts, recipient_ref, email, locale, losses,
+     replay, time_left, type_, producer, audience, key, payload, request_id, trace_id, occurred, accepted,
+     _, _, _) = row  # fmt: skip
     route = Route(
         id=id_,
         notification_id=notification_id,
@@ -166,6 +196,8 @@ def _claimed(row: Row) -> ClaimedRoute:
         resolved_email=email,
         resolved_locale=locale,
         lease_loss_count=losses,
+        replay=replay,
+        time_left=time_left,
     )
     if type_ is None:
         return ClaimedRoute(route, None)

@@ -1,15 +1,96 @@
 """The gates of the channels: pausing and resuming, parking and probing. Each change says whether it happened."""
 
-from publisher.domain.gate import Gate
+from datetime import timedelta
+
+from publisher.domain.gate import Gate, Probing
 from storage.database import Database
 
-# One small row a channel that was ever paused or parked.
+# One small row for each channel that was ever paused or refused a batch.
 _GATES = """
 SELECT channel, paused_at, paused_by, pause_reason, refused_batches, parked_at, park_reason, probe_at, probes
 FROM channel_gates ORDER BY channel
+"""
+
+_PAUSE = """
+INSERT INTO channel_gates AS gate (channel, paused_at, paused_by, pause_reason)
+VALUES (%s, date_trunc('milliseconds', statement_timestamp()), %s, %s)
+ON CONFLICT (channel) DO UPDATE
+SET paused_at = excluded.paused_at, paused_by = excluded.paused_by, pause_reason = excluded.pause_reason
+WHERE gate.paused_at IS NULL
+RETURNING channel
+"""
+
+_RESUME = """
+UPDATE channel_gates
+SET paused_at = NULL, paused_by = NULL, pause_reason = NULL,
+    refused_batches = 0, parked_at = NULL, park_reason = NULL, probe_at = NULL, probes = 0
+WHERE channel = %s AND (paused_at IS NOT NULL OR parked_at IS NOT NULL)
+RETURNING channel
+"""
+
+# Counts a batch, and parks the channel with the one that is too many: both see the count under the row's lock, so one
+# caller alone parks it. Batches that were in flight when it was parked count on, and change nothing else.
+_REFUSED = """
+INSERT INTO channel_gates AS gate (channel, refused_batches) VALUES (%(channel)s, 1)
+ON CONFLICT (channel) DO UPDATE SET refused_batches = gate.refused_batches + 1
+RETURNING refused_batches >= %(limit)s AND parked_at IS NULL
+"""
+_PARK = """
+UPDATE channel_gates
+SET parked_at = date_trunc('milliseconds', statement_timestamp()), park_reason = %(reason)s, probes = 0,
+    probe_at = date_trunc('milliseconds', statement_timestamp()) + %(first)s
+WHERE channel = %(channel)s AND parked_at IS NULL AND refused_batches >= %(limit)s
+RETURNING channel
+"""
+
+# One caller alone gets each probe: the next is later for everyone from this moment on.
+_PROBE = """
+UPDATE channel_gates
+SET probes = probes + 1,
+    probe_at = date_trunc('milliseconds', statement_timestamp())
+               + least(%(longest)s::interval, %(first)s::interval * power(2, least(probes + 1, 20)))
+WHERE channel = %(channel)s AND parked_at IS NOT NULL AND paused_at IS NULL AND probe_at <= statement_timestamp()
+RETURNING channel
+"""
+
+# The old row says whether this was the end of a parking: it is locked first, since UPDATE returns new values alone.
+_TAKEN = """
+WITH before AS (SELECT channel, parked_at FROM channel_gates WHERE channel = %s AND refused_batches > 0 FOR UPDATE)
+UPDATE channel_gates
+SET refused_batches = 0, parked_at = NULL, park_reason = NULL, probe_at = NULL, probes = 0
+FROM before WHERE channel_gates.channel = before.channel
+RETURNING statement_timestamp() - before.parked_at
 """
 
 
 def read_gates(database: Database) -> dict[str, Gate]:
     """Every gate that was ever closed, by channel. A channel that is missing is open."""
     return {row[0]: Gate(*row) for row in database.rows(_GATES)}
+
+
+def pause(database: Database, channel: str, by: str, reason: str) -> bool:
+    """Closes the channel to every claim that begins from now on. False if it was paused before: nothing is changed."""
+    return bool(database.rows(_PAUSE, [channel, by, reason]))
+
+
+def resume(database: Database, channel: str) -> bool:
+    """Opens the channel, paused or parked. False if it was open."""
+    return bool(database.rows(_RESUME, [channel]))
+
+
+def note_refused(database: Database, channel: str, reason: str, probing: Probing) -> bool:
+    """Counts a batch that the channel refused. True if that parked it, for one caller alone."""
+    parameters = {"channel": channel, "limit": probing.refused_batches, "reason": reason, "first": probing.first}
+    return bool(database.rows(_REFUSED, parameters)[0][0] and database.rows(_PARK, parameters))
+
+
+def begin_probe(database: Database, channel: str, probing: Probing) -> bool:
+    """True, for one caller, if the channel is parked, not paused, and its next probe is due."""
+    parameters = {"channel": channel, "first": probing.first, "longest": probing.longest}
+    return bool(database.rows(_PROBE, parameters))
+
+
+def note_taken(database: Database, channel: str) -> timedelta | None:
+    """Says that the channel took a command. How long it had been parked, if this was the end of that."""
+    rows = database.rows(_TAKEN, [channel])
+    return rows[0][0] if rows else None

@@ -54,6 +54,27 @@ class DeadLettered:
     attempt_count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The route's deadline passed before its command was on the stream. No failure, and no attempt."""
+
+    route: Route
+
+
+def after_deadline(route: Route, entry_id: str | None) -> Published | Expired:
+    """What becomes of a route whose deadline has passed.
+
+    entry_id: where its command stands on the stream all the same, if it does: an attempt wrote it in time, and could
+    not record it.
+    """
+    return Expired(route) if entry_id is None else Published(route, entry_id)
+
+
+def is_too_late(route: Route, elapsed: timedelta) -> bool:
+    """True if the route's deadline has passed, so long after it was read. It is not published then."""
+    return route.time_left is not None and elapsed >= route.time_left
+
+
 def after_failure(route: Route, failure: Failure, backoff: Backoff, roll: float) -> Rescheduled | DeadLettered:
     """What a failed attempt means: another one later, or a dead letter once max_attempts are made (R3).
 

@@ -1,7 +1,7 @@
 """What keeps a channel from being published: an operator's pause, or a stream that refuses everything."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -38,3 +38,17 @@ class Gate:
         if self.paused_at is not None:
             return GateState.PAUSED
         return GateState.OPEN if self.parked_at is None else GateState.PARKED
+
+
+@dataclass(frozen=True, slots=True)
+class Probing:
+    """When a channel is parked, and how it is tried again.
+
+    refused_batches: so many in a row park it. first, longest: the time to the first probe, doubled with each up to the
+    longest. batch: how many routes a probe takes.
+    """
+
+    refused_batches: int = 3
+    first: timedelta = timedelta(seconds=1)
+    longest: timedelta = timedelta(seconds=3)
+    batch: int = 5

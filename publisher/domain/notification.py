@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 # R1: fixed for ever. Changing it would give every known notification a new id.
@@ -94,7 +94,11 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One recipient on one channel, as it was read. id is the database's key; route_id the spec's (R1)."""
+    """One recipient on one channel, as it was read. id is the database's key; route_id the spec's (R1).
+
+    replay: how often an operator had it published again. time_left: until its deadline, when it was read; None: it has
+    none.
+    """
 
     id: int
     notification_id: str
@@ -107,6 +111,8 @@ class Route:
     resolved_email: str | None
     resolved_locale: str | None
     lease_loss_count: int
+    replay: int = 0
+    time_left: timedelta | None = None
 
     @property
     def delivery_id(self) -> str:

@@ -3,7 +3,8 @@
 -- KEYS[1]  the stream, KEYS[1 + n] the witness of the nth command, in the same slot.
 -- ARGV     window in ms, max length (0: never trimmed), then for each command: number of names and values,
 --          names and values.
--- Returns  for each command two strings: "appended" or "known" and the entry id, or "refused" and the error.
+-- Returns  for each command two strings: "appended" or "known" and the entry id, or the error after "refused" by the
+--          stream, or after "witness" if that is the key at fault.
 --
 -- The order is GET, XADD, SET: a script is not rolled back, and a witness set first would lose its command if
 -- XADD then failed. A witness that is found is kept for another window: as long as anyone asks for a delivery,
@@ -14,7 +15,7 @@ for n = 2, #KEYS do
     local count = tonumber(ARGV[position])
     local entry = redis.pcall('GET', KEYS[n])
     if type(entry) == 'table' then
-        reply[#reply + 1], reply[#reply + 2] = 'refused', entry.err
+        reply[#reply + 1], reply[#reply + 2] = 'witness', entry.err
     elseif entry then
         redis.pcall('PEXPIRE', KEYS[n], window)
         reply[#reply + 1], reply[#reply + 2] = 'known', entry

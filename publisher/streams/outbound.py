@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.resources import files
+from typing import Any
 
 import redis
 
@@ -27,17 +28,22 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class NotAppended:
-    """The stream refused the command or could not be reached. It may stand there all the same: no one knows."""
+    """The stream refused the command or could not be reached. It may stand there all the same: no one knows.
+
+    channels_fault: it would have refused any other command as well.
+    """
 
     message: str
+    channels_fault: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A command and the id under which it is published."""
+    """A command and the id under which it is published. replay: how often an operator had it published again."""
 
     delivery_id: str
     command: Command
+    replay: int = 0
 
 
 class OutboundStreams:
@@ -59,18 +65,22 @@ class OutboundStreams:
                 results += self._append(channel, chunk)
             except RedisUnavailable as error:
                 # The other chunks would wait as long, one after the other, and outlive their lease.
-                return results + [NotAppended(str(error))] * (len(deliveries) - len(results))
+                return results + [NotAppended(str(error), channels_fault=True)] * (len(deliveries) - len(results))
             except PublisherError as error:
-                results += [NotAppended(str(error))] * len(chunk)
+                # The call as a whole, whatever the commands: no right to run it, say.
+                results += [NotAppended(str(error), channels_fault=True)] * len(chunk)
         return results
 
-    def missing_witnesses(self, channel: Channel, delivery_ids: Sequence[str]) -> list[str]:
-        """Those of these deliveries of which Redis knows nothing (R12a). Raises RedisUnavailable or RedisRefused."""
-        if not delivery_ids:
+    def witnesses(self, channel: Channel, deliveries: Sequence[tuple[str, int]]) -> list[str | None]:
+        """The entry ids of these deliveries, in their order; None for one of which Redis knows nothing (R12a).
+
+        deliveries: delivery id and replay. Raises RedisUnavailable or RedisRefused.
+        """
+        if not deliveries:
             return []
         with translated():
-            entries = self._client.mget([witness_key(channel.stream, id_) for id_ in delivery_ids])
-        return [id_ for id_, entry in zip(delivery_ids, entries, strict=True) if entry is None]
+            entries: list[Any] = self._client.mget([witness_key(channel.stream, *delivery) for delivery in deliveries])
+        return [None if entry is None else entry.decode(errors="replace") for entry in entries]
 
     def identity(self, channel: Channel) -> str:
         """What changes when Redis may have lost data (R12a): its run id, its replication id, or a key of ours.
@@ -86,7 +96,7 @@ class OutboundStreams:
         return f"{run_id}:{replication_id}:{mark.decode() if isinstance(mark, bytes) else mark}"
 
     def _append(self, channel: Channel, deliveries: Sequence[Delivery]) -> list[Appended | NotAppended]:
-        keys = [channel.stream, *(witness_key(channel.stream, d.delivery_id) for d in deliveries)]
+        keys = [channel.stream, *(witness_key(channel.stream, d.delivery_id, d.replay) for d in deliveries)]
         arguments: list[str | int] = [self._window_ms, channel.stream_max_len]
         for delivery in deliveries:
             flat = [text for pair in delivery.command.fields for text in pair]
@@ -103,9 +113,13 @@ class OutboundStreams:
         return [_result(*pair) for pair in zip(texts[::2], texts[1::2], strict=True)]
 
 
-def witness_key(stream: str, delivery_id: str) -> str:
-    """The key that says a delivery stands on the stream, in the stream's own cluster slot."""
-    return f"publisher:witness:{_hash_tag(stream)}:{delivery_id}"
+def witness_key(stream: str, delivery_id: str, replay: int = 0) -> str:
+    """The key that says a delivery stands on the stream, in the stream's own cluster slot.
+
+    A replay has a witness of its own, so that the first one does not keep it from the stream. Its number stands where a
+    delivery id begins with a UUID: no delivery has the key of another's replay.
+    """
+    return f"publisher:witness:{_hash_tag(stream)}:{f'replay-{replay}:' if replay else ''}{delivery_id}"
 
 
 def _hash_tag(stream: str) -> str:
@@ -115,8 +129,28 @@ def _hash_tag(stream: str) -> str:
     return f"{{{tag if opened and closed and tag else stream}}}"
 
 
+# Error codes of what would refuse any command on this stream, or any at all.
+_CHANNELS_FAULTS = frozenset(
+    {
+        "OOM",
+        "READONLY",
+        "MISCONF",
+        "LOADING",
+        "NOAUTH",
+        "NOPERM",
+        "WRONGTYPE",
+        "NOREPLICAS",
+        "MASTERDOWN",
+        "CLUSTERDOWN",
+    }
+)
+
+
 def _result(word: str, detail: str) -> Appended | NotAppended:
     if word == "refused":
+        return NotAppended(f"Redis refused: {detail}", channels_fault=detail.partition(" ")[0] in _CHANNELS_FAULTS)
+    if word == "witness":
+        # Its own key is of another type: that is no other command's matter.
         return NotAppended(f"Redis refused: {detail}")
     return Appended(detail, first=word == "appended")
 

@@ -92,7 +92,7 @@ def _floor(database_url: str, redis_url: str, batch: int, worker: int) -> int:
                         break
                     place = _BEGINNING
                     continue
-                place = {"after_at": rows[-1][-2], "after_id": rows[-1][0]}
+                place = {"after_at": rows[-1][-3], "after_id": rows[-1][0]}
                 entries = _append(append, channel, rows)
                 outcomes = {
                     row[0]: {"status": row[4], "attempt_count": row[5], "entry_id": entry_id}
@@ -112,7 +112,7 @@ def _floor(database_url: str, redis_url: str, batch: int, worker: int) -> int:
 
 
 def _claimed(cursor: Any, channel: str, token: str, batch: int, place: Mapping[str, object]) -> Sequence[Any]:
-    lease = {"channel": channel, "limit": batch, "token": token, "ttl": timedelta(seconds=30)}
+    lease = {"channel": channel, "limit": batch, "token": token, "ttl": timedelta(seconds=30), "through": False}
     cursor.execute(_CLAIM_DUE, {**lease, **place})
     return list(cursor.fetchall())
 
@@ -132,15 +132,15 @@ def _append(append: Any, channel: str, rows: Sequence[Any]) -> list[str]:
 def _fields(channel: str, delivery_id: str, row: Any) -> list[str]:
     if channel == "push":
         return [
-            *("event_id", delivery_id, "user_id", row[7][5:], "event_type", row[11], "payload_json", row[15]),
-            *("occurred_at_ms", "1773480413589", "request_id", row[16]),
+            *("event_id", delivery_id, "user_id", row[7][5:], "event_type", row[13], "payload_json", row[17]),
+            *("occurred_at_ms", "1773480413589", "request_id", row[18]),
         ]
     payload = (
-        f'{{"to":["{row[8]}"],"cc":[],"bcc":[],"reply_to":[],"template_id":"{row[11]}","locale":"en",'
-        f'"variables":{row[15]},"attachments":[]}}'
+        f'{{"to":["{row[8]}"],"cc":[],"bcc":[],"reply_to":[],"template_id":"{row[13]}","locale":"en",'
+        f'"variables":{row[17]},"attachments":[]}}'
     )
     return [
         *("delivery_id", delivery_id, "source", "notification", "payload_mode", "template"),
         *("idempotency_key", f"notification:{delivery_id}", "requested_at_ms", "1773480413589"),
-        *("payload_json", payload, "request_id", row[16]),
+        *("payload_json", payload, "request_id", row[18]),
     ]

@@ -173,15 +173,15 @@ def test_an_audit_that_failed_is_not_taken_for_done(
     monkeypatch.setattr(maintenance, "_PAGE", 1)
     ids = publish(context, database, 2)
     redis_client.flushdb()
-    whole = context.streams.missing_witnesses
+    whole = context.streams.witnesses
     replies: list[Any] = [None, RedisUnavailable("Redis is not available: Timeout reading from socket")]
 
-    def fails_at_the_second_page(*arguments: Any) -> list[str]:
+    def fails_at_the_second_page(*arguments: Any) -> list[str | None]:
         if replies and (reply := replies.pop(0)):
             raise reply
         return whole(*arguments)
 
-    monkeypatch.setattr(context.streams, "missing_witnesses", fails_at_the_second_page)
+    monkeypatch.setattr(context.streams, "witnesses", fails_at_the_second_page)
     with pytest.raises(RedisUnavailable):
         audit_published("email")
     assert pending(database) == ids[:1]

@@ -57,7 +57,7 @@ def test_a_published_route_is_looked_at_with_its_entry(database: Database) -> No
     row = one_route(database, id_)
 
     assert within(database) == [
-        PublishedRoute(id_, f"{row['notification_id']}/email:user:0", f"{id_}-0", row["published_at"])
+        PublishedRoute(id_, f"{row['notification_id']}/email:user:0", 0, f"{id_}-0", row["published_at"])
     ]
 
 

@@ -93,7 +93,7 @@ def test_nothing_due_is_nothing_done(database: Database, streams: OutboundStream
     """With nothing due, a scan and an empty message report nothing."""
     worker = publisher(database, streams)
 
-    assert worker.publish_due("email") == worker.publish_these("email", []) == Report(0, [], [], more=False)
+    assert worker.publish_due("email") == worker.publish_these("email", []) == Report(0, (), (), more=False)
 
 
 def test_a_full_batch_says_that_there_is_more(

@@ -26,7 +26,14 @@ LAYERS: dict[str, list[str]] = {
     "publisher.procfile": DOMAIN,
     "publisher.claim_start": [*DOMAIN, "storage"],
     "publisher.outcome_log": [*DOMAIN, *REPORTING],
-    "publisher.publishing": [*DOMAIN, *ADAPTERS, *REPORTING, "publisher.claim_start", "publisher.outcome_log"],
+    "publisher.batch": [*DOMAIN, "storage", *REPORTING, "publisher.outcome_log"],
+    "publisher.parking": [*DOMAIN, "storage", "publisher.streams", *REPORTING],
+    "publisher.publishing": [
+        *DOMAIN,
+        *ADAPTERS,
+        *REPORTING,
+        *("publisher.batch", "publisher.claim_start", "publisher.parking"),
+    ],
     "actors": [*DOMAIN, *ADAPTERS, *REPORTING, "publisher.publishing"],
 }
 # The rest of `publisher`, the entry modules: they may import every layer, and nobody else imports them.

@@ -1,0 +1,130 @@
+"""A claim on its way: the outcomes decided for its routes, and their recording, each on its own (R8, R10, R11)."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import structlog
+
+from publisher.domain.attempt import DeadLettered, Expired, Failure, Published, Rescheduled
+from publisher.domain.channel import Channel
+from publisher.domain.errors import DatabaseRefused, DatabaseUnavailable, PublisherError
+from publisher.domain.notification import Route
+from publisher.outcome_log import OutcomeLog
+from publisher.telemetry import Telemetry
+from storage import claims, outcomes
+from storage.claims import Claim
+from storage.database import Database
+
+_log = structlog.get_logger()
+Outcome = TypeVar("Outcome", Published, Rescheduled, DeadLettered, Expired)
+Verb = Callable[[Database, str, Sequence[Outcome]], Iterable[int]]
+Decide = Callable[[Route, Failure], Rescheduled | DeadLettered]
+
+
+@dataclass
+class Batch:
+    """The outcomes of one claim, decided and recorded. A route without one has its lease given up at the end.
+
+    began: monotonic seconds, before the routes were read. errors: what cannot happen and did, each naming its route.
+    """
+
+    channel: Channel
+    claim: Claim
+    began: float
+    probing: bool = False
+    published: list[Published] = field(default_factory=list)
+    rescheduled: list[Rescheduled] = field(default_factory=list)
+    dead_lettered: list[DeadLettered] = field(default_factory=list)
+    expired: list[Expired] = field(default_factory=list)
+    recorded: set[int] = field(default_factory=set)
+    errors: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.notifications = {c.route.id: c.notification for c in self.claim.routes if c.notification}
+
+    def end_failed(self, outcome: Rescheduled | DeadLettered) -> None:
+        """Notes the end of a failed attempt."""
+        if isinstance(outcome, Rescheduled):
+            self.rescheduled.append(outcome)
+        else:
+            self.dead_lettered.append(outcome)
+
+
+class Recorder:
+    """Records the outcomes of batches. Safe to share between threads."""
+
+    def __init__(self, database: Database, telemetry: Telemetry) -> None:
+        self._database = database
+        self._telemetry = telemetry
+
+    def record(self, batch: Batch, decide: Decide) -> list[tuple[int, timedelta]]:
+        """Records every outcome of the batch, and tells of those that were recorded (R25, R26).
+
+        decide: what a failed attempt means; asked where "published" could not be recorded (R7). Returns the routes that
+        are due again, each with the time until then. What could not be recorded besides is in the batch's errors.
+        """
+        for lost, reason in self._not_recorded(batch, outcomes.complete_published, batch.published):
+            # R7: the command stands, its record does not. The next attempt finds the command by its witness.
+            batch.published.remove(lost)
+            message = f"the command was appended, but recording it failed: {reason}"
+            batch.end_failed(decide(lost.route, Failure.of(batch.channel.stream_failure, message)))
+        due_again: dict[int, datetime] = {}
+
+        def reschedule(database: Database, token: str, failed: Sequence[Rescheduled]) -> Iterable[int]:
+            recorded = outcomes.complete_failed(database, token, failed)
+            due_again.update(recorded)
+            return recorded
+
+        self._record_ended(batch, reschedule, batch.rescheduled)
+        self._record_ended(batch, outcomes.complete_dead_lettered, batch.dead_lettered)
+        self._record_ended(batch, outcomes.complete_expired, batch.expired)
+        told = OutcomeLog(batch.channel.name, batch.notifications, batch.recorded, self._telemetry)
+        told.published(batch.published)
+        told.rescheduled(batch.rescheduled, due_again)
+        told.dead_lettered(batch.dead_lettered)
+        told.expired(batch.expired)
+        return [(o.route.id, o.delay) for o in batch.rescheduled if o.route.id in due_again]
+
+    def release(self, batch: Batch) -> None:
+        """Gives up whatever has no outcome (R5). Best effort: what is not given up expires."""
+        try:
+            claims.release(self._database, batch.claim.token, set(batch.claim.ids) - batch.recorded)
+        except PublisherError as error:
+            _log.warning("leases were not given up and will expire", channel=batch.channel.name, error=str(error))
+
+    def _record_ended(self, batch: Batch, verb: Verb[Outcome], ended: Sequence[Outcome]) -> None:
+        for outcome, reason in self._not_recorded(batch, verb, ended):
+            batch.errors.append(f"the outcome of route {outcome.route.delivery_id} was not recorded: {reason}")
+
+    def _not_recorded(
+        self, batch: Batch, verb: Verb[Outcome], ended: Sequence[Outcome]
+    ) -> list[tuple[Outcome, PublisherError]]:
+        """Records these outcomes, and returns those that could not be, each with its reason."""
+        try:
+            return self._record(batch, verb, ended)
+        except DatabaseUnavailable as error:
+            # It may have gone away halfway, with some of a refused batch recorded one by one.
+            return [(outcome, error) for outcome in ended if outcome.route.id not in batch.recorded]
+
+    def _record(
+        self, batch: Batch, verb: Verb[Outcome], ended: Sequence[Outcome]
+    ) -> list[tuple[Outcome, PublisherError]]:
+        """Records these outcomes, and returns those that PostgreSQL refused, each with its reason.
+
+        A refusal rolls the whole statement back, so each is then tried alone (R11).
+        """
+        if not ended:
+            return []
+        try:
+            try:
+                batch.recorded |= set(verb(self._database, batch.claim.token, ended))
+            except DatabaseUnavailable:
+                # Whether it happened is unknown. The guard makes a second time harmless (R8).
+                batch.recorded |= set(verb(self._database, batch.claim.token, ended))
+        except DatabaseRefused as error:
+            if len(ended) == 1:
+                return [(ended[0], error)]
+            return [refused for outcome in ended for refused in self._record(batch, verb, [outcome])]
+        return []

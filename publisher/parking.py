@@ -1,0 +1,75 @@
+"""Parking: a channel whose stream refuses everything is left alone, and tried again by small batches.
+
+An outage downstream costs time, and no route its attempts: after a few batches in a row that the channel refused for
+reasons of its own, its gate closes to every claim. A probe passes it at a growing interval; the first command that is
+taken opens it.
+"""
+
+from collections.abc import Sequence
+
+import structlog
+
+from publisher.domain.errors import PublisherError
+from publisher.domain.gate import Probing
+from publisher.streams.outbound import Appended, NotAppended
+from publisher.telemetry import Telemetry
+from storage import gates
+from storage.database import Database
+
+_log = structlog.get_logger()
+
+
+class Parking:
+    """Watches what channels take and refuse. Safe to share between threads, and between processes.
+
+    probing: None counts strictly: every refusal is an attempt of its route, whatever the channel's state.
+    """
+
+    def __init__(self, database: Database, telemetry: Telemetry, probing: Probing | None) -> None:
+        self._database = database
+        self._telemetry = telemetry
+        self._probing = probing
+
+    @property
+    def is_off(self) -> bool:
+        """True if parked channels are published as if they were not."""
+        return self._probing is None
+
+    @property
+    def batch(self) -> int:
+        """How many routes a probe takes."""
+        return 0 if self._probing is None else self._probing.batch
+
+    def may_probe(self, channel: str) -> bool:
+        """True, for one caller, if the channel is parked and may be tried now. Raises DatabaseUnavailable."""
+        return self._probing is not None and gates.begin_probe(self._database, channel, self._probing)
+
+    def note(self, channel: str, results: Sequence[Appended | NotAppended], refusing: bool) -> None:
+        """Notes what a batch came to. refusing: the channel refused its last batches.
+
+        Best effort: a note that is lost parks, or opens, the channel one batch later.
+        """
+        try:
+            if any(isinstance(result, Appended) for result in results):
+                if refusing:
+                    self._taken(channel)
+            elif results and all(isinstance(result, NotAppended) and result.channels_fault for result in results):
+                self._refused(channel, results[-1])
+        except PublisherError as error:
+            _log.warning("a channel's state was not noted", channel=channel, error=str(error))
+
+    def _taken(self, channel: str) -> None:
+        parked_for = gates.note_taken(self._database, channel)
+        if parked_for is not None:
+            _log.info("channel takes commands again", channel=channel, parked_seconds=round(parked_for.total_seconds()))
+            self._telemetry.gate_changed(channel, "unparked")
+
+    def _refused(self, channel: str, result: Appended | NotAppended) -> None:
+        reason = result.message if isinstance(result, NotAppended) else ""
+        if self._probing is not None and gates.note_refused(self._database, channel, reason, self._probing):
+            _log.warning(
+                "channel parked: it refuses everything; no attempts are made until it takes one",
+                channel=channel,
+                reason=reason,
+            )
+            self._telemetry.gate_changed(channel, "parked")
