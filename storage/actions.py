@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -35,6 +35,17 @@ class ActionRecord:
     ended_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class ActionFilter:
+    """Which actions: those that match everything that is given. since and until bound begun_at."""
+
+    action: str | None = None
+    by: str | None = None
+    outcome: ActionOutcome | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 _BEGIN = """
 INSERT INTO operator_actions (action, by, target, matched, begun_at)
 VALUES (%s, %s, %s::jsonb, %s, date_trunc('milliseconds', statement_timestamp()))
@@ -50,19 +61,41 @@ WHERE id = %s AND outcome = 'running'
 RETURNING id
 """
 
+# One that still says 'running' may be taken up too: its process was killed, or works on, which does no harm. Whoever
+# takes it up is kept in the target, beside what it is aimed at.
 _RESUME = """
-UPDATE operator_actions SET outcome = 'running', ended_at = NULL WHERE id = %s AND outcome <> 'done' RETURNING id
+UPDATE operator_actions
+SET outcome = 'running', ended_at = NULL,
+    target = target || jsonb_build_object('resumed_by', coalesce(target -> 'resumed_by', '[]') || to_jsonb(%s::text))
+WHERE id = %s AND outcome <> 'done'
+RETURNING id
 """
 
+# Newest first by the primary key; a few rows a day, pruned with the rest.
 _LIST = """
 SELECT id, action, by, target, matched, done, outcome, begun_at, ended_at FROM operator_actions
-WHERE (%(before)s::bigint IS NULL OR id < %(before)s) AND (%(action)s::text IS NULL OR action = %(action)s)
+WHERE (%(before)s::bigint IS NULL OR id < %(before)s)
+  AND (%(action)s::text IS NULL OR action = %(action)s)
+  AND (%(by)s::text IS NULL OR by = %(by)s)
+  AND (%(outcome)s::text IS NULL OR outcome = %(outcome)s)
+  AND (%(since)s::timestamptz IS NULL OR begun_at >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR begun_at < %(until)s)
 ORDER BY id DESC LIMIT %(limit)s
 """
 
 _ONE = """
 SELECT id, action, by, target, matched, done, outcome, begun_at, ended_at FROM operator_actions WHERE id = %s
 """
+
+
+def counted_in_action(changed: str) -> str:
+    """The CTE by which a statement counts the rows of its CTE `changed` in the action of parameter `action`.
+
+    In the statement that changes them, so that the number is true even if its process is killed. NULL counts nowhere.
+    """
+    return f"""counted_in_action AS (
+    UPDATE operator_actions SET done = done + (SELECT count(*) FROM {changed}) WHERE id = %(action)s::bigint
+)"""
 
 
 def begin_action(database: Database, action: str, by: str, target: Mapping[str, object], matched: int) -> int:
@@ -80,9 +113,12 @@ def end_action(database: Database, action_id: int, outcome: ActionOutcome) -> bo
     return bool(database.rows(_END, [outcome.value, action_id]))
 
 
-def resume_action(database: Database, action_id: int) -> bool:
-    """Makes an action that did not end well run again. False if it was done, or there is none."""
-    return bool(database.rows(_RESUME, [action_id]))
+def resume_action(database: Database, action_id: int, by: str) -> bool:
+    """Makes an action that did not end well run again. False if it was done, or there is none.
+
+    by: who takes it up, added to `resumed_by` in its target.
+    """
+    return bool(database.rows(_RESUME, [by, action_id]))
 
 
 def find_action(database: Database, action_id: int) -> ActionRecord:
@@ -94,10 +130,10 @@ def find_action(database: Database, action_id: int) -> ActionRecord:
 
 
 def list_actions(
-    database: Database, *, action: str | None = None, before: int | None = None, limit: int
+    database: Database, matching: ActionFilter, *, before: int | None = None, limit: int
 ) -> list[ActionRecord]:
     """Up to `limit` actions, newest first. before: the id of the last one seen, for the next page."""
-    return [_record(row) for row in database.rows(_LIST, {"action": action, "before": before, "limit": limit})]
+    return [_record(row) for row in database.rows(_LIST, asdict(matching) | {"before": before, "limit": limit})]
 
 
 def _record(row: tuple[Any, ...]) -> ActionRecord:

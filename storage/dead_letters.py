@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from storage.actions import counted_in_action
 from storage.database import Database
 from storage.models import DeadLetter as Row
 
@@ -29,7 +30,10 @@ class DeadLetterRecord:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterFilter:
-    """Which dead letters: those that match everything that is given. since and until bound dead_lettered_at."""
+    """Which dead letters: those that match everything that is given.
+
+    since and until bound dead_lettered_at. up_to: those of at most this id, that is, given up no later.
+    """
 
     channel: str | None = None
     notification_type: str | None = None
@@ -39,6 +43,7 @@ class DeadLetterFilter:
     notification_id: str | None = None
     route_id: str | None = None
     requeued: bool | None = False
+    up_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ class Requeued:
 # The routes go back and their dead letters say who and when, in one statement: both or neither (R3). SKIP LOCKED
 # lets two operators share the work. An expired witness is not this statement's matter: a command that stands on
 # its stream within the dedup window is not appended again (R12).
-_REQUEUE = """
+_REQUEUE = f"""
 WITH chosen AS (
     SELECT id FROM dead_letters
     WHERE requeued_at IS NULL AND id = ANY(%(ids)s::bigint[])
@@ -65,7 +70,7 @@ WITH chosen AS (
     FROM chosen
     WHERE routes.dead_letter_id = chosen.id AND routes.status = 'dead_letter'
     RETURNING routes.id, routes.channel, chosen.id AS dead_letter_id
-)
+), {counted_in_action("revived")}
 UPDATE dead_letters
 SET requeued_at = date_trunc('milliseconds', statement_timestamp()), requeued_by = %(by)s
 FROM revived
@@ -74,15 +79,28 @@ RETURNING revived.id, revived.channel
 """
 
 
+_NEWEST = "SELECT coalesce(max(id), 0) FROM dead_letters"
+
+
+def newest_dead_letter(database: Database) -> int:
+    """The id of the newest dead letter, 0 if there is none. What is given up later has a greater one."""
+    return int(database.rows(_NEWEST)[0][0])
+
+
 def list_dead_letters(
     database: Database, matching: DeadLetterFilter, *, before: int | None, limit: int
 ) -> list[DeadLetterRecord]:
     """Up to `limit` dead letters, newest first. before: the id of the last one seen, for the next page."""
-    query = _matching(Row.select(), matching)
-    if before is not None:
-        query = query.where(Row.id < before)
+    query = _page(Row.select(), matching, before, limit)
     with database.unit() as connection:
-        return [_record(row) for row in query.order_by(Row.id.desc()).limit(limit).dicts().execute(connection)]
+        return [_record(row) for row in query.dicts().execute(connection)]
+
+
+def dead_letter_ids(database: Database, matching: DeadLetterFilter, *, before: int | None, limit: int) -> list[int]:
+    """The ids of the same page as `list_dead_letters`, without what they say."""
+    query = _page(Row.select(Row.id), matching, before, limit)
+    with database.unit() as connection:
+        return [id_ for (id_,) in query.tuples().execute(connection)]
 
 
 def count_dead_letters(database: Database, matching: DeadLetterFilter) -> int:
@@ -91,13 +109,19 @@ def count_dead_letters(database: Database, matching: DeadLetterFilter) -> int:
         return int(_matching(Row.select(), matching).count(connection))
 
 
-def requeue(database: Database, ids: Sequence[int], by: str) -> list[Requeued]:
+def requeue(database: Database, ids: Sequence[int], by: str, action_id: int | None = None) -> list[Requeued]:
     """Makes the routes of these dead letters pending and due, with all their attempts before them (R3).
 
-    by: who asked, kept with the dead letter. Returns the routes it changed: those requeued before, or by someone
-    else at this moment, are left out.
+    by: who asked, kept with the dead letter. action_id: the operator's action that counts them, in the same statement.
+    Returns the routes it changed: those requeued before, or by someone else at this moment, are left out.
     """
-    return [Requeued(*row) for row in database.rows(_REQUEUE, {"ids": list(ids), "by": by})]
+    return [Requeued(*row) for row in database.rows(_REQUEUE, {"ids": list(ids), "by": by, "action": action_id})]
+
+
+def _page(query: Any, matching: DeadLetterFilter, before: int | None, limit: int) -> Any:
+    if before is not None:
+        query = query.where(Row.id < before)
+    return _matching(query, matching).order_by(Row.id.desc()).limit(limit)
 
 
 def _matching(query: Any, matching: DeadLetterFilter) -> Any:
@@ -115,6 +139,8 @@ def _matching(query: Any, matching: DeadLetterFilter) -> Any:
         query = query.where(Row.dead_lettered_at >= matching.since)
     if matching.until is not None:
         query = query.where(Row.dead_lettered_at < matching.until)
+    if matching.up_to is not None:
+        query = query.where(Row.id <= matching.up_to)
     if matching.requeued is not None:
         query = query.where(Row.requeued_at.is_null(not matching.requeued))
     return query

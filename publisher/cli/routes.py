@@ -1,4 +1,4 @@
-"""`publisher routes list` and `routes show`."""
+"""`publisher routes list`, `show` and `republish`."""
 
 from contextlib import closing
 from dataclasses import asdict
@@ -9,11 +9,15 @@ import typer
 from publisher.bootstrap import configure_logs, load_settings, open_patient_database
 from publisher.cli.ids import NotificationId, RouteId, delivery
 from publisher.cli.output import JsonFlag, LimitOption, print_json, print_record, print_table
+from publisher.cli.republish import republish
 from publisher.domain.errors import NotFound
 from publisher.domain.notification import RouteStatus, delivery_id_of
 from storage.routes import RouteFilter, RouteRecord, find_routes, list_routes
 
-app = typer.Typer(help="Look at routes.", no_args_is_help=True)
+app = typer.Typer(help="Look at routes, and publish them again.", no_args_is_help=True)
+app.command(
+    "republish", epilog="Example: publisher routes republish --channel push --since 2026-03-14T09:00 --rate 500"
+)(republish)
 
 
 @app.command("list", epilog="Example: publisher routes list --status failed --channel email --json")

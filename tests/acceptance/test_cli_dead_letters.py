@@ -6,24 +6,11 @@ import pytest
 
 from storage.database import Database
 from tests.acceptance.conftest import Publisher
+from tests.acceptance.final_routes import BURY
 from tests.acceptance.outside import Outside, users
 from tests.factories import accepted
 from tests.processes import run_on_terminal
 
-_BURY = """
-WITH buried AS (
-    INSERT INTO dead_letters (notification_id, route_id, channel, notification_type, classification, message,
-                              attempt_count, max_attempts, dead_lettered_at)
-    SELECT notification_id, route_id, channel, notification_type, channel || '_failed', 'no such luck', max_attempts,
-           max_attempts, '2026-03-14Z'::timestamptz + routes.id * interval '1 day'
-    FROM routes JOIN notifications USING (notification_id) ORDER BY routes.id
-    RETURNING id, notification_id, route_id, dead_lettered_at
-)
-UPDATE routes
-SET status = 'dead_letter', attempt_count = max_attempts, next_attempt_at = NULL, dead_letter_id = buried.id,
-    dead_lettered_at = buried.dead_lettered_at
-FROM buried WHERE (routes.notification_id, routes.route_id) = (buried.notification_id, buried.route_id)
-"""
 WAITING = "SELECT count(*) FROM dead_letters WHERE requeued_at IS NULL"
 
 
@@ -31,7 +18,7 @@ WAITING = "SELECT count(*) FROM dead_letters WHERE requeued_at IS NULL"
 def buried(database: Database, outside: Outside) -> Outside:
     """Three dead email routes and three dead push routes, given up on 15 to 20 March, in this order."""
     accepted(database, [{"recipients_json": users(3)}])
-    outside.rows(_BURY)
+    outside.rows(BURY)
     return outside
 
 
@@ -84,7 +71,7 @@ def test_one_is_requeued_and_says_by_whom_and_when(buried: Outside, one: str, pu
     """The route is pending and due with all its attempts; its dead letter keeps who and when; once is enough (R3)."""
     done = publisher("dead-letters", "requeue", one, "email:user:1", "--by", "ann", "--yes")
 
-    assert (done.returncode, done.stdout, done.stderr) == (0, "1 matched, 1 requeued\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1 matched, 1 requeued (action 1)\n", "")
     assert buried.rows(
         "SELECT route_id, status, routes.attempt_count, next_attempt_at <= now() AS due, requeued_by,"
         " now() - requeued_at < interval '1 minute' AS just_now FROM routes"
@@ -110,20 +97,24 @@ def test_all_that_match_are_requeued(buried: Outside, publisher: Publisher) -> N
     """A filter takes back what it matches and leaves the rest (section 9)."""
     done = publisher("dead-letters", "requeue", "--channel", "push", "--until", "2026-03-20", "--yes", "--json")
 
-    assert (done.returncode, json.loads(done.stdout)) == (0, {"matched": 2, "requeued": 2})
+    assert (done.returncode, json.loads(done.stdout)) == (
+        0,
+        {"action": 1, "matched": 2, "requeued": 2, "outcome": "done"},
+    )
     assert buried.statuses() == {"pending": 2, "dead_letter": 4}
     done = publisher("dead-letters", "requeue", "--all", "--yes", "--json")
-    assert json.loads(done.stdout) == {"matched": 4, "requeued": 4}
+    assert json.loads(done.stdout) == {"action": 2, "matched": 4, "requeued": 4, "outcome": "done"}
     assert buried.statuses() == {"pending": 6}
 
 
 @pytest.mark.parametrize("arguments", [["--dry-run", "--yes"], ["--dry-run"]])
 def test_a_dry_run_only_counts(buried: Outside, publisher: Publisher, arguments: list[str]) -> None:
-    """With --dry-run the count is all that happens."""
+    """With --dry-run the count is all that happens; no action is recorded."""
     done = publisher("dead-letters", "requeue", "--channel", "email", *arguments)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "3 matched, 0 requeued\n", "")
     assert buried.row(WAITING) == {"count": 6}
+    assert buried.rows("SELECT * FROM operator_actions") == []
 
 
 def test_without_a_terminal_to_ask_on_nothing_is_requeued(buried: Outside, publisher: Publisher) -> None:

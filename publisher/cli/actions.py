@@ -1,0 +1,75 @@
+"""`publisher actions list` and `show`."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from publisher.bootstrap import configure_logs, load_settings, open_patient_database
+from publisher.cli.instants import METAVAR, instant
+from publisher.cli.output import JsonFlag, LimitOption, print_json, print_record, print_table
+from storage.actions import ActionFilter, ActionOutcome, find_action, list_actions
+
+app = typer.Typer(help="Look at what operators changed.", no_args_is_help=True)
+
+
+@app.command("list", epilog="Example: publisher actions list --action requeue-dead-letters --since 2026-03-01")
+def list_(
+    action: Annotated[str | None, typer.Option(help="Only this kind, such as requeue-dead-letters.")] = None,
+    by: Annotated[str | None, typer.Option(help="Only those of this operator.")] = None,
+    outcome: Annotated[ActionOutcome | None, typer.Option(help="Only those that ended so.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(parser=instant, metavar=METAVAR, help="Only those begun since (UTC).")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(parser=instant, metavar=METAVAR, help="Only those begun before (UTC).")
+    ] = None,
+    before: Annotated[int | None, typer.Option(help="The next page: the last id of the one before.")] = None,
+    limit: LimitOption = 50,
+    json: JsonFlag = False,
+) -> None:
+    """List the actions that operators took, newest first.
+
+    One that is 'running' is at work, or its process was killed; what it had done by then is counted all the same.
+    """
+    settings = load_settings()
+    configure_logs(settings)
+    matching = ActionFilter(action, by, outcome, since, until)
+    with closing(open_patient_database(settings, "cli")) as database:
+        records = list_actions(database, matching, before=before, limit=limit)
+    if json:
+        for record in records:
+            print_json(asdict(record))
+        return
+    print_table(
+        "Actions",
+        ["id", "action", "by", "outcome", "matched", "done", "begun", "target"],
+        [[str(r.id), r.action, r.by, r.outcome, r.matched, r.done, r.begun_at, _words(r.target)] for r in records],
+        folding="target",
+        optional=4,
+    )
+    if len(records) == limit:
+        print(f"more: --before {records[-1].id}")
+
+
+@app.command("show", epilog="Example: publisher actions show 7")
+def show(
+    action_id: Annotated[int, typer.Argument(metavar="ID", help="An action's id.")],
+    json: JsonFlag = False,
+) -> None:
+    """Show one action whole: who, when, what it was aimed at, how many, and how it ended."""
+    settings = load_settings()
+    configure_logs(settings)
+    with closing(open_patient_database(settings, "cli")) as database:
+        record = find_action(database, action_id)
+    if json:
+        print_json(asdict(record))
+    else:
+        print_record(asdict(record) | {"id": str(record.id), "target": _words(record.target)})
+
+
+def _words(target: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in target.items())

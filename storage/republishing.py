@@ -1,0 +1,151 @@
+"""Sending again: published routes made pending at an operator's word, under the same delivery id (R3)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from storage.actions import counted_in_action
+from storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFilter:
+    """Which published routes: those that match everything that is given. since and until bound published_at."""
+
+    channel: str | None = None
+    notification_type: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    notification_id: str | None = None
+    route_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPlace:
+    """A place in the order in which a channel's routes were published."""
+
+    published_at: datetime
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Republished:
+    """What one statement did. count: routes made pending. last: where the next one begins; None at the end."""
+
+    count: int
+    last: PublishedPlace | None
+
+
+# Absent values are constants when the statement is planned, so that a condition without one costs nothing, and one
+# with a notification is served by routes_identity. The rest is a walk along routes_published.
+#
+# A route past its deadline is left alone: made pending it would expire, and no longer say that it was published.
+_MATCHING = """
+    routes.channel = %(channel)s AND routes.status = 'published'
+      AND routes.published_at >= %(since)s::timestamptz AND routes.published_at < %(until)s::timestamptz
+      AND (%(notification_id)s::uuid IS NULL OR routes.notification_id = %(notification_id)s::uuid)
+      AND (%(route_id)s::text IS NULL OR routes.route_id = %(route_id)s::text)
+      AND (routes.expires_at IS NULL OR routes.expires_at > statement_timestamp())
+"""
+
+# What an action takes ends before it begins, on the database's clock: a route that it made published again is later.
+_END = "SELECT least(%s::timestamptz, date_trunc('milliseconds', statement_timestamp()))"
+
+# Reads every route of the window: for a question to a person, once.
+_COUNT = f"SELECT count(*) FROM routes WHERE {_MATCHING}"
+_COUNT_OF_TYPE = f"""
+SELECT count(*) FROM routes JOIN notifications AS n USING (notification_id)
+WHERE {_MATCHING} AND n.notification_type = %(type)s
+"""
+
+# page      the next of the window, by keyset: each page costs the same, however long the window.
+# chosen    those of the type, at most `limit`; a page that holds few of them is walked over quickly.
+# locked    SKIP LOCKED: whoever holds a route at this moment is moving it on itself.
+# taken     the transition, guarded again under the lock.
+# bounds    where the next page begins: behind the last chosen if there may be more in this one, else behind the page.
+_REPUBLISH = f"""
+WITH page AS MATERIALIZED (
+    SELECT routes.id, routes.published_at, routes.notification_id FROM routes
+    WHERE {_MATCHING} AND (routes.published_at, routes.id) > (%(after_at)s::timestamptz, %(after_id)s)
+    ORDER BY routes.published_at, routes.id
+    LIMIT %(page)s
+), chosen AS MATERIALIZED (
+    SELECT page.id, page.published_at
+    FROM page LEFT JOIN notifications AS n ON n.notification_id = page.notification_id AND %(type)s::text IS NOT NULL
+    WHERE %(type)s::text IS NULL OR n.notification_type = %(type)s::text
+    ORDER BY page.published_at, page.id
+    LIMIT %(limit)s
+), locked AS MATERIALIZED (
+    SELECT id FROM routes WHERE id = ANY(ARRAY(SELECT id FROM chosen)) AND {_MATCHING} FOR UPDATE SKIP LOCKED
+), taken AS (
+    UPDATE routes
+    SET status = 'pending', replay = replay + 1, attempt_count = 0, lease_loss_count = 0,
+        published_at = NULL, stream_entry_id = NULL,
+        next_attempt_at = date_trunc('milliseconds', statement_timestamp()),
+        updated_at = date_trunc('milliseconds', statement_timestamp())
+    WHERE id = ANY(ARRAY(SELECT id FROM locked))
+    RETURNING id
+), {counted_in_action("taken")}, bounds AS (
+    SELECT (SELECT count(*) FROM page) = %(page)s AS page_full,
+           (SELECT count(*) FROM chosen) = %(limit)s AS chosen_full
+)
+SELECT (SELECT count(*) FROM taken), last.published_at, last.id
+FROM bounds LEFT JOIN LATERAL (
+    (SELECT published_at, id FROM chosen WHERE chosen_full ORDER BY published_at DESC, id DESC LIMIT 1)
+    UNION ALL
+    (SELECT published_at, id FROM page WHERE page_full AND NOT chosen_full
+     ORDER BY published_at DESC, id DESC LIMIT 1)
+) AS last ON true
+"""
+
+# How many routes are looked at for those of one type, in one statement.
+_PAGE_FOR_A_TYPE = 2_000
+
+
+def window_end(database: Database, until: datetime | None) -> datetime:
+    """The given end of a window, or now by the database's clock if that is earlier, or none was given."""
+    end: datetime = database.rows(_END, [until])[0][0]
+    return end
+
+
+def count_published(database: Database, channels: Sequence[str], matching: PublishedFilter) -> int:
+    """How many published routes of these channels match. matching.until must be given."""
+    sql = _COUNT if matching.notification_type is None else _COUNT_OF_TYPE
+    return sum(int(database.rows(sql, _parameters(channel, matching))[0][0]) for channel in channels)
+
+
+def republish(
+    database: Database,
+    channel: str,
+    matching: PublishedFilter,
+    *,
+    after: PublishedPlace | None,
+    limit: int,
+    action_id: int | None = None,
+) -> Republished:
+    """Makes up to `limit` published routes of the channel pending and due, as a new replay with all attempts (R3).
+
+    They keep their delivery ids. matching.until must be given, and lie before this work began (`window_end`):
+    so no route is taken twice. after: where the statement before ended. action_id: the operator's action that counts
+    them, in the same statement.
+    """
+    parameters = _parameters(channel, matching) | {
+        "after_at": "-infinity" if after is None else after.published_at,
+        "after_id": 0 if after is None else after.id,
+        "limit": limit,
+        "page": limit if matching.notification_type is None else max(limit, _PAGE_FOR_A_TYPE),
+        "action": action_id,
+    }
+    count, published_at, id_ = database.rows(_REPUBLISH, parameters)[0]
+    return Republished(count, None if id_ is None else PublishedPlace(published_at, id_))
+
+
+def _parameters(channel: str, matching: PublishedFilter) -> dict[str, object]:
+    return {
+        "channel": channel,
+        "type": matching.notification_type,
+        "since": "-infinity" if matching.since is None else matching.since,
+        "until": matching.until,
+        "notification_id": matching.notification_id,
+        "route_id": matching.route_id,
+    }
