@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from publisher.cli import actions, dead_letters, demo, intake, intents, migrate, routes, scheduler, status, up
+from publisher.cli import actions, channels, dead_letters, demo, intake, intents, migrate, routes, scheduler, status, up
 from publisher.cli.output import one_line
 from publisher.domain.errors import BadRequest, PublisherError, SettingsError
 
@@ -28,6 +28,7 @@ app.command("status")(status.status)
 app.add_typer(scheduler.app, name="scheduler")
 app.add_typer(intents.app, name="intents")
 app.add_typer(routes.app, name="routes")
+app.add_typer(channels.app, name="channels")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(actions.app, name="actions")
 

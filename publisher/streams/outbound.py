@@ -129,26 +129,17 @@ def _hash_tag(stream: str) -> str:
     return f"{{{tag if opened and closed and tag else stream}}}"
 
 
-# Error codes of what would refuse any command on this stream, or any at all.
-_CHANNELS_FAULTS = frozenset(
-    {
-        "OOM",
-        "READONLY",
-        "MISCONF",
-        "LOADING",
-        "NOAUTH",
-        "NOPERM",
-        "WRONGTYPE",
-        "NOREPLICAS",
-        "MASTERDOWN",
-        "CLUSTERDOWN",
-    }
+# How errors begin that would refuse any command on this stream, or any at all.
+_CHANNELS_FAULTS = (
+    *("OOM ", "READONLY ", "MISCONF ", "LOADING ", "NOAUTH ", "NOPERM ", "WRONGTYPE ", "NOREPLICAS ", "MASTERDOWN "),
+    # What NOPERM is called in a script.
+    *("CLUSTERDOWN ", "ERR ACL failure"),
 )
 
 
 def _result(word: str, detail: str) -> Appended | NotAppended:
     if word == "refused":
-        return NotAppended(f"Redis refused: {detail}", channels_fault=detail.partition(" ")[0] in _CHANNELS_FAULTS)
+        return NotAppended(f"Redis refused: {detail}", channels_fault=detail.startswith(_CHANNELS_FAULTS))
     if word == "witness":
         # Its own key is of another type: that is no other command's matter.
         return NotAppended(f"Redis refused: {detail}")

@@ -13,7 +13,7 @@ from tests.factories import GROUP, INTENTS
 
 STREAMS = {"email": "mail:delivery_commands", "push": "gateway:client_events"}
 DELIVERY_FIELDS = (b"delivery_id", b"event_id")
-FINAL = {"published", "dead_letter", "skipped"}
+FINAL = {"published", "dead_letter", "skipped", "expired"}
 
 
 @dataclass(frozen=True)

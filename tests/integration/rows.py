@@ -69,6 +69,7 @@ FINAL = {
         " dead_letter_id = (SELECT id FROM dead_letters LIMIT 1)"
     ),
     "skipped": "status = 'skipped', next_attempt_at = NULL",
+    "expired": "status = 'expired', next_attempt_at = NULL, expires_at = now()",
 }
 # A published route that is open and due again.
 REOPENED = "status = 'pending', published_at = NULL, next_attempt_at = now() - interval '1 second'"

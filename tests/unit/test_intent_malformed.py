@@ -36,7 +36,8 @@ CASES: dict[str, list[dict[str, Any]]] = {
         *({"notification_type": text} for text in ("", "Game", "game turn", "game/turn", "a" * 129, "a\n", "é")),
         *({"audience_kind": text} for text in ("", "users", "USER", "admin_email ")),
         *(
-            {"occurred_at_ms": text}
+            {name: text}
+            for name in ("occurred_at_ms", "expires_at_ms")
             for text in ("", "-1", "+1", "1.5", " 1", "1\n", "1e3", "٣", "0x1", "now", "1" * 15)
         ),
         *({name: text} for name in ("producer", "idempotency_key") for text in ("", " ", "\u3000")),
