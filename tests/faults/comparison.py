@@ -12,6 +12,7 @@ from publisher.publishing import Report
 from storage.claims import Claim
 from tests.faults import invariants
 from tests.faults.model import Model, Seen
+from tests.faults.service import EMPTY
 from tests.integration.attempts import BACKOFF, publisher
 from tests.integration.rows import execute
 
@@ -36,7 +37,6 @@ SELECT notification_id || '/' || route_id AS delivery_id, classification, attemp
 FROM dead_letters
 """
 _MALFORMED = "SELECT stream_entry_id, failure_code FROM malformed_intents"
-_TABLES = "notifications, routes, dead_letters, malformed_intents, stream_audits"
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Comparison:
         self.appended: dict[tuple[str, str], str] = {}
         options = {"lease_ttl": LEASE_TTL, "batch_size": BATCH, "backoff": replace(BACKOFF, minimum=LEASE_TTL / 2)}
         self.publisher = publisher(self.database, self.streams, channels=self.channels, **options)
-        execute(self.database, f"TRUNCATE {_TABLES}")
+        execute(self.database, EMPTY)
         self.redis.flushdb()
 
     def compare(self) -> None:

@@ -25,6 +25,7 @@ from tests.conftest import connected
 from tests.factories import GROUP, INTENTS, intent, intent_fields
 from tests.faults.crash_points import Crash, Point, Wire
 from tests.faults.invariants import Expected, violations
+from tests.faults.service import EMPTY
 from tests.faults.wiring import wired
 
 CHANNELS = ("email", "push")
@@ -34,7 +35,6 @@ _BATCH = 3
 _ROUNDS = 12
 _LOOKS = 25
 _LEASE = timedelta(seconds=30)
-_TABLES = "notifications, routes, dead_letters, malformed_intents, stream_audits"
 
 # Two channels, a repetition, one that is malformed, an address that can never be published, a recipient that one
 # channel cannot reach. Three entries a batch make it two transactions.
@@ -65,7 +65,7 @@ class Scene:
 
     def reset(self, entries: Sequence[Mapping[str, Any]] = ENTRIES) -> None:
         """Empty servers, as if they had never been used, and the intents on their stream."""
-        self.sql.execute(f"TRUNCATE {_TABLES} RESTART IDENTITY")
+        self.sql.execute(EMPTY)
         self.redis.flushdb()
         self.redis.script_flush()
         ids = [self.redis.xadd(INTENTS, intent_fields(**fields)).decode() for fields in entries]

@@ -9,6 +9,10 @@ import pytest
 
 from actors.context import Context
 from publisher.bootstrap import install_context, load_settings
+from storage.models import MODELS
+
+# Empties every table of the service, as if it had never been used.
+EMPTY = f"TRUNCATE {', '.join(model._meta.table_name for model in MODELS)} RESTART IDENTITY"
 
 
 @contextmanager
