@@ -72,4 +72,4 @@ def show(
 
 
 def _words(target: Mapping[str, Any]) -> str:
-    return " ".join(f"{name}={value}" for name, value in target.items())
+    return " ".join(f"{name}={value}" for name, value in sorted(target.items()))

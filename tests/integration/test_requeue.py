@@ -1,0 +1,78 @@
+"""Dead letters taken back in pages, bounded where the action began, counted in its audit (R3)."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from storage.actions import begin_action, find_action
+from storage.database import Database
+from storage.dead_letters import (
+    DeadLetterFilter,
+    count_dead_letters,
+    dead_letter_ids,
+    list_dead_letters,
+    newest_dead_letter,
+    requeue,
+)
+from tests.acceptance.final_routes import BURY
+from tests.integration.rows import all_routes, due_routes, execute
+
+EVERYTHING = DeadLetterFilter()
+
+
+def buried(database: Database, count: int) -> list[int]:
+    """The ids of this many dead letters, newest first."""
+    due_routes(database, count)
+    execute(database, BURY)
+    return dead_letter_ids(database, EVERYTHING, before=None, limit=1000)
+
+
+def test_ids_are_the_pages_of_the_list(database: Database) -> None:
+    """Newest first, filtered and paged as the list is."""
+    ids = buried(database, 5)
+    matching = DeadLetterFilter(up_to=ids[1])
+
+    page = dead_letter_ids(database, matching, before=ids[1], limit=2)
+
+    assert page == ids[2:4]
+    assert page == [record.id for record in list_dead_letters(database, matching, before=ids[1], limit=2)]
+
+
+def test_what_is_given_up_later_is_beyond_the_bound(database: Database) -> None:
+    """A route given up again has a new dead letter, with an id above all there were (item 3)."""
+    assert newest_dead_letter(database) == 0
+    ids = buried(database, 3)
+    bound = DeadLetterFilter(up_to=newest_dead_letter(database))
+    assert requeue(database, ids[:1], "ann")
+    execute(database, BURY.replace("ORDER BY routes.id", "WHERE routes.status = 'pending'"))
+
+    assert count_dead_letters(database, EVERYTHING) == 3
+    assert count_dead_letters(database, bound) == 2
+    assert dead_letter_ids(database, bound, before=None, limit=10) == ids[1:]
+
+
+def test_what_is_done_is_counted_in_its_action_by_the_same_statement(database: Database) -> None:
+    """Only what was really changed counts; without an action nothing does (item 3)."""
+    ids = buried(database, 4)
+    action = begin_action(database, "requeue-dead-letters", "ann", {}, 4)
+
+    assert len(requeue(database, ids[:1], "bob")) == 1
+    assert len(requeue(database, ids[:3], "ann", action)) == 2
+    assert find_action(database, action).done == 2
+    assert requeue(database, ids[:3], "ann", action) == []
+
+    assert find_action(database, action).done == 2
+
+
+def test_two_at_once_share_the_dead_letters(database: Database) -> None:
+    """Each is taken by one of them, and counted once (R15)."""
+    ids = buried(database, 200)
+    action = begin_action(database, "requeue-dead-letters", "ann", {}, 200)
+
+    def take(start: int) -> int:
+        return sum(len(requeue(database, ids[n : n + 20], "ann", action)) for n in range(start, 200, 10))
+
+    with ThreadPoolExecutor(4) as pool:
+        counts = list(pool.map(take, [0, 0, 5, 5]))
+
+    assert sum(counts) == 200
+    assert find_action(database, action).done == 200
+    assert {row["status"] for row in all_routes(database)} == {"pending"}
