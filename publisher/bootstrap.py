@@ -16,6 +16,7 @@ from actors.broker import WakingBroker
 from actors.context import Context, install
 from actors.middleware.age_limit import DropOldMessages
 from actors.middleware.graceful_stop import GracefulStop
+from actors.middleware.signs_of_life import SignsOfLife
 from actors.middleware.watchdog import Watchdog
 from actors.progress import Progress
 from publisher import logs
@@ -118,6 +119,9 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
         scan_interval=settings.scan_interval,
         retry_horizon=settings.retry_horizon,
         audit_window=settings.effective_audit_window,
+        retention=settings.keeping,
+        intents_stream=settings.intents_stream,
+        intents_group=settings.intents_group,
         stopping=stopping,
         progress=progress,
     )
@@ -139,7 +143,7 @@ def _broker(settings: Settings, role: str, stopping: threading.Event, watchdog: 
         watchdog,
     ]
     if role == "worker":
-        middleware.append(GracefulStop(stopping))
+        middleware += [GracefulStop(stopping), SignsOfLife()]
         if settings.metrics_port:
             middleware.append(_worker_metrics())
     return WakingBroker(
@@ -167,9 +171,10 @@ def _declare_actors(broker: WakingBroker, settings: Settings) -> None:
     # Imported once the broker is set: an actor binds to the broker of its import, without one to one on localhost.
     from actors.maintenance import audit_published
     from actors.middleware.self_scan import SelfScan
+    from actors.retention import prune_notifications, prune_records, trim_intents
     from actors.routes import publish_routes, scan_due_routes
 
-    for actor in (scan_due_routes, publish_routes, audit_published):
+    for actor in (scan_due_routes, publish_routes, audit_published, prune_notifications, prune_records, trim_intents):
         actor.broker = broker
         broker.declare_actor(actor)
     broker.add_middleware(SelfScan())

@@ -23,6 +23,7 @@ def intake() -> None:
     stop_on_signals(context.stopping)
     context.telemetry.expose(settings.metrics_port)
 
+    from actors.presence import present
     from publisher.intake import Intake, IntakeOptions
     from publisher.streams.inbound import IntentsGroup
 
@@ -32,4 +33,5 @@ def intake() -> None:
     group = IntentsGroup(client, settings.intents_stream, settings.intents_group, consumer)
     options = IntakeOptions(settings.intents_stream, batch=settings.batch_size, idle=settings.route_lease_ttl)
     collect_garbage_seldom()
-    Intake(context, group, options).run()
+    with present(context.redis, "intake"):
+        Intake(context, group, options).run()

@@ -30,9 +30,11 @@ def run() -> None:
     stop_on_signals(context.stopping)
     context.telemetry.expose(settings.metrics_port)
 
+    from actors.presence import present
     from publisher.scheduler import run_scheduler
 
-    run_scheduler(context, context.stopping)
+    with present(context.redis, "clock"):
+        run_scheduler(context, context.stopping)
 
 
 @app.command("scan", epilog="Example: publisher scheduler scan email --wait")

@@ -1,77 +1,111 @@
 """`publisher status`."""
 
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import typer
 
 from publisher.bootstrap import configure_logs, load_settings, open_client, open_patient_database
+from publisher.cli.frame import SILENT, roles
 from publisher.cli.output import JsonFlag, print_json, print_record, print_table
+from publisher.cli.status_fields import gate_fields, group_fields, open_fields, process_fields
+from publisher.cli.watch import watch as watch_frames
+from publisher.cli.wording import closed, coarse, counted
+from publisher.domain.errors import BadRequest
+from publisher.domain.gate import Gate
 from publisher.domain.notification import RouteStatus
 from publisher.settings import Settings
 from publisher.streams.inbound import GroupState, group_state
+from publisher.streams.processes import ProcessRegister, ProcessSeen
 from publisher.streams.queues import QueueState, queue_states
 from storage import overview
-from storage.overview import Due
+from storage.counts import Count, OpenRoutes, final_routes, open_routes
+from storage.database import Database
+from storage.gates import read_gates
+from storage.rates import mark
+
+_INTERVAL = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    counts: overview.Counts
-    due: dict[str, Due]
+    """Mappings are by channel, or by channel and status."""
+
+    at: datetime
+    counts: Mapping[tuple[str, RouteStatus], Count]
+    open: Mapping[str, OpenRoutes]
+    gates: Mapping[str, Gate]
     malformed: int
     intents: GroupState
-    queues: dict[str, QueueState]
+    queues: Mapping[str, QueueState]
+    processes: list[ProcessSeen]
+
+    def count(self, channel: str, status: RouteStatus) -> Count:
+        return self.counts.get((channel, status), Count())
+
+    def gate(self, channel: str) -> Gate:
+        return self.gates.get(channel, Gate(channel))
 
     def of(self, channel: str) -> dict[str, object]:
         """Everything about one channel, by the names that --json prints."""
-        due, queue = self.due.get(channel, Due()), self.queues.get(channel, QueueState())
-        counts = {status.value: self.counts.get((channel, status), 0) for status in RouteStatus}
-        return counts | {
-            "due": due.count,
-            "oldest_due_seconds": due.oldest and round(due.oldest.total_seconds(), 3),
+        queue = self.queues.get(channel, QueueState())
+        return {
+            **{status.value: self.count(channel, status).value for status in RouteStatus},
+            **open_fields(self.open.get(channel, OpenRoutes())),
+            "estimated": [status.value for status in RouteStatus if self.count(channel, status).estimated],
+            **gate_fields(self.gate(channel)),
             "queued": queue.ready,
             "delayed": queue.delayed,
             "dead_messages": queue.dead,
         }
 
 
-def status(json: JsonFlag = False) -> None:
-    """Say how many routes stand where, what is due, and what waits on the intents stream."""
+def status(
+    watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")] = False,
+    interval: Annotated[
+        float | None, typer.Option(min=0.2, max=60, help="With --watch: seconds between two looks; 2 if left out.")
+    ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Count every route. Reads the whole table: minutes, if it is large.")
+    ] = False,
+    json: JsonFlag = False,
+) -> None:
+    """Say how many routes stand where, what is due, what waits on the intents stream, and which processes run.
+
+    More than 100,000 routes of one status are estimated, and shown with a ~. With --watch: what happens each second
+    on each channel, what is due, and the newest failures.
+    """
+    if watch and exact:
+        raise BadRequest("--exact counts every route: that is nothing to do again and again with --watch")
+    if interval is not None and not watch:
+        raise BadRequest("--interval is the time between two looks: it needs --watch")
     settings = load_settings()
     configure_logs(settings)
-    snapshot = _take(settings)
-    channels = sorted(set(settings.channels) | {channel for channel, _ in snapshot.counts})
+    if watch:
+        watch_frames(settings, timedelta(seconds=_INTERVAL if interval is None else interval), json=json)
+        return
+    snapshot = _take(settings, exact=exact)
+    served = {*settings.channels, *(channel for channel, _ in snapshot.counts), *snapshot.open, *snapshot.gates}
+    channels = sorted(served)
     if json:
         print_json(
             {
                 "channels": {channel: snapshot.of(channel) for channel in channels},
-                "intents": {
-                    "lag": snapshot.intents.lag,
-                    "pending": snapshot.intents.pending,
-                    "consumers": snapshot.intents.consumers,
-                    "malformed": snapshot.malformed,
-                },
+                "intents": {**group_fields(snapshot.intents), "malformed": snapshot.malformed},
+                "processes": [process_fields(seen) for seen in snapshot.processes],
             }
         )
         return
-    statuses = [s.value for s in RouteStatus]
-    print_table(
-        "Routes",
-        ["channel", *(s.removesuffix("_letter") for s in statuses), "due", "oldest due"],
-        [
-            [
-                channel,
-                *(snapshot.of(channel)[s] for s in statuses),
-                snapshot.of(channel)["due"],
-                snapshot.due.get(channel, Due()).oldest,
-            ]
-            for channel in channels
-        ],
-    )
+    _print_routes(snapshot, channels)
     print_table(
         "Queues (hints alone)",
         ["queue", "ready", "delayed", "dead messages"],
         [[name, q.ready, q.delayed, q.dead] for name, q in snapshot.queues.items()],
     )
+    _print_processes(snapshot.processes)
     print()
     print_record(
         {
@@ -83,12 +117,72 @@ def status(json: JsonFlag = False) -> None:
     )
 
 
-def _take(settings: Settings) -> _Snapshot:
+def _print_routes(snapshot: _Snapshot, channels: list[str]) -> None:
+    columns = [[counted(snapshot.count(channel, status)) for channel in channels] for status in RouteStatus]
+    print_table(
+        "Routes",
+        ["channel", *(status.value.removesuffix("_letter") for status in RouteStatus)],
+        zip(channels, *map(_right, columns), strict=True),
+    )
+    rows = [(channel, snapshot.open.get(channel, OpenRoutes())) for channel in channels]
+    print_table(
+        "Open routes",
+        ["channel", "state", "due", "oldest due", "in flight"],
+        [[name, snapshot.gate(name).state, r.due, r.oldest_due, r.in_flight] for name, r in rows],
+    )
+    for channel in channels:
+        said = closed(snapshot.gate(channel), snapshot.at)
+        if said is not None:
+            print(said)
+
+
+def _print_processes(processes: list[ProcessSeen]) -> None:
+    print_table(
+        f"Processes: {roles(processes)}",
+        ["role", "host", "pid", "version", "started", "seen"],
+        [
+            [
+                seen.process.role,
+                seen.process.host,
+                str(seen.process.pid),
+                seen.process.version,
+                seen.process.started_at,
+                f"{coarse(seen.silent)} ago" + (", silent" if seen.silent > SILENT else ""),
+            ]
+            for seen in processes
+        ],
+        folding="host",
+    )
+
+
+def _right(column: list[str]) -> list[str]:
+    # A table puts numbers to the right, and an estimate is a text.
+    width = max(map(len, column), default=0)
+    return [text.rjust(width) for text in column]
+
+
+def _take(settings: Settings, *, exact: bool) -> _Snapshot:
     with closing(open_patient_database(settings, "cli")) as database, open_client(settings, "cli") as client:
+        opened = open_routes(database)
         return _Snapshot(
-            overview.count_routes(database),
-            overview.due_routes(database),
+            mark(database).at,
+            _counts(database, opened, exact=exact),
+            opened,
+            read_gates(database),
             overview.count_malformed(database),
             group_state(client, settings.intents_stream, settings.intents_group),
             queue_states(client, list(settings.channels)),
+            ProcessRegister(client).seen(),
         )
+
+
+def _counts(
+    database: Database, opened: Mapping[str, OpenRoutes], *, exact: bool
+) -> Mapping[tuple[str, RouteStatus], Count]:
+    if exact:
+        return {key: Count(count) for key, count in overview.count_routes(database).items()}
+    found = final_routes(database)
+    for channel, routes in opened.items():
+        found[channel, RouteStatus.PENDING] = Count(routes.pending)
+        found[channel, RouteStatus.FAILED] = Count(routes.failed)
+    return found

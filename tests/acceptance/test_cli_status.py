@@ -17,8 +17,18 @@ NOTHING = {
     "published": 0,
     "dead_letter": 0,
     "skipped": 0,
+    "expired": 0,
+    "estimated": [],
     "due": 0,
     "oldest_due_seconds": None,
+    "in_flight": 0,
+    "state": "open",
+    "paused_at": None,
+    "paused_by": None,
+    "pause_reason": None,
+    "parked_at": None,
+    "park_reason": None,
+    "probe_at": None,
     "queued": 0,
     "delayed": 0,
     "dead_messages": 0,
@@ -65,6 +75,7 @@ def test_the_status_of_an_empty_system_is_all_zeros(publisher: Publisher) -> Non
     assert status(publisher) == {
         "channels": {"email": NOTHING, "push": NOTHING},
         "intents": {"lag": 0, "pending": 0, "consumers": 0, "malformed": 0},
+        "processes": [],
     }
 
 

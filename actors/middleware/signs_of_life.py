@@ -1,0 +1,23 @@
+"""Worker processes say that they live (see `actors.presence`)."""
+
+import dramatiq
+
+from actors.context import context
+from actors.presence import Presence
+
+
+class SignsOfLife(dramatiq.Middleware):
+    """Signs of life from the worker's boot to its shutdown."""
+
+    def __init__(self) -> None:
+        self._presence: Presence | None = None
+
+    def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        """Begins, in the process that works: the master only waits."""
+        self._presence = Presence(context().redis, "worker")
+        self._presence.start()
+
+    def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        """Says that this process is done."""
+        if self._presence is not None:
+            self._presence.stop()

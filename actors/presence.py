@@ -1,0 +1,79 @@
+"""This process's signs of life, every few seconds, for `publisher status`. Best effort: work never waits for one."""
+
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+
+import redis
+import structlog
+
+from publisher.domain.errors import PublisherError
+from publisher.streams.processes import Process, ProcessRegister
+
+_log = structlog.get_logger()
+INTERVAL = timedelta(seconds=5)
+# How long a process that stops waits until Redis has heard of it.
+_FAREWELL = timedelta(seconds=1)
+
+
+class Presence:
+    """A thread that says at intervals that this process lives, until it is told to stop."""
+
+    def __init__(self, client: redis.Redis, role: str, interval: timedelta = INTERVAL) -> None:
+        """role: worker, clock or intake."""
+        self._register = ProcessRegister(client)
+        self._interval = interval
+        self._done = threading.Event()
+        self.process = Process(
+            id=secrets.token_hex(8),
+            role=role,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started_at=datetime.now(UTC),
+            version=version("notification-publisher"),
+        )
+        # A daemon: where it hangs in a call to Redis, the process ends without it.
+        self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
+
+    def start(self) -> None:
+        """Gives the first sign, and goes on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Says that the process stops. Waits a second at most."""
+        self._done.set()
+        self._thread.join(_FAREWELL.total_seconds())
+
+    def _run(self) -> None:
+        swept = False
+        while True:
+            try:
+                self._register.sign(self.process)
+                if not swept:
+                    # Once is enough: whoever was killed leaves a line, and whoever starts in its place clears up.
+                    self._register.sweep()
+                    swept = True
+            except PublisherError as error:
+                _log.debug("a sign of life was not given", error=str(error))
+            if self._done.wait(self._interval.total_seconds()):
+                break
+        try:
+            self._register.remove(self.process.id)
+        except PublisherError as error:
+            _log.debug("the end of this process was not told", error=str(error))
+
+
+@contextmanager
+def present(client: redis.Redis, role: str) -> Iterator[None]:
+    """Signs of life during the block."""
+    presence = Presence(client, role)
+    presence.start()
+    try:
+        yield
+    finally:
+        presence.stop()

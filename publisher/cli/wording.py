@@ -1,0 +1,51 @@
+"""Figures, spans and gates in few words, for tables that must stay narrow."""
+
+from datetime import datetime, timedelta
+
+from publisher.cli.output import duration, one_line
+from publisher.domain.gate import Gate, GateState
+from storage.counts import Count
+
+_UNITS = ((1_000_000_000, "G"), (1_000_000, "M"))
+
+
+def figure(number: int) -> str:
+    """A number in few characters: `99,999`, `123k`, `10.0M`."""
+    for size, unit in _UNITS:
+        if number >= size:
+            return f"{number / size:.1f}{unit}"
+    return f"{number:,}" if number < 100_000 else f"{number // 1000}k"
+
+
+def counted(found: Count) -> str:
+    """A count: whole if it is exact, `~10.0M` if it is an estimate."""
+    return f"~{figure(found.value)}" if found.estimated else f"{found.value:,}"
+
+
+def rate(count: int, span: timedelta) -> str:
+    """So many in this span, a second: `0`, `0.4`, `1,234`."""
+    a_second = count / span.total_seconds()
+    if 0 < a_second < 0.1:
+        return "<0.1"
+    return f"{a_second:.1f}" if 0 < a_second < 10 else figure(round(a_second))
+
+
+def coarse(span: timedelta) -> str:
+    """A span in whole seconds or more, `3s`, `12m 3s`; what clocks that differ make negative is `0s`."""
+    seconds = max(0, int(span.total_seconds()))
+    return f"{seconds}s" if seconds < 10 else duration(timedelta(seconds=seconds))
+
+
+def closed(gate: Gate, now: datetime) -> str | None:
+    """Why a channel is not published, since when, and what comes next; None of one that is open. now: the database's.
+
+    One printable line.
+    """
+    if gate.state is GateState.PAUSED and gate.paused_at is not None:
+        state = f"paused by {gate.paused_by} for {coarse(now - gate.paused_at)}: {gate.pause_reason}"
+    elif gate.parked_at is not None and gate.probe_at is not None:
+        probe = "now" if gate.probe_at <= now else f"in {coarse(gate.probe_at - now)}"
+        state = f"parked for {coarse(now - gate.parked_at)}, next probe {probe}: {gate.park_reason}"
+    else:
+        return None
+    return one_line(f"{gate.channel} is {state}")

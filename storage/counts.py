@@ -1,0 +1,115 @@
+"""How many routes of each channel stand where, at a cost that does not grow with the final ones.
+
+Open routes and waiting dead letters are counted through their partial indexes. Final routes are counted one by one
+up to a bound, and estimated above it.
+
+Measured with 5,000,000 published routes on two cores: 0.05 s for 100,000 open routes, 0.03 s to count published ones
+up to the bound on three channels, and a millisecond for an estimate. Counting every route takes ten times as long, and
+reads the whole table.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import peewee
+
+from publisher.domain.notification import RouteStatus
+from storage.database import Database, fetch
+
+# So many are counted one by one.
+BOUND = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many there are; estimated: roughly."""
+
+    value: int = 0
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRoutes:
+    """The open routes of a channel. due: could be claimed now. oldest_due: how long the first of them has been due.
+    in_flight: under a lease."""
+
+    pending: int = 0
+    failed: int = 0
+    due: int = 0
+    oldest_due: timedelta | None = None
+    in_flight: int = 0
+
+
+# The partial index routes_due serves it: what is final costs nothing, what is open is read once.
+_OPEN = """
+SELECT channel,
+       count(*) FILTER (WHERE status = 'pending'),
+       count(*) FILTER (WHERE status = 'failed'),
+       count(*) FILTER (WHERE due AND NOT leased),
+       statement_timestamp() - min(next_attempt_at) FILTER (WHERE due AND NOT leased),
+       count(*) FILTER (WHERE leased)
+FROM (
+    SELECT channel, status, next_attempt_at, next_attempt_at <= statement_timestamp() AS due,
+           coalesce(lease_expires_at > statement_timestamp(), false) AS leased
+    FROM routes
+    WHERE status IN ('pending', 'failed')
+) AS open
+GROUP BY channel
+"""
+
+# From channel to channel along the index (PostgreSQL wiki, "Loose indexscan"), which also finds those that nobody
+# serves any more. Of each no more than the bound, in the order of the index: without one, a planner that expects many
+# would read the table from its beginning, and go through all of it where those few stand at the end.
+_FINAL = """
+WITH RECURSIVE names (channel) AS (
+    (SELECT channel FROM {table} WHERE {condition} ORDER BY channel LIMIT 1)
+    UNION ALL
+    SELECT (SELECT t.channel FROM {table} AS t WHERE {condition} AND t.channel > names.channel
+            ORDER BY t.channel LIMIT 1)
+    FROM names WHERE names.channel IS NOT NULL
+)
+SELECT names.channel, (
+    SELECT count(*) FROM (
+        SELECT FROM {table} WHERE channel = names.channel AND {condition} ORDER BY {order} LIMIT %(bound)s + 1
+    ) AS few
+)
+FROM names WHERE names.channel IS NOT NULL
+"""
+_FINALS = {
+    # By index routes_published.
+    RouteStatus.PUBLISHED: _FINAL.format(table="routes", condition="status = 'published'", order="published_at, id"),
+    # By index routes_unsent.
+    RouteStatus.SKIPPED: _FINAL.format(table="routes", condition="status = 'skipped'", order="id"),
+    RouteStatus.EXPIRED: _FINAL.format(table="routes", condition="status = 'expired'", order="id"),
+    # By index dead_letters_waiting: a route is a dead letter for as long as its dead letter waits.
+    RouteStatus.DEAD_LETTER: _FINAL.format(table="dead_letters", condition="requeued_at IS NULL", order="id"),
+}
+
+# The planner's own arithmetic: its statistics (routes_standing: of channel and status together), times what the table
+# holds now. It plans, and runs nothing.
+_EXPECTED = "EXPLAIN (FORMAT JSON) SELECT FROM routes WHERE channel = %s AND status = %s"
+
+
+def open_routes(database: Database) -> dict[str, OpenRoutes]:
+    """The open routes of each channel that has any, all counted."""
+    return {channel: OpenRoutes(*counts) for channel, *counts in database.rows(_OPEN)}
+
+
+def final_routes(database: Database, *, bound: int = BOUND) -> dict[tuple[str, RouteStatus], Count]:
+    """How many final routes there are by channel and status; a pair of which there is none is missing.
+
+    Exact up to the bound. Above it the planner's estimate, and never less than the bound.
+    """
+    with database.unit() as connection:
+        return {
+            (channel, status): Count(count)
+            if count <= bound
+            else Count(max(_expected(connection, channel, status), bound), estimated=True)
+            for status, statement in _FINALS.items()
+            for channel, count in fetch(connection, statement, {"bound": bound})
+        }
+
+
+def _expected(connection: peewee.PostgresqlDatabase, channel: str, status: RouteStatus) -> int:
+    ((plan,),) = fetch(connection, _EXPECTED, [channel, status.value])
+    return int(plan[0]["Plan"]["Plan Rows"])
