@@ -302,5 +302,6 @@ def test_a_pause_outlasts_a_parking(database: Database, streams: OutboundStreams
 
     assert by.publish_due("email").published == 0
 
-    assert gates.read_gates(database)["email"].state is GateState.PAUSED
+    gate = gates.read_gates(database)["email"]
+    assert (gate.state, gate.probes) == (GateState.PAUSED, 0)
     assert commands(broken) == {}
