@@ -9,6 +9,7 @@ import redis
 
 from actors.progress import Progress
 from publisher.domain.channel import Channel
+from publisher.domain.retention import Retention
 from publisher.publishing import Publisher
 from publisher.streams.outbound import OutboundStreams
 from publisher.telemetry import Telemetry
@@ -31,6 +32,9 @@ class Context:
     scan_interval: timedelta
     retry_horizon: timedelta
     audit_window: timedelta
+    retention: Retention
+    intents_stream: str
+    intents_group: str
     stopping: threading.Event = field(default_factory=threading.Event)
     progress: Progress = field(default_factory=Progress)
 

@@ -119,6 +119,9 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
         scan_interval=settings.scan_interval,
         retry_horizon=settings.retry_horizon,
         audit_window=settings.effective_audit_window,
+        retention=settings.keeping,
+        intents_stream=settings.intents_stream,
+        intents_group=settings.intents_group,
         stopping=stopping,
         progress=progress,
     )
@@ -168,9 +171,10 @@ def _declare_actors(broker: WakingBroker, settings: Settings) -> None:
     # Imported once the broker is set: an actor binds to the broker of its import, without one to one on localhost.
     from actors.maintenance import audit_published
     from actors.middleware.self_scan import SelfScan
+    from actors.retention import prune_notifications, prune_records, trim_intents
     from actors.routes import publish_routes, scan_due_routes
 
-    for actor in (scan_due_routes, publish_routes, audit_published):
+    for actor in (scan_due_routes, publish_routes, audit_published, prune_notifications, prune_records, trim_intents):
         actor.broker = broker
         broker.declare_actor(actor)
     broker.add_middleware(SelfScan())

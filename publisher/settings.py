@@ -14,6 +14,7 @@ from publisher.domain.backoff import Backoff
 from publisher.domain.channel import Channel
 from publisher.domain.errors import SettingsError
 from publisher.domain.gate import Probing
+from publisher.domain.retention import Retention, kept_for
 
 PREFIX = "PUBLISHER_"
 _URLS = {"DATABASE_URL": ("postgres", "postgresql"), "REDIS_URL": ("redis", "rediss", "unix")}
@@ -113,6 +114,9 @@ class Settings(BaseModel):
     batch_size: Annotated[int, Field(ge=1, le=1000)] = 500
     intents_stream: Name = "notification:intents"
     intents_group: Name = "notification-publisher"
+    intents_retention: SecondsOrZero = timedelta(hours=1)
+    retention: SecondsOrZero = timedelta(days=30)
+    key_retention: SecondsOrZero = timedelta(days=90)
     log_format: Literal["auto", "json", "console"] = "auto"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_addresses: Literal["masked", "full"] = "masked"
@@ -185,6 +189,11 @@ class Settings(BaseModel):
         """How far back the loss audit looks (R12a): a route may be recorded up to a lease after its append,
         and its witness must not have expired by then."""
         return min(self.audit_window, self.dedup_window - self.route_lease_ttl)
+
+    @property
+    def keeping(self) -> Retention:
+        """How long what is over and done is kept."""
+        return Retention(kept_for(self.retention), kept_for(self.key_retention), kept_for(self.intents_retention))
 
 
 class _ChannelSettings(BaseModel):
@@ -274,6 +283,13 @@ def _broken_rules(settings: Settings, wrong: set[str]) -> Iterator[str]:
             ("dedup_window", "audit_window"),
             settings.dedup_window > settings.audit_window,
             "PUBLISHER_DEDUP_WINDOW must be longer than PUBLISHER_AUDIT_WINDOW",
+        ),
+        (
+            # Within the window a new notification under a forgotten key would be taken for its command's repetition,
+            # and within the audit's, which is shorter, a lost command would go unseen.
+            ("retention", "dedup_window"),
+            not settings.retention or settings.retention > settings.dedup_window,
+            "PUBLISHER_RETENTION must be 0 or longer than PUBLISHER_DEDUP_WINDOW",
         ),
     ]
     return (message for fields, holds, message in rules if not holds and not wrong & set(fields))

@@ -72,8 +72,23 @@ ON CONFLICT (notification_id) DO NOTHING
 RETURNING notification_id::text
 """
 
+# What was pruned is still known by its key (R18). A statement of its own: the insertion may have waited for a pruning
+# at this moment, and its snapshot is older than the key that this left behind. Now every pruning is seen that the
+# insertion came after. What is taken back has no routes yet.
+_TAKE_BACK_PRUNED = """
+DELETE FROM notifications
+WHERE notification_id = ANY(ARRAY(
+    SELECT notification_id FROM pruned_notifications WHERE notification_id = ANY(%s::uuid[])
+))
+RETURNING notification_id::text
+"""
+
+# One statement, so that a notification that is pruned at this moment is seen here or there.
 _SELECT_FINGERPRINTS = """
-SELECT notification_id::text, request_fingerprint FROM notifications WHERE notification_id = ANY(%s::uuid[])
+SELECT notification_id::text, request_fingerprint FROM notifications WHERE notification_id = ANY(%(ids)s::uuid[])
+UNION ALL
+SELECT notification_id::text, request_fingerprint FROM pruned_notifications
+WHERE notification_id = ANY(%(ids)s::uuid[])
 """
 
 # Due at once, by the database's clock (R5); a skipped route is never due (R3).
@@ -104,7 +119,8 @@ def accept(
     """Records a batch of entries, all or none, in one transaction (R20, R21).
 
     A new intent becomes a notification with its routes. The same content again changes nothing; other content
-    under a known key is recorded as malformed, `idempotency_conflict` (R18). May be repeated after any error:
+    under a known key is recorded as malformed, `idempotency_conflict` (R18). A pruned notification's key is known for
+    as long as it is kept in pruned_notifications. May be repeated after any error:
     what was committed is then found as duplicates. Raises DatabaseUnavailable or DatabaseRefused.
     """
     with database.unit() as connection, connection.atomic():
@@ -143,7 +159,9 @@ def _insert_notifications(
         )
         for key, i in incoming
     ]
-    return {row[0] for row in fetch(connection, _INSERT_NOTIFICATIONS, _columns(rows))}
+    inserted = {row[0] for row in fetch(connection, _INSERT_NOTIFICATIONS, _columns(rows))}
+    pruned = fetch(connection, _TAKE_BACK_PRUNED, [list(inserted)]) if inserted else ()
+    return inserted - {row[0] for row in pruned}
 
 
 def _compared(
@@ -152,7 +170,7 @@ def _compared(
     if not known:
         return [], []
     ids = list({i.intent.notification_id for i in known})
-    stored: dict[str, str] = dict(fetch(connection, _SELECT_FINGERPRINTS, [ids]))
+    stored: dict[str, str] = dict(fetch(connection, _SELECT_FINGERPRINTS, {"ids": ids}))
     if len(stored) < len(ids):
         raise DatabaseUnavailable("a notification vanished while its repetition was read; reading it again")
     duplicates, conflicts = [], []

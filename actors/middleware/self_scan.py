@@ -8,6 +8,7 @@ import structlog
 from actors import scan_runs
 from actors.context import context
 from actors.maintenance import send_audit
+from actors.retention import send_retention
 from actors.routes import as_hint, drain
 from publisher.domain.errors import PublisherError
 
@@ -35,8 +36,9 @@ class SelfScan(dramatiq.Middleware):
         try:
             if scan_runs.claim_silence(channel):
                 _log.info("no scan for three intervals: scanning by itself", channel=channel)
-                # The clock's other job: without it a loss would go unseen (R12a).
+                # The clock's other jobs: without it a loss would go unseen (R12a), and nothing be pruned.
                 as_hint(send_audit, channel)
+                as_hint(send_retention, channel)
                 drain(channel)
         except PublisherError as error:
             _log.warning("a scan failed and will be repeated", channel=channel, error=str(error))

@@ -68,9 +68,27 @@ def test_migrations_and_models_make_the_same_tables(open_empty: Callable[[], Dat
 
 def test_routes_leave_room_on_their_pages(database: Database) -> None:
     """A route's next version stays on its page: the table is filled to 60 percent."""
-    assert rows(database, "SELECT reloptions FROM pg_class WHERE relname = 'routes'") == [
-        {"reloptions": ["fillfactor=60"]}
-    ]
+    [routes] = rows(database, "SELECT reloptions FROM pg_class WHERE relname = 'routes'")
+
+    assert routes["reloptions"][0] == "fillfactor=60"
+
+
+@pytest.mark.parametrize(
+    ("table", "size", "dead"),
+    [("routes", 10_000_000, 105_000), ("routes", 1_000, 5_010), ("notifications", 10_000_000, 201_000)],
+)
+def test_a_large_queue_is_vacuumed_in_time(table: str, size: int, dead: int, database: Database) -> None:
+    """A vacuum begins after a small share of the rows is dead, not after PostgreSQL's fifth (retention)."""
+    [options] = rows(
+        database,
+        "SELECT jsonb_object_agg(option_name, option_value) AS set FROM pg_class, pg_options_to_table(reloptions)"
+        " WHERE relname = %s",
+        table,
+    )
+    threshold = float(options["set"]["autovacuum_vacuum_threshold"])
+    share = float(options["set"]["autovacuum_vacuum_scale_factor"])
+
+    assert threshold + share * size == dead
 
 
 def test_migrate_names_what_it_applied(open_empty: Callable[[], Database]) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from publisher.domain.backoff import Backoff
 from publisher.domain.errors import SettingsError
+from publisher.domain.retention import Retention
 from publisher.settings import Settings, Timeouts
 
 URLS = {"DATABASE_URL": "postgresql://publisher:hunter2@db:5432/publisher", "REDIS_URL": "redis://redis:6379/0"}
@@ -27,6 +28,9 @@ DEFAULTS: list[tuple[str, str, Any]] = [
     ("PUBLISHER_BATCH_SIZE", "batch_size", 500),
     ("PUBLISHER_INTENTS_STREAM", "intents_stream", "notification:intents"),
     ("PUBLISHER_INTENTS_GROUP", "intents_group", "notification-publisher"),
+    ("PUBLISHER_INTENTS_RETENTION", "intents_retention", timedelta(hours=1)),
+    ("PUBLISHER_RETENTION", "retention", timedelta(days=30)),
+    ("PUBLISHER_KEY_RETENTION", "key_retention", timedelta(days=90)),
     ("PUBLISHER_LOG_FORMAT", "log_format", "auto"),
     ("PUBLISHER_LOG_LEVEL", "log_level", "INFO"),
     ("PUBLISHER_LOG_ADDRESSES", "log_addresses", "masked"),
@@ -35,7 +39,7 @@ DEFAULTS: list[tuple[str, str, Any]] = [
     ("PUBLISHER_REDIS_CA_FILE", "redis_ca_file", ""),
 ]
 ABOVE_ZERO = ["ROUTE_LEASE_TTL", "ROUTE_BACKOFF_MIN", "ROUTE_BACKOFF_MAX", "DEDUP_WINDOW", "SCAN_INTERVAL"]
-ZERO_OR_ABOVE = ["RETRY_HORIZON", "AUDIT_WINDOW"]
+ZERO_OR_ABOVE = ["RETENTION", "KEY_RETENTION", "INTENTS_RETENTION", "RETRY_HORIZON", "AUDIT_WINDOW"]
 NO_SECONDS = ["", " ", "5s", "0x10", "1,5", "NaN", "sNaN", "Infinity", "-inf", "1e999999999", "31622401"]
 
 
@@ -68,7 +72,7 @@ def test_a_variable_that_is_not_set_has_its_default(variable: str, field: str, d
         ("ROUTE_LEASE_TTL", "0.1", "route_lease_ttl", timedelta(milliseconds=100)),
         ("RETRY_HORIZON", "0", "retry_horizon", timedelta(0)),
         ("AUDIT_WINDOW", "0", "audit_window", timedelta(0)),
-        ("DEDUP_WINDOW", "31622400", "dedup_window", timedelta(days=366)),
+        ("RETENTION", "31622400", "retention", timedelta(days=366)),
         ("ROUTE_BACKOFF_JITTER", "true", "route_backoff_jitter", True),
         ("ROUTE_BACKOFF_JITTER", "1", "route_backoff_jitter", True),
         ("ROUTE_BACKOFF_JITTER", "off", "route_backoff_jitter", False),
@@ -158,6 +162,8 @@ def test_every_problem_is_told_at_once() -> None:
         ({"SCAN_INTERVAL": "3570"}, "longer than PUBLISHER_ROUTE_LEASE_TTL + PUBLISHER_SCAN_INTERVAL"),
         ({"AUDIT_WINDOW": "3600"}, "DEDUP_WINDOW must be longer than PUBLISHER_AUDIT_WINDOW"),
         ({"DEDUP_WINDOW": "600"}, "DEDUP_WINDOW must be longer than PUBLISHER_AUDIT_WINDOW"),
+        ({"RETENTION": "3600"}, "RETENTION must be 0 or longer than PUBLISHER_DEDUP_WINDOW"),
+        ({"DEDUP_WINDOW": "2592000"}, "RETENTION must be 0 or longer than PUBLISHER_DEDUP_WINDOW"),
     ],
 )
 def test_variables_must_fit_each_other(variables: dict[str, str], rule: str) -> None:
@@ -171,6 +177,8 @@ def test_variables_must_fit_each_other(variables: dict[str, str], rule: str) -> 
         {"ROUTE_BACKOFF_MIN": "10", "ROUTE_BACKOFF_MAX": "10"},
         {"DEDUP_WINDOW": "35.001", "AUDIT_WINDOW": "0"},
         {"AUDIT_WINDOW": "3599.999"},
+        {"RETENTION": "3600.001"},
+        {"RETENTION": "0"},
     ],
 )
 def test_variables_may_just_fit(variables: dict[str, str]) -> None:
@@ -195,6 +203,12 @@ def test_a_rule_between_variables_is_silent_while_one_of_them_is_wrong(wrong: st
 
     assert message.count("must be") == 1
     assert "longer than" not in message
+
+
+def test_zero_keeps_for_ever() -> None:
+    """A retention of 0 is none: nothing is ever pruned or trimmed (retention)."""
+    assert read(RETENTION="0", KEY_RETENTION="0", INTENTS_RETENTION="0").keeping == Retention(None, None, None)
+    assert read().keeping == Retention(timedelta(days=30), timedelta(days=90), timedelta(hours=1))
 
 
 def test_unknown_variables_are_collected() -> None:

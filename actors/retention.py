@@ -1,0 +1,122 @@
+"""Retention by message: pruning what is over and done, and trimming the intents stream."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import dramatiq
+import structlog
+
+from actors.context import Context, context
+from actors.routes import ChannelActor, as_hint
+from publisher.streams.connection import translated
+from publisher.streams.trimming import trim_acknowledged
+from storage import retention
+from storage.database import Database
+from storage.retention import AcceptedPlace
+
+_log = structlog.get_logger()
+# How often the clock asks for it. A walk begins at most twice as often, whoever asks.
+INTERVAL = timedelta(minutes=5)
+# Of one message: a few seconds of work, then scans and publishing have their turn.
+_BATCHES = 20
+
+Prune = Callable[[Database, timedelta], int]
+
+
+# Any channel's workers do it: the first to begin, for all. So it is done as long as any channel has workers.
+@dramatiq.actor(actor_class=ChannelActor, queue_name="email")
+def prune_notifications(channel: str, after: tuple[str, str] | None = None) -> None:
+    """Prunes notifications batch by batch, and sends itself again while there are more.
+
+    after: where the message before has ended: the instant and id of an `AcceptedPlace`.
+    """
+    service = context()
+    kept = service.retention.records
+    if kept is None or not _may_walk("notifications", begins=after is None):
+        return
+    place = AcceptedPlace(datetime.fromisoformat(after[0]), after[1]) if after else None
+    notifications = routes = 0
+    for _ in range(_BATCHES):
+        if service.stopping.is_set():
+            break
+        pruned = retention.prune_notifications(service.database, kept, after=place)
+        service.progress.beat()
+        notifications, routes, place = notifications + pruned.notifications, routes + pruned.routes, pruned.last
+        if place is None:
+            break
+    if notifications:
+        _log.info("notifications were pruned", notifications=notifications, routes=routes)
+    if place is not None:
+        as_hint(_send, prune_notifications, channel, (place.accepted_at.isoformat(), place.notification_id))
+
+
+@dramatiq.actor(actor_class=ChannelActor, queue_name="email")
+def prune_records(channel: str) -> None:  # noqa: ARG001 - it says whose workers do it
+    """Prunes malformed intents, operators' actions and the keys of pruned notifications, a bounded number of each.
+
+    What is left waits for the next time.
+    """
+    service = context()
+    if not _may_walk("records", begins=True):
+        return
+    _prune(service, "malformed intents were pruned", retention.prune_malformed, service.retention.records)
+    _prune(service, "operators' actions were pruned", retention.prune_actions, service.retention.records)
+    _prune(service, "idempotency keys were pruned", retention.prune_keys, service.retention.keys)
+
+
+@dramatiq.actor(actor_class=ChannelActor, queue_name="email")
+def trim_intents(channel: str) -> None:  # noqa: ARG001 - it says whose workers do it
+    """Trims the intents stream up to what every consumer group has acknowledged, a bounded number of entries."""
+    service = context()
+    keep = service.retention.intents
+    if keep is None or not _may_walk("intents", begins=True):
+        return
+    count = 0
+    for _ in range(_BATCHES):
+        if service.stopping.is_set():
+            break
+        with translated():
+            removed = trim_acknowledged(service.redis, service.intents_stream, service.intents_group, keep)
+        service.progress.beat()
+        count += removed
+        if not removed:
+            break
+    if count:
+        _log.info("acknowledged intents were trimmed", stream=service.intents_stream, entries=count)
+
+
+def send_retention(channel: str) -> None:
+    """Enqueues the pruning and the trimming. Messages that wait too long are dropped. Raises as `send_scan`."""
+    for actor in (prune_notifications, prune_records, trim_intents):
+        _send(actor, channel)
+
+
+def _send(actor: dramatiq.Actor[..., None], *args: object) -> None:
+    with translated():
+        actor.send_with_options(args=args, max_age=round(INTERVAL.total_seconds() * 1000))
+
+
+def _prune(service: Context, said: str, prune: Prune, kept: timedelta | None) -> None:
+    if kept is None:
+        return
+    count = 0
+    for _ in range(_BATCHES):
+        if service.stopping.is_set():
+            break
+        pruned = prune(service.database, kept)
+        service.progress.beat()
+        count += pruned
+        if not pruned:
+            break
+    if count:
+        _log.info(said, count=count)
+
+
+def _may_walk(what: str, *, begins: bool) -> bool:
+    """True, for one caller, if no one has been at this for half an interval; going on is always allowed.
+
+    A hint: with it lost there are two walks at once, which share the work.
+    """
+    half = round(INTERVAL.total_seconds() * 500)
+    with translated():
+        return bool(context().redis.set(f"publisher:retention:{what}", 1, px=half, nx=begins))

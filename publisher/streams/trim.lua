@@ -1,0 +1,52 @@
+-- Trims entries that every group has acknowledged, in one step.
+--
+-- KEYS[1]  the stream.
+-- ARGV     the service's own group, milliseconds to keep by the server's clock, the most entries to remove.
+-- Returns  the number removed.
+--
+-- Below a group's first pending entry, and below its last delivered one, everything is acknowledged. A group that
+-- never read wants the whole stream; without the service's own, nobody has taken the intents in yet.
+--
+-- Only whole nodes of the stream are removed ("~"): cheap, and a node's worth of old entries may stay.
+local own, keep, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+
+-- Ids have 64 bits a part, more than a Lua number holds: compared as decimal numbers without leading zeros.
+local function less(a, b)
+    if #a ~= #b then
+        return #a < #b
+    end
+    return a < b
+end
+local function before(a, b)
+    local a_time, a_place = a:match('^(%d+)-(%d+)$')
+    local b_time, b_place = b:match('^(%d+)-(%d+)$')
+    if a_time ~= b_time then
+        return less(a_time, b_time)
+    end
+    return less(a_place, b_place)
+end
+
+if redis.call('EXISTS', KEYS[1]) == 0 then
+    return 0
+end
+local time = redis.call('TIME')
+local floor = string.format('%.0f-0', math.max(0, time[1] * 1000 + math.floor(time[2] / 1000) - keep))
+local found = false
+for _, flat in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+    local group = {}
+    for i = 1, #flat, 2 do
+        group[flat[i]] = flat[i + 1]
+    end
+    found = found or group.name == own
+    local done = group['last-delivered-id']
+    if group.pending > 0 then
+        done = redis.call('XPENDING', KEYS[1], group.name, '-', '+', 1)[1][1]
+    end
+    if before(done, floor) then
+        floor = done
+    end
+end
+if not found then
+    return 0
+end
+return redis.call('XTRIM', KEYS[1], 'MINID', '~', floor, 'LIMIT', limit)

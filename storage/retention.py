@@ -1,0 +1,201 @@
+"""Pruning: what is over and done goes after its time, in small batches, each a transaction of its own.
+
+Nothing here waits for a lock, so nothing deadlocks: a row that someone else holds at this moment is left for the
+next time. Any number of prunings may run at once.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from storage.database import Database
+
+# Rows of routes that one statement reads and deletes: a tenth of a second's work.
+ROUTES = 2_000
+# Small rows, nothing hangs on them.
+ROWS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedPlace:
+    """A place in the order in which notifications were accepted."""
+
+    accepted_at: datetime
+    notification_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What one statement did. seen: notifications old enough that it looked at. last: where the next one begins;
+    None at the end."""
+
+    notifications: int
+    routes: int
+    seen: int
+    last: AcceptedPlace | None
+
+
+# A notification goes when it was accepted longer ago than it is kept, all of its routes are final, and none was
+# changed for as long. Its key stays behind (R18): in the same statement, so that at no instant neither is there.
+#
+# seen      a walk along notifications_accepted by keyset, ended by the routes that it has read: a notification may
+#           have thousands. LATERAL with a LIMIT can only be run as a nested loop, whatever the planner believes; the
+#           walk keeps the index's order and stops at its limit.
+# page      without the last one, whose routes may have been cut off, unless it is alone.
+# mine      locked, so that two prunings never share the routes of one. What is not over was not locked: no row is
+#           written to that stays.
+# ended     the routes under lock, looked at anew: a requeue, a republishing or the loss audit may have taken one
+#           back since the statement began, and holds it or has changed it. A notification gets no new routes.
+# letters   locked before they are deleted: a requeue locks the dead letter first and its route then, and the two
+#           would wait for each other.
+# whole     those of which every route and every dead letter is under lock. The rest waits for the next walk.
+# = ANY(ARRAY(…))  gives the planner keys to look up.
+# kept      meets a row only after an older release, which knows of no pruned keys, accepted a repetition (R15).
+#
+# route_failures go with their routes, by their foreign key.
+_NOTIFICATIONS = """
+WITH seen AS MATERIALIZED (
+    SELECT n.notification_id, n.accepted_at,
+           coalesce(r.status NOT IN ('pending', 'failed') AND r.updated_at < statement_timestamp() - %(kept)s, true)
+               AS over
+    FROM (
+        SELECT notification_id, accepted_at FROM notifications
+        WHERE accepted_at < statement_timestamp() - %(kept)s
+          AND (accepted_at, notification_id) > (%(after_at)s::timestamptz, %(after_id)s::uuid)
+        ORDER BY accepted_at, notification_id
+        LIMIT %(limit)s
+    ) AS n
+    LEFT JOIN LATERAL (
+        SELECT status, updated_at FROM routes WHERE routes.notification_id = n.notification_id LIMIT %(limit)s
+    ) AS r ON true
+    ORDER BY n.accepted_at, n.notification_id
+    LIMIT %(limit)s
+), page AS MATERIALIZED (
+    SELECT notification_id, accepted_at, bool_and(over) AS over
+    FROM seen
+    GROUP BY accepted_at, notification_id
+    ORDER BY accepted_at, notification_id
+    LIMIT (SELECT greatest(1, count(DISTINCT notification_id) - (count(*) = %(limit)s)::int) FROM seen)
+), mine AS MATERIALIZED (
+    SELECT notification_id FROM notifications
+    WHERE notification_id = ANY(ARRAY(SELECT notification_id FROM page WHERE over))
+    FOR UPDATE SKIP LOCKED
+), ended AS MATERIALIZED (
+    SELECT id, notification_id FROM routes
+    WHERE notification_id = ANY(ARRAY(SELECT notification_id FROM mine))
+      AND status NOT IN ('pending', 'failed') AND updated_at < statement_timestamp() - %(kept)s
+    FOR UPDATE SKIP LOCKED
+), letters AS MATERIALIZED (
+    SELECT id, notification_id FROM dead_letters
+    WHERE notification_id = ANY(ARRAY(SELECT notification_id FROM mine))
+    FOR UPDATE SKIP LOCKED
+), held AS (
+    SELECT notification_id, count(*) AS rows
+    FROM (SELECT notification_id FROM ended UNION ALL SELECT notification_id FROM letters) AS locked
+    GROUP BY notification_id
+), whole AS MATERIALIZED (
+    SELECT notification_id FROM mine LEFT JOIN held USING (notification_id)
+    WHERE coalesce(held.rows, 0)
+          = (SELECT count(*) FROM routes WHERE routes.notification_id = mine.notification_id)
+            + (SELECT count(*) FROM dead_letters WHERE dead_letters.notification_id = mine.notification_id)
+), gone_routes AS (
+    DELETE FROM routes WHERE id = ANY(ARRAY(SELECT id FROM ended JOIN whole USING (notification_id)))
+    RETURNING id
+), gone_letters AS (
+    DELETE FROM dead_letters WHERE id = ANY(ARRAY(SELECT id FROM letters JOIN whole USING (notification_id)))
+), gone AS (
+    DELETE FROM notifications WHERE notification_id = ANY(ARRAY(SELECT notification_id FROM whole))
+    RETURNING notification_id, request_fingerprint
+), kept AS (
+    INSERT INTO pruned_notifications (notification_id, request_fingerprint, pruned_at)
+    SELECT notification_id, request_fingerprint, date_trunc('milliseconds', statement_timestamp())
+    FROM gone
+    ORDER BY notification_id
+    ON CONFLICT (notification_id) DO UPDATE
+    SET request_fingerprint = excluded.request_fingerprint, pruned_at = excluded.pruned_at
+)
+SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM gone_routes), (SELECT count(*) FROM page),
+       accepted_at, notification_id::text, (SELECT count(*) FROM seen)
+FROM page
+ORDER BY accepted_at DESC, notification_id DESC
+LIMIT 1
+"""
+
+_OLD_NOTIFICATIONS = "SELECT count(*) FROM notifications WHERE accepted_at < statement_timestamp() - %s"
+
+# Entries are recorded in the order of their keys, as near as matters: only the first are looked at, and a table of
+# nothing but young ones costs no more than a small one.
+_MALFORMED = """
+DELETE FROM malformed_intents
+WHERE id = ANY(ARRAY(
+    SELECT id FROM (SELECT id, recorded_at FROM malformed_intents ORDER BY id LIMIT %(limit)s) AS first
+    WHERE recorded_at < statement_timestamp() - %(kept)s
+))
+RETURNING 1
+"""
+
+# A few rows a day: read whole. One that is running has not told its end yet, and stays.
+_ACTIONS = """
+DELETE FROM operator_actions
+WHERE id = ANY(ARRAY(
+    SELECT id FROM operator_actions
+    WHERE ended_at < statement_timestamp() - %(kept)s
+    ORDER BY id LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+))
+RETURNING 1
+"""
+
+# By index pruned_notifications_pruned.
+_KEYS = """
+DELETE FROM pruned_notifications
+WHERE notification_id = ANY(ARRAY(
+    SELECT notification_id FROM pruned_notifications
+    WHERE pruned_at < statement_timestamp() - %(kept)s
+    ORDER BY pruned_at LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+))
+RETURNING 1
+"""
+
+_BEGINNING = {"after_at": "-infinity", "after_id": "00000000-0000-0000-0000-000000000000"}
+
+
+def prune_notifications(
+    database: Database, kept: timedelta, *, after: AcceptedPlace | None = None, limit: int = ROUTES
+) -> Pruned:
+    """Deletes notifications that are over for longer than `kept`, the oldest first, with all that hangs on them.
+
+    Looks at those accepted after this place, up to `limit` routes or one notification, and leaves each of their
+    keys in pruned_notifications. A notification goes with all of its routes, route_failures and dead_letters, or
+    not at all. Raises DatabaseUnavailable.
+    """
+    place = {"after_at": after.accepted_at, "after_id": after.notification_id} if after else _BEGINNING
+    rows = database.rows(_NOTIFICATIONS, {"kept": kept, "limit": limit, **place})
+    if not rows:
+        return Pruned(0, 0, 0, None)
+    notifications, routes, seen, accepted_at, notification_id, read = rows[0]
+    last = AcceptedPlace(accepted_at, notification_id) if read == limit else None
+    return Pruned(notifications, routes, seen, last)
+
+
+def count_old_notifications(database: Database, kept: timedelta) -> int:
+    """How many notifications were accepted longer ago than that; those that are not over are counted too."""
+    return int(database.rows(_OLD_NOTIFICATIONS, [kept])[0][0])
+
+
+def prune_malformed(database: Database, kept: timedelta, *, limit: int = ROWS) -> int:
+    """Deletes malformed intents that were recorded longer ago than that, the oldest first. Returns how many."""
+    return len(database.rows(_MALFORMED, {"kept": kept, "limit": limit}))
+
+
+def prune_actions(database: Database, kept: timedelta, *, limit: int = ROWS) -> int:
+    """Deletes operators' actions that ended longer ago than that. Returns how many."""
+    return len(database.rows(_ACTIONS, {"kept": kept, "limit": limit}))
+
+
+def prune_keys(database: Database, kept: timedelta, *, limit: int = ROWS) -> int:
+    """Deletes the idempotency keys of notifications pruned longer ago than that. Returns how many.
+
+    A repetition is accepted as a new intent from then on.
+    """
+    return len(database.rows(_KEYS, {"kept": kept, "limit": limit}))
