@@ -12,7 +12,10 @@ from storage.models import Notification, Route
 
 @dataclass(frozen=True, slots=True)
 class RouteRecord:
-    """A route as it stands, with its notification's type. id is the database's key and the place in a listing."""
+    """A route as it stands, with its notification's type. id is the database's key and the place in a listing.
+
+    replay: how often an operator had it published again.
+    """
 
     id: int
     notification_id: str
@@ -37,6 +40,7 @@ class RouteRecord:
     updated_at: datetime
     published_at: datetime | None
     dead_lettered_at: datetime | None
+    replay: int
 
 
 @dataclass(frozen=True, slots=True)

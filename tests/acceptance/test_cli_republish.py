@@ -79,6 +79,7 @@ def test_one_delivery_is_republished_by_its_id(published: Outside, publisher: Pu
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "1 matched, 1 republished (action 1)\n", "")
     assert pending(published) == ["push:user:1"]
+    assert json.loads(publisher("routes", "show", f"{notification}/push:user:1", "--json").stdout)["replay"] == 1
     again = publisher("routes", "republish", notification, "push:user:1", "--yes")
     assert again.returncode == 1
     assert f"{notification} has no published route" in again.stderr
