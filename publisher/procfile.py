@@ -1,6 +1,7 @@
 """Runs the processes of the Procfile on this machine, as a platform would (honcho)."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from typing import Any, TextIO
 
 from publisher.domain.errors import PublisherError
 
+# What a line means is the format's own rule; honcho, which runs them, is not installed everywhere.
+_LINE = re.compile(r"^([A-Za-z0-9_-]+):\s*(.+)$", re.MULTILINE)
 PROCESSES = ("worker", "clock", "intake")
 # Processes have 25 seconds to stop (R17); a platform kills at 30.
 _KILL_AFTER_SECONDS = 30
@@ -18,13 +21,10 @@ _KILL_AFTER_SECONDS = 30
 
 def procfile() -> dict[str, str]:
     """Process name -> command: the very file at the top of the project, packed into the wheel as well."""
-    from honcho.environ import parse_procfile
-
     package = Path(__file__).parent
     for path in (package.parent / "Procfile", package / "Procfile"):
         if path.is_file():
-            commands: dict[str, str] = parse_procfile(path.read_text()).processes
-            return commands
+            return dict(_LINE.findall(path.read_text()))
     raise PublisherError("there is no Procfile beside or in the package: install the project again")
 
 

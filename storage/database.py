@@ -24,6 +24,8 @@ from storage import deadline
 from storage.models import MODELS
 
 Row = tuple[Any, ...]
+# A process opens at most so many connections.
+POOL_SIZE = 16
 
 
 class Database:
@@ -40,7 +42,7 @@ class Database:
         application_name: str,
         connect_timeout: timedelta = timedelta(seconds=3),
         statement_timeout: timedelta | None = timedelta(seconds=7),
-        pool_size: int = 16,
+        pool_size: int = POOL_SIZE,
     ) -> None:
         """Opens no connection. statement_timeout None: statements may take as long as they need.
 

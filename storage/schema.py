@@ -28,3 +28,9 @@ def pending_migrations(database: Database) -> list[str]:
     """The names of the migrations that `migrate` would apply. Reads only."""
     with database.unit() as connection:
         return [m.name for m in Runner(connection, str(MIGRATIONS)).status() if m.applied is None]
+
+
+def foreign_migrations(database: Database) -> list[str]:
+    """The names of the migrations that are applied and that this release does not know. Reads only."""
+    with database.unit() as connection:
+        return [m.name for m in Runner(connection, str(MIGRATIONS)).status() if m.path is None]

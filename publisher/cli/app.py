@@ -8,7 +8,20 @@ from collections.abc import Sequence
 
 import typer
 
-from publisher.cli import actions, channels, dead_letters, demo, intake, intents, migrate, routes, scheduler, status, up
+from publisher.cli import (
+    actions,
+    channels,
+    dead_letters,
+    demo,
+    doctor,
+    intake,
+    intents,
+    migrate,
+    routes,
+    scheduler,
+    status,
+    up,
+)
 from publisher.cli.output import one_line
 from publisher.domain.errors import BadRequest, PublisherError, SettingsError
 
@@ -24,6 +37,7 @@ app.command("demo")(demo.demo)
 app.command("up")(up.up)
 app.command("migrate")(migrate.migrate)
 app.command("intake")(intake.intake)
+app.command("doctor", epilog="Example: publisher migrate && publisher doctor")(doctor.doctor)
 app.command("status")(status.status)
 app.add_typer(scheduler.app, name="scheduler")
 app.add_typer(intents.app, name="intents")

@@ -14,6 +14,7 @@ COMMANDS = [
     "demo",
     "up",
     "migrate",
+    "doctor",
     "intake",
     "status",
     "scheduler",

@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from honcho.environ import parse_procfile
 
 from publisher import procfile
 from publisher.domain.errors import PublisherError
-from tests.processes import Process, Processes
+from tests.processes import ROOT, Process, Processes
 
 # Runs these commands in the place of the Procfile's.
 RUN = """
@@ -32,6 +33,13 @@ def start(processes: Processes, folder: Path, *, worker: str = WAIT, clock: str 
 def test_the_procfile_names_every_process() -> None:
     """The Procfile has the release command and every process that `up` and `demo` run."""
     assert set(procfile.procfile()) == {"release", *procfile.PROCESSES}
+
+
+def test_the_procfile_is_read_as_honcho_reads_it() -> None:
+    """Where honcho is not installed, `publisher doctor` still counts the very processes that it would run."""
+    text = (ROOT / "Procfile").read_text()
+
+    assert procfile.procfile() == dict(parse_procfile(text).processes)
 
 
 @pytest.mark.parametrize("name", ["release", *procfile.PROCESSES])

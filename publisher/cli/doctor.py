@@ -1,0 +1,59 @@
+"""`publisher doctor`."""
+
+import sys
+from collections import Counter
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from publisher.bootstrap import configure_logs, load_settings
+from publisher.cli.output import JsonFlag, console, print_json, printable
+from publisher.doctor import Check, examine
+from publisher.domain.diagnosis.verdict import Verdict
+
+_STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red", Verdict.UNKNOWN: "cyan"}
+_VERDICT_WIDTH, _NAME_WIDTH = 7, 21
+
+
+def doctor(json: JsonFlag = False) -> None:
+    """Check settings, PostgreSQL and Redis, and say what to do about what is wrong.
+
+    Changes nothing, and ends by itself whatever the servers do. Exit code 1 if a check failed; warnings, and what
+    could not be seen, are none. So it fits a release phase, after 'publisher migrate'.
+    """
+    settings = load_settings()
+    configure_logs(settings)
+    out, verdicts = console(), Counter[Verdict]()
+    for check in examine(settings):
+        verdicts[check.diagnosis.verdict] += 1
+        if json:
+            _print_json(check)
+        else:
+            _print_line(out, check)
+        # Each as soon as it is known: some take their time.
+        sys.stdout.flush()
+    if not json:
+        counted = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in Verdict if verdicts[verdict])
+        print(f"\n{verdicts.total()} checks: {counted}")
+    if verdicts[Verdict.FAILED]:
+        raise typer.Exit(1)
+
+
+def _print_json(check: Check) -> None:
+    found = check.diagnosis
+    print_json({"name": check.name, "verdict": found.verdict, "finding": found.finding, "remedy": found.remedy})
+
+
+def _print_line(out: Console, check: Check) -> None:
+    found = check.diagnosis
+    line = Table.grid(padding=(0, 2))
+    line.add_column(width=_VERDICT_WIDTH)
+    line.add_column(width=_NAME_WIDTH)
+    line.add_column(overflow="fold")
+    said = Text(printable(found.finding))
+    if found.remedy:
+        said.append(f" → {printable(found.remedy)}", style="bold")
+    line.add_row(Text(found.verdict, style=_STYLES[found.verdict]), Text(check.name), said)
+    out.print(line)

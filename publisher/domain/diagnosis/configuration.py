@@ -1,0 +1,62 @@
+"""What the settings alone say: unknown variables, timeouts within the lease, windows that cover each other."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from publisher.domain.diagnosis.verdict import Diagnosis, failed, ok, together, warning
+from publisher.domain.diagnosis.wording import names, span
+
+
+def variables(unknown: Sequence[str]) -> Diagnosis:
+    """Variables that begin like ours and that nothing reads: a mistyped one leaves its default in force."""
+    if unknown:
+        return warning(f"ignored: {names(unknown)}", "correct the names, or take the variables away")
+    return ok("every PUBLISHER_ variable is known")
+
+
+def timeouts(*, connect: timedelta, statement: timedelta, redis: timedelta, lease_ttl: timedelta) -> Diagnosis:
+    """A whole attempt, with everything as slow as its timeout allows, ends before its lease does (spec section 4).
+
+    It waits for its claim, appends at most twice, and completes at most twice, each time connecting anew.
+    """
+    longest = statement + 2 * (redis + redis) + 2 * (connect + statement)
+    finding = f"an attempt takes at most {span(longest)}, its lease {span(lease_ttl)}"
+    if longest >= lease_ttl:
+        return failed(finding, "raise PUBLISHER_ROUTE_LEASE_TTL: others take over what is still being worked on")
+    return ok(finding)
+
+
+def windows(
+    *,
+    dedup: timedelta,
+    audit: timedelta,
+    lease_ttl: timedelta,
+    scan_interval: timedelta,
+    longest_backoff: timedelta,
+) -> Diagnosis:
+    """Redis remembers a delivery for longer than anyone may still try it (R12), and the loss audit looks (R12a).
+
+    longest_backoff: the longest wait before an attempt, of all channels. A command that was appended and not
+    recorded is tried again after it, and must be known then.
+    """
+    complaints = []
+    if dedup <= lease_ttl + scan_interval:
+        complaints.append(
+            failed(
+                f"a delivery is remembered for {span(dedup)}, a lease and a scan are {span(lease_ttl + scan_interval)}",
+                "raise PUBLISHER_DEDUP_WINDOW: an attempt after a lost lease would append a second command",
+            )
+        )
+    elif dedup <= longest_backoff + lease_ttl:
+        complaints.append(
+            warning(
+                f"a delivery is remembered for {span(dedup)}, a retry may come after {span(longest_backoff)}",
+                "raise PUBLISHER_DEDUP_WINDOW, or lower PUBLISHER_ROUTE_BACKOFF_MAX or the channel's own backoff:"
+                " such a retry may append a second command",
+            )
+        )
+    if audit <= timedelta(0):
+        complaints.append(
+            warning("there is no loss audit", "set PUBLISHER_AUDIT_WINDOW: what Redis loses would stay lost")
+        )
+    return together(complaints, f"deliveries are remembered for {span(dedup)}, losses looked for in {span(audit)}")

@@ -1,0 +1,75 @@
+"""Whether there are connections enough for the processes of the Procfile, also while a deploy overlaps another."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from publisher.domain.diagnosis.verdict import Diagnosis, failed, together, unknown, warning
+from publisher.domain.diagnosis.wording import names
+
+_WORKERS = "dramatiq"
+_INTAKE = "intake"
+# Dramatiq's own default.
+_THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """limit: how many this role may have open in this database. connected: how many are, by application."""
+
+    limit: int
+    connected: Mapping[str, int]
+
+
+def needed(commands: Mapping[str, str], *, cores: int, pool: int) -> int | None:
+    """How many connections one of each process opens at most; None where a command does not say.
+
+    commands: a Procfile's. cores: of the machine, which is how many processes Dramatiq starts unless told.
+    pool: how many a process opens at most. A worker process has one a thread and one for its own scans.
+    """
+    total = 0
+    for command in commands.values():
+        words = shlex.split(command)
+        if _WORKERS in words:
+            processes = _option(words, "--processes", "-p", cores)
+            threads = _option(words, "--threads", "-t", _THREADS)
+            if processes is None or threads is None:
+                return None
+            total += processes * min(threads + 1, pool)
+        elif _INTAKE in words:
+            total += 1
+    return total
+
+
+def budget(found: Connections, need: int | None) -> Diagnosis:
+    """What the processes may open fits into what the server gives them.
+
+    A deploy overlaps old and new processes (R15): both must find room.
+    """
+    connected = sum(found.connected.values())
+    by_application = sorted(found.connected.items(), key=lambda pair: (-pair[1], pair[0]))
+    now = names([f"{name or 'no name'} {count}" for name, count in by_application]) or "nobody"
+    if need is None:
+        return unknown(
+            f"the Procfile does not say how many are opened; {found.limit} may be; connected now: {now}",
+            "give the worker --processes and --threads as numbers",
+        )
+    finding = f"one of each process opens up to {need} of {found.limit}; connected now: {now}"
+    remedy = "lower --processes or --threads in the Procfile, or take a plan with more connections"
+    complaints = []
+    if need > found.limit:
+        complaints.append(failed(finding, remedy))
+    elif 2 * need > found.limit or connected + need > found.limit:
+        complaints.append(warning(f"{finding}; a deploy that overlaps another does not fit", remedy))
+    return together(complaints, finding)
+
+
+def _option(words: list[str], long: str, short: str, default: int) -> int | None:
+    """The number after the option, or in it; None if it is no number, a shell's variable perhaps."""
+    value = str(default)
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word in (long, short):
+            value = following
+        elif word.startswith(f"{long}="):
+            value = word.partition("=")[2]
+    return int(value) if value.isascii() and value.isdigit() else None

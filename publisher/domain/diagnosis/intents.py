@@ -1,0 +1,69 @@
+"""Whether the intents stream is read: its group, what waits, and what dead consumers hold."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from publisher.domain.diagnosis.verdict import Diagnosis, ok, warning
+from publisher.domain.diagnosis.wording import names, span
+
+_BEHIND = timedelta(minutes=1)
+_RUN_INTAKE = "is 'publisher intake' running, and does PostgreSQL answer it? its logs say more"
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A consumer of the group. pending: entries it has read and not acknowledged. idle: since it last did anything."""
+
+    name: str
+    pending: int
+    idle: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The consumer group. lag: entries nobody has read, None where Redis cannot tell.
+
+    oldest_unread, oldest_pending: how long the first such entry has stood on the stream, None if there is none.
+    """
+
+    lag: int | None
+    oldest_unread: timedelta | None
+    oldest_pending: timedelta | None
+    consumers: Sequence[Consumer]
+
+    @property
+    def pending(self) -> int:
+        """Entries that were read and not acknowledged."""
+        return sum(consumer.pending for consumer in self.consumers)
+
+
+def group(stream: str, name: str, found: Group | None) -> Diagnosis:
+    """None: there is no such stream, or group. What is sent before it is there waits, and is not lost."""
+    if found is None:
+        return warning(f"{stream} has no group {name}", "start 'publisher intake': it makes both, and skips nothing")
+    unread = "an unknown number" if found.lag is None else f"{found.lag:,}"
+    if found.oldest_unread is not None and found.oldest_unread > _BEHIND:
+        return warning(f"{unread} unread, the first sent {span(found.oldest_unread)} ago", _RUN_INTAKE)
+    return ok(f"{unread} unread, consumers: {len(found.consumers):,}")
+
+
+def pending(found: Group | None, takeover: timedelta) -> Diagnosis:
+    """Entries that were read and not acknowledged, and whether their reader lives.
+
+    takeover: after which a running intake takes over what another left. One that lives shows itself each second,
+    so twice that is certain.
+    """
+    if found is None:
+        return ok("no group, and nothing pending")
+    dead = [c for c in found.consumers if c.pending and c.idle > 2 * takeover]
+    if dead:
+        held = sum(c.pending for c in dead)
+        silent = span(min(c.idle for c in dead))
+        return warning(
+            f"{held:,} held by consumers silent for {silent} or longer: {names([c.name for c in dead])}",
+            f"a running 'publisher intake' takes them over after {span(takeover)}: {_RUN_INTAKE}",
+        )
+    if found.oldest_pending is not None and found.oldest_pending > max(_BEHIND, 2 * takeover):
+        return warning(f"{found.pending:,} pending, the first sent {span(found.oldest_pending)} ago", _RUN_INTAKE)
+    return ok(f"{found.pending:,} pending, none with a dead consumer")

@@ -1,0 +1,157 @@
+"""Whether Redis can do its work: writable, persistent, never evicting, with room, and with the rights we need."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from publisher.domain.diagnosis.postgresql import ROUND_TRIPS_A_TIMEOUT
+from publisher.domain.diagnosis.verdict import Diagnosis, failed, ok, together, unknown, warning
+from publisher.domain.diagnosis.wording import names, size, span
+
+_FILLING, _FULL = 0.75, 0.95
+_CLIENTS_FILLING = 0.8
+_LOOK_THERE = "look it up in the provider's console, or let this user run CONFIG GET"
+
+
+@dataclass(frozen=True, slots=True)
+class RedisServer:
+    """What the server says of itself. None: it does not say. product: its name and version.
+
+    aof_healthy, rdb_healthy: whether the last write went well. max_memory: bytes, 0 for no limit.
+    system_memory: bytes of its machine.
+    """
+
+    product: str
+    loading: bool
+    role: str
+    aof: bool
+    aof_healthy: bool
+    rdb_healthy: bool
+    used_memory: int
+    max_memory: int
+    system_memory: int | None
+    policy: str | None
+    evicted: int
+    clients: int
+    max_clients: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RedisConfiguration:
+    """What CONFIG GET tells where it may be asked: when an append-only file is synced, and when snapshots are made."""
+
+    appendfsync: str
+    save: str
+    stop_writes_on_error: bool
+
+
+def server(found: RedisServer, round_trip: timedelta, timeout: timedelta) -> Diagnosis:
+    """A primary that has its data, and answers much faster than the service waits."""
+    complaints = []
+    if found.loading:
+        complaints.append(failed("it is still loading its data", "wait until it has"))
+    if found.role not in ("master", "primary"):
+        complaints.append(failed(f"it takes no writes: its role is {found.role}", "point REDIS_URL at the primary"))
+    if round_trip * ROUND_TRIPS_A_TIMEOUT > timeout:
+        complaints.append(
+            warning(
+                f"it answers in {span(round_trip)}, and the service waits {span(timeout)}",
+                "raise PUBLISHER_ROUTE_LEASE_TTL, which the timeouts follow, or move the service closer",
+            )
+        )
+    return together(complaints, f"{found.product} answers in {span(round_trip)}")
+
+
+def persistence(found: RedisServer, configuration: RedisConfiguration | None) -> Diagnosis:
+    """What stands on the streams survives a restart. configuration: None where it may not be asked for."""
+    complaints = []
+    if found.aof and not found.aof_healthy:
+        complaints.append(failed("the last write to the append-only file failed", "see its log: a full disk?"))
+    if not found.rdb_healthy:
+        refuses = configuration is None or configuration.stop_writes_on_error
+        judged = failed if refuses and not found.aof else warning
+        complaints.append(judged("the last snapshot failed", "see its log: a full disk, or no memory to fork with?"))
+    if found.aof and configuration and configuration.appendfsync == "no":
+        complaints.append(
+            warning("appendfsync is no: up to half a minute is lost in a crash", "set appendfsync to everysec")
+        )
+    if not found.aof:
+        complaints.append(_without_aof(configuration))
+    how = f"append-only file, synced {configuration.appendfsync}" if configuration else "append-only file"
+    return together(complaints, how)
+
+
+def _without_aof(configuration: RedisConfiguration | None) -> Diagnosis:
+    if configuration is None:
+        return unknown("no append-only file, and snapshots are not shown", _LOOK_THERE)
+    if configuration.save:
+        return warning(
+            f"snapshots alone (save {configuration.save}): a crash loses what came since the last",
+            "set appendonly to yes: intents that nobody has read would be gone",
+        )
+    return failed(
+        "nothing is kept: a restart loses every intent and command that was not read",
+        "set appendonly to yes",
+    )
+
+
+def eviction(found: RedisServer) -> Diagnosis:
+    """Nothing is thrown away for want of memory: a lost stream is lost, a lost witness makes a duplicate (R12)."""
+    complaints = []
+    if found.policy is None:
+        complaints.append(unknown("maxmemory-policy is not shown", _LOOK_THERE))
+    elif found.policy != "noeviction":
+        finding = f"maxmemory-policy is {found.policy}"
+        remedy = "set maxmemory-policy to noeviction: a full Redis then refuses, and routes wait; else it loses them"
+        # Without a limit nothing is evicted, yet.
+        complaints.append(
+            failed(finding, remedy) if found.max_memory else warning(f"{finding}, without a limit", remedy)
+        )
+    if found.evicted:
+        complaints.append(
+            warning(
+                f"{found.evicted:,} keys were evicted since its start",
+                "the loss audit finds commands of the audit window; intents among them are lost: send them again",
+            )
+        )
+    return together(complaints, f"maxmemory-policy is {found.policy}")
+
+
+def memory(found: RedisServer) -> Diagnosis:
+    """There is room: a full Redis refuses every intent and command."""
+    limit = found.max_memory or found.system_memory
+    used = size(found.used_memory)
+    if not limit:
+        return unknown(f"{used} used, and no limit is shown", _LOOK_THERE)
+    whose = "maxmemory" if found.max_memory else "its machine's memory, maxmemory is not set"
+    share = found.used_memory / limit
+    finding = f"{used} used, {share:.0%} of {size(limit)} ({whose})"
+    remedy = "give it more, or bound the streams (PUBLISHER_…_STREAM_MAX_LEN): are their consumers reading?"
+    if share > _FULL:
+        return failed(finding, remedy)
+    return warning(finding, remedy) if share > _FILLING else ok(finding)
+
+
+def clients(found: RedisServer) -> Diagnosis:
+    """There is room for more connections."""
+    if not found.max_clients:
+        return unknown(f"{found.clients:,} connected, and no limit is shown", _LOOK_THERE)
+    finding = f"{found.clients:,} of {found.max_clients:,} connected"
+    if found.clients > found.max_clients * _CLIENTS_FILLING:
+        return warning(finding, "run fewer processes or threads, or take a plan with more connections")
+    return ok(finding)
+
+
+def rights(refused: Sequence[str]) -> Diagnosis:
+    """This user may do all that the service does. refused: what the server would answer to what it may not."""
+    if refused:
+        return failed(names(refused), "grant it with ACL SETUSER, or name another user in REDIS_URL")
+    return ok("this user may do all that is needed")
+
+
+def streams(types: Mapping[str, str]) -> Diagnosis:
+    """The keys of our streams hold streams, or nothing yet. types: key -> what Redis says it holds."""
+    wrong = [f"{key} holds a {type_}" for key, type_ in types.items() if type_ not in ("stream", "none")]
+    if wrong:
+        return failed(names(wrong), "name another stream in the channel's settings, or move that key away")
+    return ok(f"{names(list(types))}")

@@ -1,0 +1,89 @@
+"""Whether the tables are what the code expects: migrations, indexes, constraints."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from publisher.domain.diagnosis.verdict import Diagnosis, failed, together, warning
+from publisher.domain.diagnosis.wording import names
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What an index is for: the columns in order, and whether it is unique, or over a part of the table."""
+
+    table: str
+    name: str
+    columns: tuple[str, ...]
+    unique: bool
+    partial: bool
+
+    @property
+    def shape(self) -> str:
+        """As a person reads it: `unique on routes (notification_id, route_id)`."""
+        words = ("unique", "partial")
+        said = [word for word, is_so in zip(words, (self.unique, self.partial), strict=True) if is_so]
+        return " ".join([*said, f"on {self.table} ({', '.join(self.columns)})"])
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A constraint by its table and name."""
+
+    table: str
+    name: str
+
+
+def migrations(pending: Sequence[str], foreign: Sequence[str]) -> Diagnosis:
+    """pending: not applied yet. foreign: applied, and unknown to this release."""
+    complaints = []
+    if pending:
+        complaints.append(failed(f"not applied: {names(pending)}", "run 'publisher migrate'"))
+    if foreign:
+        complaints.append(
+            warning(
+                f"applied by another release: {names(foreign)}",
+                "deploy the release that knows them, unless you mean to go back",
+            )
+        )
+    return together(complaints, "every migration is applied")
+
+
+def indexes(expected: Mapping[Index, str], found: Mapping[Index, bool]) -> Diagnosis:
+    """expected: each with the statement that makes it. found: each with whether it is valid, others' among them.
+
+    An index that is missing costs a scan of the whole table each time; a unique one, a promise.
+    """
+    by_name = {(index.table, index.name): index for index in found}
+    complaints = []
+    for index, statement in expected.items():
+        there = by_name.get((index.table, index.name))
+        if there is None:
+            complaints.append(failed(f"{index.name} is missing", statement))
+        elif there != index:
+            complaints.append(
+                failed(f"{index.name} is {there.shape}, not {index.shape}", f"drop it, and make it anew: {statement}")
+            )
+        elif not found[there]:
+            complaints.append(
+                failed(f"{index.name} is not valid and serves nobody", f"REINDEX INDEX CONCURRENTLY {index.name}")
+            )
+    return together(complaints, f"all {len(expected)} are there and valid")
+
+
+def constraints(expected: Collection[Constraint], found: Mapping[Constraint, bool]) -> Diagnosis:
+    """found: each with whether it holds for every row, old ones too."""
+    missing = [c.name for c in expected if c not in found]
+    not_valid = [c.name for c in expected if not found.get(c, True)]
+    complaints = []
+    if missing:
+        complaints.append(
+            failed(
+                f"missing: {names(missing)}",
+                "add them as storage/migrations does: nothing else keeps a state that cannot be from being written",
+            )
+        )
+    if not_valid:
+        complaints.append(
+            failed(f"not valid: {names(not_valid)}", "mend the rows that break them, then VALIDATE CONSTRAINT each")
+        )
+    return together(complaints, f"all {len(expected)} are there and valid")

@@ -1,0 +1,70 @@
+"""A verdict, what it rests on, and what to do about it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """How a check came out.
+
+    Failed: what the service promises does not hold, or soon will not, and no deploy cures it. Warning: look at
+    it soon. Unknown: it could not be seen.
+    """
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """A verdict. finding: what was seen, one line. remedy: what to do, one line; blank where nothing is to do.
+
+    Both may hold what strangers wrote: print them as such.
+    """
+
+    verdict: Verdict
+    finding: str
+    remedy: str = ""
+
+
+_FROM_THE_WORST = (Verdict.FAILED, Verdict.WARNING, Verdict.UNKNOWN, Verdict.OK)
+# As many complaints as a person reads of one check.
+_TOLD = 5
+
+
+def ok(finding: str) -> Diagnosis:
+    """All is well."""
+    return Diagnosis(Verdict.OK, finding)
+
+
+def warning(finding: str, remedy: str) -> Diagnosis:
+    """Something to look at soon."""
+    return Diagnosis(Verdict.WARNING, finding, remedy)
+
+
+def failed(finding: str, remedy: str) -> Diagnosis:
+    """Something to mend."""
+    return Diagnosis(Verdict.FAILED, finding, remedy)
+
+
+def unknown(finding: str, remedy: str) -> Diagnosis:
+    """Something that could not be seen."""
+    return Diagnosis(Verdict.UNKNOWN, finding, remedy)
+
+
+def together(complaints: Sequence[Diagnosis], well: str) -> Diagnosis:
+    """All complaints as one, with the worst verdict among them and the worst first; without any, that all is well.
+
+    The first few are told whole, of the others how many there are.
+    """
+    if not complaints:
+        return ok(well)
+    ordered = sorted(complaints, key=lambda c: _FROM_THE_WORST.index(c.verdict))
+    told, more = ordered[:_TOLD], len(ordered) - _TOLD
+    findings = [c.finding for c in told] + ([f"and {more:,} more"] if more > 0 else [])
+    # Several complaints may have the same remedy.
+    remedies = dict.fromkeys(c.remedy for c in told if c.remedy)
+    return Diagnosis(ordered[0].verdict, "; ".join(findings), "; ".join(remedies))

@@ -1,0 +1,81 @@
+"""The indexes and constraints of the models, and those that the database has."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import peewee
+
+from publisher.domain.diagnosis.schema import Constraint, Index
+from storage.database import Database
+from storage.models import MODELS
+
+# A table is looked for as every statement does, on the search path. One that is missing has nothing.
+_INDEXES = """
+SELECT wanted.name, c.relname, i.indisunique, i.indpred IS NOT NULL, i.indisvalid AND i.indisready,
+       ARRAY(SELECT pg_get_indexdef(i.indexrelid, n, true) FROM generate_series(1, i.indnkeyatts) AS n ORDER BY n)
+FROM unnest(%s::text[]) AS wanted (name)
+JOIN pg_index AS i ON i.indrelid = to_regclass(quote_ident(wanted.name))
+JOIN pg_class AS c ON c.oid = i.indexrelid
+"""
+
+# Read through JSON: conenforced is there since PostgreSQL 18 alone.
+_CONSTRAINTS = """
+SELECT wanted.name, c.conname, c.convalidated AND coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true)
+FROM unnest(%s::text[]) AS wanted (name)
+JOIN pg_constraint AS c ON c.conrelid = to_regclass(quote_ident(wanted.name))
+"""
+
+_CHECK = re.compile(r"CONSTRAINT (\w+) CHECK")
+
+
+def expected_indexes() -> dict[Index, str]:
+    """Every index of the models, with the statement that makes it beside a running service."""
+    return {_shape(index): _statement(index) for model in MODELS for index in model._meta.fields_to_index()}
+
+
+def expected_constraints() -> list[Constraint]:
+    """Every primary key, foreign key and check of the models."""
+    return [
+        Constraint(model._meta.table_name, name) for model in MODELS for name in (_key(model), *_constraints(model))
+    ]
+
+
+def found_indexes(database: Database) -> dict[Index, bool]:
+    """Every index of our tables, with whether it is valid."""
+    return {
+        Index(table, name, tuple(columns), unique, partial): valid
+        for table, name, unique, partial, valid, columns in database.rows(_INDEXES, [_tables()])
+    }
+
+
+def found_constraints(database: Database) -> dict[Constraint, bool]:
+    """Every constraint of our tables, with whether it holds for old rows too."""
+    return {Constraint(table, name): valid for table, name, valid in database.rows(_CONSTRAINTS, [_tables()])}
+
+
+def _tables() -> list[str]:
+    return [model._meta.table_name for model in MODELS]
+
+
+def _shape(index: Any) -> Index:
+    columns = tuple(field.column_name for field in index._expressions)
+    return Index(index._model._meta.table_name, index._name, columns, bool(index._unique), index._where is not None)
+
+
+def _statement(index: Any) -> str:
+    sql, _ = peewee.Context(quote='""').sql(index.safe(False)).query()
+    return str(sql).replace("INDEX", "INDEX CONCURRENTLY", 1)
+
+
+def _key(model: type[peewee.Model]) -> str:
+    # PostgreSQL's own name for a primary key without one.
+    return f"{model._meta.table_name}_pkey"
+
+
+def _constraints(model: type[peewee.Model]) -> Iterator[str]:
+    for field in model._meta.sorted_fields:
+        if isinstance(field, peewee.ForeignKeyField):
+            yield str(field.constraint_name)
+    for constraint in model._meta.constraints or ():
+        yield from _CHECK.findall(constraint.sql)
