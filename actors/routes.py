@@ -114,8 +114,7 @@ def follow_up(channel: str, report: Report, *, retry_this_message: bool = False)
     """
     retries = _by_delay(report.rescheduled, min(context().retry_horizon, _LONGEST_DELAY))
     itself = retries.pop(0) if retries and retry_this_message and not report.dead_lettered else None
-    for delay, ids in retries:
-        as_hint(send_publish, channel, ids, delay)
+    _send_retries(channel, retries)
     if report.dead_lettered:
         raise RouteDeadLettered(f"{len(report.dead_lettered)} routes: {list(report.dead_lettered[:20])}")
     if itself is not None:
@@ -129,6 +128,15 @@ def _by_delay(rescheduled: Iterable[tuple[int, timedelta]], horizon: timedelta) 
         if delay <= horizon:
             groups.setdefault(delay, []).append(id_)
     return sorted(groups.items())
+
+
+def _send_retries(channel: str, retries: Iterable[tuple[timedelta, list[int]]]) -> None:
+    """A message for each delay, until one cannot be sent: with jitter there are as many as routes, and each of the
+    others would wait as long for the same Redis. The scan finds them all."""
+    for delay, ids in retries:
+        context().progress.beat()
+        if not as_hint(send_publish, channel, ids, delay):
+            return
 
 
 def expire(channel: str) -> None:
@@ -146,7 +154,6 @@ def drain(channel: str) -> None:
     while more and not context().stopping.is_set():
         scan_runs.note_scan(channel)
         report = context().publisher.publish_due(channel)
-        for delay, ids in _by_delay(report.rescheduled, min(context().retry_horizon, _LONGEST_DELAY)):
-            as_hint(send_publish, channel, ids, delay)
+        _send_retries(channel, _by_delay(report.rescheduled, min(context().retry_horizon, _LONGEST_DELAY)))
         more = report.more
     expire(channel)

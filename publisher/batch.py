@@ -55,8 +55,10 @@ class Batch:
 class Recorder:
     """Records the outcomes of batches. Safe to share between threads."""
 
-    def __init__(self, database: Database, telemetry: Telemetry) -> None:
+    def __init__(self, database: Database, telemetry: Telemetry, beat: Callable[[], object] = lambda: None) -> None:
+        """beat: called before each group of outcomes is recorded."""
         self._database = database
+        self._beat = beat
         self._telemetry = telemetry
 
     def record(self, batch: Batch, decide: Decide) -> list[tuple[int, timedelta]]:
@@ -89,6 +91,7 @@ class Recorder:
 
     def release(self, batch: Batch) -> None:
         """Gives up whatever has no outcome (R5). Best effort: what is not given up expires."""
+        self._beat()
         try:
             claims.release(self._database, batch.claim.token, set(batch.claim.ids) - batch.recorded)
         except PublisherError as error:
@@ -117,6 +120,7 @@ class Recorder:
         """
         if not ended:
             return []
+        self._beat()
         try:
             try:
                 batch.recorded |= set(verb(self._database, batch.claim.token, ended))

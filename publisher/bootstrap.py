@@ -18,7 +18,7 @@ from actors.middleware.age_limit import DropOldMessages
 from actors.middleware.graceful_stop import GracefulStop
 from actors.middleware.signs_of_life import SignsOfLife
 from actors.middleware.watchdog import Watchdog
-from actors.progress import Progress
+from actors.progress import LIMIT, Progress
 from publisher import logs
 from publisher.channels.registry import discover_channels
 from publisher.publishing import Publisher
@@ -84,6 +84,16 @@ def open_client(settings: Settings, role: str, timeout: timedelta | None = None)
     )
 
 
+def hang_limit(settings: Settings) -> timedelta:
+    """How long a worker's message may show no progress: then it hangs, and the process ends itself.
+
+    Half as long again as a lease, within which an attempt ends anyway; but never longer than intake and the clock
+    have, so that the process is gone within a minute whatever the lease; and never so short that a step which waits
+    for a silent server, as long as its timeouts let it, is taken for one that hangs.
+    """
+    return max(min(settings.route_lease_ttl * 1.5, LIMIT), settings.timeouts.step)
+
+
 def install_context(settings: Settings, role: str, statement_timeout: timedelta | None = None) -> Context:
     """Composes what the actors work with, sets Dramatiq's broker, and puts the actors onto it.
 
@@ -91,7 +101,7 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
     """
     stopping = threading.Event()
     progress = Progress()
-    watchdog = Watchdog(settings.route_lease_ttl * 1.5, progress)
+    watchdog = Watchdog(hang_limit(settings), progress)
     broker = _broker(settings, role, stopping, watchdog)
     telemetry = Telemetry()
     database = open_database(settings, role, statement_timeout)
@@ -108,6 +118,7 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
         roll=random.random,
         stopping=stopping.is_set,
         probing=settings.probing,
+        beat=progress.beat,
     )
     context = Context(
         publisher=publisher,

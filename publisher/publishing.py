@@ -51,6 +51,7 @@ class Publisher:
 
     roll: a source of random numbers in [0, 1) for the backoff's jitter. stopping: true once the process was
     told to stop; what is leased then and not begun is given back (R5). probing: when a channel is parked; None: never.
+    beat: called between any two steps of an attempt, none of which waits longer than `Timeouts.step`.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Publisher:
         roll: Callable[[], float],
         stopping: Callable[[], bool],
         probing: Probing | None = None,
+        beat: Callable[[], object] = lambda: None,
     ) -> None:
         self._database = database
         self._streams = streams
@@ -75,7 +77,8 @@ class Publisher:
         self._backoff = backoff
         self._roll = roll
         self._stopping = stopping
-        self._recorder = Recorder(database, telemetry)
+        self._beat = beat
+        self._recorder = Recorder(database, telemetry, beat)
         self._parking = Parking(database, telemetry, probing)
         self._claim_start = ClaimStart(time.monotonic)
 
@@ -165,12 +168,13 @@ class Publisher:
 
     def _publish(self, batch: Batch, on_more: Callable[[], object] = lambda: None) -> Report:
         claim = batch.claim
+        self._beat()
         try:
             if claim.more:
                 on_more()
             if self._stopping():
                 return Report(more=bool(claim.routes))
-            self._append(batch, self._encode(batch))
+            whole = self._append(batch, self._encode(batch))
             rescheduled = self._recorder.record(batch, self._decide(batch.channel))
         finally:
             self._recorder.release(batch)
@@ -179,7 +183,7 @@ class Publisher:
             published=sum(o.route.id in batch.recorded for o in batch.published),
             rescheduled=rescheduled,
             dead_lettered=[o.route.id for o in batch.dead_lettered if o.route.id in batch.recorded],
-            more=claim.more,
+            more=claim.more or not whole,
         )
 
     def _encode(self, batch: Batch) -> list[tuple[Route, Delivery]]:
@@ -200,19 +204,32 @@ class Publisher:
                     batch.end_failed(decide(route, Failure.of(PAYLOAD_ENCODING_FAILED, str(error))))
         return deliveries
 
-    def _append(self, batch: Batch, deliveries: Sequence[tuple[Route, Delivery]]) -> None:
+    def _append(self, batch: Batch, deliveries: Sequence[tuple[Route, Delivery]]) -> bool:
+        """False if the rest was not begun, for want of time: it is given back."""
         decide = self._decide(batch.channel)
         elapsed = timedelta(seconds=time.monotonic() - batch.began)
         # One that is too late by now gets no outcome here: its lease is given up, and `expire_overdue` finds it.
         in_time = [(route, delivery) for route, delivery in deliveries if not is_too_late(route, elapsed)]
-        results = self._streams.append(batch.channel, [delivery for _, delivery in in_time])
-        for (route, _), result in zip(in_time, results, strict=True):
+        self._beat()
+        results = self._streams.append(
+            batch.channel, [delivery for _, delivery in in_time], lambda: self._may_go_on(batch)
+        )
+        for (route, _), result in zip(in_time, results, strict=False):
             if not isinstance(result, NotAppended):
                 batch.published.append(Published(route, result.entry_id))
             elif not (batch.probing and result.channels_fault):
                 # A probe that finds the channel as it was costs the route nothing.
                 batch.end_failed(decide(route, Failure.of(batch.channel.stream_failure, result.message)))
         self._parking.note(batch.channel.name, results, batch.claim.refusing)
+        return len(results) == len(in_time)
+
+    def _may_go_on(self, batch: Batch) -> bool:
+        """Whether another call with commands may begin."""
+        self._beat()
+        # A third of the lease for all that is begun, a quarter for the last call, three eighths to record it (see
+        # `Timeouts`): a batch of any size ends within its lease.
+        in_time = time.monotonic() - batch.began < self._lease_ttl.total_seconds() / 3
+        return in_time and not self._stopping()
 
     def _decide(self, channel: Channel) -> Callable[[Route, Failure], Rescheduled | DeadLettered]:
         backoff = channel.backoff or self._backoff

@@ -76,6 +76,12 @@ class Timeouts:
     statement: timedelta
     redis: timedelta
 
+    @property
+    def step(self) -> timedelta:
+        """The longest that an attempt waits in one step, without a sign of progress: for a statement asked twice, or
+        for a message to a queue, whose client waits three seconds (see `publisher.bootstrap`), connecting anew."""
+        return max(2 * (self.connect + self.statement), timedelta(seconds=6))
+
     @classmethod
     def within(cls, lease_ttl: timedelta) -> "Timeouts":
         """The timeouts that fit this lease, and never longer than a person would wait."""

@@ -1,7 +1,7 @@
 """Appending commands to a channel's stream, once per delivery id within the dedup window (R12, R13)."""
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.resources import files
@@ -54,13 +54,18 @@ class OutboundStreams:
         self._window_ms = round(dedup_window.total_seconds() * 1000)
         self._script = client.register_script(_SCRIPT)
 
-    def append(self, channel: Channel, deliveries: Sequence[Delivery]) -> list[Appended | NotAppended]:
+    def append(
+        self, channel: Channel, deliveries: Sequence[Delivery], go_on: Callable[[], bool] = lambda: True
+    ) -> list[Appended | NotAppended]:
         """Appends each command unless its delivery is known (R12); the results stand in the same order.
 
+        go_on: asked before every call but the first; once it says no, the rest is not begun and has no result.
         Never raises for a refusal or an unreachable server: that is each route's failure (R7), and a value.
         """
         results: list[Appended | NotAppended] = []
         for chunk in _chunks(deliveries):
+            if results and not go_on():
+                return results
             try:
                 results += self._append(channel, chunk)
             except RedisUnavailable as error:

@@ -27,11 +27,13 @@ class Stalling(OutboundStreams):
         super().__init__(client, timedelta(hours=1))
         self._first, self._refused = first, refused
 
-    def append(self, channel: Channel, deliveries: Sequence[Delivery]) -> list[Appended | NotAppended]:
+    def append(
+        self, channel: Channel, deliveries: Sequence[Delivery], go_on: Callable[[], bool] = lambda: True
+    ) -> list[Appended | NotAppended]:
         self._first()
         if self._refused:
             return [NotAppended("Redis refused")] * len(deliveries)
-        return super().append(channel, deliveries)
+        return super().append(channel, deliveries, go_on)
 
 
 def crash_points(scene: Scene) -> str:

@@ -72,13 +72,14 @@ def _acknowledged_first(patch: pytest.MonkeyPatch) -> None:
 def _published_first(patch: pytest.MonkeyPatch) -> None:
     whole = Publisher._append
 
-    def append(self: Publisher, batch: Any, deliveries: Any) -> None:
-        published = [Published(route, "0-1") for route, _ in deliveries.values()]
+    def append(self: Publisher, batch: Any, deliveries: Any) -> bool:
+        published = [Published(route, "0-1") for route, _ in deliveries]
         batch.recorded |= outcomes.complete_published(self._database, batch.claim.token, published)
-        whole(self, batch, deliveries)
+        done = whole(self, batch, deliveries)
         for outcome in batch.published:
             values = [outcome.entry_id, outcome.route.id]
             self._database.rows("UPDATE routes SET stream_entry_id = %s WHERE id = %s RETURNING id", values)
+        return done
 
     patch.setattr(Publisher, "_append", append)
 
@@ -144,7 +145,9 @@ BUGS: Sequence[Bug] = (
     ),
     Bug(
         "loss audit that misses nothing",
-        lambda patch: patch.setattr(OutboundStreams, "witnesses", lambda _streams, _channel, asked: ["1-0"] * len(asked)),
+        lambda patch: patch.setattr(
+            OutboundStreams, "witnesses", lambda _streams, _channel, asked: ["1-0"] * len(asked)
+        ),
         layers.lost_data,
     ),
 )

@@ -5,12 +5,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import redis
 
+from publisher.domain.channel import Channel, Command
 from publisher.domain.errors import PublisherError
+from publisher.domain.notification import Notification, Route
 from publisher.publishing import Report
 from publisher.streams.connection import open_redis
 from publisher.streams.outbound import OutboundStreams
@@ -126,3 +129,62 @@ def test_an_attempt_ends_within_its_lease_whatever_goes_silent(
         took = time.monotonic() - began
 
     assert lease / 20 < took < lease
+
+
+LARGE = 900 * 1024
+
+
+def large(_: Notification, route: Route) -> Command:
+    """A command near the limit of one (R23): four of them fill a call."""
+    return Command((("delivery_id", route.delivery_id), ("text", "x" * LARGE)))
+
+
+def test_a_batch_too_large_for_its_lease_is_published_in_parts(
+    redis_url: str, database: Database, redis_client: redis.Redis
+) -> None:
+    """What there is no time for is given back uncounted, and the next attempts go on there: each command stands once,
+    and no lease runs out (R5, R12)."""
+    lease = timedelta(seconds=2.4)
+    channels = {"email": Channel(name="email", stream="large", encode=large, max_attempts=3)}
+    due_routes(database, 24)
+    with far(redis_url) as (proxy, url), open_redis(url, timeout=lease, client_name="slow") as client:
+        client.ping()
+        # Each of six calls takes a fifth of a second there and back: together half the lease.
+        proxy.delay(0.1)
+        beats: list[float] = []
+        worker = publisher(
+            database,
+            OutboundStreams(client, timedelta(hours=1)),
+            channels=channels,
+            lease_ttl=lease,
+            beat=lambda: beats.append(time.monotonic()),
+        )
+        reports, took = [], []
+        while not reports or reports[-1].more:
+            began = time.monotonic()
+            reports.append(worker.publish_due("email"))
+            took.append(time.monotonic() - began)
+
+    assert 0 < reports[0].published < 24
+    assert reports[0].published % 4 == 0
+    assert sum(report.published for report in reports) == 24
+    assert max(took) < lease.total_seconds()
+    assert max(later - sooner for sooner, later in pairwise(beats)) < lease.total_seconds() / 2
+    assert redis_client.xlen("large") == 24
+    [counted] = rows(database, "SELECT max(attempt_count) AS attempts, max(lease_loss_count) AS losses FROM routes")
+    assert counted == {"attempts": 0, "losses": 0}
+
+
+def test_a_worker_told_to_stop_gives_back_the_rest_of_a_large_batch(
+    database: Database, streams: OutboundStreams, redis_client: redis.Redis
+) -> None:
+    """Told in the middle of a batch, it begins no other call with commands; the rest is free at once (R5, R17)."""
+    channels = {"email": Channel(name="email", stream="large", encode=large, max_attempts=3)}
+    due_routes(database, 12)
+
+    report = publisher(
+        database, streams, channels=channels, stopping=lambda: bool(redis_client.xlen("large"))
+    ).publish_due("email")
+
+    assert (report.published, report.more) == (4, True)
+    assert rows(database, "SELECT FROM routes WHERE status = 'pending' AND lease_token IS NULL") == [{}] * 8

@@ -42,8 +42,10 @@ class InterruptedStreams(OutboundStreams):
         super().__init__(client, timedelta(hours=1))
         self._then = then
 
-    def append(self, channel: Channel, deliveries: Sequence[Delivery]) -> list[Appended | NotAppended]:
-        results = super().append(channel, deliveries)
+    def append(
+        self, channel: Channel, deliveries: Sequence[Delivery], go_on: Callable[[], bool] = lambda: True
+    ) -> list[Appended | NotAppended]:
+        results = super().append(channel, deliveries, go_on)
         self._then()
         return results
 

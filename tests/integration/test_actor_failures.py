@@ -1,6 +1,7 @@
 """Attempts that fail, and errors that are none: what becomes of their message (spec section 4)."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import dramatiq
@@ -8,9 +9,10 @@ import pytest
 import redis
 
 from actors.context import Context
-from actors.routes import send_publish
+from actors.routes import follow_up, send_publish
 from publisher.channels.email import EMAIL
 from publisher.domain.errors import DatabaseUnavailable
+from publisher.publishing import Report
 from storage.database import Database
 from tests.integration.messages import dead, delayed, held, wait_for_quiet
 from tests.integration.rows import all_routes, change, due_routes, one_route, rows
@@ -176,3 +178,22 @@ def test_an_unexpected_error_is_retried_and_counts_no_attempt(
     assert wait_for_status(database, id_, "published")["attempt_count"] == 0
     wait_for_quiet(redis_client, "email")
     assert dead(redis_client, "email") == []
+
+
+def test_with_redis_away_one_message_is_tried_and_not_one_for_each_route(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With jitter each of a batch's retries has a delay of its own: the first that cannot be sent is the last, or a
+    worker would wait for each in turn, for minutes (R14)."""
+    install()
+    tried: list[str] = []
+
+    def refuse(queue: str, *_: object) -> None:
+        tried.append(queue)
+        raise redis.TimeoutError("no reply")
+
+    monkeypatch.setattr(dramatiq.get_broker(), "do_enqueue", refuse, raising=False)
+
+    follow_up("email", Report(rescheduled=[(n, timedelta(milliseconds=1000 + n)) for n in range(500)]))
+
+    assert tried == ["email.DQ"]

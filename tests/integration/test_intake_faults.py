@@ -1,9 +1,11 @@
 """Intake when servers fail and processes die: nothing is lost, nothing accepted twice (R15, R19, R20)."""
 
+import json
 import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+import dramatiq
 import pytest
 import redis
 
@@ -144,3 +146,30 @@ def test_an_intake_that_stops_leaves_its_group(
     wait_until(lambda: not loop.is_alive())
 
     assert consumers(redis_client) == set()
+
+
+def test_with_redis_away_one_message_is_tried_and_not_one_for_each_part(
+    context: Context,
+    start_intake: StartIntake,
+    database: Database,
+    redis_client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once a message cannot be sent intake sends no other of these entries, acknowledges them, and reads on: each
+    would wait as long for the same Redis, and the scan finds their routes (R14, R20)."""
+    tried: list[str] = []
+
+    def refuse(queue: str, *_: object) -> None:
+        tried.append(queue)
+        raise redis.TimeoutError("no reply")
+
+    monkeypatch.setattr(dramatiq.get_broker(), "do_enqueue", refuse, raising=False)
+    recipients = json.dumps([{"user_id": str(n), "email": f"user{n}@example.com"} for n in range(40)])
+    send_intents(redis_client, 1, recipients_json=recipients)
+    start_intake(batch=5)
+
+    wait_until_read(redis_client)
+
+    assert len(tried) == 1
+    assert rows(database, "SELECT count(*) FROM routes WHERE status = 'pending'") == [{"count": 80}]
+    assert pending_ids(redis_client) == []

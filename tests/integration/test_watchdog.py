@@ -2,11 +2,13 @@
 
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from actors.middleware.watchdog import EXIT_STUCK
+from publisher.bootstrap import hang_limit, load_settings
 from tests.processes import Process, Processes
 from tests.waiting import wait_until
 
@@ -84,3 +86,19 @@ run()
     os.kill(master.pid, signal.SIGKILL)
 
     wait_until(stopped.exists, describe=lambda: master.output)
+
+
+@pytest.mark.parametrize(
+    ("lease", "limit"),
+    [("0.5", 6), ("3", 6), ("4", 6), ("20", 30), ("30", 45), ("33.4", 50), ("60", 50), ("3000", 50)],
+)
+def test_a_worker_that_hangs_ends_within_a_minute_whatever_its_lease(
+    lease: str, limit: float, environ: Mapping[str, str]
+) -> None:
+    """Half as long again as a lease, never beyond the minute, and never below what one step may wait (section 4)."""
+    settings = load_settings({**environ, "PUBLISHER_ROUTE_LEASE_TTL": lease, "PUBLISHER_DEDUP_WINDOW": "36000"})
+
+    found = hang_limit(settings).total_seconds()
+
+    assert found == pytest.approx(limit, abs=0.1)
+    assert settings.timeouts.step.total_seconds() <= found <= 58
