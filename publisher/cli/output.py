@@ -83,10 +83,10 @@ def print_table(
 
 
 def print_record(record: Mapping[str, object]) -> None:
-    """Names and values, one a line."""
+    """Names and values, one a line. An id stands as it is asked for, without separators."""
     table = Table.grid(padding=(0, 2))
     for name, value in record.items():
-        table.add_row(Text(name, style="bold"), Text(show(value)))
+        table.add_row(Text(name, style="bold"), Text(str(value) if name == "id" else show(value)))
     console().print(table)
 
 
