@@ -17,6 +17,7 @@ from publisher.cli import (
     intake,
     intents,
     migrate,
+    retention,
     routes,
     scheduler,
     status,
@@ -45,6 +46,7 @@ app.add_typer(routes.app, name="routes")
 app.add_typer(channels.app, name="channels")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(actions.app, name="actions")
+app.add_typer(retention.app, name="retention")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -33,6 +33,8 @@ COMMANDS = [
     "actions",
     "actions list",
     "actions show",
+    "retention",
+    "retention run",
 ]
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
