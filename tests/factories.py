@@ -4,7 +4,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from publisher.channels.email import EMAIL
@@ -12,6 +12,7 @@ from publisher.channels.push import PUSH
 from publisher.domain.channel import Channel
 from publisher.domain.intent import Intent, parse_intent, plan_routes
 from publisher.domain.notification import Notification, Route, RouteStatus
+from publisher.domain.route_facts import RouteFacts
 from storage.database import Database
 from storage.intents import Acceptance, IncomingIntent, accept
 
@@ -52,6 +53,35 @@ def route(**fields: Any) -> Route:
         resolved_email="ann@example.com",
         resolved_locale=None,
         lease_loss_count=0,
+    )
+    return replace(whole, **fields)
+
+
+def route_facts(**fields: Any) -> RouteFacts:
+    """That route as it stands at INSTANT: pending, accepted an hour before and due for a second."""
+    whole = RouteFacts(
+        id=1,
+        notification_id="b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11",
+        route_id="email:user:7",
+        channel="email",
+        status=RouteStatus.PENDING,
+        attempt_count=0,
+        max_attempts=16,
+        next_attempt_at=INSTANT - timedelta(seconds=1),
+        recipient_ref="user:7",
+        last_failure_classification=None,
+        last_failure_message=None,
+        last_failure_at=None,
+        lease_expires_at=None,
+        lease_loss_count=0,
+        stream_entry_id=None,
+        created_at=INSTANT - timedelta(hours=1),
+        updated_at=INSTANT - timedelta(hours=1),
+        published_at=None,
+        dead_lettered_at=None,
+        expires_at=None,
+        replay=0,
+        read_at=INSTANT,
     )
     return replace(whole, **fields)
 

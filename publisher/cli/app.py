@@ -14,6 +14,7 @@ from publisher.cli import (
     dead_letters,
     demo,
     doctor,
+    explain,
     intake,
     intents,
     migrate,
@@ -21,6 +22,7 @@ from publisher.cli import (
     routes,
     scheduler,
     status,
+    trace,
     up,
 )
 from publisher.cli.output import one_line
@@ -40,6 +42,8 @@ app.command("migrate")(migrate.migrate)
 app.command("intake")(intake.intake)
 app.command("doctor", epilog="Example: publisher migrate && publisher doctor")(doctor.doctor)
 app.command("status")(status.status)
+app.command("explain", epilog="Example: publisher explain 0b5c…/email:user:7")(explain.explain)
+app.command("trace", epilog="Example: publisher trace 1773480413589-0")(trace.trace)
 app.add_typer(scheduler.app, name="scheduler")
 app.add_typer(intents.app, name="intents")
 app.add_typer(routes.app, name="routes")

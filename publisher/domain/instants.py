@@ -14,3 +14,8 @@ def to_milliseconds(instant: datetime) -> int:
 def from_milliseconds(milliseconds: int) -> datetime:
     """The instant of these Unix milliseconds, in UTC."""
     return EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def readable(instant: datetime) -> str:
+    """The instant as a person reads it: `2026-03-14 09:26:53.589Z`."""
+    return instant.astimezone(UTC).isoformat(sep=" ", timespec="milliseconds").replace("+00:00", "Z")

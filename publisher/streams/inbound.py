@@ -13,6 +13,7 @@ from typing import Any
 
 import redis
 
+from publisher.domain.entry_fate import Standing
 from publisher.domain.errors import RedisRefused
 from publisher.streams.connection import translated
 
@@ -50,8 +51,7 @@ class IntentsGroup:
         self._looked_to = b"0-0"
         self._leave = client.register_script(_LEAVE)
         self._remove_stale = client.register_script(_REMOVE_STALE)
-        for command in ("XREADGROUP", "XAUTOCLAIM", "XPENDING", "XRANGE", "XCLAIM"):
-            client.set_response_callback(command, lambda reply, **_: reply)
+        _reply_raw(client, "XREADGROUP", "XAUTOCLAIM", "XPENDING", "XRANGE", "XCLAIM")
 
     def create(self) -> None:
         """Creates stream and group if they are missing, from the stream's beginning: nothing is skipped."""
@@ -137,6 +137,38 @@ class IntentsGroup:
     def _command(self, *arguments: Any) -> Any:
         with translated():
             return self._client.execute_command(*arguments)
+
+
+def find_entry(client: redis.Redis, stream: str, group: str, entry_id: str) -> tuple[Entry, Standing] | None:
+    """The entry of this id and how it stands with the group, or None if it is not on the stream. Changes nothing.
+
+    Takes a client of its own, as IntentsGroup does. The look is no snapshot: an entry that is read meanwhile may be
+    told as waiting. What is told as acknowledged was committed before (R20).
+    """
+    _reply_raw(client, "XRANGE", "XPENDING", "XINFO GROUPS")
+    with translated():
+        found = client.execute_command("XRANGE", stream, entry_id, entry_id)
+        if not found:
+            return None
+        groups = [dict(zip(g[::2], g[1::2], strict=True)) for g in client.execute_command("XINFO GROUPS", stream)]
+        delivered = next((g[b"last-delivered-id"].decode() for g in groups if g[b"name"] == group.encode()), None)
+        if delivered is None or _place(delivered) < _place(entry_id):
+            return _entry(found[0], 0), Standing(is_read=False)
+        held = client.execute_command("XPENDING", stream, group, entry_id, entry_id, 1)
+    if not held:
+        return _entry(found[0], 0), Standing(is_read=True)
+    [(_, consumer, idle, deliveries)] = held
+    name = consumer.decode(errors="replace")
+    return _entry(found[0], deliveries), Standing(True, name, timedelta(milliseconds=idle), deliveries)
+
+
+def _place(entry_id: str) -> tuple[int, ...]:
+    return tuple(map(int, entry_id.split("-")))
+
+
+def _reply_raw(client: redis.Redis, *commands: str) -> None:
+    for command in commands:
+        client.set_response_callback(command, lambda reply, **_: reply)
 
 
 def _entry(raw: Any, deliveries: int) -> Entry:

@@ -1,0 +1,100 @@
+"""From what an operator has in hand to notifications: an entry id, an idempotency key, or their own ids."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from publisher.domain.entry_fate import RecordedMalformed
+from storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationRecord:
+    """A notification without its payload. intent_entry_id: None if it was accepted by a release that kept none.
+
+    route_count: how many routes it has.
+    """
+
+    notification_id: str
+    notification_type: str
+    producer: str
+    audience_kind: str
+    idempotency_key: str
+    request_fingerprint: str
+    request_id: str | None
+    trace_id: str | None
+    occurred_at: datetime
+    accepted_at: datetime
+    intent_entry_id: str | None
+    expires_at: datetime | None
+    route_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class PrunedRecord:
+    """What is left of a pruned notification (R18)."""
+
+    notification_id: str
+    request_fingerprint: str
+    pruned_at: datetime
+
+
+# One statement a way in, each by its own index: primary key, notifications_intent, notifications_idempotency_key. The
+# routes are counted by routes_identity, and only those of the rows that come out.
+_FOUND = """
+WITH found AS MATERIALIZED (
+    SELECT notification_id, notification_type, producer, audience_kind, idempotency_key, request_fingerprint,
+           request_id, trace_id, occurred_at, accepted_at, intent_entry_id, expires_at
+    FROM notifications WHERE {which}
+    ORDER BY accepted_at DESC, notification_id LIMIT %(limit)s
+)
+SELECT found.notification_id::text, notification_type, producer, audience_kind, idempotency_key, request_fingerprint,
+       request_id, trace_id, occurred_at, accepted_at, intent_entry_id, expires_at,
+       (SELECT count(*) FROM routes WHERE routes.notification_id = found.notification_id)
+FROM found ORDER BY accepted_at DESC, notification_id
+"""
+_BY_ID = _FOUND.format(which="notification_id = ANY(%(wanted)s::uuid[])")
+_BY_ENTRY = _FOUND.format(which="intent_entry_id = %(wanted)s")
+_BY_KEY = _FOUND.format(which="idempotency_key = %(wanted)s")
+
+_PRUNED = """
+SELECT notification_id::text, request_fingerprint, pruned_at
+FROM pruned_notifications WHERE notification_id = ANY(%s::uuid[])
+"""
+
+# The unique index malformed_intents_entry. Its fields, which may be large, are left aside.
+_MALFORMED = """
+SELECT id, failure_code, failure_message, recorded_at, resubmitted_by, resubmitted_as
+FROM malformed_intents WHERE stream = %s AND stream_entry_id = %s
+"""
+
+
+def notifications_of_ids(database: Database, notification_ids: Collection[str]) -> Sequence[NotificationRecord]:
+    """Those of these notifications that there are, newest first."""
+    ids = list(notification_ids)
+    return _found(database, _BY_ID, ids, len(ids)) if ids else []
+
+
+def notifications_of_entry(database: Database, entry_id: str, *, limit: int) -> Sequence[NotificationRecord]:
+    """The notifications accepted from this entry, newest first: one for each stream that intake ever read."""
+    return _found(database, _BY_ENTRY, entry_id, limit)
+
+
+def notifications_of_key(database: Database, idempotency_key: str, *, limit: int) -> Sequence[NotificationRecord]:
+    """The notifications with this idempotency key, newest first: one a producer."""
+    return _found(database, _BY_KEY, idempotency_key, limit)
+
+
+def pruned_notifications(database: Database, notification_ids: Collection[str]) -> Mapping[str, PrunedRecord]:
+    """What is left of those of these notifications that were pruned, by id."""
+    return {row[0]: PrunedRecord(*row) for row in database.rows(_PRUNED, [list(notification_ids)])}
+
+
+def malformed_entry(database: Database, stream: str, entry_id: str) -> RecordedMalformed | None:
+    """What is recorded of this entry of the stream as malformed, or None."""
+    rows = database.rows(_MALFORMED, [stream, entry_id])
+    return RecordedMalformed(*rows[0]) if rows else None
+
+
+def _found(database: Database, sql: str, wanted: object, limit: int) -> Sequence[NotificationRecord]:
+    return [NotificationRecord(*row) for row in database.rows(sql, {"wanted": wanted, "limit": limit})]
