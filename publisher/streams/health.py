@@ -129,6 +129,8 @@ def _intake_commands(stream: str, group: str) -> Sequence[tuple[str, ...]]:
         ("XRANGE", stream, "-", "+"),
         ("XACK", stream, group, "0-0"),
         ("XTRIM", stream, "MINID", "0"),
+        ("EXISTS", stream),
+        ("TIME",),
         ("XINFO", "GROUPS", stream),
         ("XINFO", "CONSUMERS", stream, group),
         ("XGROUP", "DELCONSUMER", stream, group, "c"),
@@ -138,7 +140,7 @@ def _intake_commands(stream: str, group: str) -> Sequence[tuple[str, ...]]:
 
 
 def _worker_commands(streams: Mapping[str, str]) -> Iterable[tuple[str, ...]]:
-    """Appending, the loss audit, and Dramatiq's queues, whose script ACLs look into as well."""
+    """Appending, the loss audit, signs of life, and Dramatiq's queues, whose script ACLs look into as well."""
     for channel, stream in streams.items():
         witness, wake = witness_key(stream, "0/0"), f"dramatiq:{channel}.wake"
         queue = f"dramatiq:{channel}"
@@ -161,6 +163,7 @@ def _worker_commands(streams: Mapping[str, str]) -> Iterable[tuple[str, ...]]:
             ("SADD", f"dramatiq:__acks__.1.{channel}", "1"),
         )
     yield from (
+        ("HSET", "publisher:processes", "a", "b"),
         ("EVALSHA", "0" * 40, "1", "dramatiq"),
         ("ZADD", "dramatiq:__heartbeats__", "1", "1"),
         ("KEYS", "dramatiq:__acks__*"),

@@ -13,6 +13,7 @@ from publisher import doctor
 from publisher.bootstrap import load_settings
 from publisher.doctor import examine
 from publisher.domain.diagnosis.verdict import Diagnosis, Verdict
+from publisher.domain.errors import DatabaseUnavailable
 from storage.database import Database
 from tests.factories import GROUP, INTENTS
 from tests.integration.rows import all_routes, change, due_routes, execute, rows
@@ -105,6 +106,22 @@ def test_a_check_that_is_kept_waiting_is_unknown_and_alone(
 
     assert amiss(found) == dict.fromkeys(("indexes", "due-routes", "leases", "channels"), UNKNOWN)
     assert took < 5
+
+
+def test_several_checks_wait_for_the_same_answer_once() -> None:
+    """What failed for the first of them fails for the others at once."""
+    asked = []
+
+    def away() -> None:
+        asked.append(1)
+        raise DatabaseUnavailable("PostgreSQL is not available")
+
+    ask = doctor._once(away)
+
+    for _ in range(3):
+        with pytest.raises(DatabaseUnavailable):
+            ask()
+    assert len(asked) == 1
 
 
 def test_when_time_is_up_what_is_left_is_unknown(examined: Examined, monkeypatch: pytest.MonkeyPatch) -> None:
