@@ -17,6 +17,7 @@ from publisher.cli import (
     explain,
     intake,
     intents,
+    malformed,
     migrate,
     retention,
     routes,
@@ -46,6 +47,7 @@ app.command("explain", epilog="Example: publisher explain 0b5c…/email:user:7")
 app.command("trace", epilog="Example: publisher trace 1773480413589-0")(trace.trace)
 app.add_typer(scheduler.app, name="scheduler")
 app.add_typer(intents.app, name="intents")
+app.add_typer(malformed.app, name="malformed")
 app.add_typer(routes.app, name="routes")
 app.add_typer(channels.app, name="channels")
 app.add_typer(dead_letters.app, name="dead-letters")

@@ -1,5 +1,6 @@
 """Ids on the command line, accepted in every form in which they are printed."""
 
+import re
 import uuid
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from publisher.domain.errors import BadRequest
 
 NotificationId = Annotated[str, typer.Argument(help="A notification id, or a whole delivery id.")]
 RouteId = Annotated[str | None, typer.Argument(help="A route id, such as email:user:7.")]
+MalformedId = Annotated[str, typer.Argument(metavar="ID", help="A malformed intent's id, or its stream entry id.")]
 
 
 def delivery(notification_id: str, route_id: str | None) -> tuple[str, str | None]:
@@ -22,3 +24,12 @@ def delivery(notification_id: str, route_id: str | None) -> tuple[str, str | Non
         return str(uuid.UUID(notification_id)), route_id
     except ValueError:
         raise BadRequest(f"{notification_id!r} is no notification id: those look like {uuid.UUID(int=0)}") from None
+
+
+def malformed(text: str) -> int | str:
+    """The id of a malformed intent, or the stream entry id that it came as. Raises BadRequest for what is neither."""
+    if re.fullmatch(r"[0-9]{1,18}", text, re.ASCII):
+        return int(text)
+    if re.fullmatch(r"[0-9]{1,20}-[0-9]{1,20}", text, re.ASCII):
+        return text
+    raise BadRequest(f"{text!r} is no id of a malformed intent: those look like 17, or like 1773480413589-0")

@@ -1,0 +1,76 @@
+"""The operator's own editor, on a file that outlives whatever goes wrong."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from publisher.cli.output import printable
+from publisher.domain.errors import BadRequest, PublisherError
+
+
+@contextmanager
+def edited(text: str, *, name: str) -> Iterator[str]:
+    """The text as it was saved in $VISUAL or $EDITOR. name: how the file's name begins.
+
+    Whatever ends the block early leaves the file in place and names it; else it is removed. Only the user may read
+    it. Raises BadRequest if there is no editor, if it fails, or if nothing was changed.
+    """
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if not editor:
+        raise BadRequest("neither VISUAL nor EDITOR is set: set one, or give the edited intent with --file")
+    handle, path = tempfile.mkstemp(prefix=f"{name}-", suffix=".json")
+    with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+    try:
+        _run(editor, path)
+        yield _changed(path, text)
+    except PublisherError as error:
+        if not Path(path).exists():
+            raise
+        raise type(error)(f"{error}; what was edited is kept: go on with --file {shlex.quote(path)}") from error
+    except typer.BadParameter as error:
+        # There was no terminal to ask on.
+        raise typer.BadParameter(f"{error.message} What was edited is kept: --file {shlex.quote(path)}") from error
+    except (Exception, KeyboardInterrupt):
+        print(f"publisher: what was edited is kept: go on with --file {printable(shlex.quote(path))}", file=sys.stderr)
+        raise
+    Path(path).unlink(missing_ok=True)
+
+
+def _run(editor: str, path: str) -> None:
+    # Ctrl-C on the terminal is the editor's: a handler, other than ignoring, is not inherited by it.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        code = subprocess.run([*shlex.split(editor), path], check=False).returncode
+    except (OSError, ValueError) as error:
+        Path(path).unlink(missing_ok=True)
+        raise BadRequest(f"cannot start the editor {editor!r}: {error}") from error
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if code:
+        raise BadRequest(f"the editor {editor!r} ended with code {code}")
+
+
+def _changed(path: str, text: str) -> str:
+    saved = _read(path)
+    if saved.strip() in ("", text.strip()):
+        Path(path).unlink()
+        raise BadRequest("nothing was changed, nothing is sent: to send it as it is say --unchanged")
+    return saved
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"what was edited is not UTF-8: {error.reason}") from error
+    except OSError as error:
+        raise BadRequest(f"cannot read {path!r}: {error.strerror}") from error

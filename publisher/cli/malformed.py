@@ -1,0 +1,96 @@
+"""`publisher malformed list` and `show`."""
+
+import sys
+from contextlib import closing
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from publisher.bootstrap import configure_logs, load_settings, open_patient_database
+from publisher.cli.ids import MalformedId, malformed
+from publisher.cli.output import JsonFlag, LimitOption, print_json, print_record, print_table
+from publisher.cli.resubmit import CodeOption, SinceOption, StreamOption, UntilOption, resubmit
+from publisher.domain.malformed import readable_fields, remedy
+from storage import malformed as store
+from storage.malformed import MalformedFilter, MalformedRecord
+
+app = typer.Typer(help="Look at intents that were not accepted, and send them again.", no_args_is_help=True)
+app.command("resubmit", epilog="Example: publisher malformed resubmit --code unknown_channel --unchanged")(resubmit)
+# Of a value on a terminal.
+_CHARACTERS = 400
+
+
+@app.command("list", epilog="Example: publisher malformed list --code unknown_channel --since 2026-03-01")
+def list_(
+    code: CodeOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    stream: StreamOption = None,
+    resubmitted: Annotated[bool, typer.Option("--resubmitted", help="Those that were resubmitted, instead.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Those that were resubmitted, too.")] = False,
+    before: Annotated[int | None, typer.Option(help="The next page: the last id of the one before.")] = None,
+    limit: LimitOption = 50,
+    json: JsonFlag = False,
+) -> None:
+    """List intents that were not accepted and not resubmitted, newest first. Their fields are for show."""
+    settings = load_settings()
+    configure_logs(settings)
+    matching = MalformedFilter(code and code.value, since, until, stream, None if all_ else resubmitted)
+    with closing(open_patient_database(settings, "cli")) as database:
+        records = store.list_malformed(database, matching, before=before, limit=limit)
+    if json:
+        for record in records:
+            print_json(asdict(record))
+        return
+    print_table(
+        "Malformed intents",
+        ["id", "entry", "code", "message", "resubmitted as", "recorded", "producer", "type"],
+        [
+            [
+                str(r.id),
+                r.stream_entry_id,
+                r.failure_code,
+                r.failure_message,
+                r.resubmitted_as,
+                r.recorded_at,
+                r.producer,
+                r.notification_type,
+            ]
+            for r in records
+        ],
+        folding="message",
+        optional=4,
+    )
+    if len(records) == limit:
+        print(f"more: --before {records[-1].id}")
+
+
+@app.command("show", epilog="Example: publisher malformed show 17")
+def show(id_: MalformedId, json: JsonFlag = False) -> None:
+    """Show one intent that was not accepted, with every field, and what can be done about it.
+
+    Control characters, and bytes that are no text, are shown as escapes. On a terminal long values are shortened;
+    --json has them whole, as they are recorded.
+    """
+    settings = load_settings()
+    configure_logs(settings)
+    with closing(open_patient_database(settings, "cli")) as database:
+        records = store.find_malformed(database, malformed(id_))
+    for record in records:
+        if json:
+            print_json(
+                asdict(record.facts) | {"remedy": remedy(record.facts.failure_code), "raw_fields": record.raw_fields}
+            )
+        else:
+            _print(record)
+
+
+def _print(record: MalformedRecord) -> None:
+    facts = {
+        name: value for name, value in asdict(record.facts).items() if name not in {"producer", "notification_type"}
+    }
+    print_record(facts | {"id": str(record.facts.id), "remedy": remedy(record.facts.failure_code)})
+    print("\nfields")
+    for name, value in readable_fields(record.raw_fields, _CHARACTERS if sys.stdout.isatty() else None):
+        print(f"  {name}: {value}")

@@ -1,0 +1,206 @@
+"""`publisher malformed resubmit`."""
+
+import sys
+from contextlib import closing
+from dataclasses import asdict, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+from publisher.bootstrap import configure_logs, load_settings, open_client, open_patient_database
+from publisher.cli.editor import edited
+from publisher.cli.ids import malformed
+from publisher.cli.instants import METAVAR, instant
+from publisher.cli.operator import ByOption, operator
+from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, printable, progress
+from publisher.domain.errors import BadRequest
+from publisher.domain.intent import Malformed, MalformedCode
+from publisher.domain.malformed import remedy
+from publisher.domain.malformed_edit import edit_form, edited_fields
+from publisher.resubmission import Resubmission, Sendable, Tally
+from storage import malformed as store
+from storage.database import Database
+from storage.malformed import MalformedFilter, MalformedRecord
+
+CodeOption = Annotated[
+    MalformedCode | None,
+    typer.Option("--code", metavar="CODE", help="Only those that failed for this, e.g. unknown_channel."),
+]
+StreamOption = Annotated[str | None, typer.Option("--stream", help="Only those of this intents stream.")]
+SinceOption = Annotated[
+    datetime | None, typer.Option("--since", parser=instant, metavar=METAVAR, help="Only those recorded since (UTC).")
+]
+UntilOption = Annotated[
+    datetime | None, typer.Option("--until", parser=instant, metavar=METAVAR, help="Only those recorded before (UTC).")
+]
+
+
+def resubmit(
+    id_: Annotated[str | None, typer.Argument(metavar="ID", help="Its id, or its stream entry id.")] = None,
+    file: Annotated[
+        str | None, typer.Option("--file", metavar="FILE|-", help="The edited intent; - reads standard input.")
+    ] = None,
+    unchanged: Annotated[bool, typer.Option("--unchanged", help="As it was recorded: no edit.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Although it was resubmitted before.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Every one that waits; with --unchanged.")] = False,
+    code: CodeOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    stream: StreamOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check and count.")] = False,
+    by: ByOption = None,
+    yes: YesFlag = False,
+    json: JsonFlag = False,
+) -> None:
+    """Send an intent that was not accepted again, after an edit; or all that match, as they are.
+
+    One opens in $VISUAL or $EDITOR, or comes edited from --file. What is still no valid intent is refused with its
+    reason and not sent; what was edited is kept. Sending twice is harmless: an intent is accepted once per producer
+    and idempotency_key. Many need --unchanged: those that are valid by now are sent, the others left, with exit code 1.
+    """
+    settings = load_settings()
+    configure_logs(settings)
+    matching = MalformedFilter(code and code.value, since, until, stream)
+    many = all_ or matching != MalformedFilter()
+    _refuse_contradictions(id_, file, many=many, unchanged=unchanged, again=again, dry_run=dry_run)
+    with closing(open_patient_database(settings, "cli")) as database, open_client(settings, "cli") as client:
+        work = Resubmission(database, client, settings.intents_stream, settings.channels)
+        if id_ is None:
+            _matching(database, work, matching, by=operator(by), dry_run=dry_run, yes=yes, json=json)
+            return
+        record = _waiting(database, id_, again=again)
+        if unchanged:
+            sendable = _valid(work.judge_unchanged(record), record)
+            _send(work, sendable, "unchanged", by=operator(by), dry_run=dry_run, yes=yes, json=json)
+        elif file is not None:
+            sendable = _edited(work, record, _read(file))
+            _send(work, sendable, "file", by=operator(by), dry_run=dry_run, yes=yes, json=json)
+        else:
+            with edited(_form(record), name=f"malformed-{record.facts.id}") as text:
+                sendable = _edited(work, record, text)
+                _send(work, sendable, "editor", by=operator(by), dry_run=False, yes=yes, json=json)
+
+
+def _refuse_contradictions(
+    id_: str | None, file: str | None, *, many: bool, unchanged: bool, again: bool, dry_run: bool
+) -> None:
+    if id_ is None and not many:
+        raise BadRequest("name an intent, or say which: --code, --since, --until, --stream, --all")
+    if id_ is not None and many:
+        raise BadRequest("name one intent or say which match, not both")
+    if file is not None and (many or unchanged):
+        raise BadRequest("--file is the edit of one intent: leave out --unchanged and the filters")
+    if many and not unchanged:
+        raise BadRequest("those that match are resubmitted as they are: add --unchanged")
+    if many and again:
+        raise BadRequest("--again is for one intent: name it")
+    if dry_run and not (many or unchanged or file is not None):
+        raise BadRequest("--dry-run opens no editor: it checks --file, --unchanged, or all that match")
+
+
+def _waiting(database: Database, id_: str, *, again: bool) -> MalformedRecord:
+    records = store.find_malformed(database, malformed(id_))
+    if len(records) > 1:
+        ids = ", ".join(f"{r.facts.id} ({r.facts.stream})" for r in records)
+        raise BadRequest(f"entry {id_} came on several streams: name one of {ids}")
+    facts = records[0].facts
+    if facts.resubmitted_at is not None and not again:
+        raise BadRequest(
+            f"malformed intent {facts.id} was resubmitted by {facts.resubmitted_by} as {facts.resubmitted_as}: --again"
+            " sends it once more"
+        )
+    return records[0]
+
+
+def _form(record: MalformedRecord) -> str:
+    facts = record.facts
+    return edit_form(
+        record.raw_fields,
+        f"malformed intent {facts.id}, entry {facts.stream_entry_id}: {facts.failure_code}",
+        facts.failure_message,
+        f"What to do: {remedy(facts.failure_code)}",
+        "Save and leave to resubmit; leave without a change to send nothing. These lines are left out.",
+    )
+
+
+def _edited(work: Resubmission, record: MalformedRecord, text: str) -> Sendable:
+    fields = edited_fields(text, record.raw_fields)
+    if isinstance(fields, str):
+        raise BadRequest(f"malformed intent {record.facts.id} cannot be sent as edited: {fields}")
+    entry = [(name.encode(), value.encode()) for name, value in fields.items()]
+    return _valid(work.judge(record, entry), record)
+
+
+def _valid(verdict: Sendable | Malformed, record: MalformedRecord) -> Sendable:
+    if isinstance(verdict, Malformed):
+        raise BadRequest(
+            f"malformed intent {record.facts.id} would not be accepted: {verdict.code.value}: {verdict.message}"
+        )
+    return verdict
+
+
+def _send(
+    work: Resubmission, sendable: Sendable, manner: str, *, by: str, dry_run: bool, yes: bool, json: bool
+) -> None:
+    facts, intent = sendable.record.facts, sendable.intent
+    outcome = {"id": facts.id, "stream_entry_id": facts.stream_entry_id, "notification_id": intent.notification_id}
+    if dry_run:
+        _say(outcome | {"resubmitted_as": None}, f"malformed intent {facts.id} would be accepted", json=json)
+        return
+    name = printable(f"{intent.notification_type} of {intent.producer}, key {intent.idempotency_key}")
+    confirm(f"Resubmit malformed intent {facts.id} as {name}, for {len(intent.recipients):,} recipients?", yes)
+    target = {"id": facts.id, "stream_entry_id": facts.stream_entry_id, "manner": manner}
+    entry_id = work.send(sendable, by, target)
+    text = f"malformed intent {facts.id} resubmitted as {entry_id}, notification {intent.notification_id}"
+    _say(outcome | {"resubmitted_as": entry_id}, text, json=json)
+
+
+def _matching(
+    database: Database, work: Resubmission, matching: MalformedFilter, *, by: str, dry_run: bool, yes: bool, json: bool
+) -> None:
+    count, newest = store.count_matching(database, matching)
+    # The bound: what was counted, and asked about, is what will be done. Those that fail once more are newer.
+    matching = replace(matching, up_to=newest)
+    if count and not dry_run:
+        confirm(f"Resubmit {count:,} malformed intents as they are?", yes)
+    doing = "checking" if dry_run else "resubmitting"
+    with progress(TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
+        task = bar.add_task(doing, total=count)
+
+        def on_page(looked_at: int) -> None:
+            bar.advance(task, looked_at)
+
+        if not count:
+            tally = Tally()
+        elif dry_run:
+            tally = work.survey(matching, on_page)
+        else:
+            target = {name: v for name, v in asdict(matching).items() if v is not None} | {"manner": "unchanged"}
+            tally = work.send_matching(matching, count, by, target, on_page)
+    done = "valid" if dry_run else "resubmitted"
+    left = "".join(f"; {number:,} left: {code}" for code, number in tally.left.most_common())
+    taken = f"; {tally.taken:,} of them resubmitted or pruned by others meanwhile" if tally.taken else ""
+    outcome = {"matched": count, done: tally.sent, "left": dict(tally.left), "taken": tally.taken}
+    _say(outcome, f"{count:,} matched, {tally.sent:,} {done}{taken}{left}", json=json)
+    if tally.left and not dry_run:
+        raise typer.Exit(1)
+
+
+def _say(outcome: dict[str, object], text: str, *, json: bool) -> None:
+    if json:
+        print_json(outcome)
+    else:
+        print(text)
+
+
+def _read(file: str) -> str:
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return data.decode()
+    except OSError as error:
+        raise BadRequest(f"cannot read {file!r}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"{file!r} is not UTF-8: {error.reason}") from error

@@ -1,0 +1,206 @@
+"""Malformed intents: looking at them, and marking what was resubmitted. `storage.intents` records them (R19)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from publisher.domain.errors import NotFound
+from storage.actions import counted_in_action
+from storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class MalformedFacts:
+    """An entry that was not accepted, without its fields. id is its place in a listing, and its name.
+
+    producer and notification_type: what stood in these fields, cut to 200 characters. resubmitted_as: the id of the
+    entry by which it was last sent again.
+    """
+
+    id: int
+    stream: str
+    stream_entry_id: str
+    failure_code: str
+    failure_message: str
+    recorded_at: datetime
+    producer: str | None
+    notification_type: str | None
+    resubmitted_at: datetime | None
+    resubmitted_by: str | None
+    resubmitted_as: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MalformedRecord:
+    """An entry that was not accepted, with its fields: see MalformedIntent.raw_fields."""
+
+    facts: MalformedFacts
+    raw_fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class MalformedFilter:
+    """Which entries: those that match everything that is given. since and until bound recorded_at.
+
+    resubmitted: None for those that were and those that wait. up_to: the newest id that counts.
+    """
+
+    failure_code: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    stream: str | None = None
+    resubmitted: bool | None = False
+    up_to: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A malformed intent that was sent again as an entry. seen: its resubmitted_as when it was read."""
+
+    id: int
+    entry_id: str
+    seen: str | None
+
+
+_FACTS = """
+id, stream, stream_entry_id, failure_code, failure_message, recorded_at,
+left(raw_fields ->> 'producer', 200), left(raw_fields ->> 'notification_type', 200),
+resubmitted_at, resubmitted_by, resubmitted_as
+"""
+
+# Parameters are put in by the driver: the planner sees constants, and what is not asked for costs nothing.
+_MATCHING = """
+(%(failure_code)s::text IS NULL OR failure_code = %(failure_code)s)
+AND (%(since)s::timestamptz IS NULL OR recorded_at >= %(since)s)
+AND (%(until)s::timestamptz IS NULL OR recorded_at < %(until)s)
+AND (%(stream)s::text IS NULL OR stream = %(stream)s)
+AND (%(resubmitted)s::boolean IS NULL OR (resubmitted_at IS NOT NULL) = %(resubmitted)s)
+AND (%(up_to)s::bigint IS NULL OR id <= %(up_to)s)
+"""
+
+# Along the primary key, backwards. Fields are looked into only for the rows that come out.
+_LIST = f"""
+SELECT {_FACTS} FROM malformed_intents
+WHERE {_MATCHING} AND (%(before)s::bigint IS NULL OR id < %(before)s)
+ORDER BY id DESC LIMIT %(limit)s
+"""
+
+# Reads every row, its fields left aside: for an operator's eyes, not for a loop.
+_COUNT = f"SELECT count(*), max(id) FROM malformed_intents WHERE {_MATCHING}"
+
+_BY_ID = f"SELECT {_FACTS}, raw_fields FROM malformed_intents WHERE id = %s"
+
+# Two streams may have the same entry id. An entry id alone is no prefix of the unique index on (stream, entry id), so
+# the streams there are come first, each found in one step of that index.
+_BY_ENTRY_ID = f"""
+WITH RECURSIVE streams AS (
+    (SELECT stream FROM malformed_intents ORDER BY stream LIMIT 1)
+    UNION ALL
+    SELECT (SELECT stream FROM malformed_intents WHERE stream > streams.stream ORDER BY stream LIMIT 1)
+    FROM streams WHERE streams.stream IS NOT NULL
+)
+SELECT {_FACTS}, raw_fields FROM malformed_intents
+WHERE stream IN (SELECT stream FROM streams) AND stream_entry_id = %s
+ORDER BY id
+"""
+
+# A page that fits into memory: up to so many entries, and no more than one beyond so many bytes. An entry's fields
+# may take 16 MiB. Their sizes are taken first, and only those of the page are sent.
+_PAGE = f"""
+WITH sized AS (
+    SELECT id, octet_length(raw_fields::text) AS size FROM malformed_intents
+    WHERE {_MATCHING} AND id > %(after)s ORDER BY id LIMIT %(limit)s
+), summed AS (
+    SELECT id, sum(size) OVER (ORDER BY id) - size AS bytes_before FROM sized
+)
+SELECT {_FACTS}, raw_fields FROM malformed_intents JOIN summed USING (id)
+WHERE bytes_before < %(bytes)s ORDER BY id
+"""
+
+# Guarded by what was read: of two operators at once one marks it. Rows come in order, so that two statements do not
+# wait for each other.
+_MARK = f"""
+WITH sent AS (
+    SELECT * FROM unnest(%(ids)s::bigint[], %(entry_ids)s::text[], %(seen)s::text[]) AS sent (id, entry_id, seen)
+), locked AS (
+    SELECT malformed_intents.id, sent.entry_id FROM malformed_intents JOIN sent USING (id)
+    WHERE resubmitted_as IS NOT DISTINCT FROM sent.seen
+    ORDER BY malformed_intents.id FOR UPDATE OF malformed_intents
+), marked AS (
+    UPDATE malformed_intents
+    SET resubmitted_at = date_trunc('milliseconds', statement_timestamp()), resubmitted_by = %(by)s,
+        resubmitted_as = locked.entry_id
+    FROM locked WHERE malformed_intents.id = locked.id
+    RETURNING malformed_intents.id
+), {counted_in_action("marked")}
+SELECT id FROM marked
+"""
+
+# What is pruned leaves its fingerprint for a while, and conflicts as long (R18).
+_ACCEPTED = """
+SELECT notification_id::text, request_fingerprint FROM pruned_notifications WHERE notification_id = ANY(%(ids)s::uuid[])
+UNION ALL
+SELECT notification_id::text, request_fingerprint FROM notifications WHERE notification_id = ANY(%(ids)s::uuid[])
+"""
+
+
+def list_malformed(
+    database: Database, matching: MalformedFilter, *, before: int | None, limit: int
+) -> list[MalformedFacts]:
+    """Up to `limit` malformed intents, newest first. before: the id of the last one seen, for the next page."""
+    rows = database.rows(_LIST, asdict(matching) | {"before": before, "limit": limit})
+    return [MalformedFacts(*row) for row in rows]
+
+
+def count_matching(database: Database, matching: MalformedFilter) -> tuple[int, int | None]:
+    """How many match, and the id of the newest of them."""
+    [(count, newest)] = database.rows(_COUNT, asdict(matching))
+    return count, newest
+
+
+def find_malformed(database: Database, named: int | str) -> list[MalformedRecord]:
+    """The malformed intent of this id, or all that came as the entry of this id: at most one of each stream.
+
+    Raises NotFound.
+    """
+    records = [_record(row) for row in database.rows(_BY_ID if isinstance(named, int) else _BY_ENTRY_ID, [named])]
+    if not records:
+        raise NotFound(f"there is no malformed intent {named}: see 'publisher malformed list --all'")
+    return records
+
+
+def malformed_pages(
+    database: Database, matching: MalformedFilter, *, limit: int = 500, most_bytes: int = 8 * 1024 * 1024
+) -> Iterator[list[MalformedRecord]]:
+    """All that match, oldest first, page by page. What is changed between two pages is seen as it is then."""
+    after = 0
+    parameters = asdict(matching) | {"limit": limit, "bytes": most_bytes}
+    while page := [_record(row) for row in database.rows(_PAGE, parameters | {"after": after})]:
+        yield page
+        after = page[-1].facts.id
+
+
+def accepted_fingerprints(database: Database, notification_ids: Sequence[str]) -> dict[str, str]:
+    """notification id -> fingerprint of what was accepted under it, for those of these that were (R18)."""
+    return dict(database.rows(_ACCEPTED, {"ids": list(notification_ids)}))
+
+
+def mark_resubmitted(database: Database, sent: Sequence[Sent], by: str, action_id: int) -> set[int]:
+    """Records that these were sent again: by whom, as what, and when by the database's clock.
+
+    Counts them in the action. Returns the ids it marked: one that someone else resubmitted since it was read, or that
+    was pruned, is left out.
+    """
+    parameters = {
+        "ids": [s.id for s in sent],
+        "entry_ids": [s.entry_id for s in sent],
+        "seen": [s.seen for s in sent],
+        "by": by,
+        "action": action_id,
+    }
+    return {id_ for (id_,) in database.rows(_MARK, parameters)}
+
+
+def _record(row: tuple[Any, ...]) -> MalformedRecord:
+    return MalformedRecord(MalformedFacts(*row[:-1]), row[-1])

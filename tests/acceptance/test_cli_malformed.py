@@ -1,0 +1,106 @@
+"""`publisher malformed list` and `show`: looking at intents that were not accepted (issue 5, item 7)."""
+
+import json
+import re
+
+import pytest
+
+from storage.database import Database
+from storage.intents import RawFields
+from tests.acceptance.conftest import Publisher
+from tests.acceptance.malformed import record_entry, record_intent
+from tests.processes import run_on_terminal
+
+HOSTILE: RawFields = (
+    (b"producer", b"\x1b[31mcaf\xe9"),
+    (b"payload_json", b"\x1b]0;pwned\x07" + b"x" * 3000),
+    (b"request_id", "\u202etxt.exe".encode()),
+)
+
+
+def test_a_list_shows_what_waits_and_pages(database: Database, publisher: Publisher) -> None:
+    """Newest first, by code, with the page after it; JSON has stable names (issue 5, item 11)."""
+    record_intent(database, entry_id="1-1")
+    record_intent(database, "too_large", "2-1", producer="\u202egame")
+    record_intent(database, entry_id="3-1")
+
+    lines = publisher("malformed", "list", "--json").stdout.splitlines()
+    table = publisher("malformed", "list", "--code", "too_large")
+    page = publisher("malformed", "list", "--limit", "2").stdout
+
+    assert [json.loads(line)["stream_entry_id"] for line in lines] == ["3-1", "2-1", "1-1"]
+    assert list(json.loads(lines[0])) == [
+        *("id", "stream", "stream_entry_id", "failure_code", "failure_message", "recorded_at", "producer"),
+        *("notification_type", "resubmitted_at", "resubmitted_by", "resubmitted_as"),
+    ]
+    assert (table.returncode, table.stderr) == (0, "")
+    assert "2-1" in table.stdout
+    assert "?game" in table.stdout
+    assert "3-1" not in table.stdout
+    assert "more: --before 2" in page
+
+
+def test_hostile_fields_are_shown_as_text(database: Database, publisher: Publisher) -> None:
+    """No control character, mark of direction or broken byte reaches the output; what stood there can be read."""
+    record_entry(database, HOSTILE, "invalid_utf8")
+
+    shown = publisher("malformed", "show", "17-1").stdout
+
+    assert all(c.isprintable() or c == "\n" for c in shown)
+    assert r"producer: \x1b[31mcaf\xe9 (no text: 8 bytes)" not in shown
+    assert r"producer: \x1b[31mcaf\xe9 (no text: 9 bytes)" in shown
+    assert r"payload_json: \x1b]0;pwned\x07xxx" in shown
+    assert "x" * 3000 in shown
+    assert r"request_id: \u202etxt.exe" in shown
+    assert "why it failed" in shown
+    assert "edit it" in shown
+
+
+def test_on_a_terminal_a_huge_value_is_shortened(database: Database, environ: dict[str, str]) -> None:
+    """A terminal gets the beginning of a value and its length."""
+    record_entry(database, HOSTILE, "invalid_utf8")
+
+    code, shown = run_on_terminal("publisher", "malformed", "show", "1", environ=environ)
+
+    assert code == 0
+    assert "(3,010 characters)" in shown
+    assert "x" * 500 not in re.sub(r"\s", "", shown)
+    assert "\x1b]0" not in shown
+
+
+def test_json_has_every_field_whole(database: Database, publisher: Publisher) -> None:
+    """Bytes stand in base64, a long value in full (R19)."""
+    record_entry(database, HOSTILE, "invalid_utf8")
+
+    shown = json.loads(publisher("malformed", "show", "1", "--json").stdout)
+
+    assert shown["raw_fields"]["producer"] == {"base64": "G1szMW1jYWbp"}
+    assert len(shown["raw_fields"]["payload_json"]) == 3010
+    assert (shown["stream_entry_id"], shown["failure_code"]) == ("17-1", "invalid_utf8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["show", "x"], "'x' is no id of a malformed intent"),
+        (["show", "17-"], "'17-' is no id of a malformed intent"),
+        (["resubmit"], "name an intent, or say which"),
+        (["resubmit", "--all"], "add --unchanged"),
+        (["resubmit", "1", "--all"], "not both"),
+        (["resubmit", "1", "--file", "x", "--unchanged"], "leave out --unchanged"),
+        (["resubmit", "--all", "--unchanged", "--again"], "--again is for one intent"),
+        (["resubmit", "1", "--dry-run"], "opens no editor"),
+        (["resubmit", "1"], "neither VISUAL nor EDITOR is set"),
+        (["resubmit", "1", "--file", "/no/such/file"], "cannot read '/no/such/file'"),
+        (["list", "--code", "weird"], "'weird' is not one of"),
+    ],
+)
+def test_bad_usage_is_one_line(database: Database, publisher: Publisher, arguments: list[str], said: str) -> None:
+    """Whatever contradicts itself is said in one line, exit code 2, before anything is opened (section 9)."""
+    record_intent(database)
+
+    done = publisher("malformed", *arguments, VISUAL=None, EDITOR=None)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
