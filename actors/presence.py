@@ -4,15 +4,17 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from importlib.metadata import version
 
 import redis
 import structlog
 
 from publisher.domain.errors import PublisherError
+from publisher.domain.instants import from_milliseconds
 from publisher.streams.processes import Process, ProcessRegister
 
 _log = structlog.get_logger()
@@ -34,7 +36,7 @@ class Presence:
             role=role,
             host=socket.gethostname(),
             pid=os.getpid(),
-            started_at=datetime.now(UTC),
+            started_at=from_milliseconds(time.time_ns() // 1_000_000),
             version=version("notification-publisher"),
         )
         # A daemon: where it hangs in a call to Redis, the process ends without it.

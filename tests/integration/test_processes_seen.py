@@ -1,0 +1,195 @@
+"""Signs of life: which processes run, and when each was last heard of (issue 5, item 10)."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import redis
+
+from actors.presence import Presence, present
+from publisher.domain.errors import RedisRefused
+from publisher.streams.connection import open_redis
+from publisher.streams.processes import REMEMBERED, Process, ProcessRegister
+from tests.factories import INSTANT
+from tests.valkeys import OwnValkey
+from tests.waiting import wait_until
+
+KEY = "publisher:processes"
+WORKER = Process("a1", "worker", "web-1", 17, INSTANT, "0.1.0")
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def register(redis_client: redis.Redis) -> ProcessRegister:
+    return ProcessRegister(redis_client)
+
+
+@pytest.fixture
+def silent_redis() -> Iterator[redis.Redis]:
+    """A Redis that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"redis://127.0.0.1:{server.getsockname()[1]}/0"
+        with open_redis(url, timeout=timedelta(seconds=30), client_name="test") as client:
+            yield client
+
+
+def age(client: redis.Redis, id_: str, by: timedelta) -> None:
+    """Makes the last sign of life of this process so much older."""
+    value = client.hget(KEY, id_)
+    assert isinstance(value, bytes)
+    at, said = value.split(b" ", 1)
+    client.hset(KEY, id_, b"%d %s" % (int(at) - by // timedelta(milliseconds=1), said))
+
+
+def test_nobody_was_seen_in_an_empty_redis(register: ProcessRegister) -> None:
+    """Before the first sign of life there is no process, and no error."""
+    assert register.seen() == []
+
+
+def test_a_process_is_seen_with_what_it_says_of_itself(register: ProcessRegister) -> None:
+    """Role, host, pid, start and version, and that it was heard of just now."""
+    register.sign(WORKER)
+
+    [seen] = register.seen()
+
+    assert seen.process == WORKER
+    assert timedelta(0) <= seen.silent < SECOND
+
+
+def test_silence_is_measured_by_the_clock_of_redis(register: ProcessRegister, redis_client: redis.Redis) -> None:
+    """The clocks of this machine and of the process's play no part: both ends are Redis's own."""
+    register.sign(WORKER)
+    age(redis_client, WORKER.id, timedelta(minutes=12))
+
+    [seen] = register.seen()
+
+    seconds, microseconds = redis_client.time()
+    now = seconds * 1000 + microseconds // 1000
+    assert timedelta(minutes=12) <= seen.silent < timedelta(minutes=12, seconds=5)
+    assert abs(now - seen.seen_at.timestamp() * 1000 - 720_000) < 5000
+
+
+def test_processes_stand_in_the_order_of_role_host_and_pid(register: ProcessRegister) -> None:
+    """Each sign renews its own line alone."""
+    others = [replace(WORKER, id=str(pid), pid=pid) for pid in (9, 100)]
+    for process in (*others, WORKER, replace(WORKER, id="c", role="clock"), WORKER):
+        register.sign(process)
+
+    assert [(s.process.role, s.process.pid) for s in register.seen()] == [
+        ("clock", 17),
+        ("worker", 9),
+        ("worker", 17),
+        ("worker", 100),
+    ]
+
+
+def test_a_process_that_stopped_is_gone(register: ProcessRegister) -> None:
+    """One that says that it stops is not missed; saying so twice is no error."""
+    register.sign(WORKER)
+    register.remove(WORKER.id)
+    register.remove(WORKER.id)
+
+    assert register.seen() == []
+
+
+def test_a_killed_process_is_remembered_for_an_hour(register: ProcessRegister, redis_client: redis.Redis) -> None:
+    """It is shown as silent, then left out, and cleared up by whoever starts next."""
+    killed, alive = replace(WORKER, id="killed"), WORKER
+    register.sign(killed)
+    register.sign(alive)
+    age(redis_client, killed.id, REMEMBERED - 10 * SECOND)
+    assert {s.process.id for s in register.seen()} == {killed.id, alive.id}
+
+    age(redis_client, killed.id, 20 * SECOND)
+    assert [s.process.id for s in register.seen()] == [alive.id]
+    assert redis_client.hlen(KEY) == 2
+    register.sweep()
+
+    assert redis_client.hkeys(KEY) == [alive.id.encode()]
+
+
+def test_nothing_stays_once_nobody_lives(register: ProcessRegister, redis_client: redis.Redis) -> None:
+    """The hash itself expires an hour after the last sign of life."""
+    register.sign(WORKER)
+
+    assert REMEMBERED - 5 * SECOND < timedelta(milliseconds=redis_client.pttl(KEY)) <= REMEMBERED
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"", b"\xff", b"17", b"x {}", b"17 {}", b"17 []", b"17 nonsense", b"9" * 40 + b" {}", b'17 {"role": "worker"}'],
+)
+def test_a_line_that_is_not_understood_is_left_out(
+    register: ProcessRegister, redis_client: redis.Redis, value: bytes
+) -> None:
+    """What another version, or anybody, wrote there hides no process."""
+    register.sign(WORKER)
+    redis_client.hset(KEY, b"\xfe", value)
+
+    assert [s.process for s in register.seen()] == [WORKER]
+    register.sweep()
+
+
+def test_a_key_of_another_type_is_refused(register: ProcessRegister, redis_client: redis.Redis) -> None:
+    """Whoever asks is told; nothing else is disturbed."""
+    redis_client.set(KEY, "a string")
+
+    with pytest.raises(RedisRefused):
+        register.seen()
+
+
+def test_a_process_says_that_it_lives_until_it_stops(register: ProcessRegister, redis_client: redis.Redis) -> None:
+    """Signs go on at intervals; the stop takes the line away."""
+    presence = Presence(redis_client, "worker", interval=timedelta(milliseconds=20))
+    presence.start()
+    [first] = wait_until(register.seen)
+    wait_until(lambda: [s.seen_at for s in register.seen()] > [first.seen_at])
+
+    presence.stop()
+
+    assert first.process == presence.process
+    assert register.seen() == []
+
+
+def test_a_process_says_so_when_redis_comes_back(own_valkey: OwnValkey, own_client: redis.Redis) -> None:
+    """While Redis is away nothing happens, and nothing is raised; with its return the process is seen again."""
+    presence = Presence(own_client, "clock", interval=timedelta(milliseconds=20))
+    presence.start()
+    wait_until(ProcessRegister(own_client).seen)
+    own_valkey.stop()
+    own_valkey.start()
+    own_client.delete(KEY)
+
+    wait_until(ProcessRegister(own_client).seen)
+    presence.stop()
+
+    assert ProcessRegister(own_client).seen() == []
+
+
+def test_work_never_waits_for_a_sign_of_life(silent_redis: redis.Redis) -> None:
+    """With a Redis that takes the connection and never answers, work begins at once, and its end waits a second."""
+    began = time.monotonic()
+    with present(silent_redis, "intake"):
+        assert time.monotonic() - began < 1
+        told = time.monotonic()
+
+    assert time.monotonic() - told < 3
+
+
+def test_a_work_that_fails_stops_its_signs_too(redis_client: redis.Redis, register: ProcessRegister) -> None:
+    """An error passes through, and the process is not shown any more."""
+
+    def work() -> None:
+        with present(redis_client, "clock"):
+            wait_until(register.seen)
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        work()
+
+    assert register.seen() == []
+    assert not [t for t in threading.enumerate() if t.name == "presence"]

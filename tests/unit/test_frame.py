@@ -1,0 +1,178 @@
+"""How a frame of `status --watch` looks, as text at 80 columns without colour (issue 5, item 10)."""
+
+import io
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from rich.console import Console
+
+from publisher.cli.frame import render, roles
+from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
+from publisher.domain.gate import Gate
+from publisher.look import Frame, StoreLook, StreamsLook
+from publisher.streams.inbound import GroupState
+from publisher.streams.processes import Process, ProcessSeen
+from storage.counts import OpenRoutes
+from storage.failures import FailureRecord
+from storage.rates import Happened
+from tests.factories import INSTANT
+
+SECOND = timedelta(seconds=1)
+
+
+def seen(role: str, pid: int = 17, silent: timedelta = SECOND, host: str = "web-1") -> ProcessSeen:
+    process = Process(f"{role}{pid}", role, host, pid, INSTANT - timedelta(hours=2), "0.1.0")
+    return ProcessSeen(process, INSTANT - silent, silent)
+
+
+def failure(**fields: object) -> FailureRecord:
+    whole = FailureRecord(
+        id=1,
+        notification_id="b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11",
+        route_id="email:user:7",
+        channel="email",
+        attempt_number=3,
+        classification="mail_stream_publish_failed",
+        message="Redis refused: OOM",
+        failed_at=INSTANT - 4 * SECOND,
+    )
+    return replace(whole, **fields)  # type: ignore[arg-type]
+
+
+STORE = StoreLook(
+    at=INSTANT,
+    channels=["email", "push"],
+    span=2 * SECOND,
+    happened={"email": Happened(published=2468, retried=1, dead_lettered=0)},
+    open={"push": OpenRoutes(pending=9000, failed=12, due=8012, oldest_due=timedelta(seconds=723), in_flight=500)},
+    gates={"push": Gate("push", INSTANT - timedelta(minutes=12), "ann", "gateway moves")},
+    failures=[failure()],
+)
+STREAMS = StreamsLook(GroupState(3, 12, 2), [seen("clock"), seen("intake"), seen("worker", 18), seen("worker", 19)])
+
+
+def text(store: object = STORE, streams: object = STREAMS, *, width: int = 80) -> str:
+    """The frame as it is printed, without the spaces at the ends of lines."""
+    frame = Frame(INSTANT, store, streams)  # type: ignore[arg-type]
+    console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False)
+    console.print(render(frame, 2 * SECOND))
+    assert isinstance(console.file, io.StringIO)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
+
+
+def test_a_frame_says_everything_at_80_columns_without_colour() -> None:
+    """Rates, what is due and how old, what is closed and why, intents, processes and failures, each in its place."""
+    assert text() == (
+        """\
+notification-publisher  2026-03-14 09:26:53.589Z  every 2 s, Ctrl-C ends it
+
+channel  state   published/s  retried/s  dead/s    due  oldest  in flight
+─────────────────────────────────────────────────────────────────────────
+email    open          1,234        0.5       0      0       –          0
+push     paused            0          0       0  8,012  12m 3s        500
+
+push is paused by ann for 12m: gateway moves
+
+intents    3 waiting, 12 being accepted, 2 consumers
+processes  2 workers, 1 clock, 1 intake
+  clock   web-1 pid 17, version 0.1.0, up 2h, seen 1s ago
+  intake  web-1 pid 17, version 0.1.0, up 2h, seen 1s ago
+  worker  web-1 pid 18, version 0.1.0, up 2h, seen 1s ago
+  worker  web-1 pid 19, version 0.1.0, up 2h, seen 1s ago
+
+newest failures
+  4s ago  email:user:7  attempt 3  mail_stream_publish_failed: Redis refused: O…"""
+    )
+
+
+def test_large_figures_fit_into_80_columns() -> None:
+    """With millions due on a channel of a long name no line is wider than the terminal, and no figure is cut."""
+    name = "a-channel-of-a-long-name"
+    store = replace(
+        STORE,
+        channels=[name],
+        happened={name: Happened(published=199_998, retried=199_998, dead_lettered=199_998)},
+        open={name: OpenRoutes(9_999_999, 0, 9_999_999, timedelta(days=29, hours=23), 99_999)},
+        gates={},
+    )
+
+    shown = text(store)
+
+    assert max(map(len, shown.splitlines())) <= 80
+    row = next(line for line in shown.splitlines() if "10.0M" in line)
+    assert row.split()[1:] == ["open", "99,999", "99,999", "99,999", "10.0M", "29d", "23h", "99,999"]
+
+
+def test_a_frame_without_postgresql_says_so_and_shows_the_rest() -> None:
+    """While PostgreSQL is away its error stands in its place; what Redis knows is shown."""
+    shown = text(DatabaseUnavailable("PostgreSQL is not available: connection refused"))
+
+    assert "PostgreSQL is not available: connection refused" in shown
+    assert "2 workers, 1 clock, 1 intake" in shown
+    assert "published/s" not in shown
+
+
+def test_a_frame_without_redis_says_so_and_shows_the_rest() -> None:
+    """While Redis is away its error stands in its place; what PostgreSQL knows is shown."""
+    shown = text(streams=RedisUnavailable("Redis is not available: timeout"))
+
+    assert "Redis is not available: timeout" in shown
+    assert "published/s" in shown
+    assert "mail_stream_publish_failed" in shown
+    assert "processes" not in shown
+
+
+def test_what_anybody_wrote_stays_on_its_line() -> None:
+    """A message, a host or an address with line breaks and escapes moves no cursor and makes no second line."""
+    hostile = "\x1b[2J\r\nsecond [red]line[/red]\u202e" + "x" * 300
+    store = replace(STORE, failures=[failure(message=hostile, route_id=f"email:address:{hostile}")])
+
+    shown = text(store, replace(STREAMS, processes=[seen("worker", host=hostile)]))
+
+    assert len(shown.splitlines()) == len(text(streams=replace(STREAMS, processes=[seen("worker")])).splitlines())
+    assert not set("\x1b\r\u202e") & set(shown)
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "[red]" in shown
+
+
+def test_an_unknown_lag_is_not_zero() -> None:
+    """Where Redis cannot tell how many intents wait, nobody is told that none do."""
+    shown = text(streams=replace(STREAMS, intents=GroupState(None, 0, 1)))
+
+    assert "intents    an unknown number waiting, 0 being accepted, 1 consumer\n" in shown
+
+
+def test_a_silent_process_stands_first_and_is_not_counted() -> None:
+    """One that was killed, or cannot reach Redis, is named before those that are well."""
+    processes = [seen("worker", n) for n in range(20)] + [seen("worker", 99, timedelta(minutes=12))]
+
+    lines = text(streams=replace(STREAMS, processes=processes)).splitlines()
+
+    at = lines.index("processes  20 workers, no clock, no intake")
+    assert lines[at + 1] == (
+        "  worker  web-1 pid 99, version 0.1.0, silent for 12m: killed, or cut off from Redis"[:79] + "…"
+    )
+    assert lines[at + 7] == "  and 15 more"
+
+
+@pytest.mark.parametrize(
+    ("processes", "said"),
+    [
+        ([], "no worker, no clock, no intake"),
+        ([seen("worker"), seen("worker", 18)], "2 workers, no clock, no intake"),
+        ([seen("intake"), seen("clock"), seen("worker")], "1 worker, 1 clock, 1 intake"),
+        ([seen("clock", silent=timedelta(minutes=1))], "no worker, no clock, no intake"),
+        ([seen("gateway")], "no worker, no clock, no intake, 1 gateway"),
+    ],
+)
+def test_the_processes_that_ought_to_be_there_are_missed(processes: list[ProcessSeen], said: str) -> None:
+    """A role of which no process lives is named all the same."""
+    assert roles(processes) == said
+
+
+def test_an_empty_system_makes_a_frame() -> None:
+    """With no channel, process or failure there is little to say, and no error."""
+    empty = StoreLook(INSTANT, [], SECOND, {}, {}, {}, [])
+
+    assert "no worker, no clock, no intake" in text(empty, StreamsLook(GroupState(), []))
