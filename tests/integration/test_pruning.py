@@ -353,3 +353,17 @@ def test_a_walk_begins_behind_its_place(database: Database) -> None:
 
     assert kept(database) == {first}
     assert second not in kept(database)
+
+
+def test_nothing_that_stays_is_written_to(database: Database) -> None:
+    """A walk over notifications that are not over locks and writes none of them: walking is cheap."""
+    ended(database, 5)
+    change(database, [route["id"] for route in all_routes(database)], "updated_at = now()")
+    marks = (
+        "SELECT n.xmax::text AS n, r.xmax::text AS r FROM notifications AS n JOIN routes AS r USING (notification_id)"
+    )
+    before = rows(database, marks)
+
+    assert prune_notifications(database, DAYS).seen == 5
+
+    assert rows(database, marks) == before
