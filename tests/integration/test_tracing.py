@@ -88,6 +88,13 @@ def test_a_key_that_looks_like_an_id_is_found_as_a_key_too(database: Database, l
     assert [n.producer for n in look(id_).notifications] == ["game-service", "x"]
 
 
+def test_a_producer_chooses_whatever_the_id_is(look: Look, id_: str) -> None:
+    """Another producer's notification is left out, by whichever id it is found."""
+    assert found(look(id_, "game-service")) == [id_]
+    with pytest.raises(NotFound):
+        look(id_, "x")
+
+
 def test_a_repetition_on_the_stream_leads_to_what_it_repeats(
     database: Database, look: Look, redis_client: redis.Redis
 ) -> None:

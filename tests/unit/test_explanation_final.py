@@ -1,6 +1,5 @@
 """Why a route has ended, and what can still be done about it, case by case (issue 5, R3)."""
 
-
 from publisher.domain.explanation import Explanation, RouteState
 from publisher.domain.notification import RouteStatus
 from tests.unit.test_explanation import FAILED, MINUTE, NOW, SECOND, told
@@ -84,10 +83,12 @@ def test_a_dead_letter_by_lost_leases_blames_the_workers() -> None:
 
 
 def test_a_command_to_copy_is_quoted_for_the_shell() -> None:
-    """An address that a shell would obey is quoted in the command that is offered for copying."""
-    hostile = told(**DEAD | {"route_id": "email:address:a@b;rm -rf $HOME"})
+    """An address that a shell would obey is quoted in every command that is offered for copying."""
+    route_id = "email:address:a@b;rm -rf $HOME"
+    quoted = "'b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11/email:address:a@b;rm -rf $HOME'"
 
-    assert hostile.next[0].endswith("requeue 'b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11/email:address:a@b;rm -rf $HOME'")
+    assert told(**DEAD | {"route_id": route_id}).next[-1].endswith(f"requeue {quoted}")
+    assert told(**PUBLISHED | {"route_id": route_id}).next[-1].endswith(f"republish {quoted}")
 
 
 def test_a_skipped_route_had_no_address() -> None:
