@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 
 from publisher.bootstrap import configure_logs, load_settings, open_patient_database
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, progress
+from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, progress, show
 from publisher.cli.process import stop_on_signals
 from publisher.domain.errors import BadRequest
 from publisher.domain.retention import Retention
@@ -44,7 +44,9 @@ def run(
         if dry_run:
             _report(old, done, json=json)
             return
-        confirm(f"Prune those of {old:,} notifications accepted over {keeping.records} ago that are over?", yes)
+        confirm(
+            f"Prune those of {old:,} notifications accepted {show(keeping.records)} ago or earlier that are over?", yes
+        )
         stopping = threading.Event()
         stop_on_signals(stopping)
         target = {"older_than_seconds": keeping.records.total_seconds()}
