@@ -30,7 +30,9 @@ class SelfScan(dramatiq.Middleware):
         service = context()
         while not service.stopping.wait(service.scan_interval.total_seconds()):
             for channel in service.channels:
-                self._look(channel)
+                # No message is at work here: the watchdog would not see that an encoder hangs.
+                with service.progress.at_work():
+                    self._look(channel)
 
     def _look(self, channel: str) -> None:
         try:
@@ -38,7 +40,9 @@ class SelfScan(dramatiq.Middleware):
                 _log.info("no scan for three intervals: scanning by itself", channel=channel)
                 # The clock's other jobs: without it a loss would go unseen (R12a), and nothing be pruned.
                 as_hint(send_audit, channel)
+                context().progress.beat()
                 as_hint(send_retention, channel)
+                context().progress.beat()
                 drain(channel)
         except PublisherError as error:
             _log.warning("a scan failed and will be repeated", channel=channel, error=str(error))

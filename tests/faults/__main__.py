@@ -1,33 +1,40 @@
 """`python -m tests.faults`: minutes of chaos over the real processes, and a table of what came of it."""
 
-import platform
 import secrets
-import shlex
 import sys
 import tempfile
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import psutil
+import redis
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from publisher.embedded import embedded_servers
+from storage.database import Database
+from storage.schema import migrate
+from tests.faults import results
 from tests.faults.chaos import Outcome, long, run
+from tests.faults.endings import hang, overruns, stop_under_load
 from tests.faults.figures import Row, shortfalls, table
+from tests.faults.planted_bugs import BUGS
+from tests.faults.recovery import Recovery
+from tests.faults.scenario import scene
 from tests.faults.schedule import plan
-
-RESULTS = Path(__file__).parent / "RESULTS.md"
+from tests.faults.self_test import Sighting, sightings
+from tests.processes import Processes
 
 
 def main(
     seed: Annotated[int | None, typer.Option(help="The schedule's and the producer's seed. Drawn if left out.")] = None,
-    minutes: Annotated[float, typer.Option(min=3, max=60, help="How long the whole may take.")] = 8,
+    minutes: Annotated[float, typer.Option(min=3, max=60, help="How long the chaos may take.")] = 8,
     schedule: Annotated[bool, typer.Option(help="Print the schedule of this seed, and do nothing.")] = False,
-    write: Annotated[bool, typer.Option(help=f"Write the table to {RESULTS.name}.")] = False,
-    keep: Annotated[Path | None, typer.Option(help="Keep every log and all data in this folder.")] = None,
+    chaos: Annotated[bool, typer.Option(help="Without it: only how processes end, and the planted bugs.")] = True,
+    write: Annotated[bool, typer.Option(help=f"Write what was measured to {results.RESULTS.name}.")] = False,
+    keep: Annotated[Path | None, typer.Option(help="Keep every log and all data of the chaos in this folder.")] = None,
 ) -> None:
     """Break everything that can break, and prove that nothing was lost and nothing came twice (R15)."""
     seed = secrets.randbelow(1_000_000) if seed is None else seed
@@ -35,40 +42,85 @@ def main(
     if schedule:
         typer.echo("\n".join([f"seed {seed}", *map(str, plan(seed, size.seconds, size.faults))]))
         return
-    say = Console(stderr=True, highlight=False, soft_wrap=True)
-    outcome = _run(seed, minutes, keep, lambda line: say.print(line, markup=False))
-    rows = table(outcome)
-    problems = [*outcome.problems, *shortfalls(outcome)]
-    shown = Table("", "what", "measured", "wanted")
-    for row in rows:
-        shown.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 140).print(shown)
+    screen = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def say(line: str) -> None:
+        screen.print(line, markup=False)
+
+    problems = _alone(write, say)
+    if chaos:
+        problems += _chaos(_run(seed, minutes, keep, say), minutes, write)
     for problem in problems[:50]:
-        say.print(f"PROBLEM: {problem}", markup=False)
-    say.print(f"{len(problems)} problems, seed {seed}, {outcome.seconds:.0f} s")
-    if write:
-        RESULTS.write_text(as_markdown(outcome, minutes, rows, problems))
+        say(f"PROBLEM: {problem}")
+    say(f"{len(problems)} problems, seed {seed}")
     raise typer.Exit(1 if problems else 0)
 
 
-def as_markdown(outcome: Outcome, minutes: float, rows: list[Row], problems: list[str]) -> str:
-    """The table as a file."""
-    command = shlex.join(["python", "-m", "tests.faults", "--seed", str(outcome.seed), "--minutes", f"{minutes:g}"])
-    lines = [
-        "# What it withstood",
-        "",
-        f"Measured on {datetime.now(UTC):%Y-%m-%d} by `{command}`, seed {outcome.seed}, in {outcome.seconds:.0f} s:",
-        f"{psutil.cpu_count()} cores, Python {platform.python_version()}, everything on one machine, fsync and",
-        "append-only file on, lease TTL 3 s, scan interval 0.5 s.",
-        "",
-        "| | what | measured | wanted |",
-        "|---|---|---|---|",
-        *(f"| {' | '.join(row)} |" for row in rows),
-        "",
-        f"Problems: {len(problems)}." if problems else "Nothing lost, nothing twice, no attempt unexplained.",
-        "",
-    ]
-    return "\n".join(lines)
+def _alone(write: bool, say: Callable[[str], None]) -> list[str]:
+    """How processes end, and which layer sees which planted bug. Returns the problems."""
+    say("an encoder that loops for ever takes a minute")
+    with _servers() as (environ, folder):
+        processes = Processes({**environ, "PUBLISHER_LOG_FORMAT": "json"}, folder)
+        with ExitStack() as stack:
+            stack.callback(processes.kill_all)
+            endings = [hang(environ, processes, folder), *stop_under_load(environ, processes)]
+    with (
+        _servers() as (environ, _),
+        closing(redis.Redis.from_url(environ["REDIS_URL"])) as client,
+        scene(environ, client) as stage,
+    ):
+        seen = sightings(stage, BUGS)
+    _show(["what", "measured", "wanted"], _ends(endings))
+    _show(["bug", "seen by", "which said"], seen)
+    if write:
+        told = results.measured_by(["--no-chaos"])
+        head = ["what", "measured", "wanted"]
+        results.write(results.ENDINGS, [told, "", *results.table(head, _ends(endings))])
+        results.write(results.BUGS, [told, "", *results.table(["bug", "seen by", "which said"], seen)])
+    return [*overruns(endings), *(f"not seen: {sighting.bug}" for sighting in seen if not sighting.said)]
+
+
+def _chaos(outcome: Outcome, minutes: float, write: bool) -> list[str]:
+    """Shows what came of the chaos. Returns the problems."""
+    rows, problems = table(outcome), [*outcome.problems, *shortfalls(outcome)]
+    _show(["", "what", "measured", "wanted"], rows)
+    if write:
+        arguments = ["--seed", str(outcome.seed), "--minutes", f"{minutes:g}"]
+        results.write(
+            results.CHAOS,
+            [
+                results.measured_by(arguments, f", seed {outcome.seed}, in {outcome.seconds:.0f} s"),
+                "Fsync and append-only file on, lease TTL 3 s, scan interval 0.5 s.",
+                "",
+                *results.table(Row._fields, rows),
+                "",
+                f"Problems: {len(problems)}." if problems else "Nothing lost, nothing twice, no attempt unexplained.",
+            ],
+        )
+    return problems
+
+
+def _ends(endings: list[Recovery]) -> list[tuple[str, str, str]]:
+    return [(r.what, f"{r.longest:.1f} s", f"{r.bound:g} s") for r in endings]
+
+
+def _show(head: list[str], rows: list[Row] | list[Sighting] | list[tuple[str, str, str]]) -> None:
+    shown = Table(*head)
+    for row in rows:
+        shown.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 140, markup=False).print(shown)
+
+
+@contextmanager
+def _servers() -> Iterator[tuple[dict[str, str], Path]]:
+    """Servers of its own with an empty schema, and a folder."""
+    with (
+        tempfile.TemporaryDirectory(prefix="publisher-faults-") as name,
+        embedded_servers(Path(name)) as servers,
+        closing(Database(servers.database_url, application_name="faults", statement_timeout=None)) as database,
+    ):
+        migrate(database)
+        yield dict(servers.environ), Path(name)
 
 
 def _run(seed: int, minutes: float, keep: Path | None, say: Callable[[str], None]) -> Outcome:

@@ -74,7 +74,7 @@ class Size:
     slots: tuple[str, ...] = SLOTS
 
 
-SHORT = Size(6.0, FEW, 170, 20.0, 0, 0.3, 12, 0.4, 0.5)
+SHORT = Size(5.0, FEW, 160, 25.0, 0, 0.3, 12, 0.4, 0.5)
 
 
 def long(minutes: float) -> Size:

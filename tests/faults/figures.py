@@ -85,8 +85,8 @@ def _recoveries(outcome: Outcome) -> Iterator[Row]:
     for r in outcome.recoveries:
         wanted = f"{r.bound:g} s" if r.bound else ""
         yield Row("recovery", r.what, f"p50 {r.p50:.2f} s, max {r.longest:.2f} s, {len(r.seconds)} times", wanted)
-    if outcome.stopped:
-        seconds = sorted(stopped.seconds for stopped in outcome.stopped)
+    for how in sorted({stopped.how for stopped in outcome.stopped}):
+        seconds = sorted(stopped.seconds for stopped in outcome.stopped if stopped.how == how)
         p50, longest = seconds[len(seconds) // 2], seconds[-1]
-        what = "SIGTERM, once or twice: the process has ended with exit code 0"
+        what = f"{how}: the process has ended with exit code 0"
         yield Row("recovery", what, f"p50 {p50:.2f} s, max {longest:.2f} s, {len(seconds)} times", "25 s")

@@ -189,6 +189,8 @@ def test_a_failover_to_a_replica_that_lagged_costs_no_command(
 def follow(master: Outside, follower: Outside) -> None:
     """Makes the one a replica of the other, and waits until it has everything."""
     [port] = master.redis.config_get("port").values()
+    # By default a master waits five seconds for other replicas to come.
+    master.redis.config_set("repl-diskless-sync-delay", 0)
     follower.redis.replicaof("127.0.0.1", port)
     wait_until(lambda: entries(follower) == entries(master), describe=lambda: follower.redis.info("replication"))
 

@@ -13,8 +13,9 @@ from actors.context import Context
 from actors.routes import drain, send_scan
 from publisher.channels.email import EMAIL
 from publisher.domain.errors import DatabaseUnavailable, RouteError
+from publisher.publishing import Report
 from storage.database import Database
-from tests.integration.messages import delayed
+from tests.integration.messages import delayed, wait_for_quiet
 from tests.integration.rows import all_routes, change, due_routes
 from tests.waiting import wait_until
 
@@ -160,3 +161,26 @@ def test_a_process_that_stops_scans_no_more(context: Context, database: Database
     drain("email")
 
     assert [route["status"] for route in all_routes(database)] == ["pending"]
+
+
+def test_a_self_scan_that_hangs_is_seen_by_the_watchdog(
+    impatient: Context, start_worker: StartWorker, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No message is at work during a worker's own scan; an encoder that hangs in it is noticed all the same."""
+    scanning, hanging = threading.Event(), threading.Event()
+
+    def hang(*_: Any) -> Any:
+        scanning.set()
+        assert hanging.wait(20)
+        return Report()
+
+    monkeypatch.setattr(impatient.publisher, "publish_due", hang)
+    try:
+        start_worker()
+        assert scanning.wait(20)
+        for queue in ("email", "push"):
+            wait_for_quiet(redis_client, queue)
+        before = impatient.progress.tick()
+        assert impatient.progress.tick() == before + 1
+    finally:
+        hanging.set()
