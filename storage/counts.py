@@ -3,9 +3,8 @@
 Open routes and waiting dead letters are counted through their partial indexes. Final routes are counted one by one
 up to a bound, and estimated above it.
 
-Measured with 5,000,000 published routes on two cores: 0.05 s for 100,000 open routes, 0.03 s to count published ones
-up to the bound on three channels, and a millisecond for an estimate. Counting every route takes ten times as long, and
-reads the whole table.
+Measured with 5,000,000 published routes on two cores: 70 ms for 100,000 open routes, and 15 ms for all final ones of
+three channels, two of them estimated. Counting every route takes 500 ms when the whole table, 1.7 GB, is in memory.
 """
 
 from dataclasses import dataclass

@@ -20,6 +20,8 @@ from tests.processes import ROOT, Process, Processes, complete
 from tests.waiting import wait_until
 
 WATCH = "publisher status --watch --interval 0.2"
+# As an operator runs it: what it prints is buffered unless it sees to that itself.
+SELDOM = "env -u PYTHONUNBUFFERED publisher status --watch --interval 60 --json"
 
 
 def status(publisher: Publisher, *flags: str) -> dict[str, Any]:
@@ -142,7 +144,7 @@ def test_frames_follow_each_other_where_there_is_no_terminal(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_watch_as_json_is_an_object_a_line(processes: Processes, outside: Outside, number: signal.Signals) -> None:
     """Each frame is one line, there at once, with stable names; a signal ends it between two lines."""
-    watch = processes.start(f"{WATCH} --json")
+    watch = processes.start(SELDOM)
     frame = wait_for_frame(watch, lambda _: True)
     watch.signal(number)
 
