@@ -17,9 +17,10 @@ from publisher.embedded import embedded_servers
 from storage.database import Database
 from storage.schema import migrate
 from tests.faults import results
-from tests.faults.chaos import Outcome, long, run
+from tests.faults.chaos import long, run
 from tests.faults.endings import hang, overruns, stop_under_load
 from tests.faults.figures import Row, shortfalls, table
+from tests.faults.outcome import Outcome
 from tests.faults.planted_bugs import BUGS
 from tests.faults.recovery import Recovery
 from tests.faults.scenario import scene

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tests.faults.chaos import Outcome
+from tests.faults.outcome import Outcome
 from tests.faults.schedule import Kind
 
 LEAST = {

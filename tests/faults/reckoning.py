@@ -3,16 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from tests.faults.fleet import PATIENCE, Fleet
 from tests.faults.invariants import commands, leaks, violations
 from tests.faults.observer import Observer
+from tests.faults.outcome import Outcome
 from tests.faults.producer import ADDRESS_CANARY, PAYLOAD_CANARY, Producer
 from tests.faults.servers import CANARY_IN_URLS, Servers
-
-if TYPE_CHECKING:
-    from tests.faults.chaos import Outcome
 
 CANARIES = (ADDRESS_CANARY, PAYLOAD_CANARY, CANARY_IN_URLS)
 _STREAM_FAILURES = {"mail_stream_publish_failed", "gateway_stream_publish_failed"}
@@ -22,7 +19,7 @@ SELECT notification_id || '/' || route_id FROM routes WHERE channel = 'email' AN
 """
 
 
-def settle(outcome: "Outcome", servers: Servers, fleet: Fleet, observer: Observer, producer: Producer) -> None:
+def settle(outcome: Outcome, servers: Servers, fleet: Fleet, observer: Observer, producer: Producer) -> None:
     """Counts what came out, and every problem with it. Call it when all is quiet and every process has stopped."""
     recorded = {row[0] for row in servers.postgresql.rows("SELECT stream_entry_id FROM malformed_intents")}
     expected = producer.expected()

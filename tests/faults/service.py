@@ -11,8 +11,9 @@ from actors.context import Context
 from publisher.bootstrap import install_context, load_settings
 from storage.models import MODELS
 
-# Empties every table of the service, as if it had never been used.
-EMPTY = f"TRUNCATE {', '.join(model._meta.table_name for model in MODELS)} RESTART IDENTITY"
+# Empties every table of the service, those that refer to others first. Of so few rows much faster than TRUNCATE, which
+# makes a new file for each table and index.
+EMPTY = "; ".join(f"DELETE FROM {model._meta.table_name}" for model in reversed(MODELS))
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """The real processes under every fault that a platform, a network and servers have (R15)."""
 
+import tempfile
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,9 +15,16 @@ from tests.faults.schedule import FEW, LOST_REPLIES, MANY, SERVERS, SLOTS, Fault
 SEED = 1615
 
 
-def test_nothing_is_lost_and_nothing_comes_twice(tmp_path: Path) -> None:
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder where PostgreSQL's own user may look. Each session of pytest closes the one of `tmp_path` to others."""
+    with tempfile.TemporaryDirectory(prefix="publisher-faults-") as name:
+        yield Path(name)
+
+
+def test_nothing_is_lost_and_nothing_comes_twice(folder: Path) -> None:
     """A few faults of each kind, over hundreds of routes: each ends where it must, once (R5, R12, R14, R15, R17)."""
-    outcome = run(SEED, SHORT, tmp_path, print)
+    outcome = run(SEED, SHORT, folder, print)
 
     assert outcome.problems == []
     assert outcome.counts["routes"] >= 400
@@ -28,9 +37,9 @@ def test_nothing_is_lost_and_nothing_comes_twice(tmp_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_nothing_is_lost_in_minutes_of_chaos(tmp_path: Path) -> None:
+def test_nothing_is_lost_in_minutes_of_chaos(folder: Path) -> None:
     """A hundred kills, forty pauses and all the rest, over thirty thousand routes, within ten minutes (R15)."""
-    outcome = run(SEED, long(8), tmp_path, print)
+    outcome = run(SEED, long(8), folder, print)
 
     assert outcome.problems == []
     assert shortfalls(outcome) == []
