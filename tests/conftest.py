@@ -34,6 +34,8 @@ def servers() -> Iterator[Servers]:
     """The two servers of this session."""
     given = os.environ.get("TEST_DATABASE_URL"), os.environ.get("TEST_REDIS_URL")
     if given[0] and given[1]:
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            raise pytest.UsageError("tests on servers of your own empty their Redis: run them one by one, with -n 0")
         yield Servers(given[0], given[1])
         return
     with tempfile.TemporaryDirectory(prefix="publisher-tests-") as folder, embedded_servers(Path(folder)) as embedded:
