@@ -1,95 +1,27 @@
 """Settings: from the environment alone, checked once at start, every problem in one message (spec section 8)."""
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from publisher.channel_settings import ChannelSettings, shared_variables
 from publisher.domain.backoff import Backoff
 from publisher.domain.channel import Channel
 from publisher.domain.errors import SettingsError
 from publisher.domain.gate import Probing
 from publisher.domain.retention import Retention, kept_for
+from publisher.domain.timeouts import Timeouts
+from publisher.setting_types import PREFIX, Name, PositiveSeconds, SecondsOrZero, Url, rule
 
-PREFIX = "PUBLISHER_"
 _URLS = {"DATABASE_URL": ("postgres", "postgresql"), "REDIS_URL": ("redis", "rediss", "unix")}
 _EXAMPLES = {
     "DATABASE_URL": "postgresql://user:password@host:5432/name",
     "REDIS_URL": "redis://host:6379/0",
 }
-# Far beyond any sense, and within what timedelta, PostgreSQL and Redis can count.
-_LONGEST = Decimal(366 * 24 * 3600)
-
-
-def _seconds(text: object) -> timedelta:
-    try:
-        seconds = Decimal(str(text).strip())
-    except InvalidOperation:
-        raise ValueError("must be a number of seconds") from None
-    # Compared, not computed with: a huge exponent would overflow.
-    if not seconds.is_finite() or not -_LONGEST <= seconds <= _LONGEST:
-        raise ValueError("must be a number of seconds, at most a year")
-    return timedelta(milliseconds=int(seconds * 1000))
-
-
-def _not_blank(text: object) -> object:
-    if not str(text).strip():
-        raise ValueError("must not be blank")
-    if not str(text).isprintable():
-        raise ValueError("must hold no control characters, and be UTF-8")
-    return text
-
-
-def _above_zero(duration: timedelta) -> timedelta:
-    # A whole millisecond is the least there is (R2): anything less has become zero.
-    if duration <= timedelta(0):
-        raise ValueError("must be above 0 seconds")
-    return duration
-
-
-def _zero_or_above(duration: timedelta) -> timedelta:
-    if duration < timedelta(0):
-        raise ValueError("must be 0 seconds or more")
-    return duration
-
-
-PositiveSeconds = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_above_zero)]
-SecondsOrZero = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_zero_or_above)]
-Name = Annotated[str, BeforeValidator(_not_blank)]
-Url = Annotated[str, AfterValidator(str.strip)]
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """How long one call to a server may take, so that a whole attempt ends within its lease (spec section 4).
-
-    An attempt waits for its claim, appends at most twice, and completes at most twice, each time connecting anew:
-    1/8 + 2 × (1/16 + 1/16) + 2 × (1/16 + 1/8) of the lease, three quarters together.
-    """
-
-    connect: timedelta
-    statement: timedelta
-    redis: timedelta
-
-    @property
-    def step(self) -> timedelta:
-        """The longest that an attempt waits in one step, without a sign of progress: for a statement asked twice, or
-        for a message to a queue, whose client waits three seconds (see `publisher.bootstrap`), connecting anew."""
-        return max(2 * (self.connect + self.statement), timedelta(seconds=6))
-
-    @classmethod
-    def within(cls, lease_ttl: timedelta) -> "Timeouts":
-        """The timeouts that fit this lease, and never longer than a person would wait."""
-        return cls(
-            connect=min(timedelta(seconds=3), lease_ttl / 16),
-            statement=min(timedelta(seconds=7), lease_ttl / 8),
-            redis=min(timedelta(seconds=3), lease_ttl / 16),
-        )
 
 
 class Settings(BaseModel):
@@ -145,14 +77,14 @@ class Settings(BaseModel):
         adjusted: dict[str, Channel] = {}
         for name, channel in channels.items():
             try:
-                adjusted[name] = _ChannelSettings.adjust(channel, environ)
+                adjusted[name] = ChannelSettings.adjust(channel, environ)
             except SettingsError as error:
                 problems.append(str(error))
         problems += _broken_rules(good, wrong)
-        problems += _shared_variables(channels, known)
+        problems += shared_variables(channels, known)
         if problems:
             raise SettingsError("bad settings: " + "; ".join(problems))
-        channel_variables = {v for channel in channels.values() for v in _ChannelSettings.variables(channel)}
+        channel_variables = {v for channel in channels.values() for v in ChannelSettings.variables(channel)}
         unknown = tuple(
             sorted(v for v in environ if v.startswith(PREFIX) and v not in known and v not in channel_variables)
         )
@@ -172,7 +104,7 @@ class Settings(BaseModel):
                 variable = str(problem["loc"][0])
                 field = by_alias.get(variable, variable)
                 wrong.add(field)
-                problems.append(f"{cls.model_fields[field].alias}: {_rule(problem['msg'])}, got {good.pop(field)!r}")
+                problems.append(f"{cls.model_fields[field].alias}: {rule(problem['msg'])}, got {good.pop(field)!r}")
             return problems, wrong, cls.model_validate(good)
 
     @property
@@ -200,52 +132,6 @@ class Settings(BaseModel):
     def keeping(self) -> Retention:
         """How long what is over and done is kept."""
         return Retention(kept_for(self.retention), kept_for(self.key_retention), kept_for(self.intents_retention))
-
-
-class _ChannelSettings(BaseModel):
-    """PUBLISHER_<CHANNEL>_STREAM, _MAX_ATTEMPTS and _STREAM_MAX_LEN, for any channel."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    stream: Name
-    max_attempts: Annotated[int, Field(ge=1)]
-    stream_max_len: Annotated[int, Field(ge=0)]
-
-    @classmethod
-    def variables(cls, channel: Channel) -> dict[str, str]:
-        """Variable -> field."""
-        base = PREFIX + channel.name.upper().replace("-", "_") + "_"
-        return {base + field.upper(): field for field in cls.model_fields}
-
-    @classmethod
-    def adjust(cls, channel: Channel, environ: Mapping[str, str]) -> Channel:
-        """The channel with what the environment says of it. Raises SettingsError with every problem."""
-        variables = cls.variables(channel)
-        values: dict[str, object] = {field: getattr(channel, field) for field in cls.model_fields}
-        values |= {field: environ[variable] for variable, field in variables.items() if variable in environ}
-        try:
-            return replace(channel, **cls.model_validate(values).model_dump())
-        except ValidationError as error:
-            names = {field: variable for variable, field in variables.items()}
-            lines = [
-                f"{names[str(p['loc'][0])]}: {_rule(p['msg'])}, got {values[str(p['loc'][0])]!r}"
-                for p in error.errors(include_url=False)
-            ]
-            raise SettingsError("; ".join(lines)) from None
-
-
-def _shared_variables(channels: Mapping[str, Channel], known: Collection[str]) -> Iterator[str]:
-    """Channels whose variables mean something else already: `intents`, say, or `a-b` beside `a_b`."""
-    taken = dict.fromkeys(known, "the service itself")
-    for channel in channels.values():
-        for variable in _ChannelSettings.variables(channel):
-            if variable in taken:
-                yield f"channel {channel.name!r} cannot have the variable {variable}: {taken[variable]} has it"
-            taken[variable] = f"channel {channel.name!r}"
-
-
-def _rule(message: str) -> str:
-    return message.removeprefix("Value error, ").replace("Input should", "must", 1)
 
 
 def _bad_urls(values: Mapping[str, str]) -> Iterator[str]:

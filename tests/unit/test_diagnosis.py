@@ -9,7 +9,7 @@ from publisher.domain.diagnosis.clocks import ClockReading
 from publisher.domain.diagnosis.schema import Constraint, Index
 from publisher.domain.diagnosis.verdict import Diagnosis, Verdict, failed, ok, together, unknown, warning
 from publisher.domain.diagnosis.wording import names, size, span
-from publisher.settings import Timeouts
+from publisher.domain.timeouts import Timeouts
 
 DUE = Index("routes", "routes_due", ("channel", "next_attempt_at", "id"), unique=False, partial=True)
 IDENTITY = Index("routes", "routes_identity", ("notification_id", "route_id"), unique=True, partial=False)

@@ -1,0 +1,32 @@
+"""How long one call to a server may take."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long one call to a server may take, so that a whole attempt ends within its lease (spec section 4).
+
+    An attempt waits for its claim, appends at most twice, and completes at most twice, each time connecting anew:
+    1/8 + 2 × (1/16 + 1/16) + 2 × (1/16 + 1/8) of the lease, three quarters together.
+    """
+
+    connect: timedelta
+    statement: timedelta
+    redis: timedelta
+
+    @property
+    def step(self) -> timedelta:
+        """The longest that an attempt waits in one step, without a sign of progress: for a statement asked twice, or
+        for a message to a queue, whose client waits three seconds (see `publisher.bootstrap`), connecting anew."""
+        return max(2 * (self.connect + self.statement), timedelta(seconds=6))
+
+    @classmethod
+    def within(cls, lease_ttl: timedelta) -> "Timeouts":
+        """The timeouts that fit this lease, and never longer than a person would wait."""
+        return cls(
+            connect=min(timedelta(seconds=3), lease_ttl / 16),
+            statement=min(timedelta(seconds=7), lease_ttl / 8),
+            redis=min(timedelta(seconds=3), lease_ttl / 16),
+        )

@@ -1,0 +1,54 @@
+"""The types of settings: how a variable's text becomes a value, and the rule that it may break."""
+
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator
+
+PREFIX = "PUBLISHER_"
+# Far beyond any sense, and within what timedelta, PostgreSQL and Redis can count.
+_LONGEST = Decimal(366 * 24 * 3600)
+
+
+def _seconds(text: object) -> timedelta:
+    try:
+        seconds = Decimal(str(text).strip())
+    except InvalidOperation:
+        raise ValueError("must be a number of seconds") from None
+    # Compared, not computed with: a huge exponent would overflow.
+    if not seconds.is_finite() or not -_LONGEST <= seconds <= _LONGEST:
+        raise ValueError("must be a number of seconds, at most a year")
+    return timedelta(milliseconds=int(seconds * 1000))
+
+
+def _not_blank(text: object) -> object:
+    if not str(text).strip():
+        raise ValueError("must not be blank")
+    if not str(text).isprintable():
+        raise ValueError("must hold no control characters, and be UTF-8")
+    return text
+
+
+def _above_zero(duration: timedelta) -> timedelta:
+    # A whole millisecond is the least there is (R2): anything less has become zero.
+    if duration <= timedelta(0):
+        raise ValueError("must be above 0 seconds")
+    return duration
+
+
+def _zero_or_above(duration: timedelta) -> timedelta:
+    if duration < timedelta(0):
+        raise ValueError("must be 0 seconds or more")
+    return duration
+
+
+PositiveSeconds = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_above_zero)]
+SecondsOrZero = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_zero_or_above)]
+Name = Annotated[str, BeforeValidator(_not_blank)]
+Url = Annotated[str, AfterValidator(str.strip)]
+
+
+def rule(message: str) -> str:
+    """The rule that a value breaks, of pydantic's message."""
+    return message.removeprefix("Value error, ").replace("Input should", "must", 1)

@@ -1,0 +1,86 @@
+"""The tables of what goes on beside the routes: gates, operators' actions, audits, and what pruning leaves behind."""
+
+import peewee
+from peewee import SQL
+
+from storage.fields import BigIdentityField, InstantField, JsonBinaryField
+
+
+class ChannelGate(peewee.Model):
+    """What keeps a channel from being claimed: an operator's pause, or a stream that refuses everything.
+
+    A channel without a row is open.
+    """
+
+    channel = peewee.TextField(primary_key=True)
+    paused_at = InstantField(null=True)
+    paused_by = peewee.TextField(null=True)
+    pause_reason = peewee.TextField(null=True)
+    refused_batches = peewee.IntegerField(constraints=[SQL("DEFAULT 0")])
+    parked_at = InstantField(null=True)
+    park_reason = peewee.TextField(null=True)
+    probe_at = InstantField(null=True)
+    probes = peewee.IntegerField(constraints=[SQL("DEFAULT 0")])
+
+    class Meta:
+        table_name = "channel_gates"
+        constraints = (
+            SQL(
+                "CONSTRAINT channel_gates_pause_is_whole CHECK ((paused_at IS NULL) = (paused_by IS NULL)"
+                " AND (paused_at IS NULL) = (pause_reason IS NULL))"
+            ),
+            SQL(
+                "CONSTRAINT channel_gates_park_is_whole CHECK ((parked_at IS NULL) = (park_reason IS NULL)"
+                " AND (parked_at IS NULL) = (probe_at IS NULL))"
+            ),
+        )
+
+
+class OperatorAction(peewee.Model):
+    """What an operator changed: who, when, what it was aimed at, how many, and how it ended."""
+
+    id = BigIdentityField()
+    action = peewee.TextField()
+    by = peewee.TextField()
+    target = JsonBinaryField()
+    matched = peewee.BigIntegerField()
+    done = peewee.BigIntegerField(constraints=[SQL("DEFAULT 0")])
+    outcome = peewee.TextField(constraints=[SQL("DEFAULT 'running'")])
+    begun_at = InstantField()
+    ended_at = InstantField(null=True)
+
+    class Meta:
+        table_name = "operator_actions"
+        constraints = (
+            SQL(
+                "CONSTRAINT operator_actions_outcome_is_known CHECK"
+                " (outcome IN ('running', 'done', 'interrupted', 'failed'))"
+            ),
+            SQL("CONSTRAINT operator_actions_end_is_told CHECK ((outcome = 'running') = (ended_at IS NULL))"),
+        )
+
+
+class StreamAudit(peewee.Model):
+    """What the loss audit last saw of a channel's Redis, and when it last looked at every route (R12a)."""
+
+    channel = peewee.TextField(primary_key=True)
+    redis_identity = peewee.TextField()
+    audited_at = InstantField()
+
+    class Meta:
+        table_name = "stream_audits"
+
+
+class PrunedNotification(peewee.Model):
+    """What is left of a pruned notification, so that its repetition still changes nothing (R18)."""
+
+    notification_id = peewee.UUIDField(primary_key=True)
+    request_fingerprint = peewee.TextField()
+    pruned_at = InstantField()
+
+    class Meta:
+        table_name = "pruned_notifications"
+        table_settings = "WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000)"
+
+
+PrunedNotification.add_index(PrunedNotification.pruned_at, name="pruned_notifications_pruned")
