@@ -1,34 +1,16 @@
-"""Counts and ages: how much of what there is."""
+"""Counts of what there is, and where given routes stand."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from publisher.domain.notification import RouteStatus
 from storage.database import Database
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """The routes of a channel that could be claimed now. oldest: how long the first of them has been due."""
-
-    count: int = 0
-    oldest: timedelta | None = None
-
-
 # Reads every route: for an operator's eyes, not for a loop.
 _COUNTS = "SELECT channel, status, count(*) FROM routes GROUP BY channel, status"
 
-# The partial index routes_due serves it: final routes cost nothing. Leased ones are being worked on.
-_DUE = """
-SELECT channel, count(*), statement_timestamp() - min(next_attempt_at)
-FROM routes
-WHERE status IN ('pending', 'failed') AND next_attempt_at <= statement_timestamp()
-  AND (lease_expires_at IS NULL OR lease_expires_at <= statement_timestamp())
-GROUP BY channel
-"""
-
-_MALFORMED = "SELECT count(*) FROM malformed_intents"
+_MALFORMED = "SELECT count(*) FROM malformed_intents WHERE resubmitted_at IS NULL"
 
 _MALFORMED_AMONG = "SELECT count(*) FROM malformed_intents WHERE stream = %s AND stream_entry_id = ANY(%s)"
 
@@ -63,13 +45,8 @@ def count_routes(database: Database, notification_ids: Collection[str] | None = 
     return {(channel, RouteStatus(status)): count for channel, status, count in rows}
 
 
-def due_routes(database: Database) -> dict[str, Due]:
-    """What is due now, by channel. A channel with nothing due is missing."""
-    return {channel: Due(count, oldest) for channel, count, oldest in database.rows(_DUE)}
-
-
 def count_malformed(database: Database) -> int:
-    """How many malformed intents are kept."""
+    """How many malformed intents wait for someone to see to them."""
     return int(database.rows(_MALFORMED)[0][0])
 
 
