@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from publisher.domain.notification import RouteStatus
 from storage.database import Database
 
-
 # Reads every route: for an operator's eyes, not for a loop.
 _COUNTS = "SELECT channel, status, count(*) FROM routes GROUP BY channel, status"
 
