@@ -116,7 +116,7 @@ def _no_guard(patch: pytest.MonkeyPatch) -> None:
 
 
 BUGS: Sequence[Bug] = (
-    Bug("no witness", _no_witness, layers.crash_points, classic=True),
+    Bug("no witness", _no_witness, layers.lost_replies, classic=True),
     Bug("witness set before XADD", _witness_first, layers.refused_once, classic=True),
     Bug("acknowledged before the commit", _acknowledged_first, layers.crash_points, classic=True),
     Bug("marked as published before the append", _published_first, layers.crash_points, classic=True),

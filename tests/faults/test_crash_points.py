@@ -14,7 +14,7 @@ from tests.faults.scenario import SEED, Scene, scene
 
 PAIRS = 1_000
 # The short form takes every so manyth point, and begins at another one each time. Odd: before and after alternate.
-STRIDE = 7
+STRIDE = 11
 
 
 @pytest.fixture
@@ -34,7 +34,8 @@ def test_a_life_without_faults_is_clean_and_the_same_each_time(stage: Scene) -> 
     assert lives[0] == lives[1]
     # Whatever a later driver does its I/O with: it is still counted.
     assert {"PostgreSQL connect", "PostgreSQL COMMIT", "PostgreSQL INSERT INTO routes"} <= set(lives[0])
-    assert {"Redis connect", "Redis send XREADGROUP", "Redis send EVALSHA", "Redis read"} <= set(lives[0])
+    assert {"Redis connect", "Redis send XREADGROUP", "Redis read"} <= set(lives[0])
+    assert [what for what in lives[0] if what.startswith("Redis send EVALSHA ")]
 
 
 @pytest.mark.parametrize("hows", [CRASHES, CUTS], ids=["crash", "cut"])
