@@ -24,6 +24,9 @@ from storage import deadline
 from storage.models import MODELS
 
 Row = tuple[Any, ...]
+# Between two statements of a transaction nothing is waited for. A client that is silent for so long is gone, though its
+# connection may look open for minutes, and whatever it has locked keeps the others from taking its work over.
+_LONGEST_PAUSE = timedelta(seconds=3)
 # A process opens at most so many connections.
 POOL_SIZE = 16
 
@@ -117,9 +120,10 @@ def _session(statement_timeout: timedelta | None) -> str:
         return "-c timezone=UTC"
     # The server gives up first, so that its verdict, and not silence, ends a statement.
     milliseconds = max(1, int(statement_timeout.total_seconds() * 900))
+    idle = min(milliseconds * 2, round(_LONGEST_PAUSE.total_seconds() * 1000))
     return (
         f"-c timezone=UTC -c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"
-        f" -c idle_in_transaction_session_timeout={milliseconds * 2}"
+        f" -c idle_in_transaction_session_timeout={idle}"
     )
 
 

@@ -1,14 +1,18 @@
 """Intakes at once: no deadlock, no loss, nothing accepted twice (R15, R18, R21)."""
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import timedelta
 
 import psycopg2.extensions
+import pytest
 
+from publisher.domain.errors import DatabaseUnavailable
 from publisher.domain.intent import Malformed, MalformedCode
 from storage.database import Database
-from storage.intents import Acceptance, IncomingIntent, IncomingMalformed, accept
+from storage.intents import Acceptance, IncomingIntent, IncomingMalformed, _insert_notifications, accept
 from tests.conftest import connected
 from tests.factories import INTENTS, incoming
 from tests.integration.rows import rows
@@ -122,3 +126,35 @@ def test_an_intent_that_another_intake_gives_up_is_accepted(database: Database, 
 
     assert list(batch.accepted) == [same]
     assert {channel: len(ids) for channel, ids in batch.due.items()} == {"email": 1, "push": 1}
+
+
+def test_an_intake_that_has_gone_silent_holds_nobody_up(database_url: str) -> None:
+    """An intake cut off in the middle of its transaction loses it within seconds, and another takes its intents (R15).
+
+    The server sees no end of such a connection: the machine is gone, or the network between.
+    """
+    one = incoming()
+    back = threading.Event()
+    patience = timedelta(seconds=15)
+    with (
+        closing(Database(database_url, application_name="silent", statement_timeout=patience)) as silent,
+        closing(Database(database_url, application_name="other", statement_timeout=patience)) as other,
+        ThreadPoolExecutor(1) as thread,
+    ):
+
+        def goes_silent() -> None:
+            with silent.unit() as connection, connection.atomic():
+                _insert_notifications(connection, [(one.intent.notification_id, one)])
+                back.wait()
+
+        cut_off = thread.submit(goes_silent)
+        idle = "SELECT FROM pg_stat_activity WHERE application_name = 'silent' AND state = 'idle in transaction'"
+        wait_until(lambda: len(rows(other, idle)) == 1)
+        try:
+            taken_over = accept(other, INTENTS, [one], [])
+        finally:
+            back.set()
+
+        assert taken_over.accepted == [one]
+        with pytest.raises(DatabaseUnavailable):
+            cut_off.result()
