@@ -25,6 +25,7 @@ from publisher.publishing import Publisher
 from publisher.settings import Settings
 from publisher.streams.connection import open_redis
 from publisher.streams.outbound import OutboundStreams
+from publisher.streams.turns import turns
 from publisher.telemetry import Telemetry, metrics_directory
 from storage.database import Database
 
@@ -119,6 +120,7 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
         stopping=stopping.is_set,
         probing=settings.probing,
         beat=progress.beat,
+        may_look_back=turns(client, "look-back"),
     )
     context = Context(
         publisher=publisher,

@@ -6,11 +6,13 @@ worker that drains a channel begins behind its last claim.
 
 What can be due behind that place is a route whose lease was given back or ran out; everything else becomes due
 later than what was claimed. It waits until some claim begins at the beginning again: after each that was not full,
-and every second, or less often where that costs much.
+and every second, or less often where that costs much. Where it does, one process looks back for all: their leases and
+their routes are the same.
 """
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 
 from storage.claims import Claim, Place
 
@@ -22,22 +24,32 @@ _SHARE = 0.02
 class ClaimStart:
     """The places of one process, by channel. Safe to share between threads.
 
-    now: seconds on a monotonic clock.
+    now: seconds on a monotonic clock. may_look_back: asked where that is dear: whether it is this process's turn to
+    begin a channel at the beginning, for so long.
     """
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], may_look_back: Callable[[str, timedelta], bool]) -> None:
         self._now = now
+        self._may_look_back = may_look_back
         self._lock = threading.Lock()
         self._places: dict[str, Place] = {}
         self._until: dict[str, float] = {}
+        self._pauses: dict[str, float] = {}
 
     def of(self, channel: str) -> Place | None:
         """Where to begin now: None, at the beginning, or behind this place."""
         with self._lock:
-            if self._now() > self._until.get(channel, 0.0):
-                self._places.pop(channel, None)
-                self._until[channel] = self._now() + _LEAST_SECONDS
-            return self._places.get(channel)
+            place, pause = self._places.get(channel), self._pauses.get(channel, _LEAST_SECONDS)
+            if self._now() <= self._until.get(channel, 0.0):
+                return place
+            self._until[channel] = self._now() + _LEAST_SECONDS
+        # Those whose turn it is not ask again in a second: with that, nobody waits longer than the pause.
+        elsewhere = timedelta(seconds=pause - _LEAST_SECONDS)
+        if place is not None and elsewhere and not self._may_look_back(channel, elsewhere):
+            return place
+        with self._lock:
+            self._places.pop(channel, None)
+        return None
 
     def note(self, channel: str, began: float, after: Place | None, claim: Claim) -> None:
         """Remembers where this claim ended. Of several threads, the one that is furthest counts.
@@ -47,6 +59,7 @@ class ClaimStart:
         with self._lock:
             if after is None:
                 pause = min(max(_LEAST_SECONDS, (self._now() - began) / _SHARE), _MOST_SECONDS)
+                self._pauses[channel] = pause
                 self._until[channel] = self._now() + pause
             known = self._places.pop(channel, None)
             if claim.last is not None:

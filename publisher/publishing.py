@@ -52,6 +52,7 @@ class Publisher:
     roll: a source of random numbers in [0, 1) for the backoff's jitter. stopping: true once the process was
     told to stop; what is leased then and not begun is given back (R5). probing: when a channel is parked; None: never.
     beat: called between any two steps of an attempt, none of which waits longer than `Timeouts.step`.
+    may_look_back: see `ClaimStart`.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Publisher:
         stopping: Callable[[], bool],
         probing: Probing | None = None,
         beat: Callable[[], object] = lambda: None,
+        may_look_back: Callable[[str, timedelta], bool] = lambda _channel, _lasting: True,
     ) -> None:
         self._database = database
         self._streams = streams
@@ -80,7 +82,7 @@ class Publisher:
         self._beat = beat
         self._recorder = Recorder(database, telemetry, beat)
         self._parking = Parking(database, telemetry, probing)
-        self._claim_start = ClaimStart(time.monotonic)
+        self._claim_start = ClaimStart(time.monotonic, may_look_back)
 
     def publish_due(self, channel: str, on_more: Callable[[], object] = lambda: None) -> Report:
         """Publishes one batch of the channel's due routes; of a parked channel a small one, if its next probe is due.

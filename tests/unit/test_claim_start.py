@@ -31,7 +31,7 @@ def clock() -> Clock:
 @pytest.fixture
 def start(clock: Clock) -> ClaimStart:
     """The places of a process that has just begun to drain email."""
-    start = ClaimStart(clock)
+    start = ClaimStart(clock, lambda _channel, _lasting: True)
     assert start.of("email") is None
     return start
 
@@ -115,3 +115,43 @@ def test_each_channel_has_its_place(start: ClaimStart) -> None:
 
     assert start.of("push") is None
     assert start.of("email") == EARLY
+
+
+def drained_dearly(clock: Clock, turns: list[bool], asked: list[float]) -> ClaimStart:
+    """The places of a process whose look back took a tenth of a second, and whose turn it is as given."""
+
+    def may_look_back(channel: str, lasting: timedelta) -> bool:
+        assert channel == "email"
+        asked.append(lasting.total_seconds())
+        return turns.pop(0)
+
+    start = ClaimStart(clock, may_look_back)
+    assert start.of("email") is None
+    began = clock.seconds
+    clock.seconds += 0.1
+    start.note("email", began, None, claim(EARLY))
+    return start
+
+
+def test_where_it_is_dear_one_process_looks_back_for_all(clock: Clock) -> None:
+    """A process whose turn it is not goes on behind its place, and asks again in a second (R15)."""
+    asked: list[float] = []
+    start = drained_dearly(clock, [False, True], asked)
+
+    clock.seconds += 4.9
+    assert (start.of("email"), asked) == (EARLY, [])
+    clock.seconds += 0.2
+    assert (start.of("email"), start.of("email"), asked) == (EARLY, EARLY, [4.0])
+    clock.seconds += 1.1
+    assert (start.of("email"), asked) == (None, [4.0, 4.0])
+
+
+def test_where_it_is_cheap_nobody_is_asked(clock: Clock) -> None:
+    """A look back that takes no time is taken by every process, once a second."""
+    asked: list[float] = []
+    start = ClaimStart(clock, lambda _channel, lasting: bool(asked.append(lasting.total_seconds())))
+    start.of("email")
+    start.note("email", clock.seconds, None, claim(EARLY))
+    clock.seconds += 1.1
+
+    assert (start.of("email"), asked) == (None, [])
