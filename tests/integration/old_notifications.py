@@ -26,7 +26,10 @@ def age(database: Database, ids: list[str], days: float) -> None:
     )
     execute(
         database,
-        "UPDATE routes SET updated_at = now() - %s * interval '1 day' WHERE notification_id = ANY(%s::uuid[])",
+        # published_at as well: the loss audit would take one of today, which has no witness, for lost.
+        "UPDATE routes SET updated_at = now() - given.age,"
+        " published_at = CASE WHEN status = 'published' THEN now() - given.age END"
+        " FROM (SELECT %s * interval '1 day' AS age) AS given WHERE notification_id = ANY(%s::uuid[])",
         days,
         ids,
     )
