@@ -31,7 +31,8 @@ def drain(
             scan_now(on)
             seen = on.wait_for_appended(routes)
         on.all_published(routes, published)
-    return [(at - began, count) for at, count in seen]
+    # The first look may come when all is done: a small drain is over in no time.
+    return [(0.0, 0), *((at - began, count) for at, count in seen)]
 
 
 def scan_now(on: Stage) -> None:
