@@ -71,16 +71,12 @@ def trim_intents(channel: str) -> None:  # noqa: ARG001 - it says whose workers 
     keep = service.retention.intents
     if keep is None or not _may_walk("intents", begins=True):
         return
-    count = 0
-    for _ in range(_BATCHES):
-        if service.stopping.is_set():
-            break
+
+    def trim() -> int:
         with translated():
-            removed = trim_acknowledged(service.redis, service.intents_stream, service.intents_group, keep)
-        service.progress.beat()
-        count += removed
-        if not removed:
-            break
+            return trim_acknowledged(service.redis, service.intents_stream, service.intents_group, keep)
+
+    count = _in_batches(service, trim)
     if count:
         _log.info("acknowledged intents were trimmed", stream=service.intents_stream, entries=count)
 
@@ -99,17 +95,23 @@ def _send(actor: dramatiq.Actor[..., None], *args: object) -> None:
 def _prune(service: Context, said: str, prune: Prune, kept: timedelta | None) -> None:
     if kept is None:
         return
+    count = _in_batches(service, lambda: prune(service.database, kept))
+    if count:
+        _log.info(said, count=count)
+
+
+def _in_batches(service: Context, remove: Callable[[], int]) -> int:
+    """Removes until nothing is left, one message's share is done, or the process is told to stop. How many it were."""
     count = 0
     for _ in range(_BATCHES):
         if service.stopping.is_set():
             break
-        pruned = prune(service.database, kept)
+        removed = remove()
         service.progress.beat()
-        count += pruned
-        if not pruned:
+        count += removed
+        if not removed:
             break
-    if count:
-        _log.info(said, count=count)
+    return count
 
 
 def _may_walk(what: str, *, begins: bool) -> bool:

@@ -49,12 +49,12 @@ class Parking:
 
         Best effort: a note that is lost parks, or opens, the channel one batch later.
         """
+        refused = [result for result in results if isinstance(result, NotAppended) and result.channels_fault]
         try:
-            if any(isinstance(result, Appended) for result in results):
-                if refusing:
-                    self._taken(channel)
-            elif results and all(isinstance(result, NotAppended) and result.channels_fault for result in results):
-                self._refused(channel, results[-1])
+            if refusing and any(isinstance(result, Appended) for result in results):
+                self._taken(channel)
+            elif refused and len(refused) == len(results):
+                self._refused(channel, refused[-1].message)
         except PublisherError as error:
             _log.warning("a channel's state was not noted", channel=channel, error=str(error))
 
@@ -64,8 +64,7 @@ class Parking:
             _log.info("channel takes commands again", channel=channel, parked_seconds=round(parked_for.total_seconds()))
             self._telemetry.gate_changed(channel, "unparked")
 
-    def _refused(self, channel: str, result: Appended | NotAppended) -> None:
-        reason = result.message if isinstance(result, NotAppended) else ""
+    def _refused(self, channel: str, reason: str) -> None:
         if self._probing is not None and gates.note_refused(self._database, channel, reason, self._probing):
             _log.warning(
                 "channel parked: it refuses everything; no attempts are made until it takes one",

@@ -68,7 +68,7 @@ def show(
     if json:
         print_json(asdict(record))
     else:
-        print_record(asdict(record) | {"id": str(record.id), "target": _words(record.target)})
+        print_record(asdict(record) | {"target": _words(record.target)})
 
 
 def _words(target: Mapping[str, Any]) -> str:

@@ -90,7 +90,7 @@ def _print(record: MalformedRecord) -> None:
     facts = {
         name: value for name, value in asdict(record.facts).items() if name not in {"producer", "notification_type"}
     }
-    print_record(facts | {"id": str(record.facts.id), "remedy": remedy(record.facts.failure_code)})
+    print_record(facts | {"remedy": remedy(record.facts.failure_code)})
     print("\nfields")
     for name, value in readable_fields(record.raw_fields, _CHARACTERS if sys.stdout.isatty() else None):
         print(f"  {name}: {value}")

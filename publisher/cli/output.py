@@ -15,6 +15,8 @@ from rich.progress import Progress, ProgressColumn
 from rich.table import Table
 from rich.text import Text
 
+from publisher.domain.instants import readable
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most this many, newest first.")]
@@ -99,7 +101,7 @@ def show(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(sep=" ", timespec="milliseconds").replace("+00:00", "Z")
+        return readable(value)
     if isinstance(value, timedelta):
         return duration(value)
     return printable(str(value.value if isinstance(value, Enum) else value))
