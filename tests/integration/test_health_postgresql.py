@@ -282,7 +282,7 @@ def test_a_backlog_says_how_long_the_first_free_route_has_been_due(database: Dat
     email, push = due_routes(database, 2), due_routes(database, 1, "push")
     change(database, push, "channel = 'sms'")
     claim_due(database, "email", limit=1, lease_ttl=TTL)
-    change(database, email[1:], "next_attempt_at = now() - interval '10 minutes'")
+    change(database, email[1:], "next_attempt_at = date_trunc('milliseconds', now()) - interval '10 minutes'")
 
     first, second = health.backlogs(database, over=HOUR)
 
