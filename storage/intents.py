@@ -94,12 +94,12 @@ WHERE notification_id = ANY(%(ids)s::uuid[])
 # Due at once, by the database's clock (R5); a skipped route is never due (R3).
 _INSERT_ROUTES = """
 INSERT INTO routes (notification_id, route_id, channel, status, max_attempts, recipient_ref, resolved_email,
-                    resolved_locale, expires_at, next_attempt_at, created_at, updated_at)
+                    resolved_locale, expires_at, producer, next_attempt_at, created_at, updated_at)
 SELECT planned.*, CASE status WHEN 'pending' THEN now.at END, now.at, now.at
 FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
-            %s::timestamptz[])
+            %s::timestamptz[], %s::text[])
          AS planned (notification_id, route_id, channel, status, max_attempts, recipient_ref, email, locale,
-                     expires_at),
+                     expires_at, producer),
      (SELECT date_trunc('milliseconds', statement_timestamp()) AS at) AS now
 RETURNING id, channel, status
 """
@@ -199,6 +199,7 @@ def _insert_routes(connection: peewee.PostgresqlDatabase, accepted: Sequence[Inc
             r.resolved_email,
             r.resolved_locale,
             i.intent.expires_at,
+            i.intent.producer,
         )
         for i in accepted
         for r in i.routes

@@ -106,6 +106,11 @@ class Route(peewee.Model):
     dead_lettered_at = InstantField(null=True)
     expires_at = InstantField(null=True)
     replay = peewee.IntegerField(constraints=[SQL("DEFAULT 0")])
+    stream = peewee.TextField(null=True)
+    witness_until = InstantField(null=True)
+    requeues = peewee.IntegerField(constraints=[SQL("DEFAULT 0")])
+    producer = peewee.TextField(null=True)
+    lane = peewee.TextField(constraints=[SQL("DEFAULT 'normal'")])
 
     class Meta:
         table_name = "routes"

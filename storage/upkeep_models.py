@@ -66,6 +66,9 @@ class StreamAudit(peewee.Model):
     channel = peewee.TextField(primary_key=True)
     redis_identity = peewee.TextField()
     audited_at = InstantField()
+    covered_to = InstantField(null=True)
+    auditor = peewee.TextField(null=True)
+    auditor_until = InstantField(null=True)
 
     class Meta:
         table_name = "stream_audits"
