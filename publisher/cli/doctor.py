@@ -10,7 +10,7 @@ from rich.text import Text
 
 from publisher.bootstrap import configure_logs, load_settings
 from publisher.cli.output import JsonFlag, console, print_json, printable
-from publisher.doctor import Check, examine
+from publisher.doctor.examine import Check, examine
 from publisher.domain.diagnosis.verdict import Verdict
 
 _STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red", Verdict.UNKNOWN: "cyan"}

@@ -9,9 +9,10 @@ import psycopg2
 import pytest
 import redis
 
-from publisher import doctor
 from publisher.bootstrap import load_settings
-from publisher.doctor import examine
+from publisher.doctor import examine as run
+from publisher.doctor.examine import examine
+from publisher.doctor.step import once
 from publisher.domain.diagnosis.verdict import Diagnosis, Verdict
 from publisher.domain.errors import DatabaseUnavailable
 from storage.database import Database
@@ -97,7 +98,7 @@ def test_a_check_that_is_kept_waiting_is_unknown_and_alone(
     examined: Examined, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lock on the routes is waited for once and not for ever; what needs no routes is looked at."""
-    monkeypatch.setattr(doctor, "_STATEMENT", timedelta(milliseconds=300))
+    monkeypatch.setattr(run, "_STATEMENT", timedelta(milliseconds=300))
     with closing(psycopg2.connect(database_url)) as holder, holder.cursor() as cursor:
         cursor.execute("LOCK TABLE routes")
         began = time.monotonic()
@@ -116,7 +117,7 @@ def test_several_checks_wait_for_the_same_answer_once() -> None:
         asked.append(1)
         raise DatabaseUnavailable("PostgreSQL is not available")
 
-    ask = doctor._once(away)
+    ask = once(away)
 
     for _ in range(3):
         with pytest.raises(DatabaseUnavailable):
@@ -126,7 +127,7 @@ def test_several_checks_wait_for_the_same_answer_once() -> None:
 
 def test_when_time_is_up_what_is_left_is_unknown(examined: Examined, monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the servers are, the end is in sight."""
-    monkeypatch.setattr(doctor, "_PATIENCE", timedelta(seconds=-1))
+    monkeypatch.setattr(run, "_PATIENCE", timedelta(seconds=-1))
 
     assert {d.verdict for d in examined().values()} == {UNKNOWN}
 

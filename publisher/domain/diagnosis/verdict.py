@@ -8,8 +8,8 @@ from enum import StrEnum
 class Verdict(StrEnum):
     """How a check came out.
 
-    Failed: what the service promises does not hold, or soon will not, and no deploy cures it. Warning: look at
-    it soon. Unknown: it could not be seen.
+    FAILED: a promise is broken or about to be, and deploying again will not fix it. WARNING: look at it soon.
+    UNKNOWN: the check could not see what it judges.
     """
 
     OK = "ok"

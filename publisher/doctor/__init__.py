@@ -1,0 +1,4 @@
+"""`publisher doctor`: what is checked (`checks`), and the run of all checks (`examine`).
+
+A check asks for facts (`health.py` of `storage` and `publisher.streams`), and `publisher.domain.diagnosis` judges them.
+"""

@@ -1,0 +1,64 @@
+"""Checks that ask PostgreSQL."""
+
+import os
+
+from publisher.doctor.clock import read_clock
+from publisher.doctor.step import Look, Server, Step, once
+from publisher.domain.diagnosis import channels, clocks, connections, postgresql
+from publisher.domain.diagnosis import schema as tables
+from publisher.domain.diagnosis.verdict import Diagnosis, unknown
+from publisher.procfile import procfile
+from publisher.settings import Settings
+from storage import catalogue, health, schema
+from storage.database import POOL_SIZE, Database
+from storage.gates import read_gates
+
+_SEE_SCHEMA = unknown("not looked at: see schema", "run 'publisher migrate' first")
+
+
+def of_postgresql(settings: Settings, database: Database) -> list[Step]:
+    """Every check of PostgreSQL, of the schema, and of the work that waits there."""
+    clock = once(lambda: read_clock(lambda: health.read_clock(database)))
+    server = once(lambda: health.read_server(database))
+    gates = once(lambda: read_gates(database))
+    pending = once(lambda: schema.pending_migrations(database))
+    over = settings.route_lease_ttl * channels.ORPHANED_AFTER_LEASES
+    backlogs = once(lambda: health.backlogs(database, over=over))
+
+    def due() -> Diagnosis:
+        return channels.due(
+            backlogs(), gates(), scan_interval=settings.scan_interval, lease_ttl=settings.route_lease_ttl
+        )
+
+    def indexes() -> Diagnosis:
+        # What a migration is about to make is not missing: made by hand, it would stand in the migration's way.
+        if pending():
+            return _SEE_SCHEMA
+        return tables.indexes(catalogue.expected_indexes(), catalogue.found_indexes(database))
+
+    def constraints() -> Diagnosis:
+        if pending():
+            return _SEE_SCHEMA
+        return tables.constraints(catalogue.expected_constraints(), catalogue.found_constraints(database))
+
+    looks: dict[str, Look] = {
+        "postgresql": lambda: postgresql.server(server(), clock().round_trip, settings.timeouts.statement),
+        "postgresql-clock": lambda: clocks.clock("PostgreSQL", clock()),
+        "postgresql-durability": lambda: postgresql.durability(server()),
+        "schema": lambda: tables.migrations(pending(), schema.foreign_migrations(database)),
+        "indexes": indexes,
+        "constraints": constraints,
+        "connections": lambda: connections.budget(
+            health.connections(database),
+            connections.needed(procfile(), cores=os.cpu_count() or 1, pool=POOL_SIZE),
+        ),
+        "transactions": lambda: postgresql.transactions(health.oldest_transactions(database)),
+        "prepared-transactions": lambda: postgresql.prepared(health.prepared_transactions(database)),
+        "replication-slots": lambda: postgresql.slots(health.replication_slots(database)),
+        "dead-rows": lambda: postgresql.dead_rows(health.tables(database)),
+        "due-routes": due,
+        "leases": lambda: channels.leases(backlogs(), gates()),
+        "gates": lambda: channels.closed(gates()),
+        "channels": lambda: channels.served(backlogs(), settings.channels),
+    }
+    return [Step(name, Server.POSTGRESQL, look) for name, look in looks.items()]

@@ -1,0 +1,51 @@
+"""Checks that need no server: variables, timeouts, windows."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from publisher.doctor.step import Server, Step
+from publisher.domain.backoff import Backoff
+from publisher.domain.channel import Channel
+from publisher.domain.diagnosis import configuration
+from publisher.domain.diagnosis.verdict import Diagnosis
+from publisher.settings import Settings
+
+
+def of_settings(settings: Settings) -> list[Step]:
+    """Every check of the settings alone."""
+
+    def timeouts() -> Diagnosis:
+        limits = settings.timeouts
+        return configuration.timeouts(
+            connect=limits.connect,
+            statement=limits.statement,
+            redis=limits.redis,
+            lease_ttl=settings.route_lease_ttl,
+        )
+
+    def windows() -> Diagnosis:
+        return configuration.windows(
+            dedup=settings.dedup_window,
+            audit=settings.effective_audit_window,
+            lease_ttl=settings.route_lease_ttl,
+            scan_interval=settings.scan_interval,
+            longest_backoff=_longest_backoff(settings.channels, settings.backoff),
+        )
+
+    return [
+        Step("settings", Server.NONE, lambda: configuration.variables(settings.unknown_variables)),
+        Step("timeouts", Server.NONE, timeouts),
+        Step("windows", Server.NONE, windows),
+    ]
+
+
+def _longest_backoff(channels_: Mapping[str, Channel], backoff: Backoff) -> timedelta:
+    """The longest wait before the last attempt of any channel."""
+    return max(
+        (
+            (channel.backoff or backoff).delay(channel.max_attempts - 1, 0.0)
+            for channel in channels_.values()
+            if channel.max_attempts > 1
+        ),
+        default=timedelta(0),
+    )

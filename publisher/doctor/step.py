@@ -1,0 +1,47 @@
+"""One check before it runs: its name, whom it asks, and how it looks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+from publisher.domain.diagnosis.verdict import Diagnosis
+from publisher.domain.errors import PublisherError
+
+T = TypeVar("T")
+Look = Callable[[], Diagnosis]
+
+
+class Server(Enum):
+    """Whom a check asks. The value is the name of the check that says whether it is there at all."""
+
+    NONE = ""
+    POSTGRESQL = "postgresql"
+    REDIS = "redis"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One check. look: asks, and judges; raises what its server causes."""
+
+    name: str
+    asks: Server
+    look: Look
+
+
+def once(read: Callable[[], T]) -> Callable[[], T]:
+    """Reads when it is first asked. Whoever asks later gets the same value, or the same error: no one waits twice."""
+    outcomes: list[T | PublisherError] = []
+
+    def ask() -> T:
+        if not outcomes:
+            try:
+                outcomes.append(read())
+            except PublisherError as error:
+                outcomes.append(error)
+        [outcome] = outcomes
+        if isinstance(outcome, PublisherError):
+            raise outcome
+        return outcome
+
+    return ask
