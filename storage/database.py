@@ -14,6 +14,7 @@ import psycopg2.extensions
 from playhouse.pool import PooledPostgresqlDatabase
 
 from publisher.domain.errors import (
+    DatabaseMisconfigured,
     DatabaseRefused,
     DatabaseUnavailable,
     PublisherError,
@@ -81,7 +82,8 @@ class Database:
     def unit(self) -> Iterator[peewee.PostgresqlDatabase]:
         """One connection for one unit of work, each statement its own transaction unless `atomic()` says else.
 
-        Raises DatabaseUnavailable, DatabaseRefused or SchemaOutdated for whatever the driver raises.
+        Raises DatabaseUnavailable, DatabaseRefused or SchemaOutdated for whatever the driver raises. DatabaseRefused
+        means that a value of the statement is at fault, and nothing else does (R19a).
         """
         try:
             with self._pool.connection_context():
@@ -135,28 +137,35 @@ def _dispose(pool: "weakref.ref[PooledPostgresqlDatabase]") -> None:
 
 # Answers that are no verdict on the statement: a failover, a limit, a shutdown. The same may succeed later.
 _PASSING = (
+    psycopg2.OperationalError,
+    psycopg2.InterfaceError,
     psycopg2.errors.ReadOnlySqlTransaction,
     psycopg2.errors.SerializationFailure,
     psycopg2.errors.DeadlockDetected,
     psycopg2.errors.LockNotAvailable,
     psycopg2.errors.QueryCanceled,
 )
-# Class 54, which the driver takes for trouble of the server: a value is over one of PostgreSQL's limits.
-_OVER_LIMIT = "54"
+# The classes of SQLSTATE that blame a value (R19a): data exceptions, constraints, and PostgreSQL's limits on a value,
+# which the driver takes for trouble of the server.
+_OF_A_VALUE = frozenset({"22", "23", "54"})
+# What the driver raises by itself, without a SQLSTATE, when it cannot send a value.
+_UNSENDABLE = (psycopg2.DataError, psycopg2.ProgrammingError, psycopg2.NotSupportedError)
 _OUTDATED = (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedColumn)
 
 
 def _translated(error: Exception) -> PublisherError:
     original = _original(error)
     message = _message(original)
+    code = getattr(original, "pgcode", None)
     if isinstance(original, _OUTDATED):
         return SchemaOutdated(f"the database schema is not up to date ({message}): run 'publisher migrate'")
-    passing = (*_PASSING, psycopg2.OperationalError, psycopg2.InterfaceError)
-    over_limit = (getattr(original, "pgcode", None) or "").startswith(_OVER_LIMIT)
-    unavailable = isinstance(original, passing) or isinstance(error, (peewee.OperationalError, peewee.InterfaceError))
-    if unavailable and not over_limit:
+    if code is None and isinstance(original, _UNSENDABLE):
+        return DatabaseRefused(f"a value cannot be sent to PostgreSQL: {message}")
+    if code is not None and code[:2] in _OF_A_VALUE:
+        return DatabaseRefused(f"PostgreSQL refused the statement: {message}")
+    if code is None or isinstance(original, _PASSING):
         return DatabaseUnavailable(f"PostgreSQL is not available: {message}")
-    return DatabaseRefused(f"PostgreSQL refused the statement: {message}")
+    return DatabaseMisconfigured(f"PostgreSQL refuses, whatever the values (SQLSTATE {code}): {message}")
 
 
 def _original(error: Exception) -> Exception:

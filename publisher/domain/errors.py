@@ -6,6 +6,7 @@ PublisherError
 ├── BadRequest           ask for something that makes sense
 ├── Unavailable          wait and try again: a server did not answer, or not in time
 │   ├── DatabaseUnavailable
+│   │   └── DatabaseMisconfigured  the same, until someone mends PostgreSQL's rights, limits or state
 │   ├── RedisUnavailable
 │   └── EmbeddedUnavailable  the servers of `publisher demo` and `up`
 ├── Refused              a server answered, and said no: the same request would fail again
@@ -43,6 +44,13 @@ class DatabaseUnavailable(Unavailable):
     """PostgreSQL could not be reached or did not answer in time."""
 
 
+class DatabaseMisconfigured(DatabaseUnavailable):
+    """PostgreSQL refused, and no value is at fault: a missing right, a limit, its own state (R19a).
+
+    Nothing was changed. It is waited out as an outage is. The text holds the SQLSTATE.
+    """
+
+
 class RedisUnavailable(Unavailable):
     """Redis could not be reached or did not answer in time."""
 
@@ -56,7 +64,7 @@ class Refused(PublisherError):
 
 
 class DatabaseRefused(Refused):
-    """PostgreSQL refused the statement: its data or a constraint. The unit was rolled back."""
+    """PostgreSQL, or the driver, refused a value of the statement (R19a). The unit was rolled back."""
 
 
 class RedisRefused(Refused):

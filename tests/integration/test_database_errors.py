@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.domain.errors import DatabaseRefused, DatabaseUnavailable, SchemaOutdated
+from publisher.domain.errors import DatabaseMisconfigured, DatabaseRefused, DatabaseUnavailable, SchemaOutdated
 from storage.database import Database
 from tests.conftest import connected, with_database
 from tests.factories import accepted
@@ -67,17 +67,42 @@ def test_what_may_pass_is_unavailability(database: Database, code: str) -> None:
         pytest.param("22P02", id="no-such-text"),
         pytest.param("22003", id="out-of-range"),
         pytest.param("22P05", id="untranslatable"),
-        pytest.param("42501", id="not-permitted"),
-        pytest.param("42601", id="syntax"),
         pytest.param("54000", id="too-large-for-the-server"),
-        pytest.param("P0001", id="a-trigger-s"),
-        pytest.param("XX000", id="internal"),
     ],
 )
-def test_a_verdict_on_the_statement_is_a_refusal(database: Database, code: str) -> None:
-    """An answer that would be the same next time is a refusal, without the row's values."""
+def test_a_verdict_on_a_value_is_a_refusal(database: Database, code: str) -> None:
+    """An answer that blames a value is a refusal, without the row's values (R19a)."""
     with pytest.raises(DatabaseRefused, match=r"^PostgreSQL refused the statement: a reason$"):
         execute(database, raising(code))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param("42501", id="not-permitted"),
+        pytest.param("42601", id="syntax"),
+        pytest.param("42883", id="no-such-function"),
+        pytest.param("0A000", id="not-supported"),
+        pytest.param("25001", id="in-a-transaction"),
+        pytest.param("3F000", id="no-such-schema"),
+        pytest.param("F0000", id="configuration-file"),
+        pytest.param("P0001", id="a-trigger-s"),
+        pytest.param("XX000", id="internal"),
+        pytest.param("ZZ999", id="unheard-of"),
+    ],
+)
+def test_what_no_value_causes_is_waited_out(database: Database, code: str) -> None:
+    """A refusal that blames no value is like an outage, and its text holds the SQLSTATE (R19a)."""
+    with pytest.raises(DatabaseMisconfigured, match=rf"SQLSTATE {code}\): a reason"):
+        execute(database, raising(code))
+
+    assert issubclass(DatabaseMisconfigured, DatabaseUnavailable)
+
+
+def test_a_value_that_the_driver_has_no_adapter_for_is_refused(database: Database) -> None:
+    """What the driver cannot adapt is a value's fault, and nothing was sent (R19a)."""
+    with pytest.raises(DatabaseRefused, match="cannot be sent"):
+        database.rows("SELECT %s", [object()])
 
 
 @pytest.mark.parametrize("code", ["42P01", "42703"])

@@ -203,7 +203,11 @@ def test_an_entry_that_postgresql_refuses_spoils_nothing(
     context: Context, start_intake: StartIntake, database: Database, redis_client: redis.Redis
 ) -> None:
     """An intent that PostgreSQL itself refuses is recorded as malformed, its neighbours accepted (R21)."""
-    execute(database, "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''not this''; END'")
+    execute(
+        database,
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql"
+        " AS 'BEGIN RAISE ''not this'' USING ERRCODE = ''check_violation''; END'",
+    )
     execute(
         database,
         "CREATE TRIGGER refuse BEFORE INSERT ON notifications FOR EACH ROW"

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.domain.errors import DatabaseRefused, SchemaOutdated
+from publisher.domain.errors import DatabaseMisconfigured, SchemaOutdated
 from storage.claims import claim_due
 from storage.database import Database
 from storage.models import MODELS
@@ -144,7 +144,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(open_empty: Callable[[], D
     with database.unit() as connection:
         connection.execute_sql("CREATE TABLE stream_audits (channel text)")
 
-    with pytest.raises(DatabaseRefused, match="already exists"):
+    with pytest.raises(DatabaseMisconfigured, match="already exists"):
         migrate(database)
 
     assert rows(database, "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname = 'routes'") == []
