@@ -48,7 +48,8 @@ def _return_lost(service: Context, channel: str) -> int:
     count, after = 0, None
     while page := audits.published_within(service.database, channel, service.audit_window, after=after, limit=_PAGE):
         service.progress.beat()
-        entries = service.streams.witnesses(service.channels[channel], [(r.delivery_id, r.replay) for r in page])
+        stream = service.channels[channel].stream
+        entries = service.streams.witnesses([(r.stream or stream, r.delivery_id, r.replay) for r in page])
         lost = [route for route, entry in zip(page, entries, strict=True) if entry is None]
         returned = audits.return_lost(service.database, lost)
         for route in lost:

@@ -55,9 +55,16 @@ class Batch:
 class Recorder:
     """Records the outcomes of batches. Safe to share between threads."""
 
-    def __init__(self, database: Database, telemetry: Telemetry, beat: Callable[[], object] = lambda: None) -> None:
-        """beat: called before each group of outcomes is recorded."""
+    def __init__(
+        self,
+        database: Database,
+        telemetry: Telemetry,
+        beat: Callable[[], object] = lambda: None,
+        witness_after_lease: timedelta | None = None,
+    ) -> None:
+        """beat: called before each group of outcomes is recorded. witness_after_lease: see `complete_published`."""
         self._database = database
+        self._witness_after_lease = witness_after_lease
         self._beat = beat
         self._telemetry = telemetry
 
@@ -67,7 +74,11 @@ class Recorder:
         decide: what a failed attempt means; asked where "published" could not be recorded (R7). Returns the routes that
         are due again, each with the time until then. What could not be recorded besides is in the batch's errors.
         """
-        for lost, reason in self._not_recorded(batch, outcomes.complete_published, batch.published):
+
+        def publish(database: Database, token: str, published: Sequence[Published]) -> Iterable[int]:
+            return outcomes.complete_published(database, token, published, self._witness_after_lease)
+
+        for lost, reason in self._not_recorded(batch, publish, batch.published):
             # R7: the command stands, its record does not. The next attempt finds the command by its witness.
             batch.published.remove(lost)
             message = f"the command was appended, but recording it failed: {reason}"

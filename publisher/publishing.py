@@ -29,6 +29,8 @@ from publisher.domain.channel import Channel
 from publisher.domain.errors import BadRequest, EncodingError, RouteError
 from publisher.domain.gate import Probing
 from publisher.domain.notification import Route
+from publisher.domain.timeouts import witness_after_lease
+from publisher.earlier_streams import settle_on_earlier_streams
 from publisher.parking import Parking
 from publisher.streams.outbound import Delivery, NotAppended, OutboundStreams
 from publisher.telemetry import Telemetry
@@ -80,7 +82,7 @@ class Publisher:
         self._roll = roll
         self._stopping = stopping
         self._beat = beat
-        self._recorder = Recorder(database, telemetry, beat)
+        self._recorder = Recorder(database, telemetry, beat, witness_after_lease(streams.dedup_window, lease_ttl))
         self._parking = Parking(database, telemetry, probing)
         self._claim_start = ClaimStart(time.monotonic, may_look_back)
 
@@ -100,6 +102,7 @@ class Publisher:
             name,
             limit=self._batch_size,
             lease_ttl=self._lease_ttl,
+            stream=self._channel(name).stream,
             after=after,
             through_parking=self._parking.is_off,
         )
@@ -121,7 +124,12 @@ class Publisher:
             return Report(more=True)
         began = time.monotonic()
         claim = claims.claim_these(
-            self._database, name, ids, lease_ttl=self._lease_ttl, through_parking=self._parking.is_off
+            self._database,
+            name,
+            ids,
+            lease_ttl=self._lease_ttl,
+            stream=self._channel(name).stream,
+            through_parking=self._parking.is_off,
         )
         if claim.routes:
             return self._publish(Batch(self._channel(name), claim, began))
@@ -138,7 +146,7 @@ class Publisher:
         batch = Batch(to, claim, began)
         try:
             routes = [claimed.route for claimed in claim.routes]
-            entries = self._streams.witnesses(to, [(route.delivery_id, route.replay) for route in routes])
+            entries = self._streams.witnesses([(r.stream or to.stream, r.delivery_id, r.replay) for r in routes])
             for route, entry_id in zip(routes, entries, strict=True):
                 outcome = after_deadline(route, entry_id)
                 if isinstance(outcome, Expired):
@@ -164,7 +172,12 @@ class Publisher:
             return Report()
         began = time.monotonic()
         claim = claims.claim_due(
-            self._database, channel, limit=self._parking.batch, lease_ttl=self._lease_ttl, through_parking=True
+            self._database,
+            channel,
+            limit=self._parking.batch,
+            lease_ttl=self._lease_ttl,
+            stream=self._channel(channel).stream,
+            through_parking=True,
         )
         return self._publish(Batch(self._channel(channel), claim, began, probing=True))
 
@@ -213,17 +226,20 @@ class Publisher:
         # One that is too late by now gets no outcome here: its lease is given up, and `expire_overdue` finds it.
         in_time = [(route, delivery) for route, delivery in deliveries if not is_too_late(route, elapsed)]
         self._beat()
-        results = self._streams.append(
-            batch.channel, [delivery for _, delivery in in_time], lambda: self._may_go_on(batch)
+        settled, to_append = settle_on_earlier_streams(self._database, self._streams, batch, in_time)
+        self._beat()
+        appended = self._streams.append(
+            batch.channel, [delivery for _, delivery in to_append], lambda: self._may_go_on(batch)
         )
-        for (route, _), result in zip(in_time, results, strict=False):
+        told = [*settled, *((route, result) for (route, _), result in zip(to_append, appended, strict=False))]
+        for route, result in told:
             if not isinstance(result, NotAppended):
                 batch.published.append(Published(route, result.entry_id))
             elif not (batch.probing and result.channels_fault):
                 # A probe that finds the channel as it was costs the route nothing.
                 batch.end_failed(decide(route, Failure.of(batch.channel.stream_failure, result.message)))
-        self._parking.note(batch.channel.name, results, batch.claim.refusing)
-        return len(results) == len(in_time)
+        self._parking.note(batch.channel.name, [result for _, result in told], batch.claim.refusing)
+        return len(appended) == len(to_append)
 
     def _may_go_on(self, batch: Batch) -> bool:
         """Whether another call with commands may begin."""

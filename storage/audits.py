@@ -24,6 +24,7 @@ class PublishedRoute:
     replay: int
     stream_entry_id: str | None
     published_at: datetime
+    stream: str | None = None
 
 
 _LAST = """
@@ -39,7 +40,7 @@ SET redis_identity = excluded.redis_identity, audited_at = excluded.audited_at
 
 # A walk by keyset, not by offset: each page costs the same. The partial index routes_published serves it.
 _PUBLISHED_WITHIN = """
-SELECT id, notification_id || '/' || route_id, replay, stream_entry_id, published_at
+SELECT id, notification_id || '/' || route_id, replay, stream_entry_id, published_at, stream
 FROM routes
 WHERE channel = %(channel)s AND status = 'published'
   AND published_at >= statement_timestamp() - %(window)s
@@ -53,6 +54,7 @@ LIMIT %(limit)s
 _LOST = """
 UPDATE routes
 SET status = 'pending', attempt_count = 0, published_at = NULL, stream_entry_id = NULL,
+    stream = NULL, witness_until = NULL,
     next_attempt_at = date_trunc('milliseconds', statement_timestamp()),
     updated_at = date_trunc('milliseconds', statement_timestamp())
 FROM unnest(%s::bigint[], %s::text[]) AS lost (id, entry_id)

@@ -57,6 +57,8 @@ class Claim:
 #           the first batch are published long before the fifth.
 # after     where to begin: behind what was claimed before. Index entries of published routes stay until the next
 #           vacuum; without a place to begin, every claim walks over all of them again.
+# stream    where this attempt's command goes, and where a later one looks for it. One that stands there already stays:
+#           it may hold the command of an earlier attempt, until a worker has looked there (see `move_to_stream`).
 # = ANY(ARRAY(…))  gives the planner keys to look up, whatever it believes about the table.
 # statement_timestamp()  the database's clock (R5), stable within the statement, so that the index serves.
 _CLAIM = """
@@ -81,16 +83,17 @@ WITH due AS MATERIALIZED (
     SET lease_token = %(token)s,
         lease_expires_at = date_trunc('milliseconds', statement_timestamp()) + %(ttl)s,
         lease_loss_count = lease_loss_count + (lease_token IS NOT NULL)::int,
+        stream = coalesce(stream, %(stream)s),
         updated_at = date_trunc('milliseconds', statement_timestamp())
     WHERE id = ANY(ARRAY(SELECT id FROM chosen))
     RETURNING id, notification_id, route_id, channel, status, attempt_count, max_attempts, recipient_ref,
-              resolved_email, resolved_locale, lease_loss_count, replay, expires_at, next_attempt_at
+              resolved_email, resolved_locale, lease_loss_count, replay, expires_at, next_attempt_at, stream
 )
 SELECT c.id, c.notification_id::text, c.route_id, c.channel, c.status, c.attempt_count, c.max_attempts,
        c.recipient_ref, c.resolved_email, c.resolved_locale, c.lease_loss_count, c.replay,
        c.expires_at - statement_timestamp(),
        n.notification_type, n.producer, n.audience_kind, n.idempotency_key, n.payload::text,
-       n.request_id, n.trace_id, n.occurred_at, n.accepted_at, c.next_attempt_at,
+       n.request_id, n.trace_id, n.occurred_at, n.accepted_at, c.stream, c.next_attempt_at,
        (SELECT count(*) FROM due) AS seen,
        EXISTS (SELECT FROM channel_gates WHERE channel = %(channel)s AND refused_batches > 0) AS refusing
 FROM claimed AS c LEFT JOIN notifications AS n USING (notification_id)
@@ -106,6 +109,11 @@ _CLAIM_DUE = _CLAIM.format(
 )
 _CLAIM_THESE = _CLAIM.format(which=f"id = ANY(%(ids)s::bigint[]) AND {_OPEN_GATE}", order="next_attempt_at")
 _CLAIM_OVERDUE = _CLAIM.format(which="expires_at <= statement_timestamp()", order="expires_at")
+
+# Guarded by the lease: without it another worker may append to another stream.
+_MOVE_TO_STREAM = """
+UPDATE routes SET stream = %(stream)s WHERE id = ANY(%(ids)s::bigint[]) AND lease_token = %(token)s RETURNING id
+"""
 
 _BEGINNING = {"after_at": "-infinity", "after_id": 0}
 
@@ -125,11 +133,13 @@ def claim_due(
     *,
     limit: int,
     lease_ttl: timedelta,
+    stream: str | None = None,
     after: Place | None = None,
     through_parking: bool = False,
 ) -> Claim:
     """Leases up to `limit` due routes of the channel, those due longest first (R4, R5).
 
+    stream: where the channel publishes, kept with each route that has none yet; None keeps nothing.
     after: leaves out what is due before this place, or stands there. What became due there meanwhile is missed:
     `more` is true, and the next claim must begin at the beginning. through_parking: also if the channel is parked.
 
@@ -139,27 +149,43 @@ def claim_due(
     """
     place = {"after_at": after.next_attempt_at, "after_id": after.id} if after else _BEGINNING
     parameters = {"channel": channel, "limit": limit, "ttl": lease_ttl, "through": through_parking, **place}
-    claim = _claim(database, _CLAIM_DUE, parameters, limit)
+    claim = _claim(database, _CLAIM_DUE, parameters | {"stream": stream}, limit)
     return replace(claim, more=True) if after else claim
 
 
 def claim_these(
-    database: Database, channel: str, ids: Collection[int], *, lease_ttl: timedelta, through_parking: bool = False
+    database: Database,
+    channel: str,
+    ids: Collection[int],
+    *,
+    lease_ttl: timedelta,
+    stream: str | None = None,
+    through_parking: bool = False,
 ) -> Claim:
     """Leases those of these routes that belong to the channel and could be claimed as due (R4, R5).
 
-    The others are left out without a word: published by someone else, leased elsewhere, not due, unknown.
+    The others are left out without a word: published by someone else, leased elsewhere, not due, unknown. stream: as
+    for `claim_due`.
     """
     if not ids:
         return Claim("", (), more=False)
     limit = len(ids)
     parameters = {"channel": channel, "ids": list(ids), "limit": limit, "ttl": lease_ttl, "through": through_parking}
-    return _claim(database, _CLAIM_THESE, parameters, limit + 1)
+    return _claim(database, _CLAIM_THESE, parameters | {"stream": stream}, limit + 1)
 
 
 def claim_overdue(database: Database, channel: str, *, limit: int, lease_ttl: timedelta) -> Claim:
     """Leases up to `limit` open, free routes of the channel whose deadline has passed, whatever its gate says."""
-    return _claim(database, _CLAIM_OVERDUE, {"channel": channel, "limit": limit, "ttl": lease_ttl}, limit)
+    parameters = {"channel": channel, "limit": limit, "ttl": lease_ttl, "stream": None}
+    return _claim(database, _CLAIM_OVERDUE, parameters, limit)
+
+
+def move_to_stream(database: Database, token: str, ids: Collection[int], stream: str) -> set[int]:
+    """Keeps with these routes that their commands go to this stream now. Returns those that the token still holds.
+
+    To be called once the stream that stood there was found to hold no command of theirs, and before the next append.
+    """
+    return {row[0] for row in database.rows(_MOVE_TO_STREAM, {"ids": list(ids), "token": token, "stream": stream})}
 
 
 def release(database: Database, token: str, ids: Collection[int]) -> list[int]:
@@ -182,7 +208,7 @@ def _claim(database: Database, sql: str, parameters: dict[str, object], full: in
 
 def _claimed(row: Row) -> ClaimedRoute:
     (id_, notification_id, route_id, channel, status, attempts, max_attempts, recipient_ref, email, locale, losses,
-     replay, time_left, type_, producer, audience, key, payload, request_id, trace_id, occurred, accepted,
+     replay, time_left, type_, producer, audience, key, payload, request_id, trace_id, occurred, accepted, stream,
      _, _, _) = row  # fmt: skip
     route = Route(
         id=id_,
@@ -198,6 +224,7 @@ def _claimed(row: Row) -> ClaimedRoute:
         lease_loss_count=losses,
         replay=replay,
         time_left=time_left,
+        stream=stream,
     )
     if type_ is None:
         return ClaimedRoute(route, None)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from publisher.domain.attempt import DeadLettered, Expired, Published, Rescheduled
 from publisher.domain.notification import Route
@@ -30,11 +30,15 @@ _FAILURE = f"""
 # The end of a lease with an outcome: nothing is held, and no loss is remembered (R5a).
 _LEASE_OVER = f"lease_token = NULL, lease_expires_at = NULL, lease_loss_count = 0, updated_at = {_NOW}"
 
+# The witness was set, or renewed, after the claim. Counted from there, which the lease's end tells, it is sure to live
+# as long as said, however late this statement comes. Where there is no witness, the loss audit must not look for one.
 _PUBLISHED = f"""
 WITH {_GIVEN}
 UPDATE routes
 SET status = 'published', published_at = {_NOW}, next_attempt_at = NULL,
     stream_entry_id = {_MINE} ->> 'entry_id',
+    witness_until = CASE WHEN ({_MINE} ->> 'unwitnessed')::boolean THEN {_NOW}
+                         ELSE lease_expires_at + %(witness_after_lease)s::interval END,
     {_LEASE_OVER}
 FROM given
 WHERE {_GUARD}
@@ -108,14 +112,22 @@ RETURNING id
 """
 
 
-def complete_published(database: Database, token: str, outcomes: Sequence[Published]) -> set[int]:
+def complete_published(
+    database: Database, token: str, outcomes: Sequence[Published], witness_after_lease: timedelta | None = None
+) -> set[int]:
     """Records that these commands stand on their stream (R6). Returns the keys of the routes it changed.
+
+    witness_after_lease: for how long after the end of the lease the witnesses are sure to live (R12a); None: unknown.
 
     A route that is missing there was moved on by someone else: a conflict (R8). All or none of the statement
     happens. Raises DatabaseUnavailable, after which whether it happened is unknown, or DatabaseRefused.
     """
-    described = {o.route.id: _read(o.route) | {"entry_id": o.entry_id} for o in outcomes}
-    return {row[0] for row in database.rows(_PUBLISHED, _parameters(token, described))}
+    described = {
+        o.route.id: _read(o.route) | {"entry_id": o.entry_id} | ({} if o.witnessed else {"unwitnessed": True})
+        for o in outcomes
+    }
+    parameters = _parameters(token, described) | {"witness_after_lease": witness_after_lease}
+    return {row[0] for row in database.rows(_PUBLISHED, parameters)}
 
 
 def complete_expired(database: Database, token: str, outcomes: Sequence[Expired]) -> set[int]:

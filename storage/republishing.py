@@ -80,7 +80,7 @@ WITH page AS MATERIALIZED (
 ), taken AS (
     UPDATE routes
     SET status = 'pending', replay = replay + 1, attempt_count = 0, lease_loss_count = 0,
-        published_at = NULL, stream_entry_id = NULL,
+        published_at = NULL, stream_entry_id = NULL, stream = NULL, witness_until = NULL,
         next_attempt_at = date_trunc('milliseconds', statement_timestamp()),
         updated_at = date_trunc('milliseconds', statement_timestamp())
     WHERE id = ANY(ARRAY(SELECT id FROM locked))

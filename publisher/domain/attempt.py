@@ -29,10 +29,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The command stands on the stream under this entry id."""
+    """The command stands on the stream under this entry id. witnessed: its witness stands as well (R12)."""
 
     route: Route
     entry_id: str
+    witnessed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

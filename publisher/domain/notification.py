@@ -97,7 +97,8 @@ class Route:
     """One recipient on one channel, as it was read. id is the database's key; route_id the spec's (R1).
 
     replay: how often an operator had it published again. time_left: until its deadline, when it was read; None: it has
-    none.
+    none. stream: where the command of an attempt may stand; None: no attempt was begun. It is another than the
+    channel's once that was renamed.
     """
 
     id: int
@@ -113,6 +114,7 @@ class Route:
     lease_loss_count: int
     replay: int = 0
     time_left: timedelta | None = None
+    stream: str | None = None
 
     @property
     def delivery_id(self) -> str:

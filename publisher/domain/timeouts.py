@@ -1,4 +1,4 @@
-"""How long one call to a server may take."""
+"""How long one call to a server may take, and how long a witness outlives its attempt."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,3 +30,16 @@ class Timeouts:
             statement=min(timedelta(seconds=7), lease_ttl / 8),
             redis=min(timedelta(seconds=3), lease_ttl / 16),
         )
+
+
+# The servers' clocks may run apart by so much of the time.
+_DRIFT = 0.001
+
+
+def witness_after_lease(dedup_window: timedelta, lease_ttl: timedelta) -> timedelta:
+    """How long after the end of its lease a published route's witness is sure to live (R12a).
+
+    It was set, or renewed, after the claim, and that was a lease's time before the lease ends. Negative where the lease
+    is nearly as long as the window.
+    """
+    return dedup_window * (1 - _DRIFT) - lease_ttl

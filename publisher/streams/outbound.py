@@ -1,11 +1,11 @@
 """Appending commands to a channel's stream, once per delivery id within the dedup window (R12, R13)."""
 
+import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.resources import files
-from typing import Any
 
 import redis
 
@@ -16,6 +16,9 @@ from publisher.streams.connection import translated
 _SCRIPT = files("publisher.streams").joinpath("append_once.lua").read_text()
 # One call carries at most this much, so that it passes within its timeout and leaves others their turn.
 _CALL_BYTES = 4 * 1024 * 1024
+_ENTRY_ID = re.compile(r"[0-9]+-[0-9]+", re.ASCII)
+# Whose witness: the stream, the delivery id and the replay, as `witness_key` takes them.
+WitnessOf = tuple[str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class OutboundStreams:
     """The channels' streams. Safe to share between threads."""
 
     def __init__(self, client: redis.Redis, dedup_window: timedelta) -> None:
+        """dedup_window: for how long a witness lives, from the append or from when it was last renewed."""
+        self.dedup_window = dedup_window
         self._client = client
         self._window_ms = round(dedup_window.total_seconds() * 1000)
         self._script = client.register_script(_SCRIPT)
@@ -76,16 +81,29 @@ class OutboundStreams:
                 results += [NotAppended(str(error), channels_fault=True)] * len(chunk)
         return results
 
-    def witnesses(self, channel: Channel, deliveries: Sequence[tuple[str, int]]) -> list[str | None]:
-        """The entry ids of these deliveries, in their order; None for one of which Redis knows nothing (R12a).
+    def witnesses(self, deliveries: Sequence[WitnessOf]) -> list[str | None]:
+        """The entry ids of these deliveries, in their order; None for one whose witness is gone, or is no entry id.
 
-        deliveries: delivery id and replay. Raises RedisUnavailable or RedisRefused.
+        Changes nothing, and renews no witness (R12a). Raises RedisUnavailable or RedisRefused.
         """
         if not deliveries:
             return []
         with translated():
-            entries: list[Any] = self._client.mget([witness_key(channel.stream, *delivery) for delivery in deliveries])
-        return [None if entry is None else entry.decode(errors="replace") for entry in entries]
+            return [_entry_id(entry) for entry in self._client.mget([witness_key(*of) for of in deliveries])]
+
+    def renewed_witnesses(self, deliveries: Sequence[WitnessOf]) -> list[str | None]:
+        """As `witnesses`, and each that is found lives for another window, as after an append (R12)."""
+        if not deliveries:
+            return []
+        with translated(), self._client.pipeline(transaction=False) as pipe:
+            for of in deliveries:
+                pipe.getex(witness_key(*of), px=self._window_ms)
+            replies = pipe.execute(raise_on_error=False)
+            for reply in replies:
+                # A key of another type is no witness; any other error says nothing of what stands.
+                if isinstance(reply, Exception) and not str(reply).startswith("WRONGTYPE"):
+                    raise reply
+        return [_entry_id(reply) for reply in replies]
 
     def identity(self, channel: Channel) -> str:
         """What changes when Redis may have lost data (R12a): its run id, its replication id, or a key of ours.
@@ -116,6 +134,12 @@ class OutboundStreams:
                 reply = self._script(keys=keys, args=arguments)
         texts = [part.decode(errors="replace") for part in reply]
         return [_result(*pair) for pair in zip(texts[::2], texts[1::2], strict=True)]
+
+
+def _entry_id(value: object) -> str | None:
+    """The text of a witness, if it is an entry id: a tombstone is none."""
+    text = value.decode(errors="replace") if isinstance(value, bytes) else ""
+    return text if _ENTRY_ID.fullmatch(text) else None
 
 
 def witness_key(stream: str, delivery_id: str, replay: int = 0) -> str:

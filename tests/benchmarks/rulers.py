@@ -104,6 +104,7 @@ def _floor(database_url: str, redis_url: str, batch: int, worker: int) -> int:
                         "token": f"floor-{worker}-{done}",
                         "ids": list(outcomes),
                         "outcomes": json.dumps(outcomes),
+                        "witness_after_lease": timedelta(hours=1),
                     },
                 )
                 done += len(cursor.fetchall())
@@ -113,6 +114,7 @@ def _floor(database_url: str, redis_url: str, batch: int, worker: int) -> int:
 
 def _claimed(cursor: Any, channel: str, token: str, batch: int, place: Mapping[str, object]) -> Sequence[Any]:
     lease = {"channel": channel, "limit": batch, "token": token, "ttl": timedelta(seconds=30), "through": False}
+    lease["stream"] = STREAMS[channel]
     cursor.execute(_CLAIM_DUE, {**lease, **place})
     return list(cursor.fetchall())
 

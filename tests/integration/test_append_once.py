@@ -188,7 +188,7 @@ def test_any_delivery_id_is_appended_once(hostile: str, streams: OutboundStreams
 
     assert streams.append(PUSH, [delivery(hostile)]) == [Appended(ids(first)[0], first=False)]
     assert [fields for _, fields in entries(redis_client)] == [{"delivery_id": hostile}]
-    assert streams.witnesses(PUSH, [(hostile, 0)]) != [None]
+    assert streams.witnesses([(PUSH.stream, hostile, 0)]) != [None]
 
 
 def test_hostile_delivery_ids_do_not_meet(streams: OutboundStreams, redis_client: redis.Redis) -> None:

@@ -24,7 +24,7 @@ def own_streams(own_client: redis.Redis) -> OutboundStreams:
 
 
 def missing(streams: OutboundStreams, channel: Channel, names: Sequence[str]) -> list[str]:
-    found = streams.witnesses(channel, [(name, 0) for name in names])
+    found = streams.witnesses([(channel.stream, name, 0) for name in names])
     return [name for name, entry in zip(names, found, strict=True) if entry is None]
 
 

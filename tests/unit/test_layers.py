@@ -30,11 +30,12 @@ LAYERS: dict[str, list[str]] = {
     "publisher.outcome_log": [*DOMAIN, *REPORTING],
     "publisher.batch": [*DOMAIN, "storage", *REPORTING, "publisher.outcome_log"],
     "publisher.parking": [*DOMAIN, "storage", "publisher.streams", *REPORTING],
+    "publisher.earlier_streams": [*DOMAIN, "storage", "publisher.streams", *REPORTING, "publisher.batch"],
     "publisher.publishing": [
         *DOMAIN,
         *ADAPTERS,
         *REPORTING,
-        *("publisher.batch", "publisher.claim_start", "publisher.parking"),
+        *("publisher.batch", "publisher.claim_start", "publisher.earlier_streams", "publisher.parking"),
     ],
     "actors": [*DOMAIN, *ADAPTERS, *REPORTING, "publisher.publishing"],
 }
