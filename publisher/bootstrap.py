@@ -16,6 +16,7 @@ from actors.broker import WakingBroker
 from actors.context import Context, install
 from actors.middleware.age_limit import DropOldMessages
 from actors.middleware.graceful_stop import GracefulStop
+from actors.middleware.known_queues import KnownQueues
 from actors.middleware.signs_of_life import SignsOfLife
 from actors.middleware.watchdog import Watchdog
 from actors.progress import LIMIT, Progress
@@ -156,7 +157,7 @@ def _broker(settings: Settings, role: str, stopping: threading.Event, watchdog: 
         watchdog,
     ]
     if role == "worker":
-        middleware += [GracefulStop(stopping), SignsOfLife()]
+        middleware += [KnownQueues(), GracefulStop(stopping), SignsOfLife()]
         if settings.metrics_port:
             middleware.append(_worker_metrics())
     return WakingBroker(

@@ -1,27 +1,59 @@
-"""Brings the schema up to date: playhouse.migrations, one process at a time."""
+"""Brings the schema up to date: playhouse.migrations, one process at a time, without stopping the service's work."""
 
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 
+import peewee
 from playhouse.migrations import Runner
 
+from publisher.domain.errors import DatabaseUnavailable
 from storage.database import Database
+from storage.lock_holders import LockHolder, LockWatch
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Any number that no other application takes; it only has to be the same in every release.
 _LOCK = 7_021_946_315
+# One try waits so long for a lock. Every statement that comes for the same table meanwhile queues behind the try, and
+# those have timeouts of their own.
+_LOCK_TIMEOUT = timedelta(seconds=2)
+# What has queued behind one try gets through before the next.
+_PAUSE = timedelta(seconds=1)
+_PATIENCE = timedelta(minutes=10)
+_LOCK_NOT_AVAILABLE = "55P03"
+
+OnWait = Callable[[Sequence[LockHolder]], object]
 
 
-def migrate(database: Database) -> list[str]:
+def migrate(
+    database: Database,
+    on_wait: OnWait = lambda _holders: None,
+    *,
+    lock_timeout: timedelta = _LOCK_TIMEOUT,
+    patience: timedelta = _PATIENCE,
+) -> list[str]:
     """Applies every pending migration and returns their names, in order.
 
     All of them or none: one transaction, under an advisory lock that ends with it (which also holds behind a
     transaction pooler). A second caller waits, then finds nothing to do. The database needs no statement
     timeout. A migration that cannot run in a transaction (CREATE INDEX CONCURRENTLY) has no place here yet.
+
+    A lock that someone else holds is tried for again and again, each time for `lock_timeout` at most: a request for an
+    exclusive lock lets nobody else pass while it waits. on_wait: called after each try that failed, with the sessions
+    that held the lock. Raises DatabaseUnavailable, naming them, once `patience` is over.
     """
-    with database.unit() as connection, connection.atomic():
-        connection.execute_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        applied: list[str] = Runner(connection, str(MIGRATIONS)).up()
-        return applied
+    deadline = time.monotonic() + patience.total_seconds()
+    while True:
+        with LockWatch(database) as watch:
+            applied = _apply(database, watch, lock_timeout)
+        if applied is not None:
+            return applied
+        on_wait(watch.holders)
+        if time.monotonic() > deadline:
+            held = ", ".join(map(str, watch.holders)) or "a session that ended meanwhile"
+            raise DatabaseUnavailable(f"the schema was not migrated: a lock that it needs is held by {held}")
+        time.sleep(_PAUSE.total_seconds())
 
 
 def pending_migrations(database: Database) -> list[str]:
@@ -34,3 +66,21 @@ def foreign_migrations(database: Database) -> list[str]:
     """The names of the migrations that are applied and that this release does not know. Reads only."""
     with database.unit() as connection:
         return [m.name for m in Runner(connection, str(MIGRATIONS)).status() if m.path is None]
+
+
+def _apply(database: Database, watch: LockWatch, lock_timeout: timedelta) -> list[str] | None:
+    """One try. None, and nothing is changed, if a lock was not to be had in time."""
+    with database.unit() as connection:
+        try:
+            with connection.atomic():
+                milliseconds = round(lock_timeout.total_seconds() * 1000)
+                # SET takes no parameters. LOCAL: the session may be a pooler's.
+                connection.execute_sql(f"SET LOCAL lock_timeout = {milliseconds}")
+                watch.start(connection)
+                connection.execute_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+                applied: list[str] = Runner(connection, str(MIGRATIONS)).up()
+                return applied
+        except peewee.OperationalError as error:
+            if getattr(getattr(error, "orig", None), "pgcode", None) != _LOCK_NOT_AVAILABLE:
+                raise
+            return None

@@ -1,6 +1,7 @@
 """Workers scan by themselves when nobody else does (R14a)."""
 
 import threading
+from collections.abc import Sequence
 
 import dramatiq
 import structlog
@@ -8,6 +9,7 @@ import structlog
 from actors import scan_runs
 from actors.context import context
 from actors.maintenance import send_audit
+from actors.queues import served_channels
 from actors.retention import send_retention
 from actors.routes import as_hint, drain
 from publisher.domain.errors import PublisherError
@@ -16,20 +18,21 @@ _log = structlog.get_logger()
 
 
 class SelfScan(dramatiq.Middleware):
-    """Scans, and audits, every channel that has seen no scan for three intervals, in a thread of its own.
+    """Scans, and audits, every channel of this worker that has seen no scan for three intervals, in its own thread.
 
     Directly and not by message, so that it also helps when Dramatiq's queues are lost or too long. One worker
-    of all takes each silence.
+    of all takes each silence. A worker of some queues leaves the other channels to theirs (R16).
     """
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         """Starts looking, once an interval."""
-        threading.Thread(target=self._run, name="self-scan", daemon=True).start()
+        served = served_channels(worker, context().channels)
+        threading.Thread(target=self._run, args=(served,), name="self-scan", daemon=True).start()
 
-    def _run(self) -> None:
+    def _run(self, served: Sequence[str]) -> None:
         service = context()
         while not service.stopping.wait(service.scan_interval.total_seconds()):
-            for channel in service.channels:
+            for channel in served:
                 # No message is at work here: the watchdog would not see that an encoder hangs.
                 with service.progress.at_work():
                     self._look(channel)

@@ -1,24 +1,35 @@
 """`publisher migrate`."""
 
+from collections.abc import Sequence
 from contextlib import closing
+
+import structlog
 
 from publisher.bootstrap import configure_logs, load_settings, open_patient_database
 from publisher.cli.output import JsonFlag, print_json
 from storage import schema
+from storage.lock_holders import LockHolder
+
+_log = structlog.get_logger()
 
 
 def migrate(json: JsonFlag = False) -> None:
     """Bring the database schema up to date.
 
-    Safe to run twice, and from two places at once: the second waits, then finds nothing to do.
+    Safe to run twice, and from two places at once: the second waits, then finds nothing to do. Waits for a lock in
+    short tries, so that the work goes on meanwhile, and says who holds it.
     """
     settings = load_settings()
     configure_logs(settings)
     with closing(open_patient_database(settings, "migrate")) as database:
-        applied = schema.migrate(database)
+        applied = schema.migrate(database, _say_who_holds_it)
     if json:
         print_json({"applied": applied})
     elif applied:
         print(f"applied {', '.join(applied)}")
     else:
         print("the schema is up to date")
+
+
+def _say_who_holds_it(holders: Sequence[LockHolder]) -> None:
+    _log.warning("the migration waits for a lock", held_by=[str(holder) for holder in holders])

@@ -78,6 +78,14 @@ def test_each_channel_has_a_queue_whose_workers_can_run_alone(
     assert len(outside.commands(EMAIL)) == 20
 
 
+def test_a_worker_of_a_queue_that_does_not_exist_says_so(processes: Processes) -> None:
+    """A misspelt `--queues` ends the worker with exit code 2 and one line, instead of a worker that waits for ever."""
+    worker = processes.start(f"{WORKER} emial")
+
+    assert worker.wait() == 2
+    assert "publisher: no such queue: 'emial'; there are: email, push; did you mean 'email'?" in worker.output
+
+
 def test_an_ad_hoc_scan_drains_a_channel_and_says_what_it_did(
     processes: Processes, environ: dict[str, str], database: Database, outside: Outside, publisher: Publisher
 ) -> None:

@@ -68,12 +68,13 @@ def context(install: Callable[..., Context]) -> Context:
 
 
 @pytest.fixture
-def start_worker(install: Callable[..., Context]) -> Iterator[Callable[[], dramatiq.Worker]]:
-    """Starts a Dramatiq worker in this process on the installed context's broker."""
+def start_worker(install: Callable[..., Context]) -> Iterator[Callable[..., dramatiq.Worker]]:
+    """Starts a Dramatiq worker in this process on the installed context's broker: of these queues, or of all."""
     with ExitStack() as stack:
 
-        def start() -> dramatiq.Worker:
-            worker = dramatiq.Worker(dramatiq.get_broker(), worker_timeout=50, worker_threads=4)
+        def start(*queues: str) -> dramatiq.Worker:
+            broker = dramatiq.get_broker()
+            worker = dramatiq.Worker(broker, queues=set(queues), worker_timeout=50, worker_threads=4)
             worker.start()
             stack.callback(worker.stop)
             return worker

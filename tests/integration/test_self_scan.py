@@ -20,7 +20,7 @@ from tests.integration.rows import all_routes, change, due_routes
 from tests.waiting import wait_until
 
 Install = Callable[..., Context]
-StartWorker = Callable[[], dramatiq.Worker]
+StartWorker = Callable[..., dramatiq.Worker]
 INTERVAL = "0.1"
 
 
@@ -119,6 +119,31 @@ def test_a_redis_that_fails_stops_no_self_scan(
 def test_one_worker_of_all_takes_a_silence(context: Context) -> None:
     """Of all who notice a silence one scans; the others leave it to that one."""
     assert [scan_runs.claim_silence("email") for _ in range(3)] == [True, False, False]
+
+
+def test_a_worker_of_some_queues_scans_their_channels_alone(
+    impatient: Context, start_worker: StartWorker, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker of the push queue notices no silence of email, and publishes none of its routes (R14a, R16)."""
+    noticed: list[str] = []
+    whole = scan_runs.claim_silence
+
+    def claim_silence(channel: str) -> bool:
+        noticed.append(channel)
+        return whole(channel)
+
+    monkeypatch.setattr(scan_runs, "claim_silence", claim_silence)
+    due_routes(database, 2, "email")
+    due_routes(database, 2, "push")
+
+    start_worker("push")
+
+    wait_until(lambda: len(noticed) >= 12, describe=lambda: noticed)
+    assert set(noticed) == {"push"}
+    assert {(route["channel"], route["status"]) for route in all_routes(database)} == {
+        ("email", "pending"),
+        ("push", "published"),
+    }
 
 
 def test_a_scan_ends_the_silence(context: Context, start_worker: StartWorker) -> None:
