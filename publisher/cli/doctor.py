@@ -20,8 +20,9 @@ _VERDICT_WIDTH, _NAME_WIDTH = 7, 21
 def doctor(json: JsonFlag = False) -> None:
     """Check settings, PostgreSQL and Redis, and say what to do about what is wrong.
 
-    Changes nothing, and ends by itself whatever the servers do. Exit code 1 if a check failed; warnings, and what
-    could not be seen, are none. So it fits a release phase, after 'publisher migrate'.
+    What the service must be able to do is tried, and nothing of it stays. Ends by itself whatever the servers do. Exit
+    code 1 if a check failed; warnings, and what could not be seen, are none. So it fits a release phase, after
+    'publisher migrate'.
     """
     settings = load_settings()
     configure_logs(settings)

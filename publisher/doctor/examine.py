@@ -1,7 +1,7 @@
 """Runs the checks of `publisher doctor`, one after the other.
 
-Each check stands alone: one that cannot look is unknown, and the others go on. Nothing is changed, and every wait has
-an end.
+Each check stands alone: one that cannot look is unknown, and the others go on. Writes are tried, and nothing of them
+stays. Every wait has an end.
 """
 
 import time
@@ -14,12 +14,14 @@ from publisher.bootstrap import open_client, open_database
 from publisher.doctor.checks.of_postgresql import of_postgresql
 from publisher.doctor.checks.of_redis import of_redis
 from publisher.doctor.checks.of_settings import of_settings
-from publisher.doctor.step import Server, Step
+from publisher.doctor.step import Server, Step, Unusable
 from publisher.domain.diagnosis.verdict import Diagnosis, failed, unknown
 from publisher.domain.errors import PublisherError, SchemaOutdated, Unavailable
 from publisher.settings import Settings
 
 _STATEMENT = timedelta(seconds=5)
+# Where a short lease makes short timeouts, a server that is too slow for them is told from one that is away.
+_REPLY = timedelta(seconds=1)
 # No check begins later than this: with the one that is running, the end is in sight.
 _PATIENCE = timedelta(seconds=30)
 
@@ -36,7 +38,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     """Every check, each as soon as it is done. Raises nothing that a server could cause."""
     with (
         closing(open_database(settings, "doctor", _STATEMENT)) as database,
-        open_client(settings, "doctor") as client,
+        open_client(settings, "doctor", max(settings.timeouts.redis, _REPLY)) as client,
     ):
         yield from _run([*of_settings(settings), *of_postgresql(settings, database), *of_redis(settings, client)])
 
@@ -58,9 +60,11 @@ def _run(steps: Sequence[Step]) -> Iterator[Check]:
 
 
 def _look(step: Step) -> tuple[Diagnosis, bool]:
-    """What the check says, and whether its server is not there at all."""
+    """What the check says, and whether its server is not to be asked any more."""
     try:
         return step.look(), False
+    except Unusable as error:
+        return error.diagnosis, True
     except SchemaOutdated as error:
         return unknown(str(error), "see schema"), False
     except Unavailable as error:

@@ -20,6 +20,14 @@ class Server(Enum):
     REDIS = "redis"
 
 
+class Unusable(Exception):
+    """Raised by a server's own check: it answers, and nothing else is to be asked of it."""
+
+    def __init__(self, diagnosis: Diagnosis) -> None:
+        super().__init__(diagnosis.finding)
+        self.diagnosis = diagnosis
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One check. look: asks, and judges; raises what its server causes."""

@@ -1,6 +1,6 @@
-"""What Redis says of its own state: facts for `publisher doctor`. Nothing here changes anything."""
+"""What Redis says of its own state: facts for `publisher doctor`. `try_write` alone writes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,8 @@ from publisher.domain.diagnosis.redis_server import RedisConfiguration, RedisSer
 from publisher.domain.errors import RedisRefused
 from publisher.domain.instants import EPOCH
 from publisher.streams.connection import translated
-from publisher.streams.outbound import witness_key
+
+_TRIAL = "publisher:doctor"
 
 
 def read_clock(client: redis.Redis) -> datetime:
@@ -31,6 +32,7 @@ def read_server(client: redis.Redis) -> RedisServer:
         product=f"Valkey {valkey}" if valkey else f"Redis {version}",
         loading=bool(info.get("loading")),
         role=str(info.get("role", "unknown")),
+        mode=str(info.get("redis_mode", info.get("server_mode", "standalone"))),
         aof=bool(info.get("aof_enabled")),
         aof_healthy=info.get("aof_last_write_status", "ok") == "ok",
         rdb_healthy=info.get("rdb_last_bgsave_status", "ok") == "ok",
@@ -97,87 +99,26 @@ def key_types(client: redis.Redis, keys: Iterable[str]) -> dict[str, str]:
         return dict(zip(names, (type_.decode() for type_ in pipe.execute()), strict=True))
 
 
-def missing_rights(client: redis.Redis, *, intents: str, group: str, streams: Mapping[str, str]) -> list[str]:
-    """What this user may not do of all that the service does, as `COMMAND key`.
+def try_write(client: redis.Redis) -> None:
+    """Writes a key of our own that is gone a moment later. Raises what any other write would meet, too.
 
-    streams: channel -> stream. Asks with ACL DRYRUN, which runs nothing. Raises RedisRefused where that is not
-    allowed, or not known (before Redis 7).
+    Twice: a Redis whose disk is full refuses from the write after the one that it could not keep.
     """
-    commands = [*_intake_commands(intents, group), *_worker_commands(streams), ("INFO",)]
     with translated():
-        user = client.acl_whoami()
-        with client.pipeline(transaction=False) as pipe:
-            for command in commands:
-                pipe.execute_command("ACL", "DRYRUN", user, *command)
-            replies = pipe.execute()
-    refused = [_named(c) for c, reply in zip(commands, replies, strict=True) if reply not in (b"OK", "OK")]
-    return list(dict.fromkeys(refused))
+        client.set(_TRIAL, 1, px=1000)
+        client.set(_TRIAL, 1, px=1)
+
+
+def read_shards(client: redis.Redis) -> int | None:
+    """How many shards the cluster of this server has; None where it is in no cluster, or may not tell."""
+    try:
+        with translated():
+            found: Mapping[str, Any] = client.execute_command("CLUSTER INFO")
+    except RedisRefused:
+        return None
+    return int(found["cluster_size"])
 
 
 def _age(now: datetime, entry_id: bytes) -> timedelta:
     # A producer may choose its ids: some are no instants at all.
     return now - EPOCH - timedelta(milliseconds=min(int(entry_id.partition(b"-")[0]), 2**47))
-
-
-def _intake_commands(stream: str, group: str) -> Sequence[tuple[str, ...]]:
-    return (
-        ("XGROUP", "CREATE", stream, group, "0", "MKSTREAM"),
-        ("XREADGROUP", "GROUP", group, "c", "STREAMS", stream, ">"),
-        ("XAUTOCLAIM", stream, group, "c", "0", "0-0"),
-        ("XCLAIM", stream, group, "c", "0", "0-0"),
-        ("XPENDING", stream, group),
-        ("XRANGE", stream, "-", "+"),
-        ("XACK", stream, group, "0-0"),
-        ("XTRIM", stream, "MINID", "0"),
-        ("EXISTS", stream),
-        ("TIME",),
-        ("XINFO", "GROUPS", stream),
-        ("XINFO", "CONSUMERS", stream, group),
-        ("XGROUP", "DELCONSUMER", stream, group, "c"),
-        ("EVALSHA", "0" * 40, "1", stream),
-        ("SCRIPT", "LOAD", "return 1"),
-    )
-
-
-def _worker_commands(streams: Mapping[str, str]) -> Iterable[tuple[str, ...]]:
-    """Appending, the loss audit, signs of life, and Dramatiq's queues, whose script ACLs look into as well."""
-    for channel, stream in streams.items():
-        witness, wake = witness_key(stream, "0/0"), f"dramatiq:{channel}.wake"
-        queue = f"dramatiq:{channel}"
-        yield from (
-            ("XADD", stream, "*", "a", "b"),
-            ("EVALSHA", "0" * 40, "2", stream, witness),
-            ("GET", witness),
-            ("MGET", witness),
-            ("SET", witness, "0-0", "PX", "1"),
-            ("PEXPIRE", witness, "1"),
-            ("SET", f"publisher:scan:{channel}", "1", "PX", "1"),
-            ("LPUSH", wake, "1"),
-            ("LTRIM", wake, "0", "1"),
-            ("PEXPIRE", wake, "1"),
-            ("BLPOP", wake, "1"),
-            ("RPUSH", queue, "1"),
-            ("LPOP", queue),
-            ("HSET", f"{queue}.msgs", "1", "1"),
-            ("ZADD", f"{queue}.XQ", "1", "1"),
-            ("SADD", f"dramatiq:__acks__.1.{channel}", "1"),
-        )
-    yield from (
-        ("HSET", "publisher:processes", "a", "b"),
-        ("EVALSHA", "0" * 40, "1", "dramatiq"),
-        ("ZADD", "dramatiq:__heartbeats__", "1", "1"),
-        ("KEYS", "dramatiq:__acks__*"),
-        ("HINCRBY", "publisher:scan-run:1", "open", "1"),
-        ("EXPIRE", "publisher:scan-run:1", "1"),
-    )
-
-
-def _named(command: Sequence[str]) -> str:
-    """The command and the key it is about, without a script's digest."""
-    if command[0] == "XREADGROUP":
-        return f"XREADGROUP {command[-2]}"
-    if command[0] in ("XGROUP", "XINFO", "SCRIPT"):
-        return " ".join(command[:3])
-    if command[0] == "EVALSHA":
-        return f"EVALSHA on {' '.join(command[3:])}"
-    return " ".join(command[:2])

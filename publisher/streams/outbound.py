@@ -110,7 +110,7 @@ class OutboundStreams:
 
         The key catches what the ids do not: a FLUSHALL, an eviction of everything, another database.
         """
-        key = f"publisher:identity:{_hash_tag(channel.stream)}"
+        key = identity_key(channel.stream)
         with translated():
             run_id = self._client.info("server").get("run_id", "")
             replication_id = self._client.info("replication").get("master_replid", "")
@@ -140,6 +140,11 @@ def _entry_id(value: object) -> str | None:
     """The text of a witness, if it is an entry id: a tombstone is none."""
     text = value.decode(errors="replace") if isinstance(value, bytes) else ""
     return text if _ENTRY_ID.fullmatch(text) else None
+
+
+def identity_key(stream: str) -> str:
+    """The key whose loss tells that Redis may have lost data of this stream's slot (R12a)."""
+    return f"publisher:identity:{_hash_tag(stream)}"
 
 
 def witness_key(stream: str, delivery_id: str, replay: int = 0) -> str:

@@ -19,6 +19,7 @@ from publisher.streams.inbound import IntentsGroup
 from tests.factories import GROUP, INTENTS
 from tests.valkeys import OwnValkey
 
+AsUser = Callable[..., redis.Redis]
 # Workers that scan by themselves would do what a test waits to see done by message.
 QUIET = {"PUBLISHER_SCAN_INTERVAL": "600"}
 
@@ -36,6 +37,19 @@ def own_client(own_valkey: OwnValkey) -> Iterator[redis.Redis]:
     """A client of that Valkey, as the service opens it."""
     with open_redis(own_valkey.url, timeout=timedelta(seconds=3), client_name="test") as client:
         yield client
+
+
+@pytest.fixture
+def as_user(own_valkey: OwnValkey, own_client: redis.Redis) -> Iterator[AsUser]:
+    """Opens a client of that Valkey as a user with these rights."""
+    with ExitStack() as stack:
+
+        def make(*rules: str) -> redis.Redis:
+            own_client.execute_command("ACL", "SETUSER", "app", "reset", "on", ">secret", *rules)
+            url = own_valkey.url.replace("://", "://app:secret@")
+            return stack.enter_context(open_redis(url, timeout=timedelta(seconds=3), client_name="test"))
+
+        yield make
 
 
 @pytest.fixture

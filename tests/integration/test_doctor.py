@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -20,7 +21,7 @@ from tests.factories import GROUP, INTENTS
 from tests.integration.rows import all_routes, change, due_routes, execute, rows
 from tests.integration.streams import send_intents
 from tests.processes import free_port
-from tests.valkeys import OwnValkey
+from tests.valkeys import OwnValkey, cluster, sentinel
 
 OK, WARNING, FAILED, UNKNOWN = Verdict.OK, Verdict.WARNING, Verdict.FAILED, Verdict.UNKNOWN
 # What the tests' own servers cannot offer: they do not sync, and no intake has run.
@@ -241,14 +242,98 @@ def test_a_redis_unfit_for_the_job_fails_its_checks(
 def test_a_redis_that_tells_nothing_leaves_its_checks_unknown(
     examined: Examined, own_valkey: OwnValkey, own_client: redis.Redis
 ) -> None:
-    """A managed server denies INFO, CONFIG and ACL: that is no failure, and each says what to do."""
-    own_client.execute_command("ACL", "SETUSER", "app", "reset", "on", ">secret", "~*", "+@all", "-@dangerous")
+    """A managed server denies INFO, CONFIG and ACL: that is no failure, and each says what to do.
+
+    Rights are tried without asking for them.
+    """
+    rules = ("reset", "on", ">secret", "~*", "+@all", "-@dangerous", "+keys")
+    own_client.execute_command("ACL", "SETUSER", "app", *rules)
 
     found = examined(REDIS_URL=own_valkey.url.replace("://", "://app:secret@"))
 
-    unknown = {"redis", "redis-persistence", "redis-eviction", "redis-memory", "redis-clients", "redis-rights"}
+    unknown = {"redis", "redis-persistence", "redis-eviction", "redis-memory", "redis-clients"}
     assert amiss(found) == dict.fromkeys(unknown, UNKNOWN)
     assert all(found[name].remedy for name in unknown)
+
+
+def test_a_redis_without_a_right_of_the_service_fails_its_check(
+    examined: Examined, own_valkey: OwnValkey, own_client: redis.Redis
+) -> None:
+    """Signs of life, a scan that someone waits for: whatever is refused is named, and the rules that give it."""
+    rules = ("reset", "on", ">secret", "~*", "+@all", "-hdel", "-hgetall")
+    own_client.execute_command("ACL", "SETUSER", "app", *rules)
+
+    found = examined(REDIS_URL=own_valkey.url.replace("://", "://app:secret@"))
+
+    assert amiss(found) == {"redis-rights": FAILED}
+    assert found["redis-rights"].finding.startswith("not allowed: HDEL publisher:processes, HGETALL publisher:process")
+    assert found["redis-rights"].remedy.startswith("ACL SETUSER … +hdel ~publisher:* +hgetall ~dramatiq:* for")
+
+
+def test_a_user_who_may_not_even_connect_fails_one_check(
+    examined: Examined, own_valkey: OwnValkey, own_client: redis.Redis
+) -> None:
+    """Without CLIENT SETNAME no connection of the service begins."""
+    own_client.execute_command("ACL", "SETUSER", "app", "reset", "on", ">secret", "~*", "+@all", "-client")
+
+    found = examined(REDIS_URL=own_valkey.url.replace("://", "://app:secret@"))
+
+    wrong = amiss(found)
+    assert wrong.pop("redis") is FAILED
+    assert set(wrong.values()) == {UNKNOWN}
+    assert "client|setname" in found["redis"].finding
+    assert found["redis-rights"].finding == "not looked at: see redis"
+
+
+def test_a_redis_that_takes_no_writes_fails_a_check(
+    examined: Examined, own_valkey: OwnValkey, own_client: redis.Redis
+) -> None:
+    """Whatever the reason, and whatever it says of its own state."""
+    own_client.config_set("maxmemory", 1)
+    assert examined(REDIS_URL=own_valkey.url)["redis-writes"].verdict is FAILED
+    own_client.config_set("maxmemory", 0)
+    assert examined(REDIS_URL=own_valkey.url)["redis-writes"].verdict is OK
+    own_client.replicaof("127.0.0.1", 1)
+    assert examined(REDIS_URL=own_valkey.url)["redis-writes"].verdict is FAILED
+
+
+def test_a_cluster_of_several_shards_is_named_for_what_it_is(examined: Examined, tmp_path: Path) -> None:
+    """Its own check says so, and the others do not complain of what follows."""
+    with cluster(tmp_path, shards=2) as url:
+        found = examined(REDIS_URL=url)
+
+    wrong = amiss(found)
+    assert wrong.pop("redis") is FAILED
+    assert set(wrong.values()) == {UNKNOWN}
+    assert found["redis"].finding.startswith("it is one shard of a cluster of 2 shards")
+
+
+def test_a_cluster_that_may_not_be_asked_is_told_by_keys_that_are_elsewhere(examined: Examined, tmp_path: Path) -> None:
+    """INFO and CLUSTER are denied, and MOVED is not."""
+    with cluster(tmp_path, shards=2) as url, redis.Redis.from_url(url) as client:
+        rules = ("reset", "on", ">secret", "~*", "+@all", "-info", "-cluster")
+        client.execute_command("ACL", "SETUSER", "app", *rules)
+        found = examined(REDIS_URL=url.replace("://", "://app:secret@"))
+
+    assert found["redis"].verdict is FAILED
+    assert "a cluster of several shards" in found["redis"].finding
+
+
+def test_a_cluster_of_one_shard_will_do(examined: Examined, tmp_path: Path) -> None:
+    """Every key is on it."""
+    with cluster(tmp_path, shards=1) as url:
+        assert amiss(examined(REDIS_URL=url)) == {}
+
+
+def test_a_sentinel_is_named_for_what_it_is(examined: Examined, tmp_path: Path) -> None:
+    """It answers, and knows next to no command."""
+    with sentinel(tmp_path / "sentinel") as url:
+        found = examined(REDIS_URL=url)
+
+    wrong = amiss(found)
+    assert wrong.pop("redis") is FAILED
+    assert set(wrong.values()) == {UNKNOWN}
+    assert found["redis"].finding.startswith("it is a Sentinel")
 
 
 def test_a_consumer_that_died_with_entries_is_a_warning(examined: Examined, redis_client: redis.Redis) -> None:

@@ -1,42 +1,19 @@
 """What Redis says of its own state, each fault made real (issue 5, item 8)."""
 
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import redis
 
 from publisher.domain.diagnosis.redis_server import RedisConfiguration
-from publisher.domain.errors import RedisRefused, RedisUnavailable
+from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
 from publisher.streams import health
-from publisher.streams.connection import open_redis
 from tests.factories import GROUP, INTENTS, intent_fields
+from tests.integration.conftest import AsUser
 from tests.integration.streams import send_intents
 from tests.valkeys import OwnValkey
-
-AsUser = Callable[..., redis.Redis]
-OUTBOUND = {"email": "mail:delivery_commands", "push": "gateway:client_events"}
-
-
-@pytest.fixture
-def as_user(own_valkey: OwnValkey, own_client: redis.Redis) -> Iterator[AsUser]:
-    """Opens a client as a user with these rights."""
-    clients = []
-
-    def make(*rules: str) -> redis.Redis:
-        own_client.execute_command("ACL", "SETUSER", "app", "reset", "on", ">secret", *rules)
-        url = own_valkey.url.replace("://", "://app:secret@")
-        clients.append(open_redis(url, timeout=timedelta(seconds=3), client_name="test"))
-        return clients[-1]
-
-    yield make
-    for client in clients:
-        client.close()
-
-
-def missing(client: redis.Redis) -> list[str]:
-    """What this user may not do."""
-    return health.missing_rights(client, intents=INTENTS, group=GROUP, streams=OUTBOUND)
+from tests.waiting import wait_until
 
 
 def test_the_embedded_server_says_what_it_is(own_client: redis.Redis) -> None:
@@ -93,7 +70,7 @@ def test_a_server_that_is_away_is_unavailable(own_valkey: OwnValkey, own_client:
     """Every look says so, none hangs."""
     own_valkey.stop()
 
-    for look in (health.read_server, health.read_clock, health.read_configuration, missing):
+    for look in (health.read_server, health.read_clock, health.read_configuration, health.try_write):
         with pytest.raises(RedisUnavailable):
             look(own_client)
 
@@ -162,45 +139,49 @@ def test_a_key_that_is_no_stream_is_refused_by_its_type(redis_client: redis.Redi
         health.read_group(redis_client, INTENTS, GROUP)
 
 
-def test_a_user_who_may_do_everything_lacks_no_right(own_client: redis.Redis) -> None:
-    """The default user of a server without ACLs."""
-    assert missing(own_client) == []
-
-
-def test_the_rights_that_are_needed_are_enough(as_user: AsUser) -> None:
-    """Our keys, the data commands, KEYS for Dramatiq, and ACL DRYRUN for this very check."""
-    rules = ("~notification:*", "~mail:*", "~gateway:*", "~publisher:*", "~dramatiq", "~dramatiq:*", "+@all", "-@admin")
-
-    assert missing(as_user(*rules, "+acl|dryrun", "+acl|whoami")) == []
-
-
-@pytest.mark.parametrize(
-    ("rules", "lacking"),
-    [
-        (["~*", "+@all", "-keys"], ["KEYS dramatiq:__acks__*"]),
-        (["~*", "+@all", "-xautoclaim", "-info"], [f"XAUTOCLAIM {INTENTS}", "INFO"]),
-        (
-            ["~notification:*", "~mail:*", "~publisher:*", "~dramatiq", "~dramatiq:*", "+@all"],
-            [
-                "XADD gateway:client_events",
-                "EVALSHA on gateway:client_events publisher:witness:{gateway:client_events}:0/0",
-            ],
-        ),
-    ],
-)
-def test_a_right_that_is_missing_is_named_with_its_key(
-    as_user: AsUser, own_client: redis.Redis, rules: list[str], lacking: list[str]
-) -> None:
-    """Commands and keys alike, and nothing was run to find it out."""
-    assert missing(as_user(*rules)) == lacking
-    assert own_client.dbsize() == 0
-
-
-def test_a_user_who_may_not_ask_is_refused_and_not_a_crash(as_user: AsUser) -> None:
-    """Managed servers deny ACL and CONFIG: the one cannot be answered, the other is left out."""
+def test_a_user_who_may_not_ask_for_the_configuration_is_no_crash(as_user: AsUser) -> None:
+    """Managed servers deny CONFIG: what it would tell is left out."""
     client = as_user("~*", "+@all", "-@admin", "-@dangerous", "+info")
 
-    with pytest.raises(RedisRefused, match="no permissions"):
-        missing(client)
     assert health.read_configuration(client) is None
     assert health.read_server(client).role == "master"
+
+
+def test_a_write_that_is_tried_leaves_nothing_behind(own_client: redis.Redis) -> None:
+    """The key is gone at once, by itself."""
+    health.try_write(own_client)
+
+    wait_until(lambda: own_client.dbsize() == 0)
+
+
+def test_a_redis_that_cannot_write_its_snapshot_takes_no_write(own_client: redis.Redis, tmp_path: Path) -> None:
+    """MISCONF: a folder stands where its file should, as a full disk would."""
+    own_client.config_set("save", "3600 1")
+    (tmp_path / "valkey" / "dump.rdb" / "a").mkdir(parents=True)
+    own_client.bgsave()
+    wait_until(lambda: own_client.info("persistence")["rdb_last_bgsave_status"] == "err")
+
+    with pytest.raises(PublisherError, match="MISCONF"):
+        health.try_write(own_client)
+
+
+def test_a_full_redis_takes_no_write(own_client: redis.Redis) -> None:
+    """OOM: its policy is to refuse."""
+    own_client.config_set("maxmemory", 1)
+
+    with pytest.raises(PublisherError, match="used memory > 'maxmemory'"):
+        health.try_write(own_client)
+
+
+def test_a_replica_takes_no_write(own_client: redis.Redis) -> None:
+    """READONLY, also where INFO is not allowed to tell its role."""
+    own_client.replicaof("127.0.0.1", 1)
+
+    with pytest.raises(PublisherError, match="against a read only replica"):
+        health.try_write(own_client)
+
+
+def test_a_redis_without_a_cluster_has_no_shards(own_client: redis.Redis, as_user: AsUser) -> None:
+    """Nor has one that may not be asked."""
+    assert health.read_shards(own_client) is None
+    assert health.read_shards(as_user("~*", "+@all", "-cluster")) is None

@@ -1,15 +1,21 @@
 """Checks that ask Redis."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeVar
 
 import redis
 
 from publisher.doctor.clock import read_clock
-from publisher.doctor.step import Look, Server, Step, once
-from publisher.domain.diagnosis import clocks, intents, redis_server
+from publisher.doctor.step import Look, Server, Step, Unusable, once
+from publisher.domain.diagnosis import clocks, intents, redis_server, rights
 from publisher.domain.diagnosis.verdict import Diagnosis
+from publisher.domain.errors import PublisherError, RedisRefused
 from publisher.settings import Settings
 from publisher.streams import health
+from publisher.streams import rights as rights_
+
+T = TypeVar("T")
 
 
 def of_redis(settings: Settings, client: redis.Redis) -> list[Step]:
@@ -18,13 +24,28 @@ def of_redis(settings: Settings, client: redis.Redis) -> list[Step]:
     clock = once(lambda: read_clock(lambda: health.read_clock(client)))
     group = once(lambda: health.read_group(client, settings.intents_stream, settings.intents_group))
     outbound = {name: channel.stream for name, channel in settings.channels.items()}
+    trial = once(
+        lambda: rights_.try_rights(
+            client, intents=settings.intents_stream, group=settings.intents_group, streams=outbound
+        )
+    )
 
     def reachable() -> Diagnosis:
-        # Before anything else: while it loads its data, Redis answers to INFO alone.
-        found = server()
-        if found.loading:
-            return redis_server.server(found, timedelta(0), settings.timeouts.redis)
-        return redis_server.server(found, clock().round_trip, settings.timeouts.redis)
+        found, timeout = _if_allowed(server), settings.timeouts.redis
+        # Before anything else: while it loads its data, Redis answers to INFO alone, and a Sentinel to little more.
+        if found is not None and found.loading:
+            return redis_server.server(found, timedelta(0), timeout)
+        sentinel = redis_server.misdirected(found, None, elsewhere=False)
+        if sentinel is not None:
+            raise Unusable(sentinel)
+        shards = health.read_shards(client) if found is None or found.mode == "cluster" else None
+        try:
+            cluster = redis_server.misdirected(found, shards, elsewhere=trial().elsewhere)
+        except RedisRefused as error:
+            raise Unusable(redis_server.refuses_everything(str(error))) from error
+        if cluster is not None:
+            raise Unusable(cluster)
+        return redis_server.server(found or server(), clock().round_trip, timeout)
 
     looks: dict[str, Look] = {
         "redis": reachable,
@@ -33,11 +54,8 @@ def of_redis(settings: Settings, client: redis.Redis) -> list[Step]:
         "redis-eviction": lambda: redis_server.eviction(server()),
         "redis-memory": lambda: redis_server.memory(server()),
         "redis-clients": lambda: redis_server.clients(server()),
-        "redis-rights": lambda: redis_server.rights(
-            health.missing_rights(
-                client, intents=settings.intents_stream, group=settings.intents_group, streams=outbound
-            )
-        ),
+        "redis-writes": lambda: redis_server.writes(_refusal_of(lambda: health.try_write(client))),
+        "redis-rights": lambda: rights.redis(trial()),
         "streams": lambda: redis_server.streams(
             health.key_types(client, [settings.intents_stream, *outbound.values()])
         ),
@@ -45,3 +63,20 @@ def of_redis(settings: Settings, client: redis.Redis) -> list[Step]:
         "intents-pending": lambda: intents.pending(group(), settings.route_lease_ttl),
     }
     return [Step(name, Server.REDIS, look) for name, look in looks.items()]
+
+
+def _if_allowed(read: Callable[[], T]) -> T | None:
+    """What it reads, or None where Redis refuses."""
+    try:
+        return read()
+    except RedisRefused:
+        return None
+
+
+def _refusal_of(write: Callable[[], None]) -> str | None:
+    """What kept the write from being done, None where it was."""
+    try:
+        write()
+    except PublisherError as error:
+        return str(error)
+    return None

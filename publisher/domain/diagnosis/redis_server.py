@@ -1,6 +1,6 @@
-"""Whether Redis can do its work: writable, persistent, never evicting, with room, and with the rights we need."""
+"""Whether Redis can do its work: writable, persistent, never evicting, and with room."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -17,6 +17,7 @@ _LOOK_THERE = "look it up in the provider's console, or let this user run CONFIG
 class RedisServer:
     """What the server says of itself. None: it does not say. product: its name and version.
 
+    role: master, slave or sentinel. mode: standalone, cluster or sentinel.
     aof_healthy, rdb_healthy: whether the last write went well. max_memory: bytes, 0 for no limit.
     system_memory: bytes of its machine.
     """
@@ -24,6 +25,7 @@ class RedisServer:
     product: str
     loading: bool
     role: str
+    mode: str
     aof: bool
     aof_healthy: bool
     rdb_healthy: bool
@@ -60,6 +62,42 @@ def server(found: RedisServer, round_trip: timedelta, timeout: timedelta) -> Dia
             )
         )
     return together(complaints, f"{found.product} answers in {span(round_trip)}")
+
+
+def misdirected(found: RedisServer | None, shards: int | None, *, elsewhere: bool) -> Diagnosis | None:
+    """A failure where REDIS_URL names something that is no single Redis; None where it is one, as far as can be seen.
+
+    found: None where INFO is not allowed. shards: of its cluster, None for no cluster or not told. elsewhere: some keys
+    of the service are another server's.
+    """
+    if found is not None and found.mode == "sentinel":
+        return failed(
+            "it is a Sentinel, which watches a Redis and holds no data",
+            "name the primary in REDIS_URL: SENTINEL GET-MASTER-ADDR-BY-NAME tells it; after a failover, the new one",
+        )
+    if elsewhere or (shards is not None and shards > 1):
+        count = f"{shards:,} shards" if shards else "several shards"
+        return failed(
+            f"it is one shard of a cluster of {count}, and the service's keys are on all of them",
+            "name a Redis without a cluster in REDIS_URL, or a cluster of one shard: its keys must be on one server",
+        )
+    return None
+
+
+def refuses_everything(message: str) -> Diagnosis:
+    """A failure: no command comes so far as to be run. message: what Redis said."""
+    return failed(message, "let this user run CLIENT SETNAME and SELECT, and name a database number that there is")
+
+
+def writes(refusal: str | None) -> Diagnosis:
+    """Redis takes a write. refusal: what it said to one, None where it took it."""
+    if refusal is not None:
+        return failed(
+            f"it took no write: {refusal}",
+            "MISCONF or a full disk: see its log; OOM: give it memory; READONLY: name the primary; NOREPLICAS: its"
+            " replicas are away",
+        )
+    return ok("a key was written, and goes by itself")
 
 
 def persistence(found: RedisServer, configuration: RedisConfiguration | None) -> Diagnosis:
@@ -140,13 +178,6 @@ def clients(found: RedisServer) -> Diagnosis:
     if found.clients > found.max_clients * _CLIENTS_FILLING:
         return warning(finding, "run fewer processes or threads, or take a plan with more connections")
     return ok(finding)
-
-
-def rights(refused: Sequence[str]) -> Diagnosis:
-    """This user may do all that the service does. refused: what the server would answer to what it may not."""
-    if refused:
-        return failed(names(refused), "grant it with ACL SETUSER, or name another user in REDIS_URL")
-    return ok("this user may do all that is needed")
 
 
 def streams(types: Mapping[str, str]) -> Diagnosis:

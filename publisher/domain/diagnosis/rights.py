@@ -1,0 +1,43 @@
+"""Whether the service may do what it must be able to do: rights on both servers, tried or asked for one by one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from publisher.domain.diagnosis.verdict import Diagnosis, failed, ok
+from publisher.domain.diagnosis.wording import names
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A right that is missing. what: the command and its keys. grant: the ACL rules that give it, blank for none."""
+
+    what: str
+    grant: str
+
+
+@dataclass(frozen=True, slots=True)
+class RedisTrial:
+    """Every command of the service, tried.
+
+    elsewhere: some keys are another server's (MOVED). untried: how many could not be tried.
+    """
+
+    refused: Sequence[Refusal]
+    elsewhere: bool
+    untried: int
+
+
+def redis(trial: RedisTrial) -> Diagnosis:
+    """This user may run every command of the service on every key of the service."""
+    if not trial.refused:
+        return ok("this user may do all that is needed")
+    finding = names(list(dict.fromkeys(refusal.what for refusal in trial.refused)))
+    if trial.untried:
+        finding += f"; {trial.untried:,} rights could not be tried without"
+    grants = dict.fromkeys(word for refusal in trial.refused for word in refusal.grant.split())
+    if not grants:
+        return failed(f"refused: {finding}", "use a Redis of version 6.2 or later, or a Valkey, with these commands")
+    return failed(
+        f"not allowed: {finding}",
+        f"ACL SETUSER … {' '.join(grants)} for the user of REDIS_URL, or name another user there",
+    )
