@@ -14,7 +14,8 @@ from publisher.domain.backoff import Backoff
 from publisher.domain.errors import DatabaseRefused, PublisherError
 from publisher.domain.intent import Malformed, MalformedCode
 from storage.database import Database
-from storage.intents import Acceptance, IncomingIntent, IncomingMalformed, accept, merged
+from storage.intents import Acceptance, IncomingIntent, accept
+from storage.malformed_records import IncomingMalformed
 
 _log = structlog.get_logger()
 Incoming = IncomingIntent | IncomingMalformed
@@ -48,45 +49,47 @@ class Acceptor:
     def commit(self, entries: Sequence[Incoming]) -> Iterator[tuple[Sequence[Incoming], Acceptance]]:
         """Commits the entries, a transaction at a time; yields each with what became of it.
 
-        Ends early if told to stop while PostgreSQL is away: what was not yielded was not committed, as far as
-        anyone knows, and may be committed again.
+        Looks before each transaction, and while PostgreSQL is away, whether it is told to stop, and then ends early
+        (R17): what was not yielded was not committed, as far as anyone knows, and may be committed again.
         """
         for part in _transactions(entries):
-            accepted = self._commit(part)
-            if accepted is None:
-                return
-            yield part, accepted
+            yield from self._commit(part)
 
-    def _commit(self, entries: Sequence[Incoming]) -> Acceptance | None:
+    def _commit(self, entries: Sequence[Incoming]) -> Iterator[tuple[Sequence[Incoming], Acceptance]]:
+        try:
+            accepted = self._accepted(entries)
+        except DatabaseRefused as error:
+            if len(entries) == 1:
+                yield from self._commit([_refused(entries[0], error)])
+            else:
+                for entry in entries:
+                    yield from self._commit([entry])
+            return
+        if accepted is not None:
+            yield entries, accepted
+
+    def _accepted(self, entries: Sequence[Incoming]) -> Acceptance | None:
+        """What became of the entries, however long PostgreSQL is away; None if told to stop before."""
         tries = 0
-        while True:
+        while not self._stopping.is_set():
             self._beat()
             try:
-                return accept(
+                accepted = accept(
                     self._database,
                     self._stream,
                     [entry for entry in entries if isinstance(entry, IncomingIntent)],
                     [entry for entry in entries if isinstance(entry, IncomingMalformed)],
                 )
-            except DatabaseRefused as error:
-                return self._commit_one_by_one(entries, error)
+            except DatabaseRefused:
+                raise
             except PublisherError as error:
-                if self._stopping.is_set():
-                    return None
                 tries += 1
                 self._on_wait([entry.entry_id for entry in entries])
                 wait(self._stopping, tries, error)
-
-    def _commit_one_by_one(self, entries: Sequence[Incoming], error: DatabaseRefused) -> Acceptance | None:
-        if len(entries) == 1:
-            return self._commit([_refused(entries[0], error)])
-        parts = []
-        for entry in entries:
-            part = self._commit([entry])
-            if part is None:
-                return None
-            parts.append(part)
-        return merged(parts)
+            else:
+                # What a try has left behind whose reply was lost is of this process, and not told of yet.
+                return accepted.told_as_new() if tries else accepted
+        return None
 
 
 def wait(stopping: threading.Event, tries: int, error: PublisherError) -> None:

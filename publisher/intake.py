@@ -18,7 +18,8 @@ from publisher.acceptor import Acceptor, wait
 from publisher.domain.errors import PublisherError
 from publisher.domain.intent import Malformed, MalformedCode, parse_intent, plan_routes
 from publisher.streams.inbound import Entry, IntentsGroup, Recovered
-from storage.intents import Acceptance, IncomingIntent, IncomingMalformed
+from storage.intents import Acceptance, IncomingIntent
+from storage.malformed_records import IncomingMalformed
 
 _log = structlog.get_logger()
 _BLOCK = timedelta(seconds=1)
@@ -49,7 +50,8 @@ class Intake:
         self._acceptor = Acceptor(context.database, options.stream, context.stopping, self._hold, self._beat)
 
     def run(self) -> None:
-        """Reads until told to stop. Entries in hand then are finished or left unacknowledged; none is lost."""
+        """Reads until told to stop. A transaction that has begun is finished; what is in hand besides is given back
+        for the next intake, counting no delivery (R17). None is lost."""
         with self._context.progress.watched("intake"), self._context.progress.at_work():
             self._run()
 
@@ -65,6 +67,7 @@ class Intake:
                 tries += 1
                 wait(self._stopping, tries, error)
         try:
+            self._lost(self._group.give_back(self._options.idle))
             self._group.leave()
         except PublisherError as error:
             _log.warning("the consumer stays in its group", consumer=self._group.consumer, error=str(error))
@@ -73,13 +76,16 @@ class Intake:
         """Accepts everything that was read before and not acknowledged: first one's own, then others'."""
         self._group.create()
         for recovered in self._left_behind():
-            if recovered.trimmed:
-                _log.error("intents were trimmed from the stream unread: lost", entries=list(recovered.trimmed))
-                self._context.telemetry.intents("trimmed", len(recovered.trimmed))
-                self._group.acknowledge(recovered.trimmed)
+            self._lost(recovered.trimmed)
+            self._group.acknowledge(recovered.trimmed)
             for batch in _isolated(recovered.entries):
                 self._accept(batch)
         self._group.remove_stale(_STALE)
+
+    def _lost(self, trimmed: Sequence[str]) -> None:
+        if trimmed:
+            _log.error("intents were trimmed from the stream unread: lost", entries=list(trimmed))
+            self._context.telemetry.intents("trimmed", len(trimmed))
 
     def _left_behind(self) -> Iterator[Recovered]:
         more = True
@@ -110,11 +116,15 @@ class Intake:
                 return
 
     def _accept(self, entries: Sequence[Entry]) -> None:
-        """Commits, then tells the workers, then acknowledges (R20)."""
+        """Commits, then tells the workers, then acknowledges (R20).
+
+        What was committed is logged and counted before it is acknowledged: if that fails, the entries come again, and
+        are then found as their own.
+        """
         for part, accepted in self._acceptor.commit([self._parsed(entry) for entry in entries]):
             self._tell_workers(accepted)
-            self._group.acknowledge([entry.entry_id for entry in part])
             self._tell(accepted)
+            self._group.acknowledge([entry.entry_id for entry in part])
 
     def _tell_workers(self, accepted: Acceptance) -> None:
         size = self._options.batch
@@ -145,27 +155,27 @@ class Intake:
         return IncomingIntent(entry.id, entry.fields, intent, plan_routes(intent, self._context.channels))
 
     def _tell(self, accepted: Acceptance) -> None:
+        """Logs and counts what is new. What an entry had left before was told by whoever left it."""
         telemetry = self._context.telemetry
-        for rejected in accepted.malformed:
+        malformed = [m for m in accepted.malformed if m.entry_id not in accepted.again]
+        duplicates = sum(i.entry_id not in accepted.again for i in accepted.duplicates)
+        for rejected in malformed:
             _log.warning(
                 "malformed intent",
                 stream_entry_id=rejected.entry_id,
                 failure_code=rejected.malformed.code.value,
                 failure_message=rejected.malformed.message,
             )
-        conflicts = sum(m.malformed.code is MalformedCode.IDEMPOTENCY_CONFLICT for m in accepted.malformed)
+        conflicts = sum(m.malformed.code is MalformedCode.IDEMPOTENCY_CONFLICT for m in malformed)
         telemetry.intents("accepted", len(accepted.accepted))
-        telemetry.intents("duplicate", len(accepted.duplicates))
+        telemetry.intents("duplicate", duplicates)
         telemetry.intents("conflict", conflicts)
-        telemetry.intents("malformed", len(accepted.malformed) - conflicts)
-        if accepted.accepted or accepted.duplicates:
+        telemetry.intents("malformed", len(malformed) - conflicts)
+        if accepted.accepted or duplicates:
             routes = sum(len(i.routes) for i in accepted.accepted)
-            _log.info(
-                "intents accepted",
-                intents=len(accepted.accepted),
-                routes=routes,
-                duplicates=len(accepted.duplicates),
-            )
+            _log.info("intents accepted", intents=len(accepted.accepted), routes=routes, duplicates=duplicates)
+        if accepted.again:
+            _log.info("entries that were done and not acknowledged came again", entries=len(accepted.again))
 
 
 def _isolated(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:

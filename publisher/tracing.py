@@ -9,7 +9,7 @@ import redis
 
 from publisher.domain.entry_fate import EntryFacts, EntryVerdict, Known, Standing, verdict_on
 from publisher.domain.errors import NotFound, PublisherError
-from publisher.domain.intent import Intent, parse_intent
+from publisher.domain.intent import Intent, Malformed, parse_intent
 from publisher.domain.notification import notification_id_of
 from publisher.streams.inbound import Entry, find_entry
 from storage import traces
@@ -88,14 +88,32 @@ def is_entry_id(text: str) -> bool:
 def _entry_facts(
     database: Database, intents: IntentsStream, entry_id: str, found: tuple[Entry, Standing] | None
 ) -> EntryFacts:
-    content = None if found is None else parse_intent(found[0].fields, intents.channels)
+    """Entry ids come again, once Redis was emptied or where a producer chooses them. So what stands on the stream is
+    told of by what was recorded with its content; only of what is gone does the id alone tell."""
+    accepted = traces.notifications_of_entry(database, entry_id, limit=MATCHES)
+    if found is None:
+        recorded = traces.malformed_entry(database, intents.name, entry_id)
+        return EntryFacts(entry_id, tuple(n.notification_id for n in accepted), recorded)
+    entry, standing = found
+    content = parse_intent(entry.fields, intents.channels)
     return EntryFacts(
         entry_id,
-        tuple(n.notification_id for n in traces.notifications_of_entry(database, entry_id, limit=MATCHES)),
-        traces.malformed_entry(database, intents.name, entry_id),
-        None if found is None else found[1],
+        tuple(n.notification_id for n in accepted if _is_accepted_as(n, entry, content)),
+        traces.malformed_entry(database, intents.name, entry_id, entry.fields),
+        standing,
         content,
         _known(database, content.notification_id) if isinstance(content, Intent) else None,
+    )
+
+
+def _is_accepted_as(record: NotificationRecord, entry: Entry, content: Intent | Malformed) -> bool:
+    """Whether this notification can be what became of the entry, which may be malformed by the rules of today."""
+    if isinstance(content, Intent):
+        return record.request_fingerprint == content.fingerprint
+    named = dict(entry.fields)
+    return (named.get(b"producer"), named.get(b"idempotency_key")) == (
+        record.producer.encode(),
+        record.idempotency_key.encode(),
     )
 
 

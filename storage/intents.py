@@ -1,19 +1,14 @@
 """Accepting intents: a batch in one transaction, each entry with an outcome of its own (R18–R21)."""
 
-import base64
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 
 import peewee
 
 from publisher.domain.errors import DatabaseUnavailable
 from publisher.domain.intent import Intent, Malformed, MalformedCode, PlannedRoute
 from storage.database import Database, fetch
-
-RawFields = Sequence[tuple[bytes, bytes]]
-_RAW_LIMIT = 16 * 1024 * 1024
-_CUT = 64 * 1024
+from storage.malformed_records import IncomingMalformed, RawFields, columns, record_malformed
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,36 +22,25 @@ class IncomingIntent:
 
 
 @dataclass(frozen=True, slots=True)
-class IncomingMalformed:
-    """An entry that cannot be accepted, and why."""
-
-    entry_id: str
-    raw: RawFields
-    malformed: Malformed
-
-
-@dataclass(frozen=True, slots=True)
 class Acceptance:
-    """What became of a batch. due: channel -> keys of the new routes that can be published at once."""
+    """What became of a batch.
+
+    accepted: new notifications. duplicates: known with the same content. malformed: rejections, on record now.
+    again: ids of those duplicates and rejections that the very same entry had left on an earlier reading: nothing new.
+    due: channel -> keys of the new routes that can be published at once.
+    """
 
     accepted: Sequence[IncomingIntent] = ()
     duplicates: Sequence[IncomingIntent] = ()
     malformed: Sequence[IncomingMalformed] = ()
+    again: Collection[str] = ()
     due: dict[str, list[int]] = field(default_factory=dict)
 
-
-def merged(parts: Sequence[Acceptance]) -> Acceptance:
-    """What became of several batches, as of one."""
-    due: dict[str, list[int]] = {}
-    for part in parts:
-        for channel, ids in part.due.items():
-            due.setdefault(channel, []).extend(ids)
-    return Acceptance(
-        [i for part in parts for i in part.accepted],
-        [i for part in parts for i in part.duplicates],
-        [m for part in parts for m in part.malformed],
-        due,
-    )
+    def told_as_new(self) -> "Acceptance":
+        """The same, where an earlier try of this process left what was found again, and its reply was lost."""
+        own = [i for i in self.duplicates if i.entry_id in self.again]
+        repeated = [i for i in self.duplicates if i.entry_id not in self.again]
+        return replace(self, accepted=[*self.accepted, *own], duplicates=repeated, again=())
 
 
 # The id is derived from producer and idempotency key, so its conflict is the repetition of both (R1, R18).
@@ -85,10 +69,11 @@ RETURNING notification_id::text
 
 # One statement, so that a notification that is pruned at this moment is seen here or there.
 _SELECT_FINGERPRINTS = """
-SELECT notification_id::text, request_fingerprint FROM notifications WHERE notification_id = ANY(%(ids)s::uuid[])
+SELECT notification_id::text, request_fingerprint, intent_entry_id
+FROM notifications WHERE notification_id = ANY(%(ids)s::uuid[])
 UNION ALL
-SELECT notification_id::text, request_fingerprint FROM pruned_notifications
-WHERE notification_id = ANY(%(ids)s::uuid[])
+SELECT notification_id::text, request_fingerprint, NULL
+FROM pruned_notifications WHERE notification_id = ANY(%(ids)s::uuid[])
 """
 
 # Due at once, by the database's clock (R5); a skipped route is never due (R3).
@@ -104,14 +89,6 @@ FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[], %s::text[
 RETURNING id, channel, status
 """
 
-# An entry that is read a second time, after a crash between commit and XACK, is recorded once.
-_INSERT_MALFORMED = """
-INSERT INTO malformed_intents (stream, stream_entry_id, failure_code, failure_message, raw_fields, recorded_at)
-SELECT %s, given.*, date_trunc('milliseconds', statement_timestamp())
-FROM unnest(%s::text[], %s::text[], %s::text[], %s::jsonb[]) AS given
-ON CONFLICT (stream, stream_entry_id) DO NOTHING
-"""
-
 
 def accept(
     database: Database, stream: str, intents: Sequence[IncomingIntent], malformed: Sequence[IncomingMalformed]
@@ -120,8 +97,8 @@ def accept(
 
     A new intent becomes a notification with its routes. The same content again changes nothing; other content
     under a known key is recorded as malformed, `idempotency_conflict` (R18). A pruned notification's key is known for
-    as long as it is kept in pruned_notifications. May be repeated after any error:
-    what was committed is then found as duplicates. Raises DatabaseUnavailable or DatabaseRefused.
+    as long as it is kept in pruned_notifications. May be repeated after any error: what these entries have left before
+    is then found again. Raises DatabaseUnavailable or DatabaseRefused.
     """
     with database.unit() as connection, connection.atomic():
         first: dict[str, IncomingIntent] = {}
@@ -130,11 +107,12 @@ def accept(
         new = _insert_notifications(connection, sorted(first.items()))
         accepted = [incoming for key, incoming in first.items() if key in new]
         known = [i for i in intents if i.intent.notification_id not in new or first[i.intent.notification_id] is not i]
-        duplicates, conflicts = _compared(connection, known)
+        duplicates, conflicts, again = _compared(connection, known)
         rejected = [*malformed, *conflicts]
         due = _insert_routes(connection, accepted)
-        _insert_malformed(connection, stream, rejected)
-    return Acceptance(accepted, duplicates, rejected, due)
+        recorded = record_malformed(connection, stream, rejected)
+    again |= {r.entry_id for r in rejected} - recorded
+    return Acceptance(accepted, duplicates, rejected, again, due)
 
 
 def _insert_notifications(
@@ -159,32 +137,36 @@ def _insert_notifications(
         )
         for key, i in incoming
     ]
-    inserted = {row[0] for row in fetch(connection, _INSERT_NOTIFICATIONS, _columns(rows))}
+    inserted = {row[0] for row in fetch(connection, _INSERT_NOTIFICATIONS, columns(rows))}
     pruned = fetch(connection, _TAKE_BACK_PRUNED, [list(inserted)]) if inserted else ()
     return inserted - {row[0] for row in pruned}
 
 
 def _compared(
     connection: peewee.PostgresqlDatabase, known: Sequence[IncomingIntent]
-) -> tuple[list[IncomingIntent], list[IncomingMalformed]]:
+) -> tuple[list[IncomingIntent], list[IncomingMalformed], set[str]]:
+    """Duplicates, conflicts (R18), and the ids of those duplicates that were accepted from the very same entry."""
     if not known:
-        return [], []
+        return [], [], set()
     ids = list({i.intent.notification_id for i in known})
-    stored: dict[str, str] = dict(fetch(connection, _SELECT_FINGERPRINTS, {"ids": ids}))
+    stored = {row[0]: row[1:] for row in fetch(connection, _SELECT_FINGERPRINTS, {"ids": ids})}
     if len(stored) < len(ids):
         raise DatabaseUnavailable("a notification vanished while its repetition was read; reading it again")
-    duplicates, conflicts = [], []
+    again, duplicates, conflicts = set(), [], []
     for incoming in known:
-        if stored[incoming.intent.notification_id] == incoming.intent.fingerprint:
-            duplicates.append(incoming)
-        else:
+        fingerprint, entry_id = stored[incoming.intent.notification_id]
+        if fingerprint != incoming.intent.fingerprint:
             message = (
                 "this producer and idempotency_key were accepted with other content"
                 f" as notification {incoming.intent.notification_id}"
             )
             conflict = Malformed(MalformedCode.IDEMPOTENCY_CONFLICT, message)
             conflicts.append(IncomingMalformed(incoming.entry_id, incoming.raw, conflict))
-    return duplicates, conflicts
+            continue
+        duplicates.append(incoming)
+        if entry_id == incoming.entry_id:
+            again.add(incoming.entry_id)
+    return duplicates, conflicts, again
 
 
 def _insert_routes(connection: peewee.PostgresqlDatabase, accepted: Sequence[IncomingIntent]) -> dict[str, list[int]]:
@@ -206,53 +188,7 @@ def _insert_routes(connection: peewee.PostgresqlDatabase, accepted: Sequence[Inc
     ]
     due: dict[str, list[int]] = {}
     if rows:
-        for key, channel, status in fetch(connection, _INSERT_ROUTES, _columns(rows)):
+        for key, channel, status in fetch(connection, _INSERT_ROUTES, columns(rows)):
             if status == "pending":
                 due.setdefault(channel, []).append(key)
     return due
-
-
-def _insert_malformed(
-    connection: peewee.PostgresqlDatabase, stream: str, rejected: Sequence[IncomingMalformed]
-) -> None:
-    if not rejected:
-        return
-    rows = [
-        (r.entry_id, r.malformed.code.value, r.malformed.message, readable_fields(r.raw))
-        for r in sorted(rejected, key=lambda r: r.entry_id)
-    ]
-    connection.execute_sql(_INSERT_MALFORMED, [stream, *_columns(rows)])
-
-
-def readable_fields(raw: RawFields) -> str:
-    """Raw fields as a JSON object, with nothing lost (R19): see MalformedIntent.raw_fields.
-
-    Of an entry over 16 MiB each value is cut to its first 64 KiB: `{"cut": …, "bytes": its whole length}`. The
-    whole stands on the stream.
-    """
-    if sum(len(name) + len(value) for name, value in raw) > _RAW_LIMIT:
-        cut = {_name(name): {"cut": _readable(value[:_CUT]), "bytes": len(value)} for name, value in raw}
-        return json.dumps({name[:_CUT]: value for name, value in cut.items()})
-    members: dict[str, list[object]] = {}
-    for name, value in raw:
-        members.setdefault(_name(name), []).append(_readable(value))
-    return json.dumps({name: values[0] if len(values) == 1 else values for name, values in members.items()})
-
-
-def _name(name: bytes) -> str:
-    text = _readable(name)
-    return text if isinstance(text, str) else f"base64:{text['base64']}"
-
-
-def _readable(data: bytes) -> str | dict[str, str]:
-    # PostgreSQL's jsonb holds neither bytes that are no UTF-8 nor NUL.
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        text = "\0"
-    return {"base64": base64.b64encode(data).decode()} if "\0" in text else text
-
-
-def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
-    """Rows as one array a column, for unnest: one statement text whatever the number of rows."""
-    return [list(column) for column in zip(*rows, strict=True)]

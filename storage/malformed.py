@@ -1,4 +1,4 @@
-"""Malformed intents: looking at them, and marking what was resubmitted. `storage.intents` records them (R19)."""
+"""Malformed intents: looking at them, and marking what was resubmitted. `malformed_records` records them (R19)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass

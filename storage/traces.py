@@ -6,6 +6,7 @@ from datetime import datetime
 
 from publisher.domain.entry_fate import RecordedMalformed
 from storage.database import Database
+from storage.malformed_records import RawFields, readable_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,11 @@ SELECT notification_id::text, request_fingerprint, pruned_at
 FROM pruned_notifications WHERE notification_id = ANY(%s::uuid[])
 """
 
-# The unique index malformed_intents_entry. Its fields, which may be large, are left aside.
+# The unique index malformed_intents_entry. Its fields, which may be large, are compared where they are.
 _MALFORMED = """
 SELECT id, failure_code, failure_message, recorded_at, resubmitted_by, resubmitted_as
-FROM malformed_intents WHERE stream = %s AND stream_entry_id = %s
+FROM malformed_intents
+WHERE stream = %(stream)s AND stream_entry_id = %(entry_id)s AND (%(fields)s IS NULL OR raw_fields = %(fields)s::jsonb)
 """
 
 
@@ -90,9 +92,12 @@ def pruned_notifications(database: Database, notification_ids: Collection[str]) 
     return {row[0]: PrunedRecord(*row) for row in database.rows(_PRUNED, [list(notification_ids)])}
 
 
-def malformed_entry(database: Database, stream: str, entry_id: str) -> RecordedMalformed | None:
-    """What is recorded of this entry of the stream as malformed, or None."""
-    rows = database.rows(_MALFORMED, [stream, entry_id])
+def malformed_entry(
+    database: Database, stream: str, entry_id: str, fields: RawFields | None = None
+) -> RecordedMalformed | None:
+    """What is recorded of this entry of the stream as malformed, or None. fields: only if it had these."""
+    wanted = None if fields is None else readable_fields(fields)
+    rows = database.rows(_MALFORMED, {"stream": stream, "entry_id": entry_id, "fields": wanted})
     return RecordedMalformed(*rows[0]) if rows else None
 
 

@@ -17,6 +17,8 @@ from publisher.domain.entry_fate import Standing
 from publisher.domain.errors import RedisRefused
 from publisher.streams.connection import translated
 
+_GIVE_BACK = files("publisher.streams").joinpath("give_back.lua").read_text()
+_HOLD = files("publisher.streams").joinpath("hold.lua").read_text()
 _LEAVE = files("publisher.streams").joinpath("leave.lua").read_text()
 _REMOVE_STALE = files("publisher.streams").joinpath("remove_stale.lua").read_text()
 
@@ -49,9 +51,11 @@ class IntentsGroup:
         self._group = group
         self.consumer = consumer
         self._looked_to = b"0-0"
+        self._give_back = client.register_script(_GIVE_BACK)
+        self._hold = client.register_script(_HOLD)
         self._leave = client.register_script(_LEAVE)
         self._remove_stale = client.register_script(_REMOVE_STALE)
-        _reply_raw(client, "XREADGROUP", "XAUTOCLAIM", "XPENDING", "XRANGE", "XCLAIM")
+        _reply_raw(client, "XREADGROUP", "XAUTOCLAIM", "XPENDING", "XRANGE")
 
     def create(self) -> None:
         """Creates stream and group if they are missing, from the stream's beginning: nothing is skipped."""
@@ -113,7 +117,20 @@ class IntentsGroup:
     def hold(self, ids: Sequence[str]) -> None:
         """Makes these look freshly read, so that nobody takes them over. Counts no delivery."""
         if ids:
-            self._command("XCLAIM", self._stream, self._group, self.consumer, 0, *ids, "JUSTID")
+            with translated():
+                self._hold(keys=[self._stream], args=[self._group, self.consumer, *ids])
+
+    def give_back(self, idle: timedelta) -> Sequence[str]:
+        """Makes all that this consumer has read and not acknowledged free for others, counting no delivery (R17).
+
+        Each entry looks untouched for `idle`: whoever takes over what is as old takes it at once. Returns the ids of
+        entries that are gone from the stream for ever; they are no longer pending.
+        """
+        with translated():
+            gone: list[bytes] = self._give_back(
+                keys=[self._stream], args=[self._group, self.consumer, round(idle.total_seconds() * 1000)]
+            )
+        return [id_.decode() for id_ in gone]
 
     def leave(self) -> None:
         """Removes this consumer from the group if it has nothing pending: removing it would lose that."""

@@ -8,13 +8,15 @@ from datetime import timedelta
 import dramatiq
 import pytest
 import redis
+from structlog.testing import capture_logs
 
 from actors.context import Context
 from publisher import acceptor
 from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
 from publisher.streams.inbound import IntentsGroup
+from storage import intents
 from storage.database import Database
-from tests.factories import INTENTS
+from tests.factories import INTENTS, incoming
 from tests.integration.faults import Failing
 from tests.integration.rows import rows
 from tests.integration.streams import consumers, pending_ids, send_intents, wait_until_read
@@ -34,9 +36,16 @@ def malformed(database: Database) -> list[tuple[str, str]]:
     return [(m["stream_entry_id"], m["failure_code"]) for m in found]
 
 
+def counts(context: Context) -> dict[str, float]:
+    """How many intents were counted as new, and how many as repetitions."""
+    registry = context.telemetry.registry
+    return {r: registry.get_sample_value("intents_total", {"result": r}) or 0 for r in ("accepted", "duplicate")}
+
+
 @pytest.mark.parametrize("after_work", [False, True], ids=["before the commit", "after the commit"])
 def test_nothing_is_acknowledged_before_its_commit_is_known(
     after_work: bool,
+    context: Context,
     start_intake: StartIntake,
     database: Database,
     redis_client: redis.Redis,
@@ -56,6 +65,7 @@ def test_nothing_is_acknowledged_before_its_commit_is_known(
 
     assert accepted(database) == 3
     assert malformed(database) == []
+    assert counts(context) == {"accepted": 3, "duplicate": 0}
 
 
 def test_a_stop_while_postgresql_is_away_loses_nothing(
@@ -85,26 +95,58 @@ def test_a_stop_while_postgresql_is_away_loses_nothing(
 
 
 def test_a_lost_acknowledgement_accepts_nothing_twice(
-    start_intake: StartIntake, database: Database, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    context: Context,
+    start_intake: StartIntake,
+    database: Database,
+    redis_client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Entries whose acknowledgement failed are read again, found as known, and acknowledged (R18, R20)."""
+    """Entries whose acknowledgement failed are read again, found as their own, and acknowledged; each is counted and
+    logged once, none as a duplicate, intents and malformed entries alike (R18, R20, R25)."""
     whole = IntentsGroup.acknowledge
     errors = [RedisUnavailable("Redis is not available: Timeout reading from socket")]
 
     def fails_once(group: IntentsGroup, ids: Sequence[str]) -> None:
-        if errors:
+        if ids and errors:
             raise errors.pop()
         whole(group, ids)
 
     monkeypatch.setattr(IntentsGroup, "acknowledge", fails_once)
     send_intents(redis_client, 3)
-    start_intake()
-
-    wait_until_read(redis_client)
+    send_intents(redis_client, 1, producer=None)
+    with capture_logs() as logs:
+        start_intake()
+        wait_until_read(redis_client)
 
     assert errors == []
     assert accepted(database) == 3
-    assert malformed(database) == []
+    assert len(malformed(database)) == 1
+    assert counts(context) == {"accepted": 3, "duplicate": 0}
+    assert context.telemetry.registry.get_sample_value("intents_total", {"result": "malformed"}) == 1
+    assert [line["event"] for line in logs].count("malformed intent") == 1
+
+
+def test_what_another_intake_committed_is_no_duplicate(
+    context: Context,
+    consumer: Callable[[str], IntentsGroup],
+    start_intake: StartIntake,
+    database: Database,
+    redis_client: redis.Redis,
+) -> None:
+    """An intent whose intake died between commit and acknowledgement is no repetition for the next one; the same
+    intent as another entry is (R18, R25)."""
+    key = {"idempotency_key": "one"}
+    [sent] = send_intents(redis_client, 1, **key)
+    dead = consumer("dead")
+    dead.create()
+    dead.read(1, timedelta(milliseconds=20))
+    intents.accept(database, INTENTS, [incoming(sent, **key)], [])
+    send_intents(redis_client, 1, **key)
+
+    start_intake("alive", idle=AT_ONCE)
+    wait_until_read(redis_client)
+
+    wait_until(lambda: counts(context) == {"accepted": 0, "duplicate": 1}, describe=lambda: counts(context))
 
 
 def test_intake_outlives_an_emptied_redis(

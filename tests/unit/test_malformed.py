@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from publisher.domain.intent import Malformed, MalformedCode
 from publisher.domain.malformed import readable_fields, recorded_entry, remedy, standing_conflict
-from storage.intents import readable_fields as recorded
+from storage.malformed_records import readable_fields as recorded
 from tests.factories import intent
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
