@@ -20,6 +20,8 @@ from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.common import current_millis
 from dramatiq.errors import ConnectionClosed
 
+from publisher.streams.connection import message as redis_message
+
 _log = structlog.get_logger()
 # More wake-ups than there are consumers to wake are of no use.
 _WAKE_UPS = 64
@@ -146,4 +148,8 @@ def _faults_close() -> Iterator[None]:
     try:
         yield
     except redis.RedisError as error:
-        raise ConnectionClosed(error) from error
+        raise ConnectionClosed(redis_message(error)) from error
+    except ConnectionClosed as error:
+        if isinstance(error.message, redis.RedisError):
+            raise ConnectionClosed(redis_message(error.message)) from error
+        raise

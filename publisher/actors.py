@@ -8,10 +8,10 @@ from publisher.domain.errors import SettingsError
 
 try:
     _settings = load_settings()
+    configure_logs(_settings)
+    install_context(_settings, "worker")
 except SettingsError as error:
     # Straight to the terminal: Dramatiq's pipe to its master may be gone before it is read.
     os.write(2, f"publisher: {error}\n".encode())
     sys.exit(2)
-configure_logs(_settings)
-install_context(_settings, "worker")
 collect_garbage_seldom()

@@ -40,10 +40,12 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def configure_logs(settings: Settings) -> None:
-    """Sends this process's logs where the settings say."""
+    """Sends this process's logs where the settings say, and warns of settings that are ignored or dangerous."""
     logs.configure(level=settings.log_level, format=settings.log_format, addresses=settings.log_addresses)
     if settings.unknown_variables:
         structlog.get_logger().warning("unknown settings are ignored", variables=list(settings.unknown_variables))
+    if settings.redis_tls == "insecure":
+        structlog.get_logger().warning("PUBLISHER_REDIS_TLS=insecure: the certificate of Redis is not verified")
 
 
 def collect_garbage_seldom() -> None:
@@ -63,7 +65,7 @@ def open_database(settings: Settings, role: str, statement_timeout: timedelta | 
     role names this process in pg_stat_activity.
     """
     return Database(
-        settings.database_url,
+        settings.database_url.text,
         application_name=f"publisher-{role}",
         connect_timeout=settings.timeouts.connect,
         statement_timeout=statement_timeout or settings.timeouts.statement,
@@ -72,13 +74,13 @@ def open_database(settings: Settings, role: str, statement_timeout: timedelta | 
 
 def open_patient_database(settings: Settings, role: str) -> Database:
     """PostgreSQL without statement timeouts: for migrations, and for a person who waits as long as he likes."""
-    return Database(settings.database_url, application_name=f"publisher-{role}", statement_timeout=None)
+    return Database(settings.database_url.text, application_name=f"publisher-{role}", statement_timeout=None)
 
 
 def open_client(settings: Settings, role: str, timeout: timedelta | None = None) -> redis.Redis:
     """A Redis client with the timeout that fits the lease, or another."""
     return open_redis(
-        settings.redis_url,
+        settings.redis_url.text,
         timeout=timeout or settings.timeouts.redis,
         client_name=f"publisher-{role}",
         tls=settings.redis_tls,

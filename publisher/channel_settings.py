@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from publisher.domain.channel import Channel
 from publisher.domain.errors import SettingsError
-from publisher.setting_types import PREFIX, Name, rule
+from publisher.setting_types import PREFIX, Name, rule, without_blanks
 
 
 class ChannelSettings(BaseModel):
@@ -31,7 +31,8 @@ class ChannelSettings(BaseModel):
         """The channel with what the environment says of it. Raises SettingsError with every problem."""
         variables = cls.variables(channel)
         values: dict[str, object] = {field: getattr(channel, field) for field in cls.model_fields}
-        values |= {field: environ[variable] for variable, field in variables.items() if variable in environ}
+        said = without_blanks(environ)
+        values |= {field: said[variable] for variable, field in variables.items() if variable in said}
         try:
             return replace(channel, **cls.model_validate(values).model_dump())
         except ValidationError as error:

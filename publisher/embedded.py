@@ -55,7 +55,7 @@ def given_or_embedded(environ: Mapping[str, str], folder: Path) -> Iterator[dict
 
     Raises SettingsError if just one is set, and as `embedded_servers`.
     """
-    given = [name for name in ("DATABASE_URL", "REDIS_URL") if environ.get(name)]
+    given = [name for name in ("DATABASE_URL", "REDIS_URL") if environ.get(name, "").strip()]
     if len(given) == 1:
         raise SettingsError(f"{given[0]} alone is set: set DATABASE_URL and REDIS_URL, or neither")
     if given:

@@ -53,7 +53,7 @@ def run_processes(environ: Mapping[str, str], output: TextIO) -> int:
     """
     manager = _manager(output)
     commands = procfile()
-    metrics_port = int(environ.get("PUBLISHER_METRICS_PORT") or 0)
+    metrics_port = int(environ.get("PUBLISHER_METRICS_PORT", "").strip() or 0)
     for offset, name in enumerate(PROCESSES):
         own = environment(environ)
         if metrics_port:

@@ -1,5 +1,6 @@
 """The types of settings: how a variable's text becomes a value, and the rule that it may break."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
@@ -46,7 +47,13 @@ def _zero_or_above(duration: timedelta) -> timedelta:
 PositiveSeconds = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_above_zero)]
 SecondsOrZero = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_zero_or_above)]
 Name = Annotated[str, BeforeValidator(_not_blank)]
-Url = Annotated[str, AfterValidator(str.strip)]
+LowerCase = BeforeValidator(lambda text: str(text).strip().lower())
+UpperCase = BeforeValidator(lambda text: str(text).strip().upper())
+
+
+def without_blanks(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that say something. `${VAR:-}` sets a variable to nothing: its default holds."""
+    return {variable: text for variable, text in environ.items() if text.strip()}
 
 
 def rule(message: str) -> str:

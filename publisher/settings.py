@@ -4,24 +4,29 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from publisher.channel_settings import ChannelSettings, shared_variables
+from publisher.connection_url import ConnectionUrl, read_database_url, read_redis_url
 from publisher.domain.backoff import Backoff
 from publisher.domain.channel import Channel
 from publisher.domain.errors import SettingsError
 from publisher.domain.gate import Probing
 from publisher.domain.retention import Retention, kept_for
 from publisher.domain.timeouts import Timeouts
-from publisher.setting_types import PREFIX, Name, PositiveSeconds, SecondsOrZero, Url, rule
+from publisher.setting_types import (
+    PREFIX,
+    LowerCase,
+    Name,
+    PositiveSeconds,
+    SecondsOrZero,
+    UpperCase,
+    rule,
+    without_blanks,
+)
 
-_URLS = {"DATABASE_URL": ("postgres", "postgresql"), "REDIS_URL": ("redis", "rediss", "unix")}
-_EXAMPLES = {
-    "DATABASE_URL": "postgresql://user:password@host:5432/name",
-    "REDIS_URL": "redis://host:6379/0",
-}
+_URLS = {"database_url": read_database_url, "redis_url": read_redis_url}
 
 
 class Settings(BaseModel):
@@ -35,10 +40,9 @@ class Settings(BaseModel):
         alias_generator=lambda name: name.upper() if name.endswith("_url") else PREFIX + name.upper(),
     )
 
-    # They hold passwords: no repr shows them.
-    database_url: Url = Field(repr=False)
-    redis_url: Url = Field(repr=False)
-    redis_tls: Literal["verify", "insecure"] = "verify"
+    database_url: ConnectionUrl
+    redis_url: ConnectionUrl
+    redis_tls: Annotated[Literal["verify", "insecure"], LowerCase] = "verify"
     redis_ca_file: str = ""
     route_lease_ttl: PositiveSeconds = timedelta(seconds=30)
     route_backoff_min: PositiveSeconds = timedelta(seconds=1)
@@ -55,9 +59,9 @@ class Settings(BaseModel):
     intents_retention: SecondsOrZero = timedelta(hours=1)
     retention: SecondsOrZero = timedelta(days=30)
     key_retention: SecondsOrZero = timedelta(days=90)
-    log_format: Literal["auto", "json", "console"] = "auto"
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    log_addresses: Literal["masked", "full"] = "masked"
+    log_format: Annotated[Literal["auto", "json", "console"], LowerCase] = "auto"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], UpperCase] = "INFO"
+    log_addresses: Annotated[Literal["masked", "full"], LowerCase] = "masked"
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
     # Not variables of their own: put together from PUBLISHER_<CHANNEL>_… and from what nobody knows.
     channels: Mapping[str, Channel] = Field(default_factory=dict, exclude=True, validate_default=False)
@@ -65,14 +69,15 @@ class Settings(BaseModel):
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], channels: Mapping[str, Channel]) -> Self:
-        """The settings in this environment, with these channels as it adjusts them.
+        """The settings in this environment, with these channels as it adjusts them. A blank variable is not set.
 
         Raises SettingsError that names every variable at fault and the rule it breaks, in one line.
         """
         known = {str(field.alias): name for name, field in cls.model_fields.items()}
         for internal in ("channels", "unknown_variables"):
             known.pop(str(cls.model_fields[internal].alias))
-        values = {known[variable]: value for variable, value in environ.items() if variable in known}
+        said = without_blanks(environ)
+        values = {known[variable]: value for variable, value in said.items() if variable in known}
         problems, wrong, good = cls._read(values)
         adjusted: dict[str, Channel] = {}
         for name, channel in channels.items():
@@ -93,9 +98,10 @@ class Settings(BaseModel):
     @classmethod
     def _read(cls, values: Mapping[str, str]) -> tuple[list[str], set[str], Self]:
         """What is wrong with single values, which fields that is, and the settings with defaults in their place."""
-        problems = [*_bad_urls(values), *_bad_files(values)]
+        urls, problems = _read_urls(values)
+        problems += _bad_files(values)
         wrong: set[str] = set()
-        good = {"database_url": "", "redis_url": "", **values}
+        good: dict[str, object] = {**values, **urls}
         try:
             return problems, wrong, cls.model_validate(good)
         except ValidationError as error:
@@ -134,28 +140,22 @@ class Settings(BaseModel):
         return Retention(kept_for(self.retention), kept_for(self.key_retention), kept_for(self.intents_retention))
 
 
-def _bad_urls(values: Mapping[str, str]) -> Iterator[str]:
-    # A URL holds a password: it is never printed back.
-    for variable, schemes in _URLS.items():
-        url = values.get(variable.lower(), "").strip()
-        if not url:
-            yield f"{variable} is not set, e.g. {_EXAMPLES[variable]}"
-        elif not _is_url(url, schemes):
-            yield f"{variable} must be a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+def _read_urls(values: Mapping[str, str]) -> tuple[dict[str, ConnectionUrl], list[str]]:
+    """The URL of each server, an empty one in the place of one that is bad, and what is wrong."""
+    urls, problems = {}, []
+    for field, read in _URLS.items():
+        try:
+            urls[field] = read(values.get(field, ""))
+        except SettingsError as error:
+            urls[field] = ConnectionUrl("", "")
+            problems.append(str(error))
+    return urls, problems
 
 
 def _bad_files(values: Mapping[str, str]) -> Iterator[str]:
     path = values.get("redis_ca_file")
     if path and not Path(path).is_file():
         yield f"PUBLISHER_REDIS_CA_FILE: no such file: {path!r}"
-
-
-def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
-    try:
-        urlsplit(text)
-    except ValueError:
-        return False
-    return text.isprintable() and text.startswith(tuple(f"{scheme}://" for scheme in schemes))
 
 
 def _broken_rules(settings: Settings, wrong: set[str]) -> Iterator[str]:

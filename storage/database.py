@@ -55,8 +55,9 @@ class Database:
         deadline.install()
         try:
             options = psycopg2.extensions.parse_dsn(url).get("options", "")
-        except psycopg2.ProgrammingError as error:
-            raise SettingsError("DATABASE_URL is no URL that PostgreSQL understands") from error
+        except psycopg2.ProgrammingError:
+            # Without its reason: libpq's may quote the whole URL, and a traceback would show it.
+            raise SettingsError("DATABASE_URL is no URL that PostgreSQL understands") from None
         self._pool = PooledPostgresqlDatabase(
             "postgresql://" + url.partition("://")[2],
             max_connections=pool_size,

@@ -4,6 +4,7 @@ libpq has none: statement_timeout needs a server that answers, and keepalives an
 up. psycopg2 waits through a callback of ours instead ("Support for coroutine libraries" in its manual).
 """
 
+import re
 import select
 import time
 from datetime import timedelta
@@ -19,6 +20,13 @@ class PatientConnection(psycopg2.extensions.connection):  # type: ignore[misc]  
 
     connect_patience: timedelta | None = None
     patience: timedelta | None = None
+
+    def __init__(self, dsn: str, *arguments: object) -> None:
+        """Connects. The error of a refused login does not name the user, who is a part of the URL (R36)."""
+        try:
+            super().__init__(dsn, *arguments)
+        except psycopg2.OperationalError as error:
+            raise type(error)(_without_user(str(error), dsn)) from None
 
 
 def connection_class(connect_patience: timedelta, patience: timedelta | None) -> type[PatientConnection]:
@@ -43,3 +51,13 @@ def _wait(connection: psycopg2.extensions.connection) -> None:
         if not poller.poll(None if remaining is None else remaining * 1000):
             # Raising from the callback makes psycopg2 close the connection: nothing of it is used again.
             raise psycopg2.OperationalError(f"PostgreSQL did not answer within {patience}")
+
+
+def _without_user(message: str, dsn: str) -> str:
+    """libpq's message without the user's name, as it stands there between quotation marks of any language."""
+    parts = psycopg2.extensions.parse_dsn(dsn)
+    user = parts.get("user")
+    if not user or user in (parts.get("dbname"), parts.get("host")):
+        # It is shown anyway.
+        return message
+    return re.sub(rf"(?<=[^\w\s]){re.escape(user)}(?=[^\w\s])", "***", message)

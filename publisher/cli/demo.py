@@ -49,11 +49,14 @@ def demo(
     bad addresses, repetitions, conflicts and broken ones. Exit code 0 only if every route was published exactly
     once, or ended as it had to.
     """
+    from publisher.bootstrap import load_settings
     from publisher.embedded import given_or_embedded
     from publisher.procfile import run_release
+    from publisher.setting_types import without_blanks
 
     interrupt_once()
-    if os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"):
+    given = without_blanks(os.environ)
+    if "DATABASE_URL" in given and "REDIS_URL" in given:
         confirm("DATABASE_URL and REDIS_URL are set: send sample intents through these servers?", yes)
     folder = Path(tempfile.mkdtemp(prefix="publisher-demo-"))
     keep = True
@@ -62,7 +65,8 @@ def demo(
 
         say = Console(stderr=True)
         say.print("starting PostgreSQL, Valkey and the processes of the Procfile …", style="dim")
-        with given_or_embedded({**ENVIRON, **os.environ}, folder) as environ:
+        with given_or_embedded({**ENVIRON, **given}, folder) as environ:
+            load_settings(environ)
             run_release(environ)
             with _processes(environ, folder / "processes.log") as processes:
                 result = _run(intents, environ, processes, say)

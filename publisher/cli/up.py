@@ -21,12 +21,18 @@ def up(
     On an embedded PostgreSQL and Valkey, unless DATABASE_URL and REDIS_URL are both set. Their data stays in a
     local folder: the next start goes on where this one ended.
     """
+    from publisher.bootstrap import load_settings
     from publisher.embedded import given_or_embedded
     from publisher.procfile import run_processes, run_release
 
     interrupt_once()
     with given_or_embedded(os.environ, data) as environ:
-        print(f"DATABASE_URL={environ['DATABASE_URL']}\nREDIS_URL={environ['REDIS_URL']}", flush=True)
+        settings = load_settings(environ)
+        # Given URLs hold passwords; those of the embedded servers hold none, and are there to be pasted.
+        given = os.environ.get("DATABASE_URL", "").strip() != ""
+        database, redis = settings.database_url, settings.redis_url
+        print(f"DATABASE_URL={database.shown if given else database.text}", flush=True)
+        print(f"REDIS_URL={redis.shown if given else redis.text}", flush=True)
         run_release(environ)
         code = run_processes(environ, sys.stdout)
         ignore_signals()

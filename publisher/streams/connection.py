@@ -1,5 +1,6 @@
 """The Redis client, and the one place where redis-py's errors become ours."""
 
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ _PASSING = (
     redis.exceptions.MasterDownError,
     redis.exceptions.MaxConnectionsError,
 )
+_IN_PIPELINE = " of pipeline caused error: "
+_USER = re.compile(r"\bUser \S+ has no permissions")
 
 
 def open_redis(
@@ -49,9 +52,9 @@ def open_redis(
             client_name=client_name,
             **options,
         )
-    except ValueError as error:
-        # Without the reason: it may quote a password that was taken for a port.
-        raise SettingsError("REDIS_URL is no URL that Redis understands") from error
+    except ValueError:
+        # Without its reason, which a traceback would show: it may quote a password that was taken for a port.
+        raise SettingsError("REDIS_URL is no URL that Redis understands") from None
 
 
 @contextmanager
@@ -60,10 +63,19 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, *_PASSING) as error:
-        raise RedisUnavailable(f"Redis is not available: {_message(error)}") from error
+        raise RedisUnavailable(f"Redis is not available: {message(error)}") from error
     except redis.exceptions.RedisError as error:
-        raise RedisRefused(f"Redis refused: {_message(error)}") from error
+        raise RedisRefused(f"Redis refused: {message(error)}") from error
 
 
-def _message(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def message(error: Exception) -> str:
+    """What Redis said, as one line that begins with its own first word, such as OOM or MOVED.
+
+    redis-py takes that word off and keeps it in status_code; of a pipeline it puts the whole command before it, values
+    included. The user's name, which is a part of the URL, is left out (R36).
+    """
+    text = " ".join(str(error).split()).rpartition(_IN_PIPELINE)[2]
+    word = getattr(error, "status_code", None)
+    if word and not text.startswith(word):
+        text = f"{word} {text}".rstrip()
+    return _USER.sub("this user has no permissions", text) or type(error).__name__

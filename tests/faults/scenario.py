@@ -134,7 +134,7 @@ class Scene:
             buried = "dead_letter" in self.expected.routes.get(delivery_id, ())
             if dead_letters != buried:
                 wrong.append(f"{delivery_id} has {dead_letters} dead letters")
-        return [*violations(self.settings.database_url, self.redis, self.expected), *wrong]
+        return [*violations(self.settings.database_url.text, self.redis, self.expected), *wrong]
 
     def one(self, sql: str) -> Any:
         """The one value of a query."""
@@ -227,7 +227,7 @@ def scene(environ: Mapping[str, str], client: redis.Redis) -> Iterator[Scene]:
     patch.setattr(intake, "_BLOCK", timedelta(milliseconds=1))
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
     try:
-        with wired() as wire, connected(settings.database_url) as connection, connection.cursor() as cursor:
+        with wired() as wire, connected(settings.database_url.text) as connection, connection.cursor() as cursor:
             yield Scene(settings, cursor, client, wire)
     finally:
         patch.undo()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 from redis import exceptions
+from redis._parsers import BaseParser
 
 from publisher.domain.errors import RedisRefused, RedisUnavailable, SettingsError
 from publisher.streams.connection import open_redis, translated
@@ -73,6 +74,54 @@ def test_an_error_is_one_line(text: str, message: str) -> None:
         raise exceptions.ResponseError(text)
 
     assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("MOVED 3999 127.0.0.1:6381", "ASK 3999 127.0.0.1:6381", "CROSSSLOT Keys don't hash to the same slot"),
+        *("CLUSTERDOWN Hash slot not served", "TRYAGAIN Multiple keys request during rehashing of slot"),
+        *("OOM command not allowed when used memory > 'maxmemory'.", "NOPERM this user has no permissions", "OOM"),
+        *("READONLY You can't write against a read only replica.", "MASTERDOWN Link with MASTER is down"),
+        *("MISCONF Errors writing to the AOF file", "LOADING Redis is loading the dataset in memory"),
+        *("WRONGPASS invalid username-password pair", "NOAUTH Authentication required.", "EXECABORT discarded"),
+        *("NOREPLICAS Not enough good replicas to write.", "NOSCRIPT No matching script", "NOGROUP No such key 'a'"),
+        *("WRONGTYPE Operation against a key", "ERR unknown command 'XADD'", "ERR max number of clients reached"),
+    ],
+)
+def test_a_message_has_the_first_word_that_redis_said(said: str) -> None:
+    """An operator reads MOVED, OOM or NOPERM as Redis said it, and can look that word up."""
+    with pytest.raises((RedisRefused, RedisUnavailable)) as raised, translated():
+        raise BaseParser.parse_error(said)
+
+    assert str(raised.value).partition(": ")[2] == said
+
+
+def test_a_refusal_in_a_pipeline_shows_no_command(own_client: redis.Redis) -> None:
+    """What was to be written may hold an address: the message is what Redis said, and nothing else (R36)."""
+    own_client.config_set("maxmemory", "1")
+    pipe = own_client.pipeline(transaction=False)
+    pipe.xadd("intents", {"to": "ann@example.com"})
+
+    with pytest.raises(RedisRefused, match=r"^Redis refused: OOM command not allowed") as raised, translated():
+        pipe.execute()
+
+    assert "ann" not in str(raised.value)
+
+
+def test_a_refusal_does_not_show_who_logged_in(own_valkey: OwnValkey, own_client: redis.Redis) -> None:
+    """The user's name is a part of the URL: of a missing right the command and the key are told (R36)."""
+    own_client.acl_setuser("secret-ann", enabled=True, nopass=True, categories=["+@connection"])
+    url = own_valkey.url.replace("://", "://secret-ann:x@")
+
+    with (
+        open_redis(url, timeout=SECOND, client_name="test") as client,
+        pytest.raises(RedisRefused, match=r"^Redis refused: NOPERM .*'get'") as raised,
+        translated(),
+    ):
+        client.get("key")
+
+    assert "secret-ann" not in str(raised.value)
 
 
 def test_other_errors_pass_as_they_are() -> None:

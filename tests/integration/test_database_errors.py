@@ -1,6 +1,8 @@
 """The driver's errors become ours: what the caller must do, and no secret in the text."""
 
+import traceback
 from datetime import timedelta
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
@@ -35,6 +37,17 @@ def test_a_database_that_does_not_exist_is_unavailable(database_url: str) -> Non
 
     with pytest.raises(DatabaseUnavailable, match="nowhere"):
         database.rows("SELECT 1")
+
+
+def test_a_refused_login_does_not_name_the_user(database_url: str) -> None:
+    """The user is a part of the URL, perhaps a misplaced password: no message and no traceback has it (R36)."""
+    url = urlsplit(database_url)
+    stranger = urlunsplit(url._replace(netloc=f"secret-ann@{url.netloc.rpartition('@')[2]}"))
+
+    with pytest.raises(DatabaseUnavailable, match=r'role "\*\*\*" does not exist') as refused:
+        Database(stranger, application_name="test").rows("SELECT 1")
+
+    assert "secret-ann" not in "".join(traceback.format_exception(refused.value))
 
 
 @pytest.mark.parametrize(

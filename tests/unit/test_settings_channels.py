@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from publisher.channel_settings import ChannelSettings
 from publisher.channels.email import EMAIL
 from publisher.domain.channel import Channel
 from publisher.domain.errors import SettingsError
@@ -54,17 +55,28 @@ def test_variables_adjust_one_channel(channel: str, prefix: str) -> None:
     assert settings.unknown_variables == ()
 
 
+@pytest.mark.parametrize("blank", ["", " \t\n"])
+@pytest.mark.parametrize(("channel", "prefix"), [("email", "EMAIL"), ("push", "PUSH"), ("my-sms", "MY_SMS")])
+def test_a_blank_variable_leaves_the_channel_as_it_came(channel: str, prefix: str, blank: str) -> None:
+    """`${VAR:-}` in a compose file sets a channel's variable to nothing: its default holds (spec section 8)."""
+    variables = ChannelSettings.variables(CHANNELS[channel])
+    assert all(variable.startswith(f"PUBLISHER_{prefix}_") for variable in variables)
+
+    settings = Settings.from_environ({**URLS, **dict.fromkeys(variables, blank)}, CHANNELS)
+
+    assert settings.channels[channel] == CHANNELS[channel]
+    assert settings.unknown_variables == ()
+
+
 @pytest.mark.parametrize(
     ("variable", "text", "rule"),
     [
-        ("EMAIL_STREAM", "", "must not be blank"),
-        ("EMAIL_STREAM", " ", "must not be blank"),
         ("PUSH_STREAM", "a\rb", "must hold no control characters"),
         ("EMAIL_MAX_ATTEMPTS", "0", "must be greater than or equal to 1"),
         ("PUSH_MAX_ATTEMPTS", "-1", "must be greater than or equal to 1"),
         ("PUSH_MAX_ATTEMPTS", "few", "must be a valid integer"),
         ("PUSH_STREAM_MAX_LEN", "-1", "must be greater than or equal to 0"),
-        ("MY_SMS_STREAM_MAX_LEN", "", "must be a valid integer"),
+        ("MY_SMS_STREAM_MAX_LEN", "1.5", "must be a valid integer"),
     ],
 )
 def test_a_bad_value_is_told_with_its_rule(variable: str, text: str, rule: str) -> None:
@@ -78,7 +90,7 @@ def test_a_bad_value_is_told_with_its_rule(variable: str, text: str, rule: str) 
 def test_problems_of_several_channels_are_told_at_once() -> None:
     """Channels' problems stand in the same message as all others (spec section 8)."""
     with pytest.raises(SettingsError) as refused:
-        read(EMAIL_STREAM="", EMAIL_MAX_ATTEMPTS="0", PUSH_MAX_ATTEMPTS="0", BATCH_SIZE="0")
+        read(EMAIL_STREAM="a\nb", EMAIL_MAX_ATTEMPTS="0", PUSH_MAX_ATTEMPTS="0", BATCH_SIZE="0")
 
     for variable in ("EMAIL_STREAM", "EMAIL_MAX_ATTEMPTS", "PUSH_MAX_ATTEMPTS", "BATCH_SIZE"):
         assert f"PUBLISHER_{variable}: " in str(refused.value)

@@ -32,14 +32,14 @@ def read(**environ: str) -> Settings:
 )
 def test_urls_as_platforms_set_them_are_read(variable: str, url: str) -> None:
     """Every scheme and form that a platform uses is taken as it is (spec section 8)."""
-    assert getattr(read(**{variable: url}), variable.lower()) == url
+    assert getattr(read(**{variable: url}), variable.lower()).text == url
 
 
 def test_white_space_around_a_url_is_dropped() -> None:
     """A line feed that came with a secret's file does no harm (spec section 8)."""
     settings = read(DATABASE_URL=" postgres://u:p@db/name\n", REDIS_URL="\tredis://redis \n")
 
-    assert (settings.database_url, settings.redis_url) == ("postgres://u:p@db/name", "redis://redis")
+    assert (settings.database_url.text, settings.redis_url.text) == ("postgres://u:p@db/name", "redis://redis")
 
 
 @pytest.mark.parametrize("variable", ["DATABASE_URL", "REDIS_URL"])
