@@ -15,6 +15,7 @@ import structlog
 from publisher.domain.attempt import Failure
 from publisher.domain.instants import from_milliseconds
 from publisher.domain.notification import Notification, Route
+from publisher.log_lines import for_console, json_line
 
 Event = MutableMapping[str, Any]
 
@@ -46,7 +47,7 @@ def configure(*, level: str = "INFO", format: str = "auto", addresses: str = "ma
     if addresses == "masked":
         last.append(_mask)
     console = format == "console" or (format == "auto" and os.isatty(2))
-    last.append(structlog.dev.ConsoleRenderer(colors=os.isatty(2)) if console else _json)
+    last += [for_console, structlog.dev.ConsoleRenderer(colors=os.isatty(2))] if console else [_json]
     # Standard error itself, and not sys.stderr: in a worker that is Dramatiq's pipe to its master, twice the work
     # for each line, and broken once the master is gone. A line is one write.
     structlog.configure(
@@ -126,7 +127,7 @@ def _masked_value(value: object) -> object:
 
 def _json(_logger: object, _method: str, event: Event) -> bytes:
     try:
-        return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS)
+        return json_line(orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS))
     except TypeError:
         # Half of a surrogate pair, or an integer of more than 64 bits.
         return json.dumps(event, default=repr).encode()
