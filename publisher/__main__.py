@@ -3,10 +3,12 @@
 import sys
 
 from publisher.cli.app import run
+from publisher.cli.standard_streams import open_streams
 
 
 def main() -> None:
     """Runs the command line and exits with its code."""
+    open_streams()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -3,6 +3,7 @@
 A module of commands is imported with its first use: `publisher --help` opens nothing and is quick.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -27,7 +28,8 @@ from publisher.cli import (
     up,
 )
 from publisher.cli.output import one_line
-from publisher.domain.errors import BadRequest, PublisherError, SettingsError
+from publisher.cli.standard_streams import drop_output
+from publisher.domain.errors import BadRequest, PublisherError, SettingsError, StreamLost
 
 app = typer.Typer(
     name="publisher",
@@ -58,20 +60,45 @@ app.add_typer(retention.app, name="retention")
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line. Returns its exit code: 0, 1 for a failure, 2 for bad usage or settings."""
     try:
-        code = app(list(arguments), prog_name="publisher", standalone_mode=False)
+        code = _run(arguments)
+        # What is still to be written is this command's matter: the interpreter would only say that it failed.
+        sys.stdout.flush()
+    except StreamLost as error:
+        drop_output()
+        return _say(str(error), 1)
+    except BrokenPipeError:
+        # Whoever read the output has had enough of it: say nothing.
+        drop_output()
+        return 1
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        code = app([_text(argument) for argument in arguments], prog_name="publisher", standalone_mode=False)
     except typer.TyperException as error:
         return _say(error.format_message(), error.exit_code)
     except (SettingsError, BadRequest) as error:
         return _say(str(error), 2)
+    except StreamLost:
+        raise
     except PublisherError as error:
         return _say(str(error), 1)
     except (typer.Abort, KeyboardInterrupt):
         return _say("interrupted", 130)
-    except BrokenPipeError:
-        # Whoever read the output has had enough of it; say nothing, and let the interpreter not try either.
-        sys.stdout = None
-        return 1
     return code if isinstance(code, int) else 0
+
+
+def _text(argument: str) -> str:
+    """The argument as it was typed: where the locale is not UTF-8, Python keeps its bytes as halves of characters."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        try:
+            return os.fsencode(argument).decode()
+        except UnicodeDecodeError as error:
+            raise BadRequest(f"{argument!r} is not UTF-8: {error.reason}") from error
+    return argument
 
 
 def _say(message: str, code: int) -> int:

@@ -1,6 +1,7 @@
 """How commands print: tables for people, JSON lines for machines, and no byte that a terminal would obey."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,12 +16,16 @@ from rich.progress import Progress, ProgressColumn
 from rich.table import Table
 from rich.text import Text
 
+from publisher.cli.standard_streams import expressible, shows_every_character
 from publisher.domain.instants import readable
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most this many, newest first.")]
 
+# What a terminal obeys, what a reader may take for the end of a line, and halves of characters, which no encoding has.
+# In JSON they can stand in strings alone.
+_UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # What a table has between two columns, in characters.
 _BETWEEN = 3
 
@@ -37,8 +42,11 @@ def progress(*columns: ProgressColumn) -> Progress:
 
 
 def printable(text: str) -> str:
-    """The text with every control character shown as a question mark: it may come from anybody."""
-    return "".join(c if c.isprintable() else "?" for c in text)
+    """The text with every control character shown as a question mark: it may come from anybody.
+
+    Characters that standard output cannot show stand as escapes, so that a table is laid out with what is shown.
+    """
+    return expressible("".join(c if c.isprintable() else "?" for c in text))
 
 
 def one_line(text: str) -> str:
@@ -47,8 +55,12 @@ def one_line(text: str) -> str:
 
 
 def print_json(record: Mapping[str, object]) -> None:
-    """One object on one line. Instants are ISO 8601 in UTC with milliseconds (R2)."""
-    print(json.dumps(record, default=_plain, ensure_ascii=False))
+    """One object on one line, for every reader. Instants are ISO 8601 in UTC with milliseconds (R2).
+
+    Letters stand as themselves where standard output is UTF-8, else as escapes, which mean the same.
+    """
+    text = json.dumps(record, default=_plain, ensure_ascii=not shows_every_character())
+    print(_UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def print_table(
@@ -95,7 +107,7 @@ def print_record(record: Mapping[str, object]) -> None:
 def show(value: object) -> str:
     """A value as a person reads it."""
     if value is None:
-        return "–"
+        return expressible("–")
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):

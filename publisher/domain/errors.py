@@ -12,6 +12,7 @@ PublisherError
 ├── Refused              a server answered, and said no: the same request would fail again
 │   ├── DatabaseRefused
 │   └── RedisRefused
+├── StreamLost           standard input or output is closed or full: give the command another
 ├── SchemaOutdated       run `publisher migrate`
 ├── EncodingError        this notification makes no command on this channel (R7)
 └── RouteError           a bug or a damaged database: read the message, it names the routes (R10)
@@ -69,6 +70,10 @@ class DatabaseRefused(Refused):
 
 class RedisRefused(Refused):
     """Redis answered a command with an error."""
+
+
+class StreamLost(PublisherError):
+    """Standard input is closed, or standard output is closed or full. What the command has done until then is done."""
 
 
 class SchemaOutdated(PublisherError):

@@ -1,46 +1,25 @@
 """What `publisher` says when it cannot do what it was told: one line, and the right exit code (section 9)."""
 
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from subprocess import CompletedProcess
 
 import pytest
 
+from tests.acceptance.command_tree import commands, leaves
 from tests.acceptance.conftest import Publisher
+from tests.acceptance.many_commands import run_many
 from tests.processes import Processes, free_port
 
-COMMANDS = [
-    "",
-    "demo",
-    "up",
-    "migrate",
-    "doctor",
-    "intake",
-    "status",
-    "scheduler",
-    "scheduler run",
-    "scheduler scan",
-    "intents",
-    "intents send",
-    "malformed",
-    "malformed list",
-    "malformed show",
-    "malformed resubmit",
-    "routes",
-    "routes list",
-    "routes show",
-    "routes republish",
-    "dead-letters",
-    "dead-letters list",
-    "dead-letters show",
-    "dead-letters requeue",
-    "actions",
-    "actions list",
-    "actions show",
-    "retention",
-    "retention run",
-]
+# They need no settings.
+BRING_SERVERS = {"demo", "up"}
 NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+def given(required: Sequence[str]) -> list[str]:
+    """Something for each argument and option that a command must be given."""
+    return [word for name in required for word in ([name, "1"] if name.startswith("-") else ["1"])]
 
 
 def all_of(publisher: Publisher, commands: Sequence[str], **variables: str | None) -> list[CompletedProcess[str]]:
@@ -59,14 +38,15 @@ def assert_refused(done: CompletedProcess[str], code: int, *said: str) -> None:
         assert text in done.stderr
 
 
-def test_every_command_explains_itself(publisher: Publisher) -> None:
+def test_every_command_explains_itself() -> None:
     """`--help` works everywhere, needs no settings, and says what the command does (section 9)."""
-    helped = all_of(publisher, [f"{command} --help" for command in COMMANDS], DATABASE_URL=None, REDIS_URL=None)
+    every = commands()
+    lines = [[*command.split(), "--help"] for command in every]
 
-    for command, done in zip(COMMANDS, helped, strict=True):
-        assert (done.returncode, done.stderr) == (0, ""), command
-        assert f"Usage: publisher {command}".strip() in done.stdout
-        assert max(len(line) for line in done.stdout.splitlines()) <= 80
+    for command, done in zip(every, run_many(lines, {"DATABASE_URL": None, "REDIS_URL": None}), strict=True):
+        assert (done.code, done.stderr) == (0, b""), command
+        assert f"Usage: publisher {command}".strip() in done.stdout.decode()
+        assert max(len(line) for line in done.stdout.decode().splitlines()) <= 80
 
 
 @pytest.mark.parametrize(
@@ -125,13 +105,15 @@ def test_what_does_not_exist_is_one_line_and_exit_code_1(publisher: Publisher) -
         assert_refused(done, 1, "there is no operator action 4711")
 
 
-NEED_SETTINGS = ["migrate", "intake", "status", "scheduler run", "intents send -"]
-
-
-def test_missing_settings_are_named_all_at_once(publisher: Publisher, processes: Processes) -> None:
+def test_missing_settings_are_named_all_at_once(environ: dict[str, str], processes: Processes) -> None:
     """Every process stops with exit code 2 and one line that names each variable it misses (section 8)."""
-    for done in all_of(publisher, NEED_SETTINGS, DATABASE_URL=None, REDIS_URL=None):
-        assert_refused(done, 2, "DATABASE_URL is not set, e.g. postgresql://", "REDIS_URL is not set, e.g. redis://")
+    need_settings = [[*name.split(), *given(leaf)] for name, leaf in leaves().items() if name not in BRING_SERVERS]
+    for done in run_many(need_settings, environ | {"DATABASE_URL": None, "REDIS_URL": None}):
+        assert (done.code, done.stdout) == (2, b"")
+        assert re.fullmatch(
+            rb"publisher: [^\n]*DATABASE_URL is not set, e.g. postgresql://[^\n]*REDIS_URL is not set, e.g. redis://.*\n",
+            done.stderr,
+        )
 
     worker = processes.start("worker", DATABASE_URL="")
     assert worker.wait() == 2

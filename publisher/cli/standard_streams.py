@@ -1,0 +1,120 @@
+"""Standard input, output and error of one command, whatever the shell made of them.
+
+They may be closed, full, a pipe that nobody reads, or unable to show a character. No command asks: `open_streams`
+replaces all three before the first one runs.
+
+- Standard input that is closed or cannot be read: reading it is a StreamLost.
+- Standard output that is closed or full: writing it is a StreamLost. Its reader has had enough: BrokenPipeError.
+- Standard error that takes nothing: what is said there is dropped, and the exit code alone tells.
+- A character that the encoding has not: shown as `-`, or as an escape.
+"""
+
+import codecs
+import io
+import os
+import sys
+
+from publisher.domain.errors import StreamLost
+
+_ERRORS = "publisher.readable"
+# Signs of our own tables and sentences, each by one character: a table keeps its columns.
+_PLAIN = {"–": "-", "—": "-", "…": ".", "→": ">", "─": "-", "━": "-", "│": "|", "├": "+", "└": "+", "•": "*"}
+
+
+def open_streams() -> None:
+    """Replaces sys.stdin, sys.stdout and sys.stderr by streams that do what is said above.
+
+    Closed descriptors are taken, so that no connection to a server gets the number 1 and the output of a child
+    process. Raises nothing.
+    """
+    codecs.register_error(_ERRORS, _readable)
+    # Opened the wrong way round, so that using them is an error; what is said on a closed standard error is dropped.
+    for descriptor, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        _take_if_closed(descriptor, flags)
+    encodings = [stream.encoding if stream is not None else "utf-8" for stream in (sys.stdin, sys.stdout, sys.stderr)]
+    sys.stdin = io.TextIOWrapper(io.BufferedReader(_Input(0, "rb", closefd=False)), encodings[0], "surrogateescape")
+    sys.stdout = _writer(_Output(1, "wb", closefd=False), encodings[1])
+    sys.stderr = _writer(_Complaints(2, "wb", closefd=False), encodings[2])
+
+
+def drop_output() -> None:
+    """Lets everything that standard output still holds vanish: the interpreter would try to write it at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+
+
+def shows_every_character() -> bool:
+    """True if standard output has every character, as rich decides it: its encoding is one of Unicode."""
+    return _encoding().lower().startswith("utf")
+
+
+def expressible(text: str) -> str:
+    """The text as standard output will show it: with a sign or an escape for each character that it cannot show."""
+    return text if shows_every_character() else text.encode(_encoding(), _ERRORS).decode(_encoding())
+
+
+def _encoding() -> str:
+    # While rich keeps a live display, sys.stdout is a proxy of its own, which has no encoding.
+    encoding: str = getattr(sys.stdout, "rich_proxied_file", sys.stdout).encoding
+    return encoding
+
+
+class _Input(io.FileIO):
+    def readinto(self, buffer: "bytearray | memoryview") -> int | None:  # type: ignore[override]
+        try:
+            return super().readinto(buffer)
+        except OSError as error:
+            raise StreamLost(f"cannot read standard input: {error.strerror}") from error
+
+    def readall(self) -> bytes:
+        try:
+            return super().readall()
+        except OSError as error:
+            raise StreamLost(f"cannot read standard input: {error.strerror}") from error
+
+
+class _Output(io.FileIO):
+    def write(self, data: "bytes | bytearray | memoryview") -> int:  # type: ignore[override]
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise StreamLost(f"cannot write to standard output: {error.strerror}") from error
+
+
+class _Complaints(io.FileIO):
+    def write(self, data: "bytes | bytearray | memoryview") -> int:  # type: ignore[override]
+        try:
+            return super().write(data)
+        except OSError:
+            # There is nowhere left to say it. The exit code tells.
+            return len(data)
+
+
+def _writer(raw: io.FileIO, encoding: str) -> io.TextIOWrapper:
+    # Standard error is written line by line, standard output too on a terminal, as Python does it.
+    line_by_line = raw.fileno() == 2 or raw.isatty()
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, _ERRORS, line_buffering=line_by_line)
+
+
+def _take_if_closed(descriptor: int, flags: int) -> None:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        nowhere = os.open(os.devnull, flags)
+        if nowhere != descriptor:
+            os.dup2(nowhere, descriptor)
+            os.close(nowhere)
+        else:
+            os.set_inheritable(descriptor, True)
+
+
+def _readable(error: UnicodeError) -> tuple[str | bytes, int]:
+    """The error handler of the streams: our own signs as ASCII, every other character as an escape."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    shown = "".join(_PLAIN.get(c) or c.encode("ascii", "backslashreplace").decode() for c in missing)
+    return shown, error.end

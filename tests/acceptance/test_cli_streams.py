@@ -1,0 +1,177 @@
+"""Standard input, output and error that are closed, full or not UTF-8: never a traceback (section 9)."""
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+
+from storage.database import Database
+from tests import factories
+from tests.acceptance.command_tree import LONG_RUNNING, has_json, leaves
+from tests.acceptance.final_routes import BURY
+from tests.acceptance.malformed import record_intent
+from tests.acceptance.many_commands import run_many
+from tests.acceptance.outside import Outside
+from tests.processes import complete
+
+KEY = "Zug-Ω-♞"
+NOTIFICATION = factories.intent(idempotency_key=KEY, producer="Jörg 🎲").notification_id
+# What a command needs besides its name to have something to print.
+ARGUMENTS = {
+    "notification_id": NOTIFICATION,
+    "id": KEY,
+    "id_": "1",
+    "channel": "email",
+    "action_id": "1",
+    "file": "-",
+    "--reason": "Umzug nach Köln",
+}
+BESIDES = {
+    "malformed resubmit": ["--all", "--unchanged", "--dry-run"],
+    "routes republish": ["--since", "2026-03-14", "--dry-run"],
+    "dead-letters requeue": ["--all", "--dry-run"],
+    "retention run": ["--dry-run"],
+    "channels pause": ["--yes"],
+    "channels resume": ["--yes"],
+}
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+Shell = Callable[..., "subprocess.CompletedProcess[bytes]"]
+# Paused first, so that there is an action to look at; what is to be shown is only read by the others.
+COMMANDS = sorted({*leaves()} - LONG_RUNNING, key=lambda name: name != "channels pause")
+
+
+@pytest.fixture
+def records(database: Database, outside: Outside) -> None:
+    """Records beyond Latin-1 for every command to show: dead letters and a malformed intent."""
+    fields = {"idempotency_key": KEY, "producer": "Jörg 🎲"}
+    recipients = [{"user_id": "jörg-🎲", "email": "jörg@exämple.com"}]
+    factories.accepted(database, [fields | {"recipients_json": recipients}])
+    outside.rows(BURY)
+    record_intent(database, producer="Jörg 🎲")
+
+
+@pytest.fixture
+def shell(environ: dict[str, str], records: None) -> Shell:
+    """Runs `publisher` by a shell, which makes of its standard streams what `redirection` says."""
+
+    def run(
+        *arguments: str, redirection: str = "", stdin: bytes = b"", **variables: str
+    ) -> "subprocess.CompletedProcess[bytes]":
+        return subprocess.run(
+            ["bash", "-c", f'publisher "$@" {redirection}', "bash", *arguments],
+            env=complete(environ | variables),
+            input=stdin,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+def command_line(name: str, *, as_json: bool = False) -> list[str]:
+    """The command with what it needs to print something."""
+    arguments = [*name.split(), *BESIDES.get(name, [])]
+    for required in leaves()[name]:
+        arguments += [required, ARGUMENTS[required]] if required.startswith("-") else [ARGUMENTS[required]]
+    return [*arguments, "--json"] if as_json and has_json(name) else arguments
+
+
+def test_every_table_is_shown_where_only_ascii_can_be(environ: dict[str, str], records: None) -> None:
+    """Lines of a table are drawn in ASCII, letters that the terminal has not are escapes: nothing is a traceback."""
+    shown = dict(zip(COMMANDS, run_many([command_line(name) for name in COMMANDS], environ | ASCII), strict=True))
+
+    for name, done in shown.items():
+        assert done.code == 0 or (name, done.code) == ("doctor", 1), (name, done.stderr)
+        assert b"Traceback" not in done.stderr, (name, done.stderr)
+        assert (done.stdout + done.stderr).isascii(), name
+        assert done.stdout or done.stderr, name
+    assert b"user:j\\xf6rg-\\U0001f3b2" in shown["routes list"].stdout
+    assert b"+-" in shown["routes list"].stdout
+
+
+@pytest.mark.parametrize(("output", "reason"), [("full", b"No space left on device"), ("closed", b"Bad file")])
+def test_an_output_that_takes_nothing_is_one_line_and_exit_code_1(
+    environ: dict[str, str], records: None, output: str, reason: bytes
+) -> None:
+    """A disk that is full, or no standard output: the command says so and fails, whichever it is (section 9)."""
+    lines = [command_line(name, as_json=True) for name in COMMANDS]
+
+    for line, done in zip(lines, run_many(lines, environ, output), strict=True):
+        assert done.code == 1, line
+        assert done.stderr.startswith(b"publisher: cannot write to standard output: " + reason), (line, done.stderr)
+        assert done.stderr.count(b"\n") == 1, (line, done.stderr)
+
+
+@pytest.mark.parametrize("variables", [ASCII, {"PYTHONIOENCODING": "latin-1"}, {"PYTHONIOENCODING": "cp1252"}, {}])
+def test_json_says_the_same_in_every_encoding(shell: Shell, variables: dict[str, str]) -> None:
+    """Where standard output is not UTF-8 letters are escapes of JSON, so that a reader gets what stands there."""
+    [listed, malformed] = [
+        shell(*line.split(), **variables) for line in ("routes list --json", "malformed list --json")
+    ]
+
+    assert (listed.returncode, listed.stderr) == (0, b"")
+    routes = [json.loads(line) for line in listed.stdout.splitlines()]
+    assert {route["recipient_ref"] for route in routes} == {"user:jörg-🎲"}
+    assert json.loads(malformed.stdout)["producer"] == "Jörg 🎲"
+    assert listed.stdout.isascii() is bool(variables)
+
+
+def test_one_object_is_one_line_to_every_reader(shell: Shell, database: Database) -> None:
+    """What a reader may take for the end of a line, or a terminal obeys, is an escape in JSON and none in a table."""
+    ends = "\x85\u2028\u2029\x0b\x0c\x1c\x1d\x1e\r\n\x9b\x7f"
+    record_intent(database, entry_id="2-1", producer=f"one{ends}two")
+
+    [as_json, table] = [shell("malformed", "list", *more, "--limit", "1").stdout.decode() for more in (["--json"], [])]
+
+    assert len(as_json.splitlines()) == 1
+    assert not {*ends} & {*as_json.removesuffix("\n")}
+    assert json.loads(as_json)["producer"] == f"one{ends}two"
+    assert table.splitlines() == table.removesuffix("\n").split("\n")
+    assert f"one{'?' * len(ends)}two" in table
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "2> /dev/full"])
+def test_without_standard_error_a_command_does_its_work(shell: Shell, closed: str) -> None:
+    """What would be said there is dropped, and never lands in the output: the exit code tells (section 9)."""
+    good = shell("routes", "list", "--json", redirection=closed)
+    bad = shell("routes", "lisst", redirection=closed)
+
+    assert (good.returncode, len(good.stdout.splitlines())) == (0, 2)
+    assert (bad.returncode, bad.stdout) == (2, b"")
+
+
+@pytest.mark.parametrize("command", ["intents send -", "malformed resubmit 1 --file -"])
+def test_without_standard_input_reading_it_is_one_line_and_exit_code_1(shell: Shell, command: str) -> None:
+    """A closed standard input is told, and nothing is sent (section 9)."""
+    done = shell(*command.split(), redirection="<&-")
+
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr == b"publisher: cannot read standard input: Bad file descriptor\n"
+
+
+@pytest.mark.parametrize("command", ["routes list --json", "status", "--help", "status --watch --json"])
+def test_a_reader_that_has_had_enough_ends_it_quietly(shell: Shell, command: str) -> None:
+    """`| head -1` gets its line, and nothing is said of what was not wanted (section 9)."""
+    done = shell(*command.split(), redirection="| head -c 1 > /dev/null")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+@pytest.mark.parametrize("variables", [{}, ASCII])
+def test_an_argument_is_utf_8_whatever_the_locale(shell: Shell, variables: Mapping[str, str]) -> None:
+    """A key finds its intent under every locale; bytes that are no text are bad usage, and no traceback."""
+    found, broken = shell("trace", KEY, "--json", **variables), run_bytes(shell, [b"trace", b"caf\xe9"], variables)
+
+    assert found.returncode == 0, found.stderr
+    assert broken.returncode == 2
+    assert broken.stderr.startswith(b"publisher: 'caf\\udce9' is not UTF-8")
+
+
+def run_bytes(
+    shell: Shell, arguments: Sequence[bytes], variables: Mapping[str, str]
+) -> "subprocess.CompletedProcess[bytes]":
+    """Runs `publisher` with arguments that need be no text."""
+    quoted = b" ".join(b"$'" + b"".join(b"\\x%02x" % byte for byte in argument) + b"'" for argument in arguments)
+    return shell(redirection=quoted.decode(), **variables)
