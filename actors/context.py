@@ -10,6 +10,7 @@ import redis
 from actors.progress import Progress
 from publisher.domain.channel import Channel
 from publisher.domain.retention import Retention
+from publisher.loss_audit import LossAudit
 from publisher.publishing import Publisher
 from publisher.streams.outbound import OutboundStreams
 from publisher.telemetry import Telemetry
@@ -31,7 +32,7 @@ class Context:
     telemetry: Telemetry
     scan_interval: timedelta
     retry_horizon: timedelta
-    audit_window: timedelta
+    loss_audit: LossAudit
     retention: Retention
     intents_stream: str
     intents_group: str

@@ -22,6 +22,7 @@ from actors.middleware.watchdog import Watchdog
 from actors.progress import LIMIT, Progress
 from publisher import logs
 from publisher.channels.registry import discover_channels
+from publisher.loss_audit import LossAudit
 from publisher.publishing import Publisher
 from publisher.settings import Settings
 from publisher.streams.connection import open_redis
@@ -125,6 +126,15 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
         beat=progress.beat,
         may_look_back=turns(client, "look-back"),
     )
+    loss_audit = LossAudit(
+        database,
+        streams,
+        settings.channels,
+        telemetry,
+        window=settings.effective_audit_window,
+        beat=progress.beat,
+        stopping=stopping.is_set,
+    )
     context = Context(
         publisher=publisher,
         database=database,
@@ -134,7 +144,7 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
         telemetry=telemetry,
         scan_interval=settings.scan_interval,
         retry_horizon=settings.retry_horizon,
-        audit_window=settings.effective_audit_window,
+        loss_audit=loss_audit,
         retention=settings.keeping,
         intents_stream=settings.intents_stream,
         intents_group=settings.intents_group,
@@ -186,6 +196,7 @@ def _worker_metrics() -> dramatiq.Middleware:
 def _declare_actors(broker: WakingBroker, settings: Settings) -> None:
     # Imported once the broker is set: an actor binds to the broker of its import, without one to one on localhost.
     from actors.maintenance import audit_published
+    from actors.middleware.auditor import Auditor
     from actors.middleware.self_scan import SelfScan
     from actors.retention import prune_notifications, prune_records, trim_intents
     from actors.routes import publish_routes, scan_due_routes
@@ -194,5 +205,6 @@ def _declare_actors(broker: WakingBroker, settings: Settings) -> None:
         actor.broker = broker
         broker.declare_actor(actor)
     broker.add_middleware(SelfScan())
+    broker.add_middleware(Auditor())
     for name in settings.channels:
         broker.declare_queue(name)

@@ -15,7 +15,6 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from actors import progress, retention
 from actors.context import Context
-from actors.maintenance import send_audit
 from actors.retention import send_retention
 from actors.routes import as_hint, send_scan
 
@@ -24,7 +23,7 @@ _CLOCK = "clock"
 
 
 def run_scheduler(context: Context, stopping: threading.Event) -> None:
-    """Sends a scan of every channel each interval, the audits, and the retention, until `stopping` is set."""
+    """Sends a scan of every channel each interval, and the retention, until `stopping` is set."""
     scheduler = BackgroundScheduler(
         jobstores={"default": MemoryJobStore()},
         # The beat has a thread of its own: jobs that wait for Redis do not hold it up.
@@ -35,7 +34,6 @@ def run_scheduler(context: Context, stopping: threading.Event) -> None:
     )
     for name in context.channels:
         _every(scheduler, context.scan_interval, f"scan {name}", partial(_tick, context, send_scan, name))
-        _every(scheduler, context.scan_interval, f"audit {name}", partial(_tick, context, send_audit, name))
         _every(scheduler, retention.INTERVAL, f"retention {name}", partial(_tick, context, send_retention, name))
     # The scheduler's own sign of life. It also goes missing when the wall clock is set back, after which the next
     # tick would be as far away as the step was long.

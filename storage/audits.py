@@ -1,5 +1,6 @@
-"""The loss audit's reads and its one transition: a published route whose command Redis lost (R12a)."""
+"""The loss audit's lease, its walk, and its one transition: a published route whose command Redis lost (R12a)."""
 
+import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,90 +9,184 @@ from storage.database import Database
 
 
 @dataclass(frozen=True, slots=True)
-class LastAudit:
-    """What an audit of a channel last saw. age: how long ago, by the database's clock."""
+class Place:
+    """A place in the order in which a channel's routes were published."""
 
-    redis_identity: str
-    age: timedelta
+    published_at: datetime
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLease:
+    """The right to audit a channel, one holder at a time (R15).
+
+    start: where the walk begins. began: when it does, by the database's clock. is_redis_changed: the last audit saw
+    another Redis.
+    """
+
+    channel: str
+    token: str
+    start: Place
+    began: datetime
+    is_redis_changed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedRoute:
-    """A published route, as far as the audit needs it. published_at and id are its place in the walk."""
+    """A published route, as far as the audit needs it. published_at and id are its place in the walk.
+
+    stream: where it was published; None if the release that published it kept none. is_witnessed: its witness stands
+    at this moment, unless Redis lost it.
+    """
 
     id: int
     delivery_id: str
     replay: int
     stream_entry_id: str | None
     published_at: datetime
-    stream: str | None = None
+    stream: str | None
+    is_witnessed: bool
 
 
-_LAST = """
-SELECT redis_identity, statement_timestamp() - audited_at FROM stream_audits WHERE channel = %s
+# One statement, so that one of all who ask has the lease. It is given if an audit is due: Redis is another one, or the
+# last audit ended an interval ago; and if nobody holds it, or its holder let it run out.
+#
+# start   R12a: what was published since the last completed audit began, and in a window before that. A loss goes back
+#         that far at most, whenever it is found. No witness is older than the dedup window.
+# A release before this one wrote audited_at and redis_identity alone, and works beside it during a deploy: its audits
+# count, and its identity, which is made in another way, is left as it is.
+_TAKE = """
+INSERT INTO stream_audits AS audit (channel, redis_identity, audited_at, auditor, auditor_until)
+VALUES (%(channel)s, '', 'epoch', %(token)s, statement_timestamp() + %(ttl)s)
+ON CONFLICT (channel) DO UPDATE SET auditor = excluded.auditor, auditor_until = excluded.auditor_until
+WHERE (audit.auditor_until IS NULL OR audit.auditor_until <= statement_timestamp())
+  AND (audit.identity IS DISTINCT FROM %(identity)s OR audit.audited_at <= statement_timestamp() - %(interval)s)
+RETURNING greatest(least(coalesce(covered_to, audited_at), statement_timestamp()) - %(window)s,
+                   statement_timestamp() - %(reach)s),
+          date_trunc('milliseconds', statement_timestamp()), identity <> %(identity)s
 """
 
-_RECORD = """
-INSERT INTO stream_audits (channel, redis_identity, audited_at)
-VALUES (%s, %s, date_trunc('milliseconds', statement_timestamp()))
-ON CONFLICT (channel) DO UPDATE
-SET redis_identity = excluded.redis_identity, audited_at = excluded.audited_at
+_RENEW = """
+UPDATE stream_audits SET auditor_until = statement_timestamp() + %(ttl)s
+WHERE channel = %(channel)s AND auditor = %(token)s
+RETURNING channel
 """
 
-# A walk by keyset, not by offset: each page costs the same. The partial index routes_published serves it.
-_PUBLISHED_WITHIN = """
-SELECT id, notification_id || '/' || route_id, replay, stream_entry_id, published_at, stream
+_COMPLETE = """
+UPDATE stream_audits
+SET identity = %(identity)s, audited_at = date_trunc('milliseconds', statement_timestamp()), covered_to = %(began)s,
+    auditor = NULL, auditor_until = NULL
+WHERE channel = %(channel)s AND auditor = %(token)s
+RETURNING channel
+"""
+
+_GIVE_UP = """
+UPDATE stream_audits SET auditor = NULL, auditor_until = NULL
+WHERE channel = %(channel)s AND auditor = %(token)s
+RETURNING channel
+"""
+
+# Whether the witness is sure to be alive at this moment. A release before this one kept no witness_until: its witnesses
+# live at least for the audit window.
+_WITNESSED = """coalesce(witness_until > statement_timestamp(), published_at >= statement_timestamp() - %(window)s)"""
+
+# A walk by keyset, not by offset, along the partial index routes_published: each page costs the same. Routes that are
+# not to be looked for come as well, so that the walk gets past a million of them page by page.
+_PUBLISHED_AFTER = f"""
+SELECT id, notification_id || '/' || route_id, replay, stream_entry_id, published_at, stream, {_WITNESSED}
 FROM routes
-WHERE channel = %(channel)s AND status = 'published'
-  AND published_at >= statement_timestamp() - %(window)s
-  AND (published_at, id) > (%(after_at)s, %(after_id)s)
+WHERE channel = %(channel)s AND status = 'published' AND (published_at, id) > (%(after_at)s, %(after_id)s)
 ORDER BY published_at, id
 LIMIT %(limit)s
 """
 
-# Due again at once, under the same delivery id, with all its attempts: the loss was not the route's. Guarded
-# by the entry that was looked for: a route requeued or published again meanwhile is left alone.
-_LOST = """
+# Due again at once, under the same delivery id, with all its attempts: the loss was not the route's.
+#
+# Guarded by what was looked for, an entry id and when it was published: entry ids come again once Redis was emptied.
+# And by the witness, which must be sure to be alive now: then it was when Redis was asked, however long ago that is.
+_LOST = f"""
 UPDATE routes
 SET status = 'pending', attempt_count = 0, published_at = NULL, stream_entry_id = NULL,
     stream = NULL, witness_until = NULL,
     next_attempt_at = date_trunc('milliseconds', statement_timestamp()),
     updated_at = date_trunc('milliseconds', statement_timestamp())
-FROM unnest(%s::bigint[], %s::text[]) AS lost (id, entry_id)
-WHERE routes.id = lost.id AND status = 'published' AND stream_entry_id IS NOT DISTINCT FROM lost.entry_id
+FROM unnest(%(ids)s::bigint[], %(entries)s::text[], %(instants)s::timestamptz[]) AS lost (id, entry_id, at)
+WHERE routes.id = lost.id AND status = 'published'
+  AND stream_entry_id IS NOT DISTINCT FROM lost.entry_id AND published_at = lost.at AND {_WITNESSED}
 RETURNING routes.id
 """
 
 
-def last_audit(database: Database, channel: str) -> LastAudit | None:
-    """The channel's last completed audit, or None if there was none."""
-    rows = database.rows(_LAST, [channel])
-    return LastAudit(*rows[0]) if rows else None
+def take_audit(
+    database: Database,
+    channel: str,
+    *,
+    identity: str,
+    interval: timedelta,
+    window: timedelta,
+    dedup_window: timedelta,
+    lease_ttl: timedelta,
+) -> AuditLease | None:
+    """Leases the audit of a channel, or None if none is due or another process is at it (R12a).
+
+    identity: of the Redis that there is now. interval: how long after the last audit's end another one is due, while
+    Redis stays the same. window: how far before the last audit a loss may go back. Raises DatabaseUnavailable.
+    """
+    token = str(uuid.uuid4())
+    parameters = {"channel": channel, "token": token, "identity": identity, "interval": interval, "ttl": lease_ttl}
+    for start, began, changed in database.rows(_TAKE, parameters | {"window": window, "reach": dedup_window}):
+        return AuditLease(channel, token, Place(start, 0), began, bool(changed))
+    return None
 
 
-def record_audit(database: Database, channel: str, redis_identity: str) -> None:
-    """Notes that every route of the window was just looked at."""
-    with database.unit() as connection:
-        connection.execute_sql(_RECORD, [channel, redis_identity])
+def renew_audit(database: Database, lease: AuditLease, lease_ttl: timedelta) -> bool:
+    """Holds the lease for another `lease_ttl`. False if it ran out and another process has it."""
+    return bool(database.rows(_RENEW, {"channel": lease.channel, "token": lease.token, "ttl": lease_ttl}))
 
 
-def published_within(
-    database: Database, channel: str, window: timedelta, *, after: PublishedRoute | None, limit: int
+def complete_audit(database: Database, lease: AuditLease, identity: str) -> bool:
+    """Notes that every route was looked at that was published before the walk began, and gives the lease up.
+
+    False, and nothing is noted, if the lease ran out and another process has it.
+    """
+    parameters = {"channel": lease.channel, "token": lease.token, "began": lease.began, "identity": identity}
+    return bool(database.rows(_COMPLETE, parameters))
+
+
+def give_up_audit(database: Database, lease: AuditLease) -> None:
+    """Gives up the lease of an audit that was not completed: the next one looks at everything again."""
+    database.rows(_GIVE_UP, {"channel": lease.channel, "token": lease.token})
+
+
+def published_after(
+    database: Database, channel: str, after: Place, *, window: timedelta, limit: int
 ) -> list[PublishedRoute]:
-    """Up to `limit` routes published within the window, oldest first, after this one."""
+    """Up to `limit` published routes of the channel, those published first, after this place.
+
+    window: how long a witness lives at least of which no more is known.
+    """
     parameters = {
         "channel": channel,
+        "after_at": after.published_at,
+        "after_id": after.id,
         "window": window,
-        "after_at": "-infinity" if after is None else after.published_at,
-        "after_id": 0 if after is None else after.id,
         "limit": limit,
     }
-    return [PublishedRoute(*row) for row in database.rows(_PUBLISHED_WITHIN, parameters)]
+    return [PublishedRoute(*row) for row in database.rows(_PUBLISHED_AFTER, parameters)]
 
 
-def return_lost(database: Database, routes: Collection[PublishedRoute]) -> set[int]:
-    """Makes these routes pending again (R12a). Returns the keys of those it changed."""
+def return_lost(database: Database, routes: Collection[PublishedRoute], *, window: timedelta) -> set[int]:
+    """Makes these routes pending again (R12a). Returns the keys of those it changed.
+
+    A route that was moved on meanwhile, or whose witness may have ended by itself, is left alone. window: as for
+    `published_after`.
+    """
     if not routes:
         return set()
-    parameters = [[route.id for route in routes], [route.stream_entry_id for route in routes]]
+    parameters = {
+        "ids": [route.id for route in routes],
+        "entries": [route.stream_entry_id for route in routes],
+        "instants": [route.published_at for route in routes],
+        "window": window,
+    }
     return {row[0] for row in database.rows(_LOST, parameters)}

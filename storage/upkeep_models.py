@@ -61,7 +61,10 @@ class OperatorAction(peewee.Model):
 
 
 class StreamAudit(peewee.Model):
-    """What the loss audit last saw of a channel's Redis, and when it last looked at every route (R12a)."""
+    """When a channel was last audited to the end, up to when, which Redis there was, and who is at it now (R12a).
+
+    audited_at: 'epoch' before the first. redis_identity: of the release before, which makes it in another way.
+    """
 
     channel = peewee.TextField(primary_key=True)
     redis_identity = peewee.TextField()
@@ -69,6 +72,7 @@ class StreamAudit(peewee.Model):
     covered_to = InstantField(null=True)
     auditor = peewee.TextField(null=True)
     auditor_until = InstantField(null=True)
+    identity = peewee.TextField(null=True)
 
     class Meta:
         table_name = "stream_audits"

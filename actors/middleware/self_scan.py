@@ -8,7 +8,6 @@ import structlog
 
 from actors import scan_runs
 from actors.context import context
-from actors.maintenance import send_audit
 from actors.queues import served_channels
 from actors.retention import send_retention
 from actors.routes import as_hint, drain
@@ -18,7 +17,7 @@ _log = structlog.get_logger()
 
 
 class SelfScan(dramatiq.Middleware):
-    """Scans, and audits, every channel of this worker that has seen no scan for three intervals, in its own thread.
+    """Scans every channel of this worker that has seen no scan for three intervals, in a thread of its own.
 
     Directly and not by message, so that it also helps when Dramatiq's queues are lost or too long. One worker
     of all takes each silence. A worker of some queues leaves the other channels to theirs (R16).
@@ -41,9 +40,7 @@ class SelfScan(dramatiq.Middleware):
         try:
             if scan_runs.claim_silence(channel):
                 _log.info("no scan for three intervals: scanning by itself", channel=channel)
-                # The clock's other jobs: without it a loss would go unseen (R12a), and nothing be pruned.
-                as_hint(send_audit, channel)
-                context().progress.beat()
+                # The clock's other job: without it nothing would be pruned.
                 as_hint(send_retention, channel)
                 context().progress.beat()
                 drain(channel)

@@ -10,13 +10,14 @@ from importlib.resources import files
 import redis
 
 from publisher.domain.channel import Channel, Command
-from publisher.domain.errors import PublisherError, RedisUnavailable
+from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
 from publisher.streams.connection import translated
 
 _SCRIPT = files("publisher.streams").joinpath("append_once.lua").read_text()
 # One call carries at most this much, so that it passes within its timeout and leaves others their turn.
 _CALL_BYTES = 4 * 1024 * 1024
 _ENTRY_ID = re.compile(r"[0-9]+-[0-9]+", re.ASCII)
+_IDENTITY = "publisher:identity"
 # Whose witness: the stream, the delivery id and the replay, as `witness_key` takes them.
 WitnessOf = tuple[str, str, int]
 
@@ -105,18 +106,26 @@ class OutboundStreams:
                     raise reply
         return [_entry_id(reply) for reply in replies]
 
-    def identity(self, channel: Channel) -> str:
-        """What changes when Redis may have lost data (R12a): its run id, its replication id, or a key of ours.
+    def identity(self) -> str:
+        """What changes when Redis may have lost data (R12a): its run id, its replication id, and a key of ours.
 
-        The key catches what the ids do not: a FLUSHALL, an eviction of everything, another database.
+        The key catches what the ids do not: a FLUSHALL, an eviction of everything, another database. It stands alone
+        where INFO, which tells the ids, is not allowed. It is one for all streams: processes of a deploy that renames
+        one see the same Redis. Raises RedisUnavailable or RedisRefused.
         """
-        key = identity_key(channel.stream)
+        ids = [self._info("server", "run_id"), self._info("replication", "master_replid")]
         with translated():
-            run_id = self._client.info("server").get("run_id", "")
-            replication_id = self._client.info("replication").get("master_replid", "")
-            self._client.set(key, secrets.token_hex(8), nx=True)
-            mark = self._client.get(key)
-        return f"{run_id}:{replication_id}:{mark.decode() if isinstance(mark, bytes) else mark}"
+            self._client.set(_IDENTITY, secrets.token_hex(8), nx=True)
+            mark = self._client.get(_IDENTITY)
+        return ":".join([*ids, mark.decode() if isinstance(mark, bytes) else ""])
+
+    def _info(self, section: str, field: str) -> str:
+        """A field of INFO; empty where INFO is not allowed, as managed servers have it."""
+        try:
+            with translated():
+                return str(self._client.info(section).get(field, ""))
+        except RedisRefused:
+            return ""
 
     def _append(self, channel: Channel, deliveries: Sequence[Delivery]) -> list[Appended | NotAppended]:
         keys = [channel.stream, *(witness_key(channel.stream, d.delivery_id, d.replay) for d in deliveries)]
@@ -140,11 +149,6 @@ def _entry_id(value: object) -> str | None:
     """The text of a witness, if it is an entry id: a tombstone is none."""
     text = value.decode(errors="replace") if isinstance(value, bytes) else ""
     return text if _ENTRY_ID.fullmatch(text) else None
-
-
-def identity_key(stream: str) -> str:
-    """The key whose loss tells that Redis may have lost data of this stream's slot (R12a)."""
-    return f"publisher:identity:{_hash_tag(stream)}"
 
 
 def witness_key(stream: str, delivery_id: str, replay: int = 0) -> str:

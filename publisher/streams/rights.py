@@ -13,10 +13,10 @@ import redis
 
 from publisher.domain.diagnosis.rights import RedisTrial, Refusal
 from publisher.streams.connection import translated
-from publisher.streams.outbound import identity_key, witness_key
+from publisher.streams.outbound import witness_key
 
 # The first words of keys in the tables below.
-_KEYS = ("{intents}", "{stream}", "{witness}", "{identity}", "{queue}", "publisher:", "dramatiq")
+_KEYS = ("{intents}", "{stream}", "{witness}", "{queue}", "publisher:", "dramatiq")
 _CONTAINERS = ("XGROUP", "XINFO", "SCRIPT", "CLIENT")
 
 
@@ -61,7 +61,7 @@ _INTENTS = (
     ("TYPE {intents}", "doctor"),
 )
 
-# For each channel. {stream}: its stream, {witness}: the key that says a delivery stands there, {identity}: see audit.
+# For each channel. {stream}: its stream, {witness}: the key that says a delivery stands there.
 _CHANNEL = (
     ("EVALSHA {no_script} 2 {stream} {witness}", "append_once.lua"),
     ("XADD {stream} * a b", "append_once.lua"),
@@ -70,8 +70,8 @@ _CHANNEL = (
     ("SET {witness} 0-0 PX 1", "append_once.lua"),
     ("PEXPIRE {witness} 1", "append_once.lua"),
     ("MGET {witness}", "the loss audit"),
-    ("SET {identity} 1 NX", "the loss audit"),
-    ("GET {identity}", "the loss audit"),
+    ("GETEX {witness} PX 1", "a command on a stream that was renamed"),
+    ("SET publisher:audit:{channel} 1 PX 1 NX", "one process looks whether an audit is due"),
     ("SET publisher:scan:{channel} 1 PX 1 NX", "scans say that they run"),
     ("SET publisher:look-back:{channel} 1 PX 1 NX", "one process looks back for all"),
 )
@@ -113,6 +113,8 @@ _SERVICE = (
     ("PEXPIRE publisher:processes 1", "signs of life"),
     ("HDEL publisher:processes 1", "signs of life"),
     ("HGETALL publisher:processes", "status, doctor"),
+    ("SET publisher:identity 1 NX", "the loss audit"),
+    ("GET publisher:identity", "the loss audit"),
     ("SET publisher:retention:records 1 PX 1 NX", "one process prunes for all"),
     ("HINCRBY publisher:scan-run:1 open 1", "a scan that someone waits for"),
     ("EXPIRE publisher:scan-run:1 1", "a scan that someone waits for"),
@@ -131,8 +133,7 @@ def needed_rights(*, intents: str, group: str, streams: Mapping[str, str]) -> li
     """Every right without which something of the service does not work. streams: channel -> stream."""
     rights = [*_rights(_CONNECTION), *_rights(_INTENTS, intents=intents, group=group), *_rights(_SERVICE)]
     for channel, stream in streams.items():
-        keys = {"witness": witness_key(stream, "0/0"), "identity": identity_key(stream)}
-        rights += _rights(_CHANNEL, channel=channel, stream=stream, **keys)
+        rights += _rights(_CHANNEL, channel=channel, stream=stream, witness=witness_key(stream, "0/0"))
         rights += _rights(_QUEUE, channel=channel, queue=f"dramatiq:{channel}")
     return rights
 

@@ -16,7 +16,8 @@ import peewee
 # routes.producer       the notification's, for claims that choose by it. Empty for routes of earlier releases.
 # routes.lane           how urgent the route is.
 # stream_audits         covered_to: everything published before was found by the last completed audit. auditor and
-#                       auditor_until: who walks at this moment, and until when nobody else may.
+#                       auditor_until: who walks at this moment, and until when nobody else may. identity: the Redis
+#                       that the last completed audit saw; redis_identity is what the release before says of it.
 TABLES = """
 ALTER TABLE routes
     ADD COLUMN stream text,
@@ -28,11 +29,13 @@ ALTER TABLE routes
 ALTER TABLE stream_audits
     ADD COLUMN covered_to timestamptz(3),
     ADD COLUMN auditor text,
-    ADD COLUMN auditor_until timestamptz(3);
+    ADD COLUMN auditor_until timestamptz(3),
+    ADD COLUMN identity text;
 """
 
 DROP = """
-ALTER TABLE stream_audits DROP COLUMN covered_to, DROP COLUMN auditor, DROP COLUMN auditor_until;
+ALTER TABLE stream_audits DROP COLUMN covered_to, DROP COLUMN auditor, DROP COLUMN auditor_until,
+    DROP COLUMN identity;
 ALTER TABLE routes
     DROP COLUMN stream,
     DROP COLUMN witness_until,

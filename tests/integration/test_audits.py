@@ -1,16 +1,16 @@
 """The loss audit's reads, and its one transition (R12a)."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from publisher.domain.attempt import Published
-from storage.audits import PublishedRoute, last_audit, published_within, record_audit, return_lost
+from storage.audits import Place, PublishedRoute, published_after, return_lost
 from storage.claims import claim_due
 from storage.database import Database
 from storage.outcomes import complete_published
-from tests.integration.rows import FINAL, REOPENED, all_routes, bury_something, change, due_routes, execute, one_route
+from tests.integration.rows import FINAL, REOPENED, all_routes, bury_something, change, due_routes, one_route
 
 WINDOW = timedelta(minutes=10)
 
@@ -25,30 +25,17 @@ def published_routes(database: Database, count: int) -> list[int]:
     return claimed.ids
 
 
+BEGINNING = Place(datetime(2000, 1, 1, tzinfo=UTC), 0)
+
+
 def within(
-    database: Database, *, after: PublishedRoute | None = None, limit: int = 100, channel: str = "email"
+    database: Database, *, after: Place = BEGINNING, limit: int = 100, channel: str = "email"
 ) -> list[PublishedRoute]:
-    return published_within(database, channel, WINDOW, after=after, limit=limit)
+    return published_after(database, channel, after, window=WINDOW, limit=limit)
 
 
-def test_a_channel_that_was_never_audited_says_so(database: Database) -> None:
-    """Before a channel's first audit there is no last one."""
-    record_audit(database, "push", "run-1")
-
-    assert last_audit(database, "email") is None
-
-
-def test_an_audit_is_remembered(database: Database) -> None:
-    """The last audit says which Redis it saw, and how long ago on the database's clock (R5, R12a)."""
-    record_audit(database, "email", "run-1")
-    record_audit(database, "email", "run-2")
-    execute(database, "UPDATE stream_audits SET audited_at = audited_at - interval '5 minutes'")
-
-    last = last_audit(database, "email")
-
-    assert last is not None
-    assert last.redis_identity == "run-2"
-    assert timedelta(minutes=5) <= last.age < timedelta(minutes=6)
+def place(route: PublishedRoute) -> Place:
+    return Place(route.published_at, route.id)
 
 
 def test_a_published_route_is_looked_at_with_its_entry(database: Database) -> None:
@@ -57,17 +44,36 @@ def test_a_published_route_is_looked_at_with_its_entry(database: Database) -> No
     row = one_route(database, id_)
 
     assert within(database) == [
-        PublishedRoute(id_, f"{row['notification_id']}/email:user:0", 0, f"{id_}-0", row["published_at"])
+        PublishedRoute(
+            id_, f"{row['notification_id']}/email:user:0", 0, f"{id_}-0", row["published_at"], None, is_witnessed=True
+        )
     ]
 
 
-def test_the_window_ends_in_the_past(database: Database) -> None:
-    """Routes published before the window are left out, those just within it are in (R12a)."""
-    outside, inside, recent = published_routes(database, 3)
-    change(database, [outside], "published_at = now() - interval '10 minutes 1 second'")
-    change(database, [inside], "published_at = now() - interval '9 minutes 30 seconds'")
+def test_a_route_is_looked_for_where_it_was_published(database: Database) -> None:
+    """The audit sees the stream that a route was published to, whatever the channel's is called now (R12a)."""
+    [id_] = published_routes(database, 1)
+    change(database, [id_], "stream = 'mail:old'")
 
-    assert [route.id for route in within(database)] == [inside, recent]
+    assert [route.stream for route in within(database)] == ["mail:old"]
+
+
+def test_a_witness_is_looked_for_as_long_as_it_is_sure_to_live(database: Database) -> None:
+    """A route is looked for until its own witness may end, neither longer nor shorter than that (R12a)."""
+    alive, over, unknown, old_and_unknown, old_and_alive = published_routes(database, 5)
+    change(database, [alive], "witness_until = now() + interval '1 minute'")
+    change(database, [over], "witness_until = now() - interval '1 second'")
+    change(database, [old_and_unknown], "published_at = now() - interval '10 minutes 1 second'")
+    change(
+        database,
+        [old_and_alive],
+        "published_at = now() - interval '50 minutes', witness_until = now() + interval '1 minute'",
+    )
+
+    looked_for = {route.id for route in within(database) if route.is_witnessed}
+
+    assert looked_for == {alive, unknown, old_and_alive}
+    assert return_lost(database, within(database), window=WINDOW) == looked_for
 
 
 @pytest.mark.parametrize(
@@ -92,10 +98,10 @@ def test_the_walk_sees_each_route_once(database: Database) -> None:
     ids = published_routes(database, 7)
     change(database, ids[1:6], "published_at = (SELECT published_at FROM routes ORDER BY id LIMIT 1)")
 
-    pages, after = [], None
+    pages, after = [], BEGINNING
     while page := within(database, after=after, limit=2):
         pages.append([route.id for route in page])
-        after = page[-1]
+        after = place(page[-1])
 
     assert pages == [ids[0:2], ids[2:4], ids[4:6], ids[6:7]]
 
@@ -105,9 +111,9 @@ def test_a_walk_outlives_what_it_changes(database: Database) -> None:
     ids = published_routes(database, 4)
     page = within(database, limit=2)
 
-    return_lost(database, page)
+    return_lost(database, page, window=WINDOW)
 
-    assert [route.id for route in within(database, after=page[-1])] == ids[2:]
+    assert [route.id for route in within(database, after=place(page[-1]))] == ids[2:]
 
 
 def test_a_lost_route_is_pending_again(database: Database) -> None:
@@ -116,7 +122,7 @@ def test_a_lost_route_is_pending_again(database: Database) -> None:
     change(database, [id_], "attempt_count = 4, last_failure_classification = 'x', updated_at = now() - interval '1 h'")
     before = one_route(database, id_)
 
-    returned = return_lost(database, within(database))
+    returned = return_lost(database, within(database), window=WINDOW)
 
     after = one_route(database, id_)
     assert returned == {id_}
@@ -125,6 +131,8 @@ def test_a_lost_route_is_pending_again(database: Database) -> None:
         "attempt_count": 0,
         "published_at": None,
         "stream_entry_id": None,
+        "stream": None,
+        "witness_until": None,
         "next_attempt_at": after["updated_at"],
         "updated_at": after["updated_at"],
     }
@@ -138,10 +146,10 @@ def test_a_route_published_again_meanwhile_is_left_alone(database: Database) -> 
     change(database, [unrecorded], "stream_entry_id = NULL")
     seen = within(database)
     change(database, [again], "stream_entry_id = '9-9'")
-    return_lost(database, [route for route in seen if route.id == open_])
+    return_lost(database, [route for route in seen if route.id == open_], window=WINDOW)
     before = [row for row in all_routes(database) if row["id"] in (again, open_)]
 
-    returned = return_lost(database, seen)
+    returned = return_lost(database, seen, window=WINDOW)
 
     assert returned == {unrecorded, lost}
     assert [row for row in all_routes(database) if row["id"] in (again, open_)] == before
@@ -153,13 +161,22 @@ def test_an_entry_that_was_never_recorded_is_told_from_one_that_was(database: Da
     seen = within(database)
     change(database, [without], "stream_entry_id = NULL")
 
-    assert return_lost(database, [seen[0], replace(seen[1], stream_entry_id=None)]) == set()
+    assert return_lost(database, [seen[0], replace(seen[1], stream_entry_id=None)], window=WINDOW) == set()
 
 
 def test_returning_nothing_returns_nothing(database: Database) -> None:
     """With nothing lost, every route stays published."""
     [id_] = published_routes(database, 1)
 
-    assert return_lost(database, []) == set()
+    assert return_lost(database, [], window=WINDOW) == set()
 
     assert one_route(database, id_)["status"] == "published"
+
+
+def test_an_entry_id_that_came_again_is_told_from_the_first(database: Database) -> None:
+    """Entry ids come again once Redis was emptied: a route published again under the same one is left alone (R8)."""
+    [again] = published_routes(database, 1)
+    seen = within(database)
+    change(database, [again], "published_at = published_at + interval '1 second'")
+
+    assert return_lost(database, seen, window=WINDOW) == set()

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg2.extensions
 import pytest
 
 from storage import dead_letters
-from storage.audits import published_within, return_lost
+from storage.audits import Place, published_after, return_lost
 from storage.database import Database
 from storage.retention import AcceptedPlace, count_old_notifications, prune_notifications
 from tests.conftest import connected
@@ -317,8 +317,8 @@ def test_a_lost_command_keeps_its_notification(database: Database) -> None:
     """A route that the loss audit took back is open again: nothing of it is pruned (R12a)."""
     [old] = ended(database)
     window = timedelta(days=365)
-    routes = published_within(database, "email", window, after=None, limit=10)
-    return_lost(database, routes)
+    beginning = Place(datetime.now(UTC) - window, 0)
+    return_lost(database, published_after(database, "email", beginning, window=window, limit=10), window=window)
 
     assert prune_notifications(database, DAYS).notifications == 0
     assert kept(database) == {old}

@@ -34,7 +34,7 @@ def impatient(install: Install) -> Iterator[Context]:
 
 
 def self_scans() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "self-scan"]
+    return [thread for thread in threading.enumerate() if thread.name in ("self-scan", "auditor")]
 
 
 def wait_until_published(database: Database) -> None:

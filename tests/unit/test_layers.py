@@ -43,7 +43,8 @@ LAYERS: dict[str, list[str]] = {
         *REPORTING,
         *("publisher.batch", "publisher.claim_start", "publisher.earlier_streams", "publisher.parking"),
     ],
-    "actors": [*DOMAIN, *ADAPTERS, *REPORTING, "publisher.publishing"],
+    "publisher.loss_audit": [*DOMAIN, "storage", "publisher.streams", *REPORTING],
+    "actors": [*DOMAIN, *ADAPTERS, *REPORTING, "publisher.publishing", "publisher.loss_audit"],
 }
 # The rest of `publisher`, the entry modules: they may import every layer, and nobody else imports them.
 ENTRY = "publisher"

@@ -1,0 +1,152 @@
+"""The loss audit: finds the published routes whose commands Redis lost, and has them published again (R12a).
+
+A witness outlives what the audit looks at, so one that is missing was lost, and its command with it. Each route is
+looked for on the stream where it was published, and no longer than its witness is sure to live: neither a renamed
+stream nor a widened window makes it take a standing command for a lost one.
+
+The walk covers what was published since the last completed audit, and a window before that. So a loss is found however
+late: Redis may have been away, or no worker running, for longer than the window. A walk that is cut off covers nothing.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from publisher.domain.channel import Channel
+from publisher.domain.errors import PublisherError
+from publisher.streams.outbound import OutboundStreams
+from publisher.telemetry import Telemetry
+from storage import audits
+from storage.audits import AuditLease, PublishedRoute
+from storage.database import Database
+
+_log = structlog.get_logger()
+_PAGE = 2000
+# How long others leave an audit alone whose process died. A page takes a few milliseconds, and seconds at most.
+_LEASE = timedelta(seconds=30)
+_RENEWED_AFTER = 10.0
+
+
+def audit_interval(window: timedelta) -> timedelta:
+    """How long after the end of an audit the next one is due, while Redis stays the same."""
+    return window / 2
+
+
+@dataclass
+class _Walk:
+    """One audit under way. stream: where the channel publishes today. lost: how many routes are pending again."""
+
+    lease: AuditLease
+    stream: str
+    lost: int = 0
+
+
+class LossAudit:
+    """Audits channels, one process a channel at a time. Safe to share between threads.
+
+    window: the audit window; 0: there are no audits. beat: called between any two calls to a server. stopping: true
+    once the process was told to stop: a walk ends then.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        streams: OutboundStreams,
+        channels: Mapping[str, Channel],
+        telemetry: Telemetry,
+        *,
+        window: timedelta,
+        beat: Callable[[], object] = lambda: None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._database = database
+        self._streams = streams
+        self._channels = channels
+        self._telemetry = telemetry
+        self._window = window
+        self._beat = beat
+        self._stopping = stopping
+
+    @property
+    def is_off(self) -> bool:
+        """True if the settings want no audits."""
+        return self._window <= timedelta(0)
+
+    def run(self, channel: str) -> int:
+        """Audits the channel if that is due and nobody else is at it. Returns how many routes are pending again.
+
+        Raises RedisUnavailable, RedisRefused or DatabaseUnavailable; the next call looks at everything again then.
+        """
+        if self.is_off:
+            return 0
+        identity = self._streams.identity()
+        self._beat()
+        lease = audits.take_audit(
+            self._database,
+            channel,
+            identity=identity,
+            interval=audit_interval(self._window),
+            window=self._window,
+            dedup_window=self._streams.dedup_window,
+            lease_ttl=_LEASE,
+        )
+        if lease is None:
+            return 0
+        if lease.is_redis_changed:
+            _log.warning("redis was restarted, replaced or emptied: auditing", channel=channel)
+        walk = _Walk(lease, self._channels[channel].stream)
+        completed = False
+        try:
+            completed = self._walk(walk) and audits.complete_audit(self._database, lease, identity)
+        finally:
+            if not completed:
+                self._give_up(lease)
+        return walk.lost
+
+    def _walk(self, walk: _Walk) -> bool:
+        """Page by page to the end. False if it was cut off."""
+        after, renewed = walk.lease.start, time.monotonic()
+        while not self._stopping():
+            self._beat()
+            page = audits.published_after(self._database, walk.lease.channel, after, window=self._window, limit=_PAGE)
+            self._beat()
+            self._return_lost(walk, page)
+            if len(page) < _PAGE:
+                return True
+            after = audits.Place(page[-1].published_at, page[-1].id)
+            if time.monotonic() - renewed >= _RENEWED_AFTER:
+                renewed = time.monotonic()
+                if not audits.renew_audit(self._database, walk.lease, _LEASE):
+                    _log.warning("another process took this audit over", channel=walk.lease.channel)
+                    return False
+        return False
+
+    def _return_lost(self, walk: _Walk, page: Sequence[PublishedRoute]) -> None:
+        looked_for = [route for route in page if route.is_witnessed]
+        entries = self._streams.witnesses([(r.stream or walk.stream, r.delivery_id, r.replay) for r in looked_for])
+        lost = [route for route, entry in zip(looked_for, entries, strict=True) if entry is None]
+        if not lost:
+            return
+        self._beat()
+        returned = audits.return_lost(self._database, lost, window=self._window)
+        for route in lost:
+            if route.id in returned:
+                _log.warning(
+                    "route's command was lost by redis and is published again",
+                    delivery_id=route.delivery_id,
+                    channel=walk.lease.channel,
+                    stream=route.stream or walk.stream,
+                    stream_entry_id=route.stream_entry_id,
+                )
+        self._telemetry.lost(walk.lease.channel, len(returned))
+        walk.lost += len(returned)
+
+    def _give_up(self, lease: AuditLease) -> None:
+        """Best effort: what is not given up runs out."""
+        try:
+            audits.give_up_audit(self._database, lease)
+        except PublisherError as error:
+            _log.warning("an audit's lease was not given up and will run out", channel=lease.channel, error=str(error))
