@@ -10,22 +10,29 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import dramatiq
 import redis
 import structlog
-from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
+from dramatiq.brokers import redis as stock
+from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import current_millis
 from dramatiq.errors import ConnectionClosed
 
+from publisher.domain.errors import RedisRefused, RedisUnavailable
 from publisher.streams.connection import message as redis_message
+from publisher.streams.dead_workers import give_back
 
 _log = structlog.get_logger()
 # More wake-ups than there are consumers to wake are of no use.
 _WAKE_UPS = 64
 _WAKE_TTL_MS = 60_000
+_UPKEEP_EVERY_SECONDS = 5.0
+# Whether it is there, and what it must have, is looked at when a process starts (actors.dramatiq_names).
+_StockConsumer: Any = getattr(stock, "_RedisConsumer", dramatiq.Consumer)
 
 
 class WakingBroker(RedisBroker):
@@ -43,9 +50,13 @@ class WakingBroker(RedisBroker):
 
         stopping: set once the process was told to stop.
         """
-        super().__init__(client=client, middleware=list(middleware), **options)
+        # No upkeep by Dramatiq's script: it runs KEYS, which holds Redis up for as long as there are witnesses to walk
+        # over. Ours is `maintain`.
+        super().__init__(client=client, middleware=list(middleware), maintenance_chance=0, **options)
         self._stopping = stopping or threading.Event()
         self._given_up = False
+        self._upkeep = threading.Lock()
+        self._next_upkeep = 0.0
 
     def tell(self, say: Callable[[], None]) -> None:
         """Tells Redis of messages that are done, or given back. A process that stops tries once, for all of them.
@@ -63,6 +74,30 @@ class WakingBroker(RedisBroker):
                 raise
             self._given_up = True
             _log.warning("stopping, and Redis was not told which messages are done", error=str(error))
+
+    def maintain(self) -> None:
+        """Gives back what dead workers have left, a few milliseconds' worth, if it was not done in the last seconds.
+
+        A server that refuses it is said so, and keeps no message from being fetched. Raises RedisUnavailable.
+        """
+        if time.monotonic() < self._next_upkeep or not self._upkeep.acquire(blocking=False):
+            return
+        try:
+            self._next_upkeep = time.monotonic() + _UPKEEP_EVERY_SECONDS
+            given_back = give_back(
+                self.client,
+                self.namespace,
+                self.get_declared_queues(),
+                current_millis(),
+                silent_for=timedelta(milliseconds=self.heartbeat_timeout),
+                dead_letters_kept=timedelta(milliseconds=self.dead_message_ttl),
+            )
+            if given_back.more:
+                self._next_upkeep = 0.0
+        except RedisRefused as error:
+            _log.warning("messages of dead workers were not given back; the scan does without them", error=str(error))
+        finally:
+            self._upkeep.release()
 
     @property
     def consumer_class(self) -> type["WakingConsumer"]:
@@ -84,7 +119,7 @@ class WakingBroker(RedisBroker):
             pipe.execute()
 
 
-class WakingConsumer(_RedisConsumer):
+class WakingConsumer(_StockConsumer):  # type: ignore[misc]  # its base is looked up
     """A consumer that, where the stock one would sleep, blocks until a message is enqueued.
 
     That is in `__next__` alone: it returns None when nothing came, as the stock one does after its sleep, and
@@ -97,6 +132,7 @@ class WakingConsumer(_RedisConsumer):
 
     def __init__(self, broker: WakingBroker, queue_name: str, prefetch: int, timeout: int) -> None:
         super().__init__(broker, queue_name, prefetch, timeout)
+        self.message_cache: list[Any] = []
         self._delayed_until: dict[str, int] = {}
 
     def __next__(self) -> dramatiq.MessageProxy | None:
@@ -106,6 +142,7 @@ class WakingConsumer(_RedisConsumer):
                     # Full: as much as may be prefetched is being worked on.
                     time.sleep(min(self.timeout, 20) / 1000)
                     return None
+                self.broker.maintain()
                 self.message_cache = self.broker.do_fetch(
                     self.queue_name, self.prefetch - self.outstanding_message_count
                 )
@@ -149,6 +186,8 @@ def _faults_close() -> Iterator[None]:
         yield
     except redis.RedisError as error:
         raise ConnectionClosed(redis_message(error)) from error
+    except RedisUnavailable as error:
+        raise ConnectionClosed(str(error)) from error
     except ConnectionClosed as error:
         if isinstance(error.message, redis.RedisError):
             raise ConnectionClosed(redis_message(error.message)) from error

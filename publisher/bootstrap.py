@@ -14,6 +14,7 @@ from dramatiq.middleware import Retries
 
 from actors.broker import WakingBroker
 from actors.context import Context, install
+from actors.dramatiq_names import check_dramatiq
 from actors.middleware.age_limit import DropOldMessages
 from actors.middleware.graceful_stop import GracefulStop
 from actors.middleware.known_queues import KnownQueues
@@ -102,8 +103,10 @@ def hang_limit(settings: Settings) -> timedelta:
 def install_context(settings: Settings, role: str, statement_timeout: timedelta | None = None) -> Context:
     """Composes what the actors work with, sets Dramatiq's broker, and puts the actors onto it.
 
-    statement_timeout: another than the one that fits the lease.
+    statement_timeout: another than the one that fits the lease. Raises SettingsError if the installed Dramatiq is not
+    one this release can use.
     """
+    check_dramatiq()
     stopping = threading.Event()
     progress = Progress()
     watchdog = Watchdog(hang_limit(settings), progress)
@@ -179,7 +182,6 @@ def _broker(settings: Settings, role: str, stopping: threading.Event, watchdog: 
         stopping=stopping,
         # A killed worker's messages come back in half a minute, not in many (they are hints all the same).
         heartbeat_timeout=15_000,
-        maintenance_chance=100_000,
     )
 
 

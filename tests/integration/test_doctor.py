@@ -246,7 +246,7 @@ def test_a_redis_that_tells_nothing_leaves_its_checks_unknown(
 
     Rights are tried without asking for them.
     """
-    rules = ("reset", "on", ">secret", "~*", "+@all", "-@dangerous", "+keys")
+    rules = ("reset", "on", ">secret", "~*", "+@all", "-@dangerous")
     own_client.execute_command("ACL", "SETUSER", "app", *rules)
 
     found = examined(REDIS_URL=own_valkey.url.replace("://", "://app:secret@"))

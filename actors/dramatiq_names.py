@@ -1,0 +1,65 @@
+"""What this service relies on in Dramatiq beyond its documentation, compared with what is installed, at every start.
+
+Another release of Dramatiq may rename or move any of it. Then a process says so at once, instead of losing messages.
+"""
+
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Any
+
+import dramatiq
+from dramatiq.brokers import redis as stock
+from dramatiq.brokers.stub import StubBroker
+
+from publisher.domain.errors import SettingsError
+
+# Lines of its script: the keys that `dead_workers.lua` and `publisher.streams.queues` know as well, and the switch that
+# keeps the script from its own upkeep.
+_SCRIPT_LINES = (
+    'local acks = namespace .. ":__acks__." .. worker_id',
+    'local queue_acks = acks .. "." .. queue_name',
+    'local heartbeats = namespace .. ":__heartbeats__"',
+    'local queue_full_name = namespace .. ":" .. queue_name',
+    'local queue_messages = queue_full_name .. ".msgs"',
+    'local xqueue_full_name = namespace .. ":" .. queue_canonical_name .. ".XQ"',
+    'local xqueue_messages = xqueue_full_name .. ".msgs"',
+    'if do_maintenance == "1" then',
+)
+# Of its consumer, which `actors.broker` extends.
+_CONSUMER = ("message_cache", "outstanding_message_count", "prefetch", "timeout", "queue_name", "broker")
+_CONSUMER_METHODS = ("ack", "nack", "requeue", "__next__")
+# Of its worker: which queues it consumes.
+_WORKER = ("consumers", "consumer_whitelist")
+
+
+def check_dramatiq() -> None:
+    """Raises SettingsError, naming all that is missing, if the installed Dramatiq is none this release can use."""
+    missing = list(_missing())
+    if missing:
+        raise SettingsError(
+            f"dramatiq {version('dramatiq')} is not one that this release can use, for want of {', '.join(missing)}:"
+            " install the version that it was released with"
+        )
+
+
+def _missing() -> Iterator[str]:
+    script = getattr(stock, "_scripts", {}).get("dispatch", b"").decode()
+    yield from (f"the line {line!r} in its script" for line in _SCRIPT_LINES if line not in script)
+    # Anywhere but in its upkeep it could not be switched off.
+    upkeep = script.partition('if do_maintenance == "1" then')[2].partition("\nend\n")[0]
+    if '"keys"' in script.replace(upkeep, ""):
+        yield "a script without KEYS"
+    if not callable(getattr(stock.RedisBroker, "_dispatch", None)):
+        yield "RedisBroker._dispatch"
+    yield from _missing_of_consumer(getattr(stock, "_RedisConsumer", None))
+    yield from (f"Worker.{name}" for name in _WORKER if not hasattr(dramatiq.Worker(StubBroker()), name))
+
+
+def _missing_of_consumer(consumer: Any) -> Iterator[str]:
+    if consumer is None:
+        yield "_RedisConsumer"
+        return
+    made = consumer(None, "queue", 1, 1)
+    yield from (f"_RedisConsumer.{name}" for name in _CONSUMER if not hasattr(made, name))
+    # Of its own: those of its base do nothing.
+    yield from (f"_RedisConsumer.{name}" for name in _CONSUMER_METHODS if name not in vars(consumer))
