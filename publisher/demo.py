@@ -14,7 +14,8 @@ from typing import Any
 import redis
 
 from publisher.domain.channel import Channel
-from publisher.domain.intent import Intent, Malformed, parse_intent, plan_routes
+from publisher.domain.errors import BadRequest
+from publisher.domain.intent import Intent, Malformed, PlannedRoute, parse_intent, plan_routes
 from publisher.domain.notification import RouteStatus, delivery_id_of
 from publisher.streams.connection import translated
 from storage import overview
@@ -86,9 +87,16 @@ def make_sample(count: int, run: str, now_ms: int, channels: Mapping[str, Channe
                 else RouteStatus.PUBLISHED
             )
             for intent in intents
-            for route in plan_routes(intent, channels)
+            for route in _planned(intent, channels)
         },
     )
+
+
+def _planned(intent: Intent, channels: Mapping[str, Channel]) -> list[PlannedRoute]:
+    routes = plan_routes(intent, channels)
+    if isinstance(routes, Malformed):
+        raise BadRequest(f"a channel of this installation accepts no sample: {routes.message}")
+    return routes
 
 
 def _intent(number: int, run: str, now_ms: int) -> dict[str, str]:

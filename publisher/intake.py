@@ -152,7 +152,10 @@ class Intake:
         intent = parse_intent(entry.fields, self._context.channels)
         if isinstance(intent, Malformed):
             return IncomingMalformed(entry.id, entry.fields, intent)
-        return IncomingIntent(entry.id, entry.fields, intent, plan_routes(intent, self._context.channels))
+        routes = plan_routes(intent, self._context.channels)
+        if isinstance(routes, Malformed):
+            return IncomingMalformed(entry.id, entry.fields, routes)
+        return IncomingIntent(entry.id, entry.fields, intent, routes)
 
     def _tell(self, accepted: Acceptance) -> None:
         """Logs and counts what is new. What an entry had left before was told by whoever left it."""

@@ -41,7 +41,8 @@ class Channel:
     name: lower-case letters, digits, - and _; also the name of its Dramatiq queue (R16).
     stream: the Redis stream of its commands.
     encode: makes the command; deterministic (R22); raises EncodingError where none can be made.
-    reaches: whether a recipient has an address here; if not, the route is skipped at acceptance (R3).
+    reaches: whether a recipient has an address here; if not, the route is skipped at acceptance (R3). If it raises, the
+    intent is malformed.
     max_attempts: at least 1. backoff: None takes the service's own (R9).
     stream_max_len: the stream is trimmed to about this many entries as it is written; 0 never (R13).
     stream_failure: the classification of an attempt that the stream refused (R7).

@@ -38,6 +38,7 @@ class MalformedCode(StrEnum):
     TOO_LARGE = "too_large"
     DUPLICATE_RECIPIENT = "duplicate_recipient"
     UNKNOWN_CHANNEL = "unknown_channel"
+    CHANNEL_FAILED = "channel_failed"
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
     POISON = "poison"
     STORAGE_REFUSED = "storage_refused"
@@ -131,10 +132,11 @@ def parse_intent(raw: Sequence[tuple[bytes, bytes]], channels: Collection[str]) 
     return _intent(fields)
 
 
-def plan_routes(intent: Intent, channels: Mapping[str, Channel]) -> list[PlannedRoute]:
+def plan_routes(intent: Intent, channels: Mapping[str, Channel]) -> list[PlannedRoute] | Malformed:
     """The routes of an intent: one per recipient and channel, in a fixed order (spec section 2).
 
-    An intent that names no channels means every configured one for users, email alone for addresses.
+    An intent that names no channels means every configured one for users, email alone for addresses. Malformed if a
+    channel's `reaches` raised: a third party's bug rejects the entry that it cannot judge, and nothing else (R21).
     """
     if intent.channels is not None:
         names = intent.channels
@@ -142,14 +144,28 @@ def plan_routes(intent: Intent, channels: Mapping[str, Channel]) -> list[Planned
         names = ("email",)
     else:
         names = tuple(channels)
-    return [_planned(channels[name], recipient) for name in names for recipient in intent.recipients]
+    routes = []
+    for name in names:
+        channel = channels[name]
+        for place, recipient in enumerate(intent.recipients):
+            try:
+                is_reached = bool(channel.reaches(recipient))
+            except Exception as error:  # noqa: BLE001  (a third party's bug is this entry's rejection)
+                # The error's own text may hold the recipient's values.
+                return Malformed(
+                    MalformedCode.CHANNEL_FAILED,
+                    f"recipients_json.{place}: channel {name} could not tell whether it reaches this recipient:"
+                    f" its code raised {type(error).__name__}",
+                )
+            routes.append(_planned(channel, recipient, is_reached))
+    return routes
 
 
-def _planned(channel: Channel, recipient: Recipient) -> PlannedRoute:
+def _planned(channel: Channel, recipient: Recipient, is_reached: bool) -> PlannedRoute:
     return PlannedRoute(
         route_id=f"{channel.name}:{recipient.ref}",
         channel=channel.name,
-        status=RouteStatus.PENDING if channel.reaches(recipient) else RouteStatus.SKIPPED,
+        status=RouteStatus.PENDING if is_reached else RouteStatus.SKIPPED,
         max_attempts=channel.max_attempts,
         recipient_ref=recipient.ref,
         resolved_email=recipient.email,

@@ -29,14 +29,15 @@ CHANNELS_LIMIT = 32 * 1024
 DEPTH_LIMIT = 64
 R = TypeVar("R")
 
-# C0, DEL and C1, and halves of surrogate pairs, which are no characters and cannot be written as UTF-8.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# C0, DEL and C1 (with NEL); the separators of lines and paragraphs, which readers of logs take for a line's end; and
+# halves of surrogate pairs, which are no characters and cannot be written as UTF-8.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _MILLISECONDS = re.compile(r"[0-9]{1,14}", re.ASCII)
 
 
 def _printable(text: str) -> str:
     if _UNPRINTABLE.search(text):
-        raise PydanticCustomError("control_character", "must not hold control characters")
+        raise PydanticCustomError("control_character", "must not hold control characters or line separators")
     return text
 
 

@@ -14,6 +14,7 @@ _REMEDIES = {
     MalformedCode.UNKNOWN_CHANNEL: (
         "install the channel and resubmit --unchanged, or edit channels_json: resubmit opens it, or takes --file"
     ),
+    MalformedCode.CHANNEL_FAILED: "mend or upgrade the package that brings this channel, then resubmit --unchanged",
     MalformedCode.IDEMPOTENCY_CONFLICT: (
         "resubmitted under the same producer and idempotency_key it would conflict again: if it is another"
         " notification, change idempotency_key as you resubmit; if it is the one that was accepted, leave it"

@@ -2,6 +2,7 @@
 
 import json
 import time
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 
 from publisher.domain.errors import EncodingError
@@ -85,7 +86,7 @@ def wrong_with_payload(payload_json: str, channel: str) -> Iterator[str]:
 
 
 def _holds_control(text: str) -> bool:
-    return any(c < " " or "\x7f" <= c <= "\x9f" or "\ud800" <= c <= "\udfff" for c in text)
+    return any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in text)
 
 
 def _broken(rules: Mapping[str, bool]) -> list[str]:

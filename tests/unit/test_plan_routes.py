@@ -8,7 +8,7 @@ import pytest
 from publisher.channels.email import EMAIL
 from publisher.channels.push import PUSH
 from publisher.domain.channel import Channel
-from publisher.domain.intent import PlannedRoute, plan_routes
+from publisher.domain.intent import Malformed, MalformedCode, PlannedRoute, Recipient, plan_routes
 from publisher.domain.notification import RouteStatus
 from tests import factories
 
@@ -19,7 +19,9 @@ BOB = {"user_id": "8"}
 
 def planned(channels: Mapping[str, Channel] = factories.CHANNELS, **fields: Any) -> list[PlannedRoute]:
     """The routes of an intent with these fields."""
-    return plan_routes(factories.intent(**fields), channels)
+    routes = plan_routes(factories.intent(**fields), channels)
+    assert isinstance(routes, list)
+    return routes
 
 
 def ids(routes: list[PlannedRoute]) -> list[str]:
@@ -110,3 +112,22 @@ def test_the_channel_says_whom_it_reaches() -> None:
     routes = planned({"fax": german}, recipients_json=[ANN, BOB])
 
     assert [route.status for route in routes] == [RouteStatus.PENDING, RouteStatus.SKIPPED]
+
+
+def test_a_channel_that_cannot_tell_rejects_its_own_entry() -> None:
+    """If a third party's `reaches` raises, the entry is malformed: the reason names the channel and the recipient's
+    place, and holds no value of the error (R21, R26)."""
+
+    def reaches(recipient: Recipient) -> bool:
+        if recipient.email is None:
+            raise LookupError(f"no phone for {recipient.ref}")
+        return True
+
+    sms = Channel(name="sms", stream="sms:out", encode=EMAIL.encode, reaches=reaches)
+    channels = {**factories.CHANNELS, "sms": sms}
+
+    assert ids(planned({"sms": sms}, recipients_json=[ANN])) == ["sms:user:7"]
+    assert plan_routes(factories.intent(recipients_json=[ANN, BOB]), channels) == Malformed(
+        MalformedCode.CHANNEL_FAILED,
+        "recipients_json.1: channel sms could not tell whether it reaches this recipient: its code raised LookupError",
+    )
