@@ -1,15 +1,18 @@
-"""Retention by message: pruning what is over and done, and trimming the intents stream."""
+"""Retention by message: pruning what is over and done, and trimming the streams."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import dramatiq
+import redis
 import structlog
 
 from actors.context import Context, context
 from actors.routes import ChannelActor, as_hint
+from publisher.domain.channel import Channel, StreamTrim
 from publisher.streams.connection import translated
-from publisher.streams.trimming import trim_acknowledged
+from publisher.streams.trimming import trim_acknowledged, trim_to_length
+from publisher.streams.unread import note_unread
 from storage import retention
 from storage.database import Database
 from storage.retention import AcceptedPlace
@@ -17,6 +20,8 @@ from storage.retention import AcceptedPlace
 _log = structlog.get_logger()
 # How often the clock asks for it. A walk begins at most twice as often, whoever asks.
 INTERVAL = timedelta(minutes=5)
+# The streams of commands may grow by their ceiling in so long, where their length bounds them.
+TRIM_INTERVAL = timedelta(seconds=30)
 # Of one message: a few seconds of work, then scans and publishing have their turn.
 _BATCHES = 20
 
@@ -81,15 +86,44 @@ def trim_intents(channel: str) -> None:  # noqa: ARG001 - it says whose workers 
         _log.info("acknowledged intents were trimmed", stream=service.intents_stream, entries=count)
 
 
+@dramatiq.actor(actor_class=ChannelActor, queue_name="email")
+def trim_commands(channel: str) -> None:
+    """Trims the channel's stream as its settings say, and counts what the append script cannot ask for (R13)."""
+    service = context()
+    of = service.channels[channel]
+    if not _may_walk(f"commands:{channel}", begins=True, interval=TRIM_INTERVAL):
+        return
+    if trim := _trim_of(of, service.redis):
+        count = _in_batches(service, trim, batches=_BATCHES * 5)
+        if count:
+            _log.info("commands were trimmed", channel=channel, stream=of.stream, entries=count, trim=of.stream_trim)
+    if of.holds_back_at:
+        note_unread(service.redis, of.stream, at_most=of.holds_back_at, fresh_for=TRIM_INTERVAL * 3)
+
+
+def _trim_of(channel: Channel, client: redis.Redis) -> Callable[[], int] | None:
+    """What trims a bounded part of the channel's stream, if it is to be trimmed."""
+    if channel.stream_trim is StreamTrim.ACKNOWLEDGED and channel.stream_retention:
+        return lambda: trim_acknowledged(client, channel.stream, None, channel.stream_retention)
+    if channel.stream_trim is StreamTrim.LENGTH and channel.stream_ceiling:
+        return lambda: trim_to_length(client, channel.stream, channel.stream_ceiling)
+    return None
+
+
+def send_trim(channel: str) -> None:
+    """Enqueues the trimming of the channel's stream; one that waits too long is dropped. Raises as `send_scan`."""
+    _send(trim_commands, channel, interval=TRIM_INTERVAL)
+
+
 def send_retention(channel: str) -> None:
     """Enqueues the pruning and the trimming. Messages that wait too long are dropped. Raises as `send_scan`."""
     for actor in (prune_notifications, prune_records, trim_intents):
         _send(actor, channel)
 
 
-def _send(actor: dramatiq.Actor[..., None], *args: object) -> None:
+def _send(actor: dramatiq.Actor[..., None], *args: object, interval: timedelta = INTERVAL) -> None:
     with translated():
-        actor.send_with_options(args=args, max_age=round(INTERVAL.total_seconds() * 1000))
+        actor.send_with_options(args=args, max_age=round(interval.total_seconds() * 1000))
 
 
 def _prune(service: Context, said: str, prune: Prune, kept: timedelta | None) -> None:
@@ -100,10 +134,10 @@ def _prune(service: Context, said: str, prune: Prune, kept: timedelta | None) ->
         _log.info(said, count=count)
 
 
-def _in_batches(service: Context, remove: Callable[[], int]) -> int:
+def _in_batches(service: Context, remove: Callable[[], int], batches: int = _BATCHES) -> int:
     """Removes until nothing is left, one message's share is done, or the process is told to stop. How many it were."""
     count = 0
-    for _ in range(_BATCHES):
+    for _ in range(batches):
         if service.stopping.is_set():
             break
         removed = remove()
@@ -114,11 +148,11 @@ def _in_batches(service: Context, remove: Callable[[], int]) -> int:
     return count
 
 
-def _may_walk(what: str, *, begins: bool) -> bool:
+def _may_walk(what: str, *, begins: bool, interval: timedelta = INTERVAL) -> bool:
     """True, for one caller, if no one has been at this for half an interval; going on is always allowed.
 
     A hint: with it lost there are two walks at once, which share the work.
     """
-    half = round(INTERVAL.total_seconds() * 500)
+    half = round(interval.total_seconds() * 500)
     with translated():
         return bool(context().redis.set(f"publisher:retention:{what}", 1, px=half, nx=begins))

@@ -44,6 +44,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 def configure_logs(settings: Settings) -> None:
     """Sends this process's logs where the settings say, and warns of settings that are ignored or dangerous."""
     logs.configure(level=settings.log_level, format=settings.log_format, addresses=settings.log_addresses)
+    for old, new in settings.renamed_variables.items():
+        structlog.get_logger().warning("a setting has a new name", variable=old, understood_as=new)
     if settings.unknown_variables:
         structlog.get_logger().warning("unknown settings are ignored", variables=list(settings.unknown_variables))
     if settings.redis_tls == "insecure":
@@ -200,10 +202,11 @@ def _declare_actors(broker: WakingBroker, settings: Settings) -> None:
     from actors.maintenance import audit_published
     from actors.middleware.auditor import Auditor
     from actors.middleware.self_scan import SelfScan
-    from actors.retention import prune_notifications, prune_records, trim_intents
+    from actors.retention import prune_notifications, prune_records, trim_commands, trim_intents
     from actors.routes import publish_routes, scan_due_routes
 
-    for actor in (scan_due_routes, publish_routes, audit_published, prune_notifications, prune_records, trim_intents):
+    publishing = (scan_due_routes, publish_routes, audit_published)
+    for actor in (*publishing, prune_notifications, prune_records, trim_intents, trim_commands):
         actor.broker = broker
         broker.declare_actor(actor)
     broker.add_middleware(SelfScan())

@@ -6,37 +6,51 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from publisher.domain.channel import Channel
+from publisher.domain.channel import Channel, StreamTrim
 from publisher.domain.errors import SettingsError
-from publisher.setting_types import PREFIX, Name, rule, without_blanks
+from publisher.setting_types import Name, SecondsOrZero, rule, without_blanks
+
+# Names of earlier releases, by the field that they are understood as. Where both are set the new name wins.
+_OLD_NAMES = {"stream_ceiling": "stream_max_len"}
 
 
 class ChannelSettings(BaseModel):
-    """PUBLISHER_<CHANNEL>_STREAM, _MAX_ATTEMPTS and _STREAM_MAX_LEN, for any channel."""
+    """PUBLISHER_<CHANNEL>_STREAM, _MAX_ATTEMPTS, _STREAM_CEILING, _STREAM_RETENTION and _STREAM_TRIM."""
 
     model_config = ConfigDict(extra="forbid")
 
     stream: Name
     max_attempts: Annotated[int, Field(ge=1)]
-    stream_max_len: Annotated[int, Field(ge=0)]
+    stream_ceiling: Annotated[int, Field(ge=0)]
+    stream_retention: SecondsOrZero
+    stream_trim: StreamTrim
 
     @classmethod
     def variables(cls, channel: Channel) -> dict[str, str]:
-        """Variable -> field."""
-        base = PREFIX + channel.name.upper().replace("-", "_") + "_"
-        return {base + field.upper(): field for field in cls.model_fields}
+        """Variable -> field, in the order in which they are read: a later one wins."""
+        old = {channel.variable(name): field for field, name in _OLD_NAMES.items()}
+        return old | {channel.variable(field): field for field in cls.model_fields}
+
+    @classmethod
+    def renamed(cls, channel: Channel, environ: Mapping[str, str]) -> dict[str, str]:
+        """The variables of this environment that have an old name -> their name now."""
+        names = {channel.variable(old): channel.variable(field) for field, old in _OLD_NAMES.items()}
+        return {old: new for old, new in names.items() if old in environ}
 
     @classmethod
     def adjust(cls, channel: Channel, environ: Mapping[str, str]) -> Channel:
         """The channel with what the environment says of it. Raises SettingsError with every problem."""
         variables = cls.variables(channel)
         values: dict[str, object] = {field: getattr(channel, field) for field in cls.model_fields}
+        # A duration is read from its number of seconds.
+        values["stream_retention"] = channel.stream_retention.total_seconds()
         said = without_blanks(environ)
-        values |= {field: said[variable] for variable, field in variables.items() if variable in said}
+        named = {field: variable for variable, field in variables.items() if variable in said}
+        values |= {field: said[variable] for field, variable in named.items()}
         try:
             return replace(channel, **cls.model_validate(values).model_dump())
         except ValidationError as error:
-            names = {field: variable for variable, field in variables.items()}
+            names = {field: variable for variable, field in variables.items()} | named
             lines = [
                 f"{names[str(p['loc'][0])]}: {rule(p['msg'])}, got {values[str(p['loc'][0])]!r}"
                 for p in error.errors(include_url=False)

@@ -23,9 +23,12 @@ from storage.database import Database
 from storage.overview import RouteEnd
 
 CHANNELS = ("email", "push")
-# Settings of the demo's processes unless the environment has its own: a bad address is given up within seconds.
+# Settings of the demo's processes unless the environment has its own: a bad address is given up within seconds, and
+# nobody reads the streams, so that no ceiling may hold back what a large demo sends.
 ENVIRON = {
     "PUBLISHER_EMAIL_MAX_ATTEMPTS": "3",
+    "PUBLISHER_EMAIL_STREAM_CEILING": "0",
+    "PUBLISHER_PUSH_STREAM_CEILING": "0",
     "PUBLISHER_ROUTE_BACKOFF_MIN": "0.2",
     "PUBLISHER_ROUTE_BACKOFF_MAX": "1",
     "PUBLISHER_SCAN_INTERVAL": "1",

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from publisher.batch import Batch
 from publisher.domain.errors import RedisRefused, RedisUnavailable
 from publisher.domain.notification import Route
-from publisher.streams.outbound import Appended, Delivery, NotAppended, OutboundStreams
+from publisher.streams.append_result import Appended, NotAppended
+from publisher.streams.outbound import Delivery, OutboundStreams
 from storage import claims
 from storage.database import Database
 
@@ -35,7 +36,8 @@ def settle_on_earlier_streams(
             [(route.stream or today, route.delivery_id, route.replay) for route, _ in earlier]
         )
     except (RedisUnavailable, RedisRefused) as error:
-        refusal = NotAppended(str(error), channels_fault=True)
+        unreachable = isinstance(error, RedisUnavailable)
+        refusal = NotAppended(str(error), channels_fault=True, unreachable=unreachable)
         unsettled = {route.id for route, _ in earlier}
         return [(route, refusal) for route, _ in earlier], _without(deliveries, unsettled)
     standing = {

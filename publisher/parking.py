@@ -1,22 +1,29 @@
 """Parking: a channel whose stream refuses everything is left alone, and tried again by small batches.
 
 An outage downstream costs time, and no route its attempts: after a few batches in a row that the channel refused for
-reasons of its own, its gate closes to every claim. A probe passes it at a growing interval; the first command that is
-taken opens it.
+reasons of its own, its gate closes to every claim. A stream at its ceiling closes it at once (R13). A probe passes it
+at a growing interval; the first command that is taken opens it.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
+from publisher.domain.channel import Channel
 from publisher.domain.errors import PublisherError
 from publisher.domain.gate import Probing
-from publisher.streams.outbound import Appended, NotAppended
+from publisher.streams.append_result import Appended, AppendResult, HeldBack, NotAppended
 from publisher.telemetry import Telemetry
 from storage import gates
 from storage.database import Database
 
 _log = structlog.get_logger()
+
+
+def probed(channel: Channel) -> Channel:
+    """The channel as a probe asks for it: with a lower ceiling, so that once it opens it has room for many batches."""
+    return replace(channel, stream_ceiling=channel.stream_ceiling and max(1, channel.stream_ceiling * 9 // 10))
 
 
 class Parking:
@@ -44,16 +51,23 @@ class Parking:
         """True, for one caller, if the channel is parked and may be tried now. Raises DatabaseUnavailable."""
         return self._probing is not None and gates.begin_probe(self._database, channel, self._probing)
 
-    def note(self, channel: str, results: Sequence[Appended | NotAppended], refusing: bool) -> None:
-        """Notes what a batch came to. refusing: the channel refused its last batches.
+    def note(self, channel: str, results: Sequence[AppendResult], refusing: bool, *, probing: bool = False) -> None:
+        """Notes what a batch came to. refusing: the channel refused its last batches. probing: it was a probe.
 
-        Best effort: a note that is lost parks, or opens, the channel one batch later.
+        Only a command that the channel wrote now shows that it takes commands: one that it knows may stand there since
+        before it began to refuse. Best effort: a note that is lost parks, or opens, the channel one batch later.
         """
+        taken = any(isinstance(result, Appended) and result.first for result in results)
+        known = [result for result in results if isinstance(result, Appended) and not result.first]
         refused = [result for result in results if isinstance(result, NotAppended) and result.channels_fault]
+        held_back = [result for result in results if isinstance(result, HeldBack)]
         try:
-            if refusing and any(isinstance(result, Appended) for result in results):
+            # A probe asks with a lower ceiling: what it has left has room.
+            if held_back and not (probing and taken):
+                self._held_back(channel, held_back[-1].message)
+            elif taken and refusing:
                 self._taken(channel)
-            elif refused and len(refused) == len(results):
+            elif refused and len(refused) + len(known) == len(results):
                 self._refused(channel, refused[-1].message)
         except PublisherError as error:
             _log.warning("a channel's state was not noted", channel=channel, error=str(error))
@@ -66,9 +80,14 @@ class Parking:
 
     def _refused(self, channel: str, reason: str) -> None:
         if self._probing is not None and gates.note_refused(self._database, channel, reason, self._probing):
-            _log.warning(
-                "channel parked: it refuses everything; no attempts are made until it takes one",
-                channel=channel,
-                reason=reason,
+            self._parked(
+                channel, "channel parked: it refuses everything; no attempts are made until it takes one", reason
             )
-            self._telemetry.gate_changed(channel, "parked")
+
+    def _held_back(self, channel: str, reason: str) -> None:
+        if self._probing is not None and gates.note_held_back(self._database, channel, reason, self._probing):
+            self._parked(channel, "channel parked: its reader is too far behind; its routes wait", reason)
+
+    def _parked(self, channel: str, event: str, reason: str) -> None:
+        _log.warning(event, channel=channel, reason=reason)
+        self._telemetry.gate_changed(channel, "parked")

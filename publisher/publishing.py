@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from publisher.appending import Appender
 from publisher.batch import Batch, Recorder
 from publisher.claim_start import ClaimStart
 from publisher.domain.attempt import (
@@ -17,7 +18,6 @@ from publisher.domain.attempt import (
     DeadLettered,
     Expired,
     Failure,
-    Published,
     Rescheduled,
     after_deadline,
     after_failure,
@@ -30,9 +30,8 @@ from publisher.domain.errors import BadRequest, EncodingError, RouteError
 from publisher.domain.gate import Probing
 from publisher.domain.notification import Route
 from publisher.domain.timeouts import witness_after_lease
-from publisher.earlier_streams import settle_on_earlier_streams
 from publisher.parking import Parking
-from publisher.streams.outbound import Delivery, NotAppended, OutboundStreams
+from publisher.streams.outbound import Delivery, OutboundStreams
 from publisher.telemetry import Telemetry
 from storage import claims
 from storage.database import Database
@@ -84,6 +83,7 @@ class Publisher:
         self._beat = beat
         self._recorder = Recorder(database, telemetry, beat, witness_after_lease(streams.dedup_window, lease_ttl))
         self._parking = Parking(database, telemetry, probing)
+        self._appender = Appender(database, streams, self._parking, beat)
         self._claim_start = ClaimStart(time.monotonic, may_look_back)
 
     def publish_due(self, channel: str, on_more: Callable[[], object] = lambda: None) -> Report:
@@ -226,20 +226,7 @@ class Publisher:
         # One that is too late by now gets no outcome here: its lease is given up, and `expire_overdue` finds it.
         in_time = [(route, delivery) for route, delivery in deliveries if not is_too_late(route, elapsed)]
         self._beat()
-        settled, to_append = settle_on_earlier_streams(self._database, self._streams, batch, in_time)
-        self._beat()
-        appended = self._streams.append(
-            batch.channel, [delivery for _, delivery in to_append], lambda: self._may_go_on(batch)
-        )
-        told = [*settled, *((route, result) for (route, _), result in zip(to_append, appended, strict=False))]
-        for route, result in told:
-            if not isinstance(result, NotAppended):
-                batch.published.append(Published(route, result.entry_id))
-            elif not (batch.probing and result.channels_fault):
-                # A probe that finds the channel as it was costs the route nothing.
-                batch.end_failed(decide(route, Failure.of(batch.channel.stream_failure, result.message)))
-        self._parking.note(batch.channel.name, [result for _, result in told], batch.claim.refusing)
-        return len(appended) == len(to_append)
+        return self._appender.append(batch, in_time, decide, lambda: self._may_go_on(batch))
 
     def _may_go_on(self, batch: Batch) -> bool:
         """Whether another call with commands may begin."""

@@ -15,7 +15,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from actors import progress, retention
 from actors.context import Context
-from actors.retention import send_retention
+from actors.retention import send_retention, send_trim
 from actors.routes import as_hint, send_scan
 
 _log = structlog.get_logger()
@@ -35,6 +35,7 @@ def run_scheduler(context: Context, stopping: threading.Event) -> None:
     for name in context.channels:
         _every(scheduler, context.scan_interval, f"scan {name}", partial(_tick, context, send_scan, name))
         _every(scheduler, retention.INTERVAL, f"retention {name}", partial(_tick, context, send_retention, name))
+        _every(scheduler, retention.TRIM_INTERVAL, f"trim {name}", partial(_tick, context, send_trim, name))
     # The scheduler's own sign of life. It also goes missing when the wall clock is set back, after which the next
     # tick would be as far away as the step was long.
     _every(scheduler, progress.LIMIT / 10, "beat", partial(context.progress.beat, _CLOCK), executor=_CLOCK)

@@ -66,6 +66,8 @@ class Settings(BaseModel):
     # Not variables of their own: put together from PUBLISHER_<CHANNEL>_… and from what nobody knows.
     channels: Mapping[str, Channel] = Field(default_factory=dict, exclude=True, validate_default=False)
     unknown_variables: tuple[str, ...] = Field(default=(), exclude=True)
+    # Old name -> the name now.
+    renamed_variables: Mapping[str, str] = Field(default_factory=dict, exclude=True)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], channels: Mapping[str, Channel]) -> Self:
@@ -74,7 +76,7 @@ class Settings(BaseModel):
         Raises SettingsError that names every variable at fault and the rule it breaks, in one line.
         """
         known = {str(field.alias): name for name, field in cls.model_fields.items()}
-        for internal in ("channels", "unknown_variables"):
+        for internal in ("channels", "unknown_variables", "renamed_variables"):
             known.pop(str(cls.model_fields[internal].alias))
         said = without_blanks(environ)
         values = {known[variable]: value for variable, value in said.items() if variable in known}
@@ -93,7 +95,10 @@ class Settings(BaseModel):
         unknown = tuple(
             sorted(v for v in environ if v.startswith(PREFIX) and v not in known and v not in channel_variables)
         )
-        return good.model_copy(update={"channels": adjusted, "unknown_variables": unknown})
+        renamed = {old: new for c in channels.values() for old, new in ChannelSettings.renamed(c, said).items()}
+        return good.model_copy(
+            update={"channels": adjusted, "unknown_variables": unknown, "renamed_variables": renamed}
+        )
 
     @classmethod
     def _read(cls, values: Mapping[str, str]) -> tuple[list[str], set[str], Self]:

@@ -43,6 +43,24 @@ WHERE channel = %(channel)s AND parked_at IS NULL AND refused_batches >= %(limit
 RETURNING channel
 """
 
+# Parks at once, whatever was refused before: a stream at its ceiling takes nothing until its reader has caught up.
+_PARK_AT_ONCE = """
+INSERT INTO channel_gates AS gate (channel, refused_batches, parked_at, park_reason, probes, probe_at)
+VALUES (%(channel)s, %(limit)s, date_trunc('milliseconds', statement_timestamp()), %(reason)s, 0,
+        date_trunc('milliseconds', statement_timestamp()) + %(first)s)
+ON CONFLICT (channel) DO UPDATE
+SET refused_batches = greatest(gate.refused_batches, excluded.refused_batches), parked_at = excluded.parked_at,
+    park_reason = excluded.park_reason, probes = 0, probe_at = excluded.probe_at
+WHERE gate.parked_at IS NULL
+RETURNING channel
+"""
+# What a probe has found: the reason as it is now.
+_STILL_PARKED = """
+UPDATE channel_gates SET park_reason = %(reason)s
+WHERE channel = %(channel)s AND parked_at IS NOT NULL AND park_reason IS DISTINCT FROM %(reason)s
+RETURNING channel
+"""
+
 # One caller alone gets each probe: the next is later for everyone from this moment on.
 _PROBE = """
 UPDATE channel_gates
@@ -82,6 +100,18 @@ def note_refused(database: Database, channel: str, reason: str, probing: Probing
     """Counts a batch that the channel refused. True if that parked it, for one caller alone."""
     parameters = {"channel": channel, "limit": probing.refused_batches, "reason": reason, "first": probing.first}
     return bool(database.rows(_REFUSED, parameters)[0][0] and database.rows(_PARK, parameters))
+
+
+def note_held_back(database: Database, channel: str, reason: str, probing: Probing) -> bool:
+    """Parks a channel whose stream is at its ceiling, at once. True if that parked it, for one caller alone.
+
+    If it was parked before, its reason is this one from now on.
+    """
+    parameters = {"channel": channel, "limit": probing.refused_batches, "reason": reason, "first": probing.first}
+    if database.rows(_PARK_AT_ONCE, parameters):
+        return True
+    database.rows(_STILL_PARKED, parameters)
+    return False
 
 
 def begin_probe(database: Database, channel: str, probing: Probing) -> bool:

@@ -9,7 +9,7 @@ import structlog
 from actors import scan_runs
 from actors.context import context
 from actors.queues import served_channels
-from actors.retention import send_retention
+from actors.retention import send_retention, send_trim
 from actors.routes import as_hint, drain
 from publisher.domain.errors import PublisherError
 
@@ -42,6 +42,8 @@ class SelfScan(dramatiq.Middleware):
                 _log.info("no scan for three intervals: scanning by itself", channel=channel)
                 # The clock's other job: without it nothing would be pruned.
                 as_hint(send_retention, channel)
+                context().progress.beat()
+                as_hint(send_trim, channel)
                 context().progress.beat()
                 drain(channel)
         except PublisherError as error:

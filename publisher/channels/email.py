@@ -59,6 +59,5 @@ EMAIL = Channel(
     encode=encode,
     reaches=has_email,
     max_attempts=16,
-    stream_max_len=0,
     stream_failure="mail_stream_publish_failed",
 )

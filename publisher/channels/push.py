@@ -31,6 +31,5 @@ PUSH = Channel(
     stream="gateway:client_events",
     encode=encode,
     max_attempts=6,
-    stream_max_len=100_000,
     stream_failure="gateway_stream_publish_failed",
 )

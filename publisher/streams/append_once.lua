@@ -1,44 +1,123 @@
--- Appends each command at most once per delivery within the window (R12), a whole batch in one step.
+-- Appends each command at most once per delivery within the window (R12), a whole batch in one step. Never trims (R13).
 --
--- KEYS[1]  the stream, KEYS[1 + n] the witness of the nth command, in the same slot.
--- ARGV     window in ms, max length (0: never trimmed), then for each command: number of names and values,
---          names and values.
--- Returns  for each command two strings: "appended" or "known" and the entry id, or the error after "refused" by the
---          stream, or after "witness" if that is the key at fault.
+-- KEYS[1]  the stream, KEYS[2] what was counted of it (see trimming.py), KEYS[2 + n] the witness of the nth command: all
+--          in one slot.
+-- ARGV     window in ms, ceiling (0: none), then for each command: how often its route was requeued, the number of
+--          names and values, names and values.
+-- Returns  for each command two strings, a word and a detail:
+--          appended     the entry id
+--          known        the entry id of an earlier append
+--          ended        the tombstone: the route has ended, and its command must not follow (see end_once.lua)
+--          behind       the backlog, and the name of the slowest group after a space, if any group reads the stream
+--          refused      the error of the stream, or of the witness that could not be set: nothing was appended
+--          unwitnessed  the entry id, and after a space why it has no witness
+--          witness      the error of the witness's key
 --
 -- The order is GET, XADD, SET: a script is not rolled back, and a witness set first would lose its command if
 -- XADD then failed. A witness that is found is kept for another window: as long as anyone asks for a delivery,
 -- it stays known, so that the loss audit (R12a) never takes an old one for a lost one.
-local window, maxlen, position = ARGV[1], tonumber(ARGV[2]), 3
-local reply = {}
-for n = 2, #KEYS do
-    local count = tonumber(ARGV[position])
-    local entry = redis.pcall('GET', KEYS[n])
-    if type(entry) == 'table' then
-        reply[#reply + 1], reply[#reply + 2] = 'witness', entry.err
-    elseif entry then
-        redis.pcall('PEXPIRE', KEYS[n], window)
-        reply[#reply + 1], reply[#reply + 2] = 'known', entry
-    else
-        local command = { 'XADD', KEYS[1] }
-        if maxlen > 0 then
-            command[3], command[4], command[5] = 'MAXLEN', '~', maxlen
+local window, ceiling, position = ARGV[1], tonumber(ARGV[2]), 3
+
+-- How many entries the slowest group has not read, or not acknowledged, and the group. All of them if there is none.
+-- A group of which the server cannot tell counts with what was counted of it, or not at all: an unknown holds nothing
+-- back. exactly: leaves out what the server counts as unread though nothing stands behind the last delivered entry.
+local function backlog(length, exactly)
+    local groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])
+    if groups.err then
+        -- An unknown, unless there is no stream yet.
+        return groups.err:find('no such key', 1, true) and 0 or -math.huge
+    elseif #groups == 0 then
+        return length
+    end
+    local most, slowest = -1
+    for _, flat in ipairs(groups) do
+        local group = {}
+        for i = 1, #flat, 2 do
+            group[flat[i]] = flat[i + 1]
         end
-        command[#command + 1] = '*'
-        for i = position + 1, position + count do
+        local unread = group.lag
+        if not unread then
+            local counted = redis.pcall('HGET', KEYS[2], group.name)
+            unread = type(counted) == 'string' and tonumber(counted) or 0
+        end
+        if exactly and unread > 0 then
+            local next_ = redis.pcall('XRANGE', KEYS[1], '(' .. group['last-delivered-id'], '+', 'COUNT', 1)
+            if not next_.err and #next_ == 0 then
+                unread = 0
+            end
+        end
+        -- Entries that someone else has trimmed are counted as well, and hold nothing back.
+        local behind = math.min(unread + group.pending, length)
+        if behind > most then
+            most, slowest = behind, group.name
+        end
+    end
+    return most, slowest
+end
+
+-- How many new commands have room, and the group that is the reason where there is none.
+local function room_for(count)
+    if ceiling == 0 then
+        return count
+    end
+    local length = redis.pcall('XLEN', KEYS[1])
+    if type(length) == 'table' or length + count <= ceiling then
+        return count
+    end
+    local most, slowest = backlog(length, false)
+    if most + count > ceiling then
+        most, slowest = backlog(length, true)
+    end
+    return ceiling - most, slowest
+end
+
+-- Whether this text, found in the place of a witness, was left by an earlier life of a route requeued so often since.
+local function is_over(text, requeues)
+    local life = text:match('^dead:(%d+)$')
+    return life and tonumber(life) < tonumber(requeues)
+end
+
+local room, slowest = room_for(#KEYS - 2)
+local reply = {}
+for n = 3, #KEYS do
+    local requeues, count = ARGV[position], tonumber(ARGV[position + 1])
+    local entry = redis.pcall('GET', KEYS[n])
+    local word, detail
+    if type(entry) == 'table' then
+        word, detail = 'witness', entry.err
+    elseif entry and entry:find('^%d+%-%d+$') then
+        redis.pcall('PEXPIRE', KEYS[n], window)
+        word, detail = 'known', entry
+    elseif entry and not is_over(entry, requeues) then
+        word, detail = 'ended', entry
+    elseif room <= 0 then
+        word, detail = 'behind', (ceiling - room) .. (slowest and ' ' .. slowest or '')
+    else
+        local command = { 'XADD', KEYS[1], '*' }
+        for i = position + 2, position + 1 + count do
             command[#command + 1] = ARGV[i]
         end
         -- unpack raises by itself for more fields than Lua's stack holds: the fault of this command alone.
         local ran, added = pcall(function() return redis.pcall(unpack(command)) end)
         if type(added) == 'table' then
-            reply[#reply + 1], reply[#reply + 2] = 'refused', added.err
+            word, detail = 'refused', added.err
         elseif not ran then
-            reply[#reply + 1], reply[#reply + 2] = 'refused', tostring(added)
+            word, detail = 'refused', tostring(added)
         else
-            redis.pcall('SET', KEYS[n], added, 'PX', window)
-            reply[#reply + 1], reply[#reply + 2] = 'appended', added
+            room = room - 1
+            word, detail = 'appended', added
+            local kept = redis.pcall('SET', KEYS[n], added, 'PX', window)
+            if kept.err then
+                -- Nobody can have read the entry yet: all of this is one step.
+                if redis.pcall('XDEL', KEYS[1], added) == 1 then
+                    word, detail = 'refused', kept.err
+                else
+                    word, detail = 'unwitnessed', added .. ' ' .. kept.err
+                end
+            end
         end
     end
-    position = position + count + 1
+    reply[#reply + 1], reply[#reply + 2] = word, detail
+    position = position + count + 2
 end
 return reply

@@ -11,6 +11,7 @@ import redis
 
 from publisher.domain.channel import Channel, Command
 from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
+from publisher.streams.append_result import AppendResult, NotAppended, append_result
 from publisher.streams.connection import translated
 
 _SCRIPT = files("publisher.streams").joinpath("append_once.lua").read_text()
@@ -23,31 +24,16 @@ WitnessOf = tuple[str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Appended:
-    """The command stands on the stream under this entry id. first: this append wrote it."""
-
-    entry_id: str
-    first: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NotAppended:
-    """The stream refused the command or could not be reached. It may stand there all the same: no one knows.
-
-    channels_fault: it would have refused any other command as well.
-    """
-
-    message: str
-    channels_fault: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Delivery:
-    """A command and the id under which it is published. replay: how often an operator had it published again."""
+    """A command and the id under which it is published.
+
+    replay: how often an operator had it published again. requeues: how often one took it back from the dead letters.
+    """
 
     delivery_id: str
     command: Command
     replay: int = 0
+    requeues: int = 0
 
 
 class OutboundStreams:
@@ -62,13 +48,14 @@ class OutboundStreams:
 
     def append(
         self, channel: Channel, deliveries: Sequence[Delivery], go_on: Callable[[], bool] = lambda: True
-    ) -> list[Appended | NotAppended]:
+    ) -> list[AppendResult]:
         """Appends each command unless its delivery is known (R12); the results stand in the same order.
 
+        New ones are held back while the channel's ceiling of commands stands there unread or unacknowledged (R13).
         go_on: asked before every call but the first; once it says no, the rest is not begun and has no result.
         Never raises for a refusal or an unreachable server: that is each route's failure (R7), and a value.
         """
-        results: list[Appended | NotAppended] = []
+        results: list[AppendResult] = []
         for chunk in _chunks(deliveries):
             if results and not go_on():
                 return results
@@ -76,7 +63,8 @@ class OutboundStreams:
                 results += self._append(channel, chunk)
             except RedisUnavailable as error:
                 # The other chunks would wait as long, one after the other, and outlive their lease.
-                return results + [NotAppended(str(error), channels_fault=True)] * (len(deliveries) - len(results))
+                lost = NotAppended(str(error), channels_fault=True, unreachable=True)
+                return results + [lost] * (len(deliveries) - len(results))
             except PublisherError as error:
                 # The call as a whole, whatever the commands: no right to run it, say.
                 results += [NotAppended(str(error), channels_fault=True)] * len(chunk)
@@ -127,12 +115,13 @@ class OutboundStreams:
         except RedisRefused:
             return ""
 
-    def _append(self, channel: Channel, deliveries: Sequence[Delivery]) -> list[Appended | NotAppended]:
-        keys = [channel.stream, *(witness_key(channel.stream, d.delivery_id, d.replay) for d in deliveries)]
-        arguments: list[str | int] = [self._window_ms, channel.stream_max_len]
+    def _append(self, channel: Channel, deliveries: Sequence[Delivery]) -> list[AppendResult]:
+        witnesses = [witness_key(channel.stream, d.delivery_id, d.replay) for d in deliveries]
+        keys = [channel.stream, counted_key(channel.stream), *witnesses]
+        arguments: list[str | int] = [self._window_ms, channel.holds_back_at]
         for delivery in deliveries:
             flat = [text for pair in delivery.command.fields for text in pair]
-            arguments += [len(flat), *flat]
+            arguments += [delivery.requeues, len(flat), *flat]
         try:
             with translated():
                 reply = self._script(keys=keys, args=arguments)
@@ -142,7 +131,7 @@ class OutboundStreams:
             with translated():
                 reply = self._script(keys=keys, args=arguments)
         texts = [part.decode(errors="replace") for part in reply]
-        return [_result(*pair) for pair in zip(texts[::2], texts[1::2], strict=True)]
+        return [append_result(channel, *pair) for pair in zip(texts[::2], texts[1::2], strict=True)]
 
 
 def _entry_id(value: object) -> str | None:
@@ -160,28 +149,19 @@ def witness_key(stream: str, delivery_id: str, replay: int = 0) -> str:
     return f"publisher:witness:{_hash_tag(stream)}:{f'replay-{replay}:' if replay else ''}{delivery_id}"
 
 
+def counted_key(stream: str) -> str:
+    """The hash that holds, for a little while, how much a group has not read: group -> commands (see `trimming`).
+
+    Only of groups of which the server cannot tell (R13).
+    """
+    return f"publisher:unread:{_hash_tag(stream)}"
+
+
 def _hash_tag(stream: str) -> str:
     # Redis Cluster hashes what stands in the first braces, or the whole key (cluster specification, "Hash tags").
     _, opened, rest = stream.partition("{")
     tag, closed, _ = rest.partition("}")
     return f"{{{tag if opened and closed and tag else stream}}}"
-
-
-# How errors begin that would refuse any command on this stream, or any at all.
-_CHANNELS_FAULTS = (
-    *("OOM ", "READONLY ", "MISCONF ", "LOADING ", "NOAUTH ", "NOPERM ", "WRONGTYPE ", "NOREPLICAS ", "MASTERDOWN "),
-    # What NOPERM is called in a script.
-    *("CLUSTERDOWN ", "ERR ACL failure"),
-)
-
-
-def _result(word: str, detail: str) -> Appended | NotAppended:
-    if word == "refused":
-        return NotAppended(f"Redis refused: {detail}", channels_fault=detail.startswith(_CHANNELS_FAULTS))
-    if word == "witness":
-        # Its own key is of another type: that is no other command's matter.
-        return NotAppended(f"Redis refused: {detail}")
-    return Appended(detail, first=word == "appended")
 
 
 def _chunks(deliveries: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:

@@ -13,10 +13,10 @@ import redis
 
 from publisher.domain.diagnosis.rights import RedisTrial, Refusal
 from publisher.streams.connection import translated
-from publisher.streams.outbound import witness_key
+from publisher.streams.outbound import counted_key, witness_key
 
 # The first words of keys in the tables below.
-_KEYS = ("{intents}", "{stream}", "{witness}", "{queue}", "publisher:", "dramatiq")
+_KEYS = ("{intents}", "{stream}", "{unread}", "{witness}", "{queue}", "publisher:", "dramatiq")
 _CONTAINERS = ("XGROUP", "XINFO", "SCRIPT", "CLIENT")
 
 
@@ -61,10 +61,23 @@ _INTENTS = (
     ("TYPE {intents}", "doctor"),
 )
 
-# For each channel. {stream}: its stream, {witness}: the key that says a delivery stands there.
+# For each channel. {stream}: its stream, {witness}: the key that says a delivery stands there,
+# {unread}: what was counted of its groups.
 _CHANNEL = (
-    ("EVALSHA {no_script} 2 {stream} {witness}", "append_once.lua"),
+    ("EVALSHA {no_script} 3 {stream} {unread} {witness}", "append_once.lua, trim.lua, count_page.lua"),
     ("XADD {stream} * a b", "append_once.lua"),
+    ("XDEL {stream} 0-0", "append_once.lua"),
+    ("XLEN {stream}", "append_once.lua"),
+    ("XINFO GROUPS {stream}", "append_once.lua, trim.lua"),
+    ("XRANGE {stream} - +", "append_once.lua, count_page.lua"),
+    ("XPENDING {stream} group", "trim.lua"),
+    ("EXISTS {stream}", "trim.lua"),
+    ("XTRIM {stream} MINID 0", "trim.lua"),
+    ("HGET {unread} group", "append_once.lua"),
+    ("HSET {unread} group 1", "commands of a group are counted"),
+    ("DEL {unread}", "commands of a group are counted"),
+    ("PEXPIRE {unread} 1", "commands of a group are counted"),
+    ("SET publisher:retention:commands:{channel} 1 PX 1 NX", "one process trims for all"),
     ("TYPE {stream}", "doctor"),
     ("GET {witness}", "append_once.lua"),
     ("SET {witness} 0-0 PX 1", "append_once.lua"),
@@ -134,7 +147,8 @@ def needed_rights(*, intents: str, group: str, streams: Mapping[str, str]) -> li
     """Every right without which something of the service does not work. streams: channel -> stream."""
     rights = [*_rights(_CONNECTION), *_rights(_INTENTS, intents=intents, group=group), *_rights(_SERVICE)]
     for channel, stream in streams.items():
-        rights += _rights(_CHANNEL, channel=channel, stream=stream, witness=witness_key(stream, "0/0"))
+        witness, unread = witness_key(stream, "0/0"), counted_key(stream)
+        rights += _rights(_CHANNEL, channel=channel, stream=stream, witness=witness, unread=unread)
         rights += _rights(_QUEUE, channel=channel, queue=f"dramatiq:{channel}")
     return rights
 

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg2
 import redis
 
-from publisher.streams.outbound import _SCRIPT, witness_key
+from publisher.streams.outbound import _SCRIPT, counted_key, witness_key
 from storage.claims import _BEGINNING, _CLAIM_DUE
 from storage.outcomes import _PUBLISHED
 
@@ -121,12 +121,12 @@ def _claimed(cursor: Any, channel: str, token: str, batch: int, place: Mapping[s
 
 def _append(append: Any, channel: str, rows: Sequence[Any]) -> list[str]:
     stream = STREAMS[channel]
-    keys, arguments = [stream], [3_600_000, 0]
+    keys, arguments = [stream, counted_key(stream)], [3_600_000, 0]
     for row in rows:
         delivery_id = f"{row[1]}/{row[2]}"
         keys.append(witness_key(stream, delivery_id))
         fields = _fields(channel, delivery_id, row)
-        arguments += [len(fields), *fields]
+        arguments += [0, len(fields), *fields]
     reply = append(keys=keys, args=arguments)
     return [entry.decode() for entry in reply[1::2]]
 

@@ -128,7 +128,9 @@ def stage(servers: Servers, environ: Mapping[str, str] | None = None) -> Iterato
                 "DATABASE_URL": url,
                 "REDIS_URL": servers.redis_url,
                 "PUBLISHER_LOG_FORMAT": "json",
-                "PUBLISHER_PUSH_STREAM_MAX_LEN": "0",
+                # Nobody reads here, and no measurement stops at so many commands.
+                "PUBLISHER_EMAIL_STREAM_CEILING": "0",
+                "PUBLISHER_PUSH_STREAM_CEILING": "0",
             }
             made = Stage(servers, own | dict(environ or {}), client, database, _folder=folder)
             try:

@@ -119,7 +119,8 @@ def _environ(servers: Servers, size: Size) -> dict[str, str]:
         "PUBLISHER_AUDIT_WINDOW": "120",
         "PUBLISHER_EMAIL_MAX_ATTEMPTS": attempts,
         "PUBLISHER_PUSH_MAX_ATTEMPTS": attempts,
-        "PUBLISHER_PUSH_STREAM_MAX_LEN": "0",
+        "PUBLISHER_EMAIL_STREAM_CEILING": "0",
+        "PUBLISHER_PUSH_STREAM_CEILING": "0",
         "PUBLISHER_LOG_FORMAT": "json",
     }
 

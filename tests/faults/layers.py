@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 import redis
 
 from publisher.domain.channel import Channel
-from publisher.streams.outbound import Appended, Delivery, NotAppended, OutboundStreams
+from publisher.streams.append_result import AppendResult, NotAppended
+from publisher.streams.outbound import Delivery, OutboundStreams
 from tests.factories import CHANNELS
 from tests.faults.crash_points import How, Point
 from tests.faults.scenario import GOOD, SEED, Scene
@@ -28,12 +30,12 @@ class Stalling(OutboundStreams):
         self._first, self._refused = first, refused
 
     def append(
-        self, channel: Channel, deliveries: Sequence[Delivery], go_on: Callable[[], bool] = lambda: True
-    ) -> list[Appended | NotAppended]:
+        self, channel: Channel, deliveries: Sequence[Delivery], *args: Any, **options: Any
+    ) -> list[AppendResult]:
         self._first()
         if self._refused:
             return [NotAppended("Redis refused")] * len(deliveries)
-        return super().append(channel, deliveries, go_on)
+        return super().append(channel, deliveries, *args, **options)
 
 
 def crash_points(scene: Scene) -> str:

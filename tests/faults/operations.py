@@ -15,7 +15,8 @@ from publisher.domain.attempt import (
     after_lost_leases,
 )
 from publisher.domain.errors import EncodingError
-from publisher.streams.outbound import Appended, Delivery, witness_key
+from publisher.streams.append_result import Appended
+from publisher.streams.outbound import Delivery, witness_key
 from storage import claims, dead_letters, outcomes
 from storage.claims import Claim
 from storage.dead_letters import DeadLetterFilter

@@ -52,11 +52,11 @@ def _edit(patch: pytest.MonkeyPatch, module: ModuleType, names: Sequence[str], *
 
 def _no_witness(patch: pytest.MonkeyPatch) -> None:
     get, set_ = "redis.pcall('GET', KEYS[n])", "redis.pcall('SET', KEYS[n], added, 'PX', window)"
-    _edit(patch, outbound, ["_SCRIPT"], (get, "false"), (set_, ""))
+    _edit(patch, outbound, ["_SCRIPT"], (get, "false"), (set_, "{}"))
 
 
 def _witness_first(patch: pytest.MonkeyPatch) -> None:
-    add = "local command = { 'XADD', KEYS[1] }"
+    add = "local command = { 'XADD', KEYS[1], '*' }"
     _edit(patch, outbound, ["_SCRIPT"], (add, f"redis.pcall('SET', KEYS[n], '0-1', 'PX', window) {add}"))
 
 

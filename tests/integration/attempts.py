@@ -1,7 +1,7 @@
 """A Publisher on this test's servers, and what its attempts leave behind: commands, counters, events."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -11,9 +11,9 @@ import structlog
 from structlog.testing import capture_logs
 
 from publisher.domain.backoff import Backoff
-from publisher.domain.channel import Channel
 from publisher.publishing import Publisher
-from publisher.streams.outbound import Appended, Delivery, NotAppended, OutboundStreams
+from publisher.streams.append_result import AppendResult
+from publisher.streams.outbound import OutboundStreams
 from publisher.telemetry import Telemetry
 from storage.database import Database
 from tests.factories import CHANNELS
@@ -42,10 +42,8 @@ class InterruptedStreams(OutboundStreams):
         super().__init__(client, timedelta(hours=1))
         self._then = then
 
-    def append(
-        self, channel: Channel, deliveries: Sequence[Delivery], go_on: Callable[[], bool] = lambda: True
-    ) -> list[Appended | NotAppended]:
-        results = super().append(channel, deliveries, go_on)
+    def append(self, *args: Any, **options: Any) -> list[AppendResult]:
+        results = super().append(*args, **options)
         self._then()
         return results
 

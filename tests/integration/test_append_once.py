@@ -10,8 +10,9 @@ import redis
 from redis.crc import key_slot
 
 from publisher.channels.push import PUSH
-from publisher.domain.channel import Command
-from publisher.streams.outbound import Appended, Delivery, NotAppended, OutboundStreams, witness_key
+from publisher.domain.channel import Command, StreamTrim
+from publisher.streams.append_result import Appended, AppendResult
+from publisher.streams.outbound import Delivery, OutboundStreams, witness_key
 
 WINDOW_MS = 3_600_000
 MEBIBYTE = 1024 * 1024
@@ -36,7 +37,7 @@ def entries(client: redis.Redis) -> list[tuple[str, dict[str, str]]]:
     ]
 
 
-def ids(results: Sequence[Appended | NotAppended]) -> list[str]:
+def ids(results: Sequence[AppendResult]) -> list[str]:
     return [result.entry_id for result in results if isinstance(result, Appended)]
 
 
@@ -160,25 +161,25 @@ def test_large_commands_are_split_into_calls(streams: OutboundStreams, redis_cli
     assert ids(results) == [entry_id for entry_id, _ in entries(redis_client)[1:]]
 
 
-@pytest.mark.parametrize(("max_len", "least", "most"), [(0, 1000, 1000), (10, 10, 120), (2000, 1000, 1000)])
-def test_a_stream_is_trimmed_as_it_is_written(
-    max_len: int, least: int, most: int, streams: OutboundStreams, redis_client: redis.Redis
-) -> None:
-    """A stream keeps about its max length of entries, the newest; with 0 it keeps all (R13)."""
-    channel = replace(PUSH, stream_max_len=max_len)
+@pytest.mark.parametrize("trim", StreamTrim)
+def test_an_append_never_trims(trim: StreamTrim, streams: OutboundStreams, redis_client: redis.Redis) -> None:
+    """Whatever a stream is trimmed by, no append takes anything away from it (R13)."""
+    channel = replace(PUSH, stream_ceiling=0 if trim is StreamTrim.ACKNOWLEDGED else 1, stream_trim=trim)
+    redis_client.xadd(PUSH.stream, {"n": 1})
+    redis_client.xgroup_create(PUSH.stream, "gateway", "$")
 
-    results = streams.append(channel, deliveries(1000))
+    for n in range(1000):
+        streams.append(channel, [delivery(f"delivery-{n}")])
 
-    assert least <= redis_client.xlen(PUSH.stream) <= most
-    assert entries(redis_client)[-1][0] == ids(results)[-1]
+    assert redis_client.xlen(PUSH.stream) == (2 if trim is StreamTrim.NEVER else 1001)
 
 
 def test_trimming_forgets_no_delivery(streams: OutboundStreams, redis_client: redis.Redis) -> None:
     """A delivery whose entry was trimmed away is still known (R12, R13)."""
-    channel = replace(PUSH, stream_max_len=1)
-    first = streams.append(channel, deliveries(500))
+    first = streams.append(PUSH, deliveries(500))
+    redis_client.xtrim(PUSH.stream, maxlen=0, approximate=False)
 
-    assert streams.append(channel, deliveries(500)) == [Appended(entry_id, first=False) for entry_id in ids(first)]
+    assert streams.append(PUSH, deliveries(500)) == [Appended(entry_id, first=False) for entry_id in ids(first)]
 
 
 @pytest.mark.parametrize("hostile", HOSTILE_IDS, ids=lambda text: ascii(text[:12]))

@@ -9,8 +9,9 @@ import redis
 
 from publisher.channels.push import PUSH
 from publisher.domain.channel import Command
+from publisher.streams.append_result import Appended, AppendResult, NotAppended
 from publisher.streams.connection import open_redis
-from publisher.streams.outbound import Appended, Delivery, NotAppended, OutboundStreams, witness_key
+from publisher.streams.outbound import Delivery, OutboundStreams, witness_key
 from tests.valkeys import OwnValkey
 
 HOUR = timedelta(hours=1)
@@ -20,7 +21,7 @@ def deliveries(count: int, size: int = 1) -> list[Delivery]:
     return [Delivery(f"delivery-{n}", Command((("text", "x" * size),))) for n in range(count)]
 
 
-def reasons(results: Sequence[Appended | NotAppended]) -> list[str]:
+def reasons(results: Sequence[AppendResult]) -> list[str]:
     return [result.message if isinstance(result, NotAppended) else "" for result in results]
 
 

@@ -103,7 +103,7 @@ def test_a_key_that_is_missing_is_named_with_each_command(as_user: AsUser) -> No
     found = lacking(as_user(*(rule for rule in rules() if rule != "~gateway:client_events")))
 
     assert "XADD gateway:client_events" in found
-    assert {name.partition(" ")[2].partition(" ")[0] for name in found} == {"gateway:client_events"}
+    assert [name for name in found if "gateway:client_events" not in name] == []
 
 
 def test_a_stream_with_signs_of_a_pattern_is_named_literally(as_user: AsUser, own_client: redis.Redis) -> None:

@@ -12,8 +12,9 @@ from publisher.domain.channel import Channel
 from publisher.domain.errors import DatabaseUnavailable
 from publisher.domain.gate import Probing
 from publisher.publishing import Publisher
+from publisher.streams.append_result import Appended, NotAppended
 from publisher.streams.connection import open_redis
-from publisher.streams.outbound import Appended, Delivery, NotAppended, OutboundStreams, witness_key
+from publisher.streams.outbound import Delivery, OutboundStreams, witness_key
 from storage.database import Database
 from storage.republishing import PublishedFilter, republish, window_end
 from tests.integration.attempts import publisher

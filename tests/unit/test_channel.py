@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.domain.channel import Channel, Command
+from publisher.domain.channel import Channel, Command, StreamTrim
 from publisher.domain.errors import EncodingError
 from publisher.domain.notification import Notification, Route
 from tests import factories
@@ -124,10 +125,13 @@ def test_a_name_that_could_not_be_a_queues_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("stream", ""), ("stream", " \t"), ("max_attempts", 0), ("max_attempts", -1), ("stream_max_len", -1)],
+    [
+        *(("stream", ""), ("stream", " \t"), ("max_attempts", 0), ("max_attempts", -1)),
+        *(("stream_ceiling", -1), ("stream_max_len", -1), ("stream_retention", timedelta(milliseconds=-1))),
+    ],
 )
 def test_a_channel_out_of_bounds_is_refused(field: str, value: object) -> None:
-    """A channel has a stream, at least one attempt, and no negative length (R13, R24)."""
+    """A channel has a stream, at least one attempt, and no negative ceiling or retention (R13, R24)."""
     whole: dict[str, Any] = {"name": "sms", "stream": "sms:out", "encode": channel().encode}
 
     with pytest.raises(ValueError, match="channel sms needs"):
@@ -135,17 +139,33 @@ def test_a_channel_out_of_bounds_is_refused(field: str, value: object) -> None:
 
 
 def test_a_channel_may_try_once_and_keep_everything() -> None:
-    """One attempt and no trimming are within bounds (R3, R13)."""
-    once = replace(channel(), max_attempts=1, stream_max_len=0)
+    """One attempt, no ceiling and no retention are within bounds (R3, R13)."""
+    once = replace(channel(), max_attempts=1, stream_ceiling=0, stream_retention=timedelta(0))
 
-    assert (once.max_attempts, once.stream_max_len) == (1, 0)
+    assert (once.max_attempts, once.stream_ceiling, once.stream_retention) == (1, 0, timedelta(0))
+
+
+def test_the_old_name_of_the_ceiling_is_understood() -> None:
+    """A third party's channel of an earlier release gives its stream's length: it is the ceiling now (R13, R24)."""
+    old = Channel(name="sms", stream="sms:out", encode=channel().encode, stream_max_len=50)
+
+    assert old.stream_ceiling == 50
+    assert replace(old, stream_ceiling=7).stream_ceiling == 7
+    assert replace(old, max_attempts=2).stream_ceiling == 50
+
+
+@pytest.mark.parametrize(("trim", "number"), [("acknowledged", 50), ("never", 50), ("length", 0)])
+def test_a_stream_that_is_trimmed_by_its_length_holds_nothing_back(trim: str, number: int) -> None:
+    """Where the oldest commands go anyway, the ceiling is only what is left of them (R13)."""
+    assert replace(channel(), stream_ceiling=50, stream_trim=StreamTrim(trim)).holds_back_at == number
 
 
 def test_a_third_partys_channel_needs_only_name_stream_and_encoder() -> None:
-    """The rest has defaults: known users are reached, six attempts, never trimmed, the service's backoff (R24)."""
+    """The rest has defaults: known users are reached, six attempts, a ceiling, the service's backoff (R13, R24)."""
     described = channel()
 
-    assert (described.max_attempts, described.stream_max_len, described.backoff) == (6, 0, None)
+    assert (described.max_attempts, described.stream_ceiling, described.backoff) == (6, 100_000, None)
+    assert (described.stream_retention, described.stream_trim) == (timedelta(days=1), StreamTrim.ACKNOWLEDGED)
     assert described.stream_failure == "sms_stream_publish_failed"
 
 

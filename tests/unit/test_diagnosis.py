@@ -98,10 +98,19 @@ def test_a_long_list_says_how_many_more() -> None:
 
 def test_a_mistyped_variable_is_a_warning_that_names_it() -> None:
     """A variable that nothing reads leaves a default in force (spec section 8)."""
-    assert configuration.variables(["PUBLISHER_BATCH_SIZ"]) == warning(
+    assert configuration.variables(["PUBLISHER_BATCH_SIZ"], {}) == warning(
         "ignored: PUBLISHER_BATCH_SIZ", "correct the names, or take the variables away"
     )
-    assert configuration.variables([]).verdict is Verdict.OK
+    assert configuration.variables([], {}).verdict is Verdict.OK
+
+
+def test_an_old_name_is_a_warning_that_names_the_new_one() -> None:
+    """A variable of an earlier release is understood, and doctor says what it is called now (spec section 8)."""
+    old, new = "PUBLISHER_PUSH_STREAM_MAX_LEN", "PUBLISHER_PUSH_STREAM_CEILING"
+
+    assert configuration.variables([], {old: new}) == warning(
+        f"set under an old name: {old}", f"rename: {old} to {new}"
+    )
 
 
 @pytest.mark.parametrize("ttl", [0.1, 1, 30, 3600])

@@ -154,7 +154,7 @@ def test_whoever_has_an_address_is_reached(email: str | None, reached: bool) -> 
 
 
 def test_the_channel_is_the_one_of_the_spec() -> None:
-    """Stream, attempts, length and classification are those of spec section 8 and R7."""
-    described = (EMAIL.name, EMAIL.stream, EMAIL.max_attempts, EMAIL.stream_max_len, EMAIL.stream_failure)
+    """Stream, attempts, ceiling and classification are those of spec section 8 and R7."""
+    described = (EMAIL.name, EMAIL.stream, EMAIL.max_attempts, EMAIL.stream_ceiling, EMAIL.stream_failure)
 
-    assert described == ("email", "mail:delivery_commands", 16, 0, "mail_stream_publish_failed")
+    assert described == ("email", "mail:delivery_commands", 16, 100_000, "mail_stream_publish_failed")

@@ -37,11 +37,14 @@ LAYERS: dict[str, list[str]] = {
     "publisher.batch": [*DOMAIN, "storage", *REPORTING, "publisher.outcome_log"],
     "publisher.parking": [*DOMAIN, "storage", "publisher.streams", *REPORTING],
     "publisher.earlier_streams": [*DOMAIN, "storage", "publisher.streams", *REPORTING, "publisher.batch"],
+    "publisher.appending": [
+        *(*DOMAIN, "storage", "publisher.streams", *REPORTING),
+        *("publisher.batch", "publisher.earlier_streams", "publisher.parking"),
+    ],
     "publisher.publishing": [
-        *DOMAIN,
-        *ADAPTERS,
-        *REPORTING,
-        *("publisher.batch", "publisher.claim_start", "publisher.earlier_streams", "publisher.parking"),
+        *(*DOMAIN, *ADAPTERS, *REPORTING),
+        *("publisher.appending", "publisher.batch", "publisher.claim_start", "publisher.earlier_streams"),
+        "publisher.parking",
     ],
     "publisher.loss_audit": [*DOMAIN, "storage", "publisher.streams", *REPORTING],
     "actors": [*DOMAIN, *ADAPTERS, *REPORTING, "publisher.publishing", "publisher.loss_audit"],

@@ -85,7 +85,7 @@ def test_only_users_are_reached(user_id: str | None, reached: bool) -> None:
 
 
 def test_the_channel_is_the_one_of_the_spec() -> None:
-    """Stream, attempts, length and classification are those of spec section 8 and R7."""
-    described = (PUSH.name, PUSH.stream, PUSH.max_attempts, PUSH.stream_max_len, PUSH.stream_failure)
+    """Stream, attempts, ceiling and classification are those of spec section 8 and R7."""
+    described = (PUSH.name, PUSH.stream, PUSH.max_attempts, PUSH.stream_ceiling, PUSH.stream_failure)
 
     assert described == ("push", "gateway:client_events", 6, 100_000, "gateway_stream_publish_failed")

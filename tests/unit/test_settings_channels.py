@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from publisher.channel_settings import ChannelSettings
 from publisher.channels.email import EMAIL
-from publisher.domain.channel import Channel
+from publisher.domain.channel import Channel, StreamTrim
 from publisher.domain.errors import SettingsError
 from publisher.settings import Settings
 from tests import factories
 
 URLS = {"DATABASE_URL": "postgresql://publisher@db/publisher", "REDIS_URL": "redis://redis:6379/0"}
-SMS = Channel(name="my-sms", stream="sms:out", encode=EMAIL.encode, max_attempts=3, stream_max_len=50)
+SMS = Channel(name="my-sms", stream="sms:out", encode=EMAIL.encode, max_attempts=3, stream_ceiling=50)
 CHANNELS = {**factories.CHANNELS, "my-sms": SMS}
 
 
@@ -23,36 +24,54 @@ def read(channels: Mapping[str, Channel] = CHANNELS, **variables: str) -> Settin
 
 
 @pytest.mark.parametrize(
-    ("channel", "stream", "max_attempts", "stream_max_len"),
+    ("channel", "stream", "max_attempts", "stream_ceiling"),
     [
-        ("email", "mail:delivery_commands", 16, 0),
+        ("email", "mail:delivery_commands", 16, 100_000),
         ("push", "gateway:client_events", 6, 100_000),
         ("my-sms", "sms:out", 3, 50),
     ],
 )
 def test_a_channel_is_as_it_came_unless_a_variable_says_else(
-    channel: str, stream: str, max_attempts: int, stream_max_len: int
+    channel: str, stream: str, max_attempts: int, stream_ceiling: int
 ) -> None:
     """The defaults of a channel are its own, a third party's too (spec section 8)."""
     configured = read().channels[channel]
 
-    assert (configured.stream, configured.max_attempts, configured.stream_max_len) == (
+    assert (configured.stream, configured.max_attempts, configured.stream_ceiling) == (
         stream,
         max_attempts,
-        stream_max_len,
+        stream_ceiling,
     )
+    assert (configured.stream_retention, configured.stream_trim) == (timedelta(days=1), StreamTrim.ACKNOWLEDGED)
 
 
 @pytest.mark.parametrize(("channel", "prefix"), [("email", "EMAIL"), ("push", "PUSH"), ("my-sms", "MY_SMS")])
 def test_variables_adjust_one_channel(channel: str, prefix: str) -> None:
-    """Stream, attempts and length can be set for each channel, and touch no other (spec section 8)."""
-    settings = read(**{f"{prefix}_STREAM": "elsewhere", f"{prefix}_MAX_ATTEMPTS": "1", f"{prefix}_STREAM_MAX_LEN": "0"})
+    """Stream, attempts and what bounds the stream can be set for each channel, and touch no other (section 8)."""
+    variables = {"STREAM": "elsewhere", "MAX_ATTEMPTS": "1", "STREAM_CEILING": "0"}
+    bounds = {"STREAM_RETENTION": "1.5", "STREAM_TRIM": "length"}
+    settings = read(**{f"{prefix}_{name}": value for name, value in (variables | bounds).items()})
 
     adjusted = settings.channels[channel]
-    assert (adjusted.stream, adjusted.max_attempts, adjusted.stream_max_len) == ("elsewhere", 1, 0)
+    assert (adjusted.stream, adjusted.max_attempts, adjusted.stream_ceiling) == ("elsewhere", 1, 0)
+    assert (adjusted.stream_retention, adjusted.stream_trim) == (timedelta(seconds=1.5), StreamTrim.LENGTH)
     assert adjusted.encode is CHANNELS[channel].encode
     assert {name for name in CHANNELS if settings.channels[name] != CHANNELS[name]} == {channel}
+    assert (settings.unknown_variables, settings.renamed_variables) == ((), {})
+
+
+@pytest.mark.parametrize(
+    ("variables", "ceiling"),
+    [({"PUSH_STREAM_MAX_LEN": "50"}, 50), ({"PUSH_STREAM_MAX_LEN": "50", "PUSH_STREAM_CEILING": "7"}, 7)],
+)
+def test_the_old_name_of_the_ceiling_is_understood(variables: dict[str, str], ceiling: int) -> None:
+    """A deploy that still sets the length of earlier releases gets it as the ceiling; the new name wins (R13)."""
+    settings = read(**variables)
+
+    assert settings.channels["push"].stream_ceiling == ceiling
+    assert settings.channels["email"].stream_ceiling == 100_000
     assert settings.unknown_variables == ()
+    assert settings.renamed_variables == {"PUBLISHER_PUSH_STREAM_MAX_LEN": "PUBLISHER_PUSH_STREAM_CEILING"}
 
 
 @pytest.mark.parametrize("blank", ["", " \t\n"])
@@ -75,6 +94,10 @@ def test_a_blank_variable_leaves_the_channel_as_it_came(channel: str, prefix: st
         ("EMAIL_MAX_ATTEMPTS", "0", "must be greater than or equal to 1"),
         ("PUSH_MAX_ATTEMPTS", "-1", "must be greater than or equal to 1"),
         ("PUSH_MAX_ATTEMPTS", "few", "must be a valid integer"),
+        ("PUSH_STREAM_CEILING", "-1", "must be greater than or equal to 0"),
+        ("PUSH_STREAM_RETENTION", "-1", "must be 0 seconds or more"),
+        ("PUSH_STREAM_RETENTION", "a day", "must be a number of seconds"),
+        ("EMAIL_STREAM_TRIM", "always", "must be 'acknowledged', 'length' or 'never'"),
         ("PUSH_STREAM_MAX_LEN", "-1", "must be greater than or equal to 0"),
         ("MY_SMS_STREAM_MAX_LEN", "1.5", "must be a valid integer"),
     ],

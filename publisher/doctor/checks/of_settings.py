@@ -33,7 +33,11 @@ def of_settings(settings: Settings) -> list[Step]:
         )
 
     return [
-        Step("settings", Server.NONE, lambda: configuration.variables(settings.unknown_variables)),
+        Step(
+            "settings",
+            Server.NONE,
+            lambda: configuration.variables(settings.unknown_variables, settings.renamed_variables),
+        ),
         Step("timeouts", Server.NONE, timeouts),
         Step("windows", Server.NONE, windows),
     ]

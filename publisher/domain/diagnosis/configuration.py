@@ -1,17 +1,28 @@
 """What the settings alone say: unknown variables, timeouts within the lease, windows that cover each other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from publisher.domain.diagnosis.verdict import Diagnosis, failed, ok, together, warning
 from publisher.domain.diagnosis.wording import names, span
 
 
-def variables(unknown: Sequence[str]) -> Diagnosis:
-    """Variables that begin like ours and that nothing reads: a mistyped one leaves its default in force."""
+def variables(unknown: Sequence[str], renamed: Mapping[str, str]) -> Diagnosis:
+    """Variables that begin like ours and that nothing reads: a mistyped one leaves its default in force.
+
+    renamed: old name -> the name now, of variables that are set under their old name.
+    """
+    complaints = []
     if unknown:
-        return warning(f"ignored: {names(unknown)}", "correct the names, or take the variables away")
-    return ok("every PUBLISHER_ variable is known")
+        complaints.append(warning(f"ignored: {names(unknown)}", "correct the names, or take the variables away"))
+    if renamed:
+        complaints.append(
+            warning(
+                f"set under an old name: {names(list(renamed))}",
+                f"rename: {names([f'{old} to {new}' for old, new in renamed.items()])}",
+            )
+        )
+    return together(complaints, "every PUBLISHER_ variable is known")
 
 
 def timeouts(*, connect: timedelta, statement: timedelta, redis: timedelta, lease_ttl: timedelta) -> Diagnosis:

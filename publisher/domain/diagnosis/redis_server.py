@@ -164,7 +164,7 @@ def memory(found: RedisServer) -> Diagnosis:
     whose = "maxmemory" if found.max_memory else "its machine's memory, maxmemory is not set"
     share = found.used_memory / limit
     finding = f"{used} used, {share:.0%} of {size(limit)} ({whose})"
-    remedy = "give it more, or bound the streams (PUBLISHER_…_STREAM_MAX_LEN): are their consumers reading?"
+    remedy = "give it more, or lower PUBLISHER_…_STREAM_CEILING or _STREAM_RETENTION: are their consumers reading?"
     if share > _FULL:
         return failed(finding, remedy)
     return warning(finding, remedy) if share > _FILLING else ok(finding)

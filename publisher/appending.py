@@ -1,0 +1,80 @@
+"""Appends the commands of a batch, and decides what each result means for its route (R6, R7, R12, R13)."""
+
+from collections.abc import Callable
+
+import structlog
+
+from publisher.batch import Batch, Decide
+from publisher.domain.attempt import Failure, Published
+from publisher.domain.notification import Route
+from publisher.earlier_streams import Deliveries, settle_on_earlier_streams
+from publisher.logs import route_fields
+from publisher.parking import Parking, probed
+from publisher.streams.append_result import Appended, AppendResult, Ended, HeldBack, NotAppended
+from publisher.streams.outbound import OutboundStreams
+from storage.database import Database
+
+_log = structlog.get_logger()
+
+
+class Appender:
+    """Appends the commands of batches. Safe to share between threads."""
+
+    def __init__(
+        self, database: Database, streams: OutboundStreams, parking: Parking, beat: Callable[[], object]
+    ) -> None:
+        self._database = database
+        self._streams = streams
+        self._parking = parking
+        self._beat = beat
+
+    def append(self, batch: Batch, deliveries: Deliveries, decide: Decide, may_go_on: Callable[[], bool]) -> bool:
+        """Appends these deliveries, and puts the outcome of each into the batch. A route without one is given back.
+
+        may_go_on: asked before every call to Redis but the first. False if it said no, and some were not begun.
+        Raises DatabaseUnavailable.
+        """
+        settled, to_append = settle_on_earlier_streams(self._database, self._streams, batch, deliveries)
+        self._beat()
+        appended = self._streams.append(
+            probed(batch.channel) if batch.probing else batch.channel,
+            [delivery for _, delivery in to_append],
+            may_go_on,
+        )
+        results: list[tuple[Route, AppendResult]] = [
+            *settled,
+            *((route, result) for (route, _), result in zip(to_append, appended, strict=False)),
+        ]
+        for route, result in results:
+            if isinstance(result, Appended):
+                self._appended(batch, route, result)
+            elif reason := self._why_failed(batch, result):
+                batch.end_failed(decide(route, Failure.of(batch.channel.stream_failure, reason)))
+        self._parking.note(
+            batch.channel.name, [result for _, result in results], batch.claim.refusing, probing=batch.probing
+        )
+        return len(appended) == len(to_append)
+
+    def _appended(self, batch: Batch, route: Route, result: Appended) -> None:
+        batch.published.append(Published(route, result.entry_id, witnessed=result.unwitnessed is None))
+        if result.unwitnessed is not None:
+            _log.error(
+                "a command stands on its stream without a witness: another attempt would write it again",
+                **route_fields(batch.notifications[route.id], route),
+                stream_entry_id=result.entry_id,
+                reason=result.unwitnessed,
+            )
+
+    def _why_failed(self, batch: Batch, result: NotAppended | HeldBack | Ended) -> str | None:
+        """Why this was a failed attempt; None: it was none, and the lease is given up."""
+        match result:
+            case HeldBack():
+                # The channel is parked now. Without parking nothing but the backoff would space the tries.
+                return result.message if self._parking.is_off else None
+            case Ended():
+                # One past its deadline is `expire_overdue`'s matter. A dead letter that was not recorded, though its
+                # tombstone is set, becomes one by this attempt.
+                return None if result.expired else "it was given up as a dead letter, and that was not recorded"
+            case NotAppended():
+                # A probe that finds the channel as it was costs the route nothing.
+                return None if batch.probing and result.channels_fault else result.message
