@@ -1,4 +1,4 @@
-"""What PostgreSQL says of its own state: facts for `publisher doctor`. Nothing here changes anything.
+"""What PostgreSQL says of its own state: facts for `publisher doctor`. `try_write` alone writes.
 
 Each statement is cheap however many routes there are: the catalogue, the statistics, and a bounded look at the open
 routes by the partial index routes_due.
@@ -9,10 +9,31 @@ from datetime import datetime, timedelta
 from publisher.domain.diagnosis.channels import Backlog
 from publisher.domain.diagnosis.connections import Connections
 from publisher.domain.diagnosis.postgresql import PostgresServer, Prepared, Slot, Table, Transaction
-from storage.database import Database
+from publisher.domain.diagnosis.sessions import Isolation, Tls
+from storage.database import Database, fetch
 from storage.models import MODELS
 
 _CLOCK = "SELECT clock_timestamp()"
+
+# About a megabyte: more than a table with room left would take without growing.
+_TRIAL_ROWS = 32_000
+
+# What the session has, and what the role or the database would have given it: the narrowest setting is the first.
+_ISOLATION = """
+SELECT current_setting('transaction_isolation'), (
+    SELECT split_part(setting, '=', 2)
+    FROM pg_db_role_setting AS s CROSS JOIN unnest(s.setconfig) AS setting
+    WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+      AND s.setrole IN (0, (SELECT oid FROM pg_roles WHERE rolname = current_user))
+      AND split_part(setting, '=', 1) = 'default_transaction_isolation'
+    ORDER BY s.setrole DESC, s.setdatabase DESC LIMIT 1)
+"""
+
+# A temporary table grows on the same disk, and nobody else sees it.
+_MAY_MAKE_TEMPORARY = "SELECT has_database_privilege(current_database(), 'TEMPORARY')"
+_TEMPORARY = "CREATE TEMPORARY TABLE publisher_doctor (number integer) ON COMMIT DROP"
+_FILL = "INSERT INTO publisher_doctor SELECT generate_series(1, %s)"
+_ROW = "INSERT INTO channel_gates (channel) VALUES ('publisher doctor')"
 
 _SERVER = """
 SELECT current_setting('server_version'), pg_is_in_recovery(),
@@ -113,6 +134,37 @@ def read_clock(database: Database) -> datetime:
 def read_server(database: Database) -> PostgresServer:
     """What the server says of itself."""
     return PostgresServer(*database.rows(_SERVER)[0])
+
+
+def try_write(database: Database) -> None:
+    """Writes a megabyte to a table of its own and commits, which drops it. Raises what any other write would meet, too:
+    a full disk, a standby, a synchronous standby that is away.
+
+    A role that may make no temporary table writes a row of ours, and takes it back.
+    """
+    with database.unit() as connection:
+        [[temporary]] = fetch(connection, _MAY_MAKE_TEMPORARY)
+        with connection.atomic() as transaction:
+            if temporary:
+                # Where the tables are, and not where a setting wants temporary ones.
+                connection.execute_sql("SET LOCAL temp_tablespaces = ''")
+                connection.execute_sql(_TEMPORARY)
+                connection.execute_sql(_FILL, [_TRIAL_ROWS])
+            else:
+                connection.execute_sql(_ROW)
+                transaction.rollback()
+
+
+def read_isolation(database: Database) -> Isolation:
+    """The isolation of this session's transactions, and what the role or the database would have it be."""
+    return Isolation(*database.rows(_ISOLATION)[0])
+
+
+def read_tls(database: Database) -> Tls:
+    """How the connection to PostgreSQL, or to the pooler in between, is encrypted."""
+    with database.unit() as connection:
+        info = connection.connection().info
+        return Tls(bool(info.ssl_in_use), info.dsn_parameters.get("sslmode", ""))
 
 
 def oldest_transactions(database: Database) -> list[Transaction]:

@@ -53,3 +53,12 @@ def once(read: Callable[[], T]) -> Callable[[], T]:
         return outcome
 
     return ask
+
+
+def refusal_of(write: Callable[[], None]) -> str | None:
+    """What kept the write from being done, None where it was."""
+    try:
+        write()
+    except PublisherError as error:
+        return str(error)
+    return None

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
@@ -17,7 +18,10 @@ from publisher.doctor.step import once
 from publisher.domain.diagnosis.verdict import Diagnosis, Verdict
 from publisher.domain.errors import DatabaseUnavailable
 from storage.database import Database
+from storage.rights import grant_statements
+from tests.conftest import run_sql
 from tests.factories import GROUP, INTENTS
+from tests.integration.roles import plain_role
 from tests.integration.rows import all_routes, change, due_routes, execute, rows
 from tests.integration.streams import send_intents
 from tests.processes import free_port
@@ -154,6 +158,34 @@ def test_a_dropped_index_and_constraint_fail_their_checks(examined: Examined, da
     assert amiss(found) == {"indexes": FAILED, "constraints": FAILED}
     assert found["indexes"].finding == "routes_due is missing"
     assert found["constraints"].finding == "missing: routes_published_says_when"
+
+
+def test_a_role_with_rights_to_rows_alone_has_nothing_amiss_until_one_is_missing(
+    examined: Examined, database_url: str
+) -> None:
+    """The missing one is named, and the statement that gives it; what it keeps from being looked at is unknown."""
+    with plain_role(database_url, *grant_statements("{role}")) as url:
+        assert amiss(examined(DATABASE_URL=url)) == {}
+        run_sql(database_url, f"REVOKE INSERT ON routes FROM {urlsplit(url).username}")
+
+        found = examined(DATABASE_URL=url)
+
+    assert amiss(found) == {"postgresql-rights": FAILED}
+    assert found["postgresql-rights"].finding == "not granted: INSERT on routes"
+    assert found["postgresql-rights"].remedy == f"GRANT INSERT ON routes TO {urlsplit(url).username}"
+
+
+def test_a_postgresql_that_takes_no_write_fails_its_check(
+    examined: Examined, monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    """Whatever the reason: here it is not done in time."""
+    monkeypatch.setattr("storage.health._TRIAL_ROWS", 10**9)
+    monkeypatch.setattr(run, "_STATEMENT", timedelta(milliseconds=300))
+
+    found = examined()
+
+    assert amiss(found) == {"postgresql-writes": FAILED}
+    assert found["postgresql-writes"].finding.startswith("it took no write: PostgreSQL is not available")
 
 
 def test_work_that_nobody_does_is_a_warning(examined: Examined, database: Database, redis_client: redis.Redis) -> None:

@@ -3,8 +3,8 @@
 import os
 
 from publisher.doctor.clock import read_clock
-from publisher.doctor.step import Look, Server, Step, once
-from publisher.domain.diagnosis import channels, clocks, connections, postgresql
+from publisher.doctor.step import Look, Server, Step, once, refusal_of
+from publisher.domain.diagnosis import channels, clocks, connections, postgresql, rights, sessions
 from publisher.domain.diagnosis import schema as tables
 from publisher.domain.diagnosis.verdict import Diagnosis, unknown
 from publisher.procfile import procfile
@@ -12,6 +12,7 @@ from publisher.settings import Settings
 from storage import catalogue, health, schema
 from storage.database import POOL_SIZE, Database
 from storage.gates import read_gates
+from storage.rights import missing_grants
 
 _SEE_SCHEMA = unknown("not looked at: see schema", "run 'publisher migrate' first")
 
@@ -44,6 +45,10 @@ def of_postgresql(settings: Settings, database: Database) -> list[Step]:
     looks: dict[str, Look] = {
         "postgresql": lambda: postgresql.server(server(), clock().round_trip, settings.timeouts.statement),
         "postgresql-clock": lambda: clocks.clock("PostgreSQL", clock()),
+        "postgresql-writes": lambda: postgresql.writes(refusal_of(lambda: health.try_write(database))),
+        "postgresql-rights": lambda: rights.postgresql(missing_grants(database)),
+        "postgresql-isolation": lambda: sessions.isolation(health.read_isolation(database)),
+        "postgresql-tls": lambda: sessions.postgresql_tls(health.read_tls(database)),
         "postgresql-durability": lambda: postgresql.durability(server()),
         "schema": lambda: tables.migrations(pending(), schema.foreign_migrations(database)),
         "indexes": indexes,

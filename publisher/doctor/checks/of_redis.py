@@ -7,10 +7,10 @@ from typing import TypeVar
 import redis
 
 from publisher.doctor.clock import read_clock
-from publisher.doctor.step import Look, Server, Step, Unusable, once
+from publisher.doctor.step import Look, Server, Step, Unusable, once, refusal_of
 from publisher.domain.diagnosis import clocks, intents, redis_server, rights
 from publisher.domain.diagnosis.verdict import Diagnosis
-from publisher.domain.errors import PublisherError, RedisRefused
+from publisher.domain.errors import RedisRefused
 from publisher.settings import Settings
 from publisher.streams import health
 from publisher.streams import rights as rights_
@@ -54,7 +54,7 @@ def of_redis(settings: Settings, client: redis.Redis) -> list[Step]:
         "redis-eviction": lambda: redis_server.eviction(server()),
         "redis-memory": lambda: redis_server.memory(server()),
         "redis-clients": lambda: redis_server.clients(server()),
-        "redis-writes": lambda: redis_server.writes(_refusal_of(lambda: health.try_write(client))),
+        "redis-writes": lambda: redis_server.writes(refusal_of(lambda: health.try_write(client))),
         "redis-rights": lambda: rights.redis(trial()),
         "streams": lambda: redis_server.streams(
             health.key_types(client, [settings.intents_stream, *outbound.values()])
@@ -71,12 +71,3 @@ def _if_allowed(read: Callable[[], T]) -> T | None:
         return read()
     except RedisRefused:
         return None
-
-
-def _refusal_of(write: Callable[[], None]) -> str | None:
-    """What kept the write from being done, None where it was."""
-    try:
-        write()
-    except PublisherError as error:
-        return str(error)
-    return None

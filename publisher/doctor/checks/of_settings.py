@@ -6,7 +6,7 @@ from datetime import timedelta
 from publisher.doctor.step import Server, Step
 from publisher.domain.backoff import Backoff
 from publisher.domain.channel import Channel
-from publisher.domain.diagnosis import configuration
+from publisher.domain.diagnosis import configuration, sessions
 from publisher.domain.diagnosis.verdict import Diagnosis
 from publisher.settings import Settings
 
@@ -40,6 +40,7 @@ def of_settings(settings: Settings) -> list[Step]:
         ),
         Step("timeouts", Server.NONE, timeouts),
         Step("windows", Server.NONE, windows),
+        Step("redis-tls", Server.NONE, lambda: sessions.redis_tls(settings.redis_url.text, settings.redis_tls)),
     ]
 
 

@@ -93,6 +93,16 @@ def server(found: PostgresServer, round_trip: timedelta, timeout: timedelta) -> 
     return together(complaints, f"PostgreSQL {found.version} answers in {span(round_trip)}")
 
 
+def writes(refusal: str | None) -> Diagnosis:
+    """PostgreSQL takes a write. refusal: what it said to one, None where it took it."""
+    if refusal is not None:
+        return failed(
+            f"it took no write: {refusal}",
+            "see its log: a full disk, a standby or a role that may only read, or a synchronous standby that is away",
+        )
+    return ok("a write was committed, and nothing of it is left")
+
+
 def durability(found: PostgresServer) -> Diagnosis:
     """What is committed survives a crash: an intent is acknowledged on the strength of it (R20)."""
     off = [name for name in ("fsync", "full_page_writes") if not getattr(found, name)]

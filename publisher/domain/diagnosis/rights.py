@@ -27,6 +27,24 @@ class RedisTrial:
     untried: int
 
 
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A right that PostgreSQL does not give. what: the verb and the table. statement: the GRANT that gives it."""
+
+    what: str
+    statement: str
+
+
+def postgresql(missing: Sequence[Grant]) -> Diagnosis:
+    """This role may do with each table what the service does."""
+    if missing:
+        return failed(
+            f"not granted: {names([grant.what for grant in missing])}",
+            "; ".join(grant.statement for grant in missing),
+        )
+    return ok("this role may do all that is needed")
+
+
 def redis(trial: RedisTrial) -> Diagnosis:
     """This user may run every command of the service on every key of the service."""
     if not trial.refused:

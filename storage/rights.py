@@ -1,0 +1,60 @@
+"""Every right that the service needs of its PostgreSQL role: one table for `doctor`, for the README and for the tests.
+
+Rights to rows alone. Whoever runs `publisher migrate` on an old schema needs more: he owns the tables. Identity columns
+need no right to their sequences, and foreign keys are checked with the rights of the tables' owner.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from publisher.domain.diagnosis.rights import Grant
+from storage.database import Database
+
+# Table -> what the service does with its rows. FOR UPDATE needs UPDATE.
+NEEDED: Mapping[str, Sequence[str]] = {
+    "notifications": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "routes": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "route_failures": ("SELECT", "INSERT"),
+    "dead_letters": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "malformed_intents": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "pruned_notifications": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "channel_gates": ("SELECT", "INSERT", "UPDATE"),
+    "operator_actions": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "stream_audits": ("SELECT", "INSERT", "UPDATE"),
+    "schema_migration": ("SELECT",),
+}
+
+# Tables are looked for by name in every schema: one without the right to its schema is on no search path. A table that
+# is nowhere is a matter of the schema's check.
+_MISSING = """
+SELECT needed.name, needed.verb, n.nspname, has_schema_privilege(n.oid, 'USAGE'), quote_ident(current_user)
+FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS needed (name, verb, place)
+JOIN pg_class AS c ON c.relname = needed.name AND c.relkind IN ('r', 'p')
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE coalesce(c.oid = to_regclass(quote_ident(needed.name)), NOT has_schema_privilege(n.oid, 'USAGE'))
+  AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, needed.verb))
+ORDER BY needed.place
+"""
+
+
+def missing_grants(database: Database) -> list[Grant]:
+    """The rights that this role lacks, each with the statement that gives it."""
+    pairs = [(table, verb) for table, needed in NEEDED.items() for verb in needed]
+    grants: dict[Grant, None] = {}
+    names, verbs = [table for table, _ in pairs], [verb for _, verb in pairs]
+    for table, verb, schema, may_enter, role in database.rows(_MISSING, [names, verbs]):
+        if may_enter:
+            grants[Grant(f"{verb} on {table}", f"GRANT {verb} ON {table} TO {role}")] = None
+        else:
+            grants[Grant(f"USAGE on schema {schema}", f"GRANT USAGE ON SCHEMA {schema} TO {role}")] = None
+    return list(grants)
+
+
+def grant_statements(role: str, schema: str = "public") -> list[str]:
+    """The statements that give a role every right of the service, and no other; a line for the same rights."""
+    together: dict[Sequence[str], list[str]] = {}
+    for table, verbs in NEEDED.items():
+        together.setdefault(verbs, []).append(table)
+    return [
+        f"GRANT USAGE ON SCHEMA {schema} TO {role};",
+        *(f"GRANT {', '.join(verbs)} ON {', '.join(tables)} TO {role};" for verbs, tables in together.items()),
+    ]

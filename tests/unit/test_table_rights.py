@@ -1,0 +1,54 @@
+"""The table of PostgreSQL rights against the statements of the code: neither too few nor too many."""
+
+import ast
+import re
+from pathlib import Path
+
+import storage
+from storage.models import MODELS
+from storage.rights import NEEDED, grant_statements
+
+TABLES = {model._meta.table_name for model in MODELS}
+# What a statement does, by how it begins. DO UPDATE and FOR UPDATE name no table.
+VERBS = {"INSERT": r"INSERT INTO (\w+)", "DELETE": r"DELETE FROM (\w+)", "UPDATE": r"(?<!DO )(?<!FOR )UPDATE (\w+)"}
+UPSERT = re.compile(r"INSERT INTO (\w+)(?:(?!INSERT INTO).)*?DO UPDATE", re.DOTALL)
+# Rows that are only locked (FOR UPDATE), so that no two processes prune the same.
+LOCKED = {("notifications", "UPDATE")}
+
+
+def statements() -> str:
+    """Every text in the modules of `storage`, but for migrations: whoever runs those owns the tables."""
+    modules = sorted(Path(storage.__file__).parent.glob("*.py"))
+    nodes = [node for path in modules for node in ast.walk(ast.parse(path.read_text()))]
+    return "\n;\n".join(n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str))
+
+
+def used() -> set[tuple[str, str]]:
+    """Each table with what some statement does with its rows."""
+    text = statements()
+    found = {(table, verb) for verb, pattern in VERBS.items() for table in re.findall(pattern, text)}
+    found |= {(table, "UPDATE") for statement in text.split("\n;\n") for table in UPSERT.findall(statement)}
+    return {(table, verb) for table, verb in found if table in TABLES}
+
+
+def test_every_table_has_its_rights() -> None:
+    """A new table is a new line there."""
+    assert set(NEEDED) >= TABLES
+    assert set(NEEDED) - TABLES == {"schema_migration"}
+    assert all("SELECT" in verbs for verbs in NEEDED.values())
+
+
+def test_the_table_names_what_the_statements_do_and_no_more() -> None:
+    """A right that is missing stops the service one day; one too many is no right to rows that are needed."""
+    needed = {(table, verb) for table, verbs in NEEDED.items() for verb in verbs if verb != "SELECT"}
+
+    assert needed == used() | LOCKED
+
+
+def test_the_statements_to_paste_name_every_table_once() -> None:
+    """After the right to the schema, without which no table is seen."""
+    first, *grants = grant_statements("publisher")
+
+    assert first == "GRANT USAGE ON SCHEMA public TO publisher;"
+    named = [name for grant in grants for name in grant.split(" ON ")[1].split(" TO ")[0].split(", ")]
+    assert sorted(named) == sorted(NEEDED)
