@@ -19,17 +19,19 @@ from actors.middleware.age_limit import DropOldMessages
 from actors.middleware.graceful_stop import GracefulStop
 from actors.middleware.known_queues import KnownQueues
 from actors.middleware.signs_of_life import SignsOfLife
-from actors.middleware.watchdog import Watchdog
+from actors.middleware.watchdog import Watchdog, master_pid
 from actors.progress import LIMIT, Progress
 from publisher import logs
 from publisher.channels.registry import discover_channels
 from publisher.loss_audit import LossAudit
+from publisher.metrics_folder import metrics_folder, use_folder
+from publisher.metrics_server import not_served
 from publisher.publishing import Publisher
 from publisher.settings import Settings
 from publisher.streams.connection import open_redis
 from publisher.streams.outbound import OutboundStreams
 from publisher.streams.turns import turns
-from publisher.telemetry import Telemetry, metrics_directory
+from publisher.telemetry import Telemetry
 from storage.database import Database
 
 # An ordinary exception's message is tried this often; then the scan alone looks after its routes.
@@ -176,7 +178,7 @@ def _broker(settings: Settings, role: str, stopping: threading.Event, watchdog: 
     if role == "worker":
         middleware += [KnownQueues(), GracefulStop(stopping), SignsOfLife()]
         if settings.metrics_port:
-            middleware.append(_worker_metrics())
+            middleware += _worker_metrics(settings.metrics_port)
     return WakingBroker(
         # Longer than the attempt's own timeout: idle consumers block here.
         client=open_client(settings, f"{role}-queue", max(settings.timeouts.redis, timedelta(seconds=3))),
@@ -187,14 +189,20 @@ def _broker(settings: Settings, role: str, stopping: threading.Event, watchdog: 
     )
 
 
-def _worker_metrics() -> dramatiq.Middleware:
-    directory = metrics_directory(os.getppid())
-    os.makedirs(directory, exist_ok=True)  # noqa: PTH103
+def _worker_metrics(port: int) -> list[dramatiq.Middleware]:
+    """The middleware that counts for all worker processes together; none if they cannot share their counters."""
+    folder = metrics_folder(master_pid())
+    try:
+        use_folder(folder)
+    except OSError as error:
+        not_served(error, port)
+        return []
     # Read by prometheus_client and by Dramatiq's middleware when they are imported: so both come after this.
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.environ["dramatiq_prom_db"] = directory  # noqa: SIM112
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.environ["dramatiq_prom_db"] = str(folder)  # noqa: SIM112
     from actors.middleware.metrics import WorkerMetrics
+    from publisher.worker_metrics import serve
 
-    return WorkerMetrics()
+    return [WorkerMetrics(serve)]
 
 
 def _declare_actors(broker: WakingBroker, settings: Settings) -> None:

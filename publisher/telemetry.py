@@ -1,14 +1,11 @@
 """The counters (R25). A conflict counts nowhere."""
 
-import tempfile
+import threading
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from publisher.domain.errors import SettingsError
-
-if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
+# A process counts this many notification types by name, in the order in which it meets them; all later ones as one.
+TYPES_COUNTED = 200
+OTHER_TYPES = "other"
 
 
 class Telemetry:
@@ -21,6 +18,8 @@ class Telemetry:
     def __init__(self) -> None:
         import prometheus_client
 
+        self._types: set[str] = set()
+        self._lock = threading.Lock()
         self.registry = prometheus_client.CollectorRegistry()
         self._attempts = prometheus_client.Counter(
             "route_publish_attempts",
@@ -68,17 +67,17 @@ class Telemetry:
     def published(self, channel: str, notification_types: Mapping[str, int]) -> None:
         """Counts routes published: so many of each type."""
         for notification_type, count in notification_types.items():
-            self._attempts.labels(channel, notification_type, "published", "").inc(count)
+            self._attempts.labels(channel, self._type(notification_type), "published", "").inc(count)
 
     def retried(self, channel: str, notification_type: str, classification: str) -> None:
         """Counts a failed attempt that has another one coming."""
-        self._attempts.labels(channel, notification_type, "retry", classification).inc()
-        self._retries.labels(channel, notification_type).inc()
+        self._attempts.labels(channel, self._type(notification_type), "retry", classification).inc()
+        self._retries.labels(channel, self._type(notification_type)).inc()
 
     def dead_lettered(self, channel: str, notification_type: str, classification: str) -> None:
         """Counts a route given up."""
-        self._attempts.labels(channel, notification_type, "dead_letter", classification).inc()
-        self._dead_letters.labels(channel, notification_type, classification).inc()
+        self._attempts.labels(channel, self._type(notification_type), "dead_letter", classification).inc()
+        self._dead_letters.labels(channel, self._type(notification_type), classification).inc()
 
     def lost(self, channel: str, count: int) -> None:
         """Counts published routes whose command Redis lost (R12a)."""
@@ -86,7 +85,7 @@ class Telemetry:
 
     def expired(self, channel: str, notification_type: str) -> None:
         """Counts a route whose deadline passed before it was published."""
-        self._expired.labels(channel, notification_type).inc()
+        self._expired.labels(channel, self._type(notification_type)).inc()
 
     def gate_changed(self, channel: str, change: str) -> None:
         """Counts a channel that was parked, or unparked."""
@@ -97,34 +96,11 @@ class Telemetry:
         if count:
             self._intents.labels(result).inc(count)
 
-    def expose(self, port: int) -> None:
-        """Serves the counters at http://0.0.0.0:port/metrics, if a port is set, until the process ends.
-
-        Raises SettingsError if the port is taken.
-        """
-        if port:
-            _serve(port, self.registry)
-
-
-def serve_workers(port: int, directory: str) -> None:
-    """Serves the counters that worker processes share in this directory, until the process ends."""
-    import prometheus_client
-    import prometheus_client.multiprocess
-
-    registry = prometheus_client.CollectorRegistry()
-    prometheus_client.multiprocess.MultiProcessCollector(registry, path=directory)
-    _serve(port, registry)
-
-
-def metrics_directory(master_pid: int) -> str:
-    """Where the worker processes of one master share their counters."""
-    return str(Path(tempfile.gettempdir()) / f"publisher-metrics-{master_pid}")
-
-
-def _serve(port: int, registry: "CollectorRegistry") -> None:
-    import prometheus_client
-
-    try:
-        prometheus_client.start_http_server(port, registry=registry)
-    except OSError as error:
-        raise SettingsError(f"PUBLISHER_METRICS_PORT: port {port} cannot be used: {error.strerror}") from error
+    def _type(self, notification_type: str) -> str:
+        """The label for a notification's type: a producer's text, so that there may be any number of them."""
+        with self._lock:
+            if notification_type not in self._types:
+                if len(self._types) >= TYPES_COUNTED:
+                    return OTHER_TYPES
+                self._types.add(notification_type)
+        return notification_type

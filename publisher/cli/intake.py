@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from publisher.bootstrap import collect_garbage_seldom, configure_logs, install_context, load_settings, open_client
 from publisher.cli.process import stop_on_signals
+from publisher.metrics_server import serve_metrics
 
 # A batch is a second's work; within this it stops in time, too (R17).
 _TRANSACTION = timedelta(seconds=15)
@@ -21,7 +22,7 @@ def intake() -> None:
     configure_logs(settings)
     context = install_context(settings, "intake", statement_timeout=_TRANSACTION)
     stop_on_signals(context.stopping)
-    context.telemetry.expose(settings.metrics_port)
+    serve_metrics(settings.metrics_port, context.telemetry.registry)
 
     from actors.presence import present
     from publisher.intake import Intake, IntakeOptions

@@ -11,6 +11,7 @@ from publisher.bootstrap import configure_logs, install_context, load_settings
 from publisher.cli.output import JsonFlag, print_json, print_table, progress
 from publisher.cli.process import stop_on_signals
 from publisher.domain.errors import BadRequest, PublisherError
+from publisher.metrics_server import serve_metrics
 
 if TYPE_CHECKING:
     from actors.scan_runs import RunState
@@ -28,7 +29,7 @@ def run() -> None:
     configure_logs(settings)
     context = install_context(settings, "scheduler")
     stop_on_signals(context.stopping)
-    context.telemetry.expose(settings.metrics_port)
+    serve_metrics(settings.metrics_port, context.telemetry.registry)
 
     from actors.presence import present
     from publisher.scheduler import run_scheduler

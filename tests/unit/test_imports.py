@@ -10,7 +10,10 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 # Above them stand the entry modules, and the actors, which want a broker.
 PACKAGES = ["publisher/domain", "publisher/channels", "publisher/streams", "storage"]
-MODULES = ["publisher", "publisher.settings", "publisher.logs", "publisher.telemetry", "publisher.publishing"]
+MODULES = [
+    *("publisher", "publisher.settings", "publisher.logs", "publisher.telemetry", "publisher.publishing"),
+    *("publisher.metrics_folder", "publisher.metrics_server"),
+]
 
 
 def below_the_entry_modules() -> Iterator[str]:

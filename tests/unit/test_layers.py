@@ -22,6 +22,8 @@ LAYERS: dict[str, list[str]] = {
     "publisher.logs": [*DOMAIN, "publisher.log_lines"],
     "publisher.log_lines": [],
     "publisher.telemetry": DOMAIN,
+    "publisher.metrics_folder": [],
+    "publisher.metrics_server": [],
     "publisher.setting_types": [],
     "publisher.connection_options": [],
     "publisher.connection_url": [*DOMAIN, "publisher.connection_options"],
@@ -52,7 +54,7 @@ LAYERS: dict[str, list[str]] = {
 # The rest of `publisher`, the entry modules: they may import every layer, and nobody else imports them.
 ENTRY = "publisher"
 
-READS_ENVIRONMENT = re.compile(r"publisher\.(bootstrap|procfile|demo\w*|cli(\.\w+)*)|actors\.middleware\.metrics")
+READS_ENVIRONMENT = re.compile(r"publisher\.(bootstrap|worker_metrics|procfile|demo\w*|cli(\.\w+)*)")
 NOT_IN_THE_DOMAIN = {
     *("time", "random", "secrets", "os", "sys", "socket", "threading", "subprocess", "asyncio", "logging"),
     *("redis", "peewee", "playhouse", "psycopg2", "dramatiq", "apscheduler", "structlog"),

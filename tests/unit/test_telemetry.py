@@ -1,12 +1,8 @@
 """The counters, by the names and labels that dashboards use (R25)."""
 
-import socket
-from contextlib import closing
-
 import pytest
 
-from publisher.domain.errors import SettingsError
-from publisher.telemetry import Telemetry, metrics_directory
+from publisher.telemetry import OTHER_TYPES, TYPES_COUNTED, Telemetry
 
 TURN = "game.turn.ready"
 Sample = tuple[str, dict[str, str], float]
@@ -100,20 +96,20 @@ def test_each_telemetry_counts_for_itself(telemetry: Telemetry) -> None:
     assert counted(Telemetry()) == []
 
 
-def test_no_port_serves_nothing(telemetry: Telemetry) -> None:
-    """Port 0, the default, opens none (spec section 8)."""
-    telemetry.expose(0)
+def test_types_beyond_the_limit_are_counted_together(telemetry: Telemetry) -> None:
+    """A type is a producer's text: however many there are, a process has a few hundred series, and loses no count."""
+    types = [f"type-{n}" for n in range(TYPES_COUNTED + 50)]
+    for notification_type in [*types, *types]:
+        telemetry.published("email", {notification_type: 1})
+        telemetry.retried("email", notification_type, "payload_encoding_failed")
+        telemetry.dead_lettered("push", notification_type, "payload_encoding_failed")
+        telemetry.expired("push", notification_type)
 
-
-def test_a_port_that_is_taken_is_a_settings_error(telemetry: Telemetry) -> None:
-    """The message names the variable and the port (spec section 8)."""
-    with closing(socket.create_server(("0.0.0.0", 0))) as taken:  # noqa: S104 — what `expose` itself binds
-        port = taken.getsockname()[1]
-
-        with pytest.raises(SettingsError, match=f"PUBLISHER_METRICS_PORT: port {port} cannot be used"):
-            telemetry.expose(port)
-
-
-def test_workers_of_one_master_share_a_folder_and_no_others() -> None:
-    """Two deployments on one machine do not add up each other's counters (R15, R25)."""
-    assert metrics_directory(17) == metrics_directory(17) != metrics_directory(18)
+    for name, results in (
+        ("route_publish_attempts_total", 3),
+        *((name, 1) for name in ("route_retries_total", "route_dead_letters_total", "routes_expired_total")),
+    ):
+        samples = [sample for sample in counted(telemetry) if sample[0] == name]
+        assert {labels["notification_type"] for _, labels, _ in samples} == {*types[:TYPES_COUNTED], OTHER_TYPES}
+        assert len(samples) == results * (TYPES_COUNTED + 1)
+        assert sum(count for _, _, count in samples) == results * 2 * len(types)
