@@ -21,13 +21,10 @@ from publisher.domain.errors import (
     SchemaOutdated,
     SettingsError,
 )
-from storage import deadline
+from storage import deadline, session
 from storage.models import MODELS
 
 Row = tuple[Any, ...]
-# Between two statements of a transaction nothing is waited for. A client that is silent for so long is gone, though its
-# connection may look open for minutes, and whatever it has locked keeps the others from taking its work over.
-_LONGEST_PAUSE = timedelta(seconds=3)
 # A process opens at most so many connections.
 POOL_SIZE = 16
 
@@ -35,8 +32,9 @@ POOL_SIZE = 16
 class Database:
     """PostgreSQL, through a pool that opens connections on first use and replaces broken ones.
 
-    Each unit of work borrows one connection. Sessions speak UTC, and every statement has a deadline on both
-    sides of the wire. Safe to share between threads; a forked child starts with an empty pool.
+    Each unit of work borrows one connection. Whatever a session begins with, transactions speak UTC and are READ
+    COMMITTED, and every statement has a deadline on both sides of the wire: see `storage.session`. Safe to share
+    between threads; a forked child starts with an empty pool.
     """
 
     def __init__(
@@ -54,7 +52,7 @@ class Database:
         """
         deadline.install()
         try:
-            options = psycopg2.extensions.parse_dsn(url).get("options", "")
+            psycopg2.extensions.parse_dsn(url)
         except psycopg2.ProgrammingError:
             # Without its reason: libpq's may quote the whole URL, and a traceback would show it.
             raise SettingsError("DATABASE_URL is no URL that PostgreSQL understands") from None
@@ -72,7 +70,8 @@ class Database:
             keepalives_interval=5,
             keepalives_count=3,
             tcp_user_timeout=15_000,
-            options=f"{options} {_session(statement_timeout)}".strip(),
+            cursor_factory=session.cursor_class(statement_timeout),
+            client_encoding="UTF8",
         )
         self._pool.bind(MODELS, bind_refs=False, bind_backrefs=False)
         # A child that used its parent's connection would garble the protocol for both.
@@ -90,10 +89,11 @@ class Database:
             with self._pool.connection_context():
                 yield self._pool
         except (peewee.PeeweeException, psycopg2.Error) as error:
-            if isinstance(_original(error), psycopg2.errors.ReadOnlySqlTransaction):
+            translated = _translated(error)
+            if isinstance(_original(error), psycopg2.errors.ReadOnlySqlTransaction | psycopg2.NotSupportedError):
                 # After a failover these sessions may be with what is a standby now: the next ones ask anew.
                 self._pool.close_idle()
-            raise _translated(error) from error
+            raise translated from error
         except ValueError as error:
             # The pool's MaxConnectionsExceeded is a ValueError; a psycopg2 adapter raises one for NUL in text.
             if "Max connections exceeded" in str(error):
@@ -116,18 +116,6 @@ def fetch(
     """The rows of one statement, within the caller's unit."""
     rows: list[Row] = connection.execute_sql(sql, parameters).fetchall()
     return rows
-
-
-def _session(statement_timeout: timedelta | None) -> str:
-    if statement_timeout is None:
-        return "-c timezone=UTC"
-    # The server gives up first, so that its verdict, and not silence, ends a statement.
-    milliseconds = max(1, int(statement_timeout.total_seconds() * 900))
-    idle = min(milliseconds * 2, round(_LONGEST_PAUSE.total_seconds() * 1000))
-    return (
-        f"-c timezone=UTC -c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"
-        f" -c idle_in_transaction_session_timeout={idle}"
-    )
 
 
 def _dispose(pool: "weakref.ref[PooledPostgresqlDatabase]") -> None:

@@ -25,6 +25,14 @@ CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN PERFORM pg_advisory_xact_lock_shared(8); RETURN NULL; END $$;
 CREATE TRIGGER gate AFTER {event} FOR EACH STATEMENT EXECUTE FUNCTION wait_at_gate()
 """
+# What a standby answers to whoever writes.
+_STANDBY = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE 'cannot write in a read-only transaction' USING ERRCODE = 'read_only_sql_transaction'; END $$;
+CREATE TRIGGER standby BEFORE INSERT OR UPDATE ON routes FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+CREATE TRIGGER standby BEFORE INSERT OR UPDATE ON notifications FOR EACH STATEMENT EXECUTE FUNCTION refuse()
+"""
+_PROMOTED = "DROP FUNCTION refuse CASCADE"
 _WAITING = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
 
 _BLOCKED = "SELECT 1 FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
@@ -65,7 +73,6 @@ def stopped(pids: list[int]) -> Iterator[None]:
 
 def test_a_database_that_is_read_only_is_outlived(outside: Outside, environ: dict[str, str]) -> None:
     """As after a failover: entries wait unacknowledged, no attempt counts, and nobody stays with the old session."""
-    name = outside.row("SELECT current_database()")["current_database"]
     before, meanwhile = intents(2)
     with running(environ) as context:
         outside.send(before)
@@ -73,13 +80,15 @@ def test_a_database_that_is_read_only_is_outlived(outside: Outside, environ: dic
         accepted(context.database, [meanwhile])
         outside.rows("UPDATE routes SET next_attempt_at = now() + interval '1 hour' WHERE status = 'pending'")
 
-        outside.rows(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
-        outside.rows(f"SELECT pg_terminate_backend(pid) {_OURS}")
-        outside.rows("UPDATE routes SET next_attempt_at = now() WHERE status = 'pending'")
+        outside.rows(_STANDBY)
+        old = outside.rows(f"SELECT pid {_OURS}")
+        outside.rows(
+            "SET session_replication_role = replica;UPDATE routes SET next_attempt_at = now() WHERE status = 'pending'"
+        )
         [new] = intents(1)
         outside.send(new)
-        wait_until(lambda: outside.rows(f"SELECT 1 {_OURS}") and pending(outside))
-        outside.rows(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+        wait_until(lambda: pending(outside) and not any(row in outside.rows(f"SELECT pid {_OURS}") for row in old))
+        outside.rows(_PROMOTED)
 
         outside.wait_for_routes(published=6, within=RESUMED)
         outside.wait_until_acknowledged()
@@ -89,16 +98,14 @@ def test_a_database_that_is_read_only_is_outlived(outside: Outside, environ: dic
 
 def test_a_session_that_is_read_only_is_left(database_url: str, outside: Outside) -> None:
     """A pooled connection to what is a standby now is not used again: the next one finds the new primary (R15)."""
-    name = outside.row("SELECT current_database()")["current_database"]
-    outside.rows(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    outside.rows(_STANDBY)
     with closing(Database(database_url, application_name="test", pool_size=1)) as database:
-        assert database.rows("SHOW transaction_read_only") == [("on",)]
-        outside.rows(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+        before = database.rows("SELECT pg_backend_pid()")
 
         with pytest.raises(DatabaseUnavailable, match="read-only"):
             accepted(database)
 
-        assert database.rows("SHOW transaction_read_only") == [("off",)]
+        assert database.rows("SELECT pg_backend_pid()") != before
 
 
 def test_a_database_at_its_connection_limit_is_outlived(

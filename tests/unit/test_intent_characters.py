@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from publisher.domain.intent import Intent, Malformed, MalformedCode, parse_intent
@@ -42,6 +42,8 @@ def test_every_end_of_a_line_is_forbidden() -> None:
 
 @every_field
 @given(st.text(max_size=8), st.characters(categories=FORBIDDEN), st.text(max_size=8))
+@example("a", "\u2028", "b")
+@example("a", "\u2029", "")
 def test_a_control_character_or_separator_is_malformed(field: str, before: str, character: str, after: str) -> None:
     """A control character or a separator of lines or paragraphs makes the entry malformed, in whichever field (R19)."""
     parsed = parse(FIELDS[field](f"{before}{character}{after}"))
