@@ -76,8 +76,9 @@ class Intake:
         """Accepts everything that was read before and not acknowledged: first one's own, then others'."""
         self._group.create()
         for recovered in self._left_behind():
-            self._lost(recovered.trimmed)
-            self._group.acknowledge(recovered.trimmed)
+            if recovered.trimmed:
+                self._lost(recovered.trimmed)
+                self._group.acknowledge(recovered.trimmed)
             for batch in _isolated(recovered.entries):
                 self._accept(batch)
         self._group.remove_stale(_STALE)

@@ -77,6 +77,7 @@ def test_the_workers_folder_is_there_while_they_are(
     wait_until(lambda: listens(port), describe=lambda: killed.output)
     assert folders() == [f"publisher-metrics-{killed.pid}"]
     killed.kill()
+    wait_until(lambda: not listens(port))
     assert folders() == [f"publisher-metrics-{killed.pid}"]
 
     stopped = processes.start("worker")
