@@ -1,9 +1,12 @@
 """Worker processes say that they live (see `actors.presence`)."""
 
+from functools import partial
+
 import dramatiq
 
 from actors.context import context
 from actors.presence import Presence
+from storage.identity import read_system
 
 
 class SignsOfLife(dramatiq.Middleware):
@@ -14,7 +17,8 @@ class SignsOfLife(dramatiq.Middleware):
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         """Begins, in the process that works: the master only waits."""
-        self._presence = Presence(context().redis, "worker")
+        service = context()
+        self._presence = Presence(service.redis, "worker", read_system=partial(read_system, service.database))
         self._presence.start()
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:

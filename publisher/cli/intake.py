@@ -4,10 +4,12 @@ import os
 import secrets
 import socket
 from datetime import timedelta
+from functools import partial
 
 from publisher.bootstrap import collect_garbage_seldom, configure_logs, install_context, load_settings, open_client
 from publisher.cli.process import stop_on_signals
 from publisher.metrics_server import serve_metrics
+from storage.identity import read_system
 
 # A batch is a second's work; within this it stops in time, too (R17).
 _TRANSACTION = timedelta(seconds=15)
@@ -34,5 +36,5 @@ def intake() -> None:
     group = IntentsGroup(client, settings.intents_stream, settings.intents_group, consumer)
     options = IntakeOptions(settings.intents_stream, batch=settings.batch_size, idle=settings.route_lease_ttl)
     collect_garbage_seldom()
-    with present(context.redis, "intake"):
+    with present(context.redis, "intake", partial(read_system, context.database)):
         Intake(context, group, options).run()

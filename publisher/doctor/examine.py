@@ -40,7 +40,9 @@ def examine(settings: Settings) -> Iterator[Check]:
         closing(open_database(settings, "doctor", _STATEMENT)) as database,
         open_client(settings, "doctor", max(settings.timeouts.redis, _REPLY)) as client,
     ):
-        yield from _run([*of_settings(settings), *of_postgresql(settings, database), *of_redis(settings, client)])
+        yield from _run(
+            [*of_settings(settings), *of_postgresql(settings, database), *of_redis(settings, client, database)]
+        )
 
 
 def _run(steps: Sequence[Step]) -> Iterator[Check]:

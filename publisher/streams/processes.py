@@ -19,11 +19,17 @@ _SIGN_OF_LIFE = files("publisher.streams").joinpath("sign_of_life.lua").read_tex
 _KEY = "publisher:processes"
 # A process that was killed is shown for so long, and then forgotten.
 REMEMBERED = timedelta(hours=1)
+# A process that has been silent for so long does not live, or is about to end itself.
+_LIVING = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What a process says of itself. role: worker, clock or intake. id: a random text. started_at: by its own clock."""
+    """What a process says of itself.
+
+    id: a random text. role: worker, clock or intake. started_at: by its own clock. system: which database it keeps its
+    truth in (`storage.identity`), blank while it has not read that.
+    """
 
     id: str
     role: str
@@ -31,6 +37,7 @@ class Process:
     pid: int
     started_at: datetime
     version: str
+    system: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,7 @@ class ProcessRegister:
             "pid": process.pid,
             "started_at_ms": to_milliseconds(process.started_at),
             "version": process.version,
+            "system": process.system,
         }
         arguments: list[str | int] = [process.id, json.dumps(said), round(REMEMBERED.total_seconds() * 1000)]
         with translated():
@@ -91,6 +99,11 @@ class ProcessRegister:
         return sorted(read, key=lambda pair: _place(pair[1]))
 
 
+def of_other_systems(seen: Sequence[ProcessSeen], system: str) -> list[ProcessSeen]:
+    """Those that live, and keep their truth in another database than this one."""
+    return [s for s in seen if s.process.system not in ("", system) and s.silent <= _LIVING]
+
+
 def _read(id_: str, value: bytes, now: datetime) -> ProcessSeen | None:
     try:
         at, _, said = value.decode().partition(" ")
@@ -103,6 +116,8 @@ def _read(id_: str, value: bytes, now: datetime) -> ProcessSeen | None:
             pid=int(fields["pid"]),
             started_at=from_milliseconds(int(fields["started_at_ms"])),
             version=str(fields["version"]),
+            # Processes of earlier releases do not say it.
+            system=str(fields.get("system", "")),
         )
     except (ValueError, KeyError, TypeError, OverflowError):
         return None

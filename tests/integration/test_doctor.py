@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,7 +18,10 @@ from publisher.doctor.examine import examine
 from publisher.doctor.step import once
 from publisher.domain.diagnosis.verdict import Diagnosis, Verdict
 from publisher.domain.errors import DatabaseUnavailable
+from publisher.streams.connection import open_redis
+from publisher.streams.processes import Process, ProcessRegister
 from storage.database import Database
+from storage.identity import read_system
 from storage.rights import grant_statements
 from tests.conftest import run_sql
 from tests.factories import GROUP, INTENTS
@@ -297,7 +301,7 @@ def test_a_redis_without_a_right_of_the_service_fails_its_check(
 
     found = examined(REDIS_URL=own_valkey.url.replace("://", "://app:secret@"))
 
-    assert amiss(found) == {"redis-rights": FAILED}
+    assert amiss(found) == {"redis-rights": FAILED, "redis-systems": UNKNOWN}
     assert found["redis-rights"].finding.startswith("not allowed: HDEL publisher:processes, HGETALL publisher:process")
     assert found["redis-rights"].remedy.startswith("ACL SETUSER … +hdel ~publisher:* +hgetall ~dramatiq:* for")
 
@@ -366,6 +370,26 @@ def test_a_sentinel_is_named_for_what_it_is(examined: Examined, tmp_path: Path) 
     assert wrong.pop("redis") is FAILED
     assert set(wrong.values()) == {UNKNOWN}
     assert found["redis"].finding.startswith("it is a Sentinel")
+
+
+def test_a_second_system_on_the_same_redis_fails_its_check(
+    examined: Examined, create_database: Callable[[str], str], template: str, database: Database, redis_url: str
+) -> None:
+    """Each of the two learns it, by the other's living processes; a system alone has nothing amiss."""
+    other_url = create_database(template)
+    with open_redis(redis_url, timeout=timedelta(seconds=3), client_name="test") as client:
+        own, other = "a" * 16, "b" * 16
+        process = Process(own, "intake", "web-1", 17, datetime.now(UTC), "0.1.0", read_system(database))
+        ProcessRegister(client).sign(process)
+        assert amiss(examined()) == {}
+        with closing(Database(other_url, application_name="test")) as theirs:
+            ProcessRegister(client).sign(replace(process, id=other, host="web-2", system=read_system(theirs)))
+
+        ours, theirs_found = examined(), examined(DATABASE_URL=other_url)
+
+    assert amiss(ours) == amiss(theirs_found) == {"redis-systems": FAILED}
+    assert "intake web-2 pid 17" in ours["redis-systems"].finding
+    assert "intake web-1 pid 17" in theirs_found["redis-systems"].finding
 
 
 def test_a_consumer_that_died_with_entries_is_a_warning(examined: Examined, redis_client: redis.Redis) -> None:

@@ -9,11 +9,12 @@ from datetime import timedelta
 
 import pytest
 import redis
+import structlog
 
 from actors.presence import Presence, present
-from publisher.domain.errors import RedisRefused
+from publisher.domain.errors import DatabaseUnavailable, RedisRefused
 from publisher.streams.connection import open_redis
-from publisher.streams.processes import REMEMBERED, Process, ProcessRegister
+from publisher.streams.processes import REMEMBERED, Process, ProcessRegister, of_other_systems
 from tests.factories import INSTANT
 from tests.valkeys import OwnValkey
 from tests.waiting import wait_until
@@ -193,3 +194,45 @@ def test_a_work_that_fails_stops_its_signs_too(redis_client: redis.Redis, regist
 
     assert register.seen() == []
     assert not [t for t in threading.enumerate() if t.name == "presence"]
+
+
+def test_a_process_says_which_system_it_is_of(redis_client: redis.Redis, register: ProcessRegister) -> None:
+    """It is seen before the database has answered, and says the system as soon as it has."""
+    answers = iter([DatabaseUnavailable("away"), "7/5"])
+
+    def read() -> str:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    presence = Presence(redis_client, "worker", interval=timedelta(milliseconds=20), read_system=read)
+    presence.start()
+    wait_until(lambda: [s.process.system for s in register.seen()] == ["7/5"])
+
+    presence.stop()
+
+
+def test_another_system_s_process_is_told_while_it_lives(register: ProcessRegister, redis_client: redis.Redis) -> None:
+    """Neither one's own, nor one that says nothing, nor one that was silent for half a minute."""
+    for id_, system in (("own", "7/5"), ("old", ""), ("other", "8/5"), ("gone", "9/5")):
+        register.sign(replace(WORKER, id=id_, system=system))
+    age(redis_client, "gone", timedelta(seconds=31))
+
+    assert [s.process.id for s in of_other_systems(register.seen(), "7/5")] == ["other"]
+
+
+def test_a_process_that_finds_another_system_says_so_in_its_log(
+    register: ProcessRegister, redis_client: redis.Redis
+) -> None:
+    """Once, and by name: the two take each other's messages."""
+    register.sign(replace(WORKER, system="8/5"))
+
+    with structlog.testing.capture_logs() as logs:
+        presence = Presence(redis_client, "worker", timedelta(milliseconds=20), lambda: "7/5")
+        presence.start()
+        wait_until(lambda: any("another system" in line["event"] for line in logs))
+        presence.stop()
+
+    [line] = [line for line in logs if "another system" in line["event"]]
+    assert (line["log_level"], line["processes"]) == ("error", ["worker web-1 pid 17"])

@@ -8,17 +8,20 @@ import redis
 
 from publisher.doctor.clock import read_clock
 from publisher.doctor.step import Look, Server, Step, Unusable, once, refusal_of
-from publisher.domain.diagnosis import clocks, intents, redis_server, rights
+from publisher.domain.diagnosis import clocks, intents, redis_server, rights, systems
 from publisher.domain.diagnosis.verdict import Diagnosis
 from publisher.domain.errors import RedisRefused
 from publisher.settings import Settings
 from publisher.streams import health
 from publisher.streams import rights as rights_
+from publisher.streams.processes import ProcessRegister, of_other_systems
+from storage.database import Database
+from storage.identity import read_system
 
 T = TypeVar("T")
 
 
-def of_redis(settings: Settings, client: redis.Redis) -> list[Step]:
+def of_redis(settings: Settings, client: redis.Redis, database: Database) -> list[Step]:
     """Every check of Redis, of its streams, and of the intents that wait there."""
     server = once(lambda: health.read_server(client))
     clock = once(lambda: read_clock(lambda: health.read_clock(client)))
@@ -47,6 +50,10 @@ def of_redis(settings: Settings, client: redis.Redis) -> list[Step]:
             raise Unusable(cluster)
         return redis_server.server(found or server(), clock().round_trip, timeout)
 
+    def others() -> Diagnosis:
+        seen = of_other_systems(ProcessRegister(client).seen(), read_system(database))
+        return systems.alone([f"{s.process.role} {s.process.host} pid {s.process.pid}" for s in seen])
+
     looks: dict[str, Look] = {
         "redis": reachable,
         "redis-clock": lambda: clocks.clock("Redis", clock()),
@@ -55,6 +62,7 @@ def of_redis(settings: Settings, client: redis.Redis) -> list[Step]:
         "redis-memory": lambda: redis_server.memory(server()),
         "redis-clients": lambda: redis_server.clients(server()),
         "redis-writes": lambda: redis_server.writes(refusal_of(lambda: health.try_write(client))),
+        "redis-systems": others,
         "redis-rights": lambda: rights.redis(trial()),
         "streams": lambda: redis_server.streams(
             health.key_types(client, [settings.intents_stream, *outbound.values()])
