@@ -141,10 +141,11 @@ class Scene:
         self.sql.execute(sql)
         return self.sql.fetchone()[0]
 
-    def is_read(self) -> bool:
-        """True if every intent was read and acknowledged."""
+    def is_taken_in(self) -> bool:
+        """True if every intent was read, is on record, and acknowledged."""
         groups = self.redis.xinfo_groups(INTENTS)
-        return bool(groups) and groups[0]["lag"] == 0 and groups[0]["pending"] == 0
+        read = bool(groups) and groups[0]["lag"] == 0 and groups[0]["pending"] == 0
+        return bool(read and self.one("SELECT count(*) FROM routes") >= len(self.expected.routes))
 
     @contextmanager
     def process(self) -> Iterator[Context]:
@@ -203,7 +204,7 @@ class Scene:
 
 
 class _WhenRead(Event):
-    """Set once every intent is read and acknowledged, or when that seems never to happen. Nobody waits."""
+    """Set once every intent is taken in, or when that seems never to happen. Nobody waits."""
 
     def __init__(self, scene: Scene) -> None:
         super().__init__()
@@ -211,7 +212,7 @@ class _WhenRead(Event):
 
     def is_set(self) -> bool:
         self._looks += 1
-        return self._looks > _LOOKS or self._scene.is_read()
+        return self._looks > _LOOKS or self._scene.is_taken_in()
 
     def wait(self, _timeout: float | None = None) -> bool:
         return self.is_set()
