@@ -1,18 +1,17 @@
 """`publisher intents send`."""
 
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
 
 from publisher.bootstrap import configure_logs, load_settings, open_client
-from publisher.cli.output import JsonFlag, one_line, print_json, progress
-from publisher.domain.errors import BadRequest, PublisherError
-from publisher.domain.intent import Malformed, parse_intent
-from publisher.domain.intent_json import fields_of_json
+from publisher.cli.files import opened
+from publisher.cli.json_lines import json_lines
+from publisher.cli.output import JsonFlag, one_line, print_json
+from publisher.domain.errors import PublisherError
+from publisher.domain.intent_json import RefusedLine, intent_of_line
 from publisher.settings import Settings
 from publisher.streams.producer import add_intents
 
@@ -38,17 +37,18 @@ def send(
 ) -> None:
     """Validate JSON lines and add them to the intents stream.
 
-    A line that is no valid intent is named with its reason and not sent; the others are. Sending a file again is
-    harmless: an intent is accepted once per producer and idempotency_key. Exit code 1 if any line was bad.
+    The text of payload and recipients goes through as it stands. A line that intake would refuse is named with its
+    reason and not sent; the others are. Sending a file again is harmless: an intent is accepted once per producer and
+    idempotency_key. Exit code 1 if any line was bad.
     """
     settings = load_settings()
     configure_logs(settings)
     sent = bad = 0
     client = open_client(settings, "send")
-    with _lines(file) as lines:
-        for batch, refused in _batches(lines, settings):
-            for number, reason in refused:
-                print(f"line {number}: {one_line(reason)}", file=sys.stderr)
+    with opened(file, "sending") as source:
+        for batch, refused in _batches(json_lines(source, file), settings):
+            for number, line in refused:
+                print(f"line {number}, column {line.column}: {one_line(line.reason)}", file=sys.stderr)
             if not check:
                 try:
                     add_intents(client, settings.intents_stream, batch)
@@ -66,50 +66,17 @@ def send(
 
 
 def _batches(
-    lines: Iterable[bytes], settings: Settings
-) -> Iterator[tuple[list[dict[str, str]], list[tuple[int, str]]]]:
-    good: list[dict[str, str]] = []
-    bad: list[tuple[int, str]] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        fields = _fields(line)
-        reason = fields if isinstance(fields, str) else _refusal(fields, settings)
-        if reason is not None:
-            bad.append((number, reason))
-        elif isinstance(fields, dict):
+    lines: Iterable[tuple[int, bytes]], settings: Settings
+) -> Iterator[tuple[list[Mapping[str, str]], list[tuple[int, RefusedLine]]]]:
+    good: list[Mapping[str, str]] = []
+    bad: list[tuple[int, RefusedLine]] = []
+    for number, line in lines:
+        fields = intent_of_line(line, settings.channels)
+        if isinstance(fields, RefusedLine):
+            bad.append((number, fields))
+        else:
             good.append(fields)
         if len(good) + len(bad) == _BATCH:
             yield good, bad
             good, bad = [], []
     yield good, bad
-
-
-def _fields(line: bytes) -> dict[str, str] | str:
-    try:
-        return fields_of_json(line.decode())
-    except UnicodeDecodeError as error:
-        return f"is not UTF-8: {error.reason}"
-
-
-def _refusal(fields: dict[str, str], settings: Settings) -> str | None:
-    try:
-        raw = [(name.encode(), value.encode()) for name, value in fields.items()]
-    except UnicodeEncodeError:
-        return "holds half of a surrogate pair, which is no character"
-    intent = parse_intent(raw, settings.channels)
-    return f"{intent.code.value}: {intent.message}" if isinstance(intent, Malformed) else None
-
-
-@contextmanager
-def _lines(file: str) -> Iterator[Iterable[bytes]]:
-    """The lines of the file, with a bar on a terminal that moves as they are read."""
-    if file == "-":
-        yield sys.stdin.buffer
-        return
-    columns = TextColumn("sending"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
-    try:
-        with progress(*columns) as bar, bar.open(file, "rb") as opened:
-            yield opened
-    except OSError as error:
-        raise BadRequest(f"cannot read {file!r}: {error.strerror}") from error

@@ -1,10 +1,8 @@
 """`publisher malformed resubmit`."""
 
-import sys
 from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 
 from publisher.bootstrap import configure_logs, load_settings, open_client, open_patient_database
 from publisher.cli.editor import edited
+from publisher.cli.files import read_text
 from publisher.cli.ids import malformed
 from publisher.cli.instants import METAVAR, instant
 from publisher.cli.operator import ByOption, operator
@@ -76,7 +75,7 @@ def resubmit(
             sendable = _valid(work.judge_unchanged(record), record)
             _send(work, sendable, "unchanged", by=operator(by), dry_run=dry_run, yes=yes, json=json)
         elif file is not None:
-            sendable = _edited(work, record, _read(file))
+            sendable = _edited(work, record, read_text(file))
             _send(work, sendable, "file", by=operator(by), dry_run=dry_run, yes=yes, json=json)
         else:
             with edited(_form(record), name=f"malformed-{record.facts.id}") as text:
@@ -194,13 +193,3 @@ def _say(outcome: dict[str, object], text: str, *, json: bool) -> None:
         print_json(outcome)
     else:
         print(text)
-
-
-def _read(file: str) -> str:
-    try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return data.decode()
-    except OSError as error:
-        raise BadRequest(f"cannot read {file!r}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise BadRequest(f"{file!r} is not UTF-8: {error.reason}") from error

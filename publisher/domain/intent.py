@@ -7,7 +7,7 @@ which routes an intent asks for.
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -46,10 +46,14 @@ class MalformedCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """An entry that is no intent, and why. The message names the fields at fault and holds none of their values."""
+    """An entry that is no intent, and why. The message names the fields at fault and holds none of their values.
+
+    field: the first field at fault, for whoever knows where it stands; None if it is no single one.
+    """
 
     code: MalformedCode
     message: str
+    field: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,9 @@ def parse_intent(raw: Sequence[tuple[bytes, bytes]], channels: Collection[str]) 
     if unknown:
         places = ", ".join(f"channels_json.{place}" for place in unknown[:5])
         return Malformed(
-            MalformedCode.UNKNOWN_CHANNEL, f"{places}: no such channel; there are: {', '.join(sorted(channels))}"
+            MalformedCode.UNKNOWN_CHANNEL,
+            f"{places}: no such channel; there are: {', '.join(sorted(channels))}",
+            "channels_json",
         )
     return _intent(fields)
 
@@ -156,6 +162,7 @@ def plan_routes(intent: Intent, channels: Mapping[str, Channel]) -> list[Planned
                     MalformedCode.CHANNEL_FAILED,
                     f"recipients_json.{place}: channel {name} could not tell whether it reaches this recipient:"
                     f" its code raised {type(error).__name__}",
+                    "recipients_json",
                 )
             routes.append(_planned(channel, recipient, is_reached))
     return routes
@@ -224,7 +231,8 @@ def _malformed(error: ValidationError) -> Malformed:
     lines = [f"{_place(problem['loc'])}: {problem['msg']}" for problem in problems[:5]]
     if len(problems) > 5:
         lines.append(f"and {len(problems) - 5} more")
-    return Malformed(code, "; ".join(lines))
+    location = problems[0]["loc"]
+    return Malformed(code, "; ".join(lines), str(location[0]) if location else None)
 
 
 def _place(location: tuple[int | str, ...]) -> str:

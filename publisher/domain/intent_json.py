@@ -1,35 +1,72 @@
 """An intent as people write it: a JSON object whose keys are the stream's fields without `_json` (spec section 9)."""
 
-import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from json import JSONDecodeError
+
+from publisher.domain.channel import Channel
+from publisher.domain.intent import Malformed, MalformedCode, parse_intent, plan_routes
+from publisher.domain.json_text import Member, NoObject, Number, members
 
 _JSON_FIELDS = ("recipients", "channels", "payload")
 
 
-def fields_of_json(line: str) -> dict[str, str] | str:
-    """The stream's fields of one JSON object, or why it is none.
+@dataclass(frozen=True, slots=True)
+class RefusedLine:
+    """A line that is no intent. column: the character where the reason stands, from 1."""
 
-    Values of recipients, channels and payload become JSON text; numbers become digits; null leaves a field out.
-    Whether the fields make a valid intent is for `parse_intent` to say.
+    column: int
+    reason: str
+
+
+def intent_of_line(line: bytes, channels: Mapping[str, Channel]) -> Mapping[str, str] | RefusedLine:
+    """The stream's fields of one line, or why intake would refuse them. Raises nothing, whatever stands there.
+
+    The text of recipients, channels and payload is the line's own, to the byte. Numbers are the digits that are
+    written, null leaves a field out. channels: the configured ones, by name.
     """
     try:
-        value = json.loads(line)
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        return RefusedLine(len(line[: error.start].decode()) + 1, f"is not UTF-8: {error.reason}")
+    try:
+        written = members(text)
     except RecursionError:
-        return "is nested too deeply"
-    except ValueError as error:
-        return f"is not valid JSON: {error}"
-    if not isinstance(value, dict):
-        return "must be a JSON object"
-    return _fields(value)
+        return RefusedLine(1, "is nested too deeply")
+    except NoObject as error:
+        return RefusedLine(error.pos + 1, "must be a JSON object")
+    except JSONDecodeError as error:
+        return RefusedLine(error.pos + 1, f"is not valid JSON: {error.msg}")
+    return _judged(written, channels)
 
 
-def _fields(intent: Mapping[str, object]) -> dict[str, str]:
+def _judged(written: list[Member], channels: Mapping[str, Channel]) -> Mapping[str, str] | RefusedLine:
     fields: dict[str, str] = {}
-    for key, value in intent.items():
-        if value is None:
-            continue
-        if key in _JSON_FIELDS:
-            fields[f"{key}_json"] = json.dumps(value)
-        else:
-            fields[key] = value if isinstance(value, str) else json.dumps(value)
+    columns: dict[str, int] = {}
+    for member in written:
+        name = f"{member.name}_json" if member.name in _JSON_FIELDS else member.name
+        refusal = _refusal(member, twice=name in columns)
+        if refusal is not None:
+            return RefusedLine(member.at + 1, refusal)
+        columns[name] = member.at + 1
+        if member.value is not None:
+            fields[name] = member.value if type(member.value) is str and name == member.name else member.text
+    intent = parse_intent([(name.encode(), value.encode()) for name, value in fields.items()], channels)
+    judged = intent if isinstance(intent, Malformed) else plan_routes(intent, channels)
+    if isinstance(judged, Malformed):
+        return RefusedLine(columns.get(judged.field or "", 1), f"{judged.code.value}: {judged.message}")
     return fields
+
+
+def _refusal(member: Member, *, twice: bool) -> str | None:
+    """Why this member makes no field, whatever intake would say of its value."""
+    try:
+        f"{member.name}{member.value if isinstance(member.value, str) else ''}".encode()
+    except UnicodeEncodeError:
+        return "holds half of a surrogate pair, which is no character"
+    if twice:
+        return f"{MalformedCode.DUPLICATE_FIELD.value}: a field is given more than once"
+    is_text = member.value is None or isinstance(member.value, (str, Number))
+    if not is_text and member.name not in _JSON_FIELDS:
+        return f"{MalformedCode.INVALID_FIELD.value}: {member.name!r} must be text or a number"
+    return None

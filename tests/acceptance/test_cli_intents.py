@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.conftest import Publisher
 from tests.acceptance.outside import Outside
 from tests.factories import INTENTS
@@ -66,7 +68,7 @@ def test_each_line_of_a_file_becomes_an_entry(publisher: Publisher, outside: Out
 
 
 def test_bad_lines_are_named_and_the_good_ones_sent(publisher: Publisher, outside: Outside) -> None:
-    """A line that is no intent gets a line on standard error with number and reason; the exit code is 1."""
+    """A line that is no intent gets a line on standard error with its place and reason; the exit code is 1."""
     lines = [LINE, *BAD, LINE | {"idempotency_key": "turn-18"}]
 
     done = publisher("intents", "send", "-", "--json", stdin=jsonl(*lines))
@@ -75,13 +77,57 @@ def test_bad_lines_are_named_and_the_good_ones_sent(publisher: Publisher, outsid
     assert json.loads(done.stdout) == {"sent": 2, "refused": len(BAD)}
     assert [fields["idempotency_key"] for fields in sent(outside)] == ["turn-17", "turn-18"]
     said = done.stderr.splitlines()
-    assert [line.partition(": ")[0] for line in said] == [f"line {n}" for n in range(2, len(BAD) + 2)]
+    places = [
+        2,
+        1,
+        *(bad.index(at) + 1 for bad, at in zip(BAD[2:6], ["1}", '["pig', '"", "aud', '"\\ud800'], strict=True)),
+        1,
+    ]
+    assert [line.partition(": ")[0] for line in said] == [
+        f"line {n}, column {c}" for n, c in enumerate(places, start=2)
+    ]
     for line, reason in zip(
         said,
         ["not valid JSON", "JSON object", "surprise", "channels_json.0", "producer", "surrogate", "nested too deeply"],
         strict=True,
     ):
         assert reason in line
+
+
+def test_the_text_of_json_fields_goes_through_as_it_stands(publisher: Publisher, outside: Outside) -> None:
+    """No digit, escape or space of payload, recipients and channels is another on the stream than in the line."""
+    payload = r'{ "price":1.10, "sum": 12345678901234567.89,"half": "\ud83d", "name":"Zo\u00eb ♞", "n": -0 }'
+    recipients, channels = '[ {"user_id":"7" , "email": "\\u0061nn@example.com"} ]', '["email" ]'
+    line = json.dumps(LINE | {"payload": 1, "recipients": 2, "channels": 3})
+    for number, text in ((1, payload), (2, recipients), (3, channels)):
+        line = line.replace(f": {number},", f": {text},", 1)
+
+    done = publisher("intents", "send", "-", stdin=b"\xef\xbb\xbf" + line.encode())
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1 sent, 0 refused\n", "")
+    [fields] = outside.commands(INTENTS)
+    assert fields["payload_json"] == payload
+    assert fields["recipients_json"] == recipients
+    assert fields["channels_json"] == channels
+
+
+@pytest.mark.parametrize("source", ["-", "file"])
+def test_a_file_that_is_no_json_lines_is_named_once(
+    publisher: Publisher, outside: Outside, tmp_path: Path, source: str
+) -> None:
+    """One line says what it is and what to do, with exit code 2, and nothing is sent."""
+    file = tmp_path / "intents.json"
+    file.write_text(json.dumps([LINE, LINE], indent=2))
+
+    named = str(file) if source == "file" else "-"
+    done = publisher("intents", "send", named, stdin=b"" if source == "file" else file.read_bytes())
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"publisher: {repr(named) if source == 'file' else 'standard input'} is a JSON array, not an object a line:"
+        " jq -c '.[]' FILE | publisher intents send -\n"
+    )
+    assert sent(outside) == []
 
 
 def test_check_sends_nothing(publisher: Publisher, outside: Outside) -> None:
@@ -106,7 +152,7 @@ def test_a_line_that_is_not_utf_8_is_a_bad_line_like_any_other(publisher: Publis
 
     for done in (publisher("intents", "send", str(file)), publisher("intents", "send", "-", stdin=file.read_bytes())):
         assert (done.returncode, done.stdout) == (1, "1 sent, 1 refused\n")
-        assert done.stderr == "line 1: is not UTF-8: invalid start byte\n"
+        assert done.stderr == "line 1, column 1: is not UTF-8: invalid start byte\n"
 
 
 def test_a_terminal_shows_progress(environ: dict[str, str], outside: Outside, tmp_path: Path) -> None:

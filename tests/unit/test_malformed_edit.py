@@ -46,18 +46,15 @@ def test_the_form_shows_json_as_json_and_the_fields_in_their_order() -> None:
         '{"a": 1, "a": 2}',
         '{"a": NaN}',
         '{"a": 1e999}',
-        '{"a": 0.12345678901234567890123}',
-        '{"a": 1e-99999999999999999999}',
         "[" * 100_000,
         '{"a": ' + "9" * 5000 + "}",
     ],
     ids=[
-        *("broken", "empty", "text", "number", "null", "twice", "nan", "infinite", "rounded", "tiny", "abyss"),
-        "long",
+        *("broken", "empty", "text", "number", "null", "twice", "nan", "infinite", "abyss", "long"),
     ],
 )
 def test_what_is_no_json_to_be_written_again_stays_text(text: str) -> None:
-    """A JSON field that does not parse, or that a rewrite would change, is edited as the text it is."""
+    """A JSON field that does not parse, or that intake would not read, is edited as the text it is."""
     assert form({"payload_json": text}) == {"payload_json": text}
     assert edited_fields(edit_form({"payload_json": text}), {"payload_json": text}) == {"payload_json": text}
 
@@ -75,6 +72,28 @@ def test_a_json_field_that_is_left_alone_keeps_its_text() -> None:
     edited = edit_form(fields).replace('"producer": ""', '"producer": "game"')
 
     assert edited_fields(edited, fields) == fields | {"producer": "game"}
+
+
+@pytest.mark.parametrize(
+    "number", ["1.10", "12345678901234567.89", "1E2", "-0", "0.12345678901234567890123", "1e-99999999999999999999"]
+)
+def test_a_number_keeps_its_digits_through_an_edit_beside_it(number: str) -> None:
+    """The form shows a number as it was written, and an edit of the same payload sends it as it was written."""
+    fields = {"payload_json": f'{{"price":{number},"turn":[],"at": [{number}, {{}}]}}'}
+
+    form = edit_form(fields)
+    edited = edited_fields(form.replace('"turn": []', '"turn": [true, "\\u00e4"]'), fields)
+
+    assert form.count(f" {number},") == 2
+    assert edited == {"payload_json": f'{{"price": {number}, "turn": [true, "ä"], "at": [{number}, {{}}]}}'}
+
+
+def test_a_mistake_is_named_by_the_line_that_the_editor_shows() -> None:
+    """The comment at the top counts: line 4 is the fourth line of the file."""
+    refusal = edited_fields('# why\n#\n{\n  "producer": oops\n}', {})
+
+    assert isinstance(refusal, str)
+    assert "line 4 column 15" in refusal
 
 
 def test_an_edit_within_a_json_field_is_taken() -> None:
@@ -143,7 +162,6 @@ def test_numbers_become_digits_and_null_leaves_a_field_out() -> None:
         ("{} # not at the top", "not valid JSON"),
         ("[]", "must be a JSON object"),
         ('{"producer": "a", "producer": "b"}', "names a member twice"),
-        ('{"payload_json": {"a": 0.12345678901234567890123}}', "would be rounded"),
         ('{"payload_json": {"a": Infinity}}', "no JSON number"),
         ('{"producer": ["a"]}', "'producer' must be text"),
         ('{"producer": true}', "'producer' must be text"),

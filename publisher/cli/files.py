@@ -1,0 +1,65 @@
+"""Files that a command line names, `-` being standard input."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+
+from publisher.cli.output import progress
+from publisher.domain.errors import BadRequest
+
+
+@contextmanager
+def opened(file: str, doing: str) -> Iterator[BinaryIO]:
+    """The file, with a bar on a terminal that moves as it is read. doing: what the bar says.
+
+    Raises BadRequest for a file that cannot be opened.
+    """
+    if file == "-":
+        yield sys.stdin.buffer
+        return
+    columns = TextColumn(doing), BarColumn(), DownloadColumn(), TimeRemainingColumn()
+    with progress(*columns) as bar:
+        try:
+            source = bar.open(_path(file), "rb")
+        except OSError as error:
+            raise _cannot_read(file, error) from error
+        with source:
+            yield source
+
+
+def read_text(file: str) -> str:
+    """All of the file. Raises BadRequest if it cannot be read, or is not UTF-8."""
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(os.fsdecode(_path(file))).read_bytes()
+        return data.decode()
+    except OSError as error:
+        raise _cannot_read(file, error) from error
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"{file!r} is not UTF-8: {error.reason}") from error
+
+
+def numbered_lines(source: BinaryIO, file: str) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not blank, with their numbers from 1. Raises BadRequest if reading fails midway."""
+    try:
+        for number, line in enumerate(source, start=1):
+            if line.strip():
+                yield number, line
+    except OSError as error:
+        raise _cannot_read(file, error) from error
+
+
+def _path(file: str) -> bytes:
+    # An argument that the locale cannot express was read as UTF-8: its bytes are what was typed.
+    try:
+        return os.fsencode(file)
+    except UnicodeEncodeError:
+        return file.encode()
+
+
+def _cannot_read(file: str, error: OSError) -> BadRequest:
+    return BadRequest(f"cannot read {file!r}: {error.strerror}")

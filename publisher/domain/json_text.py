@@ -1,0 +1,81 @@
+"""Reads a JSON object and changes nothing in it: each value keeps the text that it stands with.
+
+Decoding a number and writing it again makes 1.10 into 1.1, and 12345678901234567.89 into another number.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from json import JSONDecodeError
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+
+
+class Number(str):
+    """A number of a JSON document, as it is written."""
+
+    __slots__ = ()
+
+
+class NoObject(JSONDecodeError):
+    """A JSON document that is no object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of a JSON object.
+
+    value: decoded, its numbers as Number. text: the value as it stands. at: the offset where that begins.
+    """
+
+    name: str
+    value: object
+    text: str
+    at: int
+
+
+# NaN and Infinity are read, too: whoever the text is meant for has rules of its own.
+_DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number)
+
+
+def members(text: str) -> list[Member]:
+    """The members of the JSON object that the text is, in their order, repeated names included.
+
+    Raises JSONDecodeError, with its place, for a text that is no JSON, NoObject for another JSON document, and
+    RecursionError for one that is nested too deeply.
+    """
+    place = _after_space(text, 0)
+    if not text.startswith("{", place):
+        _end(text, _DECODER.raw_decode(text, place)[1])
+        raise NoObject("it must be a JSON object", text, place)
+    found: list[Member] = []
+    place = _after_space(text, place + 1)
+    while found or not text.startswith("}", place):
+        if not text.startswith('"', place):
+            raise JSONDecodeError("Expecting property name enclosed in double quotes", text, place)
+        name, place = _DECODER.raw_decode(text, place)
+        begin = _after_space(text, _expect(text, ":", _after_space(text, place)))
+        value, end = _DECODER.raw_decode(text, begin)
+        found.append(Member(name, value, text[begin:end], begin))
+        place = _after_space(text, end)
+        if text.startswith("}", place):
+            break
+        place = _after_space(text, _expect(text, ",", place))
+    _end(text, place + 1)
+    return found
+
+
+def _after_space(text: str, place: int) -> int:
+    space = _SPACE.match(text, place)
+    return place if space is None else space.end()
+
+
+def _expect(text: str, sign: str, place: int) -> int:
+    if not text.startswith(sign, place):
+        raise JSONDecodeError(f"Expecting '{sign}' delimiter", text, place)
+    return place + 1
+
+
+def _end(text: str, place: int) -> None:
+    if (place := _after_space(text, place)) != len(text):
+        raise JSONDecodeError("Extra data", text, place)
