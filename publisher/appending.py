@@ -50,6 +50,7 @@ class Appender:
                 self._appended(batch, route, result)
             elif reason := self._why_failed(batch, result):
                 batch.end_failed(decide(route, Failure.of(batch.channel.stream_failure, reason)))
+        batch.unreachable = any(isinstance(result, NotAppended) and result.unreachable for _, result in results)
         self._parking.note(
             batch.channel.name, [result for _, result in results], batch.claim.refusing, probing=batch.probing
         )

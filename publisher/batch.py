@@ -28,6 +28,7 @@ class Batch:
     """The outcomes of one claim, decided and recorded. A route without one has its lease given up at the end.
 
     began: monotonic seconds, before the routes were read. errors: what cannot happen and did, each naming its route.
+    unreachable: Redis did not answer.
     """
 
     channel: Channel
@@ -40,6 +41,7 @@ class Batch:
     expired: list[Expired] = field(default_factory=list)
     recorded: set[int] = field(default_factory=set)
     errors: list[str] = field(default_factory=list)
+    unreachable: bool = False
 
     def __post_init__(self) -> None:
         self.notifications = {c.route.id: c.notification for c in self.claim.routes if c.notification}

@@ -19,7 +19,6 @@ from publisher.domain.attempt import (
     Expired,
     Failure,
     Rescheduled,
-    after_deadline,
     after_failure,
     after_lost_leases,
     is_too_late,
@@ -29,10 +28,11 @@ from publisher.domain.channel import Channel
 from publisher.domain.errors import BadRequest, EncodingError, RouteError
 from publisher.domain.gate import Probing
 from publisher.domain.notification import Route
-from publisher.domain.timeouts import witness_after_lease
+from publisher.domain.timeouts import BEGUN, ENCODED, LAST_LOOK, TRUSTED, witness_after_lease
 from publisher.parking import Parking
 from publisher.streams.outbound import Delivery, OutboundStreams
 from publisher.telemetry import Telemetry
+from publisher.tombstones import end_dead_letters, end_overdue
 from storage import claims
 from storage.database import Database
 
@@ -145,10 +145,7 @@ class Publisher:
         claim = claims.claim_overdue(self._database, to.name, limit=self._batch_size, lease_ttl=self._lease_ttl)
         batch = Batch(to, claim, began)
         try:
-            routes = [claimed.route for claimed in claim.routes]
-            entries = self._streams.witnesses([(r.stream or to.stream, r.delivery_id, r.replay) for r in routes])
-            for route, entry_id in zip(routes, entries, strict=True):
-                outcome = after_deadline(route, entry_id)
+            for outcome in end_overdue(self._streams, to.stream, [claimed.route for claimed in claim.routes]):
                 if isinstance(outcome, Expired):
                     batch.expired.append(outcome)
                 else:
@@ -189,7 +186,11 @@ class Publisher:
                 on_more()
             if self._stopping():
                 return Report(more=bool(claim.routes))
-            whole = self._append(batch, self._encode(batch))
+            deliveries, encoded = self._encode(batch)
+            whole = self._append(batch, deliveries) and encoded
+            if batch.dead_lettered and not batch.unreachable and self._within(batch, LAST_LOOK):
+                self._beat()
+                end_dead_letters(self._streams, batch)
             rescheduled = self._recorder.record(batch, self._decide(batch.channel))
         finally:
             self._recorder.release(batch)
@@ -201,11 +202,16 @@ class Publisher:
             more=claim.more or not whole,
         )
 
-    def _encode(self, batch: Batch) -> list[tuple[Route, Delivery]]:
-        """The deliveries to append; whatever cannot be one has its outcome decided."""
+    def _encode(self, batch: Batch) -> tuple[list[tuple[Route, Delivery]], bool]:
+        """The deliveries to append; whatever cannot be one has its outcome decided. And whether that is all.
+
+        Where encoding takes long, the routes that are not reached in time have neither, and are given back.
+        """
         decide = self._decide(batch.channel)
         deliveries: list[tuple[Route, Delivery]] = []
         for claimed in batch.claim.routes:
+            if deliveries and not self._within(batch, ENCODED):
+                return deliveries, False
             route, notification = claimed.route, claimed.notification
             if notification is None:
                 batch.errors.append(f"route {route.delivery_id} has no notification")
@@ -214,27 +220,31 @@ class Publisher:
             else:
                 try:
                     command = batch.channel.command(notification, route)
-                    deliveries.append((route, Delivery(route.delivery_id, command, route.replay)))
+                    deliveries.append((route, Delivery(route.delivery_id, command, route.replay, route.requeues)))
                 except EncodingError as error:
                     batch.end_failed(decide(route, Failure.of(PAYLOAD_ENCODING_FAILED, str(error))))
-        return deliveries
+        return deliveries, True
 
     def _append(self, batch: Batch, deliveries: Sequence[tuple[Route, Delivery]]) -> bool:
         """False if the rest was not begun, for want of time: it is given back."""
-        decide = self._decide(batch.channel)
+        if not self._within(batch, TRUSTED):
+            # The process was paused, or all was slow: the lease might be another's before the commands are appended.
+            return not deliveries
         elapsed = timedelta(seconds=time.monotonic() - batch.began)
         # One that is too late by now gets no outcome here: its lease is given up, and `expire_overdue` finds it.
         in_time = [(route, delivery) for route, delivery in deliveries if not is_too_late(route, elapsed)]
         self._beat()
+        decide = self._decide(batch.channel)
         return self._appender.append(batch, in_time, decide, lambda: self._may_go_on(batch))
 
     def _may_go_on(self, batch: Batch) -> bool:
         """Whether another call with commands may begin."""
         self._beat()
-        # A third of the lease for all that is begun, a quarter for the last call, three eighths to record it (see
-        # `Timeouts`): a batch of any size ends within its lease.
-        in_time = time.monotonic() - batch.began < self._lease_ttl.total_seconds() / 3
-        return in_time and not self._stopping()
+        return self._within(batch, BEGUN) and not self._stopping()
+
+    def _within(self, batch: Batch, part: float) -> bool:
+        """Whether less than this part of the lease has passed since the claim began."""
+        return time.monotonic() - batch.began < self._lease_ttl.total_seconds() * part
 
     def _decide(self, channel: Channel) -> Callable[[Route, Failure], Rescheduled | DeadLettered]:
         backoff = channel.backoff or self._backoff

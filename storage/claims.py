@@ -87,13 +87,14 @@ WITH due AS MATERIALIZED (
         updated_at = date_trunc('milliseconds', statement_timestamp())
     WHERE id = ANY(ARRAY(SELECT id FROM chosen))
     RETURNING id, notification_id, route_id, channel, status, attempt_count, max_attempts, recipient_ref,
-              resolved_email, resolved_locale, lease_loss_count, replay, expires_at, next_attempt_at, stream
+              resolved_email, resolved_locale, lease_loss_count, replay, expires_at, next_attempt_at, stream,
+              requeues
 )
 SELECT c.id, c.notification_id::text, c.route_id, c.channel, c.status, c.attempt_count, c.max_attempts,
        c.recipient_ref, c.resolved_email, c.resolved_locale, c.lease_loss_count, c.replay,
        c.expires_at - statement_timestamp(),
        n.notification_type, n.producer, n.audience_kind, n.idempotency_key, n.payload::text,
-       n.request_id, n.trace_id, n.occurred_at, n.accepted_at, c.stream, c.next_attempt_at,
+       n.request_id, n.trace_id, n.occurred_at, n.accepted_at, c.stream, c.requeues, c.next_attempt_at,
        (SELECT count(*) FROM due) AS seen,
        EXISTS (SELECT FROM channel_gates WHERE channel = %(channel)s AND refused_batches > 0) AS refusing
 FROM claimed AS c LEFT JOIN notifications AS n USING (notification_id)
@@ -209,7 +210,7 @@ def _claim(database: Database, sql: str, parameters: dict[str, object], full: in
 def _claimed(row: Row) -> ClaimedRoute:
     (id_, notification_id, route_id, channel, status, attempts, max_attempts, recipient_ref, email, locale, losses,
      replay, time_left, type_, producer, audience, key, payload, request_id, trace_id, occurred, accepted, stream,
-     _, _, _) = row  # fmt: skip
+     requeues, _, _, _) = row  # fmt: skip
     route = Route(
         id=id_,
         notification_id=notification_id,
@@ -225,6 +226,7 @@ def _claimed(row: Row) -> ClaimedRoute:
         replay=replay,
         time_left=time_left,
         stream=stream,
+        requeues=requeues,
     )
     if type_ is None:
         return ClaimedRoute(route, None)

@@ -56,7 +56,8 @@ class Requeued:
 
 # The routes go back and their dead letters say who and when, in one statement: both or neither (R3). SKIP LOCKED
 # lets two operators share the work. An expired witness is not this statement's matter: a command that stands on
-# its stream within the dedup window is not appended again (R12).
+# its stream within the dedup window is not appended again (R12). The count of requeues sets the tombstone of the life
+# that has ended apart from the one that begins. What is past its deadline would expire at once: it is left alone.
 _REQUEUE = f"""
 WITH chosen AS (
     SELECT id FROM dead_letters
@@ -65,6 +66,7 @@ WITH chosen AS (
 ), revived AS (
     UPDATE routes
     SET status = 'pending', attempt_count = 0, lease_loss_count = 0, dead_letter_id = NULL, dead_lettered_at = NULL,
+        requeues = requeues + 1,
         next_attempt_at = date_trunc('milliseconds', statement_timestamp()),
         updated_at = date_trunc('milliseconds', statement_timestamp())
     FROM chosen

@@ -96,7 +96,8 @@ class Notification:
 class Route:
     """One recipient on one channel, as it was read. id is the database's key; route_id the spec's (R1).
 
-    replay: how often an operator had it published again. time_left: until its deadline, when it was read; None: it has
+    replay: how often an operator had it published again. requeues: how often one took it back from the dead letters.
+    time_left: until its deadline, when it was read; None: it has
     none. stream: where the command of an attempt may stand; None: no attempt was begun. It is another than the
     channel's once that was renamed.
     """
@@ -115,6 +116,7 @@ class Route:
     replay: int = 0
     time_left: timedelta | None = None
     stream: str | None = None
+    requeues: int = 0
 
     @property
     def delivery_id(self) -> str:

@@ -3,6 +3,19 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+# The parts of a lease, counted from before the claim, within which each step of a batch may begin. So a batch of any
+# size ends within its lease.
+#
+# ENCODED    encoding another route; one is always encoded.
+# TRUSTED    the first call with commands. Later the process was paused, or all was slow: the lease might be another's
+#            before the commands are appended.
+# BEGUN      each further call with commands. A call takes a quarter at most.
+# LAST_LOOK  the look for commands of dead letters, which takes an eighth. Recording takes three eighths.
+ENCODED = 1 / 4
+TRUSTED = 3 / 8
+BEGUN = 1 / 3
+LAST_LOOK = 1 / 2
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:

@@ -15,6 +15,7 @@ from publisher.streams.append_result import AppendResult, NotAppended, append_re
 from publisher.streams.connection import translated
 
 _SCRIPT = files("publisher.streams").joinpath("append_once.lua").read_text()
+_END = files("publisher.streams").joinpath("end_once.lua").read_text()
 # One call carries at most this much, so that it passes within its timeout and leaves others their turn.
 _CALL_BYTES = 4 * 1024 * 1024
 _ENTRY_ID = re.compile(r"[0-9]+-[0-9]+", re.ASCII)
@@ -45,6 +46,7 @@ class OutboundStreams:
         self._client = client
         self._window_ms = round(dedup_window.total_seconds() * 1000)
         self._script = client.register_script(_SCRIPT)
+        self._end = client.register_script(_END)
 
     def append(
         self, channel: Channel, deliveries: Sequence[Delivery], go_on: Callable[[], bool] = lambda: True
@@ -69,6 +71,24 @@ class OutboundStreams:
                 # The call as a whole, whatever the commands: no right to run it, say.
                 results += [NotAppended(str(error), channels_fault=True)] * len(chunk)
         return results
+
+    def end(self, deliveries: Sequence[WitnessOf], tombstones: Sequence[str]) -> list[str | None]:
+        """Ends these deliveries, each with its tombstone: a late append of one appends nothing (R12).
+
+        Returns for each the entry id of its command if that stands already: then there is no tombstone, and the witness
+        lives for another window. May be repeated. Raises RedisUnavailable or RedisRefused.
+        """
+        ended: list[str | None] = [None] * len(deliveries)
+        for stream in dict.fromkeys(stream for stream, _, _ in deliveries):
+            at = [n for n, of in enumerate(deliveries) if of[0] == stream]
+            with translated():
+                entries = self._end(
+                    keys=[witness_key(*deliveries[n]) for n in at],
+                    args=[self._window_ms, *(tombstones[n] for n in at)],
+                )
+            for n, entry in zip(at, entries, strict=True):
+                ended[n] = _entry_id(entry)
+        return ended
 
     def witnesses(self, deliveries: Sequence[WitnessOf]) -> list[str | None]:
         """The entry ids of these deliveries, in their order; None for one whose witness is gone, or is no entry id.

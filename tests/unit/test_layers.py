@@ -43,10 +43,11 @@ LAYERS: dict[str, list[str]] = {
         *(*DOMAIN, "storage", "publisher.streams", *REPORTING),
         *("publisher.batch", "publisher.earlier_streams", "publisher.parking"),
     ],
+    "publisher.tombstones": [*DOMAIN, "storage", "publisher.streams", *REPORTING, "publisher.batch"],
     "publisher.publishing": [
         *(*DOMAIN, *ADAPTERS, *REPORTING),
         *("publisher.appending", "publisher.batch", "publisher.claim_start", "publisher.earlier_streams"),
-        "publisher.parking",
+        *("publisher.parking", "publisher.tombstones"),
     ],
     "publisher.loss_audit": [*DOMAIN, "storage", "publisher.streams", *REPORTING],
     "actors": [*DOMAIN, *ADAPTERS, *REPORTING, "publisher.publishing", "publisher.loss_audit"],
