@@ -1,7 +1,8 @@
 """Committing what was read: in transactions of a bounded size, as long as it takes, one bad entry never in the way.
 
 PostgreSQL away: wait and try the same again (R20). PostgreSQL refuses a batch: its entries one by one, and the one
-that is refused alone is malformed (R21).
+that is refused alone is malformed (R21). Is that record refused as well, it is made in ASCII alone; and if even that is
+refused, no value is at fault: wait (R19a).
 """
 
 import threading
@@ -80,9 +81,9 @@ class Acceptor:
                     [entry for entry in entries if isinstance(entry, IncomingIntent)],
                     [entry for entry in entries if isinstance(entry, IncomingMalformed)],
                 )
-            except DatabaseRefused:
-                raise
             except PublisherError as error:
+                if isinstance(error, DatabaseRefused) and not _is_last_form(entries):
+                    raise
                 tries += 1
                 self._on_wait([entry.entry_id for entry in entries])
                 wait(self._stopping, tries, error)
@@ -100,13 +101,16 @@ def wait(stopping: threading.Event, tries: int, error: PublisherError) -> None:
 
 
 def _refused(entry: Incoming, error: DatabaseRefused) -> IncomingMalformed:
-    reason = Malformed(MalformedCode.STORAGE_REFUSED, str(error))
     if isinstance(entry, IncomingIntent):
-        return IncomingMalformed(entry.entry_id, entry.raw, reason)
-    if not entry.raw:
-        raise error
-    # Its own fields were refused as well: it is recorded without them. They stand on the stream.
-    return IncomingMalformed(entry.entry_id, (), reason)
+        return IncomingMalformed(entry.entry_id, entry.raw, Malformed(MalformedCode.STORAGE_REFUSED, str(error)))
+    before = entry.malformed
+    told = str(error) if before.code is MalformedCode.STORAGE_REFUSED else f"{before.code}: {before.message}; {error}"
+    reason = Malformed(MalformedCode.STORAGE_REFUSED, told)
+    return IncomingMalformed(entry.entry_id, entry.raw, reason, is_plain=True)
+
+
+def _is_last_form(entries: Sequence[Incoming]) -> bool:
+    return all(isinstance(entry, IncomingMalformed) and entry.is_plain for entry in entries)
 
 
 def _transactions(entries: Sequence[Incoming]) -> Iterator[Sequence[Incoming]]:

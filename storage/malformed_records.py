@@ -17,11 +17,15 @@ _CUT = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class IncomingMalformed:
-    """An entry that cannot be accepted, and why."""
+    """An entry that cannot be accepted, and why.
+
+    is_plain: it is recorded in ASCII alone, every other text as base64: for a database that cannot hold the texts.
+    """
 
     entry_id: str
     raw: RawFields
     malformed: Malformed
+    is_plain: bool = False
 
 
 # An entry that is read a second time, after a crash between commit and XACK, is recorded once.
@@ -54,7 +58,7 @@ def record_malformed(
     """Records the rejections, within the caller's transaction. Returns the ids of those entries that were not on
     record as they are. An older record of other content under an entry's id is kept, under another."""
     rows = {
-        r.entry_id: (r.entry_id, r.malformed.code.value, r.malformed.message, readable_fields(r.raw))
+        r.entry_id: (r.entry_id, r.malformed.code.value, _message(r), readable_fields(r.raw, is_plain=r.is_plain))
         for r in sorted(rejected, key=lambda r: r.entry_id)
     }
     recorded = _insert_records(connection, stream, list(rows.values()))
@@ -69,30 +73,38 @@ def _insert_records(connection: peewee.PostgresqlDatabase, stream: str, rows: Se
     return {row[0] for row in fetch(connection, _INSERT_MALFORMED, [stream, *columns(rows)])} if rows else set()
 
 
-def readable_fields(raw: RawFields) -> str:
+def _message(rejected: IncomingMalformed) -> str:
+    message = rejected.malformed.message
+    return message.encode("ascii", "backslashreplace").decode() if rejected.is_plain else message
+
+
+def readable_fields(raw: RawFields, *, is_plain: bool = False) -> str:
     """Raw fields as a JSON object, with nothing lost (R19): see MalformedIntent.raw_fields.
 
     Of an entry over 16 MiB each value is cut to its first 64 KiB: `{"cut": …, "bytes": its whole length}`. The
-    whole stands on the stream.
+    whole stands on the stream. is_plain: a text that is not ASCII is base64.
     """
     if sum(len(name) + len(value) for name, value in raw) > _RAW_LIMIT:
-        cut = {_name(name): {"cut": _readable(value[:_CUT]), "bytes": len(value)} for name, value in raw}
+        cut = {
+            _name(name, is_plain): {"cut": _readable(value[:_CUT], is_plain), "bytes": len(value)}
+            for name, value in raw
+        }
         return json.dumps({name[:_CUT]: value for name, value in cut.items()})
     members: dict[str, list[object]] = {}
     for name, value in raw:
-        members.setdefault(_name(name), []).append(_readable(value))
+        members.setdefault(_name(name, is_plain), []).append(_readable(value, is_plain))
     return json.dumps({name: values[0] if len(values) == 1 else values for name, values in members.items()})
 
 
-def _name(name: bytes) -> str:
-    text = _readable(name)
+def _name(name: bytes, is_plain: bool) -> str:
+    text = _readable(name, is_plain)
     return text if isinstance(text, str) else f"base64:{text['base64']}"
 
 
-def _readable(data: bytes) -> str | dict[str, str]:
-    # PostgreSQL's jsonb holds neither bytes that are no UTF-8 nor NUL.
+def _readable(data: bytes, is_plain: bool) -> str | dict[str, str]:
+    # PostgreSQL's jsonb holds neither bytes that are no text nor NUL.
     try:
-        text = data.decode()
+        text = data.decode("ascii" if is_plain else "utf-8")
     except UnicodeDecodeError:
         text = "\0"
     return {"base64": base64.b64encode(data).decode()} if "\0" in text else text

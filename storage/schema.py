@@ -8,7 +8,8 @@ from pathlib import Path
 import peewee
 from playhouse.migrations import Runner
 
-from publisher.domain.errors import DatabaseUnavailable
+from publisher.domain.diagnosis.postgresql import ENCODING
+from publisher.domain.errors import DatabaseMisconfigured, DatabaseUnavailable
 from storage.database import Database
 from storage.lock_holders import LockHolder, LockWatch
 
@@ -36,13 +37,20 @@ def migrate(
     """Applies every pending migration and returns their names, in order.
 
     All of them or none: one transaction, under an advisory lock that ends with it (which also holds behind a
-    transaction pooler). A second caller waits, then finds nothing to do. The database needs no statement
-    timeout. A migration that cannot run in a transaction (CREATE INDEX CONCURRENTLY) has no place here yet.
+    transaction pooler). A second caller waits, then finds nothing to do. The database needs no statement timeout. A
+    migration that cannot run in a transaction (CREATE INDEX CONCURRENTLY) has no place here yet.
+
+    Raises DatabaseMisconfigured for a database that is not UTF8: it could not hold what producers write.
 
     A lock that someone else holds is tried for again and again, each time for `lock_timeout` at most: a request for an
     exclusive lock lets nobody else pass while it waits. on_wait: called after each try that failed, with the sessions
     that held the lock. Raises DatabaseUnavailable, naming them, once `patience` is over.
     """
+    if (found := server_encoding(database)) != ENCODING:
+        raise DatabaseMisconfigured(
+            f"the database has the encoding {found}, and {ENCODING} is needed: make another one with"
+            f" CREATE DATABASE … ENCODING '{ENCODING}' TEMPLATE template0, and name it in DATABASE_URL"
+        )
     deadline = time.monotonic() + patience.total_seconds()
     while True:
         with LockWatch(database) as watch:
@@ -54,6 +62,12 @@ def migrate(
             held = ", ".join(map(str, watch.holders)) or "a session that ended meanwhile"
             raise DatabaseUnavailable(f"the schema was not migrated: a lock that it needs is held by {held}")
         time.sleep(_PAUSE.total_seconds())
+
+
+def server_encoding(database: Database) -> str:
+    """The encoding that the database stores texts in, by PostgreSQL's name for it."""
+    encoding: str = database.rows("SELECT current_setting('server_encoding')")[0][0]
+    return encoding
 
 
 def pending_migrations(database: Database) -> list[str]:

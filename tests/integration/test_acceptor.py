@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import redis
 
 from publisher import acceptor
 from publisher.acceptor import Acceptor
+from publisher.domain.backoff import Backoff
 from publisher.domain.errors import DatabaseRefused
 from publisher.domain.intent import Malformed, MalformedCode
 from storage.database import Database
@@ -77,18 +79,45 @@ def test_a_giant_entry_is_recorded_in_part(
 def test_fields_that_postgresql_refuses_do_not_stop_the_stream(
     commits: Acceptor, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A malformed entry whose fields cannot be stored is recorded without them (R19)."""
+    """A malformed entry whose fields cannot be stored as they are is recorded all the same, with every one of them, in
+    ASCII alone; the reason says what was wrong at first, too (R19, R19a)."""
     whole = acceptor.accept
 
     def refusing(*arguments: Any) -> Any:
-        if any(entry.raw for entry in arguments[3]):
+        if any(not entry.is_plain for entry in arguments[3]):
             raise DatabaseRefused("PostgreSQL refused the statement: not this")
         return whole(*arguments)
 
     monkeypatch.setattr(acceptor, "accept", refusing)
+    raw = ((b"a", b"b"), ("\xe9".encode(), "\u2603".encode()), (b"n", b"\xff"))
+    entry = IncomingMalformed("1-0", raw, Malformed(MalformedCode.UNKNOWN_FIELD, "\u2603: unknown"))
+
+    [(_, accepted)] = list(commits.commit([entry]))
+
+    [row] = rows(database, "SELECT failure_message, raw_fields FROM malformed_intents")
+    assert [m.malformed.code for m in accepted.malformed] == [MalformedCode.STORAGE_REFUSED]
+    assert row["raw_fields"] == {"a": "b", "base64:w6k=": {"base64": "4piD"}, "n": {"base64": "/w=="}}
+    assert row["failure_message"] == ("unknown_field: \\u2603: unknown; PostgreSQL refused the statement: not this")
+
+
+def test_a_record_that_is_refused_in_every_form_is_waited_for(
+    commits: Acceptor, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing can be recorded, no value is at fault: the entry waits, whole, and is not acknowledged (R19a)."""
+    whole, refusals = acceptor.accept, 5
+
+    def refusing(*arguments: Any) -> Any:
+        nonlocal refusals
+        refusals -= 1
+        if refusals >= 0:
+            raise DatabaseRefused("PostgreSQL refused the statement: a constraint of someone's")
+        return whole(*arguments)
+
+    monkeypatch.setattr(acceptor, "accept", refusing)
+    monkeypatch.setattr(acceptor, "_BACKOFF", Backoff(timedelta(milliseconds=1), timedelta(milliseconds=1)))
     entry = IncomingMalformed("1-0", ((b"a", b"b"),), Malformed(MalformedCode.UNKNOWN_FIELD, "a: unknown"))
 
     [(_, accepted)] = list(commits.commit([entry]))
 
-    assert [m.malformed.code for m in accepted.malformed] == [MalformedCode.STORAGE_REFUSED]
-    assert rows(database, "SELECT raw_fields FROM malformed_intents") == [{"raw_fields": {}}]
+    assert len(accepted.malformed) == 1
+    assert rows(database, "SELECT raw_fields FROM malformed_intents") == [{"raw_fields": {"a": "b"}}]

@@ -85,6 +85,15 @@ def test_a_commit_that_a_crash_may_undo_is_a_warning(changed: dict[str, object],
     assert verdict is OK or next(iter(changed)) in said.finding
 
 
+@pytest.mark.parametrize(("encoding", "verdict"), [("UTF8", OK), ("SQL_ASCII", FAILED), ("LATIN1", FAILED)])
+def test_an_encoding_that_cannot_hold_every_text_fails(encoding: str, verdict: Verdict) -> None:
+    """Intents with other texts would become malformed (R19a)."""
+    said = postgresql.encoding(encoding)
+
+    assert said.verdict is verdict
+    assert encoding in said.finding
+
+
 @pytest.mark.parametrize(
     ("age", "verdict"), [(timedelta(minutes=5), OK), (timedelta(minutes=6), WARNING), (timedelta(hours=25), FAILED)]
 )

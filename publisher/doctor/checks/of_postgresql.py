@@ -49,6 +49,7 @@ def of_postgresql(settings: Settings, database: Database) -> list[Step]:
         "postgresql-rights": lambda: rights.postgresql(missing_grants(database)),
         "postgresql-isolation": lambda: sessions.isolation(health.read_isolation(database)),
         "postgresql-tls": lambda: sessions.postgresql_tls(health.read_tls(database)),
+        "postgresql-encoding": lambda: postgresql.encoding(schema.server_encoding(database)),
         "postgresql-durability": lambda: postgresql.durability(server()),
         "schema": lambda: tables.migrations(pending(), schema.foreign_migrations(database)),
         "indexes": indexes,

@@ -7,6 +7,8 @@ from datetime import timedelta
 from publisher.domain.diagnosis.verdict import Diagnosis, failed, ok, together, warning
 from publisher.domain.diagnosis.wording import names, size, span
 
+# The only encoding of a database that holds whatever a producer writes.
+ENCODING = "UTF8"
 # A server must answer this much faster than its timeout: an attempt's statements do more than nothing.
 ROUND_TRIPS_A_TIMEOUT = 10
 # Nothing of the service is ever as long: a batch is a second's work.
@@ -101,6 +103,17 @@ def writes(refusal: str | None) -> Diagnosis:
             "see its log: a full disk, a standby or a role that may only read, or a synchronous standby that is away",
         )
     return ok("a write was committed, and nothing of it is left")
+
+
+def encoding(found: str) -> Diagnosis:
+    """The database holds every text that a producer may write (R19a)."""
+    if found != ENCODING:
+        return failed(
+            f"the database's encoding is {found}",
+            f"move to a database made with ENCODING '{ENCODING}' TEMPLATE template0: this one does not hold every text,"
+            " and intents with others become malformed",
+        )
+    return ok(f"the database's encoding is {found}")
 
 
 def durability(found: PostgresServer) -> Diagnosis:
