@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import redis
 
+from publisher.domain.diagnosis.loss_audit import AuditState
 from publisher.domain.errors import PublisherError
 from publisher.domain.gate import Gate
 from publisher.streams.inbound import GroupState, group_state
 from publisher.streams.processes import ProcessRegister, ProcessSeen
+from storage.audit_states import audit_states
 from storage.counts import OpenRoutes, open_routes
 from storage.database import Database
 from storage.failures import FailureRecord, recent_failures
@@ -33,6 +35,7 @@ class StoreLook:
     happened: Mapping[str, Happened]
     open: Mapping[str, OpenRoutes]
     gates: Mapping[str, Gate]
+    audits: Mapping[str, AuditState]
     failures: Sequence[FailureRecord]
 
 
@@ -99,5 +102,6 @@ class Watcher:
             happened=happened,
             open=opened,
             gates=gates,
+            audits=audit_states(self._database, known),
             failures=newest,
         )

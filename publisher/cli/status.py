@@ -11,17 +11,20 @@ import typer
 from publisher.bootstrap import configure_logs, load_settings, open_client, open_patient_database
 from publisher.cli.frame import SILENT, roles
 from publisher.cli.output import JsonFlag, print_json, print_record, print_table
-from publisher.cli.status_fields import gate_fields, group_fields, open_fields, process_fields
+from publisher.cli.status_fields import audit_fields, gate_fields, group_fields, open_fields, process_fields
 from publisher.cli.watch import watch as watch_frames
 from publisher.cli.wording import closed, coarse, counted
+from publisher.domain.diagnosis.loss_audit import AuditState
 from publisher.domain.errors import BadRequest
 from publisher.domain.gate import Gate
 from publisher.domain.notification import RouteStatus
+from publisher.loss_audit import audit_interval
 from publisher.settings import Settings
 from publisher.streams.inbound import GroupState, group_state
 from publisher.streams.processes import ProcessRegister, ProcessSeen
 from publisher.streams.queues import QueueState, queue_states
 from storage import overview
+from storage.audit_states import audit_states
 from storage.counts import Count, OpenRoutes, final_routes, open_routes
 from storage.database import Database
 from storage.gates import read_gates
@@ -38,6 +41,8 @@ class _Snapshot:
     counts: Mapping[tuple[str, RouteStatus], Count]
     open: Mapping[str, OpenRoutes]
     gates: Mapping[str, Gate]
+    audits: Mapping[str, AuditState]
+    audit_interval: timedelta
     malformed: int
     intents: GroupState
     queues: Mapping[str, QueueState]
@@ -49,6 +54,9 @@ class _Snapshot:
     def gate(self, channel: str) -> Gate:
         return self.gates.get(channel, Gate(channel))
 
+    def audit(self, channel: str) -> AuditState:
+        return self.audits.get(channel, AuditState(channel))
+
     def of(self, channel: str) -> dict[str, object]:
         """Everything about one channel, by the names that --json prints."""
         queue = self.queues.get(channel, QueueState())
@@ -57,6 +65,8 @@ class _Snapshot:
             **open_fields(self.open.get(channel, OpenRoutes())),
             "estimated": [status.value for status in RouteStatus if self.count(channel, status).estimated],
             **gate_fields(self.gate(channel)),
+            **audit_fields(self.audit(channel)),
+            "audit_overdue": self.audit(channel).is_overdue(self.audit_interval) if self.audit_interval else None,
             "queued": queue.ready,
             "delayed": queue.delayed,
             "dead_messages": queue.dead,
@@ -127,13 +137,25 @@ def _print_routes(snapshot: _Snapshot, channels: list[str]) -> None:
     rows = [(channel, snapshot.open.get(channel, OpenRoutes())) for channel in channels]
     print_table(
         "Open routes",
-        ["channel", "state", "due", "oldest due", "in flight"],
-        [[name, snapshot.gate(name).state, r.due, r.oldest_due, r.in_flight] for name, r in rows],
+        ["channel", "state", "due", "oldest due", "in flight", "last audit"],
+        [
+            [name, snapshot.gate(name).state, r.due, r.oldest_due, r.in_flight, _audit(snapshot, name)]
+            for name, r in rows
+        ],
     )
     for channel in channels:
         said = closed(snapshot.gate(channel), snapshot.at)
         if said is not None:
             print(said)
+
+
+def _audit(snapshot: _Snapshot, channel: str) -> str:
+    """When the loss audit last looked at all of the channel's routes."""
+    if not snapshot.audit_interval:
+        return "off"
+    state = snapshot.audit(channel)
+    last = "never" if state.age is None else f"{coarse(state.age)} ago"
+    return f"{last}, overdue" if state.is_overdue(snapshot.audit_interval) else last
 
 
 def _print_processes(processes: list[ProcessSeen]) -> None:
@@ -169,6 +191,8 @@ def _take(settings: Settings, *, exact: bool) -> _Snapshot:
             _counts(database, opened, exact=exact),
             opened,
             read_gates(database),
+            audit_states(database, settings.channels),
+            audit_interval(settings.effective_audit_window),
             overview.count_malformed(database),
             group_state(client, settings.intents_stream, settings.intents_group),
             queue_states(client, list(settings.channels)),

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 
+from publisher.domain.diagnosis.loss_audit import AuditState
 from publisher.domain.errors import PublisherError
 from publisher.domain.gate import Gate
 from publisher.look import Frame, StoreLook
@@ -35,6 +36,11 @@ def gate_fields(gate: Gate) -> Fields:
         "park_reason": gate.park_reason,
         "probe_at": gate.probe_at,
     }
+
+
+def audit_fields(state: AuditState) -> Fields:
+    """When the loss audit last looked at all of a channel's routes, null if it never did."""
+    return {"last_audited_at": state.audited_at}
 
 
 def group_fields(group: GroupState) -> Fields:
@@ -88,4 +94,5 @@ def _channel_fields(store: StoreLook, channel: str) -> Fields:
         )
     }
     gate, routes = store.gates.get(channel, Gate(channel)), store.open.get(channel, OpenRoutes())
-    return {**gate_fields(gate), **rates, **open_fields(routes)}
+    audit = store.audits.get(channel, AuditState(channel))
+    return {**gate_fields(gate), **audit_fields(audit), **rates, **open_fields(routes)}

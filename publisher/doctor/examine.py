@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from publisher.bootstrap import open_client, open_database
+from publisher.doctor.checks.of_audits import of_audits
 from publisher.doctor.checks.of_postgresql import of_postgresql
 from publisher.doctor.checks.of_redis import of_redis
 from publisher.doctor.checks.of_settings import of_settings
@@ -41,7 +42,12 @@ def examine(settings: Settings) -> Iterator[Check]:
         open_client(settings, "doctor", max(settings.timeouts.redis, _REPLY)) as client,
     ):
         yield from _run(
-            [*of_settings(settings), *of_postgresql(settings, database), *of_redis(settings, client, database)]
+            [
+                *of_settings(settings),
+                *of_postgresql(settings, database),
+                *of_redis(settings, client, database),
+                *of_audits(settings, database, client),
+            ]
         )
 
 

@@ -29,6 +29,8 @@ NOTHING = {
     "parked_at": None,
     "park_reason": None,
     "probe_at": None,
+    "last_audited_at": None,
+    "audit_overdue": False,
     "queued": 0,
     "delayed": 0,
     "dead_messages": 0,

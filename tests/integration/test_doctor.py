@@ -114,7 +114,7 @@ def test_a_check_that_is_kept_waiting_is_unknown_and_alone(
         found = examined()
         took = time.monotonic() - began
 
-    assert amiss(found) == dict.fromkeys(("indexes", "due-routes", "leases", "channels"), UNKNOWN)
+    assert amiss(found) == dict.fromkeys(("indexes", "due-routes", "leases", "channels", "loss-audit"), UNKNOWN)
     assert took < 5
 
 
@@ -148,7 +148,7 @@ def test_a_database_that_is_not_migrated_has_one_failure(
     wrong = amiss(examined(DATABASE_URL=create_database("template0")))
 
     assert wrong.pop("schema") is FAILED
-    assert set(wrong) == {"indexes", "constraints", "due-routes", "leases", "gates", "channels"}
+    assert set(wrong) == {"indexes", "constraints", "due-routes", "leases", "gates", "channels", "loss-audit"}
     assert set(wrong.values()) == {UNKNOWN}
 
 

@@ -47,6 +47,7 @@ STORE = StoreLook(
     happened={"email": Happened(published=2468, retried=1, dead_lettered=0)},
     open={"push": OpenRoutes(pending=9000, failed=12, due=8012, oldest_due=timedelta(seconds=723), in_flight=500)},
     gates={"push": Gate("push", INSTANT - timedelta(minutes=12), "ann", "gateway moves")},
+    audits={},
     failures=[failure()],
 )
 STREAMS = StreamsLook(GroupState(3, 12, 2), [seen("clock"), seen("intake"), seen("worker", 18), seen("worker", 19)])
@@ -95,6 +96,7 @@ def test_large_figures_fit_into_80_columns() -> None:
         happened={name: Happened(published=199_998, retried=199_998, dead_lettered=199_998)},
         open={name: OpenRoutes(9_999_999, 0, 9_999_999, timedelta(days=29, hours=23), 99_999)},
         gates={},
+        audits={},
     )
 
     shown = text(store)
@@ -173,6 +175,6 @@ def test_the_processes_that_ought_to_be_there_are_missed(processes: list[Process
 
 def test_an_empty_system_makes_a_frame() -> None:
     """With no channel, process or failure there is little to say, and no error."""
-    empty = StoreLook(INSTANT, [], SECOND, {}, {}, {}, [])
+    empty = StoreLook(INSTANT, [], SECOND, {}, {}, {}, {}, [])
 
     assert "no worker, no clock, no intake" in text(empty, StreamsLook(GroupState(), []))
