@@ -13,7 +13,7 @@ _FACTS = """
 SELECT id, notification_id::text, route_id, channel, status, attempt_count, max_attempts, next_attempt_at,
        recipient_ref, last_failure_classification, last_failure_message, last_failure_at, lease_expires_at,
        lease_loss_count, stream_entry_id, created_at, updated_at, published_at, dead_lettered_at, expires_at, replay,
-       date_trunc('milliseconds', statement_timestamp())
+       stream, date_trunc('milliseconds', statement_timestamp())
 FROM routes
 WHERE notification_id = %(notification_id)s::uuid
   AND (%(route_id)s::text IS NULL OR route_id = %(route_id)s)

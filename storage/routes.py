@@ -14,7 +14,8 @@ from storage.models import Notification, Route
 class RouteRecord:
     """A route as it stands, with its notification's type. id is the database's key and the place in a listing.
 
-    replay: how often an operator had it published again.
+    replay: how often an operator had it published again. stream: where its command stands, or may stand from an attempt
+    that was cut off.
     """
 
     id: int
@@ -35,6 +36,7 @@ class RouteRecord:
     lease_token: str | None
     lease_expires_at: datetime | None
     lease_loss_count: int
+    stream: str | None
     stream_entry_id: str | None
     created_at: datetime
     updated_at: datetime

@@ -81,6 +81,7 @@ def route_facts(**fields: Any) -> RouteFacts:
         dead_lettered_at=None,
         expires_at=None,
         replay=0,
+        stream=None,
         read_at=INSTANT,
     )
     return replace(whole, **fields)

@@ -23,7 +23,7 @@ _SAME = ("notification_id", "route_id", "channel")
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A route with everything that is known of it. stream: where its channel publishes, if it is installed."""
+    """A route with everything that is known of it. stream: where its channel publishes now, if it is installed."""
 
     route: RouteFacts
     stream: str | None
@@ -48,7 +48,7 @@ class Story:
         return {
             "delivery_id": self.route.delivery_id,
             **route,
-            "stream": self.stream,
+            "stream": (self.route.stream if self.route.published_at else None) or self.stream,
             **asdict(self.explanation),
             "failures": [_without(f, "id", *_SAME) for f in self.failures],
             "dead_letters": [_without(d, *_SAME, "notification_type") for d in self.dead_letters],

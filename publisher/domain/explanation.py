@@ -45,7 +45,7 @@ class Explanation:
 def explain(route: RouteFacts, gate: Gate, stream: str | None) -> Explanation:
     """Why the route is where it is, and what comes next.
 
-    gate: its channel's. stream: where its channel publishes; None if no channel of that name is installed.
+    gate: its channel's. stream: where its channel publishes now; None if no channel of that name is installed.
     """
     if route.status is RouteStatus.PUBLISHED:
         return _published(route, stream)
@@ -57,12 +57,15 @@ def explain(route: RouteFacts, gate: Gate, stream: str | None) -> Explanation:
         return _expired(route)
     here = _open(route, gate, stream)
     return Explanation(
-        here.state, (*_so_far(route), *here.why), (*here.next, *_deadline(route)), _first(route, here.next_at)
+        here.state,
+        (*_so_far(route), *_elsewhere(route, stream), *here.why),
+        (*here.next, *_deadline(route)),
+        _first(route, here.next_at),
     )
 
 
 def _published(route: RouteFacts, stream: str | None) -> Explanation:
-    where = stream or f"the stream of {route.channel}, which is not installed here"
+    where = route.stream or stream or f"the stream of {route.channel}, which is not installed here"
     entry = f"stream entry {route.stream_entry_id}" if route.stream_entry_id else "a stream entry that was not recorded"
     failed = f", after {_times(route.attempt_count, 'failed attempt')}" if route.attempt_count else ""
     why = [f"Published {_ago(route, route.published_at)} as {entry} of {where}{failed}.", *_replays(route)]
@@ -119,6 +122,12 @@ def _so_far(route: RouteFacts) -> list[str]:
             f" With {LEASE_LOSS_LIMIT} it is given up."
         )
     return why
+
+
+def _elsewhere(route: RouteFacts, stream: str | None) -> list[str]:
+    if route.stream is None or stream is None or route.stream == stream:
+        return []
+    return [f"An attempt was begun when its stream was {route.stream}: its command is looked for there first."]
 
 
 def _open(route: RouteFacts, gate: Gate, stream: str | None) -> Explanation:

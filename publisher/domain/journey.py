@@ -52,7 +52,8 @@ def journey(
         told.append((route.created_at, 0, "accepted"))
     if route.published_at is not None:
         entry = route.stream_entry_id or "an entry that was not recorded"
-        told.append((route.published_at, 4, f"published: {stream or f'stream of {route.channel}'} {entry}"))
+        where = route.stream or stream or f"stream of {route.channel}"
+        told.append((route.published_at, 4, f"published: {where} {entry}"))
     if route.status is RouteStatus.EXPIRED:
         told.append((route.updated_at, 4, "expired"))
     return [Step(at, what) for at, _, what in sorted(told)]

@@ -8,7 +8,11 @@ from publisher.domain.notification import RouteStatus, delivery_id_of
 
 @dataclass(frozen=True, slots=True)
 class RouteFacts:
-    """A route as it stood at read_at, by the database's clock. id is the database's key. Instants are UTC."""
+    """A route as it stood at read_at, by the database's clock. id is the database's key. Instants are UTC.
+
+    stream: where its command stands, or may stand from an attempt that was cut off; None: no attempt was begun, or it
+    was published by a release that kept no stream.
+    """
 
     id: int
     notification_id: str
@@ -31,6 +35,7 @@ class RouteFacts:
     dead_lettered_at: datetime | None
     expires_at: datetime | None
     replay: int
+    stream: str | None
     read_at: datetime
 
     @property

@@ -40,6 +40,27 @@ def test_an_intent_is_followed_to_the_outbound_streams(
     assert [r["route_id"] for r in delivery["routes"]] == ["push:user:7"]
 
 
+def test_a_command_is_followed_to_the_stream_where_it_stands(
+    outside: Outside, processes: Processes, publisher: Publisher
+) -> None:
+    """After a deploy that renamed the stream, trace, explain and routes show name the one that has the command."""
+    outside.send(intent_fields(idempotency_key="turn-17"))
+    processes.start("worker")
+    processes.start("intake")
+    outside.wait_for_routes(published=2)
+    delivery = f"{intent(idempotency_key='turn-17').notification_id}/email:user:7"
+
+    for command in ("trace", "explain", "routes show"):
+        renamed = publisher(*command.split(), delivery, PUBLISHER_EMAIL_STREAM="mail:new")
+        assert (renamed.returncode, renamed.stderr) == (0, "")
+        assert EMAIL in renamed.stdout
+        assert "mail:new" not in renamed.stdout
+        assert (
+            f'"stream": "{EMAIL}"'
+            in publisher(*command.split(), delivery, "--json", PUBLISHER_EMAIL_STREAM="mail:new").stdout
+        )
+
+
 def test_a_failed_attempt_stands_on_the_way(outside: Outside, processes: Processes, publisher: Publisher) -> None:
     """A route that cannot be encoded shows each of its attempts, as it was made by a real worker (R7)."""
     recipients = [{"user_id": "7", "email": "no address"}]

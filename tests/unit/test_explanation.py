@@ -200,3 +200,11 @@ def test_a_route_that_is_open_again_is_not_told_as_new(again: dict[str, Any]) ->
 def test_a_failure_without_a_message_ends_with_its_classification() -> None:
     """An empty reason leaves no dangling colon."""
     assert told(**FAILED | {"last_failure_message": ""}).why[0].endswith("mail_stream_publish_failed.")
+
+
+def test_an_attempt_on_another_stream_is_told() -> None:
+    """An open route whose channel's stream was renamed says where its command may stand from before (R12)."""
+    said = explain(route_facts(stream="mail:old"), OPEN, STREAM).why
+
+    assert "An attempt was begun when its stream was mail:old: its command is looked for there first." in said
+    assert "mail:" not in "".join(explain(route_facts(stream=STREAM), OPEN, STREAM).why)

@@ -1,8 +1,9 @@
 """Why a route has ended, and what can still be done about it, case by case (issue 5, R3)."""
 
-from publisher.domain.explanation import Explanation, RouteState
+from publisher.domain.explanation import Explanation, RouteState, explain
 from publisher.domain.notification import RouteStatus
-from tests.unit.test_explanation import FAILED, MINUTE, NOW, SECOND, told
+from tests.factories import route_facts
+from tests.unit.test_explanation import FAILED, MINUTE, NOW, OPEN, SECOND, STREAM, told
 
 DEAD = FAILED | {
     "status": RouteStatus.DEAD_LETTER,
@@ -39,6 +40,13 @@ def test_a_replayed_command_is_told() -> None:
         ),
         "Its command was replayed 2 times, by an operator.",
     )
+
+
+def test_a_command_on_a_stream_that_was_renamed_is_told_where_it_stands() -> None:
+    """The stream that the command was published to, not the channel's of today (R12)."""
+    [why] = explain(route_facts(**PUBLISHED, stream="mail:old"), OPEN, STREAM).why
+
+    assert " as stream entry 17-1 of mail:old" in why
 
 
 def test_a_published_route_past_its_deadline_offers_no_replay() -> None:

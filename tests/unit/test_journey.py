@@ -59,3 +59,10 @@ def test_an_expired_route_ends_so() -> None:
     route = route_facts(status=RouteStatus.EXPIRED, next_attempt_at=None, expires_at=NOW - MINUTE, updated_at=NOW)
 
     assert journey(route, STREAM, [], [])[-1] == Step(NOW, "expired")
+
+
+def test_a_command_stands_where_it_was_published() -> None:
+    """A stream that was renamed since keeps its commands: the way names the one that has it (R12)."""
+    steps = journey(route_facts(**PUBLISHED, stream="mail:old"), STREAM, [], [])
+
+    assert steps[-1] == Step(NOW - MINUTE, "published: mail:old 17-1")
