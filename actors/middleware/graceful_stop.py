@@ -1,18 +1,26 @@
-"""The first SIGTERM stops a worker gracefully; repeats of it change nothing (R5, R17)."""
+"""The first signal to stop a worker stops it gracefully; repeats of it change nothing (R5, R17)."""
 
 import signal
 import threading
 from contextlib import suppress
-from types import FrameType
 
 import dramatiq
-import structlog
 
-_log = structlog.get_logger()
+# The master sends SIGTERM, and SIGHUP where it is to begin anew with other code.
+_SIGNALS = {signal.SIGTERM, signal.SIGHUP}
+
+
+def hold_signals() -> None:
+    """Keeps signals to stop pending until `GracefulStop` takes them. Call it before any thread is started.
+
+    Dramatiq's handler logs. Run in the midst of whatever the main thread does, it may wait for a lock that this very
+    thread holds.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
 
 
 class GracefulStop(dramatiq.Middleware):
-    """Sets `stopping` at the first SIGTERM, and keeps a second one from Dramatiq.
+    """Sets `stopping` at the first signal to stop, and keeps a second one from Dramatiq.
 
     A platform signals the whole process group, and Dramatiq's master forwards its own to the same workers;
     Dramatiq takes the second for a wish to be killed at once, and would cut the work short.
@@ -20,23 +28,21 @@ class GracefulStop(dramatiq.Middleware):
 
     def __init__(self, stopping: threading.Event) -> None:
         self._stopping = stopping
-        self._told = False
 
     def after_process_boot(self, broker: dramatiq.Broker) -> None:
-        """Puts itself before Dramatiq's handler."""
+        """Waits for a signal in a thread of its own, and runs Dramatiq's handler there."""
+        hold_signals()
         stock = signal.getsignal(signal.SIGTERM)
 
-        def handle(signum: int, frame: FrameType | None) -> None:
-            # A second signal may come in the middle of this: Event.set, called again by itself, would wait for ever.
-            if not self._told:
-                self._told = True
-                self._stopping.set()
-                if callable(stock):
-                    # It raises where it was called before this handler stood in its place.
-                    with suppress(SystemExit):
-                        stock(signum, frame)
+        def wait() -> None:
+            number = signal.sigwait(_SIGNALS)
+            self._stopping.set()
+            if callable(stock):
+                # It raises where it was called before.
+                with suppress(SystemExit):
+                    stock(number, None)
 
-        signal.signal(signal.SIGTERM, handle)
+        threading.Thread(target=wait, name="signals", daemon=True).start()
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         """Also without a signal, no new work is begun once the worker stops."""

@@ -8,6 +8,7 @@ from functools import partial
 
 from publisher.bootstrap import collect_garbage_seldom, configure_logs, install_context, load_settings, open_client
 from publisher.cli.process import stop_on_signals
+from publisher.logs import redirect_standard_streams
 from publisher.metrics_server import serve_metrics
 from storage.identity import read_system
 
@@ -22,6 +23,7 @@ def intake() -> None:
     """
     settings = load_settings()
     configure_logs(settings)
+    redirect_standard_streams()
     context = install_context(settings, "intake", statement_timeout=_TRANSACTION)
     stop_on_signals(context.stopping)
     serve_metrics(settings.metrics_port, context.telemetry.registry)

@@ -11,6 +11,7 @@ from publisher.bootstrap import configure_logs, install_context, load_settings
 from publisher.cli.output import JsonFlag, print_json, print_table, progress
 from publisher.cli.process import stop_on_signals
 from publisher.domain.errors import BadRequest, PublisherError
+from publisher.logs import redirect_standard_streams
 from publisher.metrics_server import serve_metrics
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def run() -> None:
     """
     settings = load_settings()
     configure_logs(settings)
+    redirect_standard_streams()
     context = install_context(settings, "scheduler")
     stop_on_signals(context.stopping)
     serve_metrics(settings.metrics_port, context.telemetry.registry)
