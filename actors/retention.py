@@ -15,6 +15,7 @@ from publisher.streams.trimming import trim_acknowledged, trim_to_length
 from publisher.streams.unread import note_unread
 from storage import retention
 from storage.database import Database
+from storage.marks import read_mark
 from storage.retention import AcceptedPlace
 
 _log = structlog.get_logger()
@@ -71,10 +72,15 @@ def prune_records(channel: str) -> None:  # noqa: ARG001 - it says whose workers
 
 @dramatiq.actor(actor_class=ChannelActor, queue_name="email")
 def trim_intents(channel: str) -> None:  # noqa: ARG001 - it says whose workers do it
-    """Trims the intents stream up to what every consumer group has acknowledged, a bounded number of entries."""
+    """Trims the intents stream up to what every consumer group has acknowledged, a bounded number of entries.
+
+    Not while PostgreSQL is away or may have gone back: what it lost stands on the stream alone.
+    """
     service = context()
     keep = service.retention.intents
     if keep is None or not _may_walk("intents", begins=True):
+        return
+    if not read_mark(service.database, service.intents_stream).is_settled:
         return
 
     def trim() -> int:

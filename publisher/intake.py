@@ -16,13 +16,18 @@ from actors.context import Context
 from actors.routes import as_hint, send_publish
 from publisher.acceptor import Acceptor, wait
 from publisher.domain.errors import PublisherError
-from publisher.domain.intent import Malformed, MalformedCode, parse_intent, plan_routes
+from publisher.domain.intent import Malformed, MalformedCode
+from publisher.incoming import incoming
+from publisher.marking import Marking, MarkingOptions
+from publisher.replay import IntentsReplay
 from publisher.streams.inbound import Entry, IntentsGroup, Recovered
 from storage.intents import Acceptance, IncomingIntent
 from storage.malformed_records import IncomingMalformed
 
 _log = structlog.get_logger()
 _BLOCK = timedelta(seconds=1)
+# While a replay has more to do, new entries are looked for, and not waited for.
+_GLANCE = timedelta(milliseconds=1)
 # A consumer reads each second while it lives: one that has not for so long belonged to a process that was killed.
 _STALE = timedelta(hours=1)
 _DELIVERY_LIMIT = 5
@@ -31,11 +36,14 @@ _DELIVERY_LIMIT = 5
 @dataclass(frozen=True)
 class IntakeOptions:
     """stream: the intents stream, as recorded. batch: entries a transaction. idle: when another consumer's
-    unacknowledged entries count as left behind."""
+    unacknowledged entries count as left behind. lease: of a route, and of a replay. dedup_window: how long the witness
+    of a command lives."""
 
     stream: str
     batch: int
     idle: timedelta
+    lease: timedelta = timedelta(seconds=30)
+    dedup_window: timedelta = timedelta(hours=1)
 
 
 class Intake:
@@ -48,6 +56,7 @@ class Intake:
         self._stopping = context.stopping
         self._beat = context.progress.beat
         self._acceptor = Acceptor(context.database, options.stream, context.stopping, self._hold, self._beat)
+        self._marking = self._make_marking()
 
     def run(self) -> None:
         """Reads until told to stop. A transaction that has begun is finished; what is in hand besides is given back
@@ -69,6 +78,7 @@ class Intake:
         try:
             self._lost(self._group.give_back(self._options.idle))
             self._group.leave()
+            self._marking.leave()
         except PublisherError as error:
             _log.warning("the consumer stays in its group", consumer=self._group.consumer, error=str(error))
 
@@ -110,7 +120,8 @@ class Intake:
         looked = time.monotonic()
         while not self._stopping.is_set():
             self._beat()
-            entries = self._group.read(self._options.batch, _BLOCK)
+            replaying = self._marking.step()
+            entries = self._group.read(self._options.batch, _GLANCE if replaying else _BLOCK)
             if entries:
                 self._accept(entries)
             if time.monotonic() - looked > self._options.idle.total_seconds() / 2:
@@ -150,26 +161,40 @@ class Intake:
                 f"given to a consumer {entry.deliveries} times and never acknowledged: it may kill its reader",
             )
             return IncomingMalformed(entry.id, entry.fields, poison)
-        intent = parse_intent(entry.fields, self._context.channels)
-        if isinstance(intent, Malformed):
-            return IncomingMalformed(entry.id, entry.fields, intent)
-        routes = plan_routes(intent, self._context.channels)
-        if isinstance(routes, Malformed):
-            return IncomingMalformed(entry.id, entry.fields, routes)
-        return IncomingIntent(entry.id, entry.fields, intent, routes)
+        return incoming(entry, self._context.channels)
+
+    def _make_marking(self) -> Marking:
+        context, options = self._context, self._options
+        # No hold: what is replayed is in nobody's hand.
+        acceptor = Acceptor(context.database, options.stream, context.stopping, lambda _: None, self._beat)
+        replay = IntentsReplay(
+            context.database, options.stream, self._group, acceptor, self._parsed, self._tell_of_replayed
+        )
+        return Marking(
+            context.database,
+            context.redis,
+            replay,
+            context.telemetry,
+            MarkingOptions(
+                options.stream,
+                context.intents_group,
+                self._group.consumer,
+                batch=options.batch,
+                lease=options.lease,
+                dedup_window=options.dedup_window,
+            ),
+        )
+
+    def _tell_of_replayed(self, accepted: Acceptance) -> None:
+        self._tell_workers(accepted)
+        _warn_of(_new_malformed(accepted))
 
     def _tell(self, accepted: Acceptance) -> None:
         """Logs and counts what is new. What an entry had left before was told by whoever left it."""
         telemetry = self._context.telemetry
-        malformed = [m for m in accepted.malformed if m.entry_id not in accepted.again]
+        malformed = _new_malformed(accepted)
         duplicates = sum(i.entry_id not in accepted.again for i in accepted.duplicates)
-        for rejected in malformed:
-            _log.warning(
-                "malformed intent",
-                stream_entry_id=rejected.entry_id,
-                failure_code=rejected.malformed.code.value,
-                failure_message=rejected.malformed.message,
-            )
+        _warn_of(malformed)
         conflicts = sum(m.malformed.code is MalformedCode.IDEMPOTENCY_CONFLICT for m in malformed)
         telemetry.intents("accepted", len(accepted.accepted))
         telemetry.intents("duplicate", duplicates)
@@ -180,6 +205,20 @@ class Intake:
             _log.info("intents accepted", intents=len(accepted.accepted), routes=routes, duplicates=duplicates)
         if accepted.again:
             _log.info("entries that were done and not acknowledged came again", entries=len(accepted.again))
+
+
+def _new_malformed(accepted: Acceptance) -> list[IncomingMalformed]:
+    return [m for m in accepted.malformed if m.entry_id not in accepted.again]
+
+
+def _warn_of(malformed: Sequence[IncomingMalformed]) -> None:
+    for rejected in malformed:
+        _log.warning(
+            "malformed intent",
+            stream_entry_id=rejected.entry_id,
+            failure_code=rejected.malformed.code.value,
+            failure_message=rejected.malformed.message,
+        )
 
 
 def _isolated(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:

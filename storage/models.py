@@ -7,6 +7,7 @@ import peewee
 from peewee import SQL
 
 from storage.fields import BigIdentityField, InstantField, JsonBinaryField, JsonTextField
+from storage.intents_models import IntentsLoss, IntentsMark, IntentsReplay
 from storage.upkeep_models import ChannelGate, OperatorAction, PrunedNotification, StreamAudit
 
 OPEN = "status IN ('pending', 'failed')"
@@ -231,4 +232,7 @@ MODELS: tuple[type[peewee.Model], ...] = (
     MalformedIntent,
     StreamAudit,
     PrunedNotification,
+    IntentsMark,
+    IntentsReplay,
+    IntentsLoss,
 )

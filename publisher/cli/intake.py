@@ -36,7 +36,13 @@ def intake() -> None:
     client = open_client(settings, "intake-group", max(settings.timeouts.redis, timedelta(seconds=3)))
     consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     group = IntentsGroup(client, settings.intents_stream, settings.intents_group, consumer)
-    options = IntakeOptions(settings.intents_stream, batch=settings.batch_size, idle=settings.route_lease_ttl)
+    options = IntakeOptions(
+        settings.intents_stream,
+        batch=settings.batch_size,
+        idle=settings.route_lease_ttl,
+        lease=settings.route_lease_ttl,
+        dedup_window=settings.dedup_window,
+    )
     collect_garbage_seldom()
     with present(context.redis, "intake", partial(read_system, context.database)):
         Intake(context, group, options).run()

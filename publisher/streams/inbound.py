@@ -108,6 +108,10 @@ class IntentsGroup:
         trimmed = [id_.decode() for id_ in (deleted[0] if deleted else [])]
         return Recovered(entries, trimmed, more=self._looked_to != b"0-0")
 
+    def between(self, after: str, up_to: str, count: int) -> list[Entry]:
+        """The first entries behind the one id, up to the other, as they stand on the stream. Reads them for nobody."""
+        return [_entry(raw, 0) for raw in self._command("XRANGE", self._stream, f"({after}", up_to, "COUNT", count)]
+
     def acknowledge(self, ids: Sequence[str]) -> None:
         """Removes these from the pending list. May be repeated."""
         if ids:

@@ -1,4 +1,4 @@
-"""Where a route's command stands and until when its witness tells of it; who audits a channel; what was committed.
+"""Where a route's command stands and until when its witness tells; who audits a channel; how far intents are committed.
 
 Additive: processes of the release before work on, and leave the new columns empty (R15). No statement reads or
 rewrites a table: every new column of `routes` is empty or has a constant default.
@@ -33,7 +33,59 @@ ALTER TABLE stream_audits
     ADD COLUMN identity text;
 """
 
+# intents_marks     up to which entry of an intents stream every intent is committed here, and which PostgreSQL server
+#                   said so, told by its start: another server, or the same one restarted, may have lost what it had.
+# intents_replays   the intents that were taken in again after that, page by page; at most one that has not ended a
+#                   stream. covered_at: when its mark was made; what is missing was committed later.
+# intents_losses    entries that were removed from an intents stream before they were accepted, until an operator says
+#                   that he knows. entries: how many, empty where nobody can tell.
+INTENTS = """
+CREATE TABLE intents_marks (
+    stream text PRIMARY KEY,
+    entry_id text NOT NULL,
+    server text NOT NULL,
+    marked_at timestamptz(3) NOT NULL
+);
+
+CREATE TABLE intents_replays (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    stream text NOT NULL,
+    reason text NOT NULL,
+    server text NOT NULL,
+    after_id text NOT NULL,
+    reached_id text NOT NULL,
+    up_to_id text NOT NULL,
+    covered_at timestamptz(3),
+    begun_at timestamptz(3) NOT NULL,
+    ended_at timestamptz(3),
+    seen bigint NOT NULL DEFAULT 0,
+    replayed bigint NOT NULL DEFAULT 0,
+    left_out bigint NOT NULL DEFAULT 0,
+    tries integer NOT NULL DEFAULT 0,
+    replayer text,
+    replayer_until timestamptz(3)
+);
+
+CREATE UNIQUE INDEX intents_replays_open ON intents_replays (stream) WHERE ended_at IS NULL;
+
+CREATE TABLE intents_losses (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    stream text NOT NULL,
+    cause text NOT NULL,
+    after_id text NOT NULL,
+    before_id text NOT NULL,
+    entries bigint,
+    noticed_at timestamptz(3) NOT NULL,
+    acknowledged_at timestamptz(3),
+    acknowledged_by text,
+    CONSTRAINT intents_losses_acknowledgement_is_whole CHECK ((acknowledged_at IS NULL) = (acknowledged_by IS NULL))
+);
+
+CREATE UNIQUE INDEX intents_losses_gap ON intents_losses (stream, cause, after_id, before_id);
+"""
+
 DROP = """
+DROP TABLE intents_losses, intents_replays, intents_marks;
 ALTER TABLE stream_audits DROP COLUMN covered_to, DROP COLUMN auditor, DROP COLUMN auditor_until,
     DROP COLUMN identity;
 ALTER TABLE routes
@@ -46,8 +98,9 @@ ALTER TABLE routes
 
 
 def up(migrator: Any, db: peewee.PostgresqlDatabase) -> None:
-    """Adds the columns."""
+    """Adds the columns and tables."""
     db.execute_sql(TABLES)
+    db.execute_sql(INTENTS)
 
 
 def down(migrator: Any, db: peewee.PostgresqlDatabase) -> None:

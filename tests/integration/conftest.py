@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from actors.context import Context
-from publisher import acceptor, intake
+from publisher import acceptor, intake, marking
 from publisher.bootstrap import install_context, load_settings
 from publisher.domain.backoff import Backoff
 from publisher.streams.connection import open_redis
@@ -103,6 +103,7 @@ def start_intake(
     """Runs intake as a consumer of this name in a thread, until the context is told to stop."""
     monkeypatch.setattr(intake, "_BLOCK", timedelta(milliseconds=50))
     monkeypatch.setattr(acceptor, "_BACKOFF", Backoff(timedelta(milliseconds=10), timedelta(milliseconds=50)))
+    monkeypatch.setattr(marking, "_INTERVAL", timedelta(milliseconds=20))
     threads: list[threading.Thread] = []
 
     def start(name: str = "one", *, batch: int = 10, idle: timedelta = timedelta(hours=1)) -> threading.Thread:

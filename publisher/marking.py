@@ -1,0 +1,195 @@
+"""Keeps the mark up to which intents are committed, and replays those that PostgreSQL may have lost.
+
+A step is taken between two reads of intake. Once a second it compares three things: how far the group has acknowledged,
+the mark in PostgreSQL, and its copy in Redis. All well: the mark advances. PostgreSQL is another server, was restarted,
+or has less than Redis knows it had: it may have gone back, and whatever was acknowledged since its mark is looked for
+and taken in again. One process does that, a page a step, and reads new intents in between; the others just read.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import redis
+import structlog
+
+from publisher.domain.entry_ids import place
+from publisher.domain.errors import PublisherError
+from publisher.domain.replay import TRIES, ReplayRange, page_size, witnessed_since
+from publisher.replay import IntentsReplay
+from publisher.streams.intents_progress import IntentsProgress, last_id, read_progress, write_mark
+from publisher.telemetry import Telemetry
+from storage import marks, replays
+from storage.database import Database
+from storage.losses import LossCause, record_loss
+from storage.replays import HeldReplay, Page
+
+_log = structlog.get_logger()
+_INTERVAL = timedelta(seconds=1)
+# An error that stays is told once a minute.
+_SILENCE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class MarkingOptions:
+    """stream, group: of the intents. by: this process, as the lease names it. batch: entries a page.
+
+    lease: how long a replay is this process's own without a page; also in which a replayed route is published.
+    dedup_window: how long a witness lives.
+    """
+
+    stream: str
+    group: str
+    by: str
+    batch: int
+    lease: timedelta
+    dedup_window: timedelta
+
+
+class Marking:
+    """The marking of one intake process. One thread at a time."""
+
+    def __init__(
+        self,
+        database: Database,
+        client: redis.Redis,
+        replay: IntentsReplay,
+        telemetry: Telemetry,
+        options: MarkingOptions,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database, self._client, self._replay, self._telemetry = database, client, replay, telemetry
+        self._options = options
+        self._clock = clock
+        self._due = self._told = float("-inf")
+        self._held: HeldReplay | None = None
+        self._held_since = 0.0
+
+    def step(self) -> bool:
+        """Does what is due. True if a replay of this process has more to do at once.
+
+        Raises nothing that a server causes: what cannot be marked now is marked later, and intents are accepted
+        meanwhile.
+        """
+        now = self._clock()
+        if now < self._due:
+            return False
+        try:
+            if self._held is None:
+                self._look()
+            else:
+                self._page(self._held)
+        except PublisherError as error:
+            self._due = now + _INTERVAL.total_seconds()
+            if now - self._told >= _SILENCE.total_seconds():
+                self._told = now
+                _log.warning("how far intents are committed cannot be marked now", error=str(error))
+            return False
+        if self._held is None:
+            self._due = now + _INTERVAL.total_seconds()
+        return self._held is not None
+
+    def leave(self) -> None:
+        """Gives the lease of a replay back, so that another process goes on with it. Raises as Database does."""
+        if self._held is not None:
+            replays.release_replay(self._database, self._held.id, self._options.by)
+            self._held = None
+
+    def _look(self) -> None:
+        # Redis first: PostgreSQL, asked later, has at least as much, unless it went back.
+        stream = self._options.stream
+        progress = read_progress(self._client, stream, self._options.group)
+        if progress is None:
+            return
+        mark = marks.read_mark(self._database, stream)
+        if mark.entry_id is None and progress.mark is None and not mark.replaying:
+            marks.begin_mark(self._database, stream, progress.acknowledged)
+        elif mark.entry_id is None or mark.replaying or not mark.is_ours or _is_behind(mark.entry_id, progress.mark):
+            self._take_up(progress)
+        else:
+            self._advance(mark.entry_id, progress)
+
+    def _advance(self, marked: str, progress: IntentsProgress) -> None:
+        stream = self._options.stream
+        if place(progress.acknowledged) < place(marked) and place(last_id(self._client, stream)) < place(marked):
+            # The stream begins again with lower ids. Redis first: it must never be ahead.
+            write_mark(self._client, stream, progress.acknowledged)
+            marks.advance_mark(self._database, stream, progress.acknowledged, again=True)
+        elif marks.advance_mark(self._database, stream, progress.acknowledged):
+            write_mark(self._client, stream, progress.acknowledged)
+        elif _is_behind(progress.mark, marked):
+            write_mark(self._client, stream, marked)
+
+    def _take_up(self, progress: IntentsProgress) -> None:
+        options = self._options
+        reason = replays.begin_replay(self._database, options.stream, up_to=progress.delivered, witnessed=progress.mark)
+        if reason is not None:
+            _log.warning(
+                "postgresql may have gone back: intents acknowledged since its mark are looked for",
+                reason=reason.value,
+                stream=options.stream,
+                up_to=progress.delivered,
+            )
+        self._held = replays.claim_replay(
+            self._database, options.stream, options.by, options.lease, up_to=progress.delivered
+        )
+        self._held_since = self._clock()
+
+    def _page(self, held: HeldReplay) -> None:
+        options = self._options
+        now = held.now + timedelta(seconds=self._clock() - self._held_since)
+        wanted = ReplayRange(
+            held.reached_id,
+            held.up_to_id,
+            held.covered_at,
+            witnessed_since(now, options.dedup_window, options.lease),
+        )
+        page: Page | None
+        if wanted.is_over(held.reached_id):
+            self._end(held)
+            return
+        if held.tries > TRIES:
+            page = self._replay.set_aside(wanted, held.reached_id)
+        else:
+            judged = self._replay.judge(wanted, held.reached_id, page_size(options.batch, held.tries))
+            page = self._replay.take_in(judged)
+        if page is None:
+            return
+        self._telemetry.intents("replayed", page.replayed)
+        if replays.advance_replay(self._database, held.id, options.by, options.lease, page):
+            self._held = _after(held, page)
+        else:
+            self._held = None
+
+    def _end(self, held: HeldReplay) -> None:
+        stream = self._options.stream
+        [record] = replays.latest_replays(self._database, stream)
+        if record.left_out:
+            record_loss(
+                self._database, stream, LossCause.NOT_REPLAYED, record.after_id, record.up_to_id, record.left_out
+            )
+        mark = replays.end_replay(self._database, held.id, self._options.by)
+        self._held = None
+        if mark is None:
+            return
+        write_mark(self._client, stream, mark)
+        tell = _log.warning if record.replayed or record.left_out else _log.info
+        tell(
+            "intents were looked for that postgresql may have lost",
+            reason=record.reason.value,
+            stream=stream,
+            after=record.after_id,
+            up_to=record.up_to_id,
+            seen=record.seen,
+            replayed=record.replayed,
+            left_out=record.left_out,
+        )
+
+
+def _is_behind(one: str | None, other: str | None) -> bool:
+    return other is not None and (one is None or place(one) < place(other))
+
+
+def _after(held: HeldReplay, page: Page) -> HeldReplay:
+    return HeldReplay(held.id, held.reason, page.reached, held.up_to_id, held.covered_at, 1, held.now)

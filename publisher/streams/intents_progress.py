@@ -1,0 +1,86 @@
+"""How far the intents stream is acknowledged, and the copy of PostgreSQL's mark that Redis keeps.
+
+The key `publisher:intents-mark:<stream>` holds an entry id: up to there every intent was committed. Intake writes
+it once PostgreSQL has the same, so a PostgreSQL that has less went back. It is kept for 30 days after its last writing.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import redis
+
+from publisher.domain.entry_ids import FIRST, before, place
+from publisher.streams.connection import translated
+
+_KEPT = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class IntentsProgress:
+    """How far the stream was read.
+
+    acknowledged: every entry up to this id is acknowledged, so its intent was committed (R20).
+    delivered: the last entry that was given to a reader.
+    mark: the mark that Redis keeps, or None.
+    """
+
+    acknowledged: str
+    delivered: str
+    mark: str | None
+
+
+def read_progress(client: redis.Redis, stream: str, group: str) -> IntentsProgress | None:
+    """How far the group is, or None if there is no such stream or group. Raises RedisUnavailable or RedisRefused.
+
+    What was delivered is read before what is pending: an entry delivered in between stands behind both.
+    """
+    # Sent as plain commands: whatever the client makes of replies elsewhere, here they come as they are.
+    with translated(), client.pipeline(transaction=False) as pipe:
+        pipe.execute_command("XINFO GROUPS", stream)
+        pipe.execute_command("XPENDING", stream, group)
+        pipe.get(mark_key(stream))
+        groups, pending, mark = pipe.execute(raise_on_error=False)
+    for reply in (groups, pending, mark):
+        if isinstance(reply, Exception):
+            if any(text in str(reply) for text in ("no such key", "NOGROUP")):
+                return None
+            with translated():
+                raise reply
+    delivered = next((g["last-delivered-id"] for g in map(_named, groups) if g["name"] == group.encode()), None)
+    if delivered is None:
+        return None
+    last = delivered.decode()
+    first_pending = _first(pending)
+    acknowledged = last if first_pending is None or place(first_pending) > place(last) else before(first_pending)
+    return IntentsProgress(acknowledged, last, None if mark is None else mark.decode())
+
+
+def last_id(client: redis.Redis, stream: str) -> str:
+    """The id of the last entry that stands on the stream; `0-0` if none does."""
+    with translated():
+        found: Any = client.execute_command("XREVRANGE", stream, "+", "-", "COUNT", 1)
+    return found[0][0].decode() if found else FIRST
+
+
+def write_mark(client: redis.Redis, stream: str, entry_id: str) -> None:
+    """Keeps PostgreSQL's mark. Raises RedisUnavailable or RedisRefused."""
+    with translated():
+        client.set(mark_key(stream), entry_id, ex=_KEPT)
+
+
+def mark_key(stream: str) -> str:
+    """The key of the mark."""
+    return f"publisher:intents-mark:{stream}"
+
+
+def _named(group: Any) -> dict[str, Any]:
+    # Parsed by redis-py, or flat where the client was told to reply raw.
+    if isinstance(group, dict):
+        return group
+    return {name.decode(): value for name, value in zip(group[::2], group[1::2], strict=True)}
+
+
+def _first(pending: Any) -> str | None:
+    found = pending["min"] if isinstance(pending, dict) else pending[1]
+    return None if found is None else found.decode()

@@ -1,0 +1,80 @@
+"""The tables beside the intents stream: how far it is committed, what was replayed of it, and what was lost."""
+
+import peewee
+from peewee import SQL
+
+from storage.fields import BigIdentityField, InstantField
+
+
+class IntentsMark(peewee.Model):
+    """Up to which entry of a stream every intent is committed, and the PostgreSQL server that said so."""
+
+    stream = peewee.TextField(primary_key=True)
+    entry_id = peewee.TextField()
+    server = peewee.TextField()
+    marked_at = InstantField()
+
+    class Meta:
+        table_name = "intents_marks"
+
+
+class IntentsReplay(peewee.Model):
+    """Intents that are taken in again because PostgreSQL may have lost them: from where, how far, and who is at it."""
+
+    id = BigIdentityField()
+    stream = peewee.TextField()
+    reason = peewee.TextField()
+    server = peewee.TextField()
+    after_id = peewee.TextField()
+    reached_id = peewee.TextField()
+    up_to_id = peewee.TextField()
+    covered_at = InstantField(null=True)
+    begun_at = InstantField()
+    ended_at = InstantField(null=True)
+    seen = peewee.BigIntegerField(constraints=[SQL("DEFAULT 0")])
+    replayed = peewee.BigIntegerField(constraints=[SQL("DEFAULT 0")])
+    left_out = peewee.BigIntegerField(constraints=[SQL("DEFAULT 0")])
+    tries = peewee.IntegerField(constraints=[SQL("DEFAULT 0")])
+    replayer = peewee.TextField(null=True)
+    replayer_until = InstantField(null=True)
+
+    class Meta:
+        table_name = "intents_replays"
+
+
+# At most one that has not ended.
+IntentsReplay.add_index(IntentsReplay.stream, unique=True, where=SQL("ended_at IS NULL"), name="intents_replays_open")
+
+
+class IntentsLoss(peewee.Model):
+    """Entries that were removed from the stream before they were accepted. entries: how many; NULL: unknown."""
+
+    id = BigIdentityField()
+    stream = peewee.TextField()
+    cause = peewee.TextField()
+    after_id = peewee.TextField()
+    before_id = peewee.TextField()
+    entries = peewee.BigIntegerField(null=True)
+    noticed_at = InstantField()
+    acknowledged_at = InstantField(null=True)
+    acknowledged_by = peewee.TextField(null=True)
+
+    class Meta:
+        table_name = "intents_losses"
+        constraints = (
+            SQL(
+                "CONSTRAINT intents_losses_acknowledgement_is_whole CHECK"
+                " ((acknowledged_at IS NULL) = (acknowledged_by IS NULL))"
+            ),
+        )
+
+
+# A gap that is seen twice is one.
+IntentsLoss.add_index(
+    IntentsLoss.stream,
+    IntentsLoss.cause,
+    IntentsLoss.after_id,
+    IntentsLoss.before_id,
+    unique=True,
+    name="intents_losses_gap",
+)

@@ -1,0 +1,108 @@
+"""Entries that were removed from an intents stream before they were accepted, until an operator says that he knows."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from publisher.domain.errors import NotFound
+from storage.database import Database
+
+
+class LossCause(StrEnum):
+    """How entries were lost.
+
+    TRIMMED: they were removed before anyone read them. PENDING: they were removed after a reader had got them, and
+    before they were accepted. NOT_REPLAYED: PostgreSQL lost them, and their witnesses are gone.
+    """
+
+    TRIMMED = "trimmed"
+    PENDING = "pending"
+    NOT_REPLAYED = "not_replayed"
+
+
+@dataclass(frozen=True, slots=True)
+class LossRecord:
+    """A loss. It lies behind after_id and before before_id, the last one not included for `trimmed`.
+
+    entries: how many; None: at least one, and nobody can tell. acknowledged_at, acknowledged_by: None until an operator
+    has said that he knows.
+    """
+
+    id: int
+    stream: str
+    cause: LossCause
+    after_id: str
+    before_id: str
+    entries: int | None
+    noticed_at: datetime
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+
+
+# Noticed twice, it is one.
+_RECORD = """
+INSERT INTO intents_losses (stream, cause, after_id, before_id, entries, noticed_at)
+VALUES (%s, %s, %s, %s, %s, date_trunc('milliseconds', statement_timestamp()))
+ON CONFLICT (stream, cause, after_id, before_id) DO NOTHING
+RETURNING id
+"""
+
+_LIST = """
+SELECT id, stream, cause, after_id, before_id, entries, noticed_at, acknowledged_at, acknowledged_by
+FROM intents_losses WHERE %(all)s OR acknowledged_at IS NULL ORDER BY id DESC LIMIT %(limit)s
+"""
+
+_FIND = """
+SELECT id, stream, cause, after_id, before_id, entries, noticed_at, acknowledged_at, acknowledged_by
+FROM intents_losses WHERE id = %s
+"""
+
+_ACKNOWLEDGE = """
+UPDATE intents_losses
+SET acknowledged_at = date_trunc('milliseconds', statement_timestamp()), acknowledged_by = %s
+WHERE id = %s AND acknowledged_at IS NULL
+RETURNING id
+"""
+
+_PRUNE = """
+DELETE FROM intents_losses WHERE id = ANY(ARRAY(
+    SELECT id FROM intents_losses WHERE acknowledged_at < statement_timestamp() - %(kept)s
+    ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+))
+RETURNING id
+"""
+
+
+def record_loss(
+    database: Database, stream: str, cause: LossCause, after_id: str, before_id: str, entries: int | None
+) -> bool:
+    """Records a loss. False if it is on record."""
+    return bool(database.rows(_RECORD, [stream, cause.value, after_id, before_id, entries]))
+
+
+def list_losses(database: Database, *, acknowledged: bool, limit: int) -> list[LossRecord]:
+    """The losses that wait for an operator, the newest first; acknowledged: the others as well."""
+    return [_record(row) for row in database.rows(_LIST, {"all": acknowledged, "limit": limit})]
+
+
+def find_loss(database: Database, loss_id: int) -> LossRecord:
+    """The loss of this id. Raises NotFound."""
+    rows = database.rows(_FIND, [loss_id])
+    if not rows:
+        raise NotFound(f"there is no loss of intents {loss_id}: see 'publisher intents losses list --all'")
+    return _record(rows[0])
+
+
+def acknowledge_loss(database: Database, loss_id: int, by: str) -> bool:
+    """Records that an operator knows of the loss. False if someone had said so before, or there is no such loss."""
+    return bool(database.rows(_ACKNOWLEDGE, [by, loss_id]))
+
+
+def prune_losses(database: Database, kept: timedelta, *, limit: int = 1000) -> int:
+    """Deletes losses acknowledged longer ago than that. Returns how many were deleted."""
+    return len(database.rows(_PRUNE, {"kept": kept, "limit": limit}))
+
+
+def _record(row: tuple[object, ...]) -> LossRecord:
+    id_, stream, cause, *rest = row
+    return LossRecord(id_, stream, LossCause(cause), *rest)  # type: ignore[arg-type]  # the driver's types
