@@ -21,6 +21,7 @@ from publisher.incoming import incoming
 from publisher.marking import Marking, MarkingOptions
 from publisher.replay import IntentsReplay
 from publisher.streams.inbound import Entry, IntentsGroup, Recovered
+from publisher.streams.intents_losses import keep_pending_loss
 from storage.intents import Acceptance, IncomingIntent
 from storage.malformed_records import IncomingMalformed
 
@@ -95,8 +96,7 @@ class Intake:
 
     def _lost(self, trimmed: Sequence[str]) -> None:
         if trimmed:
-            _log.error("intents were trimmed from the stream unread: lost", entries=list(trimmed))
-            self._context.telemetry.intents("trimmed", len(trimmed))
+            keep_pending_loss(self._context.redis, self._options.stream, trimmed)
 
     def _left_behind(self) -> Iterator[Recovered]:
         more = True

@@ -16,13 +16,15 @@ import structlog
 
 from publisher.domain.entry_ids import place
 from publisher.domain.errors import PublisherError
+from publisher.domain.loss import LossCause
 from publisher.domain.replay import TRIES, ReplayRange, page_size, witnessed_since
+from publisher.losing import record_losses
 from publisher.replay import IntentsReplay
 from publisher.streams.intents_progress import IntentsProgress, last_id, read_progress, write_mark
 from publisher.telemetry import Telemetry
 from storage import marks, replays
 from storage.database import Database
-from storage.losses import LossCause, record_loss
+from storage.losses import record_loss
 from storage.replays import HeldReplay, Page
 
 _log = structlog.get_logger()
@@ -99,6 +101,7 @@ class Marking:
     def _look(self) -> None:
         # Redis first: PostgreSQL, asked later, has at least as much, unless it went back.
         stream = self._options.stream
+        record_losses(self._database, self._client, stream, self._telemetry)
         progress = read_progress(self._client, stream, self._options.group)
         if progress is None:
             return

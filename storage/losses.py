@@ -1,43 +1,11 @@
 """Entries that were removed from an intents stream before they were accepted, until an operator says that he knows."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from collections.abc import Sequence
+from datetime import timedelta
 
 from publisher.domain.errors import NotFound
+from publisher.domain.loss import LossCause, LossRecord
 from storage.database import Database
-
-
-class LossCause(StrEnum):
-    """How entries were lost.
-
-    TRIMMED: they were removed before anyone read them. PENDING: they were removed after a reader had got them, and
-    before they were accepted. NOT_REPLAYED: PostgreSQL lost them, and their witnesses are gone.
-    """
-
-    TRIMMED = "trimmed"
-    PENDING = "pending"
-    NOT_REPLAYED = "not_replayed"
-
-
-@dataclass(frozen=True, slots=True)
-class LossRecord:
-    """A loss. It lies behind after_id and before before_id, the last one not included for `trimmed`.
-
-    entries: how many; None: at least one, and nobody can tell. acknowledged_at, acknowledged_by: None until an operator
-    has said that he knows.
-    """
-
-    id: int
-    stream: str
-    cause: LossCause
-    after_id: str
-    before_id: str
-    entries: int | None
-    noticed_at: datetime
-    acknowledged_at: datetime | None
-    acknowledged_by: str | None
-
 
 # Noticed twice, it is one.
 _RECORD = """
@@ -64,6 +32,13 @@ WHERE id = %s AND acknowledged_at IS NULL
 RETURNING id
 """
 
+# A commit before the acknowledgement is a commit: such an entry is on record, though it was never acknowledged.
+_UNRECORDED = """
+SELECT given.id FROM unnest(%(ids)s::text[]) AS given (id)
+WHERE NOT EXISTS (SELECT FROM notifications WHERE intent_entry_id = given.id)
+  AND NOT EXISTS (SELECT FROM malformed_intents WHERE stream = %(stream)s AND stream_entry_id = given.id)
+"""
+
 _PRUNE = """
 DELETE FROM intents_losses WHERE id = ANY(ARRAY(
     SELECT id FROM intents_losses WHERE acknowledged_at < statement_timestamp() - %(kept)s
@@ -78,6 +53,11 @@ def record_loss(
 ) -> bool:
     """Records a loss. False if it is on record."""
     return bool(database.rows(_RECORD, [stream, cause.value, after_id, before_id, entries]))
+
+
+def unrecorded(database: Database, stream: str, entry_ids: Sequence[str]) -> set[str]:
+    """Those of these entries that were neither accepted nor recorded as malformed."""
+    return {row[0] for row in database.rows(_UNRECORDED, {"stream": stream, "ids": list(entry_ids)})}
 
 
 def list_losses(database: Database, *, acknowledged: bool, limit: int) -> list[LossRecord]:

@@ -11,6 +11,7 @@ from publisher.domain.diagnosis.redis_server import RedisConfiguration, RedisSer
 from publisher.domain.errors import RedisRefused
 from publisher.domain.instants import EPOCH
 from publisher.streams.connection import translated
+from publisher.streams.group_lag import unread
 
 _TRIAL = "publisher:doctor"
 
@@ -75,13 +76,13 @@ def read_group(client: redis.Redis, stream: str, group: str) -> Group | None:
             break
     else:
         return None
+    waiting = unread(client, stream, found)
     with translated():
-        unread: Any = client.xrange(stream, min=f"({found['last-delivered-id'].decode()}", count=1)
         pending: Mapping[str, Any] = client.xpending(stream, group)
         consumers = client.xinfo_consumers(stream, group)
     return Group(
-        found.get("lag"),
-        _age(now, unread[0][0]) if unread else None,
+        waiting.count,
+        _age(now, waiting.first) if waiting.first else None,
         _age(now, pending["min"]) if pending["min"] else None,
         [
             Consumer(c["name"].decode(errors="replace"), c["pending"], timedelta(milliseconds=c["idle"]))

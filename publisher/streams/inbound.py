@@ -16,10 +16,13 @@ import redis
 from publisher.domain.entry_fate import Standing
 from publisher.domain.errors import RedisRefused
 from publisher.streams.connection import translated
+from publisher.streams.group_lag import unread
+from publisher.streams.intents_losses import KEPT, losses_key
 
 _GIVE_BACK = files("publisher.streams").joinpath("give_back.lua").read_text()
 _HOLD = files("publisher.streams").joinpath("hold.lua").read_text()
 _LEAVE = files("publisher.streams").joinpath("leave.lua").read_text()
+_GAP = files("publisher.streams").joinpath("gap.lua").read_text()
 _REMOVE_STALE = files("publisher.streams").joinpath("remove_stale.lua").read_text()
 
 
@@ -54,11 +57,14 @@ class IntentsGroup:
         self._give_back = client.register_script(_GIVE_BACK)
         self._hold = client.register_script(_HOLD)
         self._leave = client.register_script(_LEAVE)
+        self._gap = client.register_script(_GAP)
         self._remove_stale = client.register_script(_REMOVE_STALE)
-        _reply_raw(client, "XREADGROUP", "XAUTOCLAIM", "XPENDING", "XRANGE")
+        _reply_raw(client, "XREADGROUP", "XAUTOCLAIM", "XPENDING", "XRANGE", "XREAD")
 
     def create(self) -> None:
         """Creates stream and group if they are missing, from the stream's beginning: nothing is skipped."""
+        with translated():
+            self._client.script_load(_GAP)
         try:
             with translated():
                 self._client.xgroup_create(self._stream, self._group, id="0", mkstream=True)
@@ -68,12 +74,36 @@ class IntentsGroup:
 
     def read(self, count: int, block: timedelta) -> list[Entry]:
         """New entries, waiting up to `block` for the first. Raises RedisUnavailable; RedisRefused with NOGROUP
-        when the group is gone: call `create`, then `recover_own`."""
-        reply = self._command(
-            *("XREADGROUP", "GROUP", self._group, self.consumer, "COUNT", count),
-            *("BLOCK", max(1, round(block.total_seconds() * 1000)), "STREAMS", self._stream, ">"),
-        )
-        return [_entry(raw, 1) for raw in (reply[0][1] if reply else [])]
+        when the group is gone: call `create`, then `recover_own`.
+
+        Each reading looks for a gap before it, in the same step: entries that somebody removed unread are kept as a
+        loss (see gap.lua). So the wait itself reads nothing for the group.
+        """
+        entries, delivered = self._take(count)
+        if entries or delivered is None:
+            return entries
+        milliseconds = max(1, round(block.total_seconds() * 1000))
+        if self._command("XREAD", "COUNT", 1, "BLOCK", milliseconds, "STREAMS", self._stream, delivered):
+            entries, _ = self._take(count)
+        return entries
+
+    def _take(self, count: int) -> tuple[list[Entry], bytes | None]:
+        """Entries that nobody was given, and the last id that was delivered before; None if the look was not had."""
+        with translated(), self._client.pipeline(transaction=True) as pipe:
+            keys = self._stream, losses_key(self._stream)
+            pipe.evalsha(self._gap.sha, 2, *keys, self._group, round(KEPT.total_seconds() * 1000))
+            pipe.execute_command(
+                *("XREADGROUP", "GROUP", self._group, self.consumer, "COUNT", count, "STREAMS", self._stream, ">")
+            )
+            delivered, reply = pipe.execute(raise_on_error=False)
+            if isinstance(reply, redis.RedisError):
+                raise reply
+            if isinstance(delivered, redis.exceptions.NoScriptError):
+                self._client.script_load(_GAP)
+                delivered = None
+            elif isinstance(delivered, redis.RedisError):
+                raise delivered
+        return [_entry(raw, 1) for raw in (reply[0][1] if reply else [])], delivered
 
     def recover_own(self, count: int) -> Recovered:
         """The oldest entries of this consumer's own pending list: read, and not acknowledged.
@@ -217,6 +247,6 @@ def group_state(client: redis.Redis, stream: str, group: str) -> GroupState:
         return GroupState()
     for found in groups:
         if found["name"] == group.encode():
-            return GroupState(found.get("lag"), found["pending"], found["consumers"])
+            return GroupState(unread(client, stream, found).count, found["pending"], found["consumers"])
     with translated():
         return GroupState(lag=client.xlen(stream))

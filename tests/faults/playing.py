@@ -32,7 +32,8 @@ _WORTH: Mapping[str, Callable[[bytes], bool]] = {
     "COMMIT": lambda reply: b"COMMIT" in reply,
     "claim": lambda reply: not reply.startswith(b"E") and b"SELECT 0\0" not in reply,
     "record": lambda reply: not reply.startswith(b"E") and b"UPDATE 0\0" not in reply,
-    "XREADGROUP": lambda reply: not reply.startswith((b"-", b"*-1")),
+    # The last of a transaction's replies.
+    "XREADGROUP": lambda reply: not reply.endswith((b"$-1\r\n", b"*-1\r\n", b"*0\r\n")),
 }
 
 

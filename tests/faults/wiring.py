@@ -1,5 +1,6 @@
 """Puts a wire between the service's connections and its servers. Those of a test itself are told by their names."""
 
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,5 +94,8 @@ def _name(command: Any) -> str:
     # *3\r\n$8\r\nXGROUP …
     packed = command if isinstance(command, bytes) else b"".join(command)
     name, *rest = packed.split(b"\r\n", 5)[2::2]
+    if name == b"MULTI":
+        # By the last command of the transaction.
+        return re.findall(rb"\*\d+\r\n\$\d+\r\n([A-Z]+)\r\n", packed)[-2].decode()
     # Each script is an I/O of its own kind.
     return f"EVALSHA {rest[0][:8].decode()}" if name == b"EVALSHA" else name.decode()

@@ -1,0 +1,40 @@
+"""Recording lost intents: from Redis, where they were noticed, to PostgreSQL, where `doctor` and operators see them."""
+
+import redis
+import structlog
+
+from publisher.domain.loss import LossCause
+from publisher.streams.intents_losses import NoticedLoss, forget_loss, noticed_losses
+from publisher.telemetry import Telemetry
+from storage.database import Database
+from storage.losses import record_loss, unrecorded
+
+_log = structlog.get_logger()
+
+
+def record_losses(database: Database, client: redis.Redis, stream: str, telemetry: Telemetry) -> None:
+    """Records, counts and logs every loss that was noticed on the stream. May be repeated: each is recorded once.
+
+    Raises RedisUnavailable, RedisRefused, or as Database does; then what is left is recorded later.
+    """
+    for loss in noticed_losses(client, stream):
+        _record(database, stream, loss, telemetry)
+        forget_loss(client, stream, loss)
+
+
+def _record(database: Database, stream: str, loss: NoticedLoss, telemetry: Telemetry) -> None:
+    entries = loss.entries
+    if loss.cause is LossCause.PENDING:
+        # Its reader may have committed it, and have died before it acknowledged.
+        entries = len(unrecorded(database, stream, loss.ids))
+    if entries == 0 or not record_loss(database, stream, loss.cause, loss.after_id, loss.before_id, entries):
+        return
+    telemetry.intents("trimmed", entries or 1)
+    _log.error(
+        "intents were trimmed from the stream unread: lost",
+        stream=stream,
+        cause=loss.cause.value,
+        entries=entries,
+        after=loss.after_id,
+        before=loss.before_id,
+    )
