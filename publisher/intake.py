@@ -97,6 +97,7 @@ class Intake:
     def _lost(self, trimmed: Sequence[str]) -> None:
         if trimmed:
             keep_pending_loss(self._context.redis, self._options.stream, trimmed)
+            self._marking.tell_losses()
 
     def _left_behind(self) -> Iterator[Recovered]:
         more = True

@@ -8,6 +8,7 @@ and taken in again. One process does that, a page a step, and reads new intents 
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -91,6 +92,11 @@ class Marking:
         if self._held is None:
             self._due = now + _INTERVAL.total_seconds()
         return self._held is not None
+
+    def tell_losses(self) -> None:
+        """Records lost intents at once, if both servers let it; else the next step does, or the next intake."""
+        with suppress(PublisherError):
+            record_losses(self._database, self._client, self._options.stream, self._telemetry)
 
     def leave(self) -> None:
         """Gives the lease of a replay back, so that another process goes on with it. Raises as Database does."""
