@@ -20,6 +20,9 @@ NEEDED: Mapping[str, Sequence[str]] = {
     "channel_gates": ("SELECT", "INSERT", "UPDATE"),
     "operator_actions": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "stream_audits": ("SELECT", "INSERT", "UPDATE"),
+    "intents_marks": ("SELECT", "INSERT", "UPDATE"),
+    "intents_replays": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "intents_losses": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "schema_migration": ("SELECT",),
 }
 

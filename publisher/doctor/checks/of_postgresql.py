@@ -4,7 +4,7 @@ import os
 
 from publisher.doctor.clock import read_clock
 from publisher.doctor.step import Look, Server, Step, once, refusal_of
-from publisher.domain.diagnosis import channels, clocks, connections, postgresql, rights, sessions
+from publisher.domain.diagnosis import channels, clocks, connections, intents_kept, postgresql, rights, sessions
 from publisher.domain.diagnosis import schema as tables
 from publisher.domain.diagnosis.verdict import Diagnosis, unknown
 from publisher.procfile import procfile
@@ -12,6 +12,9 @@ from publisher.settings import Settings
 from storage import catalogue, health, schema
 from storage.database import POOL_SIZE, Database
 from storage.gates import read_gates
+from storage.losses import list_losses
+from storage.marks import read_mark
+from storage.replays import latest_replays
 from storage.rights import missing_grants
 
 _SEE_SCHEMA = unknown("not looked at: see schema", "run 'publisher migrate' first")
@@ -42,6 +45,10 @@ def of_postgresql(settings: Settings, database: Database) -> list[Step]:
             return _SEE_SCHEMA
         return tables.constraints(catalogue.expected_constraints(), catalogue.found_constraints(database))
 
+    def replayed() -> Diagnosis:
+        mark, last = read_mark(database, settings.intents_stream), latest_replays(database, settings.intents_stream)
+        return intents_kept.replayed(settled=mark.is_settled, mark=mark.entry_id, last=last[0] if last else None)
+
     looks: dict[str, Look] = {
         "postgresql": lambda: postgresql.server(server(), clock().round_trip, settings.timeouts.statement),
         "postgresql-clock": lambda: clocks.clock("PostgreSQL", clock()),
@@ -62,6 +69,8 @@ def of_postgresql(settings: Settings, database: Database) -> list[Step]:
         "prepared-transactions": lambda: postgresql.prepared(health.prepared_transactions(database)),
         "replication-slots": lambda: postgresql.slots(health.replication_slots(database)),
         "dead-rows": lambda: postgresql.dead_rows(health.tables(database)),
+        "intents-replayed": replayed,
+        "intents-lost": lambda: intents_kept.lost(list_losses(database, acknowledged=False, limit=1000)),
         "due-routes": due,
         "leases": lambda: channels.leases(backlogs(), gates()),
         "gates": lambda: channels.closed(gates()),
