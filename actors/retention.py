@@ -15,7 +15,9 @@ from publisher.streams.trimming import trim_acknowledged, trim_to_length
 from publisher.streams.unread import note_unread
 from storage import retention
 from storage.database import Database
+from storage.losses import prune_losses
 from storage.marks import read_mark
+from storage.replays import prune_replays
 from storage.retention import AcceptedPlace
 
 _log = structlog.get_logger()
@@ -58,7 +60,8 @@ def prune_notifications(channel: str, after: tuple[str, str] | None = None) -> N
 
 @dramatiq.actor(actor_class=ChannelActor, queue_name="email")
 def prune_records(channel: str) -> None:  # noqa: ARG001 - it says whose workers do it
-    """Prunes malformed intents, operators' actions and the keys of pruned notifications, a bounded number of each.
+    """Prunes malformed intents, operators' actions, the keys of pruned notifications, replays of intents and losses
+    that an operator acknowledged, a bounded number of each.
 
     What is left waits for the next time.
     """
@@ -68,6 +71,8 @@ def prune_records(channel: str) -> None:  # noqa: ARG001 - it says whose workers
     _prune(service, "malformed intents were pruned", retention.prune_malformed, service.retention.records)
     _prune(service, "operators' actions were pruned", retention.prune_actions, service.retention.records)
     _prune(service, "idempotency keys were pruned", retention.prune_keys, service.retention.keys)
+    _prune(service, "replays of intents were pruned", prune_replays, service.retention.records)
+    _prune(service, "acknowledged losses of intents were pruned", prune_losses, service.retention.records)
 
 
 @dramatiq.actor(actor_class=ChannelActor, queue_name="email")
