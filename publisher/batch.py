@@ -1,6 +1,7 @@
 """A claim on its way: the outcomes decided for its routes, and their recording, each on its own (R8, R10, R11)."""
 
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -16,8 +17,10 @@ from publisher.telemetry import Telemetry
 from storage import claims, outcomes
 from storage.claims import Claim
 from storage.database import Database
+from storage.recorded import already_recorded
 
 _log = structlog.get_logger()
+AnyOutcome = Published | Rescheduled | DeadLettered | Expired
 Outcome = TypeVar("Outcome", Published, Rescheduled, DeadLettered, Expired)
 Verb = Callable[[Database, str, Sequence[Outcome]], Iterable[int]]
 Decide = Callable[[Route, Failure], Rescheduled | DeadLettered]
@@ -28,7 +31,7 @@ class Batch:
     """The outcomes of one claim, decided and recorded. A route without one has its lease given up at the end.
 
     began: monotonic seconds, before the routes were read. errors: what cannot happen and did, each naming its route.
-    unreachable: Redis did not answer.
+    unreachable: Redis did not answer. in_doubt: outcomes whose recording got no answer at first.
     """
 
     channel: Channel
@@ -42,6 +45,7 @@ class Batch:
     recorded: set[int] = field(default_factory=set)
     errors: list[str] = field(default_factory=list)
     unreachable: bool = False
+    in_doubt: list[AnyOutcome] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.notifications = {c.route.id: c.notification for c in self.claim.routes if c.notification}
@@ -63,8 +67,13 @@ class Recorder:
         telemetry: Telemetry,
         beat: Callable[[], object] = lambda: None,
         witness_after_lease: timedelta | None = None,
+        lease_ttl: timedelta = timedelta(0),
     ) -> None:
-        """beat: called before each group of outcomes is recorded. witness_after_lease: see `complete_published`."""
+        """beat: called before each group of outcomes is recorded. witness_after_lease: see `complete_published`.
+
+        lease_ttl: for how long from its beginning a batch knows that an outcome which stands is its own.
+        """
+        self._lease_ttl = lease_ttl
         self._database = database
         self._witness_after_lease = witness_after_lease
         self._beat = beat
@@ -92,9 +101,17 @@ class Recorder:
             due_again.update(recorded)
             return recorded
 
-        self._record_ended(batch, reschedule, batch.rescheduled)
-        self._record_ended(batch, outcomes.complete_dead_lettered, batch.dead_lettered)
-        self._record_ended(batch, outcomes.complete_expired, batch.expired)
+        not_recorded: list[tuple[AnyOutcome, PublisherError]] = [
+            *self._not_recorded(batch, reschedule, batch.rescheduled),
+            *self._not_recorded(batch, outcomes.complete_dead_lettered, batch.dead_lettered),
+            *self._not_recorded(batch, outcomes.complete_expired, batch.expired),
+        ]
+        due_again.update(self._recognise(batch))
+        batch.errors += [
+            f"the outcome of route {outcome.route.delivery_id} was not recorded: {reason}"
+            for outcome, reason in not_recorded
+            if outcome.route.id not in batch.recorded
+        ]
         told = OutcomeLog(batch.channel.name, batch.notifications, batch.recorded, self._telemetry)
         told.published(batch.published)
         told.rescheduled(batch.rescheduled, due_again)
@@ -110,9 +127,28 @@ class Recorder:
         except PublisherError as error:
             _log.warning("leases were not given up and will expire", channel=batch.channel.name, error=str(error))
 
-    def _record_ended(self, batch: Batch, verb: Verb[Outcome], ended: Sequence[Outcome]) -> None:
-        for outcome, reason in self._not_recorded(batch, verb, ended):
-            batch.errors.append(f"the outcome of route {outcome.route.delivery_id} was not recorded: {reason}")
+    def _recognise(self, batch: Batch) -> dict[int, datetime]:
+        """Counts as recorded what stands as a first try wrote it whose reply was lost. When failed ones are due again.
+
+        A completion that is repeated finds nothing to change then, as if someone else had moved the route on. Best
+        effort: what is not recognised is recorded all the same, and told of nowhere.
+        """
+        due_again: dict[int, datetime] = {}
+        for kind in (Published, Rescheduled, DeadLettered, Expired):
+            asked = [o for o in batch.in_doubt if isinstance(o, kind) and o.route.id not in batch.recorded]
+            if not asked or time.monotonic() - batch.began >= self._lease_ttl.total_seconds():
+                continue
+            self._beat()
+            try:
+                found = already_recorded(self._database, asked)
+            except PublisherError as error:
+                _log.warning("outcomes may be recorded and not told of", channel=batch.channel.name, error=str(error))
+                return due_again
+            batch.recorded |= set(found)
+            if kind is Published:
+                _take_back_failures(batch, {o.route.id: o for o in asked if isinstance(o, Published)}, found)
+            due_again |= {id_: at for id_, at in found.items() if at is not None}
+        return due_again
 
     def _not_recorded(
         self, batch: Batch, verb: Verb[Outcome], ended: Sequence[Outcome]
@@ -138,6 +174,7 @@ class Recorder:
             try:
                 batch.recorded |= set(verb(self._database, batch.claim.token, ended))
             except DatabaseUnavailable:
+                batch.in_doubt += ended
                 # Whether it happened is unknown. The guard makes a second time harmless (R8).
                 batch.recorded |= set(verb(self._database, batch.claim.token, ended))
         except DatabaseRefused as error:
@@ -145,3 +182,11 @@ class Recorder:
                 return [(ended[0], error)]
             return [refused for outcome in ended for refused in self._record(batch, verb, [outcome])]
         return []
+
+
+def _take_back_failures(batch: Batch, published: Mapping[int, Published], found: Collection[int]) -> None:
+    """Takes back the failures of attempts whose publication was recorded, though no reply had said so (R7)."""
+    kept = {outcome.route.id for outcome in batch.published}
+    batch.published += [published[id_] for id_ in found if id_ not in kept]
+    batch.rescheduled = [outcome for outcome in batch.rescheduled if outcome.route.id not in found]
+    batch.dead_lettered = [outcome for outcome in batch.dead_lettered if outcome.route.id not in found]

@@ -81,7 +81,9 @@ class Publisher:
         self._roll = roll
         self._stopping = stopping
         self._beat = beat
-        self._recorder = Recorder(database, telemetry, beat, witness_after_lease(streams.dedup_window, lease_ttl))
+        self._recorder = Recorder(
+            database, telemetry, beat, witness_after_lease(streams.dedup_window, lease_ttl), lease_ttl
+        )
         self._parking = Parking(database, telemetry, probing)
         self._appender = Appender(database, streams, self._parking, beat)
         self._claim_start = ClaimStart(time.monotonic, may_look_back)

@@ -13,18 +13,18 @@ from storage.database import Database
 # The outcomes stand in one JSON object by route key, and each row looks its own up. A join with unnest(…)
 # reads better, but the planner, once it has seen lease_token all NULL, expects one row here, picks a nested
 # loop and compares every route with every outcome.
-_GIVEN = "given AS MATERIALIZED (SELECT %(outcomes)s::jsonb AS outcomes)"
-_MINE = "given.outcomes -> routes.id::text"
+GIVEN = "given AS MATERIALIZED (SELECT %(outcomes)s::jsonb AS outcomes)"
+MINE = "given.outcomes -> routes.id::text"
 _GUARD = f"""
     routes.id = ANY(%(ids)s::bigint[])
       AND lease_token = %(token)s
-      AND status = {_MINE} ->> 'status'
-      AND attempt_count = ({_MINE} ->> 'attempt_count')::int
+      AND status = {MINE} ->> 'status'
+      AND attempt_count = ({MINE} ->> 'attempt_count')::int
 """
 _NOW = "date_trunc('milliseconds', statement_timestamp())"
 _FAILURE = f"""
-    last_failure_classification = {_MINE} ->> 'classification',
-    last_failure_message = {_MINE} ->> 'message',
+    last_failure_classification = {MINE} ->> 'classification',
+    last_failure_message = {MINE} ->> 'message',
     last_failure_at = {_NOW}
 """
 # The end of a lease with an outcome: nothing is held, and no loss is remembered (R5a).
@@ -33,11 +33,11 @@ _LEASE_OVER = f"lease_token = NULL, lease_expires_at = NULL, lease_loss_count = 
 # The witness was set, or renewed, after the claim. Counted from there, which the lease's end tells, it is sure to live
 # as long as said, however late this statement comes. Where there is no witness, the loss audit must not look for one.
 _PUBLISHED = f"""
-WITH {_GIVEN}
+WITH {GIVEN}
 UPDATE routes
 SET status = 'published', published_at = {_NOW}, next_attempt_at = NULL,
-    stream_entry_id = {_MINE} ->> 'entry_id',
-    witness_until = CASE WHEN ({_MINE} ->> 'unwitnessed')::boolean THEN {_NOW}
+    stream_entry_id = {MINE} ->> 'entry_id',
+    witness_until = CASE WHEN ({MINE} ->> 'unwitnessed')::boolean THEN {_NOW}
                          ELSE lease_expires_at + %(witness_after_lease)s::interval END,
     {_LEASE_OVER}
 FROM given
@@ -58,11 +58,11 @@ _HISTORY = """
 # The next attempt is counted from the failure on the database's clock (R3, R5), so that a worker whose clock
 # is wrong delays nothing.
 _RESCHEDULED = f"""
-WITH {_GIVEN}, failed AS (
+WITH {GIVEN}, failed AS (
     UPDATE routes
     SET status = 'failed', attempt_count = attempt_count + 1,
         next_attempt_at = {_NOW}
-            + ({_MINE} ->> 'delay_ms')::bigint * interval '1 millisecond',
+            + ({MINE} ->> 'delay_ms')::bigint * interval '1 millisecond',
         {_FAILURE}, {_LEASE_OVER}
     FROM given
     WHERE {_GUARD}
@@ -74,9 +74,9 @@ SELECT id, next_attempt_at FROM failed
 # The row in dead_letters and the status change together or not at all (R3): doomed locks and checks, buried
 # writes the rows, and the update points each route at its own.
 _DEAD_LETTERED = f"""
-WITH {_GIVEN}, doomed AS (
+WITH {GIVEN}, doomed AS (
     SELECT id, notification_id, route_id, channel, max_attempts,
-           ({_MINE} ->> 'new_attempt_count')::int AS attempts
+           ({MINE} ->> 'new_attempt_count')::int AS attempts
     FROM routes, given
     WHERE {_GUARD}
     FOR UPDATE OF routes
@@ -103,7 +103,7 @@ SELECT id FROM failed
 
 # next_attempt_at goes, as nothing follows; a failure before the deadline stays to be seen.
 _EXPIRED = f"""
-WITH {_GIVEN}
+WITH {GIVEN}
 UPDATE routes
 SET status = 'expired', next_attempt_at = NULL, {_LEASE_OVER}
 FROM given

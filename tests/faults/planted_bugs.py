@@ -26,8 +26,8 @@ from tests.faults.layers import Layer
 
 _HELD = "AND lease_token = %(token)s"
 _COMPLETIONS = ("_PUBLISHED", "_RESCHEDULED", "_DEAD_LETTERED")
-_STATUS_AS_READ = f"AND status = {outcomes._MINE} ->> 'status'"
-_ATTEMPTS_AS_READ = f"AND attempt_count = ({outcomes._MINE} ->> 'attempt_count')::int"
+_STATUS_AS_READ = f"AND status = {outcomes.MINE} ->> 'status'"
+_ATTEMPTS_AS_READ = f"AND attempt_count = ({outcomes.MINE} ->> 'attempt_count')::int"
 _FREE = "AND (lease_expires_at IS NULL OR lease_expires_at <= statement_timestamp())"
 
 

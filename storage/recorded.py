@@ -1,0 +1,49 @@
+"""Recognising one's own outcomes after a lost reply: did the statement that recorded them happen? (R8)"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from publisher.domain.attempt import DeadLettered, Expired, Published, Rescheduled
+from publisher.domain.notification import RouteStatus
+from storage.database import Database
+from storage.outcomes import GIVEN, MINE
+
+Outcome = Published | Rescheduled | DeadLettered | Expired
+
+# A completion clears the token, so that it is recognised by all that it wrote: the status, the count of attempts, and
+# the command's entry or the failure's message. Reads by primary key, and only after a lost reply.
+_RECORDED = f"""
+WITH {GIVEN}
+SELECT routes.id, next_attempt_at
+FROM routes, given
+WHERE routes.id = ANY(%(ids)s::bigint[])
+  AND status = {MINE} ->> 'status'
+  AND attempt_count = ({MINE} ->> 'attempt_count')::int
+  AND ({MINE} ->> 'entry_id' IS NULL OR stream_entry_id = {MINE} ->> 'entry_id')
+  AND ({MINE} ->> 'message' IS NULL OR last_failure_message = {MINE} ->> 'message')
+"""
+
+
+def already_recorded(database: Database, outcomes: Sequence[Outcome]) -> dict[int, datetime | None]:
+    """Those of these outcomes, at most one a route, that stand exactly as recorded: route key -> when it is due again.
+
+    To be asked within the lease under which they were decided: nobody else can have written the same before it ended.
+    Raises DatabaseUnavailable or DatabaseRefused.
+    """
+    described = {outcome.route.id: _as_recorded(outcome) for outcome in outcomes}
+    return dict(database.rows(_RECORDED, {"ids": list(described), "outcomes": json.dumps(described)}))
+
+
+def _as_recorded(outcome: Outcome) -> dict[str, object]:
+    """What the route says once this outcome is recorded."""
+    match outcome:
+        case Published(route, entry_id):
+            wrote = {"status": RouteStatus.PUBLISHED, "attempt_count": route.attempt_count, "entry_id": entry_id}
+        case Expired(route):
+            wrote = {"status": RouteStatus.EXPIRED, "attempt_count": route.attempt_count}
+        case Rescheduled(_, failure, attempts):
+            wrote = {"status": RouteStatus.FAILED, "attempt_count": attempts, "message": failure.message}
+        case DeadLettered(_, failure, attempts):
+            wrote = {"status": RouteStatus.DEAD_LETTER, "attempt_count": attempts, "message": failure.message}
+    return wrote
