@@ -58,6 +58,11 @@ class WakingBroker(RedisBroker):
         self._upkeep = threading.Lock()
         self._next_upkeep = 0.0
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the process was told to stop."""
+        return self._stopping.is_set()
+
     def tell(self, say: Callable[[], None]) -> None:
         """Tells Redis of messages that are done, or given back. A process that stops tries once, for all of them.
 
@@ -138,6 +143,11 @@ class WakingConsumer(_StockConsumer):  # type: ignore[misc]  # its base is looke
     def __next__(self) -> dramatiq.MessageProxy | None:
         with _faults_close():
             if not self.message_cache:
+                if self.broker.is_stopping:
+                    # Takes no more (R17), and goes on saying that it lives: what it has is not for others yet.
+                    self.broker.do_fetch(self.queue_name, 0)
+                    time.sleep(min(self.timeout, 200) / 1000)
+                    return None
                 if self.outstanding_message_count >= self.prefetch:
                     # Full: as much as may be prefetched is being worked on.
                     time.sleep(min(self.timeout, 20) / 1000)

@@ -50,7 +50,11 @@ def scan_due_routes(channel: str, run: str | None = None) -> None:
     run: the id of an ad-hoc scan that someone waits for (see `scan_runs`).
     """
     scan_runs.note_scan(channel)
-    report = context().publisher.publish_due(channel, on_more=lambda: as_hint(send_scan, channel, run))
+    told: list[bool] = []
+    report = context().publisher.publish_due(channel, on_more=lambda: told.append(as_hint(send_scan, channel, run)))
+    if report.given_back and not told:
+        # For another worker, at once: a process that stops takes no message any more.
+        _pass_on(channel, run)
     if run is not None:
         # Only now: a scan that failed comes again, and is not done before that.
         scan_runs.finish(run, report)
@@ -83,6 +87,14 @@ def send_scan(channel: str, run: str | None = None) -> None:
     max_age = context().scan_interval * 3
     with translated():
         scan_due_routes.send_with_options(args=(channel,), max_age=round(max_age.total_seconds() * 1000))
+
+
+def _pass_on(channel: str, run: str | None) -> None:
+    """Sends the scan again. Where someone waits for it, one that cannot be sent is a failure of this one."""
+    if run is None:
+        as_hint(send_scan, channel)
+    else:
+        send_scan(channel, run)
 
 
 def send_publish(channel: str, ids: Sequence[int], delay: timedelta | None = None) -> None:

@@ -39,12 +39,16 @@ from storage.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of a batch. rescheduled: route key and the time until it is due again. more: look again."""
+    """What became of a batch. rescheduled: route key and the time until it is due again. more: look again.
+
+    given_back: due routes were not begun, because the process stops or the batch's time is over.
+    """
 
     published: int = 0
     rescheduled: Sequence[tuple[int, timedelta]] = ()
     dead_lettered: Sequence[int] = ()
     more: bool = False
+    given_back: bool = False
 
 
 class Publisher:
@@ -97,7 +101,7 @@ class Publisher:
         """
         name = self._channel(channel).name
         if self._stopping():
-            return Report(more=True)
+            return Report(more=True, given_back=True)
         began, after = time.monotonic(), self._claim_start.of(name)
         claim = claims.claim_due(
             self._database,
@@ -123,7 +127,7 @@ class Publisher:
         """
         name = self._channel(channel).name
         if self._stopping():
-            return Report(more=True)
+            return Report(more=True, given_back=True)
         began = time.monotonic()
         claim = claims.claim_these(
             self._database,
@@ -187,7 +191,7 @@ class Publisher:
             if claim.more:
                 on_more()
             if self._stopping():
-                return Report(more=bool(claim.routes))
+                return Report(more=bool(claim.routes), given_back=bool(claim.routes))
             deliveries, encoded = self._encode(batch)
             whole = self._append(batch, deliveries) and encoded
             if batch.dead_lettered and not batch.unreachable and self._within(batch, LAST_LOOK):
@@ -202,6 +206,7 @@ class Publisher:
             rescheduled=rescheduled,
             dead_lettered=[o.route.id for o in batch.dead_lettered if o.route.id in batch.recorded],
             more=claim.more or not whole,
+            given_back=not whole,
         )
 
     def _encode(self, batch: Batch) -> tuple[list[tuple[Route, Delivery]], bool]:

@@ -1,18 +1,23 @@
 """`publisher scheduler run` and `publisher scheduler scan`."""
 
+import sys
 import time
 import uuid
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import SpinnerColumn, TextColumn
 
 from publisher.bootstrap import configure_logs, install_context, load_settings
-from publisher.cli.output import JsonFlag, print_json, print_table, progress
+from publisher.cli.output import JsonFlag, one_line, print_json, print_table, progress
 from publisher.cli.process import stop_on_signals
 from publisher.domain.errors import BadRequest, PublisherError
+from publisher.domain.gate import Gate, GateState
 from publisher.logs import redirect_standard_streams
 from publisher.metrics_server import serve_metrics
+from storage.database import Database
+from storage.gates import read_gates
 
 if TYPE_CHECKING:
     from actors.scan_runs import RunState
@@ -49,13 +54,14 @@ def scan(
 ) -> None:
     """Enqueue a scan now: every due route is published at once, in batches.
 
-    The workers do it. Without --wait this command is done as soon as they were told.
+    The workers do it. Without --wait this command is done as soon as they were told. With it, what one worker gives
+    back because it stops is waited for until another has done it.
     """
     settings = load_settings()
     configure_logs(settings)
     if channel is not None and channel not in settings.channels:
         raise BadRequest(f"no such channel: {channel!r}; there are: {', '.join(sorted(settings.channels))}")
-    install_context(settings, "scan")
+    context = install_context(settings, "scan")
 
     from actors import scan_runs
     from actors.routes import send_scan
@@ -87,6 +93,7 @@ def scan(
             ["channel", "published", "rescheduled", "dead-lettered"],
             [[name, s.published, s.rescheduled, s.dead_lettered] for name, s in states.items()],
         )
+    _say_which_are_shut(context.database, runs)
 
 
 def _wait_for(run_ids: list[str], timeout: float) -> None:
@@ -100,9 +107,19 @@ def _wait_for(run_ids: list[str], timeout: float) -> None:
             if time.monotonic() > deadline:
                 raise PublisherError(
                     f"the scan was not done within {timeout:g} s: are workers running (dramatiq publisher.actors)?"
+                    f" Published so far: {sum(s.published for s in states):,}"
                 )
             bar.update(task, description=f"published {sum(s.published for s in states):,}")
             time.sleep(0.05)
+
+
+def _say_which_are_shut(database: Database, channels: Iterable[str]) -> None:
+    gates = read_gates(database)
+    for name in channels:
+        gate = gates.get(name, Gate(name))
+        if gate.state is not GateState.OPEN:
+            reason = gate.pause_reason if gate.state is GateState.PAUSED else gate.park_reason
+            print(f"publisher: {name} is {gate.state.value}: {one_line(reason or '')}", file=sys.stderr)
 
 
 def _open(states: "list[RunState]") -> bool:

@@ -194,7 +194,7 @@ def test_a_worker_told_to_stop_holds_nothing(
         publisher(database, streams, stopping=iter(answers).__next__).publish_these("email", routes),
     ]
 
-    assert reports == [Report(more=True)] * 2
+    assert reports == [Report(more=True, given_back=True)] * 2
     assert commands(redis_client) == {}
     assert {
         (r["status"], r["lease_token"], r["attempt_count"], r["lease_loss_count"]) for r in all_routes(database)
