@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from storage.database import Database
 
@@ -31,12 +32,13 @@ class AuditLease:
     is_redis_changed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedRoute:
+class PublishedRoute(NamedTuple):
     """A published route, as far as the audit needs it. published_at and id are its place in the walk.
 
     stream: where it was published; None if the release that published it kept none. is_witnessed: its witness stands
     at this moment, unless Redis lost it.
+
+    A tuple: a walk makes millions, and a frozen dataclass takes four times as long to make.
     """
 
     id: int
@@ -172,7 +174,7 @@ def published_after(
         "window": window,
         "limit": limit,
     }
-    return [PublishedRoute(*row) for row in database.rows(_PUBLISHED_AFTER, parameters)]
+    return [PublishedRoute._make(row) for row in database.rows(_PUBLISHED_AFTER, parameters)]
 
 
 def return_lost(database: Database, routes: Collection[PublishedRoute], *, window: timedelta) -> set[int]:

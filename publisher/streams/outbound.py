@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from importlib.resources import files
 
 import redis
@@ -177,6 +178,7 @@ def counted_key(stream: str) -> str:
     return f"publisher:unread:{_hash_tag(stream)}"
 
 
+@lru_cache(maxsize=64)
 def _hash_tag(stream: str) -> str:
     # Redis Cluster hashes what stands in the first braces, or the whole key (cluster specification, "Hash tags").
     _, opened, rest = stream.partition("{")

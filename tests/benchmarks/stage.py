@@ -140,7 +140,7 @@ def stage(servers: Servers, environ: Mapping[str, str] | None = None) -> Iterato
     run_sql(servers.database_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-_NOTIFICATIONS = """
+NOTIFICATIONS = """
 INSERT INTO notifications (notification_id, notification_type, producer, audience_kind, idempotency_key,
                            request_fingerprint, payload, request_id, occurred_at, accepted_at)
 SELECT md5('{series}-' || n)::uuid, 'game.turn.ready', 'game-service', 'user', '{series}-' || n, md5(n::text),
@@ -170,7 +170,7 @@ def seed(
     """
     values = {"series": series, "count": routes // 2, "status": status, "domain": domain}
     with stage.database.unit() as connection, connection.atomic():
-        connection.execute_sql(_NOTIFICATIONS.format(**values))
+        connection.execute_sql(NOTIFICATIONS.format(**values))
         connection.execute_sql(_ROUTES.format(**values))
     # As autovacuum would have left it.
     run_sql(stage.environ["DATABASE_URL"], "VACUUM ANALYZE notifications", "VACUUM ANALYZE routes", "CHECKPOINT")

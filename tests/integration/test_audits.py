@@ -1,6 +1,5 @@
 """The loss audit's reads, and its one transition (R12a)."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -161,7 +160,7 @@ def test_an_entry_that_was_never_recorded_is_told_from_one_that_was(database: Da
     seen = within(database)
     change(database, [without], "stream_entry_id = NULL")
 
-    assert return_lost(database, [seen[0], replace(seen[1], stream_entry_id=None)], window=WINDOW) == set()
+    assert return_lost(database, [seen[0], seen[1]._replace(stream_entry_id=None)], window=WINDOW) == set()
 
 
 def test_returning_nothing_returns_nothing(database: Database) -> None:
