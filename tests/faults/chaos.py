@@ -68,7 +68,9 @@ def run(seed: int, size: Size, folder: Path, say: Callable[[str], None]) -> Outc
     say(f"seed {seed}")
     with ExitStack() as stack:
         servers = stack.enter_context(closing(Servers(folder)))
-        fleet = stack.enter_context(closing(Fleet(_environ(servers, size), folder, size.slots)))
+        fleet = stack.enter_context(
+            closing(Fleet(environment(servers, size.email_attempts, size.backoff_max), folder, size.slots))
+        )
         observer = stack.enter_context(closing(Observer(servers.valkey.url)))
         for slot in fleet.slots.values():
             fleet.wait_until_ready(slot)
@@ -93,7 +95,7 @@ def run(seed: int, size: Size, folder: Path, say: Callable[[str], None]) -> Outc
         wait_until(lambda: producer.done, within=120, describe=lambda: "the producer is not done")
         if producer.intents < size.intents:
             outcome.problems.append(f"the producer ended after {producer.intents} intents")
-        _wait_until_quiet(servers, producer, say)
+        wait_until_quiet(servers, producer, say)
         say(f"{time.monotonic() - start:.1f} s: all is quiet")
         chaos.note_returns()
         fleet.stop_all()
@@ -107,14 +109,15 @@ def run(seed: int, size: Size, folder: Path, say: Callable[[str], None]) -> Outc
     return outcome
 
 
-def _environ(servers: Servers, size: Size) -> dict[str, str]:
-    attempts = str(size.email_attempts)
+def environment(servers: Servers, email_attempts: int, backoff_max: float) -> dict[str, str]:
+    """What the processes of a run are told: where the servers are, and short times."""
+    attempts = str(email_attempts)
     return {
         **servers.environ,
         "PUBLISHER_ROUTE_LEASE_TTL": str(LEASE_TTL),
         "PUBLISHER_SCAN_INTERVAL": str(SCAN_INTERVAL),
         "PUBLISHER_ROUTE_BACKOFF_MIN": "0.2",
-        "PUBLISHER_ROUTE_BACKOFF_MAX": str(size.backoff_max),
+        "PUBLISHER_ROUTE_BACKOFF_MAX": str(backoff_max),
         "PUBLISHER_DEDUP_WINDOW": "600",
         "PUBLISHER_AUDIT_WINDOW": "120",
         "PUBLISHER_EMAIL_MAX_ATTEMPTS": attempts,
@@ -144,7 +147,8 @@ def _with_count(say: Callable[[str], None], observer: Observer) -> Callable[[str
     return lambda line: say(f"{line} ({observer.deliveries} delivered)")
 
 
-def _wait_until_quiet(servers: Servers, producer: Producer, say: Callable[[str], None]) -> None:
+def wait_until_quiet(servers: Servers, producer: Producer, say: Callable[[str], None]) -> None:
+    """Returns once every intent is accepted and every route final, or says what never came to rest."""
     counts = "SELECT count(*), count(*) FILTER (WHERE status IN ('pending', 'failed')), count(lease_token) FROM routes"
 
     def quiet() -> bool:

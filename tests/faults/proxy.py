@@ -2,7 +2,7 @@
 
 import random
 
-from tests.faults.carrier import Carrier
+from tests.faults.carrier import Address, Carrier
 from tests.faults.wire import Loss
 
 
@@ -62,6 +62,15 @@ class Proxy(Carrier):
             return self._reset(self._links)
 
         return self._do(refuse)
+
+    def lead_to(self, server: Address) -> None:
+        """Resets every connection, and leads new ones to another server."""
+
+        def lead() -> None:
+            self._server = server
+            self._reset(self._links)
+
+        self._do(lead)
 
     def delay(self, seconds: float) -> None:
         """Carries every byte so much later."""

