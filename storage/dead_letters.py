@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from peewee import SQL
+
 from storage.actions import counted_in_action
 from storage.database import Database
 from storage.models import DeadLetter as Row
+from storage.models import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ WITH chosen AS (
         updated_at = date_trunc('milliseconds', statement_timestamp())
     FROM chosen
     WHERE routes.dead_letter_id = chosen.id AND routes.status = 'dead_letter'
+      AND (routes.expires_at IS NULL OR routes.expires_at > statement_timestamp())
     RETURNING routes.id, routes.channel, chosen.id AS dead_letter_id
 ), {counted_in_action("revived")}
 UPDATE dead_letters
@@ -111,11 +115,20 @@ def count_dead_letters(database: Database, matching: DeadLetterFilter) -> int:
         return int(_matching(Row.select(), matching).count(connection))
 
 
+def count_past_deadline(database: Database, matching: DeadLetterFilter) -> int:
+    """How many match whose route's deadline has passed: nobody takes them back."""
+    late = Route.expires_at <= SQL("statement_timestamp()")
+    with database.unit() as connection:
+        query = Row.select().join(Route, on=(Route.dead_letter == Row.id)).where(late)
+        return int(_matching(query, matching).count(connection))
+
+
 def requeue(database: Database, ids: Sequence[int], by: str, action_id: int | None = None) -> list[Requeued]:
     """Makes the routes of these dead letters pending and due, with all their attempts before them (R3).
 
     by: who asked, kept with the dead letter. action_id: the operator's action that counts them, in the same statement.
-    Returns the routes it changed: those requeued before, or by someone else at this moment, are left out.
+    Returns the routes it changed: those requeued before, or by someone else at this moment, or past their deadline, are
+    left out.
     """
     return [Requeued(*row) for row in database.rows(_REQUEUE, {"ids": list(ids), "by": by, "action": action_id})]
 

@@ -58,13 +58,15 @@ class Batch:
 class Work:
     """What is to be done. target: the filter, as the audit keeps it. matched: how many routes it is about.
 
-    batches: changes up to so many routes with each step, and counts them in the action of this id.
+    batches: changes up to so many routes with each step, and counts them in the action of this id. past_deadline: how
+    many more would match, but for their deadline; None: that is not counted.
     """
 
     target: Mapping[str, object]
     matched: int
     question: str
     batches: Callable[[Database, int, int], Iterable[Batch]]
+    past_deadline: Callable[[Database], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def carry_out(settings: Settings, database: Database, action: BulkAction, work: 
     batch raises, with that same advice.
     """
     if how.dry_run or not (work.matched or how.resumed):
-        _report(action, None, work.matched, 0, None, json=how.json)
+        _report(action, None, work.matched, 0, None, _late(database, work), json=how.json)
         return
     confirm(work.question, how.yes)
     context = install_context(settings, action.name)
@@ -125,7 +127,7 @@ def carry_out(settings: Settings, database: Database, action: BulkAction, work: 
         with suppress(PublisherError):
             end_action(context.database, action_id, outcome)
     record = find_action(database, action_id)
-    _report(action, action_id, record.matched, record.done, outcome, json=how.json)
+    _report(action, action_id, record.matched, record.done, outcome, _late(database, work), json=how.json)
     if outcome is ActionOutcome.INTERRUPTED:
         print(f"publisher: interrupted; {advice}", file=sys.stderr)
         raise typer.Exit(130)
@@ -195,11 +197,24 @@ class _Waking:
         self._last = time.monotonic()
 
 
+def _late(database: Database, work: Work) -> int | None:
+    return None if work.past_deadline is None else work.past_deadline(database)
+
+
 def _report(
-    action: BulkAction, action_id: int | None, matched: int, done: int, outcome: ActionOutcome | None, *, json: bool
+    action: BulkAction,
+    action_id: int | None,
+    matched: int,
+    done: int,
+    outcome: ActionOutcome | None,
+    late: int | None,
+    *,
+    json: bool,
 ) -> None:
     if json:
-        print_json({"action": action_id, "matched": matched, action.done: done, "outcome": outcome})
+        past_deadline = {} if late is None else {"past_deadline": late}
+        print_json({"action": action_id, "matched": matched, action.done: done, **past_deadline, "outcome": outcome})
     else:
         under = "" if action_id is None else f" (action {action_id})"
-        print(f"{matched:,} matched, {done:,} {action.done}{under}")
+        left = f"; {late:,} past their deadline: left" if late else ""
+        print(f"{matched:,} matched, {done:,} {action.done}{under}{left}")

@@ -66,7 +66,8 @@ def requeue(
     """Make routes pending again, due now, with all their attempts before them.
 
     One, by its id, or all that match the options. Says how many there are, and asks, before it begins. What is given
-    up again meanwhile is left alone. Ctrl-C ends it between two batches; --resume does the rest.
+    up again meanwhile is left alone, and so is what is past its deadline: it would never be sent. Ctrl-C ends it
+    between two batches; --resume does the rest.
     """
     settings = load_settings()
     configure_logs(settings)
@@ -91,11 +92,13 @@ def requeue(
             raise NotFound(f"{notification_id} has no dead letter that waits")
         asker = operator(by)
         rest = "" if resumed is None else f"the rest of action {resumed.id}, "
+        in_time = count - store.count_past_deadline(database, matching)
         work = Work(
             target=target_of(matching),
-            matched=count,
-            question=f"Requeue {rest}{count:,} dead letters?",
+            matched=in_time,
+            question=f"Requeue {rest}{in_time:,} dead letters?",
             batches=partial(_batches, matching=matching, by=asker),
+            past_deadline=partial(store.count_past_deadline, matching=matching),
         )
         carry_out(settings, database, REQUEUE, work, Manner(asker, rate, dry_run, yes, json, resumed))
 

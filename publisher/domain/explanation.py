@@ -81,12 +81,13 @@ def _dead_letter(route: RouteFacts) -> Explanation:
     if route.last_failure_classification == LEASE_EXPIRED:
         made += "; the workers that leased it ended without telling"
     why = f"Dead-lettered {_ago(route, route.dead_lettered_at)} because {_failure(route)} ({made})."
-    requeue = f"publisher dead-letters requeue {shlex.quote(route.delivery_id)}"
-    return Explanation(
-        RouteState.DEAD_LETTER,
-        (why, *_replays(route)),
-        (f"Nothing by itself. Once the reason is gone, take it back: {requeue}",),
-    )
+    if route.expires_at is not None and route.expires_at <= route.read_at:
+        late = _ago(route, route.expires_at)
+        upcoming = f"Nothing: its deadline was {late}, so it is not taken back and never sent late."
+    else:
+        requeue = f"publisher dead-letters requeue {shlex.quote(route.delivery_id)}"
+        upcoming = f"Nothing by itself. Once the reason is gone, take it back: {requeue}"
+    return Explanation(RouteState.DEAD_LETTER, (why, *_replays(route)), (upcoming,))
 
 
 def _skipped(route: RouteFacts) -> Explanation:

@@ -99,11 +99,17 @@ def test_all_that_match_are_requeued(buried: Outside, publisher: Publisher) -> N
 
     assert (done.returncode, json.loads(done.stdout)) == (
         0,
-        {"action": 1, "matched": 2, "requeued": 2, "outcome": "done"},
+        {"action": 1, "matched": 2, "requeued": 2, "past_deadline": 0, "outcome": "done"},
     )
     assert buried.statuses() == {"pending": 2, "dead_letter": 4}
     done = publisher("dead-letters", "requeue", "--all", "--yes", "--json")
-    assert json.loads(done.stdout) == {"action": 2, "matched": 4, "requeued": 4, "outcome": "done"}
+    assert json.loads(done.stdout) == {
+        "action": 2,
+        "matched": 4,
+        "requeued": 4,
+        "past_deadline": 0,
+        "outcome": "done",
+    }
     assert buried.statuses() == {"pending": 6}
 
 
@@ -115,6 +121,33 @@ def test_a_dry_run_only_counts(buried: Outside, publisher: Publisher, arguments:
     assert (done.returncode, done.stdout, done.stderr) == (0, "3 matched, 0 requeued\n", "")
     assert buried.row(WAITING) == {"count": 6}
     assert buried.rows("SELECT * FROM operator_actions") == []
+
+
+def test_what_is_past_its_deadline_is_left_and_said(buried: Outside, publisher: Publisher) -> None:
+    """A route that would never be sent is not called requeued: it is counted, in a dry run as well, and stays (R3)."""
+    buried.rows(
+        "UPDATE routes SET expires_at = now() - interval '1 hour' WHERE channel = 'email' AND id IN"
+        " (SELECT id FROM routes WHERE channel = 'email' ORDER BY id LIMIT 2) RETURNING id"
+    )
+
+    dry = publisher("dead-letters", "requeue", "--channel", "email", "--dry-run")
+    assert (dry.returncode, dry.stdout) == (0, "1 matched, 0 requeued; 2 past their deadline: left\n")
+
+    done = publisher("dead-letters", "requeue", "--channel", "email", "--yes")
+    assert (done.returncode, done.stdout) == (
+        0,
+        "1 matched, 1 requeued (action 1); 2 past their deadline: left\n",
+    )
+    assert buried.statuses() == {"pending": 1, "dead_letter": 5}
+
+    again = publisher("dead-letters", "requeue", "--channel", "email", "--yes", "--json")
+    assert json.loads(again.stdout) == {
+        "action": None,
+        "matched": 0,
+        "requeued": 0,
+        "past_deadline": 2,
+        "outcome": None,
+    }
 
 
 def test_without_a_terminal_to_ask_on_nothing_is_requeued(buried: Outside, publisher: Publisher) -> None:

@@ -7,6 +7,7 @@ from storage.database import Database
 from storage.dead_letters import (
     DeadLetterFilter,
     count_dead_letters,
+    count_past_deadline,
     dead_letter_ids,
     list_dead_letters,
     newest_dead_letter,
@@ -76,3 +77,23 @@ def test_two_at_once_share_the_dead_letters(database: Database) -> None:
     assert sum(counts) == 200
     assert find_action(database, action).done == 200
     assert {row["status"] for row in all_routes(database)} == {"pending"}
+
+
+def test_what_is_past_its_deadline_is_left(database: Database) -> None:
+    """A route that would expire at once stays a dead letter, and is counted as such; its neighbours are taken (R3)."""
+    ids = buried(database, 3)
+    execute(
+        database,
+        "UPDATE routes SET expires_at = now() + CASE WHEN dead_letter_id = %s THEN -1 ELSE 1 END * interval '1 hour'",
+        ids[1],
+    )
+    action = begin_action(database, "requeue-dead-letters", "ann", {}, 2)
+
+    assert count_past_deadline(database, EVERYTHING) == 1
+    assert len(requeue(database, ids, "ann", action)) == 2
+
+    assert find_action(database, action).done == 2
+    assert dead_letter_ids(database, EVERYTHING, before=None, limit=10) == [ids[1]]
+    assert count_past_deadline(database, EVERYTHING) == 1
+    assert count_past_deadline(database, DeadLetterFilter(up_to=ids[1] - 1)) == 0
+    assert {row["requeues"] for row in all_routes(database) if row["status"] == "pending"} == {1}

@@ -64,6 +64,14 @@ def test_a_published_route_of_a_channel_that_is_gone_is_still_told() -> None:
     )
 
 
+def test_a_dead_letter_past_its_deadline_is_not_to_be_taken_back() -> None:
+    """A requeue leaves it alone, so nobody is told to requeue it (R3)."""
+    assert told(**DEAD, expires_at=NOW - SECOND).next == (
+        "Nothing: its deadline was 2026-03-14 09:26:52.589Z (1 s ago), so it is not taken back and never sent late.",
+    )
+    assert "requeue" in told(**DEAD, expires_at=NOW + SECOND).next[0]
+
+
 def test_a_dead_letter_says_why_and_how_to_take_it_back() -> None:
     """A dead letter names its reason and the command that requeues it; nothing happens by itself (R3)."""
     assert told(**DEAD) == Explanation(
