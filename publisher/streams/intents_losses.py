@@ -15,6 +15,7 @@ import redis
 
 from publisher.domain.loss import LossCause
 from publisher.streams.connection import translated
+from publisher.streams.slots import hash_tag
 
 KEPT = timedelta(days=30)
 
@@ -35,8 +36,8 @@ class NoticedLoss:
 
 
 def losses_key(stream: str) -> str:
-    """The key of the list."""
-    return f"publisher:intents-losses:{stream}"
+    """The key of the list, in the stream's own slot: gap.lua touches both in one step."""
+    return f"publisher:intents-losses:{hash_tag(stream)}"
 
 
 def keep_pending_loss(client: redis.Redis, stream: str, ids: Sequence[str]) -> None:

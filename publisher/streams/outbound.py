@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
 from importlib.resources import files
 
 import redis
@@ -14,6 +13,7 @@ from publisher.domain.channel import Channel, Command
 from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
 from publisher.streams.append_result import AppendResult, NotAppended, append_result
 from publisher.streams.connection import translated
+from publisher.streams.slots import hash_tag
 
 _SCRIPT = files("publisher.streams").joinpath("append_once.lua").read_text()
 _END = files("publisher.streams").joinpath("end_once.lua").read_text()
@@ -167,7 +167,7 @@ def witness_key(stream: str, delivery_id: str, replay: int = 0) -> str:
     A replay has a witness of its own, so that the first one does not keep it from the stream. Its number stands where a
     delivery id begins with a UUID: no delivery has the key of another's replay.
     """
-    return f"publisher:witness:{_hash_tag(stream)}:{f'replay-{replay}:' if replay else ''}{delivery_id}"
+    return f"publisher:witness:{hash_tag(stream)}:{f'replay-{replay}:' if replay else ''}{delivery_id}"
 
 
 def counted_key(stream: str) -> str:
@@ -175,15 +175,7 @@ def counted_key(stream: str) -> str:
 
     Only of groups of which the server cannot tell (R13).
     """
-    return f"publisher:unread:{_hash_tag(stream)}"
-
-
-@lru_cache(maxsize=64)
-def _hash_tag(stream: str) -> str:
-    # Redis Cluster hashes what stands in the first braces, or the whole key (cluster specification, "Hash tags").
-    _, opened, rest = stream.partition("{")
-    tag, closed, _ = rest.partition("}")
-    return f"{{{tag if opened and closed and tag else stream}}}"
+    return f"publisher:unread:{hash_tag(stream)}"
 
 
 def _chunks(deliveries: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:

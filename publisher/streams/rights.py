@@ -13,10 +13,11 @@ import redis
 
 from publisher.domain.diagnosis.rights import RedisTrial, Refusal
 from publisher.streams.connection import translated
+from publisher.streams.intents_losses import losses_key
 from publisher.streams.outbound import counted_key, witness_key
 
 # The first words of keys in the tables below.
-_KEYS = ("{intents}", "{stream}", "{unread}", "{witness}", "{queue}", "publisher:", "dramatiq")
+_KEYS = ("{intents}", "{stream}", "{unread}", "{losses}", "{witness}", "{queue}", "publisher:", "dramatiq")
 _CONTAINERS = ("XGROUP", "XINFO", "SCRIPT", "CLIENT")
 
 
@@ -46,13 +47,13 @@ _INTENTS = (
     ("XGROUP CREATE {intents} {group} 0 MKSTREAM", "intake makes stream and group"),
     ("XREADGROUP GROUP {group} c STREAMS {intents} >", "intake reads"),
     ("XREAD COUNT 1 STREAMS {intents} 0-0", "intake waits"),
-    ("EVALSHA {no_script} 2 {intents} publisher:intents-losses:1", "gap.lua"),
+    ("EVALSHA {no_script} 2 {intents} {losses}", "gap.lua"),
     ("XINFO STREAM {intents}", "gap.lua"),
     ("XGROUP SETID {intents} {group} 0-0", "gap.lua"),
-    ("RPUSH publisher:intents-losses:1 1", "gap.lua, intake"),
-    ("PEXPIRE publisher:intents-losses:1 1", "gap.lua, intake"),
-    ("LRANGE publisher:intents-losses:1 0 -1", "intake records losses"),
-    ("LREM publisher:intents-losses:1 1 1", "intake records losses"),
+    ("RPUSH {losses} 1", "gap.lua, intake"),
+    ("PEXPIRE {losses} 1", "gap.lua, intake"),
+    ("LRANGE {losses} 0 -1", "intake records losses"),
+    ("LREM {losses} 1 1", "intake records losses"),
     ("GET publisher:intents-mark:1", "intake looks whether PostgreSQL went back"),
     ("SET publisher:intents-mark:1 0-0 EX 1", "intake marks how far intents are committed"),
     ("XREVRANGE {intents} + - COUNT 1", "intake marks how far intents are committed"),
@@ -156,7 +157,8 @@ _HELPFUL = (
 
 def needed_rights(*, intents: str, group: str, streams: Mapping[str, str]) -> list[Right]:
     """Every right without which something of the service does not work. streams: channel -> stream."""
-    rights = [*_rights(_CONNECTION), *_rights(_INTENTS, intents=intents, group=group), *_rights(_SERVICE)]
+    rights = [*_rights(_CONNECTION), *_rights(_SERVICE)]
+    rights += _rights(_INTENTS, intents=intents, group=group, losses=losses_key(intents))
     for channel, stream in streams.items():
         witness, unread = witness_key(stream, "0/0"), counted_key(stream)
         rights += _rights(_CHANNEL, channel=channel, stream=stream, witness=witness, unread=unread)
@@ -168,7 +170,7 @@ def acl_rules(*, intents: str, group: str, streams: Mapping[str, str]) -> list[s
     """The rules of `ACL SETUSER` that give a user every right of the service, helpful ones too, and no other."""
     rights = [*needed_rights(intents=intents, group=group, streams=streams), *_rights(_HELPFUL)]
     patterns = dict.fromkeys([_pattern(key) for key in (intents, *streams.values())])
-    own = dict.fromkeys(_pattern(key) for right in rights for key in right.keys)
+    own = dict.fromkeys(sorted({_pattern(key) for right in rights for key in right.keys}))
     commands = sorted({_granting(right.command) for right in rights})
     return ["resetkeys", *{**patterns, **own}, "resetchannels", "-@all", *commands]
 
@@ -229,6 +231,8 @@ def _refusal(right: Right, reply: object) -> Refusal | None:
     )
     if unknown:
         return Refusal(f"{_name(right.command)} (the server does not know it)", "")
+    if isinstance(reply, redis.exceptions.ClusterCrossSlotError):
+        return Refusal(f"{_name(right.command)} on keys of several slots: {', '.join(right.keys)}", "")
     # An EXEC that is not allowed is answered with EXECABORT, and the reason behind it.
     if isinstance(reply, redis.exceptions.NoPermissionError) or "NOPERM" in str(reply):
         grant = " ".join([_granting(right.command), *map(_pattern, right.keys)])

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 import redis
@@ -12,6 +13,7 @@ from publisher.streams import rights
 from tests.factories import GROUP, INTENTS
 from tests.integration.conftest import AsUser
 from tests.integration.streams import send_intents
+from tests.valkeys import cluster
 
 OUTBOUND = {"email": "mail:delivery_commands", "push": "gateway:client_events"}
 
@@ -129,3 +131,10 @@ def test_every_command_of_every_script_is_in_the_table() -> None:
 
     assert {"XADD", "XTRIM", "SREM"} <= used
     assert used - unused <= table
+
+
+def test_keys_of_several_slots_in_one_step_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster refuses such a step, with one shard, too: tried on one whose table of rights has one."""
+    monkeypatch.setattr(rights, "_SERVICE", (("MGET publisher:a publisher:b", "nobody"),))
+    with cluster(tmp_path, shards=1) as url, redis.Redis.from_url(url) as client:
+        assert lacking(client) == ["MGET on keys of several slots: publisher:a, publisher:b"]

@@ -54,7 +54,10 @@ def redis(trial: RedisTrial) -> Diagnosis:
         finding += f"; {trial.untried:,} rights could not be tried without"
     grants = dict.fromkeys(word for refusal in trial.refused for word in refusal.grant.split())
     if not grants:
-        return failed(f"refused: {finding}", "use a Redis of version 6.2 or later, or a Valkey, with these commands")
+        return failed(
+            f"refused: {finding}",
+            "use a Redis of version 6.2 or later, or a Valkey, without a cluster and with these commands",
+        )
     return failed(
         f"not allowed: {finding}",
         f"ACL SETUSER … {' '.join(grants)} for the user of REDIS_URL, or name another user there",
