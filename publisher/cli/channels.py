@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from publisher.bootstrap import configure_logs, install_context, load_settings, open_patient_database
+from publisher.cli.known import installed_channel
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, print_table
 from publisher.domain.errors import BadRequest
@@ -95,8 +96,7 @@ def resume(channel: ChannelArgument, by: ByOption = None, yes: YesFlag = False, 
 def _begin(channel: str) -> Settings:
     settings = load_settings()
     configure_logs(settings)
-    if channel not in settings.channels:
-        raise BadRequest(f"no such channel: {channel!r}; there are: {', '.join(sorted(settings.channels))}")
+    installed_channel(settings, channel)
     return settings
 
 

@@ -8,6 +8,7 @@ import typer
 
 from publisher.bootstrap import configure_logs, load_settings, open_patient_database
 from publisher.cli.ids import NotificationId, RouteId, delivery
+from publisher.cli.known import check_names, check_type
 from publisher.cli.output import JsonFlag, LimitOption, print_json, print_record, print_table
 from publisher.cli.requeue import ChannelOption, ClassificationOption, SinceOption, TypeOption, UntilOption, requeue
 from publisher.domain.errors import NotFound
@@ -36,7 +37,10 @@ def list_(
     configure_logs(settings)
     matching = DeadLetterFilter(channel, type, classification, since, until, requeued=None if all_ else False)
     with closing(open_patient_database(settings, "cli")) as database:
+        check_names(database, settings, channel=channel, classification=classification)
         records = store.list_dead_letters(database, matching, before=before, limit=limit)
+        if not records:
+            check_type(database, type)
     if json:
         for record in records:
             print_json(_fields(record))

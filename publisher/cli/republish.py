@@ -25,6 +25,7 @@ from publisher.cli.bulk import (
 )
 from publisher.cli.ids import RouteId, delivery
 from publisher.cli.instants import METAVAR, instant
+from publisher.cli.known import check_type, installed_channel
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag
 from publisher.domain.errors import BadRequest, NotFound
@@ -78,6 +79,8 @@ def republish(
             matching = filter_of(PublishedFilter, resumed.target)
         channels = sorted(settings.channels) if matching.channel is None else [matching.channel]
         count = store.count_published(database, channels, matching)
+        if not count:
+            check_type(database, type)
         if notification_id is not None and not count:
             raise NotFound(f"{notification_id} has no published route that could be published again")
         rest = "" if resumed is None else f"the rest of action {resumed.id}, "
@@ -99,8 +102,8 @@ def _check(matching: PublishedFilter, settings: Settings, resume: int | None) ->
         raise BadRequest("name a notification or a delivery, or say since when: --since 2026-03-14T09:00")
     if matching.since and matching.until and matching.since >= matching.until:
         raise BadRequest("nothing lies between --since and --until: the second must be later")
-    if matching.channel is not None and matching.channel not in settings.channels:
-        raise BadRequest(f"no such channel: {matching.channel!r}; there are: {', '.join(sorted(settings.channels))}")
+    if matching.channel is not None:
+        installed_channel(settings, matching.channel)
 
 
 def _batches(

@@ -25,6 +25,7 @@ from publisher.cli.bulk import (
 )
 from publisher.cli.ids import RouteId, delivery
 from publisher.cli.instants import METAVAR, instant
+from publisher.cli.known import check_names, check_type
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag
 from publisher.domain.errors import BadRequest, NotFound
@@ -81,6 +82,7 @@ def requeue(
     if resume is None and not chosen:
         raise BadRequest("name a route, or say which dead letters: --channel, --type, --classification, --since, --all")
     with closing(open_patient_database(settings, "cli")) as database:
+        check_names(database, settings, channel=channel, classification=classification)
         resumed = None if resume is None else resumable(database, resume, REQUEUE)
         if resumed is None:
             # The bound: what was counted, and asked about, is what will be done.
@@ -88,6 +90,8 @@ def requeue(
         else:
             matching = filter_of(DeadLetterFilter, resumed.target)
         count = store.count_dead_letters(database, matching)
+        if not count:
+            check_type(database, type)
         if notification_id is not None and not count:
             raise NotFound(f"{notification_id} has no dead letter that waits")
         asker = operator(by)

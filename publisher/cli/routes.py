@@ -8,6 +8,7 @@ import typer
 
 from publisher.bootstrap import configure_logs, load_settings, open_patient_database
 from publisher.cli.ids import NotificationId, RouteId, delivery
+from publisher.cli.known import check_names, check_type
 from publisher.cli.output import JsonFlag, LimitOption, print_json, print_record, print_table
 from publisher.cli.republish import republish
 from publisher.domain.errors import NotFound
@@ -35,7 +36,10 @@ def list_(
     configure_logs(settings)
     matching = RouteFilter(channel, status, notification and delivery(notification, None)[0], type)
     with closing(open_patient_database(settings, "cli")) as database:
+        check_names(database, settings, channel=channel, classification=None)
         records = list_routes(database, matching, before=before, limit=limit)
+        if not records:
+            check_type(database, type)
     if json:
         for record in records:
             print_json(_fields(record))

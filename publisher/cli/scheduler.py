@@ -10,9 +10,10 @@ import typer
 from rich.progress import SpinnerColumn, TextColumn
 
 from publisher.bootstrap import configure_logs, install_context, load_settings
+from publisher.cli.known import installed_channel
 from publisher.cli.output import JsonFlag, one_line, print_json, print_table, progress
 from publisher.cli.process import stop_on_signals
-from publisher.domain.errors import BadRequest, PublisherError
+from publisher.domain.errors import PublisherError
 from publisher.domain.gate import Gate, GateState
 from publisher.logs import redirect_standard_streams
 from publisher.metrics_server import serve_metrics
@@ -59,8 +60,8 @@ def scan(
     """
     settings = load_settings()
     configure_logs(settings)
-    if channel is not None and channel not in settings.channels:
-        raise BadRequest(f"no such channel: {channel!r}; there are: {', '.join(sorted(settings.channels))}")
+    if channel is not None:
+        installed_channel(settings, channel)
     context = install_context(settings, "scan")
 
     from actors import scan_runs

@@ -55,7 +55,6 @@ def test_a_consumer_that_lost_its_stream_gets_every_command_again_under_the_same
         (["--since", "2026-03-16", "--until", "2026-03-19"], ["email:user:1", "email:user:2", "push:user:0"]),
         (["--since", "2026-03-16 00:00:00.001Z", "--channel", "email"], ["email:user:2"]),
         ([*WINDOW, "--type", "game.turn.ready", "--channel", "push"], [f"push:user:{n}" for n in range(3)]),
-        ([*WINDOW, "--type", "game.over"], []),
         (["--since", "2026-04-01"], []),
     ],
 )

@@ -62,7 +62,7 @@ def test_a_list_is_newest_first_and_goes_on_page_by_page(filled: Outside, publis
         (["--channel", "email", "--status", "pending"], 2),
         (["--status", "skipped"], 1),
         (["--type", "game.over", "--channel", "push"], 1),
-        (["--channel", "pigeon"], 0),
+        (["--channel", "push", "--status", "failed"], 0),
     ],
 )
 def test_a_list_shows_what_matches_every_filter(

@@ -1,0 +1,44 @@
+"""Whether anything on record has a name: a channel that is not installed any more, a notification type."""
+
+from storage.database import Database
+
+# Each along the beginning of an index: a name that is not there costs as little as one that is.
+_CHANNEL = """
+SELECT EXISTS (SELECT 1 FROM routes WHERE status IN ('pending', 'failed') AND channel = %(name)s)
+    OR EXISTS (SELECT 1 FROM routes WHERE status = 'published' AND channel = %(name)s)
+    OR EXISTS (SELECT 1 FROM routes WHERE status IN ('skipped', 'expired') AND channel = %(name)s)
+    OR EXISTS (SELECT 1 FROM dead_letters WHERE channel = %(name)s)
+"""
+
+# Reads whole tables where the name is not there: for a person who asked for something that nothing matches.
+_CLASSIFICATION = "SELECT EXISTS (SELECT 1 FROM dead_letters WHERE classification = %(name)s)"
+_TYPE = """
+SELECT EXISTS (SELECT 1 FROM dead_letters WHERE notification_type = %(name)s)
+    OR EXISTS (SELECT 1 FROM notifications WHERE notification_type = %(name)s)
+"""
+
+# Of the last notifications along notifications_accepted: to tell which was meant, and not which there are.
+_TYPES = """
+SELECT DISTINCT notification_type
+FROM (SELECT notification_type FROM notifications ORDER BY accepted_at DESC, notification_id DESC LIMIT 10000) AS newest
+"""
+
+
+def channel_occurs(database: Database, name: str) -> bool:
+    """Whether any route or dead letter is of this channel, installed or not."""
+    return bool(database.rows(_CHANNEL, {"name": name})[0][0])
+
+
+def classification_occurs(database: Database, name: str) -> bool:
+    """Whether any dead letter has this classification."""
+    return bool(database.rows(_CLASSIFICATION, {"name": name})[0][0])
+
+
+def type_occurs(database: Database, name: str) -> bool:
+    """Whether any notification on record is of this type."""
+    return bool(database.rows(_TYPE, {"name": name})[0][0])
+
+
+def recent_types(database: Database) -> list[str]:
+    """The types of the newest notifications."""
+    return [name for (name,) in database.rows(_TYPES)]
