@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from publisher.bootstrap import configure_logs, load_settings, open_client
+from publisher.cli import losses, replay
 from publisher.cli.files import opened
 from publisher.cli.json_lines import json_lines
 from publisher.cli.output import JsonFlag, one_line, print_json
@@ -15,7 +16,9 @@ from publisher.domain.intent_json import RefusedLine, intent_of_line
 from publisher.settings import Settings
 from publisher.streams.producer import add_intents
 
-app = typer.Typer(help="Send intents, as a producer would.", no_args_is_help=True)
+app = typer.Typer(help="Send intents, take them in again, and look at those that were lost.", no_args_is_help=True)
+app.command("replay", epilog="Example: publisher intents replay --since 2026-03-14T09:00 --dry-run")(replay.replay)
+app.add_typer(losses.app, name="losses")
 _BATCH = 500
 _EXAMPLE = (
     """{"notification_type": "game.turn.ready", "producer": "game", "audience_kind": "user", """
@@ -26,7 +29,7 @@ _EXAMPLE = (
 
 @app.callback()
 def intents() -> None:
-    """Send intents, as a producer would."""
+    """Send intents, take them in again, and look at those that were lost."""
 
 
 @app.command("send", epilog=f"A line of FILE: {_EXAMPLE.replace('[', chr(92) + '[')}")

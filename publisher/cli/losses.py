@@ -1,0 +1,81 @@
+"""`publisher intents losses list` and `acknowledge`."""
+
+from contextlib import closing
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from publisher.bootstrap import configure_logs, load_settings, open_patient_database
+from publisher.cli.operator import ByOption, operator
+from publisher.cli.output import JsonFlag, LimitOption, print_json, print_table
+from publisher.domain.errors import BadRequest
+from storage.actions import ActionOutcome, advance_action, begin_action, end_action
+from storage.losses import acknowledge_loss, find_loss, list_losses
+
+app = typer.Typer(help="Look at intents that were removed from their stream unread.", no_args_is_help=True)
+_ACTION = "acknowledge-loss"
+
+
+@app.command("list", epilog="Example: publisher intents losses list --all")
+def list_(
+    all_: Annotated[bool, typer.Option("--all", help="Those that were acknowledged, too.")] = False,
+    limit: LimitOption = 50,
+    json: JsonFlag = False,
+) -> None:
+    """List losses of intents that no operator has acknowledged, newest first.
+
+    The lost entries stood between two ids; how many they were is blank where Redis could not tell. `publisher doctor`
+    fails until each is acknowledged.
+    """
+    settings = load_settings()
+    configure_logs(settings)
+    with closing(open_patient_database(settings, "cli")) as database:
+        losses = list_losses(database, acknowledged=all_, limit=limit)
+    if json:
+        for loss in losses:
+            print_json(asdict(loss))
+        return
+    print_table(
+        "Losses of intents",
+        ["id", "cause", "entries", "between", "and", "noticed", "acknowledged by", "stream"],
+        [
+            [
+                str(loss.id),
+                loss.cause,
+                loss.entries,
+                loss.after_id,
+                loss.before_id,
+                loss.noticed_at,
+                loss.acknowledged_by,
+                loss.stream,
+            ]
+            for loss in losses
+        ],
+        folding="stream",
+        optional=2,
+    )
+
+
+@app.command("acknowledge", epilog="Example: publisher intents losses acknowledge 3 --by ann")
+def acknowledge(
+    loss_id: Annotated[int, typer.Argument(metavar="ID", help="A loss's id.")],
+    by: ByOption = None,
+    json: JsonFlag = False,
+) -> None:
+    """Say that a loss is known, and dealt with: `publisher doctor` no longer fails for it. It brings nothing back."""
+    settings = load_settings()
+    configure_logs(settings)
+    who = operator(by)
+    with closing(open_patient_database(settings, "cli")) as database:
+        found = find_loss(database, loss_id)
+        if found.acknowledged_by is not None:
+            raise BadRequest(f"loss {loss_id} was acknowledged by {found.acknowledged_by}")
+        action_id = begin_action(database, _ACTION, who, {"loss": loss_id, "entries": found.entries}, 1)
+        done = acknowledge_loss(database, loss_id, who)
+        advance_action(database, action_id, int(done))
+        end_action(database, action_id, ActionOutcome.DONE)
+    if json:
+        print_json({"action": action_id, "id": loss_id, "acknowledged": done})
+    else:
+        print(f"loss {loss_id} is acknowledged (action {action_id})")
