@@ -37,7 +37,7 @@ _ROW = "INSERT INTO channel_gates (channel) VALUES ('publisher doctor')"
 
 _SERVER = """
 SELECT current_setting('server_version'), pg_is_in_recovery(),
-       current_setting('default_transaction_read_only')::boolean, current_setting('fsync')::boolean,
+       current_setting('transaction_read_only')::boolean, current_setting('fsync')::boolean,
        current_setting('full_page_writes')::boolean, current_setting('synchronous_commit')
 """
 

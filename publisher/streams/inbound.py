@@ -19,6 +19,7 @@ from publisher.streams.connection import translated
 from publisher.streams.group_lag import unread
 from publisher.streams.intents_losses import KEPT, losses_key
 
+_ACKNOWLEDGE = files("publisher.streams").joinpath("acknowledge.lua").read_text()
 _GIVE_BACK = files("publisher.streams").joinpath("give_back.lua").read_text()
 _HOLD = files("publisher.streams").joinpath("hold.lua").read_text()
 _LEAVE = files("publisher.streams").joinpath("leave.lua").read_text()
@@ -54,6 +55,7 @@ class IntentsGroup:
         self._group = group
         self.consumer = consumer
         self._looked_to = b"0-0"
+        self._acknowledge = client.register_script(_ACKNOWLEDGE)
         self._give_back = client.register_script(_GIVE_BACK)
         self._hold = client.register_script(_HOLD)
         self._leave = client.register_script(_LEAVE)
@@ -143,10 +145,10 @@ class IntentsGroup:
         return [_entry(raw, 0) for raw in self._command("XRANGE", self._stream, f"({after}", up_to, "COUNT", count)]
 
     def acknowledge(self, ids: Sequence[str]) -> None:
-        """Removes these from the pending list. May be repeated."""
+        """Removes those of these from the pending list that are pending with this consumer. May be repeated."""
         if ids:
             with translated():
-                self._client.xack(self._stream, self._group, *ids)
+                self._acknowledge(keys=[self._stream], args=["XACK", self._group, self.consumer, *ids])
 
     def hold(self, ids: Sequence[str]) -> None:
         """Makes these look freshly read, so that nobody takes them over. Counts no delivery."""

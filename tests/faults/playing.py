@@ -30,8 +30,8 @@ _REQUESTS: Mapping[str, tuple[bytes, ...]] = {
 # An empty answer is no loss.
 _WORTH: Mapping[str, Callable[[bytes], bool]] = {
     "COMMIT": lambda reply: b"COMMIT" in reply,
-    "claim": lambda reply: not reply.startswith(b"E") and b"SELECT 0\0" not in reply,
-    "record": lambda reply: not reply.startswith(b"E") and b"UPDATE 0\0" not in reply,
+    "claim": lambda reply: b"VERROR\0" not in reply and b"SELECT 0\0" not in reply,
+    "record": lambda reply: b"VERROR\0" not in reply and b"UPDATE 0\0" not in reply,
     # The last of a transaction's replies.
     "XREADGROUP": lambda reply: not reply.endswith((b"$-1\r\n", b"*-1\r\n", b"*0\r\n")),
 }

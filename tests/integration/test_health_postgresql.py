@@ -147,8 +147,8 @@ def test_the_clock_is_aware_and_read_anew_each_time(database: Database) -> None:
     assert first.utcoffset() == timedelta(0)
 
 
-def test_a_role_that_may_only_read_is_seen(database_url: str, database: Database) -> None:
-    """The facts are those of the role that the service uses."""
+def test_the_facts_are_those_of_the_services_transactions(database_url: str, database: Database) -> None:
+    """What a commit is worth is the database's choice; a default of reading only is none: each transaction writes."""
     before = health.read_server(database)
     name = urlsplit(database_url).path[1:]
     run_sql(database_url, f'ALTER DATABASE "{name}" SET synchronous_commit = off')
@@ -158,7 +158,7 @@ def test_a_role_that_may_only_read_is_seen(database_url: str, database: Database
         after = health.read_server(again)
 
     assert (before.read_only, before.synchronous_commit, before.standby) == (False, "on", False)
-    assert (after.read_only, after.synchronous_commit) == (True, "off")
+    assert (after.read_only, after.synchronous_commit) == (False, "off")
     assert after.version.startswith(rows(database, "SHOW server_version")[0]["server_version"])
 
 

@@ -137,6 +137,23 @@ def test_acknowledged_entries_are_done(group: IntentsGroup, redis_client: redis.
     assert [entry_id for entry_id, _, _ in pending(redis_client)] == [second]
 
 
+def test_another_entry_of_the_same_id_is_not_acknowledged(
+    group: IntentsGroup, consumer: Consumers, redis_client: redis.Redis
+) -> None:
+    """Redis was emptied and the id came again: what another consumer has read since stays with that one (R20)."""
+    redis_client.xadd(INTENTS, {"n": "before"}, id="7-0")
+    group.read(10, SHORTLY)
+    redis_client.flushdb()
+    redis_client.xadd(INTENTS, {"n": "since"}, id="7-0")
+    other = consumer("two")
+    other.create()
+    other.read(10, SHORTLY)
+
+    group.acknowledge(["7-0"])
+
+    assert pending(redis_client) == [("7-0", "two", 1)]
+
+
 def test_entries_of_a_lost_reply_are_in_the_own_list(group: IntentsGroup, redis_client: redis.Redis) -> None:
     """What a read gave out and nobody saw is not read again as new, but is found as one's own (R20)."""
     added = add_entries(redis_client, 2)
