@@ -10,6 +10,7 @@ import structlog
 from actors.context import Context, context
 from actors.routes import ChannelActor, as_hint
 from publisher.domain.channel import Channel, StreamTrim
+from publisher.domain.errors import PublisherError
 from publisher.streams.connection import translated
 from publisher.streams.trimming import trim_acknowledged, trim_to_length
 from publisher.streams.unread import note_unread
@@ -104,12 +105,18 @@ def trim_commands(channel: str) -> None:
     of = service.channels[channel]
     if not _may_walk(f"commands:{channel}", begins=True, interval=TRIM_INTERVAL):
         return
-    if trim := _trim_of(of, service.redis):
-        count = _in_batches(service, trim, batches=_BATCHES * 5)
-        if count:
-            _log.info("commands were trimmed", channel=channel, stream=of.stream, entries=count, trim=of.stream_trim)
-    if of.holds_back_at:
-        note_unread(service.redis, of.stream, at_most=of.holds_back_at, fresh_for=TRIM_INTERVAL * 3)
+    try:
+        if trim := _trim_of(of, service.redis):
+            count = _in_batches(service, trim, batches=_BATCHES * 5)
+            if count:
+                _log.info(
+                    "commands were trimmed", channel=channel, stream=of.stream, entries=count, trim=of.stream_trim
+                )
+        if of.holds_back_at:
+            note_unread(service.redis, of.stream, at_most=of.holds_back_at, fresh_for=TRIM_INTERVAL * 3)
+    except PublisherError as error:
+        # The next message is on its way: a second try of this one would be no earlier.
+        _log.warning("a stream was not trimmed", channel=channel, stream=of.stream, error=str(error))
 
 
 def _trim_of(channel: Channel, client: redis.Redis) -> Callable[[], int] | None:

@@ -5,8 +5,10 @@
 -- Returns  for each the entry id of the command that stands all the same, whose witness is kept for another window; empty
 --          where none does, and none will.
 --
--- A tombstone that Redis does not take, being out of memory, is done without: it guards against a worker that was paused
--- between its claim and its append, and such a worker finds a full Redis, too.
+-- A tombstone is done without where Redis takes no write from anybody, being full, say: it guards against a worker that
+-- was paused between its claim and its append, and such a worker is refused as well. Any other refusal is an answer that
+-- cannot be relied on: a replica may not know yet what stands.
+local TAKES_NO_WRITES = { OOM = true, MISCONF = true, NOREPLICAS = true }
 local window, reply = ARGV[1], {}
 for n = 1, #KEYS do
     local entry = redis.pcall('GET', KEYS[n])
@@ -17,7 +19,10 @@ for n = 1, #KEYS do
         reply[n] = entry
     else
         if type(entry) ~= 'table' then
-            redis.pcall('SET', KEYS[n], ARGV[n + 1], 'PX', window)
+            local kept = redis.pcall('SET', KEYS[n], ARGV[n + 1], 'PX', window)
+            if kept.err and not TAKES_NO_WRITES[kept.err:match('^%S+')] then
+                return kept
+            end
         end
         reply[n] = ''
     end

@@ -12,7 +12,7 @@ from redis.crc import key_slot
 from publisher.channels.push import PUSH
 from publisher.domain.channel import Command, StreamTrim
 from publisher.streams.append_result import Appended, AppendResult
-from publisher.streams.outbound import Delivery, OutboundStreams, witness_key
+from publisher.streams.outbound import Delivery, OutboundStreams, counted_key, witness_key
 
 WINDOW_MS = 3_600_000
 MEBIBYTE = 1024 * 1024
@@ -207,6 +207,7 @@ def test_hostile_delivery_ids_do_not_meet(streams: OutboundStreams, redis_client
 def test_stream_and_witness_share_a_cluster_slot(stream: str, delivery_id: str) -> None:
     """A delivery's witness lives in its stream's cluster slot, whatever braces either name has (R12)."""
     assert key_slot(witness_key(stream, delivery_id).encode()) == key_slot(stream.encode())
+    assert key_slot(counted_key(stream).encode()) == key_slot(stream.encode())
 
 
 def test_a_lost_reply_makes_no_second_entry(

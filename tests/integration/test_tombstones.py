@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from publisher.domain.channel import Channel, Command
-from publisher.domain.errors import EncodingError, RouteError
+from publisher.domain.errors import EncodingError, RedisRefused, RedisUnavailable, RouteError
 from publisher.domain.notification import Notification, Route
 from publisher.streams.connection import open_redis
 from publisher.streams.outbound import OutboundStreams, witness_key
@@ -238,6 +238,22 @@ def test_a_full_redis_keeps_no_route_from_expiring(database: Database, own_clien
     own_client.config_set("maxmemory", "1")
 
     publisher(database, OutboundStreams(own_client, timedelta(hours=1))).expire_overdue("email")
+
+    assert one_route(database, route)["status"] == "expired"
+
+
+def test_a_replica_decides_nothing(database: Database, own_client: redis.Redis) -> None:
+    """A server that has become a replica may not know what stands: the route expires once a master says so."""
+    [route] = due_routes(database, 1)
+    change(database, [route], PASSED)
+    by = publisher(database, OutboundStreams(own_client, timedelta(hours=1)))
+    own_client.replicaof("127.0.0.1", "1")
+    with pytest.raises((RedisUnavailable, RedisRefused)):
+        by.expire_overdue("email")
+    assert one_route(database, route)["status"] == "pending"
+
+    own_client.replicaof("NO", "ONE")
+    by.expire_overdue("email")
 
     assert one_route(database, route)["status"] == "expired"
 

@@ -10,6 +10,7 @@ from actors.context import Context
 from actors.retention import send_trim, trim_commands
 from publisher.streams.outbound import counted_key
 from tests.factories import CHANNELS
+from tests.integration.attempts import logged
 from tests.integration.messages import wait_for_quiet
 from tests.waiting import wait_until
 
@@ -160,3 +161,14 @@ def test_a_stream_below_its_ceiling_is_not_counted(context: Context, redis_clien
     trim_commands("push")
 
     assert not redis_client.exists(counted_key(STREAM))
+
+
+def test_a_key_that_is_no_stream_is_told_and_left(context: Context, redis_client: redis.Redis) -> None:
+    """Where the stream's key holds something else, nothing is changed, and a line says so."""
+    redis_client.set(STREAM, "x")
+
+    with logged() as events:
+        trim_commands("push")
+
+    assert redis_client.get(STREAM) == b"x"
+    assert [event["event"] for event in events] == ["a stream was not trimmed"]

@@ -49,7 +49,7 @@ def test_a_channel_is_as_it_came_unless_a_variable_says_else(
 def test_variables_adjust_one_channel(channel: str, prefix: str) -> None:
     """Stream, attempts and what bounds the stream can be set for each channel, and touch no other (section 8)."""
     variables = {"STREAM": "elsewhere", "MAX_ATTEMPTS": "1", "STREAM_CEILING": "0"}
-    bounds = {"STREAM_RETENTION": "1.5", "STREAM_TRIM": "length"}
+    bounds = {"STREAM_RETENTION": "1.5", "STREAM_TRIM": "Length"}
     settings = read(**{f"{prefix}_{name}": value for name, value in (variables | bounds).items()})
 
     adjusted = settings.channels[channel]
