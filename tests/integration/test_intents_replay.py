@@ -2,52 +2,17 @@
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
 
-import pytest
 import redis
 
-from actors.context import Context
-from publisher.streams.intents_progress import mark_key
 from storage.database import Database
-from storage.marks import read_mark
-from storage.replays import ReplayReason, begin_replay, claim_replay, latest_replays
+from storage.replays import ReplayReason, latest_replays
 from tests.factories import INTENTS, intent_fields
+from tests.integration.going_back import ANOTHER, count, lose_everything
 from tests.integration.rows import execute, rows
-from tests.integration.streams import send_intents, wait_until_read
-from tests.waiting import wait_until
+from tests.integration.streams import send_intents
 
 StartIntake = Callable[..., threading.Thread]
-ANOTHER = "UPDATE intents_marks SET server = 'another', entry_id = '0-0'"
-
-
-@pytest.fixture
-def settled(context: Context, start_intake: StartIntake, redis_client: redis.Redis) -> Callable[[], None]:
-    """Returns once everything sent is read, and marked in both servers."""
-
-    def settle() -> None:
-        wait_until_read(redis_client)
-        wait_until(lambda: is_marked(context.database, redis_client))
-
-    return settle
-
-
-def is_marked(database: Database, client: redis.Redis) -> bool:
-    """True if the mark stands at the stream's end, in PostgreSQL and in Redis, and nothing is being replayed."""
-    [newest] = client.xrevrange(INTENTS, count=1)
-    mark = read_mark(database, INTENTS)
-    kept = client.get(mark_key(INTENTS))
-    return mark.is_ours and not mark.replaying and mark.entry_id == newest[0].decode() and kept == newest[0]
-
-
-def lose_everything(database: Database) -> None:
-    """PostgreSQL forgets what it accepted; tables of marks and replays stay."""
-    execute(database, "TRUNCATE notifications, routes, dead_letters, route_failures, malformed_intents")
-
-
-def count(database: Database, table: str = "notifications") -> int:
-    [found] = rows(database, f"SELECT count(*) AS count FROM {table}")
-    return int(found["count"])
 
 
 def replays(database: Database) -> list[tuple[ReplayReason, int, int]]:
@@ -209,18 +174,3 @@ def test_one_process_replays_and_both_read(
     [(_, seen, replayed)] = replays(database)
     assert seen >= 60
     assert replayed >= 60
-
-
-def test_a_replay_whose_process_died_is_taken_over(database: Database, redis_client: redis.Redis) -> None:
-    """Its lease runs out, and another goes on where the last page ended (R5)."""
-    assert begin_replay(database, INTENTS, up_to="9-0", witnessed=None) is ReplayReason.NO_DATA
-    lease = timedelta(seconds=30)
-    first = claim_replay(database, INTENTS, "one", lease, up_to="9-0")
-    assert first is not None
-    assert claim_replay(database, INTENTS, "two", lease, up_to="9-0") is None
-
-    execute(database, "UPDATE intents_replays SET replayer_until = now() - interval '1 second', reached_id = '4-0'")
-
-    second = claim_replay(database, INTENTS, "two", lease, up_to="9-0")
-    assert second is not None
-    assert (second.id, second.reached_id, second.tries) == (first.id, "4-0", 2)

@@ -1,0 +1,31 @@
+"""A PostgreSQL that went back, and the mark that shows that all is well again."""
+
+import redis
+
+from publisher.streams.intents_progress import mark_key
+from storage.database import Database
+from storage.marks import read_mark
+from tests.factories import INTENTS
+from tests.integration.rows import execute, rows
+
+# Another server made the mark, when nothing was committed yet.
+ANOTHER = "UPDATE intents_marks SET server = 'another', entry_id = '0-0'"
+
+
+def is_marked(database: Database, client: redis.Redis) -> bool:
+    """True if the mark stands at the stream's end, in PostgreSQL and in Redis, and nothing is being replayed."""
+    [newest] = client.xrevrange(INTENTS, count=1)
+    mark = read_mark(database, INTENTS)
+    kept = client.get(mark_key(INTENTS))
+    return mark.is_ours and not mark.replaying and mark.entry_id == newest[0].decode() and kept == newest[0]
+
+
+def lose_everything(database: Database) -> None:
+    """PostgreSQL forgets what it accepted; its marks and replays stay."""
+    execute(database, "TRUNCATE notifications, routes, dead_letters, route_failures, malformed_intents")
+
+
+def count(database: Database, table: str = "notifications") -> int:
+    """How many rows the table has, or that part of it."""
+    [found] = rows(database, f"SELECT count(*) AS count FROM {table}")
+    return int(found["count"])
