@@ -2,61 +2,26 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+
+from tests.faults.model_route import RouteState, Seen
 
 LEASE_LOSS_LIMIT = 5
 
 
-class Seen(NamedTuple):
-    """What can be seen of a route. due and expired are None where nothing is scheduled or leased."""
-
-    status: str
-    attempts: int
-    due: bool | None
-    holder: str | None
-    expired: bool | None
-    losses: int
-    entry: str | None
-    failure: str | None
-
-
-@dataclass
-class RouteState:
-    """A route as it must stand. encodes: whether its notification makes a command (R23)."""
-
-    channel: str
-    encodes: bool
-    max_attempts: int
-    status: str = "pending"
-    attempts: int = 0
-    due: bool | None = True
-    holder: str | None = None
-    expired: bool | None = None
-    losses: int = 0
-    entry: str | None = None
-    failure: str | None = None
-
-    @property
-    def seen(self) -> Seen:
-        """What must be seen of it."""
-        return Seen(*(getattr(self, name) for name in Seen._fields))
-
-    @property
-    def losses_if_claimed(self) -> int:
-        """Taking over a lease that ran out is one more loss (R5a)."""
-        return self.losses + (self.holder is not None)
-
-
 @dataclass
 class Model:
-    """The whole service. Routes, commands and witnesses are by delivery id."""
+    """The whole service. Routes and commands are by delivery id, witnesses by that and the replay.
+
+    A witness is the entry id of its command, or the tombstone of a route that ended without one: `expired`, or `dead:n`
+    of a dead letter of the life after n requeues.
+    """
 
     contents: dict[str, int] = field(default_factory=dict)
     routes: dict[str, RouteState] = field(default_factory=dict)
     malformed: dict[str, str] = field(default_factory=dict)
     dead_letters: list[tuple[str, str, int]] = field(default_factory=list)
     commands: dict[str, list[str]] = field(default_factory=dict)
-    witnesses: dict[str, str] = field(default_factory=dict)
+    witnesses: dict[tuple[str, int], str] = field(default_factory=dict)
     ever_lost: set[str] = field(default_factory=set)
     audited: set[str] = field(default_factory=set)
 
@@ -72,12 +37,20 @@ class Model:
         return "conflict"
 
     def claimable(self, channel: str) -> dict[str, RouteState]:
-        """The routes that are due and free (R4, R5)."""
+        """The routes that are due, free, and not past their deadline (R4, R5)."""
         return {
             id_: state
             for id_, state in self.routes.items()
-            if state.channel == channel and state.due and (state.holder is None or state.expired)
+            if state.channel == channel and state.due and state.is_free and not state.late
         }
+
+    def overdue(self, channel: str) -> list[str]:
+        """The open, free routes whose deadline has passed."""
+        return [
+            id_
+            for id_, state in self.routes.items()
+            if state.channel == channel and state.due is not None and state.is_free and state.late
+        ]
 
     def take(self, token: str, delivery_id: str) -> RouteState:
         """A route is leased."""
@@ -85,13 +58,28 @@ class Model:
         state.losses, state.holder, state.expired = state.losses_if_claimed, token, False
         return state
 
-    def append(self, delivery_id: str, entry_id: str) -> bool:
-        """A command is appended, unless the delivery is known (R12). Returns whether it must have been."""
-        if delivery_id in self.witnesses:
-            return False
-        self.witnesses[delivery_id] = entry_id
+    def append(self, delivery_id: str, replay: int, requeues: int, entry_id: str | None) -> tuple[str, str]:
+        """What must become of an append, and what is found or written in the place of the witness (R12).
+
+        `appended`: as this entry. `known`: the first one's entry. `ended`: a tombstone says that no command may follow.
+        """
+        found = self.witnesses.get((delivery_id, replay))
+        if found is not None and not _is_tombstone(found):
+            return "known", found
+        if found == "expired" or (found is not None and int(found.removeprefix("dead:")) >= requeues):
+            return "ended", found
+        assert entry_id is not None, f"{delivery_id} must have been appended"
+        self.witnesses[delivery_id, replay] = entry_id
         self.commands.setdefault(delivery_id, []).append(entry_id)
-        return True
+        return "appended", entry_id
+
+    def end(self, delivery_id: str, tombstone: str) -> str | None:
+        """The last look before a route ends: the entry of its command if that stands, else there is a tombstone."""
+        key = delivery_id, self.routes[delivery_id].replay
+        if not _is_tombstone(self.witnesses.get(key, "dead:")):
+            return self.witnesses[key]
+        self.witnesses[key] = tombstone
+        return None
 
     def publish(self, token: str, delivery_id: str, entry_id: str) -> bool:
         """Recorded as published, if this token holds the route (R8)."""
@@ -123,15 +111,30 @@ class Model:
     def attempt(self, delivery_id: str, entry_id: str | None) -> str:
         """A whole attempt: its claim, its end, and what stands on the stream then. Returns the status after it."""
         state = self.take("attempt", delivery_id)
-        if state.losses >= LEASE_LOSS_LIMIT:
-            self.bury("attempt", delivery_id, "lease_expired", state.attempts)
+        is_lost = state.losses >= LEASE_LOSS_LIMIT
+        if is_lost or (not state.encodes and state.attempts + 1 >= state.max_attempts):
+            if standing := self.end(delivery_id, f"dead:{state.requeues}"):
+                self.publish("attempt", delivery_id, standing)
+            elif is_lost:
+                self.bury("attempt", delivery_id, "lease_expired", state.attempts)
+            else:
+                self.fail("attempt", delivery_id, "payload_encoding_failed")
         elif not state.encodes:
             self.fail("attempt", delivery_id, "payload_encoding_failed")
         else:
-            assert entry_id is not None, f"{delivery_id} was attempted and does not stand on its stream"
-            self.append(delivery_id, entry_id)
-            self.publish("attempt", delivery_id, self.witnesses[delivery_id])
+            word, entry = self.append(delivery_id, state.replay, state.requeues, entry_id)
+            assert word != "ended", f"{delivery_id} is open and has the tombstone {entry}"
+            self.publish("attempt", delivery_id, entry)
         return state.status
+
+    def end_overdue(self, delivery_id: str) -> str:
+        """A route past its deadline ends: published if its command stands, else expired (R3). Returns its status."""
+        self.take("deadline", delivery_id)
+        if standing := self.end(delivery_id, "expired"):
+            self.publish("deadline", delivery_id, standing)
+        else:
+            self._end("deadline", delivery_id, "expired")
+        return self.routes[delivery_id].status
 
     def expire(self, token: str) -> None:
         """The lease's time is over: it is free for the next claim, and counts nothing by itself (R5)."""
@@ -145,11 +148,13 @@ class Model:
             if state.due is not None:
                 state.due = True
 
-    def lose(self, delivery_ids: Collection[str]) -> None:
-        """Redis forgets these commands and their witnesses together."""
-        for delivery_id in delivery_ids:
-            self.commands.pop(delivery_id, None)
-            self.witnesses.pop(delivery_id, None)
+    def lose(self, witnesses: Collection[tuple[str, int]]) -> None:
+        """Redis forgets these witnesses and their commands together."""
+        for delivery_id, replay in witnesses:
+            entry = self.witnesses.pop((delivery_id, replay))
+            entries = [kept for kept in self.commands.pop(delivery_id, []) if kept != entry]
+            if entries:
+                self.commands[delivery_id] = entries
             self.ever_lost.add(delivery_id)
 
     def audit(self, channel: str) -> None:
@@ -161,13 +166,24 @@ class Model:
             return
         self.audited.add(channel)
         for delivery_id, state in self.routes.items():
-            if state.channel == channel and state.status == "published" and delivery_id not in self.witnesses:
+            witness = self.witnesses.get((delivery_id, state.replay), "dead:")
+            if state.channel == channel and state.status == "published" and _is_tombstone(witness):
                 state.status, state.attempts, state.due, state.entry = "pending", 0, True, None
 
     def requeue(self, delivery_id: str) -> None:
         """An operator takes a dead letter back (R3)."""
         state = self.routes[delivery_id]
         state.status, state.attempts, state.losses, state.due = "pending", 0, 0, True
+        state.requeues += 1
+
+    def republish(self, delivery_id: str) -> bool:
+        """An operator has a route published again, if it is published and not past its deadline (R3)."""
+        state = self.routes[delivery_id]
+        if state.status != "published" or state.late:
+            return False
+        state.status, state.attempts, state.losses, state.due, state.entry = "pending", 0, 0, True, None
+        state.replay += 1
+        return True
 
     def published(self, channel: str) -> int:
         """How many routes of the channel are published."""
@@ -189,3 +205,7 @@ class Model:
         for name, value in changes.items():
             setattr(state, name, value)
         return True
+
+
+def _is_tombstone(witness: str) -> bool:
+    return witness == "expired" or witness.startswith("dead:")

@@ -1,6 +1,7 @@
 """The intents of the model test, and what must become of them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from hypothesis import strategies as st
@@ -10,7 +11,8 @@ from publisher.domain.intent import Malformed, parse_intent, plan_routes
 from publisher.domain.notification import notification_id_of
 from storage.intents import IncomingIntent, IncomingMalformed
 from tests.factories import intent_fields, raw
-from tests.faults.model import Model, RouteState
+from tests.faults.model import Model
+from tests.faults.model_route import RouteState
 
 MAX_ATTEMPTS = {"email": 3, "push": 1}
 ENVIRON = {f"PUBLISHER_{name.upper()}_MAX_ATTEMPTS": str(number) for name, number in MAX_ATTEMPTS.items()}
@@ -27,6 +29,10 @@ KINDS = {
     "three": (
         {"recipients_json": [{"user_id": n} for n in "123"], "channels_json": ["push"]},
         {f"push:user:{n}": True for n in "123"},
+    ),
+    "deadline": (
+        {"recipients_json": [{"user_id": "9", "email": "a@b.c"}], "expires_at_ms": "4102444800000"},
+        {"email:user:9": True, "push:user:9": True},
     ),
     "mailbox": (
         {"recipients_json": [{"email": "{ops}@b.c"}], "audience_kind": "admin_email"},
@@ -93,7 +99,9 @@ def arrive(model: Model, batch: Sequence[tuple[str, Entry]]) -> dict[str, list[s
             model.malformed[entry_id] = "invalid_field"
             became["malformed"].append(entry_id)
             continue
-        routes = {route_id: _state(route_id, encodes) for route_id, encodes in KINDS[entry.kind][1].items()}
+        fields, encoding = KINDS[entry.kind]
+        late = False if "expires_at_ms" in fields else None
+        routes = {route_id: replace(_state(route_id, encodes), late=late) for route_id, encodes in encoding.items()}
         word = model.accept(entry_id, notification_id_of("model", entry.key), entry.content, routes)
         became[word].append(entry_id)
     return became

@@ -152,9 +152,7 @@ BUGS: Sequence[Bug] = (
     ),
     Bug(
         "loss audit that misses nothing",
-        lambda patch: patch.setattr(
-            OutboundStreams, "witnesses", lambda _streams, _channel, asked: ["1-0"] * len(asked)
-        ),
+        lambda patch: patch.setattr(OutboundStreams, "witnesses", lambda _streams, asked: ["1-0"] * len(asked)),
         layers.lost_data,
     ),
 )

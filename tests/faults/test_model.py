@@ -63,7 +63,8 @@ WORTH = (
     *("intent accepted", "intent duplicate", "intent conflict", "intent malformed"),
     *("published", "failed", "dead-lettered", "released", "requeued", "returned by the audit"),
     *("stale: published", "stale: failed", "stale: dead-lettered", "stale: released"),
-    *("command appended", "append found its witness"),
+    *("command appended", "append found its witness", "append found a tombstone"),
+    *("republished", "not republished", "deadline: expired", "deadline: published"),
     *("whole attempt: published", "whole attempt: failed"),
 )
 

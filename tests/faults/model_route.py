@@ -1,0 +1,58 @@
+"""A route of the model test: as it must stand, and what can be seen of it."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Seen(NamedTuple):
+    """What can be seen of a route. due and expired are None where nothing is scheduled or leased.
+
+    late: whether its deadline has passed; None: it has none.
+    """
+
+    status: str
+    attempts: int
+    due: bool | None
+    holder: str | None
+    expired: bool | None
+    losses: int
+    entry: str | None
+    failure: str | None
+    late: bool | None
+    replay: int
+    requeues: int
+
+
+@dataclass
+class RouteState:
+    """A route as it must stand. encodes: whether its notification makes a command (R23)."""
+
+    channel: str
+    encodes: bool
+    max_attempts: int
+    status: str = "pending"
+    attempts: int = 0
+    due: bool | None = True
+    holder: str | None = None
+    expired: bool | None = None
+    losses: int = 0
+    entry: str | None = None
+    failure: str | None = None
+    late: bool | None = None
+    replay: int = 0
+    requeues: int = 0
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nobody holds it: a lease that ran out is free (R5)."""
+        return self.holder is None or bool(self.expired)
+
+    @property
+    def seen(self) -> Seen:
+        """What must be seen of it."""
+        return Seen(*(getattr(self, name) for name in Seen._fields))
+
+    @property
+    def losses_if_claimed(self) -> int:
+        """Taking over a lease that ran out is one more loss (R5a)."""
+        return self.losses + (self.holder is not None)
