@@ -95,10 +95,14 @@ def _routes(expected: Expected, seen: Seen) -> Iterator[str]:
 def _commands(seen: Seen) -> Iterator[str]:
     for delivery_id, route in seen.routes.items():
         entries = seen.commands.get(delivery_id, [])
-        if route["status"] == "published" and len(entries) != 1:
-            yield f"{delivery_id} is published and stands on its stream {len(entries)} times"
-        if route["status"] == "published" and list(entries)[:1] != [route["stream_entry_id"]]:
+        # One for each time that an operator had it published again, and one more.
+        if route["status"] == "published" and len(entries) != 1 + route["replay"]:
+            asked = f", republished {route['replay']} times" if route["replay"] else ""
+            yield f"{delivery_id} is published{asked} and stands on its stream {len(entries)} times"
+        if route["status"] == "published" and list(entries)[-1:] != [route["stream_entry_id"]]:
             yield f"{delivery_id} stands at {list(entries)}, but PostgreSQL says {route['stream_entry_id']}"
+        if route["status"] == "expired" and len(entries) > route["replay"]:
+            yield f"{delivery_id} has expired and stands on its stream {len(entries)} times"
     for delivery_id in seen.commands.keys() - seen.routes.keys():
         yield f"{delivery_id} stands on its stream and is no route"
 

@@ -16,7 +16,8 @@ from publisher.streams.append_result import AppendResult, NotAppended
 from publisher.streams.outbound import Delivery, OutboundStreams
 from tests.factories import CHANNELS
 from tests.faults.crash_points import How, Point
-from tests.faults.scenario import GOOD, SEED, Scene
+from tests.faults.scenario import SEED, Scene
+from tests.faults.scenario_intents import GOOD
 from tests.integration.attempts import InterruptedStreams, publisher
 
 Layer = Callable[[Scene], str]

@@ -45,9 +45,13 @@ class Operations(WorkerOperations):
             self.model.requeue(delivery_id)
         self.stage.results["requeued"] += len(waiting)
 
-    @operation
     def operator_republishes(self, picks: Sequence[int]) -> None:
-        for delivery_id in self._picked(sorted(self.keys), picks):
+        """Some routes, of which not all can be published again."""
+        self.republish(self._picked(sorted(self.keys), picks))
+
+    @operation
+    def republish(self, delivery_ids: Sequence[str]) -> None:
+        for delivery_id in delivery_ids:
             notification_id, _, route_id = delivery_id.partition("/")
             matching = PublishedFilter(until=_ALWAYS, notification_id=notification_id, route_id=route_id)
             channel = self.model.routes[delivery_id].channel
@@ -76,7 +80,10 @@ class Operations(WorkerOperations):
         self.stage.results.update({f"deadline: {status}": count for status, count in ended.items()})
 
     def deadline_overtakes_a_worker(self, channel: str, is_late: bool) -> None:
-        """A worker sleeps from its claim to its append, or to its completion, beyond its lease and a deadline."""
+        """A worker sleeps from its claim to its append, or to its completion, beyond its lease and a deadline.
+
+        What was appended before is published then, and too late to be published again.
+        """
         self.claim_due(channel, 6)
         if not self.claims:
             return
@@ -87,6 +94,7 @@ class Operations(WorkerOperations):
         self.too_late([id_ for id_ in self._in_time() if id_ in taken])
         self.deadlines_end(channel)
         self.append_and_complete(0)
+        self.republish(sorted(taken))
 
     @operation
     def redis_loses(self, picks: Sequence[int]) -> None:

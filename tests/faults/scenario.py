@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event
 from typing import Any
 
@@ -21,10 +21,12 @@ from publisher.domain.errors import PublisherError, Unavailable
 from publisher.intake import Intake, IntakeOptions
 from publisher.settings import Settings
 from publisher.streams.inbound import IntentsGroup
+from storage.republishing import PublishedFilter, republish
 from tests.conftest import connected
 from tests.factories import GROUP, INTENTS, intent, intent_fields
 from tests.faults.crash_points import Crash, Point, Wire
 from tests.faults.invariants import Expected, violations
+from tests.faults.scenario_intents import ENTRIES, GOOD, MALFORMED, routes_of
 from tests.faults.service import EMPTY
 from tests.faults.wiring import wired
 
@@ -35,18 +37,6 @@ _BATCH = 3
 _ROUNDS = 12
 _LOOKS = 25
 _LEASE = timedelta(seconds=30)
-
-# Two channels, a repetition, one that is malformed, an address that can never be published, a recipient that one
-# channel cannot reach. Three entries a batch make it two transactions.
-GOOD = {"idempotency_key": "good"}
-BAD_ADDRESS = {
-    "idempotency_key": "bad address",
-    "audience_kind": "admin_email",
-    "recipients_json": [{"email": "nobody"}],
-}
-NO_EMAIL = {"idempotency_key": "no email", "recipients_json": [{"user_id": "8"}]}
-MALFORMED = {"idempotency_key": "malformed", "colour": "red"}
-ENTRIES: Sequence[Mapping[str, Any]] = (GOOD, MALFORMED, GOOD, BAD_ADDRESS, NO_EMAIL)
 
 
 @dataclass
@@ -62,6 +52,8 @@ class Scene:
     errors: list[str] = field(default_factory=list)
     story: list[str] = field(default_factory=list)
     deaths: int = 0
+    replays: Mapping[str, int] = field(default_factory=dict)
+    published_until: datetime | None = None
 
     def reset(self, entries: Sequence[Mapping[str, Any]] = ENTRIES) -> None:
         """Empty servers, as if they had never been used, and the intents on their stream."""
@@ -70,18 +62,24 @@ class Scene:
         self.redis.script_flush()
         ids = [self.redis.xadd(INTENTS, intent_fields(**fields)).decode() for fields in entries]
         self.expected = Expected(
-            {id_: [status] for fields in entries if fields is not MALFORMED for id_, status in _routes(fields)},
+            {id_: ends for fields in entries if fields is not MALFORMED for id_, ends in routes_of(fields)},
             [id_ for id_, fields in zip(ids, entries, strict=True) if fields is MALFORMED],
         )
-        self.attempts = {id_: MAX_ATTEMPTS for id_, status in self.expected.routes.items() if "dead_letter" in status}
+        self.attempts = {id_: MAX_ATTEMPTS for id_, ends in self.expected.routes.items() if "dead_letter" in ends}
+        self.replays, self.published_until = {}, None
         self.errors.clear()
 
     def live(self, point: Point | None = None) -> bool:
-        """One life of a process: takes every intent, publishes every route. False if it died at the point."""
+        """One life of a process: takes every intent, publishes every route, and some once more at an operator's word.
+
+        False if it died at the point.
+        """
         self.wire.begin(point)
         try:
             with self.process() as context:
                 self.take_in(context)
+                self.publish()
+                self.republish(context)
                 self.publish()
         except Crash:
             self._wait_for_the_funeral()
@@ -91,6 +89,7 @@ class Scene:
     def after(self, *points: Point) -> list[str]:
         """The violations after these points, each in a life of its own, and one more life if all were deadly."""
         self.reset()
+        self.replays = {id_: 1 for id_, _ in routes_of(GOOD)}
         self.story, self.deaths = [], 0
         for point in points:
             alive = self.live(point)
@@ -103,8 +102,9 @@ class Scene:
         return self.violations()
 
     def pass_time(self) -> None:
-        """Every lease has run out, every retry is due, and what a dead consumer left counts as left behind."""
+        """Every lease and deadline is over, every retry is due, and what a dead consumer left counts as left behind."""
         self.sql.execute("UPDATE routes SET lease_expires_at = now() - interval '1 s' WHERE lease_token IS NOT NULL")
+        self.sql.execute("UPDATE routes SET expires_at = now() - interval '1 s' WHERE expires_at > now()")
         self.make_due()
         with suppress(redis.ResponseError):
             for pending in self.redis.xpending_range(INTENTS, GROUP, "-", "+", 100):
@@ -124,11 +124,13 @@ class Scene:
     def violations(self) -> list[str]:
         """Whatever is not as it must be at the end."""
         self.sql.execute(
-            "SELECT notification_id || '/' || route_id, attempt_count, (SELECT count(*) FROM dead_letters AS d"
+            "SELECT notification_id || '/' || route_id, replay, attempt_count, (SELECT count(*) FROM dead_letters AS d"
             " WHERE (d.notification_id, d.route_id) = (routes.notification_id, routes.route_id)) FROM routes"
         )
         wrong = list(self.errors)
-        for delivery_id, attempts, dead_letters in self.sql.fetchall():
+        for delivery_id, replay, attempts, dead_letters in self.sql.fetchall():
+            if replay != self.replays.get(delivery_id, 0):
+                wrong.append(f"{delivery_id} was republished {replay} times, not {self.replays.get(delivery_id, 0)}")
             if attempts != self.attempts.get(delivery_id, 0):
                 wrong.append(f"{delivery_id} counts {attempts} attempts, not {self.attempts.get(delivery_id, 0)}")
             buried = "dead_letter" in self.expected.routes.get(delivery_id, ())
@@ -179,6 +181,19 @@ class Scene:
             if not self.one("SELECT count(*) FROM routes WHERE status IN ('pending', 'failed')"):
                 return
             self.make_due()
+
+    def republish(self, context: Context) -> None:
+        """An operator has one intent published again, and goes on with that action after a crash or a lost reply."""
+        if self.published_until is None:
+            # Instants are whole milliseconds. Nothing is published twice within one.
+            self.published_until = self.one("SELECT max(published_at) + interval '1 millisecond' FROM routes")
+        notification_id = intent(**GOOD).notification_id
+        matching = PublishedFilter(until=self.published_until, notification_id=notification_id)
+        for channel in CHANNELS:
+            for _ in range(_ROUNDS):
+                with suppress(Unavailable):
+                    republish(context.database, channel, matching, after=None, limit=10)
+                    break
 
     def _do(self, actor: Any, *arguments: Any) -> None:
         # Dramatiq would repeat the message of one that failed; here the next round does.
@@ -233,12 +248,3 @@ def scene(environ: Mapping[str, str], client: redis.Redis) -> Iterator[Scene]:
     finally:
         patch.undo()
         structlog.configure(**configured)
-
-
-def _routes(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
-    id_ = intent(**fields).notification_id
-    if fields is GOOD:
-        return [(f"{id_}/email:user:7", "published"), (f"{id_}/push:user:7", "published")]
-    if fields is BAD_ADDRESS:
-        return [(f"{id_}/email:address:nobody", "dead_letter")]
-    return [(f"{id_}/email:user:8", "skipped"), (f"{id_}/push:user:8", "published")]

@@ -1,0 +1,32 @@
+"""The intents of the small service life, and what must become of each."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from tests.factories import intent
+
+# Two channels, a repetition, one that is malformed, an address that can never be published, a recipient that one
+# channel cannot reach, one that is late, one whose deadline passes with the first fault. Three entries a batch make it
+# several transactions.
+GOOD = {"idempotency_key": "good"}
+BAD_ADDRESS = {
+    "idempotency_key": "bad address",
+    "audience_kind": "admin_email",
+    "recipients_json": [{"email": "nobody"}],
+}
+NO_EMAIL = {"idempotency_key": "no email", "recipients_json": [{"user_id": "8"}]}
+MALFORMED = {"idempotency_key": "malformed", "colour": "red"}
+LATE = {"idempotency_key": "late", "expires_at_ms": "1773480413590"}
+IN_TIME = {"idempotency_key": "in time", "expires_at_ms": "4102444800000"}
+ENTRIES: Sequence[Mapping[str, Any]] = (GOOD, MALFORMED, GOOD, BAD_ADDRESS, NO_EMAIL, LATE, IN_TIME)
+
+
+def routes_of(fields: Mapping[str, Any]) -> list[tuple[str, Collection[str]]]:
+    """The delivery ids of an intent, each with the statuses in which it may end."""
+    id_ = intent(**fields).notification_id
+    if fields is BAD_ADDRESS:
+        return [(f"{id_}/email:address:nobody", {"dead_letter"})]
+    if fields is NO_EMAIL:
+        return [(f"{id_}/email:user:8", {"skipped"}), (f"{id_}/push:user:8", {"published"})]
+    ends = {"expired"} if fields is LATE else {"published", "expired"} if fields is IN_TIME else {"published"}
+    return [(f"{id_}/email:user:7", ends), (f"{id_}/push:user:7", ends)]
