@@ -22,8 +22,9 @@ import psycopg2.extensions
 # connection may look open for minutes, and whatever it has locked keeps the others from taking its work over.
 _LONGEST_PAUSE = timedelta(seconds=3)
 _TRANSACTION_TIMEOUT_SINCE = 170_000
-# Maintenance that PostgreSQL runs in no transaction with others: an operator's, a test's; no statement of the service.
-_ALONE = re.compile(r"\s*(VACUUM|(CREATE|CREATE UNIQUE|DROP|REINDEX) INDEX CONCURRENTLY)", re.IGNORECASE)
+# The pool's look whether a connection lives depends on nothing. Maintenance that PostgreSQL runs in no transaction with
+# others is an operator's or a test's; the service has none.
+_ALONE = re.compile(r"\s*(SELECT 1\Z|VACUUM|(CREATE|CREATE UNIQUE|DROP|REINDEX) INDEX CONCURRENTLY)", re.IGNORECASE)
 _IDLE = psycopg2.extensions.TRANSACTION_STATUS_IDLE
 # Times come as psycopg2 reads them, and numbers whole.
 _FORMATS = (
