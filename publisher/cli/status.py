@@ -11,13 +11,21 @@ import typer
 from publisher.bootstrap import configure_logs, load_settings, open_client, open_patient_database
 from publisher.cli.frame import SILENT, roles
 from publisher.cli.output import JsonFlag, print_json, print_record, print_table
-from publisher.cli.status_fields import audit_fields, gate_fields, group_fields, open_fields, process_fields
+from publisher.cli.status_fields import (
+    audit_fields,
+    gate_fields,
+    group_fields,
+    open_fields,
+    process_fields,
+    replay_fields,
+)
 from publisher.cli.watch import watch as watch_frames
-from publisher.cli.wording import closed, coarse, counted
+from publisher.cli.wording import closed, coarse, counted, replayed
 from publisher.domain.diagnosis.loss_audit import AuditState
 from publisher.domain.errors import BadRequest
 from publisher.domain.gate import Gate
 from publisher.domain.notification import RouteStatus
+from publisher.domain.replay import ReplayRecord
 from publisher.loss_audit import audit_interval
 from publisher.settings import Settings
 from publisher.streams.inbound import GroupState, group_state
@@ -28,9 +36,13 @@ from storage.audit_states import audit_states
 from storage.counts import Count, OpenRoutes, final_routes, open_routes
 from storage.database import Database
 from storage.gates import read_gates
+from storage.losses import list_losses
 from storage.rates import mark
+from storage.replays import latest_replays
 
 _INTERVAL = 2.0
+# More of them are no other matter.
+_LOSSES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,8 @@ class _Snapshot:
     audits: Mapping[str, AuditState]
     audit_interval: timedelta
     malformed: int
+    replay: ReplayRecord | None
+    losses: int
     intents: GroupState
     queues: Mapping[str, QueueState]
     processes: list[ProcessSeen]
@@ -104,7 +118,12 @@ def status(
         print_json(
             {
                 "channels": {channel: snapshot.of(channel) for channel in channels},
-                "intents": {**group_fields(snapshot.intents), "malformed": snapshot.malformed},
+                "intents": {
+                    **group_fields(snapshot.intents),
+                    "malformed": snapshot.malformed,
+                    "replay": replay_fields(snapshot.replay),
+                    "losses": snapshot.losses,
+                },
                 "processes": [process_fields(seen) for seen in snapshot.processes],
             }
         )
@@ -123,6 +142,8 @@ def status(
             "intents pending": snapshot.intents.pending,
             "intake consumers": snapshot.intents.consumers,
             "malformed intents": snapshot.malformed,
+            "last replay": replayed(snapshot.replay),
+            "losses of intents": snapshot.losses,
         }
     )
 
@@ -194,6 +215,8 @@ def _take(settings: Settings, *, exact: bool) -> _Snapshot:
             audit_states(database, settings.channels),
             audit_interval(settings.effective_audit_window),
             overview.count_malformed(database),
+            next(iter(latest_replays(database, settings.intents_stream)), None),
+            len(list_losses(database, acknowledged=False, limit=_LOSSES)),
             group_state(client, settings.intents_stream, settings.intents_group),
             queue_states(client, list(settings.channels)),
             ProcessRegister(client).seen(),

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from publisher.domain.diagnosis.loss_audit import AuditState
 from publisher.domain.errors import PublisherError
 from publisher.domain.gate import Gate
+from publisher.domain.replay import ReplayRecord
 from publisher.look import Frame, StoreLook
 from publisher.streams.inbound import GroupState
 from publisher.streams.processes import ProcessSeen
@@ -46,6 +47,20 @@ def audit_fields(state: AuditState) -> Fields:
 def group_fields(group: GroupState) -> Fields:
     """What waits on the intents stream."""
     return {"lag": group.lag, "pending": group.pending, "consumers": group.consumers}
+
+
+def replay_fields(replay: ReplayRecord | None) -> Fields | None:
+    """The last replay of intents that PostgreSQL may have lost; None if there was none."""
+    if replay is None:
+        return None
+    return {
+        "reason": replay.reason,
+        "begun_at": replay.begun_at,
+        "ended_at": replay.ended_at,
+        "seen": replay.seen,
+        "replayed": replay.replayed,
+        "left_out": replay.left_out,
+    }
 
 
 def process_fields(seen: ProcessSeen) -> Fields:

@@ -2,8 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from publisher.cli.output import duration, one_line
+from publisher.cli.output import duration, one_line, show
 from publisher.domain.gate import Gate, GateState
+from publisher.domain.replay import ReplayRecord
 from storage.counts import Count
 
 _UNITS = ((1_000_000_000, "G"), (1_000_000, "M"))
@@ -34,6 +35,14 @@ def coarse(span: timedelta) -> str:
     """A span in whole seconds or more, `3s`, `12m 3s`; what clocks that differ make negative is `0s`."""
     seconds = max(0, int(span.total_seconds()))
     return f"{seconds}s" if seconds < 10 else duration(timedelta(seconds=seconds))
+
+
+def replayed(replay: ReplayRecord | None) -> str | None:
+    """The last replay of intents: whether it goes on or when it ended, and what it came to; None if there was none."""
+    if replay is None:
+        return None
+    when = "goes on" if replay.ended_at is None else f"ended {show(replay.ended_at)}"
+    return f"{when}: {replay.replayed:,} of {replay.seen:,} intents taken in again"
 
 
 def closed(gate: Gate, now: datetime) -> str | None:

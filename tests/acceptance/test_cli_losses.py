@@ -9,7 +9,7 @@ from storage.database import Database
 from storage.losses import record_loss
 from tests.acceptance.conftest import Publisher
 from tests.factories import INTENTS
-from tests.integration.rows import rows
+from tests.integration.rows import execute, rows
 
 
 @pytest.fixture
@@ -68,3 +68,20 @@ def test_a_loss_is_acknowledged_once(loss: None, publisher: Publisher) -> None:
     assert (again.returncode, unknown.returncode) == (2, 1)
     assert "loss 1 was acknowledged by ann" in again.stderr
     assert "there is no loss of intents 7" in unknown.stderr
+
+
+def test_status_counts_losses_and_shows_the_last_replay(loss: None, publisher: Publisher, database: Database) -> None:
+    """Whether PostgreSQL went back, what was taken in again, and how many losses wait for an operator."""
+    execute(
+        database,
+        "INSERT INTO intents_replays (stream, reason, server, after_id, reached_id, up_to_id, begun_at, ended_at, seen,"
+        " replayed) VALUES (%s, 'other_server', 'x', '1-0', '9-0', '9-0', now(), '2026-03-14 09:26:53Z', 700, 600)",
+        INTENTS,
+    )
+
+    said = json.loads(publisher("status", "--json").stdout)["intents"]
+    shown = publisher("status").stdout
+
+    assert said["losses"] == 1
+    assert (said["replay"]["reason"], said["replay"]["seen"], said["replay"]["replayed"]) == ("other_server", 700, 600)
+    assert "ended 2026-03-14 09:26:53.000Z: 600 of 700 intents taken in again" in shown

@@ -76,7 +76,7 @@ def test_the_status_of_an_empty_system_is_all_zeros(publisher: Publisher) -> Non
     """Without a stream, a group or a route there is nothing to say, and no error."""
     assert status(publisher) == {
         "channels": {"email": NOTHING, "push": NOTHING},
-        "intents": {"lag": 0, "pending": 0, "consumers": 0, "malformed": 0},
+        "intents": {"lag": 0, "pending": 0, "consumers": 0, "malformed": 0, "replay": None, "losses": 0},
         "processes": [],
     }
 
@@ -117,7 +117,7 @@ def test_the_status_of_a_filled_system_counts_everything(
         "due": 3,
         "queued": 1,
     }
-    assert said["intents"] == {"lag": 2, "pending": 1, "consumers": 2, "malformed": 1}
+    assert said["intents"] == {"lag": 2, "pending": 1, "consumers": 2, "malformed": 1, "replay": None, "losses": 0}
     table = publisher("status").stdout
     assert "1h" in table
     assert len(outside.commands(EMAIL)) == 2
