@@ -156,3 +156,27 @@ def _found(url: str, sql: str) -> bool:
     with connected(url) as connection, connection.cursor() as cursor:
         cursor.execute(sql)
         return cursor.fetchone() is not None
+
+
+def test_a_transaction_may_last_whatever_its_role_has(database_url: str, database: Database) -> None:
+    """transaction_timeout, which PostgreSQL 17 brought, ends none of the service's transactions."""
+    [(known,)] = database.rows("SELECT current_setting('transaction_timeout', true) IS NOT NULL")
+    if not known:
+        pytest.skip("needs PostgreSQL 17")
+    run_sql(database_url, f"ALTER DATABASE \"{urlsplit(database_url).path[1:]}\" SET transaction_timeout = '1ms'")
+    with (
+        closing(Database(database_url, application_name="test")) as hurried,
+        hurried.unit() as connection,
+        connection.atomic(),
+    ):
+        connection.execute_sql("SELECT pg_sleep(0.01)")
+        assert connection.execute_sql("SHOW transaction_timeout").fetchone() == ("0",)
+
+
+def test_a_session_that_was_ended_for_idling_is_replaced(database_url: str, database: Database) -> None:
+    """A role's idle_session_timeout costs no unit of work: the pool opens another connection."""
+    run_sql(database_url, f"ALTER DATABASE \"{urlsplit(database_url).path[1:]}\" SET idle_session_timeout = '50ms'")
+    with closing(Database(database_url, application_name="idle")) as idle:
+        for _ in range(3):
+            [(pid,)] = idle.rows("SELECT pg_backend_pid()")
+            wait_until(lambda pid=pid: not database.rows("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]))
