@@ -1,5 +1,6 @@
 """A Valkey of a test's own, which it may stop, empty, starve or overload; and those that are no single server."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -34,6 +35,14 @@ class OwnValkey:
     def stop(self) -> None:
         """Stops it, if it runs."""
         self._running.close()
+
+    def empty(self) -> None:
+        """Takes its data away, while it is stopped."""
+        for kept in self._folder.iterdir():
+            if kept.is_dir():
+                shutil.rmtree(kept)
+            elif kept.suffix in (".rdb", ".aof"):
+                kept.unlink()
 
     def restart(self) -> None:
         """Stops it and starts it again: another run id, the same data."""

@@ -138,7 +138,7 @@ class Measurements:
             f"one walk over {count:,} published, nothing lost",
             f"{seen.seconds:.1f} s",
             f"{share:.0%} of the time until the next is due",
-            "25%",
+            "50%",
         )
         yield Figure(
             "audit",
