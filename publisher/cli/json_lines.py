@@ -21,7 +21,7 @@ _COMPRESSED = {
 
 
 def json_lines(source: BinaryIO, file: str) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not blank, with their numbers from 1, each without a byte order mark and without its end.
+    """The lines that are not blank, with their numbers from 1, each without its mark and its end.
 
     Raises BadRequest for a file that is no JSON lines as a whole: it is named once, with what to do.
     """
@@ -34,8 +34,8 @@ def json_lines(source: BinaryIO, file: str) -> Iterator[tuple[int, bytes]]:
 
 
 def _bare(line: bytes) -> bytes:
-    # Files that are put together have marks in their midst.
-    return line.removeprefix(_BOM).rstrip(b"\r\n")
+    # Files that are put together have marks in their midst, and JSON text sequences have another one (RFC 7464).
+    return line.removeprefix(_BOM).removeprefix(b"\x1e").rstrip(b"\r\n")
 
 
 def _other_format(head: list[bytes], file: str) -> str | None:

@@ -30,12 +30,13 @@ def read(data: bytes) -> list[tuple[int, bytes]]:
         BOM + TEXT.encode(),
         TEXT.replace("\n", "\r\n").encode(),
         BOM + TEXT.replace("\n", "\r\n").encode(),
+        "".join(f"\x1e{line}\n" for line in LINES).encode(),
         BOM + f"{LINES[0]}\n".encode() + BOM + "\n".join(LINES[1:]).encode(),
     ],
-    ids=["plain", "no final newline", "mark", "CRLF", "mark and CRLF", "two files put together"],
+    ids=["plain", "no final newline", "mark", "CRLF", "mark and CRLF", "record separators", "two files put together"],
 )
 def test_lines_of_any_tool_are_the_same_lines(data: bytes) -> None:
-    """Byte order marks and the ends of lines are no part of a line."""
+    """Byte order marks, record separators and the ends of lines are no part of a line."""
     assert read(data) == [(n, line.encode()) for n, line in enumerate(LINES, start=1)]
 
 
