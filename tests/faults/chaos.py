@@ -22,7 +22,7 @@ from tests.faults.recovery import (
     Drills,
     Recovery,
 )
-from tests.faults.schedule import FEW, MANY, SLOTS, Kind, plan
+from tests.faults.schedule import AUDIT_WINDOW, FEW, MANY, SLOTS, Kind, plan
 from tests.faults.servers import Servers
 from tests.waiting import wait_until
 
@@ -119,7 +119,7 @@ def environment(servers: Servers, email_attempts: int, backoff_max: float) -> di
         "PUBLISHER_ROUTE_BACKOFF_MIN": "0.2",
         "PUBLISHER_ROUTE_BACKOFF_MAX": str(backoff_max),
         "PUBLISHER_DEDUP_WINDOW": "600",
-        "PUBLISHER_AUDIT_WINDOW": "120",
+        "PUBLISHER_AUDIT_WINDOW": str(AUDIT_WINDOW),
         "PUBLISHER_EMAIL_MAX_ATTEMPTS": attempts,
         "PUBLISHER_PUSH_MAX_ATTEMPTS": attempts,
         "PUBLISHER_EMAIL_STREAM_CEILING": "0",

@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tests.faults.outcome import Outcome
-from tests.faults.schedule import Kind
+from tests.faults.schedule import LOSSES, Kind
 
 LEAST = {
     "SIGKILLs": 100,
     "pauses beyond the lease": 40,
     "kills of Valkey": 6,
+    "Valkey back empty or old, after longer than the audit window": 6,
+    "commands that Valkey lost, published again": 50,
+    "deploys that rename the email stream": 3,
     "restarts of PostgreSQL": 4,
     "connections cut, stalled or black-holed": 100,
     "replies lost": 30,
@@ -17,9 +20,10 @@ LEAST = {
 }
 _CONNECTIONS = ("connections cut", "connections stalled", "connections black-holed")
 _TOLD = ("intents", "intents sent again", "malformed intents", "published", "dead letters (bad addresses)",
-         "skipped (no address)", "commands that Valkey lost, published again", "entries that Valkey lost, sent again",
-         "processes started", "leases that ran out and were taken over", "routes whose lease ran out",
-         "leases in a row that one route lost, at most")  # fmt: skip
+         "skipped (no address)", "expired (late)", "commands that Valkey lost, published again",
+         "commands that Valkey lost once they were read", "of these, published again",
+         "entries that Valkey lost, sent again", "processes started", "leases that ran out and were taken over",
+         "routes whose lease ran out", "leases in a row that one route lost, at most")  # fmt: skip
 
 
 class Row(NamedTuple):
@@ -37,6 +41,9 @@ def reached(outcome: Outcome) -> dict[str, int]:
         "SIGKILLs": outcome.counts["SIGKILLs"],
         "pauses beyond the lease": outcome.counts["pauses beyond the lease"],
         "kills of Valkey": outcome.happened[Kind.VALKEY],
+        "Valkey back empty or old, after longer than the audit window": sum(outcome.happened[kind] for kind in LOSSES),
+        "commands that Valkey lost, published again": outcome.counts["commands that Valkey lost, published again"],
+        "deploys that rename the email stream": outcome.happened[Kind.RENAME],
         "restarts of PostgreSQL": outcome.happened[Kind.POSTGRESQL],
         "connections cut, stalled or black-holed": sum(outcome.counts[what] for what in _CONNECTIONS),
         "replies lost": outcome.happened[Kind.LOSE],

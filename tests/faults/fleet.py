@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -51,7 +51,7 @@ class Fleet:
     """Two of every process of the Procfile; one of the workers is the Procfile's very own, with two processes."""
 
     def __init__(self, environ: Mapping[str, str], folder: Path, slots: tuple[str, ...] = SLOTS) -> None:
-        self._environ, self._folder = environ, folder
+        self._environ, self._folder = dict(environ), folder
         self._all: list[Process] = []
         self._starting = threading.Lock()
         self._closing = threading.Event()
@@ -110,6 +110,13 @@ class Fleet:
             stopped = self._terminate([(slot, old)], twice=False)
             slot.doomed = ""
             return stopped
+
+    def redeploy(self, names: Collection[str], **settings: str) -> None:
+        """Replaces these processes one after another by ones with other settings; old and new overlap (R15)."""
+        with self._starting:
+            self._environ |= settings
+        for name in names:
+            self.replace(name)
 
     def pause(self, name: str, seconds: float) -> None:
         """Stops the process in this slot with SIGSTOP, and lets it go on after so many seconds."""

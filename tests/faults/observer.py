@@ -2,14 +2,15 @@
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 import redis
 
-from tests.faults.invariants import DELIVERY_FIELDS, STREAMS
+from tests.faults.invariants import DELIVERY_FIELDS, RENAMED, STREAMS, place
 
+_STREAMS = (*STREAMS.values(), RENAMED)
 _GROUP = "observer"
 _NAME = "observer-1"
 
@@ -21,7 +22,7 @@ class Observer:
         self._client = redis.Redis.from_url(url, socket_timeout=5)
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        # Delivery id -> entry id -> when it was first seen, on the monotonic clock.
+        # Delivery id -> place -> when it was first seen, on the monotonic clock.
         self._seen: dict[str, dict[str, float]] = {}
         self._latest = 0.0
         self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
@@ -51,22 +52,26 @@ class Observer:
                 return None
             return min(at for entries in self._seen.values() for at in entries.values() if at > moment)
 
-    def disagreements(self, commands: Mapping[str, Any]) -> tuple[list[str], int]:
-        """What stands on the streams and was not seen; and how many seen entries do not stand there any more."""
+    def missed(self, commands: Mapping[str, Sequence[str]]) -> list[str]:
+        """What stands on the streams, and was not seen."""
         with self._lock:
-            missed = [
-                f"{delivery_id} stands at {entry_id}, and the observer never saw it"
-                for delivery_id, entry_ids in commands.items()
-                for entry_id in entry_ids
-                if entry_id not in self._seen.get(delivery_id, {})
+            return [
+                f"{delivery_id} stands at {entry}, and the observer never saw it"
+                for delivery_id, entries in commands.items()
+                for entry in entries
+                if entry not in self._seen.get(delivery_id, {})
             ]
-            gone = sum(len(entries.keys() - set(commands.get(id_, ()))) for id_, entries in self._seen.items())
-            return missed, gone
+
+    def gone(self, commands: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+        """What was seen, and does not stand on the streams any more: delivery id -> places."""
+        with self._lock:
+            gone = {id_: [e for e in entries if e not in commands.get(id_, ())] for id_, entries in self._seen.items()}
+        return {id_: entries for id_, entries in gone.items() if entries}
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                for stream in STREAMS.values():
+                for stream in _STREAMS:
                     with suppress(redis.ResponseError):
                         self._client.xgroup_create(stream, _GROUP, id="0", mkstream=True)
                 while self._read("0"):
@@ -77,11 +82,11 @@ class Observer:
                 self._stopping.wait(0.05)
 
     def _read(self, position: str) -> int:
-        streams: dict[Any, Any] = dict.fromkeys(STREAMS.values(), position)
+        streams: dict[Any, Any] = dict.fromkeys(_STREAMS, position)
         reply: Any = self._client.xreadgroup(_GROUP, _NAME, streams, count=500, block=200)
         count = 0
         for stream, entries in reply or ():
-            self._note([(id_.decode(), fields) for id_, fields in entries if fields])
+            self._note([(place(stream.decode(), id_.decode()), fields) for id_, fields in entries if fields])
             if entries:
                 self._client.xack(stream, _GROUP, *(id_ for id_, _ in entries))
             count += len(entries)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from tests.faults.fleet import Fleet
+from tests.faults.invariants import RENAMED, STREAMS
 from tests.faults.observer import Observer
 from tests.faults.outcome import Outcome
-from tests.faults.schedule import Fault, Kind
+from tests.faults.schedule import COPY_AGE, LOSSES, Fault, Kind
 from tests.faults.servers import Servers
 from tests.faults.wire import Loss
 
@@ -44,6 +45,7 @@ class Chaos:
         self._servers, self._fleet, self._observer, self._outcome = servers, fleet, observer, outcome
         self._lock = threading.Lock()
         self._losses: list[tuple[str, Loss]] = []
+        self._renamed = False
         self._returns: list[tuple[Kind, float]] = []
         self.measured: dict[str, list[float]] = defaultdict(list)
 
@@ -86,6 +88,10 @@ class Chaos:
             back = server.restart(fault.lasting)
             with self._lock:
                 self._returns.append((fault.kind, back))
+        elif fault.kind in LOSSES:
+            self._lose_data(fault)
+        elif fault.kind is Kind.RENAME:
+            self._rename()
         elif fault.kind is Kind.FORGET:
             self._servers.valkey.forget_queues()
         elif fault.kind is Kind.BACKENDS:
@@ -108,6 +114,23 @@ class Chaos:
             self._fleet.replace(fault.target)
         else:
             self._fleet.terminate(fault.target, twice=fault.kind is Kind.TERM_TWICE)
+
+    def _lose_data(self, fault: Fault) -> None:
+        valkey, down = self._servers.valkey, fault.lasting
+        if fault.kind is Kind.VALKEY_OLD:
+            valkey.keep_copy()
+            time.sleep(COPY_AGE)
+            down -= COPY_AGE
+        valkey.lose_data(down, all_of_it=fault.kind is Kind.VALKEY_EMPTY)
+
+    def _rename(self) -> None:
+        """The email stream's other name, from worker to worker; the next time the first one again."""
+        with self._lock:
+            self._renamed = not self._renamed
+            name = RENAMED if self._renamed else STREAMS["email"]
+        self._fleet.redeploy(
+            [slot for slot in self._fleet.slots if slot.startswith("worker")], PUBLISHER_EMAIL_STREAM=name
+        )
 
     def _to_network(self, fault: Fault) -> None:
         proxy, dice = self._servers.proxy(fault.target), random.Random(fault.dice)

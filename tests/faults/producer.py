@@ -5,7 +5,6 @@ import random
 import threading
 import time
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 
 import redis
 
@@ -19,13 +18,17 @@ PAYLOAD_CANARY = "payload-canary-7f3a"
 BAD = "bad-"
 
 PUBLISHED, SKIPPED, DEAD = frozenset({"published"}), frozenset({"skipped"}), frozenset({"dead_letter"})
+# Of one with a deadline nobody can tell: it depends on when the faults come.
+IN_TIME_OR_NEVER = frozenset({"published", "expired"})
+# As many as are sent in the longest time that Valkey may lose.
+_REMEMBERED = 1_000
 
 
 class Producer:
     """Sends intents in a thread of its own until it is stopped or has sent enough.
 
-    Of a hundred intents about one has a bad address; besides, five are sent again and two are malformed. An entry
-    whose reply was lost is sent again, under the same idempotency key.
+    Of a hundred intents about one has a bad address, and ten a deadline; besides, five are sent again and two are
+    malformed. An entry whose reply was lost is sent again, under the same idempotency key.
     """
 
     def __init__(self, url: str, *, seed: int, per_second: float, intents: int, bad_until: float = 1.0) -> None:
@@ -108,12 +111,15 @@ class Producer:
             emails[users[0]] = f"{ADDRESS_CANARY}.at.example.org"
         elif self._dice.random() < 0.05:
             del emails[users[0]]
+        # In the third part of those, it is over before a worker that dies has lost its lease.
+        deadline = self._dice.choice((2, 10, 10)) if not bad and self._dice.random() < 0.1 else None
+        sent = IN_TIME_OR_NEVER if deadline else PUBLISHED
         id_ = notification_id_of(self._name, key)
         routes: dict[str, Collection[str]] = {}
         for user in users:
-            routes[delivery_id_of(id_, f"push:user:{user}")] = PUBLISHED
+            routes[delivery_id_of(id_, f"push:user:{user}")] = sent
             email = emails.get(user)
-            ends = SKIPPED if email is None else PUBLISHED if "@" in email else DEAD
+            ends = SKIPPED if email is None else sent if "@" in email else DEAD
             routes[delivery_id_of(id_, f"email:user:{user}")] = ends
         fields = {
             "notification_type": "chaos.turn.ready",
@@ -124,28 +130,39 @@ class Producer:
             "occurred_at_ms": str(int(time.time() * 1000)),
             "payload_json": json.dumps({"turn": number, "secret": PAYLOAD_CANARY}),
         }
+        if deadline:
+            fields["expires_at_ms"] = str(int((time.time() + deadline) * 1000))
         return fields, routes
 
     def _add(self, fields: dict[str, str]) -> str:
         """Adds the entry, however often it takes. Returns the id it stands under for certain."""
+        failed = False
         while True:
             try:
                 entry_id: str = self._client.xadd(INTENTS, fields).decode()  # type: ignore[arg-type, union-attr]
+                if failed:
+                    self._restore()
             except redis.RedisError:
+                failed = True
                 self.repeated += 1
                 time.sleep(0.05)
-                self._restore()
             else:
-                self._recent = [*self._recent[-200:], (entry_id, fields)]
+                self._recent = [*self._recent[-_REMEMBERED:], (entry_id, fields)]
                 return entry_id
 
     def _restore(self) -> None:
         """Sends again what a killed Valkey acknowledged and does not know: nobody else could."""
-        with suppress(redis.RedisError):
-            for entry_id, fields in self._recent:
-                if not self._client.xrange(INTENTS, entry_id, entry_id):
-                    self.restored += 1
-                    self._client.xadd(INTENTS, fields)  # type: ignore[arg-type]
+        with self._client.pipeline(transaction=False) as pipe:
+            for entry_id, _ in self._recent:
+                pipe.xrange(INTENTS, entry_id, entry_id)
+            found = pipe.execute()
+        for place, ((_, fields), standing) in enumerate(zip(self._recent, found, strict=True)):
+            if not standing:
+                entry_id = self._client.xadd(INTENTS, fields).decode()  # type: ignore[arg-type, union-attr]
+                self._recent[place] = entry_id, fields
+                self.restored += 1
+                if fields["idempotency_key"].startswith(BAD):
+                    self._malformed.add(entry_id)
 
 
 _MISTAKES: list[dict[str, str]] = [

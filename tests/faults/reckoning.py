@@ -25,9 +25,9 @@ def settle(outcome: Outcome, servers: Servers, fleet: Fleet, observer: Observer,
     expected = producer.expected()
     expected = replace(expected, malformed={*expected.malformed, *(recorded & set(producer.forgotten()))})
     standing = commands(servers.valkey.client)
-    missed, gone = observer.disagreements(standing)
-    outcome.problems += violations(servers.postgresql.url, servers.valkey.client, expected)
-    outcome.problems += missed
+    gone = observer.gone(standing)
+    outcome.problems += violations(servers.postgresql.url, servers.valkey.client, expected, gone)
+    outcome.problems += observer.missed(standing)
     outcome.problems += _attempts(servers)
     outcome.problems += _processes(fleet)
     outcome.stopped = fleet.stopped
@@ -51,13 +51,22 @@ def settle(outcome: Outcome, servers: Servers, fleet: Fleet, observer: Observer,
             "published": statuses.get("published", 0),
             "dead letters (bad addresses)": statuses.get("dead_letter", 0),
             "skipped (no address)": statuses.get("skipped", 0),
-            "commands that Valkey lost, published again": gone,
+            "expired (late)": statuses.get("expired", 0),
+            "commands that Valkey lost once they were read": sum(map(len, gone.values())),
+            "of these, published again": sum(id_ in standing for id_ in gone),
+            "commands that Valkey lost, published again": _lost(fleet),
             "processes started": fleet.started,
             "leases that ran out and were taken over": leases,
             "routes whose lease ran out": routes,
             "leases in a row that one route lost, at most": worst,
         }
     )
+
+
+def _lost(fleet: Fleet) -> int:
+    """How many commands the loss audits missed and had published again, read or not."""
+    said = "route's command was lost by redis and is published again"
+    return sum(log.read_text(errors="replace").count(said) for log in fleet.logs)
 
 
 def _attempts(servers: Servers) -> Iterator[str]:

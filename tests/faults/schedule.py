@@ -8,6 +8,10 @@ from enum import StrEnum
 
 # Seconds that a process is left alone after a fault: it boots, works, and is worth the next one.
 _REST = 4.0
+# What the loss audit looks back at the least. Losses are found that are older.
+AUDIT_WINDOW = 2.0
+# How far an older state of Valkey lies back.
+COPY_AGE = 1.5
 # Nothing but one fault of a server at a time, or there would be no network at all.
 _SERVER_REST = 1.0
 
@@ -22,6 +26,9 @@ class Kind(StrEnum):
     PAUSE = "SIGSTOP beyond the lease, SIGCONT"
     DEPLOY = "a new process beside the old, then SIGTERM"
     VALKEY = "SIGKILL of Valkey"
+    VALKEY_EMPTY = "Valkey is away for longer than the audit window, and comes back empty"
+    VALKEY_OLD = "Valkey is away for longer than the audit window, and comes back as it was seconds before"
+    RENAME = "a deploy renames the email stream"
     POSTGRESQL = "immediate restart of PostgreSQL"
     BACKENDS = "pg_terminate_backend"
     CUT = "connections cut"
@@ -45,6 +52,9 @@ LOST_REPLIES = {
     "XREADGROUP": "valkey",
     "XACK": "valkey",
 }
+LOSSES = (Kind.VALKEY_EMPTY, Kind.VALKEY_OLD)
+# These mean something only beyond a lease, or beyond the audit window.
+_NEVER_BRIEF = (Kind.PAUSE, *LOSSES)
 _WEIGHTS = {"worker": 4, "intake": 3, "clock": 1}
 
 FEW: Mapping[Kind, int] = {
@@ -53,6 +63,8 @@ FEW: Mapping[Kind, int] = {
     Kind.TERM_TWICE: 1,
     Kind.PAUSE: 1,
     Kind.VALKEY: 1,
+    Kind.VALKEY_OLD: 1,
+    Kind.RENAME: 1,
     Kind.POSTGRESQL: 1,
     Kind.BACKENDS: 2,
     Kind.CUT: 4,
@@ -71,6 +83,9 @@ MANY: Mapping[Kind, int] = {
     Kind.PAUSE: 44,
     Kind.DEPLOY: 4,
     Kind.VALKEY: 5,
+    Kind.VALKEY_EMPTY: 3,
+    Kind.VALKEY_OLD: 4,
+    Kind.RENAME: 4,
     Kind.POSTGRESQL: 4,
     Kind.BACKENDS: 16,
     Kind.CUT: 50,
@@ -84,6 +99,8 @@ MANY: Mapping[Kind, int] = {
 _LASTING: Mapping[Kind, tuple[float, float]] = {
     Kind.PAUSE: (3.3, 4.5),
     Kind.VALKEY: (0.1, 1.5),
+    Kind.VALKEY_EMPTY: (AUDIT_WINDOW + 0.5, AUDIT_WINDOW + 2),
+    Kind.VALKEY_OLD: (AUDIT_WINDOW + 0.5, AUDIT_WINDOW + 2),
     Kind.POSTGRESQL: (0.1, 1.0),
     Kind.STALL: (0.1, 2.5),
     Kind.BLACK_HOLE: (0.5, 5.0),
@@ -121,9 +138,11 @@ def plan(seed: int, seconds: float, counts: Mapping[Kind, int], brief: float = 1
     faults = []
     for place, kind in enumerate(kinds):
         at = (place + dice.random()) * seconds / len(kinds)
-        lasting = dice.uniform(*_LASTING.get(kind, (0, 0))) * (1.0 if kind is Kind.PAUSE else brief)
+        lasting = dice.uniform(*_LASTING.get(kind, (0, 0))) * (1.0 if kind in _NEVER_BRIEF else brief)
         detail = ""
-        if kind is Kind.KILL_BOTH:
+        if kind is Kind.RENAME:
+            target, held = "worker", ["worker-a", "worker-b"]
+        elif kind is Kind.KILL_BOTH:
             target = dice.choice(ROLES)
             held = [slot for slot in SLOTS if slot.startswith(target)]
         elif kind in (Kind.KILL, Kind.TERM, Kind.TERM_TWICE, Kind.PAUSE, Kind.DEPLOY):
@@ -139,6 +158,8 @@ def plan(seed: int, seconds: float, counts: Mapping[Kind, int], brief: float = 1
         else:
             target, held = _server(dice, kind)
         at = max([at, *(free[name] for name in held)])
+        if kind is Kind.VALKEY_OLD:
+            lasting += COPY_AGE
         for name in held:
             free[name] = at + lasting + (_REST if name in SLOTS else _SERVER_REST) * brief
         faults.append(Fault(round(at, 2), kind, target, detail, round(lasting, 2), dice.getrandbits(32)))
@@ -153,8 +174,8 @@ def _slot(dice: random.Random, free: Mapping[str, float], at: float) -> str:
 
 def _server(dice: random.Random, kind: Kind) -> tuple[str, list[str]]:
     """The target, and what must not have another fault at the same time."""
-    if kind in (Kind.VALKEY, Kind.FORGET):
-        return "valkey", ["valkey"] if kind is Kind.VALKEY else []
+    if kind in (Kind.VALKEY, Kind.FORGET, *LOSSES):
+        return "valkey", [] if kind is Kind.FORGET else ["valkey"]
     if kind in (Kind.POSTGRESQL, Kind.BACKENDS):
         return "postgresql", ["postgresql"] if kind is Kind.POSTGRESQL else []
     (target,) = dice.choices(SERVERS, [2, 3])

@@ -1,6 +1,7 @@
 """A durable PostgreSQL and Valkey of the suite's own, each behind a proxy, to be killed and started again."""
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -141,6 +142,7 @@ class Valkey:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._port = folder, free_port()
+        self._data, self._copy = folder / "appendonlydir", folder / "older"
         self._lock = threading.Lock()
         self._process = start_valkey(folder, self._port)
         self.url = f"redis://127.0.0.1:{self._port}/0"
@@ -153,6 +155,28 @@ class Valkey:
         with self._lock:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
+            time.sleep(down)
+            self._process = start_valkey(self._folder, self._port)
+            wait_until(self._serves)
+            return time.monotonic()
+
+    def keep_copy(self) -> None:
+        """Keeps what it has on disk now, for it to come back to: an older state, as a lagging replica has."""
+        with self._lock:
+            shutil.rmtree(self._copy, ignore_errors=True)
+            shutil.copytree(self._data, self._copy)
+
+    def lose_data(self, down: float, *, all_of_it: bool) -> float:
+        """Kills it, and starts it again after so many seconds: empty, or as it was when the copy was made.
+
+        Returns when it was back.
+        """
+        with self._lock:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            shutil.rmtree(self._data)
+            if not all_of_it:
+                self._copy.rename(self._data)
             time.sleep(down)
             self._process = start_valkey(self._folder, self._port)
             wait_until(self._serves)
