@@ -1,90 +1,31 @@
 """`publisher status`."""
 
-from collections.abc import Mapping
-from contextlib import closing
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 
-from publisher.bootstrap import configure_logs, load_settings, open_client, open_patient_database
+from publisher.bootstrap import configure_logs, load_settings
 from publisher.cli.frame import SILENT, roles
 from publisher.cli.output import JsonFlag, print_json, print_record, print_table
-from publisher.cli.status_fields import (
-    audit_fields,
-    gate_fields,
-    group_fields,
-    open_fields,
-    process_fields,
-    replay_fields,
+from publisher.cli.status_fields import process_fields
+from publisher.cli.status_snapshot import (
+    Snapshot,
+    StoreSnapshot,
+    StreamsSnapshot,
+    channel_fields,
+    intents_fields,
+    take_snapshot,
 )
 from publisher.cli.watch import watch as watch_frames
 from publisher.cli.wording import closed, coarse, counted, replayed
-from publisher.domain.diagnosis.loss_audit import AuditState
-from publisher.domain.errors import BadRequest
-from publisher.domain.gate import Gate
+from publisher.domain.errors import BadRequest, PublisherError
 from publisher.domain.notification import RouteStatus
-from publisher.domain.replay import ReplayRecord
-from publisher.loss_audit import audit_interval
 from publisher.settings import Settings
-from publisher.streams.inbound import GroupState, group_state
-from publisher.streams.processes import ProcessRegister, ProcessSeen
-from publisher.streams.queues import QueueState, queue_states
-from storage import overview
-from storage.audit_states import audit_states
-from storage.counts import Count, OpenRoutes, final_routes, open_routes
-from storage.database import Database
-from storage.gates import read_gates
-from storage.losses import list_losses
-from storage.rates import mark
-from storage.replays import latest_replays
+from publisher.streams.processes import ProcessSeen
+from storage.counts import OpenRoutes
 
 _INTERVAL = 2.0
-# More of them are no other matter.
-_LOSSES = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class _Snapshot:
-    """Mappings are by channel, or by channel and status."""
-
-    at: datetime
-    counts: Mapping[tuple[str, RouteStatus], Count]
-    open: Mapping[str, OpenRoutes]
-    gates: Mapping[str, Gate]
-    audits: Mapping[str, AuditState]
-    audit_interval: timedelta
-    malformed: int
-    replay: ReplayRecord | None
-    losses: int
-    intents: GroupState
-    queues: Mapping[str, QueueState]
-    processes: list[ProcessSeen]
-
-    def count(self, channel: str, status: RouteStatus) -> Count:
-        return self.counts.get((channel, status), Count())
-
-    def gate(self, channel: str) -> Gate:
-        return self.gates.get(channel, Gate(channel))
-
-    def audit(self, channel: str) -> AuditState:
-        return self.audits.get(channel, AuditState(channel))
-
-    def of(self, channel: str) -> dict[str, object]:
-        """Everything about one channel, by the names that --json prints."""
-        queue = self.queues.get(channel, QueueState())
-        return {
-            **{status.value: self.count(channel, status).value for status in RouteStatus},
-            **open_fields(self.open.get(channel, OpenRoutes())),
-            "estimated": [status.value for status in RouteStatus if self.count(channel, status).estimated],
-            **gate_fields(self.gate(channel)),
-            **audit_fields(self.audit(channel)),
-            "audit_overdue": self.audit(channel).is_overdue(self.audit_interval) if self.audit_interval else None,
-            "queued": queue.ready,
-            "delayed": queue.delayed,
-            "dead_messages": queue.dead,
-        }
 
 
 def status(
@@ -101,6 +42,9 @@ def status(
 
     More than 100,000 routes of one status are estimated, and shown with a ~. With --watch: what happens each second
     on each channel, what is due, and the newest failures.
+
+    While one server is away, what the other says is shown, and the exit code is 1 with the reason on standard error.
+    With --json what could not be read is null, and 'problems' says why.
     """
     if watch and exact:
         raise BadRequest("--exact counts every route: that is nothing to do again and again with --watch")
@@ -111,44 +55,65 @@ def status(
     if watch:
         watch_frames(settings, timedelta(seconds=_INTERVAL if interval is None else interval), json=json)
         return
-    snapshot = _take(settings, exact=exact)
-    served = {*settings.channels, *(channel for channel, _ in snapshot.counts), *snapshot.open, *snapshot.gates}
-    channels = sorted(served)
+    snapshot = take_snapshot(settings, exact=exact)
     if json:
-        print_json(
-            {
-                "channels": {channel: snapshot.of(channel) for channel in channels},
-                "intents": {
-                    **group_fields(snapshot.intents),
-                    "malformed": snapshot.malformed,
-                    "replay": replay_fields(snapshot.replay),
-                    "losses": snapshot.losses,
-                },
-                "processes": [process_fields(seen) for seen in snapshot.processes],
-            }
-        )
-        return
-    _print_routes(snapshot, channels)
+        print_json(_fields(settings, snapshot))
+    else:
+        _print(settings, snapshot)
+    if snapshot.problems:
+        raise PublisherError("; ".join(snapshot.problems))
+
+
+def _fields(settings: Settings, snapshot: Snapshot) -> dict[str, object]:
+    streams = snapshot.streams
+    found: dict[str, object] = {
+        "channels": {channel: channel_fields(snapshot, channel) for channel in _channels(settings, snapshot)},
+        "intents": intents_fields(snapshot),
+        "processes": None
+        if isinstance(streams, PublisherError)
+        else [process_fields(seen) for seen in streams.processes],
+    }
+    return found | {"problems": snapshot.problems} if snapshot.problems else found
+
+
+def _print(settings: Settings, snapshot: Snapshot) -> None:
+    record: dict[str, object] = {}
+    if not isinstance(snapshot.store, PublisherError):
+        _print_routes(snapshot.store, _channels(settings, snapshot))
+    if not isinstance(snapshot.streams, PublisherError):
+        _print_streams(snapshot.streams)
+        intents = snapshot.streams.intents
+        record |= {
+            "intents waiting": intents.lag,
+            "intents pending": intents.pending,
+            "intake consumers": intents.consumers,
+        }
+    if not isinstance(snapshot.store, PublisherError):
+        record |= {
+            "malformed intents": snapshot.store.malformed,
+            "last replay": replayed(snapshot.store.replay),
+            "losses of intents": snapshot.store.losses,
+        }
+    if record:
+        print()
+        print_record(record)
+
+
+def _channels(settings: Settings, snapshot: Snapshot) -> list[str]:
+    known = set() if isinstance(snapshot.store, PublisherError) else snapshot.store.channels
+    return sorted({*settings.channels, *known})
+
+
+def _print_streams(streams: StreamsSnapshot) -> None:
     print_table(
         "Queues (hints alone)",
         ["queue", "ready", "delayed", "dead messages"],
-        [[name, q.ready, q.delayed, q.dead] for name, q in snapshot.queues.items()],
+        [[name, q.ready, q.delayed, q.dead] for name, q in streams.queues.items()],
     )
-    _print_processes(snapshot.processes)
-    print()
-    print_record(
-        {
-            "intents waiting": snapshot.intents.lag,
-            "intents pending": snapshot.intents.pending,
-            "intake consumers": snapshot.intents.consumers,
-            "malformed intents": snapshot.malformed,
-            "last replay": replayed(snapshot.replay),
-            "losses of intents": snapshot.losses,
-        }
-    )
+    _print_processes(streams.processes)
 
 
-def _print_routes(snapshot: _Snapshot, channels: list[str]) -> None:
+def _print_routes(snapshot: StoreSnapshot, channels: list[str]) -> None:
     columns = [[counted(snapshot.count(channel, status)) for channel in channels] for status in RouteStatus]
     print_table(
         "Routes",
@@ -170,7 +135,7 @@ def _print_routes(snapshot: _Snapshot, channels: list[str]) -> None:
             print(said)
 
 
-def _audit(snapshot: _Snapshot, channel: str) -> str:
+def _audit(snapshot: StoreSnapshot, channel: str) -> str:
     """When the loss audit last looked at all of the channel's routes."""
     if not snapshot.audit_interval:
         return "off"
@@ -202,34 +167,3 @@ def _right(column: list[str]) -> list[str]:
     # A table puts numbers to the right, and an estimate is a text.
     width = max(map(len, column), default=0)
     return [text.rjust(width) for text in column]
-
-
-def _take(settings: Settings, *, exact: bool) -> _Snapshot:
-    with closing(open_patient_database(settings, "cli")) as database, open_client(settings, "cli") as client:
-        opened = open_routes(database)
-        return _Snapshot(
-            mark(database).at,
-            _counts(database, opened, exact=exact),
-            opened,
-            read_gates(database),
-            audit_states(database, settings.channels),
-            audit_interval(settings.effective_audit_window),
-            overview.count_malformed(database),
-            next(iter(latest_replays(database, settings.intents_stream)), None),
-            len(list_losses(database, acknowledged=False, limit=_LOSSES)),
-            group_state(client, settings.intents_stream, settings.intents_group),
-            queue_states(client, list(settings.channels)),
-            ProcessRegister(client).seen(),
-        )
-
-
-def _counts(
-    database: Database, opened: Mapping[str, OpenRoutes], *, exact: bool
-) -> Mapping[tuple[str, RouteStatus], Count]:
-    if exact:
-        return {key: Count(count) for key, count in overview.count_routes(database).items()}
-    found = final_routes(database)
-    for channel, routes in opened.items():
-        found[channel, RouteStatus.PENDING] = Count(routes.pending)
-        found[channel, RouteStatus.FAILED] = Count(routes.failed)
-    return found

@@ -150,12 +150,12 @@ def test_bad_settings_are_named_all_at_once_with_their_rules(publisher: Publishe
 def test_servers_out_of_reach_are_named_without_a_password(publisher: Publisher) -> None:
     """A server that does not answer is a failure, exit code 1, whichever command needs it (section 9)."""
     database = f"postgresql://ann:hush-5ecret@127.0.0.1:{free_port()}/name"
-    needs_database = ["migrate", "status", "routes list", "dead-letters list", "dead-letters requeue --all --yes"]
+    needs_database = ["migrate", "routes list", "dead-letters list", "dead-letters requeue --all --yes"]
     for done in all_of(publisher, needs_database, DATABASE_URL=database):
         assert_refused(done, 1, "PostgreSQL is not available")
         assert "5ecret" not in done.stderr
 
-    needs_redis = ["status", "scheduler scan", "scheduler scan --wait"]
+    needs_redis = ["scheduler scan", "scheduler scan --wait"]
     for done in all_of(publisher, needs_redis, REDIS_URL=f"redis://default:hush-5ecret@127.0.0.1:{free_port()}/0"):
         assert_refused(done, 1, "Redis is not available")
         assert "5ecret" not in done.stderr
@@ -165,7 +165,7 @@ def test_a_database_that_was_not_migrated_says_what_to_do(
     publisher: Publisher, create_database: Callable[[str], str]
 ) -> None:
     """An old schema is a failure whose one line names the command that mends it (section 9)."""
-    commands = ["status", "routes list", f"routes show {NOBODY}", "dead-letters list", "dead-letters requeue --all"]
+    commands = ["routes list", f"routes show {NOBODY}", "dead-letters list", "dead-letters requeue --all"]
 
     for done in all_of(publisher, commands, DATABASE_URL=create_database("template1")):
         assert_refused(done, 1, "run 'publisher migrate'")

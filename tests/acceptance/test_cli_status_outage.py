@@ -1,0 +1,82 @@
+"""`publisher status` while a server is away: it shows what the other one says (section 9, R35)."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from storage.database import Database
+from tests.acceptance.conftest import Publisher
+from tests.acceptance.outside import Outside, users
+from tests.factories import GROUP, INTENTS, accepted, intent_fields
+
+NO_DATABASE = {"DATABASE_URL": "postgresql://ann:hush-5ecret@127.0.0.1:1/name"}
+NO_REDIS = {"REDIS_URL": "redis://ann:hush-5ecret@127.0.0.1:1/0"}
+
+
+@pytest.fixture
+def filled(database: Database, outside: Outside) -> None:
+    """Three routes that are due, and two intents, one of them in hand."""
+    accepted(database, [{"recipients_json": users(3), "channels_json": ["push"]}])
+    outside.send(intent_fields(), intent_fields())
+    outside.redis.xgroup_create(INTENTS, GROUP, id="0")
+    outside.redis.xreadgroup(GROUP, "someone", {INTENTS: ">"}, count=1)
+
+
+@pytest.mark.usefixtures("filled")
+def test_without_redis_what_postgresql_says_is_shown(publisher: Publisher) -> None:
+    """Routes, gates and malformed intents are shown; one line and exit code 1 say what could not be read (R35)."""
+    shown, told = publisher("status", **NO_REDIS), publisher("status", "--json", **NO_REDIS)
+
+    for done in (shown, told):
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert done.stderr.startswith("publisher: Redis is not available: ")
+        assert "5ecret" not in done.stderr
+    assert "Open routes" in shown.stdout
+    assert "malformed intents" in shown.stdout
+    assert "intents waiting" not in shown.stdout
+    said = json.loads(told.stdout)
+    assert (said["channels"]["push"]["pending"], said["channels"]["push"]["queued"]) == (3, None)
+    assert (said["intents"]["malformed"], said["intents"]["lag"], said["processes"]) == (0, None, None)
+    [problem] = said["problems"]
+    assert told.stderr == f"publisher: {problem}\n"
+
+
+@pytest.mark.usefixtures("filled")
+def test_without_postgresql_what_redis_says_is_shown(publisher: Publisher) -> None:
+    """Intents, queues and processes are shown; one line and exit code 1 say what could not be read (R35)."""
+    shown, told = publisher("status", **NO_DATABASE), publisher("status", "--json", **NO_DATABASE)
+
+    for done in (shown, told):
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert done.stderr.startswith("publisher: PostgreSQL is not available: ")
+        assert "5ecret" not in done.stderr
+    assert "Queues" in shown.stdout
+    assert "intents waiting" in shown.stdout
+    assert "Open routes" not in shown.stdout
+    said, whole = json.loads(told.stdout), json.loads(publisher("status", "--json").stdout)
+    assert said["channels"]["push"].keys() == whole["channels"]["push"].keys()
+    assert (said["channels"]["push"]["pending"], said["channels"]["push"]["queued"]) == (None, 0)
+    assert said["intents"].keys() == whole["intents"].keys()
+    assert (said["intents"]["lag"], said["intents"]["pending"], said["intents"]["malformed"]) == (1, 1, None)
+    assert said["processes"] == []
+
+
+def test_without_either_both_are_told_in_one_line(publisher: Publisher) -> None:
+    """Nothing can be shown, and the line says why, of both (R35)."""
+    done = publisher("status", **NO_DATABASE, **NO_REDIS)
+
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith("publisher: PostgreSQL is not available: ")
+    assert "; Redis is not available: " in done.stderr
+
+
+def test_an_old_schema_hides_nothing_of_redis(
+    publisher: Publisher, create_database: Callable[[str], str], outside: Outside
+) -> None:
+    """A schema that is not up to date names the command that mends it; what Redis says is shown (R35)."""
+    done = publisher("status", DATABASE_URL=create_database("template1"))
+
+    assert done.returncode == 1
+    assert "run 'publisher migrate'" in done.stderr
+    assert "intents waiting" in done.stdout
