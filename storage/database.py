@@ -105,6 +105,10 @@ class Database:
         with self.unit() as connection:
             return fetch(connection, sql, parameters)
 
+    def close_idle(self) -> None:
+        """Closes the connections that nobody uses at this moment."""
+        self._pool.close_idle()
+
     def close(self) -> None:
         """Closes every connection of the pool."""
         self._pool.close_all()

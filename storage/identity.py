@@ -15,4 +15,7 @@ def read_system(database: Database) -> str:
 
     It outlives restarts, failovers to a standby, and a new name; not a dump that is restored elsewhere.
     """
-    return str(database.rows(_SYSTEM)[0][0])
+    [[system]] = database.rows(_SYSTEM)
+    # A process has no more connections than its work needs, and this was asked beside it.
+    database.close_idle()
+    return str(system)
