@@ -14,7 +14,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,9 @@ def postgresql(folder: Path, keep: Sequence[int]) -> Iterator[str]:
         yield f"postgresql://postgres@/postgres?host={quote(str(sockets))}"
     finally:
         _stop(process)
+        if sockets != folder:
+            with suppress(OSError):
+                sockets.rmdir()
 
 
 def find_program(name: str) -> str | None:
@@ -106,7 +109,8 @@ def _socket_folder(folder: Path) -> Path:
     name = f"publisher-{os.geteuid()}-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:10]}"
     short = next(filter(_can_hold_a_socket, (Path(place) / name for place in (tempfile.gettempdir(), "/tmp"))))  # noqa: S108
     short.mkdir(mode=0o700, exist_ok=True)
-    if short.stat().st_uid != os.geteuid():
+    owners = {os.geteuid(), pwd.getpwnam(_USER).pw_uid} if os.geteuid() == 0 else {os.geteuid()}
+    if short.lstat().st_uid not in owners:
         raise EmbeddedUnavailable(f"{short} is not this user's: its socket cannot stand there")
     if os.geteuid() == 0:
         shutil.chown(short, _USER)

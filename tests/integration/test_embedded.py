@@ -14,6 +14,7 @@ import psycopg2
 import pytest
 import redis
 
+from publisher import embedded_postgresql
 from publisher.domain.errors import EmbeddedUnavailable, SettingsError
 from publisher.embedded import Servers, embedded_servers, given_or_embedded, start_valkey, valkey
 from publisher.streams.connection import open_redis
@@ -66,6 +67,20 @@ def test_both_servers_keep_their_data_over_a_restart(tmp_path: Path) -> None:
         with connected(servers.database_url) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT number FROM kept")
             assert cursor.fetchall() == [(17,)]
+
+
+def test_a_path_that_is_too_long_for_a_socket_serves_again_after_a_crash(tmp_path: Path) -> None:
+    """Such a folder's socket stands elsewhere: a place that a crash has left is used again, and goes with a stop."""
+    folder = tmp_path / "/".join(["a-project-folder"] * 7)
+    folder.mkdir(parents=True)
+    place = embedded_postgresql._socket_folder(folder / "postgresql")
+    assert place.is_dir()
+    assert place != folder / "postgresql"
+
+    with embedded_servers(folder) as servers:
+        run_sql(servers.database_url, "SELECT 1")
+
+    assert not place.exists()
 
 
 def test_a_folder_serves_one_user_at_a_time(tmp_path: Path) -> None:
