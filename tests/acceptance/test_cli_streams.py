@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
+from publisher.domain.loss import LossCause
 from storage.database import Database
+from storage.losses import record_loss
 from tests import factories
 from tests.acceptance.command_tree import LONG_RUNNING, has_json, leaves
 from tests.acceptance.final_routes import BURY
@@ -24,6 +26,7 @@ ARGUMENTS = {
     "id_": "1",
     "channel": "email",
     "action_id": "1",
+    "loss_id": "1",
     "file": "-",
     "--reason": "Umzug nach Köln",
 }
@@ -32,6 +35,8 @@ BESIDES = {
     "routes republish": ["--since", "2026-03-14", "--dry-run"],
     "dead-letters requeue": ["--all", "--dry-run"],
     "retention run": ["--dry-run"],
+    "intents replay": ["--since", "2026-03-14", "--dry-run"],
+    "intents losses list": ["--all"],
     "channels pause": ["--yes"],
     "channels resume": ["--yes"],
 }
@@ -43,12 +48,16 @@ COMMANDS = sorted({*leaves()} - LONG_RUNNING, key=lambda name: name != "channels
 
 @pytest.fixture
 def records(database: Database, outside: Outside) -> None:
-    """Records beyond Latin-1 for every command to show: dead letters and a malformed intent."""
+    """Records beyond Latin-1 for every command to show: dead letters, a malformed intent, and a loss."""
     fields = {"idempotency_key": KEY, "producer": "Jörg 🎲"}
     recipients = [{"user_id": "jörg-🎲", "email": "jörg@exämple.com"}]
     factories.accepted(database, [fields | {"recipients_json": recipients}])
     outside.rows(BURY)
     record_intent(database, producer="Jörg 🎲")
+    # Read by intake, and to be replayed.
+    outside.send(factories.intent_fields())
+    outside.redis.xgroup_create(factories.INTENTS, factories.GROUP, "$")
+    record_loss(database, factories.INTENTS, LossCause.TRIMMED, "1-0", "9-0", 888)
 
 
 @pytest.fixture
