@@ -118,7 +118,8 @@ class Scene:
         self._do(scan_due_routes.fn, channel)
 
     def make_due(self) -> None:
-        """Every retry is due."""
+        """Every retry is due, and the lease of what is late has run out: `expire` leaves that to a later scan."""
+        self.sql.execute("UPDATE routes SET lease_expires_at = now() WHERE lease_token <> '' AND expires_at <= now()")
         self.sql.execute("UPDATE routes SET next_attempt_at = now() - interval '1 s' WHERE next_attempt_at > now()")
 
     def violations(self) -> list[str]:
@@ -185,7 +186,7 @@ class Scene:
     def republish(self, context: Context) -> None:
         """An operator has one intent published again, and goes on with that action after a crash or a lost reply."""
         if self.published_until is None:
-            # Instants are whole milliseconds. Nothing is published twice within one.
+            # Instants are whole milliseconds, and nothing is published twice within one.
             self.published_until = self.one("SELECT max(published_at) + interval '1 millisecond' FROM routes")
         notification_id = intent(**GOOD).notification_id
         matching = PublishedFilter(until=self.published_until, notification_id=notification_id)
