@@ -12,6 +12,7 @@ from publisher.logs import route_fields
 from publisher.parking import Parking, probed
 from publisher.streams.append_result import Appended, AppendResult, Ended, HeldBack, NotAppended
 from publisher.streams.outbound import OutboundStreams
+from storage import claims
 from storage.database import Database
 
 _log = structlog.get_logger()
@@ -45,11 +46,16 @@ class Appender:
             *settled,
             *((route, result) for (route, _), result in zip(to_append, appended, strict=False)),
         ]
+        taken_back: dict[int, int] = {}
         for route, result in results:
             if isinstance(result, Appended):
                 self._appended(batch, route, result)
+            elif (life := _life_before(route, result)) is not None:
+                taken_back[route.id] = life
             elif reason := self._why_failed(batch, result):
                 batch.end_failed(decide(route, Failure.of(batch.channel.stream_failure, reason)))
+        if taken_back:
+            claims.begin_life(self._database, batch.claim.token, taken_back)
         batch.unreachable = any(isinstance(result, NotAppended) and result.unreachable for _, result in results)
         self._parking.note(
             batch.channel.name, [result for _, result in results], batch.claim.refusing, probing=batch.probing
@@ -75,7 +81,17 @@ class Appender:
             case Ended():
                 # One past its deadline is `expire_overdue`'s matter. A dead letter that was not recorded, though its
                 # tombstone is set, becomes one by this attempt.
-                return None if result.expired else "it was given up as a dead letter, and that was not recorded"
+                return None if result.life is None else "it was given up as a dead letter, and that was not recorded"
             case NotAppended():
                 # A probe that finds the channel as it was costs the route nothing.
                 return None if batch.probing and result.channels_fault else result.message
+
+
+def _life_before(route: Route, result: AppendResult) -> int | None:
+    """The life that has ended, by its tombstone, of a route that has attempts left; None of any other.
+
+    Such a route was taken back from the dead letters by a process of the release before, which does not count that: the
+    next attempt publishes it. One without attempts left is a dead letter that was not recorded.
+    """
+    has_attempts = route.attempt_count + 1 < route.max_attempts
+    return result.life if isinstance(result, Ended) and has_attempts else None

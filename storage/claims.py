@@ -1,7 +1,7 @@
 """Claiming: which routes a worker may attempt now, and giving them back (R4, R5, R5a)."""
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -116,6 +116,14 @@ _MOVE_TO_STREAM = """
 UPDATE routes SET stream = %(stream)s WHERE id = ANY(%(ids)s::bigint[]) AND lease_token = %(token)s RETURNING id
 """
 
+# Guarded by the lease: it shows that the route lives, whatever its tombstone says.
+_BEGIN_LIFE = """
+UPDATE routes SET requeues = greatest(requeues, life + 1)
+FROM unnest(%(ids)s::bigint[], %(lives)s::int[]) AS ended (id, life)
+WHERE routes.id = ended.id AND lease_token = %(token)s
+RETURNING routes.id
+"""
+
 _BEGINNING = {"after_at": "-infinity", "after_id": 0}
 
 # A route whose lease is not ours any more, or that has an outcome, is left alone.
@@ -187,6 +195,16 @@ def move_to_stream(database: Database, token: str, ids: Collection[int], stream:
     To be called once the stream that stood there was found to hold no command of theirs, and before the next append.
     """
     return {row[0] for row in database.rows(_MOVE_TO_STREAM, {"ids": list(ids), "token": token, "stream": stream})}
+
+
+def begin_life(database: Database, token: str, ended: Mapping[int, int]) -> set[int]:
+    """Counts these routes as requeued, so that the tombstone of their earlier life holds them no longer.
+
+    ended: route key -> how often it had been requeued when that life ended. For routes that a process of the release
+    before has taken back, which counts no requeues (R15). Returns those that the token still holds.
+    """
+    lives = list(ended.values())
+    return {row[0] for row in database.rows(_BEGIN_LIFE, {"ids": list(ended), "lives": lives, "token": token})}
 
 
 def release(database: Database, token: str, ids: Collection[int]) -> list[int]:

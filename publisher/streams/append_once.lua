@@ -71,7 +71,13 @@ local function room_for(count)
     return ceiling - most, slowest
 end
 
--- Whether this text, found in the place of a witness, was left by an earlier life of a route requeued so often since.
+-- What stands in the place of a witness is a tombstone. Its text; false if it is none.
+local function tombstone(key)
+    local text = redis.pcall('HGET', key, 'ended')
+    return type(text) == 'string' and text
+end
+
+-- Whether a tombstone of this text was left by an earlier life of a route that was requeued so often since.
 local function is_over(text, requeues)
     local life = text:match('^dead:(%d+)$')
     return life and tonumber(life) < tonumber(requeues)
@@ -82,14 +88,17 @@ local reply = {}
 for n = 3, #KEYS do
     local requeues, count = ARGV[position], tonumber(ARGV[position + 1])
     local entry = redis.pcall('GET', KEYS[n])
+    local ended = type(entry) == 'table' and tombstone(KEYS[n])
     local word, detail
-    if type(entry) == 'table' then
+    if ended and not is_over(ended, requeues) then
+        word, detail = 'ended', ended
+    elseif type(entry) == 'table' and not ended then
         word, detail = 'witness', entry.err
-    elseif entry and entry:find('^%d+%-%d+$') then
+    elseif type(entry) == 'string' and entry:find('^%d+%-%d+$') then
         redis.pcall('PEXPIRE', KEYS[n], window)
         word, detail = 'known', entry
-    elseif entry and not is_over(entry, requeues) then
-        word, detail = 'ended', entry
+    elseif type(entry) == 'string' then
+        word, detail = 'witness', 'ERR the witness is no entry id'
     elseif room <= 0 then
         word, detail = 'behind', (ceiling - room) .. (slowest and ' ' .. slowest or '')
     else

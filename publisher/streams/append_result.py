@@ -52,10 +52,12 @@ class HeldBack:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The command was not appended, because its route has ended meanwhile. expired: its deadline passed; else it was
-    about to become a dead letter."""
+    """The command was not appended, because its route has ended meanwhile.
 
-    expired: bool
+    life: it was about to become a dead letter, after it had been requeued so often. None: its deadline passed.
+    """
+
+    life: int | None
 
 
 AppendResult = Appended | NotAppended | HeldBack | Ended
@@ -64,6 +66,11 @@ AppendResult = Appended | NotAppended | HeldBack | Ended
 def dead(requeues: int) -> str:
     """The tombstone of a dead letter of a route that was requeued so often before."""
     return f"dead:{requeues}"
+
+
+def ended(tombstone: str) -> Ended:
+    """The result of an append that found this tombstone."""
+    return Ended(None if tombstone == EXPIRED else int(tombstone.removeprefix("dead:")))
 
 
 def append_result(channel: Channel, word: str, detail: str) -> AppendResult:
@@ -77,7 +84,7 @@ def append_result(channel: Channel, word: str, detail: str) -> AppendResult:
         case "behind":
             return HeldBack(_who_is_behind(channel, detail))
         case "ended":
-            return Ended(expired=detail == EXPIRED)
+            return ended(detail)
         case "refused":
             return NotAppended(f"Redis refused: {detail}", channels_fault=detail.startswith(_CHANNELS_FAULTS))
         case _:

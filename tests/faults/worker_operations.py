@@ -14,7 +14,7 @@ from publisher.domain.attempt import (
     after_lost_leases,
 )
 from publisher.domain.errors import EncodingError
-from publisher.streams.append_result import EXPIRED, Appended, Ended
+from publisher.streams.append_result import Appended, ended
 from publisher.streams.outbound import Delivery
 from storage import claims, outcomes
 from storage.claims import Claim
@@ -101,7 +101,7 @@ class WorkerOperations(Comparison):
             entry_id = result.entry_id if isinstance(result, Appended) else None
             word, found = self.model.append(delivery.delivery_id, delivery.replay, delivery.requeues, entry_id)
             if word == "ended":
-                same(result, Ended(expired=found == EXPIRED))
+                same(result, ended(found))
             else:
                 same(result, Appended(found, first=word == "appended"))
                 self.appended[claim.token, delivery.delivery_id] = found
