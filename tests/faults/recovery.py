@@ -24,7 +24,8 @@ _LEASED = """
 SELECT id, lease_token FROM routes
 WHERE lease_expires_at > statement_timestamp() AND (channel = 'push' OR resolved_email LIKE '%@%')
 """
-_NOT_OUT = "SELECT id FROM routes WHERE id = ANY(%s) AND status <> 'published'"
+# One with a deadline may have expired meanwhile.
+_NOT_OUT = "SELECT id FROM routes WHERE id = ANY(%s) AND status NOT IN ('published', 'expired')"
 _HELD = "SELECT id FROM routes WHERE lease_token = ANY(%s) AND lease_expires_at > statement_timestamp()"
 
 
