@@ -10,7 +10,7 @@ import structlog
 from actors.context import Context, context
 from actors.routes import ChannelActor, as_hint
 from publisher.domain.channel import Channel, StreamTrim
-from publisher.domain.errors import PublisherError
+from publisher.domain.errors import PublisherError, RedisRefused
 from publisher.streams.connection import translated
 from publisher.streams.trimming import trim_acknowledged, trim_to_length
 from publisher.streams.unread import note_unread
@@ -169,8 +169,12 @@ def _in_batches(service: Context, remove: Callable[[], int], batches: int = _BAT
 def _may_walk(what: str, *, begins: bool, interval: timedelta = INTERVAL) -> bool:
     """True, for one caller, if no one has been at this for half an interval; going on is always allowed.
 
-    A hint: with it lost there are two walks at once, which share the work.
+    A hint: with it lost there are two walks at once, which share the work. So they do where Redis is full and takes no
+    hint: what is trimmed then makes room.
     """
     half = round(interval.total_seconds() * 500)
-    with translated():
-        return bool(context().redis.set(f"publisher:retention:{what}", 1, px=half, nx=begins))
+    try:
+        with translated():
+            return bool(context().redis.set(f"publisher:retention:{what}", 1, px=half, nx=begins))
+    except RedisRefused:
+        return True

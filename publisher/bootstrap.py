@@ -210,6 +210,7 @@ def _declare_actors(broker: WakingBroker, settings: Settings) -> None:
     from actors.maintenance import audit_published
     from actors.middleware.auditor import Auditor
     from actors.middleware.self_scan import SelfScan
+    from actors.middleware.trimmer import Trimmer
     from actors.retention import prune_notifications, prune_records, trim_commands, trim_intents
     from actors.routes import publish_routes, scan_due_routes
 
@@ -219,5 +220,6 @@ def _declare_actors(broker: WakingBroker, settings: Settings) -> None:
         broker.declare_actor(actor)
     broker.add_middleware(SelfScan())
     broker.add_middleware(Auditor())
+    broker.add_middleware(Trimmer())
     for name in settings.channels:
         broker.declare_queue(name)

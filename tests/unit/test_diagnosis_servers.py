@@ -169,11 +169,11 @@ def test_a_table_without_autovacuum_is_named() -> None:
 @pytest.mark.parametrize(
     ("command", "count"),
     [
-        ("dramatiq publisher.actors --processes 2 --threads 4 --skip-logging", 10),
-        ("dramatiq publisher.actors -p 1 -t 8", 9),
-        ("exec dramatiq publisher.actors --processes=3 --threads=1 --queues email", 6),
+        ("dramatiq publisher.actors --processes 2 --threads 4 --skip-logging", 14),
+        ("dramatiq publisher.actors -p 1 -t 8", 11),
+        ("exec dramatiq publisher.actors --processes=3 --threads=1 --queues email", 12),
         # What Dramatiq takes unless told: a process a core, eight threads.
-        ("dramatiq publisher.actors", 4 * 9),
+        ("dramatiq publisher.actors", 4 * 11),
         # A process opens no more than its pool.
         ("dramatiq publisher.actors -p 1 -t 64", 16),
         ("publisher intake", 1),
@@ -183,13 +183,13 @@ def test_a_table_without_autovacuum_is_named() -> None:
     ],
 )
 def test_a_procfile_line_says_how_many_connections_it_opens(command: str, count: int | None) -> None:
-    """A worker process has one connection a thread and one for its own scans (R14a), intake has one."""
+    """A worker process has one connection a thread and one each for its own scans, audits and trims; intake has one."""
     assert connections.needed({"process": command}, cores=4, pool=16) == count
 
 
 def test_the_procfile_as_it_stands_fits_a_small_plan() -> None:
     """Twenty connections are enough for one of each process."""
-    assert connections.needed(procfile(), cores=1, pool=16) == 11
+    assert connections.needed(procfile(), cores=1, pool=16) == 15
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ _WORKERS = "dramatiq"
 _INTAKE = "intake"
 # Dramatiq's own default.
 _THREADS = 8
+# A worker process has threads of its own that scan, audit and trim.
+_OWN_THREADS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ def needed(commands: Mapping[str, str], *, cores: int, pool: int) -> int | None:
     """How many connections one of each process opens at most; None where a command does not say.
 
     commands: a Procfile's. cores: of the machine, which is how many processes Dramatiq starts unless told.
-    pool: how many a process opens at most. A worker process has one a thread and one for its own scans.
+    pool: how many a process opens at most. A worker process has one a thread, and one each for
+    its own scans, audits and trims.
     """
     total = 0
     for command in commands.values():
@@ -35,7 +38,7 @@ def needed(commands: Mapping[str, str], *, cores: int, pool: int) -> int | None:
             threads = _option(words, "--threads", "-t", _THREADS)
             if processes is None or threads is None:
                 return None
-            total += processes * min(threads + 1, pool)
+            total += processes * min(threads + _OWN_THREADS, pool)
         elif _INTAKE in words:
             total += 1
     return total

@@ -1,0 +1,43 @@
+"""Workers trim the streams by themselves (R13): a Redis that is full takes no message that would ask for it."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+import dramatiq
+import structlog
+
+from actors.context import context
+from actors.queues import served_channels
+from actors.retention import TRIM_INTERVAL, trim_commands, trim_intents
+from publisher.domain.errors import PublisherError
+
+_log = structlog.get_logger()
+
+
+class Trimmer(dramatiq.Middleware):
+    """Trims the streams of this worker's channels, and of the intents, each trim interval, in a thread of its own.
+
+    Of all processes one trims, as with messages. Only where Redis is full each does: it takes no note of who began.
+    """
+
+    def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        """Starts trimming, once an interval."""
+        served = served_channels(worker, context().channels)
+        threading.Thread(target=self._run, args=(served,), name="trimmer", daemon=True).start()
+
+    def _run(self, served: Sequence[str]) -> None:
+        service = context()
+        while not service.stopping.wait(TRIM_INTERVAL.total_seconds()):
+            for channel in served:
+                # The watchdog sees a trim that hangs: it beats batch by batch.
+                with service.progress.at_work():
+                    self._trim(trim_commands, channel)
+                    self._trim(trim_intents, channel)
+
+    def _trim(self, trim: Callable[[str], object], channel: str) -> None:
+        try:
+            trim(channel)
+        except PublisherError as error:
+            _log.warning("a stream was not trimmed and will be later", channel=channel, error=str(error))
+        except Exception:  # noqa: BLE001 - the thread must outlive a bug: without it a full Redis would stay full
+            _log.exception("a stream was not trimmed and will be later", channel=channel)
