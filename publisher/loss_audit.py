@@ -1,8 +1,9 @@
 """The loss audit: finds the published routes whose commands Redis lost, and has them published again (R12a).
 
-A witness outlives what the audit looks at, so one that is missing was lost, and its command with it. Each route is
-looked for on the stream where it was published, and no longer than its witness is sure to live: neither a renamed
-stream nor a widened window makes it take a standing command for a lost one.
+A witness outlives what the audit looks at, so one that is missing was lost, and its command with it, unless that is
+seen to stand: Redis may have evicted the witness alone, or its clock was set forward. Each route is looked for on the
+stream where it was published, and no longer than its witness is sure to live: neither a renamed stream nor a widened
+window makes it take a standing command for a lost one.
 
 The walk covers what was published since the last completed audit, and a window before that. So a loss is found however
 late: Redis may have been away, or no worker running, for longer than the window. A walk that is cut off covers nothing.
@@ -127,9 +128,11 @@ class LossAudit:
     def _return_lost(self, walk: _Walk, page: Sequence[PublishedRoute]) -> None:
         looked_for = [route for route in page if route.is_witnessed]
         entries = self._streams.witnesses([(r.stream or walk.stream, r.delivery_id, r.replay) for r in looked_for])
-        lost = [route for route, entry in zip(looked_for, entries, strict=True) if entry is None]
-        if not lost:
+        unwitnessed = [route for route, entry in zip(looked_for, entries, strict=True) if entry is None]
+        if not unwitnessed:
             return
+        self._beat()
+        lost = self._without_commands(walk, unwitnessed)
         self._beat()
         returned = audits.return_lost(self._database, lost, window=self._window)
         for route in lost:
@@ -143,6 +146,20 @@ class LossAudit:
                 )
         self._telemetry.lost(walk.lease.channel, len(returned))
         walk.lost += len(returned)
+
+    def _without_commands(self, walk: _Walk, unwitnessed: Sequence[PublishedRoute]) -> list[PublishedRoute]:
+        """Those of these routes whose commands are gone as well. The others are told of, and have witnesses again."""
+        stands = self._streams.standing(
+            [(route.stream or walk.stream, route.delivery_id, route.replay) for route in unwitnessed],
+            [route.stream_entry_id for route in unwitnessed],
+        )
+        if any(stands):
+            _log.error(
+                "witnesses are gone whose commands stand: redis evicts keys, or its clock was set",
+                channel=walk.lease.channel,
+                commands=sum(stands),
+            )
+        return [route for route, stand in zip(unwitnessed, stands, strict=True) if not stand]
 
     def _give_up(self, lease: AuditLease) -> None:
         """Best effort: what is not given up runs out."""

@@ -17,8 +17,11 @@ from publisher.streams.slots import hash_tag
 
 _SCRIPT = files("publisher.streams").joinpath("append_once.lua").read_text()
 _END = files("publisher.streams").joinpath("end_once.lua").read_text()
+_STANDS = files("publisher.streams").joinpath("stands.lua").read_text()
 # One call carries at most this much, so that it passes within its timeout and leaves others their turn.
 _CALL_BYTES = 4 * 1024 * 1024
+# One call looks at no more entries: each may hold a command of a megabyte.
+_LOOKS = 100
 _ENTRY_ID = re.compile(r"[0-9]+-[0-9]+", re.ASCII)
 _IDENTITY = "publisher:identity"
 # Whose witness: the stream, the delivery id and the replay, as `witness_key` takes them.
@@ -48,6 +51,7 @@ class OutboundStreams:
         self._window_ms = round(dedup_window.total_seconds() * 1000)
         self._script = client.register_script(_SCRIPT)
         self._end = client.register_script(_END)
+        self._stands = client.register_script(_STANDS)
 
     def append(
         self, channel: Channel, deliveries: Sequence[Delivery], go_on: Callable[[], bool] = lambda: True
@@ -80,8 +84,7 @@ class OutboundStreams:
         lives for another window. May be repeated. Raises RedisUnavailable or RedisRefused.
         """
         ended: list[str | None] = [None] * len(deliveries)
-        for stream in dict.fromkeys(stream for stream, _, _ in deliveries):
-            at = [n for n, of in enumerate(deliveries) if of[0] == stream]
+        for at in _by_stream(deliveries).values():
             with translated():
                 entries = self._end(
                     keys=[witness_key(*deliveries[n]) for n in at],
@@ -96,10 +99,32 @@ class OutboundStreams:
 
         Changes nothing, and renews no witness (R12a). Raises RedisUnavailable or RedisRefused.
         """
-        if not deliveries:
-            return []
-        with translated():
-            return [_entry_id(entry) for entry in self._client.mget([witness_key(*of) for of in deliveries])]
+        found: list[str | None] = [None] * len(deliveries)
+        for stream, at in _by_stream(deliveries).items():
+            with translated():
+                entries = self._client.mget([witness_key(stream, *deliveries[n][1:]) for n in at])
+            for n, entry in zip(at, entries, strict=True):
+                found[n] = _entry_id(entry)
+        return found
+
+    def standing(self, deliveries: Sequence[WitnessOf], entry_ids: Sequence[str | None]) -> list[bool]:
+        """Which of these commands stand on their streams, at their entries, though their witnesses are gone (R12a).
+
+        Those that do have witnesses again. False where the entry holds no field with the delivery id, as a third
+        party's command may not. Raises RedisUnavailable or RedisRefused.
+        """
+        stands = [False] * len(deliveries)
+        for stream, all_at in _by_stream(deliveries).items():
+            for start in range(0, len(all_at), _LOOKS):
+                at = all_at[start : start + _LOOKS]
+                with translated():
+                    replies = self._stands(
+                        keys=[stream, *(witness_key(stream, *deliveries[n][1:]) for n in at)],
+                        args=[self._window_ms, *(text for n in at for text in (entry_ids[n] or "", deliveries[n][1]))],
+                    )
+                for n, reply in zip(at, replies, strict=True):
+                    stands[n] = bool(reply)
+        return stands
 
     def renewed_witnesses(self, deliveries: Sequence[WitnessOf]) -> list[str | None]:
         """As `witnesses`, and each that is found lives for another window, as after an append (R12)."""
@@ -153,6 +178,14 @@ class OutboundStreams:
                 reply = self._script(keys=keys, args=arguments)
         texts = [part.decode(errors="replace") for part in reply]
         return [append_result(channel, *pair) for pair in zip(texts[::2], texts[1::2], strict=True)]
+
+
+def _by_stream(deliveries: Sequence[WitnessOf]) -> dict[str, list[int]]:
+    """The places of the deliveries of each stream: a call keeps to one, and so to one slot."""
+    places: dict[str, list[int]] = {}
+    for place, (stream, _, _) in enumerate(deliveries):
+        places.setdefault(stream, []).append(place)
+    return places
 
 
 def _entry_id(value: object) -> str | None:

@@ -190,6 +190,7 @@ def test_a_tombstone_in_the_place_of_a_witness_is_none(
     publish(context, database, 1)
     [key] = redis_client.keys("*witness*")
     redis_client.set(key, "expired", keepttl=True)
+    redis_client.delete(EMAIL.stream)
 
     assert context.loss_audit.run("email") == 1
 

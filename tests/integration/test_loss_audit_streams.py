@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import redis
@@ -12,7 +13,7 @@ from publisher.domain.channel import Channel, Command
 from publisher.domain.errors import RedisRefused, RedisUnavailable
 from publisher.streams.connection import open_redis
 from publisher.streams.outbound import Delivery, OutboundStreams, witness_key
-from tests.valkeys import OwnValkey
+from tests.valkeys import OwnValkey, cluster
 
 HOUR = timedelta(hours=1)
 NAMES = [f"delivery-{n}" for n in range(5)]
@@ -107,6 +108,20 @@ def test_the_identity_needs_no_info(own_client: redis.Redis, own_streams: Outbou
     own_client.flushdb()
 
     assert own_streams.identity() != before
+
+
+def test_deliveries_of_two_streams_are_looked_for_at_once(tmp_path: Path) -> None:
+    """On a cluster of one shard, too: a page of the audit has routes of the stream before it was renamed (R12a)."""
+    with (
+        cluster(tmp_path, shards=1) as url,
+        open_redis(url, timeout=timedelta(seconds=3), client_name="test") as client,
+    ):
+        streams = OutboundStreams(client, HOUR)
+        append(streams, *NAMES[:2])
+
+        found = streams.witnesses([("earlier", NAMES[0], 0), *((PUSH.stream, name, 0) for name in NAMES[:3])])
+
+    assert [entry is None for entry in found] == [True, False, False, True]
 
 
 def test_a_tombstone_is_no_witness(streams: OutboundStreams, redis_client: redis.Redis) -> None:
