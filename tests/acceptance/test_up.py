@@ -3,7 +3,9 @@
 import re
 import shlex
 import signal
+import tempfile
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,13 @@ def mark(environ: dict[str, str], tmp_path: Path) -> str:
     environ |= {"MARK": mark, "TMPDIR": str(temporary)}
     del environ["DATABASE_URL"], environ["REDIS_URL"]
     return mark
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder whose path leaves room for a name within what a socket's address may take."""
+    with tempfile.TemporaryDirectory(prefix="up-") as folder:
+        yield Path(folder)
 
 
 def up(processes: Processes, folder: Path) -> Process:
@@ -45,9 +54,9 @@ def ended(mark: str) -> None:
     ],
     ids=["space", "quotes", "letters", "long"],
 )
-def test_up_runs_in_a_folder_of_any_name(name: str, mark: str, processes: Processes, tmp_path: Path) -> None:
+def test_up_runs_in_a_folder_of_any_name(name: str, mark: str, processes: Processes, short_path: Path) -> None:
     """A space, a quotation mark, a long path: everything starts, and stops with exit code 0."""
-    running = up(processes, tmp_path / name)
+    running = up(processes, short_path / name)
     running.wait_for_output("scheduler started", within=PATIENCE)
 
     running.signal(signal.SIGTERM)
