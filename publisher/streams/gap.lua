@@ -9,8 +9,12 @@
 -- ever added, and what the group was given of it; what is missing on the stream is lost. Redis 7.0 goes on counting as
 -- if the lost ones would still come: the group's count is put right, or its lag would stay too large for ever.
 --
+-- Redis forgets the count of a group that reads past an entry deleted by its id. It is put right as soon as little stands
+-- behind the last delivered entry: without it a gap could not be told from entries deleted once they were done.
+--
 -- To be run in one transaction with the reading: once the group has read past a gap, nobody can tell any more.
 local stream, group = KEYS[1], ARGV[1]
+local FEW = 100
 
 -- Ids have 64 bits a part, more than a Lua number holds: compared as decimal numbers without leading zeros.
 local function less(a, b)
@@ -49,13 +53,29 @@ if not own then
     return false
 end
 local delivered, read = own['last-delivered-id'], own['entries-read']
--- A group that was given nothing has missed nothing that anybody counted.
-if (delivered == '0-0' and not read) or #redis.call('XRANGE', stream, delivered, delivered) > 0 then
+local stands = #redis.call('XRANGE', stream, delivered, delivered) > 0
+if stands and read then
     return delivered
 end
 local whole = named(redis.call('XINFO', 'STREAM', stream))
 local last, added, first = whole['last-generated-id'], whole['entries-added'], whole['first-entry']
-if not before(delivered, last) or (first and not before(delivered, first[1])) then
+local function count_from(behind)
+    redis.call('XGROUP', 'SETID', stream, group, delivered, 'ENTRIESREAD', string.format('%.0f', added - behind))
+end
+-- A group that was given nothing has missed nothing so far that anybody counted.
+if delivered == '0-0' and not read then
+    if added then
+        count_from(whole.length)
+    end
+    return delivered
+end
+if added and not read and (stands or not before(delivered, last)) then
+    local behind = #redis.call('XRANGE', stream, '(' .. delivered, '+', 'COUNT', FEW)
+    if behind < FEW then
+        count_from(behind)
+    end
+end
+if stands or not before(delivered, last) or (first and not before(delivered, first[1])) then
     return delivered
 end
 local lost
