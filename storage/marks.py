@@ -3,6 +3,10 @@
 A server is told by its start: a replica that was promoted, a restored snapshot and a restarted primary each have one of
 their own, and every role may ask for it. So a mark of another server says up to where this one is sure to have
 everything. WAL is replayed in order: where the mark is, everything committed before it is.
+
+One process of the server that is killed makes the others begin anew from the WAL, under the same start: what
+synchronous_commit = off had not written yet is gone. Statistics are reset by that, and by nothing else but a start or
+an operator, so the instant of that is a part of the name.
 """
 
 from dataclasses import dataclass
@@ -10,8 +14,9 @@ from datetime import datetime
 
 from storage.database import Database
 
-# The start in seconds since 1970, as text.
-SERVER = "extract(epoch FROM pg_postmaster_start_time())::text"
+# The start, and the last reset of statistics, in seconds since 1970, as text.
+SERVER = """(extract(epoch FROM pg_postmaster_start_time())::text || '/'
+    || coalesce(extract(epoch FROM pg_stat_get_bgwriter_stat_reset_time())::text, ''))"""
 
 
 def place_of(entry_id: str) -> str:
