@@ -20,8 +20,8 @@ BAD = "bad-"
 PUBLISHED, SKIPPED, DEAD = frozenset({"published"}), frozenset({"skipped"}), frozenset({"dead_letter"})
 # Of one with a deadline nobody can tell: it depends on when the faults come.
 IN_TIME_OR_NEVER = frozenset({"published", "expired"})
-# As many as are sent in the longest time that Valkey may lose.
-_REMEMBERED = 1_000
+# More than are sent in the longest time in which nothing is accepted, and which Valkey may lose twice.
+_REMEMBERED = 5_000
 
 
 class Producer:
@@ -41,7 +41,6 @@ class Producer:
         self._lock = threading.Lock()
         self._routes: dict[str, Collection[str]] = {}
         self._asked: list[tuple[float, Collection[str]]] = []
-        self._malformed: set[str] = set()
         self._recent: list[tuple[str, dict[str, str]]] = []
         self.intents = self.resent = self.repeated = self.restored = 0
         self._thread = threading.Thread(target=self._run, name="producer", daemon=True)
@@ -74,10 +73,6 @@ class Producer:
         standing = {id_.decode() for id_, fields in self._client.xrange(INTENTS) if _is_bad(fields)}
         return Expected(dict(self._routes), standing)
 
-    def forgotten(self) -> Collection[str]:
-        """Malformed entries that Valkey acknowledged and lost when it was killed."""
-        return self._malformed - set(self.expected().malformed)
-
     def _run(self) -> None:
         start, sent = time.monotonic(), 0
         while sent < self._intents and not self._stopping.is_set():
@@ -100,7 +95,7 @@ class Producer:
             self._add(self._dice.choice(self._recent)[1])
         if self._dice.random() < 0.02:
             malformed = fields | {"idempotency_key": f"{BAD}{number}"} | self._dice.choice(_MISTAKES)
-            self._malformed.add(self._add(malformed))
+            self._add(malformed)
 
     def _intent(self, number: int) -> tuple[dict[str, str], Mapping[str, Collection[str]]]:
         key = f"{self._name}-{number}"
@@ -161,8 +156,6 @@ class Producer:
                 entry_id = self._client.xadd(INTENTS, fields).decode()  # type: ignore[arg-type, union-attr]
                 self._recent[place] = entry_id, fields
                 self.restored += 1
-                if fields["idempotency_key"].startswith(BAD):
-                    self._malformed.add(entry_id)
 
 
 _MISTAKES: list[dict[str, str]] = [
