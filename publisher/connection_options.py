@@ -7,6 +7,7 @@ that nobody verifies. So what is not listed here is refused at start.
 import re
 from collections.abc import Mapping, Sequence
 
+_METHODS = ("password", "md5", "gss", "sspi", "scram-sha-256", "none")
 # Option -> the values that it may have; None: any.
 Options = Mapping[str, frozenset[str] | None]
 
@@ -16,7 +17,10 @@ DATABASE_OPTIONS: Options = {
     "target_session_attrs": frozenset({"any", "read-write", "primary"}),
     "load_balance_hosts": frozenset({"disable", "random"}),
     # Who logs in, and by what proof.
-    **dict.fromkeys(("user", "password", "passfile", "require_auth", "krbsrvname", "gsslib")),
+    **dict.fromkeys(("user", "password", "passfile", "krbsrvname")),
+    "gsslib": frozenset({"gssapi"}),
+    # libpq shows a value that it does not understand, whenever it connects.
+    "require_auth": frozenset(f"{no}{method}" for no in ("", "!") for method in _METHODS),
     **dict.fromkeys(("scram_client_key", "scram_server_key")),
     "channel_binding": frozenset({"disable", "prefer", "require"}),
     "gssdelegation": frozenset({"0", "1"}),
@@ -55,7 +59,12 @@ def option_problem(options: Sequence[tuple[str, str | None]], allowed: Options) 
         if name in seen:
             return f"the option {name} stands in it twice"
         values = allowed[name]
-        if values is not None and value not in values:
+        if values is not None and any(part not in values for part in _parts(name, value)):
             return f"the option {name} in it must be one of: {', '.join(sorted(values))}"
         seen.add(name)
     return None
+
+
+def _parts(name: str, value: str) -> Sequence[str]:
+    # The one option that may be a list.
+    return value.split(",") if name == "require_auth" else [value]

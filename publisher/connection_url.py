@@ -5,10 +5,11 @@ hosts, ports and database alone. A URL that cannot be read safely is refused bef
 in a password moves a part of the password to where the host or the port stands, and drivers show those in their errors.
 """
 
+import ipaddress
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 from publisher.connection_options import DATABASE_OPTIONS, REDIS_OPTIONS, Options, option_problem
 from publisher.domain.errors import SettingsError
@@ -19,6 +20,8 @@ _RAW_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _HOST_AND_PORT = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::(.*))?")
 # A name, an address, or the path of a socket.
 _HOST = re.compile(r"[\w.-]*|\[[\w.:%-]+\]|/[^@]*")
+# Redis takes no higher one: it would answer every connection with an error.
+_LONGEST_NUMBER = 9
 _QUOTATION_MARKS = tuple("'\"`“”‘’«»")
 _ENCODE = "percent-encode its user name and password (@ is %40, / is %2F, ? is %3F, # is %23, % is %25)"
 
@@ -73,7 +76,7 @@ def read_database_url(text: str) -> ConnectionUrl:
     parts = _read(text, _DATABASE)
     elsewhere = {name: parts.options[name] for name in ("host", "hostaddr", "port") if name in parts.options}
     names = elsewhere.get("host", "").split(",") + [
-        f"[{address}]" for address in elsewhere.get("hostaddr", "0").split(",")
+        f"[{address}]" for address in elsewhere.get("hostaddr", "::").split(",")
     ]
     if not all(map(_is_host, names)):
         raise _DATABASE.problem(", and the options host and hostaddr in it must name hosts")
@@ -95,6 +98,8 @@ def read_redis_url(text: str) -> ConnectionUrl:
     numbers = [number for number in [not on_socket and parts.path.strip("/"), parts.options.get("db")] if number]
     if not all(number.isdecimal() and number.isascii() for number in numbers):
         raise _REDIS.problem(f", and its database must be a number, as in {_REDIS.example}; if it is none, {_ENCODE}")
+    if any(len(number) > _LONGEST_NUMBER for number in numbers):
+        raise _REDIS.problem(f", and its database must be a number of at most {_LONGEST_NUMBER} digits")
     if len({int(number) for number in numbers}) > 1:
         raise _REDIS.problem(", and its path and its option db must not name two databases")
     if on_socket:
@@ -116,6 +121,8 @@ def _read(text: str, kind: _Kind) -> _Parts:
     found = _PARTS.fullmatch(text)
     if found is None or _RAW_PERCENT.search(text) or set("[]") & set(found[1] or ""):
         raise kind.problem(f", and this one cannot be read: {_ENCODE}")
+    if not _is_text(text):
+        raise kind.problem(", and what is percent-encoded in it must be UTF-8 without NUL (%00)")
     hosts, path = found[2].split(","), unquote(found[3] or "")
     _check_hosts(hosts, kind)
     if not path.isprintable():
@@ -137,8 +144,28 @@ def _check_hosts(hosts: Iterable[str], kind: _Kind) -> None:
             raise kind.problem(f", and where its port should stand is no number from 1 to 65535: {_ENCODE}")
 
 
+def _is_text(text: str) -> bool:
+    """Whether all that is percent-encoded is text: the drivers take nothing else, and say so with the whole URL."""
+    decoded = unquote_to_bytes(text)
+    try:
+        decoded.decode()
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in decoded
+
+
 def _is_host(text: str) -> bool:
-    return _HOST.fullmatch(text) is not None and text.isprintable()
+    if _HOST.fullmatch(text) is None or not text.isprintable():
+        return False
+    return not text.startswith("[") or _is_address(text[1:-1])
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_port(text: str) -> bool:

@@ -85,23 +85,22 @@ class Snapshot:
 
 
 def take_snapshot(settings: Settings, *, exact: bool) -> Snapshot:
-    """Reads both servers. exact: counts every route. Raises nothing that a server could cause."""
+    """Reads both servers. exact: counts every route. Raises SettingsError, and nothing that a server could cause."""
     store: StoreSnapshot | PublisherError
     streams: StreamsSnapshot | PublisherError
-    try:
-        with closing(open_patient_database(settings, "cli")) as database:
+    with closing(open_patient_database(settings, "cli")) as database, open_client(settings, "cli") as client:
+        try:
             store = _store(settings, database, exact=exact)
-    except PublisherError as error:
-        store = error
-    try:
-        with open_client(settings, "cli") as client:
+        except PublisherError as error:
+            store = error
+        try:
             streams = StreamsSnapshot(
                 group_state(client, settings.intents_stream, settings.intents_group),
                 queue_states(client, list(settings.channels)),
                 ProcessRegister(client).seen(),
             )
-    except PublisherError as error:
-        streams = error
+        except PublisherError as error:
+            streams = error
     return Snapshot(store, streams)
 
 

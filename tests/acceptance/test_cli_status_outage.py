@@ -80,3 +80,11 @@ def test_an_old_schema_hides_nothing_of_redis(
     assert done.returncode == 1
     assert "run 'publisher migrate'" in done.stderr
     assert "intents waiting" in done.stdout
+
+
+def test_a_url_that_libpq_does_not_understand_is_bad_settings(publisher: Publisher) -> None:
+    """It is exit code 2, as of every command, and not shown as a server that is away (section 8)."""
+    done = publisher("status", DATABASE_URL="postgresql://ann:hush-5ecret@db/name?options=-c%20app.name=x")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "publisher: DATABASE_URL is no URL that PostgreSQL understands\n"

@@ -64,6 +64,8 @@ def read_or_told(read: Read, url: str) -> ConnectionUrl | None:
         ("postgresql://ann:5ecret@%2Frun%2Fpostgresql/name", "postgresql://%2Frun%2Fpostgresql/name"),
         ("postgresql://ann:5ecret@db?dbname=name", "postgresql://db/name"),
         ("postgresql://ann:5ecret@db/name?ssl=true&options=-c%20search_path%3Dapp", "postgresql://db/name"),
+        ("postgresql://ann:5ecret@db/name?require_auth=md5,scram-sha-256", "postgresql://db/name"),
+        ("postgresql://db/name?hostaddr=127.0.0.1,::1", "postgresql://db/name?hostaddr=127.0.0.1,::1"),
         ("postgresql://", "postgresql:///"),
     ],
 )
@@ -161,6 +163,17 @@ def test_what_is_shown_is_where_the_redis_driver_goes(password: str) -> None:
         (read_redis_url, "unix://run/redis.sock", "path of a socket"),
         (read_redis_url, "unix://", "path of a socket"),
         (read_database_url, "postgres://u:5ecret@db/na%0Ame", "control characters"),
+        # libpq's text of these is bytes that are no text, or ends early.
+        (read_database_url, "postgres://u:5ecret%FF@db/name", "UTF-8 without NUL"),
+        (read_database_url, "postgres://u:5ecret%00@db/name", "UTF-8 without NUL"),
+        (read_database_url, "postgres://u:5ecret@db/%C3", "UTF-8 without NUL"),
+        (read_database_url, "postgres://u:5ecret@db/name?options=%FF", "UTF-8 without NUL"),
+        (read_redis_url, "redis://:5ecret%E9@redis/0", "UTF-8 without NUL"),
+        # No address in the brackets: drivers show what stands there.
+        (read_redis_url, "redis://[5ecret]:6379/0", "host"),
+        (read_database_url, "postgres://[5ecret]/name", "host"),
+        (read_database_url, "postgres://db/name?hostaddr=5ecret", "host"),
+        (read_redis_url, "redis://redis/99999999999", "at most 9 digits"),
     ],
 )
 def test_what_cannot_be_read_is_told_without_being_shown(read: Read, url: str, said: str) -> None:
@@ -207,6 +220,10 @@ def test_redis_options_are_refused_by_name(option: str) -> None:
             "target_session_attrs=standby",
             "the option target_session_attrs in it must be one of: any, primary, read-write",
         ),
+        # libpq answers these with their value, at every connection.
+        ("require_auth=5ecret", "the option require_auth in it must be one of"),
+        ("require_auth=md5,5ecret", "the option require_auth in it must be one of"),
+        ("gsslib=5ecret", "the option gsslib in it must be one of"),
         ("sslmode=require&sslmode=disable", "the option sslmode stands in it twice"),
         ("host=5ecret%40db", "the options host and hostaddr in it must name hosts"),
         ("port=5ecret", "the option port in it must be numbers"),
