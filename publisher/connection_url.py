@@ -97,7 +97,10 @@ def read_redis_url(text: str) -> ConnectionUrl:
         raise _REDIS.problem(", and after unix:// the path of a socket follows, as in unix:///run/redis.sock")
     numbers = [number for number in [not on_socket and parts.path.strip("/"), parts.options.get("db")] if number]
     if not all(number.isdecimal() and number.isascii() for number in numbers):
-        raise _REDIS.problem(f", and its database must be a number, as in {_REDIS.example}; if it is none, {_ENCODE}")
+        raise _REDIS.problem(
+            f", and its database must be a number, as in {_REDIS.example};"
+            f" if what stands there is a piece of the password, {_ENCODE}"
+        )
     if any(len(number) > _LONGEST_NUMBER for number in numbers):
         raise _REDIS.problem(f", and its database must be a number of at most {_LONGEST_NUMBER} digits")
     if len({int(number) for number in numbers}) > 1:

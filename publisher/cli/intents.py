@@ -56,8 +56,9 @@ def send(
                 try:
                     add_intents(client, settings.intents_stream, batch)
                 except PublisherError as error:
+                    reason = str(error).rstrip(".")
                     raise type(error)(
-                        f"{error}; {sent:,} intents were sent before, and sending all again is harmless"
+                        f"{reason}; {sent:,} intents were sent before, and sending all again is harmless"
                     ) from error
             sent, bad = sent + len(batch), bad + len(refused)
     if json:

@@ -10,6 +10,8 @@ from publisher.cli.files import numbered_lines
 from publisher.domain.errors import BadRequest
 
 _BOM = b"\xef\xbb\xbf"
+# The text of a payload's numbers is kept by `intents send`, and not by every jq.
+_JQ = "(jq before 1.7 writes 1.10 as 1.1, and rounds large numbers)"
 # What a compressed file begins with, and what uncompresses it.
 _COMPRESSED = {
     b"\x1f\x8b": ("gzip", "gzip -dc"),
@@ -53,9 +55,9 @@ def _other_format(head: list[bytes], file: str) -> str | None:
         return f"{named} is {name}, not UTF-8: iconv -f {name} -t UTF-8 FILE | publisher intents send -"
     unfinished = _is_unfinished(first)
     if first.lstrip().startswith(b"[") and (second is None or unfinished):
-        return f"{named} is a JSON array, not an object a line: jq -c '.[]' FILE | publisher intents send -"
+        return f"{named} is a JSON array, not an object a line: jq -c '.[]' FILE | publisher intents send - {_JQ}"
     if first.lstrip().startswith(b"{") and unfinished and second is not None and not second.lstrip().startswith(b"{"):
-        return f"{named} has objects of several lines, not one a line: jq -c . FILE | publisher intents send -"
+        return f"{named} has objects of several lines, not one a line: jq -c . FILE | publisher intents send - {_JQ}"
     return None
 
 

@@ -31,6 +31,8 @@ def up(
         # Given URLs hold passwords; those of the embedded servers hold none, and are there to be pasted.
         given = os.environ.get("DATABASE_URL", "").strip() != ""
         database, redis = settings.database_url, settings.redis_url
+        if given:
+            print("DATABASE_URL and REDIS_URL are set: their servers are used, and none is started", flush=True)
         print(f"DATABASE_URL={database.shown if given else database.text}", flush=True)
         print(f"REDIS_URL={redis.shown if given else redis.text}", flush=True)
         run_release(environ)

@@ -89,4 +89,5 @@ def test_up_shows_no_password_of_the_servers_it_was_given(processes: Processes, 
 
     assert up.wait(40) == 0, up.output
     assert SECRET not in up.output
+    assert "DATABASE_URL and REDIS_URL are set: their servers are used, and none is started" in up.output
     assert f"REDIS_URL=redis://127.0.0.1:{urlsplit(environ['REDIS_URL']).port}/0\n" in up.output

@@ -99,6 +99,15 @@ def test_a_parked_channel_is_a_warning_with_its_reason() -> None:
     assert "probed by itself" in said.remedy
 
 
+def test_a_channel_held_back_by_its_reader_is_told_to_have_it_read() -> None:
+    """Nothing is wrong with the stream: what is behind is its reader (R13)."""
+    gate = Gate("email", parked_at=INSTANT, park_reason="gateway is 100,000 commands behind", probe_at=INSTANT)
+
+    said = channels.closed({"email": gate})
+
+    assert "have the reader that is behind read on" in said.remedy
+
+
 def test_open_routes_of_a_channel_that_is_not_installed_fail_the_check() -> None:
     """Nobody would ever publish them (R24): a release without that channel must not begin."""
     said = channels.served([backlog(), backlog("sms")], ["push", "email"])

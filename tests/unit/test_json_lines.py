@@ -71,6 +71,7 @@ def test_another_format_is_named_once_with_what_to_do(data: bytes, named: str, r
     assert str(refused.value).startswith("'intents.jsonl' is ") or "'intents.jsonl' has " in str(refused.value)
     assert named in str(refused.value)
     assert f"{remedy} | publisher intents send -" in str(refused.value)
+    assert ("jq before 1.7 writes 1.10 as 1.1" in str(refused.value)) == remedy.startswith("jq")
 
 
 @pytest.mark.parametrize(

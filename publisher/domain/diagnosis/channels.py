@@ -68,7 +68,8 @@ def closed(gates: Mapping[str, Gate]) -> Diagnosis:
             complaints.append(
                 warning(
                     f"{gate.channel} is parked: {gate.park_reason}",
-                    "mend its stream: it is probed by itself, and opens with the first command that is taken",
+                    "mend its stream, or have the reader that is behind read on: it is probed by itself, and"
+                    " opens with the first command that is taken",
                 )
             )
     return together(complaints, "no channel is paused or parked")
