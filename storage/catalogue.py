@@ -1,4 +1,4 @@
-"""The indexes and constraints of the models, and those that the database has."""
+"""The columns, indexes and constraints of the models, and those that the database has."""
 
 import re
 from collections.abc import Iterator
@@ -6,11 +6,17 @@ from typing import Any
 
 import peewee
 
-from publisher.domain.diagnosis.schema import Constraint, Index
+from publisher.domain.diagnosis.schema import Column, Constraint, Index
 from storage.database import Database
 from storage.models import MODELS
 
 # A table is looked for as every statement does, on the search path. One that is missing has nothing.
+_COLUMNS = """
+SELECT wanted.name, a.attname
+FROM unnest(%s::text[]) AS wanted (name)
+JOIN pg_attribute AS a ON a.attrelid = to_regclass(quote_ident(wanted.name)) AND a.attnum > 0 AND NOT a.attisdropped
+"""
+
 _INDEXES = """
 SELECT wanted.name, c.relname, i.indisunique, i.indpred IS NOT NULL, i.indisvalid AND i.indisready,
        ARRAY(SELECT pg_get_indexdef(i.indexrelid, n, true) FROM generate_series(1, i.indnkeyatts) AS n ORDER BY n)
@@ -27,6 +33,16 @@ JOIN pg_constraint AS c ON c.conrelid = to_regclass(quote_ident(wanted.name))
 """
 
 _CHECK = re.compile(r"CONSTRAINT (\w+) CHECK")
+
+
+def expected_columns() -> list[Column]:
+    """Every column of the models."""
+    return [Column(model._meta.table_name, name) for model in MODELS for name in model._meta.columns]
+
+
+def found_columns(database: Database) -> set[Column]:
+    """Every column of our tables, others' among them."""
+    return {Column(table, name) for table, name in database.rows(_COLUMNS, [_tables()])}
 
 
 def expected_indexes() -> dict[Index, str]:

@@ -150,6 +150,7 @@ def test_a_database_that_is_not_migrated_has_one_failure(
     assert wrong.pop("schema") is FAILED
     of_intents = {"intents-replayed", "intents-lost"}
     assert set(wrong) == {
+        "columns",
         "indexes",
         "constraints",
         "due-routes",
@@ -172,6 +173,17 @@ def test_a_dropped_index_and_constraint_fail_their_checks(examined: Examined, da
     assert amiss(found) == {"indexes": FAILED, "constraints": FAILED}
     assert found["indexes"].finding == "routes_due is missing"
     assert found["constraints"].finding == "missing: routes_published_says_when"
+
+
+def test_a_dropped_column_fails_its_check(examined: Examined, database: Database) -> None:
+    """The migrations say that it is there, and every statement that names it is refused."""
+    execute(database, "ALTER TABLE stream_audits RENAME COLUMN covered_to TO elsewhere")
+    execute(database, "ALTER TABLE routes DROP COLUMN lane")
+
+    found = examined()
+
+    assert found["columns"].verdict is FAILED
+    assert found["columns"].finding == "missing: routes.lane, stream_audits.covered_to"
 
 
 def test_a_role_with_rights_to_rows_alone_has_nothing_amiss_until_one_is_missing(

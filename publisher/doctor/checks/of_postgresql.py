@@ -34,6 +34,11 @@ def of_postgresql(settings: Settings, database: Database) -> list[Step]:
             backlogs(), gates(), scan_interval=settings.scan_interval, lease_ttl=settings.route_lease_ttl
         )
 
+    def columns() -> Diagnosis:
+        if pending():
+            return _SEE_SCHEMA
+        return tables.columns(catalogue.expected_columns(), catalogue.found_columns(database))
+
     def indexes() -> Diagnosis:
         # What a migration is about to make is not missing: made by hand, it would stand in the migration's way.
         if pending():
@@ -59,6 +64,7 @@ def of_postgresql(settings: Settings, database: Database) -> list[Step]:
         "postgresql-encoding": lambda: postgresql.encoding(schema.server_encoding(database)),
         "postgresql-durability": lambda: postgresql.durability(server()),
         "schema": lambda: tables.migrations(pending(), schema.foreign_migrations(database)),
+        "columns": columns,
         "indexes": indexes,
         "constraints": constraints,
         "connections": lambda: connections.budget(

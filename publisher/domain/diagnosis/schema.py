@@ -1,10 +1,18 @@
-"""Whether the tables are what the code expects: migrations, indexes, constraints."""
+"""Whether the tables are what the code expects: migrations, columns, indexes, constraints."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from publisher.domain.diagnosis.verdict import Diagnosis, failed, together, warning
+from publisher.domain.diagnosis.verdict import Diagnosis, failed, ok, together, warning
 from publisher.domain.diagnosis.wording import names
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column by its table and name."""
+
+    table: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,14 @@ def migrations(pending: Sequence[str], foreign: Sequence[str]) -> Diagnosis:
             )
         )
     return together(complaints, "every migration is applied")
+
+
+def columns(expected: Collection[Column], found: Collection[Column]) -> Diagnosis:
+    """found: others' among them. A statement that names a missing one is refused, and intake and workers wait."""
+    missing = [f"{column.table}.{column.name}" for column in expected if column not in found]
+    if missing:
+        return failed(f"missing: {names(missing)}", "add them as storage/migrations does: the service waits for them")
+    return ok(f"all {len(expected)} are there")
 
 
 def indexes(expected: Mapping[Index, str], found: Mapping[Index, bool]) -> Diagnosis:
