@@ -10,7 +10,8 @@ from publisher.domain.diagnosis.schema import Column, Constraint, Index
 from storage.database import Database
 from storage.models import MODELS
 
-# A table is looked for as every statement does, on the search path. One that is missing has nothing.
+# A table is looked for as every statement does, on the search path. One that is missing has nothing. A column of an
+# index is read by its name: pg_get_indexdef quotes it where a database sets quote_all_identifiers.
 _COLUMNS = """
 SELECT wanted.name, a.attname
 FROM unnest(%s::text[]) AS wanted (name)
@@ -19,7 +20,12 @@ JOIN pg_attribute AS a ON a.attrelid = to_regclass(quote_ident(wanted.name)) AND
 
 _INDEXES = """
 SELECT wanted.name, c.relname, i.indisunique, i.indpred IS NOT NULL, i.indisvalid AND i.indisready,
-       ARRAY(SELECT pg_get_indexdef(i.indexrelid, n, true) FROM generate_series(1, i.indnkeyatts) AS n ORDER BY n)
+       ARRAY(
+         SELECT coalesce(a.attname::text, pg_get_indexdef(i.indexrelid, n, true))
+         FROM generate_series(1, i.indnkeyatts) AS n
+         LEFT JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum > 0 AND a.attnum = i.indkey[n - 1]
+         ORDER BY n
+       )
 FROM unnest(%s::text[]) AS wanted (name)
 JOIN pg_index AS i ON i.indrelid = to_regclass(quote_ident(wanted.name))
 JOIN pg_class AS c ON c.oid = i.indexrelid

@@ -8,7 +8,7 @@ the server takes some 15 µs for them.
 
 Set: all that a result or a wait depends on. Left to whoever runs the database: search_path (where the tables are),
 row_security, synchronous_commit (what a commit is worth: `doctor` warns), and how queries are planned. No statement
-depends on bytea_output, xmlbinary, array_nulls, backslash_quote or standard_conforming_strings. client_encoding, which
+depends on bytea_output, xmlbinary, backslash_quote or standard_conforming_strings. client_encoding, which
 the message itself is written in, is a parameter of the connection, and poolers keep it. idle_session_timeout ends
 connections that nobody uses: the pool sees that, and opens others.
 """
@@ -26,9 +26,10 @@ _TRANSACTION_TIMEOUT_SINCE = 170_000
 # others is an operator's or a test's; the service has none.
 _ALONE = re.compile(r"\s*(SELECT 1\Z|VACUUM|(CREATE|CREATE UNIQUE|DROP|REINDEX) INDEX CONCURRENTLY)", re.IGNORECASE)
 _IDLE = psycopg2.extensions.TRANSACTION_STATUS_IDLE
-# Times come as psycopg2 reads them, and numbers whole.
+# Times come as psycopg2 reads them, and numbers whole; a NULL in an array that we send is one, and no text.
 _FORMATS = (
     "SET LOCAL timezone=UTC;SET LOCAL datestyle=ISO;SET LOCAL intervalstyle=postgres;SET LOCAL extra_float_digits=1;"
+    "SET LOCAL array_nulls=on;"
 )
 
 

@@ -31,6 +31,9 @@ HOSTILE = {
     "idle_in_transaction_session_timeout": "1ms",
     "standard_conforming_strings": "off",
     "bytea_output": "escape",
+    "array_nulls": "off",
+    "transform_null_equals": "on",
+    "quote_all_identifiers": "on",
 }
 OURS = {
     "transaction_isolation": "read committed",
