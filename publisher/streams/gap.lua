@@ -9,8 +9,9 @@
 -- ever added, and what the group was given of it; what is missing on the stream is lost. Redis 7.0 goes on counting as
 -- if the lost ones would still come: the group's count is put right, or its lag would stay too large for ever.
 --
--- Redis forgets the count of a group that reads past an entry deleted by its id. It is put right as soon as little stands
--- behind the last delivered entry: without it a gap could not be told from entries deleted once they were done.
+-- Redis forgets the count of a group that reads past an entry deleted by its id, and Redis 7.0 begins it anew when it
+-- restarts. It is put right as soon as little stands behind the last delivered entry: without it a gap could not be told
+-- from entries removed once they were done.
 --
 -- To be run in one transaction with the reading: once the group has read past a gap, nobody can tell any more.
 local stream, group = KEYS[1], ARGV[1]
@@ -55,7 +56,12 @@ end
 local delivered, read = own['last-delivered-id'], own['entries-read']
 local stands = #redis.call('XRANGE', stream, delivered, delivered) > 0
 if stands and read then
-    return delivered
+    -- Entries that wait, and none behind the last delivered one: the count is wrong.
+    local waits = own.lag and own.lag > 0
+    if not waits or #redis.call('XRANGE', stream, '(' .. delivered, '+', 'COUNT', 1) > 0 then
+        return delivered
+    end
+    read = nil
 end
 local whole = named(redis.call('XINFO', 'STREAM', stream))
 local last, added, first = whole['last-generated-id'], whole['entries-added'], whole['first-entry']
