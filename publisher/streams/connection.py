@@ -50,6 +50,8 @@ def open_redis(
             # Repeating is each operation's own matter: XADD must not be repeated, the append-once script may.
             retry=Retry(NoBackoff(), 0),
             client_name=client_name,
+            # Nobody reads what redis-py would say of itself, and Redis before 7.2 does not know the command.
+            driver_info=None,
             **options,
         )
     except ValueError:

@@ -152,10 +152,7 @@ _SERVICE = (
 )
 
 # Not needed for the work: without them the checks of doctor that ask them are unknown.
-_HELPFUL = (
-    ("INFO", "doctor: persistence, eviction, memory; the loss audit where it is allowed"),
-    ("CLIENT SETINFO LIB-NAME publisher", "redis-py says what it is, since Redis 7.2"),
-)
+_HELPFUL = (("INFO", "doctor: persistence, eviction, memory; the loss audit where it is allowed"),)
 
 
 def needed_rights(*, intents: str, group: str, streams: Mapping[str, str]) -> list[Right]:

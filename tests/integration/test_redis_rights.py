@@ -54,7 +54,7 @@ def test_the_rights_that_are_named_are_enough(as_user: AsUser) -> None:
 @pytest.mark.parametrize("rule", [rule for rule in rules() if rule[0] in "+~" and rule != "+client|setname"])
 def test_each_right_that_is_named_is_needed(as_user: AsUser, rule: str) -> None:
     """Without it something is refused, and the refusal's remedy is this very right: pasted, it mends all."""
-    helpful = {"+info", "+client|setinfo"}
+    helpful = {"+info"}
     client = as_user(*(r for r in rules() if r != rule))
 
     refused = tried(client).refused
