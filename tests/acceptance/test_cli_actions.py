@@ -83,4 +83,10 @@ def test_only_an_unfinished_action_of_the_same_kind_is_taken_up(
 
     assert outside.rows("SELECT * FROM operator_actions ORDER BY id") == before
     done = publisher("dead-letters", "requeue", "--resume", str(open_), "--yes", "--json")
-    assert json.loads(done.stdout) == {"action": open_, "matched": 1, "requeued": 0, "outcome": "done"}
+    assert json.loads(done.stdout) == {
+        "action": open_,
+        "matched": 1,
+        "requeued": 0,
+        "past_deadline": 0,
+        "outcome": "done",
+    }
