@@ -20,7 +20,7 @@ from publisher.publishing import Publisher
 from publisher.streams import outbound
 from publisher.streams.inbound import IntentsGroup, Recovered
 from publisher.streams.outbound import OutboundStreams
-from storage import claims, intents, outcomes
+from storage import claims, malformed_records, outcomes
 from tests.faults import layers
 from tests.faults.layers import Layer
 
@@ -146,7 +146,7 @@ BUGS: Sequence[Bug] = (
     Bug(
         "malformed intent recorded once per reading",
         lambda patch: _edit(
-            patch, intents, ["_INSERT_MALFORMED"], ("ON CONFLICT (stream, stream_entry_id) DO NOTHING", "")
+            patch, malformed_records, ["_INSERT_MALFORMED"], ("ON CONFLICT (stream, stream_entry_id) DO NOTHING", "")
         ),
         layers.crash_points,
     ),
