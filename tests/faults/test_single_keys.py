@@ -46,6 +46,8 @@ def fill(client: redis.Redis, keys: int) -> None:
 
 def stops_and_kills(processes: Processes, environ: dict[str, str], client: redis.Redis) -> None:
     """Starts and ends workers in every way, sends intents meanwhile, and returns once the ended ones are forgotten."""
+    # What a killed worker had leased is waited for.
+    environ["PUBLISHER_ROUTE_LEASE_TTL"] = "6"
     with (
         connected(environ["DATABASE_URL"]) as connection,
         redis.Redis.from_url(environ["REDIS_URL"], decode_responses=True) as outer,
