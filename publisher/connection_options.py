@@ -1,4 +1,4 @@
-"""The options that may stand in the query of a connection URL (spec section 8).
+"""The options that may stand in the query of a connection URL.
 
 The drivers obey every option that they know, whatever it breaks: an encoding, a timeout beyond the lease, a certificate
 that nobody verifies. So what is not listed here is refused at start.

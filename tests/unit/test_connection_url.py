@@ -1,4 +1,4 @@
-"""What may stand in a connection URL, and what of it may be shown (spec section 8, R36)."""
+"""What may stand in a connection URL, and what of it may be shown (R36)."""
 
 from collections.abc import Callable
 from urllib.parse import quote
@@ -177,7 +177,7 @@ def test_what_is_shown_is_where_the_redis_driver_goes(password: str) -> None:
     ],
 )
 def test_what_cannot_be_read_is_told_without_being_shown(read: Read, url: str, said: str) -> None:
-    """One line says which part is wrong, and how to write it (spec section 8)."""
+    """One line says which part is wrong, and how to write it."""
     assert said in refused(read, url)
 
 
@@ -196,7 +196,7 @@ def test_what_cannot_be_read_is_told_without_being_shown(read: Read, url: str, s
     ],
 )
 def test_redis_options_are_refused_by_name(option: str) -> None:
-    """Options that the driver would obey, or another one knows, are named without their values (spec section 8)."""
+    """Options that the driver would obey, or another one knows, are named without their values."""
     name = option.partition("=")[0]
 
     said = refused(read_redis_url, f"redis://redis/0?db=0&{option}")
@@ -235,5 +235,5 @@ def test_redis_options_are_refused_by_name(option: str) -> None:
     ],
 )
 def test_database_options_that_break_what_the_service_pins_are_refused(option: str, said: str) -> None:
-    """Encodings, timeouts, hidden services, servers that only read: named at start, without values (spec section 8)."""
+    """Encodings, timeouts, hidden services, servers that only read: named at start, without values."""
     assert said in refused(read_database_url, f"postgresql://app:5ecret@db/name?{option}")
