@@ -165,6 +165,16 @@ def marked(mark: str) -> list[str]:
     return found
 
 
+def awaits_sigterm(pid: int) -> bool:
+    """True once the process answers a SIGTERM itself: it handles it, or a thread of it waits for it (Linux)."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            name, _, mask = line.partition(":")
+            if name in {"SigBlk", "SigCgt"} and int(mask, 16) >> (signal.SIGTERM - 1) & 1:
+                return True
+    return False
+
+
 def free_port() -> int:
     """A port on which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as probe:

@@ -14,7 +14,7 @@ import psutil
 
 from publisher.procfile import procfile
 from tests.faults.schedule import SLOTS
-from tests.processes import COMMANDS, Process
+from tests.processes import COMMANDS, Process, awaits_sigterm
 from tests.waiting import wait_until
 
 # R17, and what a platform gives at most.
@@ -218,12 +218,7 @@ def _is_ready(role: str, process: Process) -> bool:
     if role == "worker":
         wanted = 2 if "--processes 2" in procfile()["worker"] and "worker-a" in process.log.name else 1
         return process.output.count("ready for action") >= wanted
-    # It waits for signals in a thread from the moment it blocks them.
-    with suppress(OSError):
-        for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
-            if line.startswith("SigBlk:"):
-                return bool(int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
-    return False
+    return awaits_sigterm(process.pid)
 
 
 def _kill(process: Process, how: str, dice: int) -> None:
