@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import redis
 
-from actors.progress import Progress
 from publisher.domain.channel import Channel
 from publisher.domain.retention import Retention
-from publisher.loss_audit import LossAudit
-from publisher.publishing import Publisher
+from publisher.process.telemetry import Telemetry
+from publisher.process.watchdog import Progress
+from publisher.publishing.loss_audit import LossAudit
+from publisher.publishing.publisher import Publisher
 from publisher.streams.outbound import OutboundStreams
-from publisher.telemetry import Telemetry
 from storage.database import Database
 
 

@@ -6,7 +6,7 @@ import sys
 from actors.middleware.graceful_stop import hold_signals
 from publisher.bootstrap import collect_garbage_seldom, configure_logs, install_context, load_settings
 from publisher.domain.errors import SettingsError
-from publisher.logs import redirect_standard_streams
+from publisher.process.logs import redirect_standard_streams
 
 hold_signals()
 try:

@@ -20,18 +20,18 @@ from actors.middleware.graceful_stop import GracefulStop
 from actors.middleware.known_queues import KnownQueues
 from actors.middleware.signs_of_life import SignsOfLife
 from actors.middleware.watchdog import Watchdog, master_pid
-from actors.progress import LIMIT, Progress
-from publisher import logs
 from publisher.channels.registry import discover_channels
-from publisher.loss_audit import LossAudit
-from publisher.metrics_folder import metrics_folder, use_folder
-from publisher.metrics_server import not_served
-from publisher.publishing import Publisher
-from publisher.settings import Settings
+from publisher.process import logs
+from publisher.process.metrics_folder import metrics_folder, use_folder
+from publisher.process.metrics_server import not_served
+from publisher.process.telemetry import Telemetry
+from publisher.process.watchdog import LIMIT, Progress
+from publisher.publishing.loss_audit import LossAudit
+from publisher.publishing.publisher import Publisher
+from publisher.settings.settings import Settings
 from publisher.streams.connection import open_redis
 from publisher.streams.outbound import OutboundStreams
 from publisher.streams.turns import turns
-from publisher.telemetry import Telemetry
 from storage.database import Database
 
 # An ordinary exception's message is tried this often; then the scan alone looks after its routes.

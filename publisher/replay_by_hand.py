@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from publisher.domain.errors import PublisherError
 from publisher.domain.replay import ReplayRange
-from publisher.replay import IntentsReplay
+from publisher.intake.replay import IntentsReplay
 from storage.actions import ActionOutcome, advance_action, begin_action, end_action
 from storage.database import Database
 

@@ -13,10 +13,11 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from actors import progress, retention
+from actors import retention
 from actors.context import Context
 from actors.retention import send_retention, send_trim
 from actors.routes import as_hint, send_scan
+from publisher.process import watchdog as progress
 
 _log = structlog.get_logger()
 _CLOCK = "clock"

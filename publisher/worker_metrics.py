@@ -7,8 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from actors.middleware.watchdog import master_pid
-from publisher.metrics_folder import metrics_folder, remove_once_unused
-from publisher.metrics_server import not_served, serve_shared_metrics
+from publisher.process.metrics_folder import metrics_folder, remove_once_unused
+from publisher.process.metrics_server import not_served, serve_shared_metrics
 
 # Workers have 25 seconds to stop (R17).
 _STOPPING = timedelta(seconds=30)

@@ -18,8 +18,8 @@ import pytest
 import redis
 
 from publisher.channels.registry import discover_channels
-from publisher.embedded import Servers, embedded_servers
-from publisher.settings import Settings
+from publisher.local.embedded import Servers, embedded_servers
+from publisher.settings.settings import Settings
 from publisher.streams.connection import open_redis
 from publisher.streams.outbound import OutboundStreams
 from storage.database import Database

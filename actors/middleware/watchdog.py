@@ -10,7 +10,7 @@ from datetime import timedelta
 import dramatiq
 import structlog
 
-from actors.progress import EXIT_STUCK, Progress, end_stuck
+from publisher.process.watchdog import EXIT_STUCK, Progress, end_stuck
 
 _log = structlog.get_logger()
 _TICK = 1.0
@@ -18,7 +18,7 @@ _ORPHAN_TICKS = 5
 
 
 class Watchdog(dramatiq.Middleware):
-    """Ends the process when one message has been at work for longer than the limit (see `actors.progress`)."""
+    """Ends the process when one message is at work for longer than the limit (see `publisher.process.watchdog`)."""
 
     def __init__(self, limit: timedelta, progress: Progress | None = None) -> None:
         """progress: what long actors beat on."""

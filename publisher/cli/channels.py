@@ -12,7 +12,7 @@ from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, print_table
 from publisher.domain.errors import BadRequest
 from publisher.domain.gate import Gate
-from publisher.settings import Settings
+from publisher.settings.settings import Settings
 from storage import gates
 from storage.actions import ActionOutcome, advance_action, begin_action, end_action
 from storage.database import Database

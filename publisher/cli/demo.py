@@ -22,10 +22,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, print_record, print_table
-from publisher.cli.process import interrupt_once
 from publisher.domain.errors import PublisherError
 from publisher.domain.notification import RouteStatus
-from publisher.lifeline import ends_with_us
+from publisher.process.lifeline import ends_with_us
+from publisher.process.signals import interrupt_once
 
 _PATIENCE = 60.0
 _BATCH = 500
@@ -51,9 +51,9 @@ def demo(
     once, or ended as it had to.
     """
     from publisher.bootstrap import load_settings
-    from publisher.embedded import given_or_embedded
-    from publisher.procfile import run_release
-    from publisher.setting_types import without_blanks
+    from publisher.local.embedded import given_or_embedded
+    from publisher.local.procfile import run_release
+    from publisher.settings.types import without_blanks
 
     interrupt_once()
     given = without_blanks(os.environ)
@@ -62,7 +62,7 @@ def demo(
     folder = Path(tempfile.mkdtemp(prefix="publisher-demo-"))
     keep = True
     try:
-        from publisher.demo import ENVIRON
+        from publisher.local.demo import ENVIRON
 
         say = Console(stderr=True)
         say.print("starting PostgreSQL, Valkey and the processes of the Procfile …", style="dim")
@@ -88,7 +88,7 @@ def _processes(environ: Mapping[str, str], log: Path) -> Iterator["subprocess.Po
     """The Procfile's processes, in a session of their own so that Ctrl-C is for this command to pass on."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "publisher.procfile"],
+            [sys.executable, "-m", "publisher.local.procfile"],
             env=dict(environ),
             stdout=output,
             stderr=output,
@@ -104,7 +104,7 @@ def _processes(environ: Mapping[str, str], log: Path) -> Iterator["subprocess.Po
 
 def _run(count: int, environ: Mapping[str, str], processes: "subprocess.Popen[bytes]", say: Console) -> _Result:
     from publisher.bootstrap import load_settings, open_client, open_patient_database
-    from publisher.demo import CHANNELS, Observer, make_sample, problems
+    from publisher.local.demo import CHANNELS, Observer, make_sample, problems
     from publisher.streams.producer import add_intents
     from storage import overview
 

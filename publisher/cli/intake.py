@@ -7,9 +7,9 @@ from datetime import timedelta
 from functools import partial
 
 from publisher.bootstrap import collect_garbage_seldom, configure_logs, install_context, load_settings, open_client
-from publisher.cli.process import stop_on_signals
-from publisher.logs import redirect_standard_streams
-from publisher.metrics_server import serve_metrics
+from publisher.process.logs import redirect_standard_streams
+from publisher.process.metrics_server import serve_metrics
+from publisher.process.signals import stop_on_signals
 from storage.identity import read_system
 
 # A batch is a second's work; within this it stops in time, too (R17).
@@ -28,8 +28,8 @@ def intake() -> None:
     stop_on_signals(context.stopping)
     serve_metrics(settings.metrics_port, context.telemetry.registry)
 
-    from actors.presence import present
-    from publisher.intake import Intake, IntakeOptions
+    from publisher.intake.consumer import Intake, IntakeOptions
+    from publisher.process.heartbeat import present
     from publisher.streams.inbound import IntentsGroup
 
     # Longer than a read blocks: it waits for intents, not for the server.

@@ -13,7 +13,7 @@ from publisher.cli.json_lines import json_lines
 from publisher.cli.output import JsonFlag, one_line, print_json
 from publisher.domain.errors import PublisherError
 from publisher.domain.intent_json import RefusedLine, intent_of_line
-from publisher.settings import Settings
+from publisher.settings.settings import Settings
 from publisher.streams.producer import add_intents
 
 app = typer.Typer(help="Send intents, take them in again, and look at those that were lost.", no_args_is_help=True)

@@ -3,7 +3,7 @@
 from publisher.domain.attempt import LEASE_EXPIRED, PAYLOAD_ENCODING_FAILED
 from publisher.domain.errors import BadRequest
 from publisher.domain.names import no_such
-from publisher.settings import Settings
+from publisher.settings.settings import Settings
 from storage import names
 from storage.database import Database
 

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
-from publisher.acceptor import Acceptor
 from publisher.bootstrap import configure_logs, install_context, load_settings, open_client, open_patient_database
 from publisher.cli.bulk import DryRunFlag
 from publisher.cli.instants import METAVAR, instant
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, progress
-from publisher.cli.process import stop_on_signals
 from publisher.domain.entry_ids import before, first_at, place
 from publisher.domain.errors import BadRequest
 from publisher.domain.replay import ReplayRange, witnessed_since
-from publisher.incoming import incoming
-from publisher.replay import IntentsReplay
+from publisher.intake.acceptor import Acceptor
+from publisher.intake.incoming import incoming
+from publisher.intake.replay import IntentsReplay
+from publisher.process.signals import stop_on_signals
 from publisher.replay_by_hand import ReplayByHand, ReplayTally
-from publisher.settings import Settings
+from publisher.settings.settings import Settings
 from publisher.streams.health import read_clock
 from publisher.streams.inbound import IntentsGroup
 from publisher.streams.intents_progress import read_progress

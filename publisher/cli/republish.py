@@ -29,7 +29,7 @@ from publisher.cli.known import check_type, installed_channel
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag
 from publisher.domain.errors import BadRequest, NotFound
-from publisher.settings import Settings
+from publisher.settings.settings import Settings
 from storage import republishing as store
 from storage.database import Database
 from storage.republishing import PublishedFilter

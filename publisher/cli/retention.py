@@ -11,9 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from publisher.bootstrap import configure_logs, load_settings, open_patient_database
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, progress, show
-from publisher.cli.process import stop_on_signals
 from publisher.domain.errors import BadRequest
 from publisher.domain.retention import Retention
+from publisher.process.signals import stop_on_signals
 from storage import retention
 from storage.actions import ActionOutcome, advance_action, begin_action, end_action
 from storage.database import Database

@@ -12,11 +12,11 @@ from rich.progress import SpinnerColumn, TextColumn
 from publisher.bootstrap import configure_logs, install_context, load_settings
 from publisher.cli.known import installed_channel
 from publisher.cli.output import JsonFlag, one_line, print_json, print_table, progress
-from publisher.cli.process import stop_on_signals
 from publisher.domain.errors import PublisherError
 from publisher.domain.gate import Gate, GateState
-from publisher.logs import redirect_standard_streams
-from publisher.metrics_server import serve_metrics
+from publisher.process.logs import redirect_standard_streams
+from publisher.process.metrics_server import serve_metrics
+from publisher.process.signals import stop_on_signals
 from storage.database import Database
 from storage.gates import read_gates
 
@@ -39,7 +39,7 @@ def run() -> None:
     stop_on_signals(context.stopping)
     serve_metrics(settings.metrics_port, context.telemetry.registry)
 
-    from actors.presence import present
+    from publisher.process.heartbeat import present
     from publisher.scheduler import run_scheduler
 
     with present(context.redis, "clock"):

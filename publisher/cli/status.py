@@ -21,7 +21,7 @@ from publisher.cli.watch import watch as watch_frames
 from publisher.cli.wording import closed, coarse, counted, replayed
 from publisher.domain.errors import BadRequest, PublisherError
 from publisher.domain.notification import RouteStatus
-from publisher.settings import Settings
+from publisher.settings.settings import Settings
 from publisher.streams.processes import ProcessSeen
 from storage.counts import OpenRoutes
 

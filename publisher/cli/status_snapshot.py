@@ -12,8 +12,8 @@ from publisher.domain.errors import PublisherError
 from publisher.domain.gate import Gate
 from publisher.domain.notification import RouteStatus
 from publisher.domain.replay import ReplayRecord
-from publisher.loss_audit import audit_interval
-from publisher.settings import Settings
+from publisher.publishing.loss_audit import audit_interval
+from publisher.settings.settings import Settings
 from publisher.streams.inbound import GroupState, group_state
 from publisher.streams.processes import ProcessRegister, ProcessSeen
 from publisher.streams.queues import QueueState, queue_states

@@ -16,7 +16,7 @@ from publisher.cli.stories import Story, stories
 from publisher.domain.entry_fate import EntryVerdict
 from publisher.domain.errors import NotFound
 from publisher.domain.instants import readable
-from publisher.settings import Settings
+from publisher.settings.settings import Settings
 from publisher.tracing import MATCHES, IntentsStream, Trace
 from publisher.tracing import trace as find
 from storage.database import Database

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from publisher.cli.process import ignore_signals, interrupt_once
 from publisher.domain.errors import PublisherError
+from publisher.process.signals import ignore_signals, interrupt_once
 
 
 def up(
@@ -22,8 +22,8 @@ def up(
     local folder: the next start goes on where this one ended.
     """
     from publisher.bootstrap import load_settings
-    from publisher.embedded import given_or_embedded
-    from publisher.procfile import run_processes, run_release
+    from publisher.local.embedded import given_or_embedded
+    from publisher.local.procfile import run_processes, run_release
 
     interrupt_once()
     with given_or_embedded(os.environ, data) as environ:

@@ -10,10 +10,10 @@ from rich.live import Live
 from publisher.bootstrap import open_client, open_database
 from publisher.cli.frame import render
 from publisher.cli.output import console, print_json
-from publisher.cli.process import interrupt_once
 from publisher.cli.status_fields import frame_fields
 from publisher.look import Watcher
-from publisher.settings import Settings
+from publisher.process.signals import interrupt_once
+from publisher.settings.settings import Settings
 
 # A look is a few milliseconds' work; where a backlog of millions makes it seconds, it is still waited for.
 _STATEMENT = timedelta(seconds=15)

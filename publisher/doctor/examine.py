@@ -18,7 +18,7 @@ from publisher.doctor.checks.of_settings import of_settings
 from publisher.doctor.step import Server, Step, Unusable
 from publisher.domain.diagnosis.verdict import Diagnosis, failed, unknown
 from publisher.domain.errors import PublisherError, SchemaOutdated, Unavailable
-from publisher.settings import Settings
+from publisher.settings.settings import Settings
 
 _STATEMENT = timedelta(seconds=5)
 # Where a short lease makes short timeouts, a server that is too slow for them is told from one that is away.

@@ -3,9 +3,9 @@
 import signal
 from urllib.parse import urlsplit, urlunsplit
 
-from publisher.channel_settings import ChannelSettings
 from publisher.channels.registry import discover_channels
-from publisher.settings import Settings
+from publisher.settings.channels import ChannelSettings
+from publisher.settings.settings import Settings
 from tests.acceptance.conftest import Publisher
 from tests.acceptance.test_cli_errors import all_of, assert_refused
 from tests.processes import Processes

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from publisher.embedded import Servers
+from publisher.local.embedded import Servers
 from storage.database import Database
 from tests.acceptance.conftest import Publisher
 from tests.acceptance.outside import NO_SCANS, Outside, users

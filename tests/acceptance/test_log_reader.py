@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from publisher.procfile import procfile
+from publisher.local.procfile import procfile
 from tests.acceptance.outside import Outside
 from tests.factories import intent_fields
 from tests.processes import ROOT, Processes, awaits_sigterm, complete

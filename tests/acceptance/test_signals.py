@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from publisher.procfile import procfile
+from publisher.local.procfile import procfile
 from storage.database import Database
 from tests.acceptance.outside import EMAIL, PUSH, Outside, users
 from tests.factories import INTENTS, accepted, intent_fields

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from publisher.embedded import Servers
+from publisher.local.embedded import Servers
 from tests.benchmarks import audit, drain, intake, latency, resources, retries
 from tests.benchmarks.stage import durable_servers
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import pairwise
 
-from publisher.embedded import Servers
+from publisher.local.embedded import Servers
 from tests.benchmarks import rulers
 from tests.benchmarks.stage import Stage, seed, stage
 from tests.conftest import connected

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import redis
 
-from publisher.embedded import Servers
+from publisher.local.embedded import Servers
 from tests.benchmarks.stage import INTENTS_STREAM, Stage, stage
 
 _BATCH = 1000

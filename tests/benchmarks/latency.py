@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from publisher.embedded import Servers
+from publisher.local.embedded import Servers
 from tests.benchmarks.intake import intent
 from tests.benchmarks.stage import EMAIL_STREAM, INTENTS_STREAM, PUSH_STREAM, Stage, stage
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from publisher.embedded import Servers
+from publisher.local.embedded import Servers
 from tests.benchmarks.drain import QUIET_CLOCK, scan_now
 from tests.benchmarks.latency import send_evenly
 from tests.benchmarks.stage import Stage, seed, stage

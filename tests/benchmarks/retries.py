@@ -2,7 +2,7 @@
 
 import time
 
-from publisher.embedded import Servers
+from publisher.local.embedded import Servers
 from tests.benchmarks.drain import QUIET_CLOCK, scan_now
 from tests.benchmarks.stage import seed, stage
 

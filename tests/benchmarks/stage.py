@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import redis
 
-from publisher.embedded import Servers, embedded_servers
-from publisher.procfile import environment, procfile
+from publisher.local.embedded import Servers, embedded_servers
+from publisher.local.procfile import environment, procfile
 from storage.database import Database
 from storage.schema import migrate
 from tests.conftest import run_sql, with_database

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from publisher.embedded import Servers
+from publisher.local.embedded import Servers
 from tests.benchmarks.__main__ import GROUPS, TINY, as_markdown, measure
 from tests.benchmarks.stage import durable_servers
 

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from publisher.embedded import embedded_servers
+from publisher.local.embedded import embedded_servers
 from storage.database import Database
 from storage.schema import migrate
 from tests.faults import results

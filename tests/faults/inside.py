@@ -11,10 +11,11 @@ import redis
 from dramatiq import worker as dramatiq_worker
 
 from actors.context import Context
-from publisher import acceptor, intake
 from publisher.bootstrap import load_settings, open_client
 from publisher.domain.backoff import Backoff
 from publisher.domain.intent import plan_routes
+from publisher.intake import acceptor
+from publisher.intake import consumer as intake
 from publisher.streams.inbound import IntentsGroup
 from tests.acceptance.outside import Outside
 from tests.conftest import connected

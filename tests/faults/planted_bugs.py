@@ -15,8 +15,8 @@ import peewee
 import pytest
 
 from publisher.domain.attempt import Published
-from publisher.intake import Intake
-from publisher.publishing import Publisher
+from publisher.intake.consumer import Intake
+from publisher.publishing.publisher import Publisher
 from publisher.streams import outbound
 from publisher.streams.inbound import IntentsGroup, Recovered
 from publisher.streams.outbound import OutboundStreams

@@ -15,11 +15,11 @@ import structlog
 
 from actors.broker import WakingBroker
 from actors.context import Context
-from publisher import intake
 from publisher.bootstrap import install_context, load_settings, open_client
 from publisher.domain.errors import PublisherError, Unavailable
-from publisher.intake import Intake, IntakeOptions
-from publisher.settings import Settings
+from publisher.intake import consumer as intake
+from publisher.intake.consumer import Intake, IntakeOptions
+from publisher.settings.settings import Settings
 from publisher.streams.inbound import IntentsGroup
 from storage.republishing import PublishedFilter, republish
 from tests.conftest import connected

@@ -17,9 +17,10 @@ import redis
 import structlog
 
 from actors.context import Context
-from publisher import intake, logs
 from publisher.domain.intent import Intent, Malformed, MalformedCode, parse_intent, plan_routes
 from publisher.domain.notification import RouteStatus, delivery_id_of
+from publisher.intake import consumer as intake
+from publisher.process import logs
 from publisher.streams.connection import open_redis
 from publisher.streams.inbound import IntentsGroup
 from tests.factories import CHANNELS, GROUP, INTENTS, intent_fields, raw

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.progress import EXIT_STUCK, LIMIT, TICK
+from publisher.process.watchdog import EXIT_STUCK, LIMIT, TICK
 from tests.factories import intent_fields
 from tests.faults.inside import intents, looking
 from tests.faults.sabotage import SHIFTED_CLOCK, sabotage
@@ -16,12 +16,12 @@ from tests.waiting import wait_until
 # Half a second, where a minute is the rule; so what a healthy process waits for is shorter, too.
 IMPATIENT = """
 from datetime import timedelta
-import actors.progress
+import publisher.process.watchdog
 from publisher import acceptor
 from publisher.domain.backoff import Backoff
 from publisher.streams.inbound import IntentsGroup
 
-actors.progress.TICK, actors.progress.LIMIT = timedelta(seconds=0.05), timedelta(seconds=0.5)
+publisher.process.watchdog.TICK, publisher.process.watchdog.LIMIT = timedelta(seconds=0.05), timedelta(seconds=0.5)
 acceptor._BACKOFF = Backoff(timedelta(seconds=0.05), timedelta(seconds=0.1))
 whole = IntentsGroup.read
 IntentsGroup.read = lambda self, count, _: whole(self, count, timedelta(seconds=0.1))

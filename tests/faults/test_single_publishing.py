@@ -14,10 +14,10 @@ import redis
 from publisher.domain.channel import Channel, Command
 from publisher.domain.errors import PublisherError
 from publisher.domain.notification import Notification, Route
-from publisher.publishing import Report
+from publisher.process.telemetry import Telemetry
+from publisher.publishing.publisher import Report
 from publisher.streams.connection import open_redis
 from publisher.streams.outbound import OutboundStreams
-from publisher.telemetry import Telemetry
 from storage import claims, outcomes
 from storage.database import Database
 from tests.faults.far import far

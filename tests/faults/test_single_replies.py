@@ -12,9 +12,9 @@ import redis
 from publisher.domain.channel import Channel, Command
 from publisher.domain.errors import EncodingError
 from publisher.domain.notification import Notification, Route
-from publisher.publishing import Publisher, Report
+from publisher.process.telemetry import Telemetry
+from publisher.publishing.publisher import Publisher, Report
 from publisher.streams.outbound import OutboundStreams
-from publisher.telemetry import Telemetry
 from storage.database import Database
 from tests.factories import CHANNELS
 from tests.faults.far import far as far_away

@@ -11,10 +11,10 @@ import structlog
 from structlog.testing import capture_logs
 
 from publisher.domain.backoff import Backoff
-from publisher.publishing import Publisher
+from publisher.process.telemetry import Telemetry
+from publisher.publishing.publisher import Publisher
 from publisher.streams.append_result import AppendResult
 from publisher.streams.outbound import OutboundStreams
-from publisher.telemetry import Telemetry
 from storage.database import Database
 from tests.factories import CHANNELS
 

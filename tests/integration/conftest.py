@@ -11,9 +11,10 @@ import pytest
 import redis
 
 from actors.context import Context
-from publisher import acceptor, intake, marking
 from publisher.bootstrap import install_context, load_settings
 from publisher.domain.backoff import Backoff
+from publisher.intake import acceptor, marking
+from publisher.intake import consumer as intake
 from publisher.streams.connection import open_redis
 from publisher.streams.inbound import IntentsGroup
 from tests.factories import GROUP, INTENTS

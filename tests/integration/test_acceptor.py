@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import redis
 
-from publisher import acceptor
-from publisher.acceptor import Acceptor
 from publisher.domain.backoff import Backoff
 from publisher.domain.errors import DatabaseRefused
 from publisher.domain.intent import Malformed, MalformedCode
+from publisher.intake import acceptor
+from publisher.intake.acceptor import Acceptor
 from storage.database import Database
 from storage.intents import IncomingMalformed
 from tests.factories import INTENTS, incoming

@@ -10,9 +10,9 @@ import redis
 
 from actors.context import Context
 from actors.maintenance import audit_published
-from publisher import loss_audit
 from publisher.channels.email import EMAIL
 from publisher.domain.errors import RedisUnavailable
+from publisher.publishing import loss_audit
 from publisher.streams.outbound import witness_key
 from storage.database import Database
 from tests.integration.messages import held, wait_for_quiet

@@ -10,7 +10,7 @@ import redis
 
 from actors.context import Context
 from actors.maintenance import audit_published
-from publisher import loss_audit
+from publisher.publishing import loss_audit
 from storage import audits
 from storage.database import Database
 from tests.integration.rows import execute, rows

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import redis
 
-from publisher.batch import Batch
 from publisher.domain.errors import RedisUnavailable
-from publisher.publishing import Publisher
+from publisher.process.telemetry import Telemetry
+from publisher.publishing.batch import Batch
+from publisher.publishing.publisher import Publisher
 from publisher.streams.connection import open_redis
 from publisher.streams.outbound import OutboundStreams, witness_key
-from publisher.telemetry import Telemetry
 from storage.claims import claim_due, claim_overdue, claim_these
 from storage.database import Database
 from storage.gates import pause

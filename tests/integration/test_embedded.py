@@ -14,9 +14,9 @@ import psycopg2
 import pytest
 import redis
 
-from publisher import embedded_postgresql
 from publisher.domain.errors import EmbeddedUnavailable, SettingsError
-from publisher.embedded import Servers, embedded_servers, given_or_embedded, start_valkey, valkey
+from publisher.local import embedded_postgresql
+from publisher.local.embedded import Servers, embedded_servers, given_or_embedded, start_valkey, valkey
 from publisher.streams.connection import open_redis
 from tests.conftest import connected, run_sql
 

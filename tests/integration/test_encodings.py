@@ -8,10 +8,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from publisher.acceptor import Acceptor
 from publisher.domain.errors import DatabaseMisconfigured
 from publisher.domain.intent import Malformed, MalformedCode
 from publisher.domain.malformed import recorded_entry
+from publisher.intake.acceptor import Acceptor
 from storage import schema
 from storage.database import Database
 from storage.intents import IncomingMalformed

@@ -7,9 +7,9 @@ import pytest
 import redis
 
 from publisher.domain.gate import GateState, Probing
-from publisher.publishing import Publisher
+from publisher.process.telemetry import Telemetry
+from publisher.publishing.publisher import Publisher
 from publisher.streams.outbound import OutboundStreams
-from publisher.telemetry import Telemetry
 from storage import gates
 from storage.database import Database
 from tests.factories import CHANNELS

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from actors.context import Context
-from publisher import acceptor
+from publisher.intake import acceptor
 from storage.database import Database
 from tests.factories import INTENTS, intent_fields
 from tests.integration.messages import held

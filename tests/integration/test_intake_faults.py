@@ -11,8 +11,8 @@ import redis
 from structlog.testing import capture_logs
 
 from actors.context import Context
-from publisher import acceptor
 from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
+from publisher.intake import acceptor
 from publisher.streams.inbound import IntentsGroup
 from storage import intents
 from storage.database import Database

@@ -9,8 +9,8 @@ import pytest
 import redis
 
 from actors.context import Context
-from publisher import acceptor
 from publisher.domain.errors import DatabaseUnavailable
+from publisher.intake import acceptor
 from publisher.streams.inbound import IntentsGroup
 from storage.database import Database
 from tests.factories import GROUP, INTENTS

@@ -9,8 +9,9 @@ import pytest
 import redis
 
 from actors.context import Context
-from publisher import acceptor, intake
 from publisher.domain.errors import DatabaseUnavailable
+from publisher.intake import acceptor
+from publisher.intake import consumer as intake
 from publisher.streams.inbound import IntentsGroup
 from storage.database import Database
 from tests.factories import GROUP, INTENTS

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from publisher.metrics_folder import metrics_folder, remove_once_unused, use_folder
+from publisher.process.metrics_folder import metrics_folder, remove_once_unused, use_folder
 
 USER = """
 import sys
 from pathlib import Path
-from publisher.metrics_folder import use_folder
+from publisher.process.metrics_folder import use_folder
 use_folder(Path(sys.argv[1]))
 print("uses it", flush=True)
 sys.stdin.read()

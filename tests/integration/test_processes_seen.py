@@ -11,8 +11,8 @@ import pytest
 import redis
 import structlog
 
-from actors.presence import Presence, present
 from publisher.domain.errors import DatabaseUnavailable, RedisRefused
+from publisher.process.heartbeat import Presence, present
 from publisher.streams.connection import open_redis
 from publisher.streams.processes import REMEMBERED, Process, ProcessRegister, of_other_systems
 from tests.factories import INSTANT

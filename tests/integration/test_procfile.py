@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from honcho.environ import parse_procfile
 
-from publisher import procfile
 from publisher.domain.errors import PublisherError
+from publisher.local import procfile
 from tests.processes import ROOT, Process, Processes
 
 # Runs these commands in the place of the Procfile's.
 RUN = """
 import os, sys
-from publisher import procfile
+from publisher.local import procfile
 procfile.procfile = lambda: {commands!r}
 if __name__ == "__main__":
     sys.exit(procfile.run_processes(os.environ, sys.stdout))
@@ -79,7 +79,7 @@ def test_the_procfile_is_found_where_it_is_installed(
 ) -> None:
     """The Procfile stands beside the package in a checkout, and in it when installed from a wheel."""
     (tmp_path / "publisher").mkdir()
-    monkeypatch.setattr(procfile, "__file__", str(tmp_path / "publisher" / "procfile.py"))
+    monkeypatch.setattr(procfile, "__file__", str(tmp_path / "publisher" / "local" / "procfile.py"))
     with pytest.raises(PublisherError, match="no Procfile"):
         procfile.procfile()
 

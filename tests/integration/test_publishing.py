@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from publisher.domain.errors import BadRequest, DatabaseUnavailable
-from publisher.publishing import Report
+from publisher.publishing.publisher import Report
 from publisher.streams.outbound import OutboundStreams
 from storage import outcomes
 from storage.database import Database

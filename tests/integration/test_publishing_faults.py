@@ -9,8 +9,8 @@ import pytest
 import redis
 
 from publisher.domain.errors import DatabaseUnavailable, RouteError, SchemaOutdated
+from publisher.process.telemetry import Telemetry
 from publisher.streams.outbound import OutboundStreams
-from publisher.telemetry import Telemetry
 from storage import outcomes
 from storage.database import Database, Row
 from tests.integration.attempts import commands, counters, logged, publisher

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
-from publisher.publishing import Publisher
+from publisher.process.telemetry import Telemetry
+from publisher.publishing.publisher import Publisher
 from publisher.streams.outbound import OutboundStreams
-from publisher.telemetry import Telemetry
 from storage import claims, outcomes
 from storage.database import Database
 from tests.integration.attempts import InterruptedStreams, commands, counters, logged, publisher

@@ -7,8 +7,8 @@ import pytest
 import redis
 
 from publisher.channels.email import EMAIL
+from publisher.process.telemetry import Telemetry
 from publisher.streams.outbound import OutboundStreams
-from publisher.telemetry import Telemetry
 from storage.database import Database
 from tests.factories import accepted
 from tests.integration.attempts import commands, counters, logged, publisher

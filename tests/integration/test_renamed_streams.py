@@ -11,7 +11,7 @@ from publisher.channels.email import EMAIL
 from publisher.domain.channel import Channel
 from publisher.domain.errors import DatabaseUnavailable
 from publisher.domain.gate import Probing
-from publisher.publishing import Publisher
+from publisher.publishing.publisher import Publisher
 from publisher.streams.append_result import Appended, NotAppended
 from publisher.streams.connection import open_redis
 from publisher.streams.outbound import Delivery, OutboundStreams, witness_key

@@ -14,9 +14,9 @@ import redis
 from publisher.domain.channel import Channel, Command
 from publisher.domain.errors import EncodingError, RedisRefused, RedisUnavailable, RouteError
 from publisher.domain.notification import Notification, Route
+from publisher.process.telemetry import Telemetry
 from publisher.streams.connection import open_redis
 from publisher.streams.outbound import OutboundStreams, witness_key
-from publisher.telemetry import Telemetry
 from storage import outcomes
 from storage.database import Database
 from storage.dead_letters import DeadLetterFilter, dead_letter_ids, requeue

@@ -10,7 +10,7 @@ import redis
 
 from publisher.domain.channel import Channel, Command
 from publisher.domain.notification import Notification, Route
-from publisher.publishing import Publisher
+from publisher.publishing.publisher import Publisher
 from publisher.streams.outbound import OutboundStreams
 from storage.database import Database
 from tests.factories import CHANNELS
@@ -34,7 +34,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of every attempt in this test."""
     clock = Clock()
-    monkeypatch.setattr("publisher.publishing.time.monotonic", clock)
+    monkeypatch.setattr("publisher.publishing.publisher.time.monotonic", clock)
     return clock
 
 

@@ -8,7 +8,7 @@ import redis
 
 from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
 from publisher.domain.gate import GateState
-from publisher.embedded import Servers
+from publisher.local.embedded import Servers
 from publisher.look import StoreLook, StreamsLook, Watcher
 from publisher.streams.processes import ProcessRegister
 from storage.database import Database

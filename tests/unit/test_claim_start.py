@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.claim_start import ClaimStart
+from publisher.publishing.claim_cursor import ClaimStart
 from storage.claims import Claim, Place
 from tests import factories
 

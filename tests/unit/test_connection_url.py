@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.connection import parse_url
 
-from publisher.connection_url import ConnectionUrl, read_database_url, read_redis_url
 from publisher.domain.errors import SettingsError
+from publisher.settings.connection_url import ConnectionUrl, read_database_url, read_redis_url
 
 SECRET = "5ecret"  # noqa: S105 - looked for in messages
 Read = Callable[[str], ConnectionUrl]

@@ -10,7 +10,7 @@ from publisher.domain.diagnosis.connections import Connections
 from publisher.domain.diagnosis.postgresql import PostgresServer, Prepared, Slot, Table, Transaction
 from publisher.domain.diagnosis.redis_server import RedisConfiguration, RedisServer
 from publisher.domain.diagnosis.verdict import Verdict, ok
-from publisher.procfile import procfile
+from publisher.local.procfile import procfile
 
 OK, WARNING, FAILED, UNKNOWN = Verdict.OK, Verdict.WARNING, Verdict.FAILED, Verdict.UNKNOWN
 MS = timedelta(milliseconds=1)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from publisher import embedded_postgresql
+from publisher.local import embedded_postgresql
 
 
 def test_a_program_that_is_not_on_the_path_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,18 +9,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 # Above them stand the entry modules, and the actors, which want a broker.
-PACKAGES = ["publisher/domain", "publisher/channels", "publisher/streams", "storage"]
-MODULES = [
-    *("publisher", "publisher.settings", "publisher.logs", "publisher.telemetry", "publisher.publishing"),
-    *("publisher.metrics_folder", "publisher.metrics_server"),
+PACKAGES = [
+    *("publisher/domain", "publisher/settings", "publisher/channels", "publisher/streams", "storage"),
+    *("publisher/process", "publisher/publishing"),
 ]
 
 
 def below_the_entry_modules() -> Iterator[str]:
     """The names of the modules that everything else stands on."""
-    yield from MODULES
+    yield "publisher"
     for package in PACKAGES:
-        for path in sorted((ROOT / package).glob("*.py")):
+        for path in sorted((ROOT / package).rglob("[!0-9]*.py")):
             yield ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 

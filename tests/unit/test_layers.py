@@ -9,57 +9,23 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 
-# A module belongs to the longest name here that is its own or a parent's. It may import its own layer and those
-# named beside it; also inside functions, and for type checkers alone.
-DOMAIN = ["publisher.domain"]
-ADAPTERS = ["publisher.channels", "storage", "publisher.streams"]
-REPORTING = ["publisher.logs", "publisher.telemetry"]
+# A folder is a layer. A module belongs to the longest name here that is its own or a parent's. It may import its own
+# layer and those named beside it; also inside functions, and for type checkers alone.
+SERVERS = ["publisher.domain", "publisher.channels", "publisher.streams", "storage"]
 LAYERS: dict[str, list[str]] = {
     "publisher.domain": [],
-    "publisher.channels": DOMAIN,
-    "storage": DOMAIN,
-    "publisher.streams": DOMAIN,
-    "publisher.logs": [*DOMAIN, "publisher.log_lines", "publisher.log_output"],
-    "publisher.log_lines": [],
-    "publisher.telemetry": DOMAIN,
-    "publisher.metrics_folder": [],
-    "publisher.metrics_server": [],
-    "publisher.setting_types": [],
-    "publisher.connection_options": [],
-    "publisher.connection_url": [*DOMAIN, "publisher.connection_options"],
-    "publisher.channel_settings": [*DOMAIN, "publisher.setting_types"],
-    "publisher.settings": [
-        *DOMAIN,
-        *("publisher.setting_types", "publisher.channel_settings", "publisher.connection_url"),
-    ],
-    "publisher.lifeline": [],
-    "publisher.embedded_postgresql": [*DOMAIN, "publisher.lifeline"],
-    "publisher.embedded": [*DOMAIN, "publisher.lifeline", "publisher.embedded_postgresql"],
-    "publisher.log_output": [],
-    "publisher.procfile": [*DOMAIN, "publisher.procfile_process", "publisher.log_output"],
-    "publisher.procfile_process": ["publisher.lifeline"],
-    "publisher.claim_start": [*DOMAIN, "storage"],
-    "publisher.outcome_log": [*DOMAIN, *REPORTING],
-    "publisher.batch": [*DOMAIN, "storage", *REPORTING, "publisher.outcome_log"],
-    "publisher.parking": [*DOMAIN, "storage", "publisher.streams", *REPORTING],
-    "publisher.earlier_streams": [*DOMAIN, "storage", "publisher.streams", *REPORTING, "publisher.batch"],
-    "publisher.appending": [
-        *(*DOMAIN, "storage", "publisher.streams", *REPORTING),
-        *("publisher.batch", "publisher.earlier_streams", "publisher.parking"),
-    ],
-    "publisher.tombstones": [*DOMAIN, "storage", "publisher.streams", *REPORTING, "publisher.batch"],
-    "publisher.publishing": [
-        *(*DOMAIN, *ADAPTERS, *REPORTING),
-        *("publisher.appending", "publisher.batch", "publisher.claim_start", "publisher.earlier_streams"),
-        *("publisher.parking", "publisher.tombstones"),
-    ],
-    "publisher.loss_audit": [*DOMAIN, "storage", "publisher.streams", *REPORTING],
-    "actors": [*DOMAIN, *ADAPTERS, *REPORTING, "publisher.publishing", "publisher.loss_audit"],
+    "publisher.settings": ["publisher.domain"],
+    "publisher.channels": ["publisher.domain"],
+    "publisher.streams": ["publisher.domain"],
+    "storage": ["publisher.domain"],
+    "publisher.process": ["publisher.domain", "publisher.streams"],
+    "publisher.publishing": [*SERVERS, "publisher.process"],
+    "actors": [*SERVERS, "publisher.process", "publisher.publishing"],
 }
 # The rest of `publisher`, the entry modules: they may import every layer, and nobody else imports them.
 ENTRY = "publisher"
 
-READS_ENVIRONMENT = re.compile(r"publisher\.(bootstrap|worker_metrics|procfile|demo\w*|cli(\.\w+)*)")
+READS_ENVIRONMENT = re.compile(r"publisher\.(bootstrap|worker_metrics|local\.(procfile|demo\w*)|cli(\.\w+)*)")
 NOT_IN_THE_DOMAIN = {
     *("time", "random", "secrets", "os", "sys", "socket", "threading", "subprocess", "asyncio", "logging"),
     *("redis", "peewee", "playhouse", "psycopg2", "dramatiq", "apscheduler", "structlog"),
@@ -192,8 +158,8 @@ def test_the_package_imports_nothing() -> None:
         (
             imports_go_one_way,
             "publisher.domain.x",
-            "def f():\n    from publisher import logs",
-            "imports publisher.logs",
+            "def f():\n    from publisher import process",
+            "imports publisher.process",
         ),
         (imports_go_one_way, "publisher.domain.x", "from . import y", "imports .y, relative"),
         (imports_go_one_way, "publisher.domain", "from ..settings import z", "imports ..settings.z, relative"),
@@ -204,9 +170,24 @@ def test_the_package_imports_nothing() -> None:
             "imports publisher.streams.outbound",
         ),
         (imports_go_one_way, "storage.x", "if TYPE_CHECKING:\n    import publisher.cli", "imports publisher.cli"),
-        (imports_go_one_way, "publisher.publishing", "from actors.routes import x", "imports actors.routes.x"),
-        (imports_go_one_way, "publisher.logs", "from publisher.telemetry import x", "imports publisher.telemetry.x"),
-        (imports_go_one_way, "publisher.embedded", "import publisher.settings", "imports publisher.settings"),
+        (
+            imports_go_one_way,
+            "publisher.publishing.publisher",
+            "from actors.routes import x",
+            "imports actors.routes.x",
+        ),
+        (
+            imports_go_one_way,
+            "publisher.process.x",
+            "from publisher.intake import x",
+            "imports publisher.intake.x",
+        ),
+        (
+            imports_go_one_way,
+            "publisher.streams.x",
+            "import publisher.settings.settings",
+            "imports publisher.settings.settings",
+        ),
         (imports_go_one_way, "actors.x", "from publisher.bootstrap import x", "imports publisher.bootstrap.x"),
         (imports_go_one_way, "actors.x", "from publisher import actors", "imports publisher.actors"),
         (domain_is_pure, "publisher.domain.x", "import os.path", "imports os.path"),
@@ -217,7 +198,7 @@ def test_the_package_imports_nothing() -> None:
         (sql_stays_in_storage, "publisher.cli.x", "run('DELETE FROM routes')", "holds SQL: 'DELETE FROM routes'"),
         (sql_stays_in_storage, "publisher.x", "db.execute_sql(x)", "calls execute_sql"),
         (sql_stays_in_storage, "publisher.x", "import psycopg2.errors", "imports psycopg2.errors"),
-        (environment_is_read_once, "publisher.settings", "x = os.environ['X']", "reads os.environ"),
+        (environment_is_read_once, "publisher.settings.settings", "x = os.environ['X']", "reads os.environ"),
         (environment_is_read_once, "actors.x", "def f():\n    return os.getenv('X')", "reads os.getenv"),
         (environment_is_read_once, "storage.x", "from os import environ", "imports os.environ"),
     ],
@@ -231,13 +212,13 @@ def test_a_breach_is_found(rule: Rule, module: str, source: str, breach: str) ->
     ("rule", "module", "source"),
     [
         (imports_go_one_way, "publisher.domain.x", "import json\nfrom publisher.domain.y import z"),
-        (imports_go_one_way, "publisher.cli.x", "from actors.routes import x\nfrom publisher.intake import y"),
+        (imports_go_one_way, "publisher.cli.x", "from actors.routes import x\nfrom publisher.intake.consumer import y"),
         (imports_go_one_way, "storage.x", "import publisher_of_others\nfrom publisher.domain import errors"),
         (domain_is_pure, "storage.x", "import time"),
         (sql_stays_in_storage, "storage.x", "x = 'SELECT 1'"),
         (sql_stays_in_storage, "publisher.x", "def f():\n    '''Does what SELECT does.'''\n    return 'select one'"),
         (environment_is_read_once, "publisher.cli.up", "x = os.environ"),
-        (environment_is_read_once, "publisher.embedded", "x = servers.environ['X']"),
+        (environment_is_read_once, "publisher.local.embedded", "x = servers.environ['X']"),
     ],
 )
 def test_what_is_allowed_is_no_breach(rule: Rule, module: str, source: str) -> None:

@@ -12,8 +12,8 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher import logs
-from publisher.log_lines import json_line, shown_on_one_line
+from publisher.process import logs
+from publisher.process.log_lines import json_line, shown_on_one_line
 
 # What str.splitlines, JavaScript, editors, terminals and log shippers take for the end of a line.
 ENDS = "\n\r\v\f\x1c\x1d\x1e\x84\x85\x8d\u2028\u2029"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from publisher import log_output
-from publisher.log_output import LineOutput, LineStream
+from publisher.process import log_output
+from publisher.process.log_output import LineOutput, LineStream
 from tests.waiting import wait_until
 
 LINE = b"x" * 999 + b"\n"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import structlog
 
-from publisher import logs
 from publisher.domain.attempt import Failure
+from publisher.process import logs
 from tests import factories
 
 Events = Callable[[], list[dict[str, Any]]]

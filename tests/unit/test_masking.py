@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.logs import masked
+from publisher.process.logs import masked
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from publisher.domain.backoff import Backoff
 from publisher.domain.errors import SettingsError
 from publisher.domain.retention import Retention
 from publisher.domain.timeouts import Timeouts
-from publisher.settings import Settings
+from publisher.settings.settings import Settings
 
 URLS = {"DATABASE_URL": "postgresql://publisher:hunter2@db:5432/publisher", "REDIS_URL": "redis://redis:6379/0"}
 

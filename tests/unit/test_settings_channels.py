@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.channel_settings import ChannelSettings
 from publisher.channels.email import EMAIL
 from publisher.domain.channel import Channel, StreamTrim
 from publisher.domain.errors import SettingsError
-from publisher.settings import Settings
+from publisher.settings.channels import ChannelSettings
+from publisher.settings.settings import Settings
 from tests import factories
 
 URLS = {"DATABASE_URL": "postgresql://publisher@db/publisher", "REDIS_URL": "redis://redis:6379/0"}

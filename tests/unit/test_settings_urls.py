@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from publisher.domain.errors import SettingsError
-from publisher.settings import Settings
+from publisher.settings.settings import Settings
 from publisher.streams.connection import open_redis
 from storage.database import Database
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from publisher.telemetry import OTHER_TYPES, TYPES_COUNTED, Telemetry
+from publisher.process.telemetry import OTHER_TYPES, TYPES_COUNTED, Telemetry
 
 TURN = "game.turn.ready"
 Sample = tuple[str, dict[str, str], float]

@@ -7,8 +7,8 @@ import redis
 from publisher.doctor.step import Server, Step
 from publisher.domain.diagnosis import loss_audit
 from publisher.domain.diagnosis.verdict import Diagnosis
-from publisher.loss_audit import audit_interval
-from publisher.settings import Settings
+from publisher.publishing.loss_audit import audit_interval
+from publisher.settings.settings import Settings
 from publisher.streams.processes import ProcessRegister
 from storage.audit_states import audit_states
 from storage.database import Database

@@ -7,8 +7,8 @@ from publisher.doctor.step import Look, Server, Step, once, refusal_of
 from publisher.domain.diagnosis import channels, clocks, connections, intents_kept, postgresql, rights, sessions
 from publisher.domain.diagnosis import schema as tables
 from publisher.domain.diagnosis.verdict import Diagnosis, unknown
-from publisher.procfile import procfile
-from publisher.settings import Settings
+from publisher.local.procfile import procfile
+from publisher.settings.settings import Settings
 from storage import catalogue, health, schema
 from storage.database import POOL_SIZE, Database
 from storage.gates import read_gates

@@ -11,7 +11,7 @@ from publisher.doctor.step import Look, Server, Step, Unusable, once, refusal_of
 from publisher.domain.diagnosis import clocks, intents, redis_server, rights, systems
 from publisher.domain.diagnosis.verdict import Diagnosis
 from publisher.domain.errors import RedisRefused
-from publisher.settings import Settings
+from publisher.settings.settings import Settings
 from publisher.streams import health
 from publisher.streams import rights as rights_
 from publisher.streams.processes import ProcessRegister, of_other_systems

@@ -8,7 +8,7 @@ from publisher.domain.backoff import Backoff
 from publisher.domain.channel import Channel
 from publisher.domain.diagnosis import configuration, sessions
 from publisher.domain.diagnosis.verdict import Diagnosis
-from publisher.settings import Settings
+from publisher.settings.settings import Settings
 
 
 def of_settings(settings: Settings) -> list[Step]:

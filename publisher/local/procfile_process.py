@@ -6,7 +6,7 @@ from typing import Any
 
 from honcho import process
 
-from publisher.lifeline import end_with_parent, ends_with_us
+from publisher.process.lifeline import end_with_parent, ends_with_us
 
 
 class Process(process.Process):  # type: ignore[misc]  # honcho has no types

@@ -7,15 +7,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from publisher.channel_settings import ChannelSettings, shared_variables
-from publisher.connection_url import ConnectionUrl, read_database_url, read_redis_url
 from publisher.domain.backoff import Backoff
 from publisher.domain.channel import Channel
 from publisher.domain.errors import SettingsError
 from publisher.domain.gate import Probing
 from publisher.domain.retention import Retention, kept_for
 from publisher.domain.timeouts import Timeouts
-from publisher.setting_types import (
+from publisher.settings.channels import ChannelSettings, shared_variables
+from publisher.settings.connection_url import ConnectionUrl, read_database_url, read_redis_url
+from publisher.settings.types import (
     PREFIX,
     LowerCase,
     Name,

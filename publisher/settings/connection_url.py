@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, unquote_to_bytes
 
-from publisher.connection_options import DATABASE_OPTIONS, REDIS_OPTIONS, Options, option_problem
 from publisher.domain.errors import SettingsError
+from publisher.settings.connection_options import DATABASE_OPTIONS, REDIS_OPTIONS, Options, option_problem
 
 # scheme://[user[:password]@]hosts[/path][?query]. No @ but the one before the hosts, and no # at all.
 _PARTS = re.compile(r"[a-z]+://(?:([^/?#@]*)@)?([^/?#@]*)(?:/([^?#@]*))?(?:\?([^#@]*))?")

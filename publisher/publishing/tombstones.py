@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import structlog
 
-from publisher.batch import Batch
 from publisher.domain.attempt import Expired, Published, after_deadline
 from publisher.domain.errors import PublisherError
 from publisher.domain.notification import Route
+from publisher.publishing.batch import Batch
 from publisher.streams.append_result import EXPIRED, dead
 from publisher.streams.outbound import OutboundStreams, WitnessOf
 

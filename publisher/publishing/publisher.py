@@ -10,9 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from publisher.appending import Appender
-from publisher.batch import Batch, Recorder
-from publisher.claim_start import ClaimStart
 from publisher.domain.attempt import (
     PAYLOAD_ENCODING_FAILED,
     DeadLettered,
@@ -29,10 +26,13 @@ from publisher.domain.errors import BadRequest, EncodingError, RouteError
 from publisher.domain.gate import Probing
 from publisher.domain.notification import Route
 from publisher.domain.timeouts import BEGUN, ENCODED, LAST_LOOK, TRUSTED, witness_after_lease
-from publisher.parking import Parking
+from publisher.process.telemetry import Telemetry
+from publisher.publishing.appender import Appender
+from publisher.publishing.batch import Batch, Recorder
+from publisher.publishing.circuit_breaker import Parking
+from publisher.publishing.claim_cursor import ClaimStart
+from publisher.publishing.tombstones import end_dead_letters, end_overdue
 from publisher.streams.outbound import Delivery, OutboundStreams
-from publisher.telemetry import Telemetry
-from publisher.tombstones import end_dead_letters, end_overdue
 from storage import claims
 from storage.database import Database
 

@@ -19,10 +19,10 @@ from publisher.domain.entry_ids import place
 from publisher.domain.errors import PublisherError
 from publisher.domain.loss import LossCause
 from publisher.domain.replay import TRIES, ReplayRange, page_size, witnessed_since
-from publisher.losing import record_losses
-from publisher.replay import IntentsReplay
+from publisher.intake.losses import record_losses
+from publisher.intake.replay import IntentsReplay
+from publisher.process.telemetry import Telemetry
 from publisher.streams.intents_progress import IntentsProgress, last_id, read_progress, write_mark
-from publisher.telemetry import Telemetry
 from storage import marks, replays
 from storage.database import Database
 from storage.losses import record_loss

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any, TextIO
 
 from publisher.domain.errors import PublisherError
-from publisher.log_output import LineOutput, LineStream
+from publisher.process.log_output import LineOutput, LineStream
 
 # What a line means is the format's own rule; honcho, which runs them, is not installed everywhere.
 _LINE = re.compile(r"^([A-Za-z0-9_-]+):\s*(.+)$", re.MULTILINE)
@@ -22,7 +22,7 @@ _KILL_AFTER_SECONDS = 30
 
 def procfile() -> dict[str, str]:
     """Process name -> command: the very file at the top of the project, packed into the wheel as well."""
-    package = Path(__file__).parent
+    package = Path(__file__).parent.parent
     for path in (package.parent / "Procfile", package / "Procfile"):
         if path.is_file():
             return dict(_LINE.findall(path.read_text()))
@@ -77,7 +77,7 @@ def _manager(output: LineStream) -> Any:
     from honcho import manager as honcho_manager
     from honcho.printer import Printer
 
-    from publisher.procfile_process import Process
+    from publisher.local.procfile_process import Process
 
     # honcho has no parameter for it, and kills after 5 seconds.
     honcho_manager.KILL_WAIT = _KILL_AFTER_SECONDS

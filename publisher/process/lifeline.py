@@ -1,7 +1,7 @@
 """Children that end with the process that started them, however that ends.
 
 Linux tells a child of its parent's death, `kill -9` included. Elsewhere whoever starts the next one finds the lock that
-the children keep (see `publisher.embedded`).
+the children keep (see `publisher.local.embedded`).
 """
 
 import ctypes

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from publisher.domain.channel import Channel, StreamTrim
 from publisher.domain.errors import SettingsError
-from publisher.setting_types import LowerCase, Name, SecondsOrZero, rule, without_blanks
+from publisher.settings.types import LowerCase, Name, SecondsOrZero, rule, without_blanks
 
 # Names of earlier releases, by the field that they are understood as. Where both are set the new name wins.
 _OLD_NAMES = {"stream_ceiling": "stream_max_len"}

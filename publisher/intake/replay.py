@@ -8,9 +8,9 @@ is lost, and acknowledge only now.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from publisher.acceptor import Acceptor, Incoming
 from publisher.domain.intent import Malformed, MalformedCode
 from publisher.domain.replay import TRIES, ReplayRange
+from publisher.intake.acceptor import Acceptor, Incoming
 from publisher.streams.inbound import Entry, IntentsGroup
 from storage.database import Database
 from storage.intents import Acceptance, IncomingIntent

@@ -13,8 +13,8 @@ import structlog
 from publisher.domain.channel import Channel
 from publisher.domain.errors import PublisherError
 from publisher.domain.gate import Probing
+from publisher.process.telemetry import Telemetry
 from publisher.streams.append_result import Appended, AppendResult, HeldBack, NotAppended
-from publisher.telemetry import Telemetry
 from storage import gates
 from storage.database import Database
 

@@ -18,8 +18,8 @@ import structlog
 
 from publisher.domain.channel import Channel
 from publisher.domain.errors import PublisherError
+from publisher.process.telemetry import Telemetry
 from publisher.streams.outbound import OutboundStreams
-from publisher.telemetry import Telemetry
 from storage import audits
 from storage.audits import AuditLease, PublishedRoute
 from storage.database import Database

@@ -4,8 +4,8 @@ import redis
 import structlog
 
 from publisher.domain.loss import LossCause
+from publisher.process.telemetry import Telemetry
 from publisher.streams.intents_losses import NoticedLoss, forget_loss, noticed_losses
-from publisher.telemetry import Telemetry
 from storage.database import Database
 from storage.losses import record_loss, unrecorded
 

@@ -7,9 +7,9 @@ channel's own, nearly all, cost nothing here.
 
 from collections.abc import Sequence
 
-from publisher.batch import Batch
 from publisher.domain.errors import RedisRefused, RedisUnavailable
 from publisher.domain.notification import Route
+from publisher.publishing.batch import Batch
 from publisher.streams.append_result import Appended, NotAppended
 from publisher.streams.outbound import Delivery, OutboundStreams
 from storage import claims

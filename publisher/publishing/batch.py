@@ -12,8 +12,8 @@ from publisher.domain.attempt import DeadLettered, Expired, Failure, Published, 
 from publisher.domain.channel import Channel
 from publisher.domain.errors import DatabaseRefused, DatabaseUnavailable, PublisherError
 from publisher.domain.notification import Route
-from publisher.outcome_log import OutcomeLog
-from publisher.telemetry import Telemetry
+from publisher.process.telemetry import Telemetry
+from publisher.publishing.outcome_log import OutcomeLog
 from storage import claims, outcomes
 from storage.claims import Claim
 from storage.database import Database

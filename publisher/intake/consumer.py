@@ -14,12 +14,12 @@ import structlog
 
 from actors.context import Context
 from actors.routes import as_hint, send_publish
-from publisher.acceptor import Acceptor, wait
 from publisher.domain.errors import PublisherError
 from publisher.domain.intent import Malformed, MalformedCode
-from publisher.incoming import incoming
-from publisher.marking import Marking, MarkingOptions
-from publisher.replay import IntentsReplay
+from publisher.intake.acceptor import Acceptor, wait
+from publisher.intake.incoming import incoming
+from publisher.intake.marking import Marking, MarkingOptions
+from publisher.intake.replay import IntentsReplay
 from publisher.streams.inbound import Entry, IntentsGroup, Recovered
 from publisher.streams.intents_losses import keep_pending_loss
 from storage.intents import Acceptance, IncomingIntent

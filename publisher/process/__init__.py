@@ -1,0 +1,1 @@
+"""Keeps a process honest: its logs, metrics, heartbeat, watchdog and signals."""

@@ -1,0 +1,1 @@
+"""Publishes due routes: claim, encode, append, record, report."""

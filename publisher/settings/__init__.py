@@ -1,0 +1,1 @@
+"""The environment variables as values: parsed, checked, and with the defaults."""
