@@ -1,9 +1,34 @@
 """How far the loss audits have come, for `status` and `doctor`. Nothing here changes anything."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from publisher.domain.diagnosis.loss_audit import AuditState
 from storage.database import Database
+
+# An audit that is late by so many intervals is overdue.
+OVERDUE_AFTER_INTERVALS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class AuditState:
+    """How far the audits of a channel have come.
+
+    audited_at, age: when the last one came to its end, and how long ago that is; None: none ever did. unaudited: for
+    how long the oldest route has been published that no completed audit covers; None: there is none.
+    """
+
+    channel: str
+    audited_at: datetime | None = None
+    age: timedelta | None = None
+    unaudited: timedelta | None = None
+
+    def is_overdue(self, interval: timedelta) -> bool:
+        """True if an audit should have ended long ago: there was something to look at, and nobody has."""
+        patience = OVERDUE_AFTER_INTERVALS * interval
+        waits = self.unaudited is not None and self.unaudited > patience
+        return waits and (self.age is None or self.age > patience)
+
 
 # For each channel one step into the index routes_published: the first route behind what the last audit covered. An
 # audit of the release before kept audited_at alone, which is 'epoch' before the first audit.

@@ -2,13 +2,48 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import peewee
 
-from publisher.domain.diagnosis.schema import Column, Constraint, Index
 from storage.database import Database
 from storage.models import MODELS
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column by its table and name."""
+
+    table: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What an index is for: the columns in order, and whether it is unique, or over a part of the table."""
+
+    table: str
+    name: str
+    columns: tuple[str, ...]
+    unique: bool
+    partial: bool
+
+    @property
+    def shape(self) -> str:
+        """As a person reads it: `unique on routes (notification_id, route_id)`."""
+        words = ("unique", "partial")
+        said = [word for word, is_so in zip(words, (self.unique, self.partial), strict=True) if is_so]
+        return " ".join([*said, f"on {self.table} ({', '.join(self.columns)})"])
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A constraint by its table and name."""
+
+    table: str
+    name: str
+
 
 # A table is looked for as every statement does, on the search path. One that is missing has nothing. A column of an
 # index is read by its name: pg_get_indexdef quotes it where a database sets quote_all_identifiers.

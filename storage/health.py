@@ -4,14 +4,105 @@ Each statement is cheap however many routes there are: the catalogue, the statis
 routes by the partial index routes_due.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from publisher.domain.diagnosis.channels import Backlog
-from publisher.domain.diagnosis.connections import Connections
-from publisher.domain.diagnosis.postgresql import PostgresServer, Prepared, Slot, Table, Transaction
-from publisher.domain.diagnosis.sessions import Isolation, Tls
 from storage.database import Database, fetch
 from storage.models import MODELS
+
+
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """session: what the service's transactions have. default: what the role or the database sets, None for nothing."""
+
+    session: str
+    default: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """in_use: whether the connection to PostgreSQL is encrypted. mode: libpq's sslmode."""
+
+    in_use: bool
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """What the server says of itself and of this session."""
+
+    version: str
+    standby: bool
+    read_only: bool
+    fsync: bool
+    full_page_writes: bool
+    synchronous_commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """An open transaction. age: None where another role's is not shown. xmin_age: transactions begun since."""
+
+    pid: int
+    application: str
+    user: str
+    state: str | None
+    age: timedelta | None
+    xmin_age: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A transaction that waits for its second phase."""
+
+    gid: str
+    owner: str
+    age: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A replication slot. xmin_age: a transaction's, None if it holds no rows. retained: bytes of WAL kept."""
+
+    name: str
+    active: bool
+    xmin_age: int | None
+    retained: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows by the statistics. vacuumed: how long ago, None for never. autovacuum: whether it may be by itself."""
+
+    name: str
+    live: int
+    dead: int
+    vacuumed: timedelta | None
+    autovacuum: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """limit: how many this role may have open in this database. connected: how many are, by application."""
+
+    limit: int
+    connected: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """The open routes of a channel, as far as the first thousand that are due show.
+
+    oldest_due: how long the first one that is free has been due. orphaned: leases that were over long ago, and
+    longest_over: for how long the first of them has been.
+    """
+
+    channel: str
+    oldest_due: timedelta | None
+    orphaned: int
+    longest_over: timedelta | None
+
 
 _CLOCK = "SELECT clock_timestamp()"
 

@@ -1,11 +1,33 @@
 """Entries that were removed from an intents stream before they were accepted, until an operator says that he knows."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from publisher.domain.errors import NotFound
-from publisher.domain.loss import LossCause, LossRecord
+from publisher.domain.loss import LossCause
 from storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class LossRecord:
+    """A loss on record.
+
+    after_id, before_id: the entries stood between these two ids; of `pending`, they are the first and the last one.
+    entries: how many; None: at least one, and nobody can tell.
+    acknowledged_at, acknowledged_by: None until an operator has said that he knows.
+    """
+
+    id: int
+    stream: str
+    cause: LossCause
+    after_id: str
+    before_id: str
+    entries: int | None
+    noticed_at: datetime
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+
 
 # Noticed twice, it is one.
 _RECORD = """

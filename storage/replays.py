@@ -7,11 +7,46 @@ on: after one more failover, what the pages before have committed may be gone as
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
-from publisher.domain.replay import ReplayReason, ReplayRecord
 from storage.database import Database
 from storage.malformed_records import RawFields, columns, readable_fields
 from storage.marks import SERVER, place_of
+
+
+class ReplayReason(StrEnum):
+    """Why PostgreSQL may have lost intents.
+
+    OTHER_SERVER: another server made the mark, or this one before its last start. OLDER_DATA: Redis knows of a later
+    mark. NO_DATA: Redis knows of a mark, and PostgreSQL of none.
+    """
+
+    OTHER_SERVER = "other_server"
+    OLDER_DATA = "older_data"
+    NO_DATA = "no_data"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRecord:
+    """A replay as an operator sees it.
+
+    seen: how many entries were looked at. replayed: how many were taken in again. left_out: how many PostgreSQL lacks
+    and were not taken in, since they may have been published too long ago.
+    silent: for how long nobody has had its lease; None while somebody has, and once it has ended.
+    """
+
+    id: int
+    stream: str
+    reason: ReplayReason
+    after_id: str
+    reached_id: str
+    up_to_id: str
+    begun_at: datetime
+    ended_at: datetime | None
+    seen: int
+    replayed: int
+    left_out: int
+    silent: timedelta | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,18 @@ need no right to their sequences, and foreign keys are checked with the rights o
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from publisher.domain.diagnosis.rights import Grant
 from storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A right that PostgreSQL does not give. what: the verb and the table. statement: the GRANT that gives it."""
+
+    what: str
+    statement: str
+
 
 # Table -> what the service does with its rows. FOR UPDATE needs UPDATE.
 NEEDED: Mapping[str, Sequence[str]] = {

@@ -8,10 +8,13 @@ from pathlib import Path
 import peewee
 from playhouse.migrations import Runner
 
-from publisher.domain.diagnosis.postgresql import ENCODING
 from publisher.domain.errors import DatabaseMisconfigured, DatabaseUnavailable
 from storage.database import Database
 from storage.lock_holders import LockHolder, LockWatch
+
+# The only encoding of a database that holds whatever a producer writes.
+ENCODING = "UTF8"
+
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Any number that no other application takes; it only has to be the same in every release.

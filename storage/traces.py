@@ -4,9 +4,20 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from publisher.domain.entry_fate import RecordedMalformed
 from storage.database import Database
 from storage.malformed_records import RawFields, readable_fields
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedMalformed:
+    """What malformed_intents says of the entry."""
+
+    id: int
+    code: str
+    message: str
+    recorded_at: datetime
+    resubmitted_by: str | None
+    resubmitted_as: str | None
 
 
 @dataclass(frozen=True, slots=True)

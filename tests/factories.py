@@ -12,9 +12,9 @@ from publisher.channels.push import PUSH
 from publisher.domain.channel import Channel
 from publisher.domain.intent import Intent, parse_intent, plan_routes
 from publisher.domain.notification import Notification, Route, RouteStatus
-from publisher.domain.route_facts import RouteFacts
 from storage.database import Database
 from storage.intents import Acceptance, IncomingIntent, accept
+from storage.route_facts import RouteFacts
 
 CHANNELS: Mapping[str, Channel] = {"email": EMAIL, "push": PUSH}
 INSTANT = datetime(2026, 3, 14, 9, 26, 53, 589_000, tzinfo=UTC)

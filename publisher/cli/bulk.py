@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from publisher.bootstrap import install_context
 from publisher.cli.output import confirm, print_json, progress
 from publisher.domain.errors import BadRequest, PublisherError
-from publisher.domain.pace import Pace
+from publisher.operations.pace import Pace
 from publisher.process.signals import stop_on_signals
 from publisher.settings.settings import Settings
 from storage.actions import ActionOutcome, ActionRecord, begin_action, end_action, find_action, resume_action

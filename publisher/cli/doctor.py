@@ -11,7 +11,7 @@ from rich.text import Text
 from publisher.bootstrap import configure_logs, load_settings
 from publisher.cli.output import JsonFlag, console, print_json, printable
 from publisher.doctor.examine import Check, examine
-from publisher.domain.diagnosis.verdict import Verdict
+from publisher.doctor.verdict import Verdict
 
 _STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red", Verdict.UNKNOWN: "cyan"}
 _VERDICT_WIDTH, _NAME_WIDTH = 7, 21

@@ -12,7 +12,7 @@ from publisher.cli.output import one_line, printable, show
 from publisher.cli.wording import closed, coarse, figure, rate
 from publisher.domain.errors import PublisherError
 from publisher.domain.gate import Gate, GateState
-from publisher.look import Frame, StoreLook, StreamsLook
+from publisher.operations.snapshot import Frame, StoreLook, StreamsLook
 from publisher.streams.processes import ProcessSeen
 from storage.counts import OpenRoutes
 from storage.failures import FailureRecord

@@ -22,8 +22,8 @@ from publisher.domain.replay import ReplayRange, witnessed_since
 from publisher.intake.acceptor import Acceptor
 from publisher.intake.incoming import incoming
 from publisher.intake.replay import IntentsReplay
+from publisher.operations.replay import ReplayByHand, ReplayTally
 from publisher.process.signals import stop_on_signals
-from publisher.replay_by_hand import ReplayByHand, ReplayTally
 from publisher.settings.settings import Settings
 from publisher.streams.health import read_clock
 from publisher.streams.inbound import IntentsGroup

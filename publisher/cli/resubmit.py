@@ -18,8 +18,8 @@ from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, printab
 from publisher.domain.errors import BadRequest
 from publisher.domain.intent import Malformed, MalformedCode
 from publisher.domain.malformed import remedy
-from publisher.domain.malformed_edit import edit_form, edited_fields
-from publisher.resubmission import Resubmission, Sendable, Tally
+from publisher.operations.malformed_edit import edit_form, edited_fields
+from publisher.operations.resubmit import Resubmission, Sendable, Tally
 from storage import malformed as store
 from storage.database import Database
 from storage.malformed import MalformedFilter, MalformedRecord

@@ -2,15 +2,15 @@
 
 from dataclasses import asdict
 
-from publisher.domain.diagnosis.loss_audit import AuditState
 from publisher.domain.errors import PublisherError
 from publisher.domain.gate import Gate
-from publisher.domain.replay import ReplayRecord
-from publisher.look import Frame, StoreLook
+from publisher.operations.snapshot import Frame, StoreLook
 from publisher.streams.inbound import GroupState
 from publisher.streams.processes import ProcessSeen
+from storage.audit_states import AuditState
 from storage.counts import OpenRoutes
 from storage.rates import Happened
+from storage.replays import ReplayRecord
 
 Fields = dict[str, object]
 

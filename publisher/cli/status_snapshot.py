@@ -7,24 +7,22 @@ from datetime import datetime, timedelta
 
 from publisher.bootstrap import open_client, open_patient_database
 from publisher.cli.status_fields import audit_fields, gate_fields, group_fields, open_fields, replay_fields
-from publisher.domain.diagnosis.loss_audit import AuditState
 from publisher.domain.errors import PublisherError
 from publisher.domain.gate import Gate
 from publisher.domain.notification import RouteStatus
-from publisher.domain.replay import ReplayRecord
-from publisher.publishing.loss_audit import audit_interval
+from publisher.domain.timeouts import audit_interval
 from publisher.settings.settings import Settings
 from publisher.streams.inbound import GroupState, group_state
 from publisher.streams.processes import ProcessRegister, ProcessSeen
 from publisher.streams.queues import QueueState, queue_states
 from storage import overview
-from storage.audit_states import audit_states
+from storage.audit_states import AuditState, audit_states
 from storage.counts import Count, OpenRoutes, final_routes, open_routes
 from storage.database import Database
 from storage.gates import read_gates
 from storage.losses import list_losses
 from storage.rates import mark
-from storage.replays import latest_replays
+from storage.replays import ReplayRecord, latest_replays
 
 # More of them are no other matter.
 _LOSSES = 1000

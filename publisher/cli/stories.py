@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from publisher.domain.channel import Channel
-from publisher.domain.explanation import Explanation, explain
 from publisher.domain.gate import Gate
-from publisher.domain.journey import FailedAttempt, GivenUp, Step, journey
-from publisher.domain.route_facts import RouteFacts
+from publisher.operations.explain import Explanation, explain
+from publisher.operations.timeline import FailedAttempt, GivenUp, Step, journey
 from storage.database import Database
 from storage.dead_letters import DeadLetterFilter, DeadLetterRecord, list_dead_letters
 from storage.failures import FailureRecord, failure_history
-from storage.route_facts import route_facts
+from storage.route_facts import RouteFacts, route_facts
 
 # Of each route the newest. More than all its attempts, some requeues over.
 _HISTORY = 100

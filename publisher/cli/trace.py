@@ -13,12 +13,12 @@ from publisher.bootstrap import configure_logs, load_settings, open_client, open
 from publisher.cli.explain import RoutesOption
 from publisher.cli.output import JsonFlag, console, one_line, print_json
 from publisher.cli.stories import Story, stories
-from publisher.domain.entry_fate import EntryVerdict
 from publisher.domain.errors import NotFound
 from publisher.domain.instants import readable
+from publisher.operations.entry_outcome import EntryVerdict
+from publisher.operations.lookup import MATCHES, IntentsStream, Trace
+from publisher.operations.lookup import trace as find
 from publisher.settings.settings import Settings
-from publisher.tracing import MATCHES, IntentsStream, Trace
-from publisher.tracing import trace as find
 from storage.database import Database
 from storage.gates import read_gates
 from storage.traces import NotificationRecord, PrunedRecord

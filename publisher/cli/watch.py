@@ -11,7 +11,7 @@ from publisher.bootstrap import open_client, open_database
 from publisher.cli.frame import render
 from publisher.cli.output import console, print_json
 from publisher.cli.status_fields import frame_fields
-from publisher.look import Watcher
+from publisher.operations.snapshot import Watcher
 from publisher.process.signals import interrupt_once
 from publisher.settings.settings import Settings
 

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 from publisher.cli.output import duration, one_line, show
 from publisher.domain.gate import Gate, GateState
-from publisher.domain.replay import ReplayRecord
 from storage.counts import Count
+from storage.replays import ReplayRecord
 
 _UNITS = ((1_000_000_000, "G"), (1_000_000, "M"))
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from publisher.domain.diagnosis.clocks import ClockReading
+from publisher.doctor.checks.clocks import ClockReading
 
 # The quickest of a few round trips tells a clock best: nothing was in its way.
 _READINGS = 3

@@ -16,7 +16,7 @@ from publisher.doctor.checks.of_postgresql import of_postgresql
 from publisher.doctor.checks.of_redis import of_redis
 from publisher.doctor.checks.of_settings import of_settings
 from publisher.doctor.step import Server, Step, Unusable
-from publisher.domain.diagnosis.verdict import Diagnosis, failed, unknown
+from publisher.doctor.verdict import Diagnosis, failed, unknown
 from publisher.domain.errors import PublisherError, SchemaOutdated, Unavailable
 from publisher.settings.settings import Settings
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
-from publisher.domain.diagnosis.verdict import Diagnosis
+from publisher.doctor.verdict import Diagnosis
 from publisher.domain.errors import PublisherError
 
 T = TypeVar("T")

@@ -7,7 +7,6 @@ were perhaps published before: the witness in Redis keeps them from going out tw
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from publisher.domain.entry_ids import place, sent_at
 
@@ -52,38 +51,3 @@ TRIES = 5
 def page_size(batch: int, tries: int) -> int:
     """How many entries a replay reads at once, after its replayer died so often at this very place."""
     return int(max(1, batch // 8 ** (tries - 1))) if tries > 1 else batch
-
-
-class ReplayReason(StrEnum):
-    """Why PostgreSQL may have lost intents.
-
-    OTHER_SERVER: another server made the mark, or this one before its last start. OLDER_DATA: Redis knows of a later
-    mark. NO_DATA: Redis knows of a mark, and PostgreSQL of none.
-    """
-
-    OTHER_SERVER = "other_server"
-    OLDER_DATA = "older_data"
-    NO_DATA = "no_data"
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayRecord:
-    """A replay as an operator sees it.
-
-    seen: how many entries were looked at. replayed: how many were taken in again. left_out: how many PostgreSQL lacks
-    and were not taken in, since they may have been published too long ago.
-    silent: for how long nobody has had its lease; None while somebody has, and once it has ended.
-    """
-
-    id: int
-    stream: str
-    reason: ReplayReason
-    after_id: str
-    reached_id: str
-    up_to_id: str
-    begun_at: datetime
-    ended_at: datetime | None
-    seen: int
-    replayed: int
-    left_out: int
-    silent: timedelta | None

@@ -57,3 +57,8 @@ def witness_after_lease(dedup_window: timedelta, lease_ttl: timedelta) -> timede
     is nearly as long as the window.
     """
     return dedup_window * (1 - _DRIFT) - lease_ttl
+
+
+def audit_interval(window: timedelta) -> timedelta:
+    """How long after the end of an audit the next one is due, while Redis stays the same."""
+    return window / 2

@@ -18,6 +18,7 @@ import structlog
 
 from publisher.domain.channel import Channel
 from publisher.domain.errors import PublisherError
+from publisher.domain.timeouts import audit_interval
 from publisher.process.telemetry import Telemetry
 from publisher.streams.outbound import OutboundStreams
 from storage import audits
@@ -29,11 +30,6 @@ _PAGE = 2000
 # How long others leave an audit alone whose process died. A page takes a few milliseconds, and seconds at most.
 _LEASE = timedelta(seconds=30)
 _RENEWED_AFTER = 10.0
-
-
-def audit_interval(window: timedelta) -> timedelta:
-    """How long after the end of an audit the next one is due, while Redis stays the same."""
-    return window / 2
 
 
 @dataclass

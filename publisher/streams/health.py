@@ -1,17 +1,78 @@
 """What Redis says of its own state: facts for `publisher doctor`. `try_write` alone writes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import redis
 
-from publisher.domain.diagnosis.intents import Consumer, Group
-from publisher.domain.diagnosis.redis_server import RedisConfiguration, RedisServer
 from publisher.domain.errors import RedisRefused
 from publisher.domain.instants import EPOCH
 from publisher.streams.connection import translated
 from publisher.streams.group_lag import unread
+
+
+@dataclass(frozen=True, slots=True)
+class RedisServer:
+    """What the server says of itself. None: it does not say. product: its name and version.
+
+    role: master, slave or sentinel. mode: standalone, cluster or sentinel.
+    aof_healthy, rdb_healthy: whether the last write went well. max_memory: bytes, 0 for no limit.
+    system_memory: bytes of its machine.
+    """
+
+    product: str
+    loading: bool
+    role: str
+    mode: str
+    aof: bool
+    aof_healthy: bool
+    rdb_healthy: bool
+    used_memory: int
+    max_memory: int
+    system_memory: int | None
+    policy: str | None
+    evicted: int
+    clients: int
+    max_clients: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RedisConfiguration:
+    """What CONFIG GET tells where it may be asked: when an append-only file is synced, and when snapshots are made."""
+
+    appendfsync: str
+    save: str
+    stop_writes_on_error: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A consumer of the group. pending: entries it has read and not acknowledged. idle: since it last did anything."""
+
+    name: str
+    pending: int
+    idle: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The consumer group. lag: entries nobody has read, None where Redis cannot tell.
+
+    oldest_unread, oldest_pending: how long the first such entry has stood on the stream, None if there is none.
+    """
+
+    lag: int | None
+    oldest_unread: timedelta | None
+    oldest_pending: timedelta | None
+    consumers: Sequence[Consumer]
+
+    @property
+    def pending(self) -> int:
+        """Entries that were read and not acknowledged."""
+        return sum(consumer.pending for consumer in self.consumers)
+
 
 _TRIAL = "publisher:doctor"
 # More than the last block of a file has left: on a full disk a few bytes may still find room there.

@@ -13,11 +13,30 @@ from typing import Any
 
 import redis
 
-from publisher.domain.entry_fate import Standing
 from publisher.domain.errors import RedisRefused
 from publisher.streams.connection import translated
 from publisher.streams.group_lag import unread
 from publisher.streams.intents_losses import KEPT, losses_key
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an entry stands on the stream.
+
+    is_read: whether the group has given it to anyone yet. consumer: who holds it, unacknowledged, since idle ago, when
+    it was given out for the deliveries-th time; None: nobody does.
+    """
+
+    is_read: bool
+    consumer: str | None = None
+    idle: timedelta = timedelta(0)
+    deliveries: int = 0
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """True if intake is done with it."""
+        return self.is_read and self.consumer is None
+
 
 _ACKNOWLEDGE = files("publisher.streams").joinpath("acknowledge.lua").read_text()
 _GIVE_BACK = files("publisher.streams").joinpath("give_back.lua").read_text()

@@ -11,10 +11,30 @@ from typing import Any
 
 import redis
 
-from publisher.domain.diagnosis.rights import RedisTrial, Refusal
 from publisher.streams.connection import translated
 from publisher.streams.intents_losses import losses_key
 from publisher.streams.outbound import counted_key, witness_key
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A right that is missing. what: the command and its keys. grant: the ACL rules that give it, blank for none."""
+
+    what: str
+    grant: str
+
+
+@dataclass(frozen=True, slots=True)
+class RedisTrial:
+    """Every command of the service, tried.
+
+    elsewhere: some keys are another server's (MOVED). untried: how many could not be tried.
+    """
+
+    refused: Sequence[Refusal]
+    elsewhere: bool
+    untried: int
+
 
 # The first words of keys in the tables below.
 _KEYS = ("{intents}", "{stream}", "{unread}", "{losses}", "{witness}", "{queue}", "publisher:", "dramatiq")

@@ -16,7 +16,7 @@ from publisher.bootstrap import load_settings
 from publisher.doctor import examine as run
 from publisher.doctor.examine import examine
 from publisher.doctor.step import once
-from publisher.domain.diagnosis.verdict import Diagnosis, Verdict
+from publisher.doctor.verdict import Diagnosis, Verdict
 from publisher.domain.errors import DatabaseUnavailable
 from publisher.streams.connection import open_redis
 from publisher.streams.processes import Process, ProcessRegister
@@ -274,7 +274,7 @@ def test_a_session_left_in_its_transaction_for_long_is_a_warning(
     examined: Examined, database_url: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its pid is in the remedy."""
-    monkeypatch.setattr("publisher.domain.diagnosis.postgresql._LONG", timedelta(0))
+    monkeypatch.setattr("publisher.doctor.checks.postgresql._LONG", timedelta(0))
     with closing(psycopg2.connect(database_url)) as holder, holder.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         (pid,) = cursor.fetchone()

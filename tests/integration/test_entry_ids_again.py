@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import redis
 
-from publisher.domain.entry_fate import EntryVerdict, Fate
 from publisher.domain.intent import Malformed, MalformedCode
+from publisher.operations.entry_outcome import EntryVerdict, Fate
+from publisher.operations.lookup import IntentsStream, trace
 from publisher.streams.connection import open_redis
-from publisher.tracing import IntentsStream, trace
 from storage.database import Database
 from storage.intents import IncomingMalformed, accept
 from tests.factories import CHANNELS, GROUP, INTENTS, incoming, intent_fields

@@ -6,10 +6,9 @@ from datetime import timedelta
 import pytest
 import redis
 
-from publisher.domain.entry_fate import Standing
 from publisher.domain.errors import RedisRefused
 from publisher.streams.connection import open_redis
-from publisher.streams.inbound import Entry, IntentsGroup, find_entry
+from publisher.streams.inbound import Entry, IntentsGroup, Standing, find_entry
 from tests.factories import GROUP, INTENTS
 from tests.integration.streams import add_entries, pending_ids
 

@@ -8,13 +8,13 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg2
 import pytest
 
-from publisher.domain.diagnosis import postgresql, schema
-from publisher.domain.diagnosis.channels import Backlog
-from publisher.domain.diagnosis.verdict import Verdict
+from publisher.doctor.checks import postgresql, schema
+from publisher.doctor.verdict import Verdict
 from publisher.domain.errors import SchemaOutdated
 from storage import catalogue, health
 from storage.claims import claim_due
 from storage.database import Database
+from storage.health import Backlog
 from storage.schema import foreign_migrations, pending_migrations
 from tests.conftest import connected, run_sql
 from tests.integration.rows import change, due_routes, execute, rows

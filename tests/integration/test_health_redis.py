@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from publisher.domain.diagnosis.redis_server import RedisConfiguration
 from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
 from publisher.streams import health
+from publisher.streams.health import RedisConfiguration
 from tests.factories import GROUP, INTENTS, intent_fields
 from tests.integration.conftest import AsUser
 from tests.integration.streams import send_intents

@@ -6,9 +6,8 @@ from datetime import timedelta
 
 import redis
 
-from publisher.domain.replay import ReplayReason
 from storage.database import Database
-from storage.replays import begin_replay, claim_replay
+from storage.replays import ReplayReason, begin_replay, claim_replay
 from tests.factories import INTENTS
 from tests.integration.going_back import count, lose_everything
 from tests.integration.rows import execute, rows

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from publisher.domain.diagnosis.rights import RedisTrial
 from publisher.streams import rights
+from publisher.streams.rights import RedisTrial
 from tests.factories import GROUP, INTENTS
 from tests.integration.conftest import AsUser
 from tests.integration.streams import send_intents

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import redis
 
-from publisher import resubmission
 from publisher.domain.errors import BadRequest, DatabaseUnavailable, RedisRefused
 from publisher.domain.intent import Malformed, MalformedCode
-from publisher.resubmission import Resubmission, Sendable, Tally
+from publisher.operations import resubmit as resubmission
+from publisher.operations.resubmit import Resubmission, Sendable, Tally
 from publisher.streams.producer import add_intents
 from storage.actions import ActionFilter, ActionOutcome, ActionRecord, list_actions
 from storage.database import Database

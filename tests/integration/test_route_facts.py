@@ -2,13 +2,12 @@
 
 from datetime import timedelta
 
-from publisher.domain.explanation import RouteState, explain
 from publisher.domain.gate import Gate
 from publisher.domain.notification import RouteStatus
-from publisher.domain.route_facts import RouteFacts
+from publisher.operations.explain import RouteState, explain
 from storage.claims import claim_due
 from storage.database import Database
-from storage.route_facts import route_facts
+from storage.route_facts import RouteFacts, route_facts
 from tests.integration.rows import change, due_routes, expire_leases, one_route, rows
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import redis
 
-from publisher.domain.entry_fate import Fate
 from publisher.domain.errors import NotFound, RedisUnavailable
+from publisher.operations.entry_outcome import Fate
+from publisher.operations.lookup import IntentsStream, Trace, is_entry_id, trace
 from publisher.streams.connection import open_redis
-from publisher.tracing import IntentsStream, Trace, is_entry_id, trace
 from storage.database import Database
 from storage.intents import accept
 from tests.factories import CHANNELS, GROUP, INTENTS, accepted, incoming, intent
@@ -223,7 +223,7 @@ def test_an_entry_id_is_two_numbers_of_64_bits(text: str, is_one: bool) -> None:
 
 def test_the_newest_of_many_are_found(database: Database, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key that more producers use than are shown is cut to the newest."""
-    monkeypatch.setattr("publisher.tracing.MATCHES", 2)
+    monkeypatch.setattr("publisher.operations.lookup.MATCHES", 2)
     intents: list[dict[str, Any]] = [{"producer": str(n), "idempotency_key": "k"} for n in range(4)]
     accepted(database, intents)
     execute(database, "UPDATE notifications SET accepted_at = now() + producer::int * interval '1 minute'")

@@ -9,7 +9,7 @@ import redis
 from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
 from publisher.domain.gate import GateState
 from publisher.local.embedded import Servers
-from publisher.look import StoreLook, StreamsLook, Watcher
+from publisher.operations.snapshot import StoreLook, StreamsLook, Watcher
 from publisher.streams.processes import ProcessRegister
 from storage.database import Database
 from storage.gates import pause

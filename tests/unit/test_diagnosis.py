@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.domain.diagnosis import clocks, configuration, schema
-from publisher.domain.diagnosis.clocks import ClockReading
-from publisher.domain.diagnosis.schema import Constraint, Index
-from publisher.domain.diagnosis.verdict import Diagnosis, Verdict, failed, ok, together, unknown, warning
-from publisher.domain.diagnosis.wording import names, size, span
+from publisher.doctor.checks import clocks, configuration, schema
+from publisher.doctor.checks.clocks import ClockReading
+from publisher.doctor.verdict import Diagnosis, Verdict, failed, ok, together, unknown, warning
 from publisher.domain.timeouts import Timeouts
+from publisher.operations.wording import names, size, span
+from storage.catalogue import Constraint, Index
 
 DUE = Index("routes", "routes_due", ("channel", "next_attempt_at", "id"), unique=False, partial=True)
 IDENTITY = Index("routes", "routes_identity", ("notification_id", "route_id"), unique=True, partial=False)

@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.domain.diagnosis import intents_kept
-from publisher.domain.diagnosis.verdict import Diagnosis, Verdict
-from publisher.domain.loss import LossCause, LossRecord
-from publisher.domain.replay import ReplayReason, ReplayRecord
+from publisher.doctor.checks import intents_kept
+from publisher.doctor.verdict import Diagnosis, Verdict
+from publisher.domain.loss import LossCause
+from storage.losses import LossRecord
+from storage.replays import ReplayReason, ReplayRecord
 from tests.factories import INSTANT, INTENTS
 
 OVER = ReplayRecord(

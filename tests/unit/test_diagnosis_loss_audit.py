@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.domain.diagnosis.loss_audit import AuditState, audits
-from publisher.domain.diagnosis.verdict import Diagnosis, Verdict
+from publisher.doctor.checks.loss_audit import audits
+from publisher.doctor.verdict import Diagnosis, Verdict
+from storage.audit_states import AuditState
 from tests.factories import INSTANT
 
 MINUTE = timedelta(minutes=1)

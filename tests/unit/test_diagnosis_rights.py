@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from publisher.domain.diagnosis import redis_server, rights
-from publisher.domain.diagnosis.rights import RedisTrial, Refusal
-from publisher.domain.diagnosis.verdict import Verdict, ok
+from publisher.doctor.checks import redis_server, rights
+from publisher.doctor.verdict import Verdict, ok
+from publisher.streams.rights import RedisTrial, Refusal
 from tests.unit.test_diagnosis_servers import REDIS
 
 

@@ -5,12 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.domain.diagnosis import connections, postgresql, redis_server
-from publisher.domain.diagnosis.connections import Connections
-from publisher.domain.diagnosis.postgresql import PostgresServer, Prepared, Slot, Table, Transaction
-from publisher.domain.diagnosis.redis_server import RedisConfiguration, RedisServer
-from publisher.domain.diagnosis.verdict import Verdict, ok
+from publisher.doctor.checks import connections, postgresql, redis_server
+from publisher.doctor.verdict import Verdict, ok
 from publisher.local.procfile import procfile
+from publisher.streams.health import RedisConfiguration, RedisServer
+from storage.health import Connections, PostgresServer, Prepared, Slot, Table, Transaction
 
 OK, WARNING, FAILED, UNKNOWN = Verdict.OK, Verdict.WARNING, Verdict.FAILED, Verdict.UNKNOWN
 MS = timedelta(milliseconds=1)

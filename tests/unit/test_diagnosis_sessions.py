@@ -2,10 +2,10 @@
 
 import pytest
 
-from publisher.domain.diagnosis import postgresql, rights, sessions
-from publisher.domain.diagnosis.rights import Grant
-from publisher.domain.diagnosis.sessions import Isolation, Tls
-from publisher.domain.diagnosis.verdict import Verdict, ok
+from publisher.doctor.checks import postgresql, rights, sessions
+from publisher.doctor.verdict import Verdict, ok
+from storage.health import Isolation, Tls
+from storage.rights import Grant
 
 OK, WARNING, FAILED = Verdict.OK, Verdict.WARNING, Verdict.FAILED
 

@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.domain.diagnosis import channels, intents
-from publisher.domain.diagnosis.channels import Backlog
-from publisher.domain.diagnosis.intents import Consumer, Group
-from publisher.domain.diagnosis.verdict import Diagnosis, Verdict, ok
+from publisher.doctor.checks import channels, intents
+from publisher.doctor.verdict import Diagnosis, Verdict, ok
 from publisher.domain.gate import Gate
+from publisher.streams.health import Consumer, Group
+from storage.health import Backlog
 from tests.factories import INSTANT
 
 PAUSED = Gate("email", paused_at=INSTANT, paused_by="ann", pause_reason="the mail server moves")

@@ -5,8 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.domain.entry_fate import EntryFacts, Fate, Known, RecordedMalformed, Standing, verdict_on
 from publisher.domain.intent import Malformed, MalformedCode
+from publisher.operations.entry_outcome import EntryFacts, Fate, Known, verdict_on
+from publisher.streams.inbound import Standing
+from storage.traces import RecordedMalformed
 from tests.factories import INSTANT, intent
 
 ENTRY = EntryFacts("1773480413589-0")

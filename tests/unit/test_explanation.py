@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from publisher.domain.explanation import Explanation, RouteState, explain
 from publisher.domain.gate import Gate
 from publisher.domain.notification import RouteStatus
+from publisher.operations.explain import Explanation, RouteState, explain
 from tests.factories import INSTANT, route_facts
 
 NOW = INSTANT

@@ -1,7 +1,7 @@
 """Why a route has ended, and what can still be done about it, case by case (issue 5, R3)."""
 
-from publisher.domain.explanation import Explanation, RouteState, explain
 from publisher.domain.notification import RouteStatus
+from publisher.operations.explain import Explanation, RouteState, explain
 from tests.factories import route_facts
 from tests.unit.test_explanation import FAILED, MINUTE, NOW, OPEN, SECOND, STREAM, told
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from publisher.cli.frame import render, roles
 from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
 from publisher.domain.gate import Gate
-from publisher.look import Frame, StoreLook, StreamsLook
+from publisher.operations.snapshot import Frame, StoreLook, StreamsLook
 from publisher.streams.inbound import GroupState
 from publisher.streams.processes import Process, ProcessSeen
 from storage.counts import OpenRoutes

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from publisher.domain.journey import FailedAttempt, GivenUp, Step, journey
 from publisher.domain.notification import RouteStatus
+from publisher.operations.timeline import FailedAttempt, GivenUp, Step, journey
 from tests.factories import INSTANT, route_facts
 from tests.unit.test_explanation import NOW, STREAM
 from tests.unit.test_explanation_final import PUBLISHED

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.domain.intent import Intent, parse_intent
-from publisher.domain.malformed_edit import edit_form, edited_fields
+from publisher.operations.malformed_edit import edit_form, edited_fields
 from tests.factories import CHANNELS, intent_fields, raw
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.domain.pace import Pace
+from publisher.operations.pace import Pace
 
 rates = st.integers(1, 10**9)
 spans = st.integers(0, 10**8).map(lambda n: timedelta(microseconds=n))

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import redis
 
+from publisher.doctor.checks import loss_audit
 from publisher.doctor.step import Server, Step
-from publisher.domain.diagnosis import loss_audit
-from publisher.domain.diagnosis.verdict import Diagnosis
-from publisher.publishing.loss_audit import audit_interval
+from publisher.doctor.verdict import Diagnosis
+from publisher.domain.timeouts import audit_interval
 from publisher.settings.settings import Settings
 from publisher.streams.processes import ProcessRegister
 from storage.audit_states import audit_states

@@ -2,11 +2,11 @@
 
 import os
 
+from publisher.doctor.checks import channels, clocks, connections, intents_kept, postgresql, rights, sessions
+from publisher.doctor.checks import schema as tables
 from publisher.doctor.clock import read_clock
 from publisher.doctor.step import Look, Server, Step, once, refusal_of
-from publisher.domain.diagnosis import channels, clocks, connections, intents_kept, postgresql, rights, sessions
-from publisher.domain.diagnosis import schema as tables
-from publisher.domain.diagnosis.verdict import Diagnosis, unknown
+from publisher.doctor.verdict import Diagnosis, unknown
 from publisher.local.procfile import procfile
 from publisher.settings.settings import Settings
 from storage import catalogue, health, schema

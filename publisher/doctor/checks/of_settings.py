@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
+from publisher.doctor.checks import configuration, sessions
 from publisher.doctor.step import Server, Step
+from publisher.doctor.verdict import Diagnosis
 from publisher.domain.backoff import Backoff
 from publisher.domain.channel import Channel
-from publisher.domain.diagnosis import configuration, sessions
-from publisher.domain.diagnosis.verdict import Diagnosis
 from publisher.settings.settings import Settings
 
 

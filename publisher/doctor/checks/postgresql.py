@@ -1,14 +1,13 @@
 """Whether PostgreSQL can do its work: writable, durable, and with nothing that keeps dead rows from being removed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
-from publisher.domain.diagnosis.verdict import Diagnosis, failed, ok, together, warning
-from publisher.domain.diagnosis.wording import names, size, span
+from publisher.doctor.verdict import Diagnosis, failed, ok, together, warning
+from publisher.operations.wording import names, size, span
+from storage.health import PostgresServer, Prepared, Slot, Table, Transaction
+from storage.schema import ENCODING
 
-# The only encoding of a database that holds whatever a producer writes.
-ENCODING = "UTF8"
 # A server must answer this much faster than its timeout: an attempt's statements do more than nothing.
 ROUND_TRIPS_A_TIMEOUT = 10
 # Nothing of the service is ever as long: a batch is a second's work.
@@ -19,60 +18,6 @@ _OLD_XMIN = 1_000_000
 # Fewer dead rows are no one's trouble, and autovacuum removes them at a fifth of the table by default.
 _DEAD_AT_LEAST = 10_000
 _DEAD_SHARE = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class PostgresServer:
-    """What the server says of itself and of this session."""
-
-    version: str
-    standby: bool
-    read_only: bool
-    fsync: bool
-    full_page_writes: bool
-    synchronous_commit: str
-
-
-@dataclass(frozen=True, slots=True)
-class Transaction:
-    """An open transaction. age: None where another role's is not shown. xmin_age: transactions begun since."""
-
-    pid: int
-    application: str
-    user: str
-    state: str | None
-    age: timedelta | None
-    xmin_age: int
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A transaction that waits for its second phase."""
-
-    gid: str
-    owner: str
-    age: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A replication slot. xmin_age: a transaction's, None if it holds no rows. retained: bytes of WAL kept."""
-
-    name: str
-    active: bool
-    xmin_age: int | None
-    retained: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows by the statistics. vacuumed: how long ago, None for never. autovacuum: whether it may be by itself."""
-
-    name: str
-    live: int
-    dead: int
-    vacuumed: timedelta | None
-    autovacuum: bool
 
 
 def server(found: PostgresServer, round_trip: timedelta, timeout: timedelta) -> Diagnosis:

@@ -6,12 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import redis
 
-from publisher.domain.diagnosis.loss_audit import AuditState
 from publisher.domain.errors import PublisherError
 from publisher.domain.gate import Gate
 from publisher.streams.inbound import GroupState, group_state
 from publisher.streams.processes import ProcessRegister, ProcessSeen
-from storage.audit_states import audit_states
+from storage.audit_states import AuditState, audit_states
 from storage.counts import OpenRoutes, open_routes
 from storage.database import Database
 from storage.failures import FailureRecord, recent_failures

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from publisher.domain.attempt import LEASE_EXPIRED, LEASE_LOSS_LIMIT
-from publisher.domain.diagnosis.wording import span
 from publisher.domain.gate import Gate, GateState
 from publisher.domain.instants import readable
 from publisher.domain.notification import RouteStatus
-from publisher.domain.route_facts import RouteFacts
+from publisher.operations.wording import span
+from storage.route_facts import RouteFacts
 
 # A route that is due for so long is late: scans and messages look every few seconds.
 _LATE = timedelta(minutes=1)

@@ -1,34 +1,11 @@
 """Whether every channel is audited: until a loss is looked for, what Redis lost stays lost (R12a)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from publisher.domain.diagnosis.verdict import Diagnosis, failed, ok, together, warning
-from publisher.domain.diagnosis.wording import span
-
-# An audit that is late by so many intervals is overdue.
-OVERDUE_AFTER_INTERVALS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class AuditState:
-    """How far the audits of a channel have come.
-
-    audited_at, age: when the last one came to its end, and how long ago that is; None: none ever did. unaudited: for
-    how long the oldest route has been published that no completed audit covers; None: there is none.
-    """
-
-    channel: str
-    audited_at: datetime | None = None
-    age: timedelta | None = None
-    unaudited: timedelta | None = None
-
-    def is_overdue(self, interval: timedelta) -> bool:
-        """True if an audit should have ended long ago: there was something to look at, and nobody has."""
-        patience = OVERDUE_AFTER_INTERVALS * interval
-        waits = self.unaudited is not None and self.unaudited > patience
-        return waits and (self.age is None or self.age > patience)
+from publisher.doctor.verdict import Diagnosis, failed, ok, together, warning
+from publisher.operations.wording import span
+from storage.audit_states import OVERDUE_AFTER_INTERVALS, AuditState
 
 
 def audits(states: Iterable[AuditState], *, interval: timedelta, working: timedelta | None) -> Diagnosis:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from publisher.domain.diagnosis.verdict import Diagnosis, failed, ok, warning
-from publisher.domain.diagnosis.wording import span
+from publisher.doctor.verdict import Diagnosis, failed, ok, warning
+from publisher.operations.wording import span
 
 WARNING = timedelta(seconds=1)
 FAILED = timedelta(seconds=30)

@@ -1,44 +1,10 @@
 """Whether the tables are what the code expects: migrations, columns, indexes, constraints."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
-from publisher.domain.diagnosis.verdict import Diagnosis, failed, ok, together, warning
-from publisher.domain.diagnosis.wording import names
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column by its table and name."""
-
-    table: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """What an index is for: the columns in order, and whether it is unique, or over a part of the table."""
-
-    table: str
-    name: str
-    columns: tuple[str, ...]
-    unique: bool
-    partial: bool
-
-    @property
-    def shape(self) -> str:
-        """As a person reads it: `unique on routes (notification_id, route_id)`."""
-        words = ("unique", "partial")
-        said = [word for word, is_so in zip(words, (self.unique, self.partial), strict=True) if is_so]
-        return " ".join([*said, f"on {self.table} ({', '.join(self.columns)})"])
-
-
-@dataclass(frozen=True, slots=True)
-class Constraint:
-    """A constraint by its table and name."""
-
-    table: str
-    name: str
+from publisher.doctor.verdict import Diagnosis, failed, ok, together, warning
+from publisher.operations.wording import names
+from storage.catalogue import Column, Constraint, Index
 
 
 def migrations(pending: Sequence[str], foreign: Sequence[str]) -> Diagnosis:

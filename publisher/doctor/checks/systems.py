@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from publisher.domain.diagnosis.verdict import Diagnosis, failed, ok
-from publisher.domain.diagnosis.wording import names
+from publisher.doctor.verdict import Diagnosis, failed, ok
+from publisher.operations.wording import names
 
 
 def alone(others: Sequence[str]) -> Diagnosis:

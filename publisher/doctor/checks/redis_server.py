@@ -1,50 +1,16 @@
 """Whether Redis can do its work: writable, persistent, never evicting, and with room."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 
-from publisher.domain.diagnosis.postgresql import ROUND_TRIPS_A_TIMEOUT
-from publisher.domain.diagnosis.verdict import Diagnosis, failed, ok, together, unknown, warning
-from publisher.domain.diagnosis.wording import names, size, span
+from publisher.doctor.checks.postgresql import ROUND_TRIPS_A_TIMEOUT
+from publisher.doctor.verdict import Diagnosis, failed, ok, together, unknown, warning
+from publisher.operations.wording import names, size, span
+from publisher.streams.health import RedisConfiguration, RedisServer
 
 _FILLING, _FULL = 0.75, 0.95
 _CLIENTS_FILLING = 0.8
 _LOOK_THERE = "look it up in the provider's console, or let this user run CONFIG GET"
-
-
-@dataclass(frozen=True, slots=True)
-class RedisServer:
-    """What the server says of itself. None: it does not say. product: its name and version.
-
-    role: master, slave or sentinel. mode: standalone, cluster or sentinel.
-    aof_healthy, rdb_healthy: whether the last write went well. max_memory: bytes, 0 for no limit.
-    system_memory: bytes of its machine.
-    """
-
-    product: str
-    loading: bool
-    role: str
-    mode: str
-    aof: bool
-    aof_healthy: bool
-    rdb_healthy: bool
-    used_memory: int
-    max_memory: int
-    system_memory: int | None
-    policy: str | None
-    evicted: int
-    clients: int
-    max_clients: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class RedisConfiguration:
-    """What CONFIG GET tells where it may be asked: when an append-only file is synced, and when snapshots are made."""
-
-    appendfsync: str
-    save: str
-    stop_writes_on_error: bool
 
 
 def server(found: RedisServer, round_trip: timedelta, timeout: timedelta) -> Diagnosis:

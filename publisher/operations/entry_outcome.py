@@ -1,43 +1,14 @@
 """What became, or will become, of an entry of the intents stream: in words, for an operator with its id (R18-R20)."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
-from publisher.domain.diagnosis.wording import span
 from publisher.domain.instants import readable
 from publisher.domain.intent import Intent, Malformed
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How an entry stands on the stream.
-
-    is_read: whether the group has given it to anyone yet. consumer: who holds it, unacknowledged, since idle ago, when
-    it was given out for the deliveries-th time; None: nobody does.
-    """
-
-    is_read: bool
-    consumer: str | None = None
-    idle: timedelta = timedelta(0)
-    deliveries: int = 0
-
-    @property
-    def is_acknowledged(self) -> bool:
-        """True if intake is done with it."""
-        return self.is_read and self.consumer is None
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedMalformed:
-    """What malformed_intents says of the entry."""
-
-    id: int
-    code: str
-    message: str
-    recorded_at: datetime
-    resubmitted_by: str | None
-    resubmitted_as: str | None
+from publisher.operations.wording import span
+from publisher.streams.inbound import Standing
+from storage.traces import RecordedMalformed
 
 
 @dataclass(frozen=True, slots=True)

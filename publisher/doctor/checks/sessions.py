@@ -1,27 +1,10 @@
 """What sessions bring along: isolation that a role or database sets, and whether the other side is who it says."""
 
-from dataclasses import dataclass
-
-from publisher.domain.diagnosis.verdict import Diagnosis, ok, warning
+from publisher.doctor.verdict import Diagnosis, ok, warning
+from storage.health import Isolation, Tls
 
 READ_COMMITTED = "read committed"
 _VERIFYING = ("verify-ca", "verify-full")
-
-
-@dataclass(frozen=True, slots=True)
-class Isolation:
-    """session: what the service's transactions have. default: what the role or the database sets, None for nothing."""
-
-    session: str
-    default: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """in_use: whether the connection to PostgreSQL is encrypted. mode: libpq's sslmode."""
-
-    in_use: bool
-    mode: str
 
 
 def isolation(found: Isolation) -> Diagnosis:

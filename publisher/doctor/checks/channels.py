@@ -1,32 +1,18 @@
 """Whether what is accepted gets published: what is due, whose leases nobody reclaims, gates, channels nobody serves."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
-from publisher.domain.diagnosis.verdict import Diagnosis, failed, ok, together, warning
-from publisher.domain.diagnosis.wording import names, span
+from publisher.doctor.verdict import Diagnosis, failed, ok, together, warning
 from publisher.domain.gate import Gate, GateState
+from publisher.operations.wording import names, span
+from storage.health import Backlog
 
 # A lease that is over is free, and due: whoever claims next takes it. Nobody has for so many leases: nobody claims.
 ORPHANED_AFTER_LEASES = 3
 # However short the intervals are: a burst alone may take so long.
 _AT_LEAST = timedelta(minutes=1)
 _NOBODY_WORKS = "are workers running and well (dramatiq publisher.actors)? their logs and 'publisher status' say more"
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """The open routes of a channel, as far as the first thousand that are due show.
-
-    oldest_due: how long the first one that is free has been due. orphaned: leases that were over long ago, and
-    longest_over: for how long the first of them has been.
-    """
-
-    channel: str
-    oldest_due: timedelta | None
-    orphaned: int
-    longest_over: timedelta | None
 
 
 def due(

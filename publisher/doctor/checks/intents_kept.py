@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from publisher.domain.diagnosis.verdict import Diagnosis, failed, ok, warning
-from publisher.domain.diagnosis.wording import span
+from publisher.doctor.verdict import Diagnosis, failed, ok, warning
 from publisher.domain.instants import readable
-from publisher.domain.loss import LossCause, LossRecord
-from publisher.domain.replay import ReplayReason, ReplayRecord
+from publisher.domain.loss import LossCause
+from publisher.operations.wording import span
+from storage.losses import LossRecord
+from storage.replays import ReplayReason, ReplayRecord
 
 _WHY = {
     ReplayReason.OTHER_SERVER: "it was restarted, or is another server",

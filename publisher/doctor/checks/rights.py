@@ -1,38 +1,11 @@
 """Whether the service may do what it must be able to do: rights on both servers, tried or asked for one by one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from publisher.domain.diagnosis.verdict import Diagnosis, failed, ok
-from publisher.domain.diagnosis.wording import names
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A right that is missing. what: the command and its keys. grant: the ACL rules that give it, blank for none."""
-
-    what: str
-    grant: str
-
-
-@dataclass(frozen=True, slots=True)
-class RedisTrial:
-    """Every command of the service, tried.
-
-    elsewhere: some keys are another server's (MOVED). untried: how many could not be tried.
-    """
-
-    refused: Sequence[Refusal]
-    elsewhere: bool
-    untried: int
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A right that PostgreSQL does not give. what: the verb and the table. statement: the GRANT that gives it."""
-
-    what: str
-    statement: str
+from publisher.doctor.verdict import Diagnosis, failed, ok
+from publisher.operations.wording import names
+from publisher.streams.rights import RedisTrial
+from storage.rights import Grant
 
 
 def postgresql(missing: Sequence[Grant]) -> Diagnosis:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from publisher.domain.attempt import LEASE_EXPIRED
 from publisher.domain.notification import RouteStatus
-from publisher.domain.route_facts import RouteFacts
+from storage.route_facts import RouteFacts
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from publisher.domain.diagnosis.verdict import Diagnosis, failed, ok, together, warning
-from publisher.domain.diagnosis.wording import names, span
+from publisher.doctor.verdict import Diagnosis, failed, ok, together, warning
+from publisher.operations.wording import names, span
 
 
 def variables(unknown: Sequence[str], renamed: Mapping[str, str]) -> Diagnosis:

@@ -2,10 +2,10 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from publisher.domain.diagnosis.verdict import Diagnosis, failed, together, unknown, warning
-from publisher.domain.diagnosis.wording import names
+from publisher.doctor.verdict import Diagnosis, failed, together, unknown, warning
+from publisher.operations.wording import names
+from storage.health import Connections
 
 _WORKERS = "dramatiq"
 _INTAKE = "intake"
@@ -13,14 +13,6 @@ _INTAKE = "intake"
 _THREADS = 8
 # A worker process has threads of its own that scan, audit and trim.
 _OWN_THREADS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Connections:
-    """limit: how many this role may have open in this database. connected: how many are, by application."""
-
-    limit: int
-    connected: Mapping[str, int]
 
 
 def needed(commands: Mapping[str, str], *, cores: int, pool: int) -> int | None:

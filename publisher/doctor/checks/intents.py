@@ -1,41 +1,13 @@
 """Whether the intents stream is read: its group, what waits, and what dead consumers hold."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
-from publisher.domain.diagnosis.verdict import Diagnosis, ok, warning
-from publisher.domain.diagnosis.wording import names, span
+from publisher.doctor.verdict import Diagnosis, ok, warning
+from publisher.operations.wording import names, span
+from publisher.streams.health import Group
 
 _BEHIND = timedelta(minutes=1)
 _RUN_INTAKE = "is 'publisher intake' running, and does PostgreSQL answer it? its logs say more"
-
-
-@dataclass(frozen=True, slots=True)
-class Consumer:
-    """A consumer of the group. pending: entries it has read and not acknowledged. idle: since it last did anything."""
-
-    name: str
-    pending: int
-    idle: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """The consumer group. lag: entries nobody has read, None where Redis cannot tell.
-
-    oldest_unread, oldest_pending: how long the first such entry has stood on the stream, None if there is none.
-    """
-
-    lag: int | None
-    oldest_unread: timedelta | None
-    oldest_pending: timedelta | None
-    consumers: Sequence[Consumer]
-
-    @property
-    def pending(self) -> int:
-        """Entries that were read and not acknowledged."""
-        return sum(consumer.pending for consumer in self.consumers)
 
 
 def group(stream: str, name: str, found: Group | None) -> Diagnosis:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import redis
 
-from publisher.domain.entry_fate import EntryFacts, EntryVerdict, Known, Standing, verdict_on
 from publisher.domain.errors import NotFound, PublisherError
 from publisher.domain.intent import Intent, Malformed, parse_intent
 from publisher.domain.notification import notification_id_of
-from publisher.streams.inbound import Entry, find_entry
+from publisher.operations.entry_outcome import EntryFacts, EntryVerdict, Known, verdict_on
+from publisher.streams.inbound import Entry, Standing, find_entry
 from storage import traces
 from storage.database import Database
 from storage.traces import NotificationRecord, PrunedRecord
