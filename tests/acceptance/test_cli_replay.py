@@ -9,7 +9,7 @@ from storage.database import Database
 from tests.acceptance.conftest import Publisher
 from tests.factories import GROUP, INTENTS, intent_fields
 from tests.integration.rows import rows
-from tests.integration.streams import send_intents
+from tests.integration.stream_entries import send_intents
 
 SINCE = ("--since", "2020-01-01")
 

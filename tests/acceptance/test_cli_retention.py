@@ -11,7 +11,7 @@ from storage.intents import accept
 from tests.factories import INTENTS, incoming
 from tests.integration.old_notifications import age, count, ended, kept
 from tests.integration.rows import FINAL, all_routes, change, rows
-from tests.integration.streams import send_intents, wait_until_read
+from tests.integration.stream_entries import send_intents, wait_until_read
 from tests.processes import Processes
 from tests.waiting import wait_until
 

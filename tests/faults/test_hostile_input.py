@@ -30,7 +30,7 @@ from tests.faults.invariants import STREAMS, Expected, leaks, violations
 from tests.faults.service import installed, seed_of
 from tests.faults.verdicts import verdict, wrong_with_payload, wrong_with_reason
 from tests.integration.rows import rows
-from tests.integration.streams import wait_until_read
+from tests.integration.stream_entries import wait_until_read
 
 SEED = 20_260_314
 # With one attempt, what cannot be encoded is a dead letter at once.

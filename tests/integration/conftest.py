@@ -19,7 +19,7 @@ from publisher.streams.connection import open_redis
 from publisher.streams.inbound import IntentsGroup
 from tests.factories import GROUP, INTENTS
 from tests.integration.going_back import is_marked
-from tests.integration.streams import wait_until_read
+from tests.integration.stream_entries import wait_until_read
 from tests.valkeys import OwnValkey
 from tests.waiting import wait_until
 

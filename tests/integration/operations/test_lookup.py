@@ -1,0 +1,232 @@
+"""From whatever an operator has in hand to what it leads to (issue 5)."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis
+
+from publisher.domain.errors import NotFound, RedisUnavailable
+from publisher.operations.entry_outcome import Fate
+from publisher.operations.lookup import IntentsStream, Trace, is_entry_id, trace
+from publisher.streams.connection import open_redis
+from storage.database import Database
+from storage.intents import accept
+from tests.factories import CHANNELS, GROUP, INTENTS, accepted, incoming, intent
+from tests.integration.rows import execute, rows
+from tests.integration.stream_entries import send_intents
+
+Look = Callable[..., Trace]
+
+
+@pytest.fixture
+def look(database: Database, redis_url: str) -> Iterator[Look]:
+    """Traces an id, with an optional producer."""
+    with open_redis(redis_url, timeout=timedelta(seconds=3), client_name="test") as client:
+        stream = IntentsStream(client, INTENTS, GROUP, CHANNELS)
+        yield lambda id_, producer=None: trace(database, stream, id_, producer)
+
+
+@pytest.fixture
+def id_(database: Database) -> str:
+    """A notification of producer game-service and key turn-17, accepted from entry 0-1."""
+    return accepted(database, [{"idempotency_key": "turn-17"}]).accepted[0].intent.notification_id
+
+
+def found(traced: Trace) -> list[str]:
+    return [n.notification_id for n in traced.notifications]
+
+
+@pytest.mark.parametrize("given", ["turn-17", "0-1"])
+def test_key_and_entry_lead_to_the_notification(look: Look, id_: str, given: str) -> None:
+    """The idempotency key and the entry id lead to what was accepted."""
+    [record] = look(given).notifications
+
+    assert (record.notification_id, record.producer, record.idempotency_key, record.intent_entry_id) == (
+        id_,
+        "game-service",
+        "turn-17",
+        "0-1",
+    )
+    assert record.route_count == 2
+
+
+def test_a_notification_id_is_taken_in_any_form(look: Look, id_: str) -> None:
+    """Upper case, without hyphens, or as a delivery id: all are the same notification."""
+    assert found(look(id_)) == found(look(id_.upper())) == found(look(id_.replace("-", ""))) == [id_]
+    delivered = look(f"{id_}/email:user:7")
+    assert (found(delivered), delivered.route_id) == ([id_], "email:user:7")
+
+
+def test_a_key_that_several_producers_use_leads_to_all(database: Database, look: Look) -> None:
+    """Without a producer all are found, newest first; with one, its own alone (R18)."""
+    for n, producer in enumerate(("a", "b", "c")):
+        accept(database, INTENTS, [incoming(f"{n}-1", producer=producer, idempotency_key="k")], [])
+        execute(
+            database,
+            "UPDATE notifications SET accepted_at = now() + %s WHERE producer = %s",
+            timedelta(minutes=n),
+            producer,
+        )
+
+    assert [n.producer for n in look("k").notifications] == ["c", "b", "a"]
+    assert [n.producer for n in look("k", "b").notifications] == ["b"]
+    with pytest.raises(NotFound, match="'nobody'"):
+        look("k", "nobody")
+
+
+def test_a_key_that_looks_like_an_id_is_found_as_a_key_too(database: Database, look: Look, id_: str) -> None:
+    """Producers choose keys as they like: one that reads as an entry id or another's notification id is no less one."""
+    accept(database, INTENTS, [incoming("7-7", producer="x", idempotency_key="0-1")], [])
+    accept(database, INTENTS, [incoming("8-8", producer="x", idempotency_key=id_)], [])
+
+    assert [(n.producer, n.idempotency_key) for n in look("0-1").notifications] == [
+        ("game-service", "turn-17"),
+        ("x", "0-1"),
+    ]
+    assert [n.producer for n in look(id_).notifications] == ["game-service", "x"]
+
+
+def test_a_producer_chooses_whatever_the_id_is(look: Look, id_: str) -> None:
+    """Another producer's notification is left out, by whichever id it is found."""
+    assert found(look(id_, "game-service")) == [id_]
+    with pytest.raises(NotFound):
+        look(id_, "x")
+
+
+def test_a_repetition_on_the_stream_leads_to_what_it_repeats(
+    database: Database, look: Look, redis_client: redis.Redis
+) -> None:
+    """A repeated intent that still waits is told as one, with the notification that it repeats (R18)."""
+    fields = {"idempotency_key": "turn-17"}
+    id_ = accepted(database, [fields]).accepted[0].intent.notification_id
+    [entry] = send_intents(redis_client, **fields)
+
+    traced = look(entry)
+
+    assert traced.entry is not None
+    assert (traced.entry.fate, traced.entry.notification_id) == (Fate.WAITING, id_)
+    assert "repeats notification" in traced.entry.sentences[1]
+    assert found(traced) == [id_]
+
+
+def test_an_entry_that_waits_is_told_before_anything_is_recorded(look: Look, redis_client: redis.Redis) -> None:
+    """An intent that no intake has read is found on the stream, with the id that it will have (R1)."""
+    [entry] = send_intents(redis_client, idempotency_key="turn-18")
+
+    traced = look(entry)
+
+    assert traced.entry is not None
+    assert traced.entry.fate is Fate.WAITING
+    assert traced.entry.notification_id == intent(idempotency_key="turn-18").notification_id
+    assert found(traced) == []
+
+
+def test_a_malformed_entry_is_told_by_what_was_recorded(database: Database, look: Look) -> None:
+    """A conflict stands in malformed_intents, long after its entry was trimmed (R18, R19)."""
+    accept(
+        database,
+        INTENTS,
+        [incoming("1-0", idempotency_key="k"), incoming("2-0", idempotency_key="k", payload_json={})],
+        [],
+    )
+
+    traced = look("2-0")
+
+    assert traced.entry is not None
+    assert traced.entry.fate is Fate.MALFORMED
+    assert "idempotency_conflict" in traced.entry.sentences[0]
+
+
+def test_another_stream_s_malformed_entry_of_the_same_id_is_not_meant(database: Database, look: Look) -> None:
+    """Entry ids are a stream's own: an entry of another one is not told."""
+    accept(database, "other", [incoming("1-0", idempotency_key="k")], [])
+    accept(database, "other", [incoming("2-0", idempotency_key="k", payload_json={})], [])
+
+    with pytest.raises(NotFound):
+        look("2-0")
+
+
+def test_a_pruned_notification_is_told_as_pruned(database: Database, look: Look, id_: str) -> None:
+    """Of a pruned notification its id, and its key with its producer, still say that there was one (R18)."""
+    execute(
+        database,
+        "INSERT INTO pruned_notifications SELECT notification_id, request_fingerprint, now() FROM notifications",
+    )
+    execute(database, "DELETE FROM routes")
+    execute(database, "DELETE FROM notifications")
+
+    for traced in (look(id_), look("turn-17", "game-service")):
+        assert found(traced) == []
+        assert [p.notification_id for p in traced.pruned] == [id_]
+
+
+def test_an_entry_accepted_by_an_older_release_is_not_claimed_to_be_a_repetition(
+    database: Database, look: Look, redis_client: redis.Redis
+) -> None:
+    """Where the entry id was not kept, an acknowledged entry is the intent or repeats it."""
+    [entry] = send_intents(redis_client, idempotency_key="turn-17")
+    redis_client.xgroup_create(INTENTS, GROUP, id="$")
+    accepted(database, [{"idempotency_key": "turn-17"}])
+    execute(database, "UPDATE notifications SET intent_entry_id = NULL")
+
+    verdict = look(entry).entry
+
+    assert verdict is not None
+    assert verdict.fate is Fate.REPETITION
+    assert "or repeats it" in verdict.sentences[0]
+
+
+@pytest.mark.parametrize("unknown", ["turn-18", "1773480413589-0", "b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11", "", "a/b"])
+def test_an_id_that_nothing_has_is_not_found(look: Look, id_: str, unknown: str) -> None:
+    """What nothing has is not found, and named in the error."""
+    with pytest.raises(NotFound, match="nothing has the id"):
+        look(unknown)
+
+
+def test_without_redis_the_database_still_tells(database: Database, id_: str) -> None:
+    """With Redis away what PostgreSQL knows is told, and why the rest is not; what it does not know is no absence."""
+    with open_redis("redis://127.0.0.1:1", timeout=timedelta(seconds=1), client_name="test") as client:
+        stream = IntentsStream(client, INTENTS, GROUP, CHANNELS)
+
+        traced = trace(database, stream, "0-1", None)
+
+        assert found(traced) == [id_]
+        assert isinstance(traced.unread, RedisUnavailable)
+        assert found(trace(database, stream, "turn-17", None)) == [id_]
+        with pytest.raises(RedisUnavailable, match="PostgreSQL knows no '9-9'"):
+            trace(database, stream, "9-9", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("1773480413589-0", True),
+        ("0-1", True),
+        ("18446744073709551615-18446744073709551615", True),
+        ("18446744073709551616-0", False),
+        ("1773480413589", False),
+        ("1-", False),
+        ("-1", False),
+        ("1-2-3", False),
+        ("１-２", False),
+        (" 1-2", False),
+        ("1-2\n", False),
+        ("9" * 5000 + "-0", False),
+    ],
+)
+def test_an_entry_id_is_two_numbers_of_64_bits(text: str, is_one: bool) -> None:
+    """Only what Redis takes as an id is asked of it."""
+    assert is_entry_id(text) is is_one
+
+
+def test_the_newest_of_many_are_found(database: Database, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that more producers use than are shown is cut to the newest."""
+    monkeypatch.setattr("publisher.operations.lookup.MATCHES", 2)
+    intents: list[dict[str, Any]] = [{"producer": str(n), "idempotency_key": "k"} for n in range(4)]
+    accepted(database, intents)
+    execute(database, "UPDATE notifications SET accepted_at = now() + producer::int * interval '1 minute'")
+
+    assert [n.producer for n in look("k").notifications] == ["3", "2"]
+    assert rows(database, "SELECT count(*) FROM notifications") == [{"count": 4}]

@@ -1,0 +1,187 @@
+"""What Redis says of its own state, each fault made real (issue 5, item 8)."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import redis
+
+from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
+from publisher.streams import health
+from publisher.streams.health import RedisConfiguration
+from tests.factories import GROUP, INTENTS, intent_fields
+from tests.integration.conftest import AsUser
+from tests.integration.stream_entries import send_intents
+from tests.valkeys import OwnValkey
+from tests.waiting import wait_until
+
+
+def test_the_embedded_server_says_what_it_is(own_client: redis.Redis) -> None:
+    """Its name and version, that it persists, and that it evicts nothing."""
+    found = health.read_server(own_client)
+
+    assert found.product.startswith("Valkey ")
+    assert (found.role, found.loading, found.aof, found.aof_healthy, found.rdb_healthy) == (
+        ("master", False) + (True,) * 3
+    )
+    assert (found.policy, found.max_memory, found.evicted) == ("noeviction", 0, 0)
+    assert found.used_memory > 0
+    assert found.max_clients == 10_000
+    assert health.read_configuration(own_client) == RedisConfiguration("everysec", "", stop_writes_on_error=True)
+
+
+def test_changes_of_the_configuration_are_seen(own_client: redis.Redis) -> None:
+    """Another policy, a limit, no append-only file, snapshots, and keys that were evicted."""
+    own_client.config_set("appendonly", "no")
+    own_client.config_set("save", "3600 1")
+    own_client.config_set("appendfsync", "no")
+    own_client.config_set("stop-writes-on-bgsave-error", "no")
+    own_client.config_set("maxmemory-policy", "allkeys-lru")
+    own_client.config_set("maxmemory", "8mb")
+    with own_client.pipeline(transaction=False) as pipe:
+        for n in range(200):
+            pipe.set(f"filling:{n}", b"x" * 65536)
+        pipe.execute()
+
+    found = health.read_server(own_client)
+
+    assert (found.aof, found.policy, found.max_memory) == (False, "allkeys-lru", 8 * 1024 * 1024)
+    assert found.evicted > 0
+    assert health.read_configuration(own_client) == RedisConfiguration("no", "3600 1", stop_writes_on_error=False)
+
+
+def test_a_replica_is_seen(own_client: redis.Redis) -> None:
+    """It would refuse every append."""
+    own_client.replicaof("127.0.0.1", 1)
+
+    assert health.read_server(own_client).role == "slave"
+
+
+def test_the_clock_is_this_machine_s(own_client: redis.Redis) -> None:
+    """An aware instant, to the microsecond."""
+    before = datetime.now(UTC)
+
+    now = health.read_clock(own_client)
+
+    assert before <= now <= datetime.now(UTC)
+
+
+def test_a_server_that_is_away_is_unavailable(own_valkey: OwnValkey, own_client: redis.Redis) -> None:
+    """Every look says so, none hangs."""
+    own_valkey.stop()
+
+    for look in (health.read_server, health.read_clock, health.read_configuration, health.try_write):
+        with pytest.raises(RedisUnavailable):
+            look(own_client)
+
+
+def test_without_a_stream_or_a_group_there_is_none(redis_client: redis.Redis) -> None:
+    """Before intake ran for the first time, and where others alone read the stream."""
+    assert health.read_group(redis_client, INTENTS, GROUP) is None
+    redis_client.xgroup_create(INTENTS, "others", "0", mkstream=True)
+
+    assert health.read_group(redis_client, INTENTS, GROUP) is None
+
+
+def test_a_group_that_has_read_nothing_says_what_waits(redis_client: redis.Redis) -> None:
+    """How many entries, and how long the first has stood there."""
+    redis_client.xgroup_create(INTENTS, GROUP, "0", mkstream=True)
+    hour_ago = int((datetime.now(UTC) - timedelta(hours=1)).timestamp() * 1000)
+    redis_client.xadd(INTENTS, intent_fields(), id=f"{hour_ago}-0")
+    send_intents(redis_client, 2)
+
+    found = health.read_group(redis_client, INTENTS, GROUP)
+
+    assert found is not None
+    assert (found.lag, found.pending, found.oldest_pending, found.consumers) == (3, 0, None, [])
+    assert found.oldest_unread is not None
+    assert timedelta(hours=1) <= found.oldest_unread < timedelta(hours=1, minutes=1)
+
+
+def test_what_consumers_hold_is_told_by_consumer(redis_client: redis.Redis) -> None:
+    """A dead one among them, whatever its name."""
+    redis_client.xgroup_create(INTENTS, GROUP, "0", mkstream=True)
+    send_intents(redis_client, 3)
+    redis_client.xreadgroup(GROUP, b"dead\x1b[31m\xff", {INTENTS: ">"}, count=2)
+    redis_client.xreadgroup(GROUP, "alive", {INTENTS: ">"}, count=1)
+    acknowledged = redis_client.xpending_range(INTENTS, GROUP, "-", "+", 1, "alive")[0]["message_id"]
+    redis_client.xack(INTENTS, GROUP, acknowledged)
+
+    found = health.read_group(redis_client, INTENTS, GROUP)
+
+    assert found is not None
+    assert {c.name: c.pending for c in found.consumers} == {"dead\x1b[31m\ufffd": 2, "alive": 0}
+    assert (found.lag, found.pending, found.oldest_unread) == (0, 2, None)
+    assert found.oldest_pending is not None
+    assert timedelta(0) <= found.oldest_pending < timedelta(minutes=1)
+
+
+def test_entry_ids_that_are_no_instants_do_no_harm(redis_client: redis.Redis) -> None:
+    """A producer may choose its ids: the largest there is, too."""
+    redis_client.xgroup_create(INTENTS, GROUP, "0", mkstream=True)
+    redis_client.xadd(INTENTS, intent_fields(), id="18446744073709551615-0")
+
+    found = health.read_group(redis_client, INTENTS, GROUP)
+
+    assert found is not None
+    assert found.oldest_unread is not None
+    assert found.oldest_unread < timedelta(0)
+
+
+def test_a_key_that_is_no_stream_is_refused_by_its_type(redis_client: redis.Redis) -> None:
+    """Every key with what it holds, one that is missing too."""
+    redis_client.set("a", 1)
+    redis_client.xadd("b", {"c": 1})
+
+    assert health.key_types(redis_client, ["a", "b", "c"]) == {"a": "string", "b": "stream", "c": "none"}
+    redis_client.set(INTENTS, 1)
+    with pytest.raises(RedisRefused, match="WRONGTYPE"):
+        health.read_group(redis_client, INTENTS, GROUP)
+
+
+def test_a_user_who_may_not_ask_for_the_configuration_is_no_crash(as_user: AsUser) -> None:
+    """Managed servers deny CONFIG: what it would tell is left out."""
+    client = as_user("~*", "+@all", "-@admin", "-@dangerous", "+info")
+
+    assert health.read_configuration(client) is None
+    assert health.read_server(client).role == "master"
+
+
+def test_a_write_that_is_tried_leaves_nothing_behind(own_client: redis.Redis) -> None:
+    """The key is gone at once, by itself."""
+    health.try_write(own_client)
+
+    wait_until(lambda: own_client.dbsize() == 0)
+
+
+def test_a_redis_that_cannot_write_its_snapshot_takes_no_write(own_client: redis.Redis, tmp_path: Path) -> None:
+    """MISCONF: a folder stands where its file should, as a full disk would."""
+    own_client.config_set("save", "3600 1")
+    (tmp_path / "valkey" / "dump.rdb" / "a").mkdir(parents=True)
+    own_client.bgsave()
+    wait_until(lambda: own_client.info("persistence")["rdb_last_bgsave_status"] == "err")
+
+    with pytest.raises(PublisherError, match="MISCONF"):
+        health.try_write(own_client)
+
+
+def test_a_full_redis_takes_no_write(own_client: redis.Redis) -> None:
+    """OOM: its policy is to refuse."""
+    own_client.config_set("maxmemory", 1)
+
+    with pytest.raises(PublisherError, match="used memory > 'maxmemory'"):
+        health.try_write(own_client)
+
+
+def test_a_replica_takes_no_write(own_client: redis.Redis) -> None:
+    """READONLY, also where INFO is not allowed to tell its role."""
+    own_client.replicaof("127.0.0.1", 1)
+
+    with pytest.raises(PublisherError, match="against a read only replica"):
+        health.try_write(own_client)
+
+
+def test_a_redis_without_a_cluster_has_no_shards(own_client: redis.Redis, as_user: AsUser) -> None:
+    """Nor has one that may not be asked."""
+    assert health.read_shards(own_client) is None
+    assert health.read_shards(as_user("~*", "+@all", "-cluster")) is None

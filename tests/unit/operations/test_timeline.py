@@ -1,0 +1,68 @@
+"""What happened to a route, in the order in which it happened (issue 5)."""
+
+from datetime import timedelta
+
+from publisher.domain.notification import RouteStatus
+from publisher.operations.timeline import FailedAttempt, GivenUp, Step, journey
+from tests.factories import INSTANT, route_facts
+from tests.unit.operations.test_explain import NOW, STREAM
+from tests.unit.operations.test_explain_final import PUBLISHED
+
+MINUTE = timedelta(minutes=1)
+ACCEPTED = NOW - 60 * MINUTE
+
+
+def test_a_whole_way_is_told_in_order() -> None:
+    """Accepted, failed, given up, taken back, failed, published: each with its instant, the failure before what it
+    led to."""
+    route = route_facts(**PUBLISHED)
+    given_up = INSTANT - 40 * MINUTE
+
+    steps = journey(
+        route,
+        STREAM,
+        [
+            FailedAttempt(given_up, 16, "x", "no"),
+            FailedAttempt(INSTANT - 50 * MINUTE, 15, "x", ""),
+            FailedAttempt(INSTANT - 20 * MINUTE, 1, "y", "again"),
+        ],
+        [GivenUp(given_up, INSTANT - 30 * MINUTE, "ann")],
+    )
+
+    assert steps == [
+        Step(ACCEPTED, "accepted"),
+        Step(INSTANT - 50 * MINUTE, "attempt 15 failed: x"),
+        Step(given_up, "attempt 16 failed: x: no"),
+        Step(given_up, "given up: a dead letter"),
+        Step(INSTANT - 30 * MINUTE, "taken back by ann"),
+        Step(INSTANT - 20 * MINUTE, "attempt 1 failed: y: again"),
+        Step(NOW - MINUTE, "published: mail:delivery_commands 17-1"),
+    ]
+
+
+def test_lost_leases_are_no_attempt() -> None:
+    """What gave a route up for its lost leases was no attempt (R5a)."""
+    steps = journey(route_facts(), STREAM, [FailedAttempt(NOW, 0, "lease_expired", "5 leases in a row")], [])
+
+    assert steps[-1] == Step(NOW, "no attempt: lease_expired: 5 leases in a row")
+
+
+def test_a_skipped_route_took_one_step() -> None:
+    """It was skipped as it was accepted, and nothing else happened (R3)."""
+    route = route_facts(status=RouteStatus.SKIPPED, next_attempt_at=None)
+
+    assert journey(route, STREAM, [], []) == [Step(ACCEPTED, "skipped: no address for email")]
+
+
+def test_an_expired_route_ends_so() -> None:
+    """The last step of an expired route is its end (issue 5)."""
+    route = route_facts(status=RouteStatus.EXPIRED, next_attempt_at=None, expires_at=NOW - MINUTE, updated_at=NOW)
+
+    assert journey(route, STREAM, [], [])[-1] == Step(NOW, "expired")
+
+
+def test_a_command_stands_where_it_was_published() -> None:
+    """A stream that was renamed since keeps its commands: the way names the one that has it (R12)."""
+    steps = journey(route_facts(**PUBLISHED, stream="mail:old"), STREAM, [], [])
+
+    assert steps[-1] == Step(NOW - MINUTE, "published: mail:old 17-1")
