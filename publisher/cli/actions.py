@@ -1,16 +1,15 @@
 """`publisher actions list` and `show`."""
 
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
-from publisher.bootstrap import configure_logs, load_settings, open_patient_database
 from publisher.cli.instants import METAVAR, instant
 from publisher.cli.output import JsonFlag, LimitOption, print_json, print_record, print_table
+from publisher.cli.session import opened
 from storage.actions import ActionFilter, ActionOutcome, find_action, list_actions
 
 app = typer.Typer(help="Look at what operators changed.", no_args_is_help=True)
@@ -35,10 +34,8 @@ def list_(
 
     One that is 'running' is at work, or its process was killed; what it had done by then is counted all the same.
     """
-    settings = load_settings()
-    configure_logs(settings)
     matching = ActionFilter(action, by, outcome, since, until)
-    with closing(open_patient_database(settings, "cli")) as database:
+    with opened() as (_, database):
         records = list_actions(database, matching, before=before, limit=limit)
     if json:
         for record in records:
@@ -61,9 +58,7 @@ def show(
     json: JsonFlag = False,
 ) -> None:
     """Show one action whole: who, when, what it was aimed at, how many, and how it ended."""
-    settings = load_settings()
-    configure_logs(settings)
-    with closing(open_patient_database(settings, "cli")) as database:
+    with opened() as (_, database):
         record = find_action(database, action_id)
     if json:
         print_json(asdict(record))

@@ -1,15 +1,16 @@
 """`publisher channels list`, `pause` and `resume`."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
-from publisher.bootstrap import configure_logs, install_context, load_settings, open_patient_database
+from publisher.bootstrap import install_context
 from publisher.cli.known import installed_channel
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, print_table
+from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest
 from publisher.domain.gate import Gate
 from publisher.settings.settings import Settings
@@ -24,9 +25,7 @@ ChannelArgument = Annotated[str, typer.Argument(help="The channel's name.")]
 @app.command("list")
 def list_(json: JsonFlag = False) -> None:
     """List the channels: where each publishes, and whether it is open, paused or parked."""
-    settings = load_settings()
-    configure_logs(settings)
-    with closing(open_patient_database(settings, "cli")) as database:
+    with opened() as (settings, database):
         known = gates.read_gates(database)
     names = sorted(settings.channels.keys() | known.keys())
     if json:
@@ -64,11 +63,12 @@ def pause(
 
     Intents are accepted all the same, and their routes wait. A batch that is in flight at this moment is finished.
     """
-    settings, who = _begin(channel), operator(by)
-    if not reason.strip():
-        raise BadRequest("--reason must not be blank: it is shown to whoever finds the channel paused")
-    confirm(f"Pause {channel}: publish nothing on it until it is resumed?", yes)
-    with closing(open_patient_database(settings, "cli")) as database:
+    who = operator(by)
+    with opened() as (settings, database):
+        installed_channel(settings, channel)
+        if not reason.strip():
+            raise BadRequest("--reason must not be blank: it is shown to whoever finds the channel paused")
+        confirm(f"Pause {channel}: publish nothing on it until it is resumed?", yes)
         with _audited(database, "pause-channel", who, {"channel": channel, "reason": reason.strip()}):
             if not gates.pause(database, channel, who, reason.strip()):
                 gate = gates.read_gates(database)[channel]
@@ -79,8 +79,9 @@ def pause(
 @app.command("resume", epilog="Example: publisher channels resume email")
 def resume(channel: ChannelArgument, by: ByOption = None, yes: YesFlag = False, json: JsonFlag = False) -> None:
     """Let a paused channel go on, or a parked one without waiting for its next probe. Its due routes follow at once."""
-    settings, who = _begin(channel), operator(by)
-    with closing(open_patient_database(settings, "cli")) as database:
+    who = operator(by)
+    with opened() as (settings, database):
+        installed_channel(settings, channel)
         gate = gates.read_gates(database).get(channel, Gate(channel))
         confirm(f"Resume {channel}, which is {gate.state.value}?", yes)
         with _audited(database, "resume-channel", who, {"channel": channel, "was": gate.state.value}):
@@ -91,13 +92,6 @@ def resume(channel: ChannelArgument, by: ByOption = None, yes: YesFlag = False, 
     from actors.routes import as_hint, send_scan
 
     as_hint(send_scan, channel)
-
-
-def _begin(channel: str) -> Settings:
-    settings = load_settings()
-    configure_logs(settings)
-    installed_channel(settings, channel)
-    return settings
 
 
 @contextmanager

@@ -1,16 +1,15 @@
 """`publisher dead-letters list`, `show` and `requeue`."""
 
-from contextlib import closing
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from publisher.bootstrap import configure_logs, load_settings, open_patient_database
 from publisher.cli.ids import NotificationId, RouteId, delivery
 from publisher.cli.known import check_names, check_type
 from publisher.cli.output import JsonFlag, LimitOption, print_json, print_record, print_table
 from publisher.cli.requeue import ChannelOption, ClassificationOption, SinceOption, TypeOption, UntilOption, requeue
+from publisher.cli.session import opened
 from publisher.domain.errors import NotFound
 from publisher.domain.notification import delivery_id_of
 from storage import dead_letters as store
@@ -33,10 +32,8 @@ def list_(
     json: JsonFlag = False,
 ) -> None:
     """List dead letters, newest first."""
-    settings = load_settings()
-    configure_logs(settings)
     matching = DeadLetterFilter(channel, type, classification, since, until, requeued=None if all_ else False)
-    with closing(open_patient_database(settings, "cli")) as database:
+    with opened() as (settings, database):
         check_names(database, settings, channel=channel, classification=classification)
         records = store.list_dead_letters(database, matching, before=before, limit=limit)
         if not records:
@@ -71,11 +68,9 @@ def list_(
 @app.command("show", epilog="Example: publisher dead-letters show 0b5c…/email:user:7")
 def show(notification_id: NotificationId, route_id: RouteId = None, json: JsonFlag = False) -> None:
     """Show every time a route was given up, and who took it back."""
-    settings = load_settings()
-    configure_logs(settings)
     notification, route = delivery(notification_id, route_id)
     matching = DeadLetterFilter(notification_id=notification, route_id=route, requeued=None)
-    with closing(open_patient_database(settings, "cli")) as database:
+    with opened() as (_, database):
         records = store.list_dead_letters(database, matching, before=None, limit=1000)
     if not records:
         raise NotFound(f"{notification_id} has no dead letter")

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from publisher.bootstrap import configure_logs, load_settings
 from publisher.cli.output import JsonFlag, console, print_json, printable
+from publisher.cli.session import configured
 from publisher.doctor.examine import Check, examine
 from publisher.doctor.verdict import Verdict
 
@@ -24,8 +24,7 @@ def doctor(json: JsonFlag = False) -> None:
     code 1 if a check failed; warnings, and what could not be seen, are none. So it fits a release phase, after
     'publisher migrate'.
     """
-    settings = load_settings()
-    configure_logs(settings)
+    settings = configured()
     out, verdicts = console(), Counter[Verdict]()
     for check in examine(settings):
         verdicts[check.diagnosis.verdict] += 1

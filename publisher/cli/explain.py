@@ -1,16 +1,15 @@
 """`publisher explain`."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from typing import Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from publisher.bootstrap import configure_logs, load_settings, open_patient_database
 from publisher.cli.ids import NotificationId, RouteId, delivery
 from publisher.cli.output import JsonFlag, console, one_line, print_json, printable
+from publisher.cli.session import opened
 from publisher.cli.stories import Story, stories
 from publisher.domain.errors import NotFound
 from publisher.domain.instants import readable
@@ -32,10 +31,8 @@ def explain(
 
     A notification id alone explains each of its routes. Times are by the database's clock.
     """
-    settings = load_settings()
-    configure_logs(settings)
     notification, route = delivery(notification_id, route_id)
-    with closing(open_patient_database(settings, "cli")) as database:
+    with opened() as (settings, database):
         gates = read_gates(database)
         told = stories(database, settings.channels, gates, notification, route, limit=limit)
         if not told:

@@ -6,7 +6,8 @@ import socket
 from datetime import timedelta
 from functools import partial
 
-from publisher.bootstrap import collect_garbage_seldom, configure_logs, install_context, load_settings, open_client
+from publisher.bootstrap import collect_garbage_seldom, install_context, open_client
+from publisher.cli.session import configured
 from publisher.process.logs import redirect_standard_streams
 from publisher.process.metrics_server import serve_metrics
 from publisher.process.signals import stop_on_signals
@@ -21,8 +22,7 @@ def intake() -> None:
 
     Any number of these may run at once. Each is a consumer of the group; what a dead one left is taken over.
     """
-    settings = load_settings()
-    configure_logs(settings)
+    settings = configured()
     redirect_standard_streams()
     context = install_context(settings, "intake", statement_timeout=_TRANSACTION)
     stop_on_signals(context.stopping)

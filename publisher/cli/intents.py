@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from publisher.bootstrap import configure_logs, load_settings, open_client
+from publisher.bootstrap import open_client
 from publisher.cli import losses, replay
 from publisher.cli.files import opened
 from publisher.cli.json_lines import json_lines
 from publisher.cli.output import JsonFlag, one_line, print_json
+from publisher.cli.session import configured
 from publisher.domain.errors import PublisherError
 from publisher.domain.intent_json import RefusedLine, intent_of_line
 from publisher.settings.settings import Settings
@@ -44,8 +45,7 @@ def send(
     reason and not sent; the others are. Sending a file again is harmless: an intent is accepted once per producer and
     idempotency_key. Exit code 1 if any line was bad.
     """
-    settings = load_settings()
-    configure_logs(settings)
+    settings = configured()
     sent = bad = 0
     client = open_client(settings, "send")
     with opened(file, "sending") as source:

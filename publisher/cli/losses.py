@@ -1,14 +1,13 @@
 """`publisher intents losses list` and `acknowledge`."""
 
-from contextlib import closing
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from publisher.bootstrap import configure_logs, load_settings, open_patient_database
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, LimitOption, print_json, print_table
+from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest
 from storage.actions import ActionOutcome, advance_action, begin_action, end_action
 from storage.losses import acknowledge_loss, find_loss, list_losses
@@ -28,9 +27,7 @@ def list_(
     The lost entries stood between two ids; how many they were is blank where Redis could not tell. `publisher doctor`
     fails until each is acknowledged.
     """
-    settings = load_settings()
-    configure_logs(settings)
-    with closing(open_patient_database(settings, "cli")) as database:
+    with opened() as (_, database):
         losses = list_losses(database, acknowledged=all_, limit=limit)
     if json:
         for loss in losses:
@@ -64,10 +61,8 @@ def acknowledge(
     json: JsonFlag = False,
 ) -> None:
     """Say that a loss is known, and dealt with: `publisher doctor` no longer fails for it. It brings nothing back."""
-    settings = load_settings()
-    configure_logs(settings)
     who = operator(by)
-    with closing(open_patient_database(settings, "cli")) as database:
+    with opened() as (_, database):
         found = find_loss(database, loss_id)
         if found.acknowledged_by is not None:
             raise BadRequest(f"loss {loss_id} was acknowledged by {found.acknowledged_by}")

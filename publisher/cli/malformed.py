@@ -1,16 +1,15 @@
 """`publisher malformed list` and `show`."""
 
 import sys
-from contextlib import closing
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from publisher.bootstrap import configure_logs, load_settings, open_patient_database
 from publisher.cli.ids import MalformedId, malformed
 from publisher.cli.output import JsonFlag, LimitOption, print_json, print_record, print_table
 from publisher.cli.resubmit import CodeOption, SinceOption, StreamOption, UntilOption, resubmit
+from publisher.cli.session import opened
 from publisher.domain.malformed import readable_fields, remedy
 from storage import malformed as store
 from storage.malformed import MalformedFilter, MalformedRecord
@@ -34,10 +33,8 @@ def list_(
     json: JsonFlag = False,
 ) -> None:
     """List intents that were not accepted and not resubmitted, newest first. Their fields are for show."""
-    settings = load_settings()
-    configure_logs(settings)
     matching = MalformedFilter(code and code.value, since, until, stream, None if all_ else resubmitted)
-    with closing(open_patient_database(settings, "cli")) as database:
+    with opened() as (_, database):
         records = store.list_malformed(database, matching, before=before, limit=limit)
     if json:
         for record in records:
@@ -73,9 +70,7 @@ def show(id_: MalformedId, json: JsonFlag = False) -> None:
     Control characters, and bytes that are no text, are shown as escapes. On a terminal long values are shortened;
     --json has them whole, as they are recorded.
     """
-    settings = load_settings()
-    configure_logs(settings)
-    with closing(open_patient_database(settings, "cli")) as database:
+    with opened() as (_, database):
         records = store.find_malformed(database, malformed(id_))
     for record in records:
         if json:

@@ -1,12 +1,11 @@
 """`publisher migrate`."""
 
 from collections.abc import Sequence
-from contextlib import closing
 
 import structlog
 
-from publisher.bootstrap import configure_logs, load_settings, open_patient_database
 from publisher.cli.output import JsonFlag, print_json
+from publisher.cli.session import opened
 from storage import schema
 from storage.lock_holders import LockHolder
 
@@ -19,9 +18,7 @@ def migrate(json: JsonFlag = False) -> None:
     Safe to run twice, and from two places at once: the second waits, then finds nothing to do. Waits for a lock in
     short tries, so that the work goes on meanwhile, and says who holds it.
     """
-    settings = load_settings()
-    configure_logs(settings)
-    with closing(open_patient_database(settings, "migrate")) as database:
+    with opened("migrate") as (_, database):
         applied = schema.migrate(database, _say_who_holds_it)
     if json:
         print_json({"applied": applied})

@@ -3,7 +3,6 @@
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
-from publisher.bootstrap import configure_logs, install_context, load_settings, open_client, open_patient_database
+from publisher.bootstrap import install_context, open_client
 from publisher.cli.bulk import DryRunFlag
 from publisher.cli.instants import METAVAR, instant
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, progress
+from publisher.cli.session import opened
 from publisher.domain.entry_ids import before, first_at, place
 from publisher.domain.errors import BadRequest
 from publisher.domain.replay import ReplayRange, witnessed_since
@@ -62,13 +62,11 @@ def replay(
     again; what was sent before that is left out without --older-too. Says how many there are, and asks, before it
     begins. Ctrl-C ends it between two pages; the same command does the rest.
     """
-    settings = load_settings()
-    configure_logs(settings)
     if since is None:
         raise BadRequest("say since when: --since 2026-03-14T09:00")
     if until is not None and since >= until:
         raise BadRequest("nothing lies between --since and --until: the second must be later")
-    with closing(open_patient_database(settings, "cli")) as database, open_client(settings, "cli") as client:
+    with opened() as (settings, database), open_client(settings, "cli") as client:
         delivered = read_progress(client, settings.intents_stream, settings.intents_group)
         if delivered is None:
             raise BadRequest(f"nothing was read of {settings.intents_stream} yet: there is nothing to replay")

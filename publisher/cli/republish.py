@@ -1,7 +1,6 @@
 """`publisher routes republish`."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -9,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from publisher.bootstrap import configure_logs, load_settings, open_patient_database
 from publisher.cli.bulk import (
     Batch,
     BulkAction,
@@ -28,6 +26,7 @@ from publisher.cli.instants import METAVAR, instant
 from publisher.cli.known import check_type, installed_channel
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag
+from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest, NotFound
 from publisher.settings.settings import Settings
 from storage import republishing as store
@@ -64,14 +63,12 @@ def republish(
     left alone. Says how many there are, and asks, before it begins. Ctrl-C ends it between two batches; --resume does
     the rest.
     """
-    settings = load_settings()
-    configure_logs(settings)
     matching = PublishedFilter(channel, type, since, until)
     if notification_id is not None:
         notification, route = delivery(notification_id, route_id)
         matching = replace(matching, notification_id=notification, route_id=route)
-    _check(matching, settings, resume)
-    with closing(open_patient_database(settings, "cli")) as database:
+    with opened() as (settings, database):
+        _check(matching, settings, resume)
         resumed = None if resume is None else resumable(database, resume, REPUBLISH)
         if resumed is None:
             matching = replace(matching, until=store.window_end(database, until))

@@ -1,7 +1,6 @@
 """`publisher dead-letters requeue`."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -9,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from publisher.bootstrap import configure_logs, load_settings, open_patient_database
 from publisher.cli.bulk import (
     Batch,
     BulkAction,
@@ -28,6 +26,7 @@ from publisher.cli.instants import METAVAR, instant
 from publisher.cli.known import check_names, check_type
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag
+from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest, NotFound
 from storage import dead_letters as store
 from storage.database import Database
@@ -70,8 +69,6 @@ def requeue(
     up again meanwhile is left alone, and so is what is past its deadline: it would never be sent. Ctrl-C ends it
     between two batches; --resume does the rest.
     """
-    settings = load_settings()
-    configure_logs(settings)
     matching = DeadLetterFilter(channel, type, classification, since, until)
     if notification_id is not None:
         notification, route = delivery(notification_id, route_id)
@@ -81,7 +78,7 @@ def requeue(
         raise BadRequest("--resume takes its dead letters from the action: give no others")
     if resume is None and not chosen:
         raise BadRequest("name a route, or say which dead letters: --channel, --type, --classification, --since, --all")
-    with closing(open_patient_database(settings, "cli")) as database:
+    with opened() as (settings, database):
         check_names(database, settings, channel=channel, classification=classification)
         resumed = None if resume is None else resumable(database, resume, REQUEUE)
         if resumed is None:

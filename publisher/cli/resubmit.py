@@ -1,6 +1,5 @@
 """`publisher malformed resubmit`."""
 
-from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Annotated
@@ -8,13 +7,14 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from publisher.bootstrap import configure_logs, load_settings, open_client, open_patient_database
+from publisher.bootstrap import open_client
 from publisher.cli.editor import edited
 from publisher.cli.files import read_text
 from publisher.cli.ids import malformed
 from publisher.cli.instants import METAVAR, instant
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, printable, progress
+from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest
 from publisher.domain.intent import Malformed, MalformedCode
 from publisher.domain.malformed import remedy
@@ -60,12 +60,10 @@ def resubmit(
     reason and not sent; what was edited is kept. Sending twice is harmless: an intent is accepted once per producer
     and idempotency_key. Many need --unchanged: those that are valid by now are sent, the others left, with exit code 1.
     """
-    settings = load_settings()
-    configure_logs(settings)
     matching = MalformedFilter(code and code.value, since, until, stream)
     many = all_ or matching != MalformedFilter()
     _refuse_contradictions(id_, file, many=many, unchanged=unchanged, again=again, dry_run=dry_run)
-    with closing(open_patient_database(settings, "cli")) as database, open_client(settings, "cli") as client:
+    with opened() as (settings, database), open_client(settings, "cli") as client:
         work = Resubmission(database, client, settings.intents_stream, settings.channels)
         if id_ is None:
             _matching(database, work, matching, by=operator(by), dry_run=dry_run, yes=yes, json=json)

@@ -1,16 +1,15 @@
 """`publisher retention run`."""
 
 import threading
-from contextlib import closing
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from publisher.bootstrap import configure_logs, load_settings, open_patient_database
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, progress, show
+from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest
 from publisher.domain.retention import Retention
 from publisher.process.signals import stop_on_signals
@@ -33,12 +32,10 @@ def run(
     Old notifications of which a route is open, or was changed lately, stay. Ctrl-C ends it between two batches; what
     is pruned by then stays pruned, and running it again does the rest.
     """
-    settings = load_settings()
-    configure_logs(settings)
-    keeping = settings.keeping
-    if keeping.records is None:
-        raise BadRequest("PUBLISHER_RETENTION is 0: everything is kept for ever")
-    with closing(open_patient_database(settings, "cli")) as database:
+    with opened() as (settings, database):
+        keeping = settings.keeping
+        if keeping.records is None:
+            raise BadRequest("PUBLISHER_RETENTION is 0: everything is kept for ever")
         old = retention.count_old_notifications(database, keeping.records)
         done = dict.fromkeys(("notifications", "routes", "malformed_intents", "operator_actions", "keys"), 0)
         if dry_run:

@@ -1,16 +1,15 @@
 """`publisher routes list`, `show` and `republish`."""
 
-from contextlib import closing
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from publisher.bootstrap import configure_logs, load_settings, open_patient_database
 from publisher.cli.ids import NotificationId, RouteId, delivery
 from publisher.cli.known import check_names, check_type
 from publisher.cli.output import JsonFlag, LimitOption, print_json, print_record, print_table
 from publisher.cli.republish import republish
+from publisher.cli.session import opened
 from publisher.domain.errors import NotFound
 from publisher.domain.notification import RouteStatus, delivery_id_of
 from storage.routes import RouteFilter, RouteRecord, find_routes, list_routes
@@ -32,10 +31,8 @@ def list_(
     json: JsonFlag = False,
 ) -> None:
     """List routes, newest first."""
-    settings = load_settings()
-    configure_logs(settings)
     matching = RouteFilter(channel, status, notification and delivery(notification, None)[0], type)
-    with closing(open_patient_database(settings, "cli")) as database:
+    with opened() as (settings, database):
         check_names(database, settings, channel=channel, classification=None)
         records = list_routes(database, matching, before=before, limit=limit)
         if not records:
@@ -74,10 +71,8 @@ def show(
     json: JsonFlag = False,
 ) -> None:
     """Show one route whole. A delivery id does as well as its two parts."""
-    settings = load_settings()
-    configure_logs(settings)
     notification, route = delivery(notification_id, route_id)
-    with closing(open_patient_database(settings, "cli")) as database:
+    with opened() as (_, database):
         records = find_routes(database, notification, None if route is None else [route])
     if not records:
         what = f"notification {notification}" if route is None else f"route {delivery_id_of(notification, route)}"

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import SpinnerColumn, TextColumn
 
-from publisher.bootstrap import configure_logs, install_context, load_settings
+from publisher.bootstrap import install_context
 from publisher.cli.known import installed_channel
 from publisher.cli.output import JsonFlag, one_line, print_json, print_table, progress
+from publisher.cli.session import configured
 from publisher.domain.errors import PublisherError
 from publisher.domain.gate import Gate, GateState
 from publisher.process.logs import redirect_standard_streams
@@ -32,8 +33,7 @@ def run() -> None:
 
     Any number of these may run at once, and none may: workers that see no scan look by themselves.
     """
-    settings = load_settings()
-    configure_logs(settings)
+    settings = configured()
     redirect_standard_streams()
     context = install_context(settings, "scheduler")
     stop_on_signals(context.stopping)
@@ -58,8 +58,7 @@ def scan(
     The workers do it. Without --wait this command is done as soon as they were told. With it, what one worker gives
     back because it stops is waited for until another has done it.
     """
-    settings = load_settings()
-    configure_logs(settings)
+    settings = configured()
     if channel is not None:
         installed_channel(settings, channel)
     context = install_context(settings, "scan")

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from publisher.bootstrap import configure_logs, load_settings
 from publisher.cli.frame import SILENT, roles
 from publisher.cli.output import JsonFlag, print_json, print_record, print_table
+from publisher.cli.session import configured
 from publisher.cli.status_fields import process_fields
 from publisher.cli.status_snapshot import (
     Snapshot,
@@ -50,8 +50,7 @@ def status(
         raise BadRequest("--exact counts every route: that is nothing to do again and again with --watch")
     if interval is not None and not watch:
         raise BadRequest("--interval is the time between two looks: it needs --watch")
-    settings = load_settings()
-    configure_logs(settings)
+    settings = configured()
     if watch:
         watch_frames(settings, timedelta(seconds=_INTERVAL if interval is None else interval), json=json)
         return

@@ -1,7 +1,6 @@
 """`publisher trace`."""
 
 import sys
-from contextlib import closing
 from dataclasses import asdict
 from typing import Annotated
 
@@ -9,9 +8,10 @@ import typer
 from rich.text import Text
 from rich.tree import Tree
 
-from publisher.bootstrap import configure_logs, load_settings, open_client, open_patient_database
+from publisher.bootstrap import open_client
 from publisher.cli.explain import RoutesOption
 from publisher.cli.output import JsonFlag, console, one_line, print_json
+from publisher.cli.session import opened
 from publisher.cli.stories import Story, stories
 from publisher.domain.errors import NotFound
 from publisher.domain.instants import readable
@@ -43,9 +43,7 @@ def trace(
 
     Everything that has this id is shown. An entry that became no notification is told with what became of it.
     """
-    settings = load_settings()
-    configure_logs(settings)
-    with closing(open_patient_database(settings, "cli")) as database, open_client(settings, "cli") as client:
+    with opened() as (settings, database), open_client(settings, "cli") as client:
         intents = IntentsStream(client, settings.intents_stream, settings.intents_group, settings.channels)
         found = find(database, intents, id, producer)
         told = _told(database, settings, found, limit)
