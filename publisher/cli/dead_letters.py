@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 
 from publisher.cli.ids import NotificationId, RouteId, delivery
-from publisher.cli.known import check_names, check_type
 from publisher.cli.output import JsonFlag, LimitOption, print_json, print_record, print_table
 from publisher.cli.requeue import ChannelOption, ClassificationOption, SinceOption, TypeOption, UntilOption, requeue
 from publisher.cli.session import opened
 from publisher.domain.errors import NotFound
 from publisher.domain.notification import delivery_id_of
+from publisher.operations.names import check_names, check_type
 from storage import dead_letters as store
 from storage.dead_letters import DeadLetterFilter, DeadLetterRecord
 

@@ -10,10 +10,10 @@ from rich.text import Text
 from publisher.cli.ids import NotificationId, RouteId, delivery
 from publisher.cli.output import JsonFlag, console, one_line, print_json, printable
 from publisher.cli.session import opened
-from publisher.cli.stories import Story, stories
 from publisher.domain.errors import NotFound
 from publisher.domain.instants import readable
 from publisher.domain.notification import delivery_id_of
+from publisher.operations.route_history import Story, stories
 from storage.database import Database
 from storage.gates import read_gates
 from storage.traces import notifications_of_ids, pruned_notifications

@@ -23,11 +23,11 @@ from publisher.cli.bulk import (
 )
 from publisher.cli.ids import RouteId, delivery
 from publisher.cli.instants import METAVAR, instant
-from publisher.cli.known import check_names, check_type
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag
 from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest, NotFound
+from publisher.operations.names import check_names, check_type
 from storage import dead_letters as store
 from storage.database import Database
 from storage.dead_letters import DeadLetterFilter

@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 
 from publisher.cli.ids import NotificationId, RouteId, delivery
-from publisher.cli.known import check_names, check_type
 from publisher.cli.output import JsonFlag, LimitOption, print_json, print_record, print_table
 from publisher.cli.republish import republish
 from publisher.cli.session import opened
 from publisher.domain.errors import NotFound
 from publisher.domain.notification import RouteStatus, delivery_id_of
+from publisher.operations.names import check_names, check_type
 from storage.routes import RouteFilter, RouteRecord, find_routes, list_routes
 
 app = typer.Typer(help="Look at routes, and publish them again.", no_args_is_help=True)

@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from publisher.cli.frame import SILENT, roles
 from publisher.cli.output import JsonFlag, print_json, print_record, print_table
 from publisher.cli.session import configured
-from publisher.cli.status_fields import process_fields
+from publisher.cli.snapshot_view import SILENT, roles
 from publisher.cli.status_snapshot import (
     Snapshot,
     StoreSnapshot,
@@ -21,6 +20,7 @@ from publisher.cli.watch import watch as watch_frames
 from publisher.cli.wording import closed, coarse, counted, replayed
 from publisher.domain.errors import BadRequest, PublisherError
 from publisher.domain.notification import RouteStatus
+from publisher.operations.snapshot_fields import process_fields
 from publisher.settings.settings import Settings
 from publisher.streams.processes import ProcessSeen
 from storage.counts import OpenRoutes

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from publisher.bootstrap import open_client, open_patient_database
-from publisher.cli.status_fields import audit_fields, gate_fields, group_fields, open_fields, replay_fields
 from publisher.domain.errors import PublisherError
 from publisher.domain.gate import Gate
 from publisher.domain.notification import RouteStatus
 from publisher.domain.timeouts import audit_interval
+from publisher.operations.snapshot_fields import audit_fields, gate_fields, group_fields, open_fields, replay_fields
 from publisher.settings.settings import Settings
 from publisher.streams.inbound import GroupState, group_state
 from publisher.streams.processes import ProcessRegister, ProcessSeen

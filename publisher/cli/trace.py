@@ -12,12 +12,12 @@ from publisher.bootstrap import open_client
 from publisher.cli.explain import RoutesOption
 from publisher.cli.output import JsonFlag, console, one_line, print_json
 from publisher.cli.session import opened
-from publisher.cli.stories import Story, stories
 from publisher.domain.errors import NotFound
 from publisher.domain.instants import readable
 from publisher.operations.entry_outcome import EntryVerdict
 from publisher.operations.lookup import MATCHES, IntentsStream, Trace
 from publisher.operations.lookup import trace as find
+from publisher.operations.route_history import Story, stories
 from publisher.settings.settings import Settings
 from storage.database import Database
 from storage.gates import read_gates

@@ -8,10 +8,10 @@ from datetime import timedelta
 from rich.live import Live
 
 from publisher.bootstrap import open_client, open_database
-from publisher.cli.frame import render
 from publisher.cli.output import console, print_json
-from publisher.cli.status_fields import frame_fields
+from publisher.cli.snapshot_view import render
 from publisher.operations.snapshot import Watcher
+from publisher.operations.snapshot_fields import frame_fields
 from publisher.process.signals import interrupt_once
 from publisher.settings.settings import Settings
 

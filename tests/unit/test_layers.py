@@ -21,7 +21,7 @@ LAYERS: dict[str, list[str]] = {
     "publisher.process": ["publisher.domain", "publisher.streams"],
     "publisher.publishing": [*SERVERS, "publisher.process"],
     "publisher.intake": [*SERVERS, "publisher.process", "actors"],
-    "publisher.operations": [*SERVERS, "publisher.process", "publisher.intake"],
+    "publisher.operations": [*SERVERS, "publisher.settings", "publisher.process", "publisher.intake"],
     "publisher.doctor": [
         *(*SERVERS, "publisher.settings", "publisher.process", "publisher.operations"),
         *("publisher.bootstrap", "publisher.local"),

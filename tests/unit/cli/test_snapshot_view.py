@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from rich.console import Console
 
-from publisher.cli.frame import render, roles
+from publisher.cli.snapshot_view import render, roles
 from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
 from publisher.domain.gate import Gate
 from publisher.operations.snapshot import Frame, StoreLook, StreamsLook
