@@ -1,4 +1,4 @@
-"""Publishing by message: a scan of a channel, and the publishing of given routes (spec section 4).
+"""Publishing by message: a scan of a channel, and the publishing of given routes.
 
 A message is a wake-up, never the record that work is due: whatever Dramatiq loses, the next scan finds (R14).
 """
@@ -118,7 +118,7 @@ def as_hint(send: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> bool:
 
 
 def follow_up(channel: str, report: Report, *, retry_this_message: bool = False) -> None:
-    """Maps the domain's outcomes onto Dramatiq (spec section 4).
+    """Maps the domain's outcomes onto Dramatiq.
 
     Routes due again within the retry horizon get a message at that time; those beyond it are left to the scan,
     since Dramatiq keeps delayed messages in a worker's memory. Raises dramatiq.Retry for the message itself if

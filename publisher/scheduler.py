@@ -1,4 +1,4 @@
-"""The clock: APScheduler says which actor is sent how often (spec section 4).
+"""The clock: APScheduler says which actor is sent how often.
 
 A tick is an idempotent "look now". Missing one, or having two schedulers, costs or changes nothing (R14, R15).
 """

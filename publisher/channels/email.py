@@ -1,4 +1,4 @@
-"""Email: delivery commands for the Mail Service (spec section 6)."""
+"""Email: delivery commands for the Mail Service."""
 
 from json.encoder import encode_basestring_ascii as quoted
 

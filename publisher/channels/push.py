@@ -1,4 +1,4 @@
-"""Push: client events for the gateway (spec section 6)."""
+"""Push: client events for the gateway."""
 
 from publisher.domain.channel import Channel, Command
 from publisher.domain.errors import EncodingError

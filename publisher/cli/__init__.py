@@ -1,1 +1,1 @@
-"""The command line: one module per group of commands, each thin over what it calls (spec section 9)."""
+"""The command line: one module per group of commands, each thin over what it calls."""

@@ -1,4 +1,4 @@
-"""The inbound contract: what an entry of the intents stream must say, and the intent it means (spec section 5).
+"""The inbound contract: what an entry of the intents stream must say, and the intent it means.
 
 `parse_intent` turns raw fields into an `Intent`, or into a `Malformed` that says why not. `plan_routes` says
 which routes an intent asks for.
@@ -139,7 +139,7 @@ def parse_intent(raw: Sequence[tuple[bytes, bytes]], channels: Collection[str]) 
 
 
 def plan_routes(intent: Intent, channels: Mapping[str, Channel]) -> list[PlannedRoute] | Malformed:
-    """The routes of an intent: one per recipient and channel, in a fixed order (spec section 2).
+    """The routes of an intent: one per recipient and channel, in a fixed order.
 
     An intent that names no channels means every configured one for users, email alone for addresses. Malformed if a
     channel's `reaches` raised: a third party's bug rejects the entry that it cannot judge, and nothing else (R21).

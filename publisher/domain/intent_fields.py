@@ -1,4 +1,4 @@
-"""The fields of an intents entry, one by one: types, lengths, and what no field may hold (spec section 5, R19)."""
+"""The fields of an intents entry, one by one: types, lengths, and what no field may hold (R19)."""
 
 import json
 import math
@@ -23,7 +23,7 @@ from pydantic_core import PydanticCustomError
 from publisher.domain.instants import from_milliseconds
 
 PAYLOAD_LIMIT = 256 * 1024
-# No spec numbers: a thousand recipients at the length of their fields fit several times, and hundreds of channels.
+# Limits of our own: a thousand recipients at the length of their fields fit several times, and hundreds of channels.
 RECIPIENTS_LIMIT = 4 * 1024 * 1024
 CHANNELS_LIMIT = 32 * 1024
 DEPTH_LIMIT = 64

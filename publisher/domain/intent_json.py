@@ -1,4 +1,4 @@
-"""An intent as people write it: a JSON object whose keys are the stream's fields without `_json` (spec section 9)."""
+"""An intent as people write it: a JSON object whose keys are the stream's fields without `_json`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -94,7 +94,7 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One recipient on one channel, as it was read. id is the database's key; route_id the spec's (R1).
+    """One recipient on one channel, as it was read. id is the database's key; route_id names it there (R1).
 
     replay: how often an operator had it published again. requeues: how often one took it back from the dead letters.
     time_left: until its deadline, when it was read; None: it has

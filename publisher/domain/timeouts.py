@@ -19,7 +19,7 @@ LAST_LOOK = 1 / 2
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long one call to a server may take, so that a whole attempt ends within its lease (spec section 4).
+    """How long one call to a server may take, so that a whole attempt ends within its lease.
 
     An attempt waits for its claim, appends at most twice, and completes at most twice, each time connecting anew:
     1/8 + 2 × (1/16 + 1/16) + 2 × (1/16 + 1/8) of the lease, three quarters together. After a lost reply it

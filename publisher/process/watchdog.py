@@ -1,4 +1,4 @@
-"""Who is at work in this process, and whether they get on: a process that hangs ends itself (spec section 4).
+"""Who is at work in this process, and whether they get on: a process that hangs ends itself.
 
 Every call to a server has a timeout, so this fires on what has none: a deadlock, an encoder's endless loop. A
 thread cannot be interrupted safely (it would tear connections), the process can be ended: its leases expire, its

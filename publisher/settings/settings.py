@@ -1,4 +1,4 @@
-"""Settings: from the environment alone, checked once at start, every problem in one message (spec section 8)."""
+"""Settings: from the environment alone, checked once at start, every problem in one message."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta

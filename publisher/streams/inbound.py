@@ -1,4 +1,4 @@
-"""The consumer group on the intents stream: reading, recovering, acknowledging (spec section 5).
+"""The consumer group on the intents stream: reading, recovering, acknowledging.
 
 XREADGROUP is a write: it moves entries into the reader's pending list. When its reply is lost they stay there,
 and a plain `>` never shows them again. So a reader that starts, or that saw any error, first reads its own

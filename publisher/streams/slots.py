@@ -7,7 +7,7 @@ from functools import lru_cache
 def hash_tag(stream: str) -> str:
     """What puts a key of ours into the stream's own slot, when it stands in the key's name.
 
-    Redis Cluster hashes what stands in the first braces, or the whole key (cluster specification, "Hash tags").
+    Redis Cluster hashes what stands in the first braces, or the whole key (its documentation, "Hash tags").
     """
     _, opened, rest = stream.partition("{")
     tag, closed, _ = rest.partition("}")

@@ -54,7 +54,7 @@ def reported(process: Process) -> dict[str, object]:
 def test_an_interrupted_action_says_how_to_go_on_and_its_rest_is_done_once(
     verb: str, outside: Outside, processes: Processes, publisher: Publisher, number: signal.Signals
 ) -> None:
-    """Ctrl-C ends it between two batches; --resume does what is left; every route is taken exactly once (item 3)."""
+    """Ctrl-C ends it between two batches; --resume does what is left; every route is taken exactly once (R34)."""
     process = begun(processes, outside, verb)
     process.signal(number, group=True)
 
@@ -85,7 +85,7 @@ def test_an_interrupted_action_says_how_to_go_on_and_its_rest_is_done_once(
 def test_a_killed_action_leaves_a_true_number_and_can_be_taken_up(
     verb: str, outside: Outside, processes: Processes, publisher: Publisher
 ) -> None:
-    """The count is committed with each batch: kill -9 leaves 'running' and what was really done (item 3)."""
+    """The count is committed with each batch: kill -9 leaves 'running' and what was really done (R34)."""
     process = begun(processes, outside, verb)
     process.kill()
 
@@ -118,7 +118,7 @@ def test_two_that_take_up_the_same_action_take_each_route_once(
 
 
 def test_the_rate_is_kept_to(verb: str, outside: Outside, processes: Processes) -> None:
-    """With --rate 20, forty routes take two seconds or nearly: they become due spread over that time (item 3)."""
+    """With --rate 20, forty routes take two seconds or nearly: they become due spread over that time (R34)."""
     process = processes.start(f"{COMMANDS[verb]} --rate 20 --yes")
 
     assert process.wait() == 0
@@ -135,7 +135,7 @@ def test_the_rate_is_kept_to(verb: str, outside: Outside, processes: Processes) 
 def test_what_ends_again_meanwhile_is_not_taken_twice(
     verb: str, outside: Outside, processes: Processes, publisher: Publisher
 ) -> None:
-    """A dead letter given up again, or a route published again, since the action began is not its matter (item 3)."""
+    """A dead letter given up again, or a route published again, since the action began is not its matter (R34)."""
     process = begun(processes, outside, verb)
     process.signal(signal.SIGINT)
     process.wait()
@@ -162,7 +162,7 @@ def test_what_ends_again_meanwhile_is_not_taken_twice(
 def test_a_database_that_fails_in_the_middle_leaves_advice(
     verb: str, outside: Outside, processes: Processes, publisher: Publisher
 ) -> None:
-    """What fails is said in one line, with how to go on; the audit says 'failed' (item 3)."""
+    """What fails is said in one line, with how to go on; the audit says 'failed' (R34)."""
     process = begun(processes, outside, verb)
     outside.rows("ALTER TABLE routes ADD CONSTRAINT broken CHECK (status <> 'pending') NOT VALID")
 

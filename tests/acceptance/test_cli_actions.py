@@ -1,4 +1,4 @@
-"""`publisher actions`: what operators changed, and taking up again what they did not finish (items 3 and 11)."""
+"""`publisher actions`: what operators changed, and taking up again what they did not finish (R34)."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""`publisher dead-letters`: looking at what was given up, and taking it back (R3, section 9)."""
+"""`publisher dead-letters`: looking at what was given up, and taking it back (R3)."""
 
 import json
 
@@ -94,7 +94,7 @@ def test_one_is_requeued_and_says_by_whom_and_when(buried: Outside, one: str, pu
 
 
 def test_all_that_match_are_requeued(buried: Outside, publisher: Publisher) -> None:
-    """A filter takes back what it matches and leaves the rest (section 9)."""
+    """A filter takes back what it matches and leaves the rest."""
     done = publisher("dead-letters", "requeue", "--channel", "push", "--until", "2026-03-20", "--yes", "--json")
 
     assert (done.returncode, json.loads(done.stdout)) == (
@@ -165,7 +165,7 @@ def test_without_a_terminal_to_ask_on_nothing_is_requeued(buried: Outside, publi
 def test_on_a_terminal_the_count_is_said_and_the_answer_kept_to(
     buried: Outside, environ: dict[str, str], answer: str, waiting: int
 ) -> None:
-    """Only a yes requeues (section 9)."""
+    """Only a yes requeues."""
     code, shown = run_on_terminal(
         *("publisher", "dead-letters", "requeue", "--channel", "email"), environ=environ, answer=answer
     )

@@ -1,4 +1,4 @@
-"""`publisher doctor`: exit codes, JSON, and what a person reads (issue 5, item 8)."""
+"""`publisher doctor`: exit codes, JSON, and what a person reads."""
 
 import json
 import socket
@@ -135,7 +135,7 @@ def test_a_running_system_shows_its_connections_and_its_group(
 
 
 def test_settings_that_are_bad_are_named_as_by_every_command(publisher: Publisher) -> None:
-    """Without settings there is nothing to examine: exit code 2 and one line (section 8)."""
+    """Without settings there is nothing to examine: exit code 2 and one line."""
     done = publisher("doctor", DATABASE_URL=None)
 
     assert (done.returncode, done.stdout) == (2, "")

@@ -1,4 +1,4 @@
-"""What `publisher` says when it cannot do what it was told: one line, and the right exit code (section 9)."""
+"""What `publisher` says when it cannot do what it was told: one line, and the right exit code."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ def assert_refused(done: CompletedProcess[str], code: int, *said: str) -> None:
 
 
 def test_every_command_explains_itself() -> None:
-    """`--help` works everywhere, needs no settings, and says what the command does (section 9)."""
+    """`--help` works everywhere, needs no settings, and says what the command does."""
     every = commands()
     lines = [[*command.split(), "--help"] for command in every]
 
@@ -84,13 +84,13 @@ def test_every_command_explains_itself() -> None:
     ],
 )
 def test_bad_usage_is_one_line_and_exit_code_2(publisher: Publisher, commands: dict[str, str]) -> None:
-    """Whatever is wrong with the arguments, the line names it (section 9)."""
+    """Whatever is wrong with the arguments, the line names it."""
     for said, done in zip(commands.values(), all_of(publisher, list(commands)), strict=True):
         assert_refused(done, 2, said)
 
 
 def test_what_does_not_exist_is_one_line_and_exit_code_1(publisher: Publisher) -> None:
-    """An unknown id is a failure that names the id, not an empty answer (section 9)."""
+    """An unknown id is a failure that names the id, not an empty answer."""
     commands = [
         f"routes show {NOBODY}",
         f"routes show {NOBODY}/email:user:7",
@@ -106,7 +106,7 @@ def test_what_does_not_exist_is_one_line_and_exit_code_1(publisher: Publisher) -
 
 
 def test_missing_settings_are_named_all_at_once(environ: dict[str, str], processes: Processes) -> None:
-    """Every process stops with exit code 2 and one line that names each variable it misses (section 8)."""
+    """Every process stops with exit code 2 and one line that names each variable it misses."""
     need_settings = [[*name.split(), *given(leaf)] for name, leaf in leaves().items() if name not in BRING_SERVERS]
     for done in run_many(need_settings, environ | {"DATABASE_URL": None, "REDIS_URL": None}):
         assert (done.code, done.stdout) == (2, b"")
@@ -122,7 +122,7 @@ def test_missing_settings_are_named_all_at_once(environ: dict[str, str], process
 
 
 def test_bad_settings_are_named_all_at_once_with_their_rules(publisher: Publisher) -> None:
-    """Several bad values make one line with each variable and its rule, and no password (section 8)."""
+    """Several bad values make one line with each variable and its rule, and no password."""
     done = publisher(
         "status",
         DATABASE_URL="mysql://ann:hush-5ecret@host/name",
@@ -148,7 +148,7 @@ def test_bad_settings_are_named_all_at_once_with_their_rules(publisher: Publishe
 
 
 def test_servers_out_of_reach_are_named_without_a_password(publisher: Publisher) -> None:
-    """A server that does not answer is a failure, exit code 1, whichever command needs it (section 9)."""
+    """A server that does not answer is a failure, exit code 1, whichever command needs it."""
     database = f"postgresql://ann:hush-5ecret@127.0.0.1:{free_port()}/name"
     needs_database = ["migrate", "routes list", "dead-letters list", "dead-letters requeue --all --yes"]
     for done in all_of(publisher, needs_database, DATABASE_URL=database):
@@ -164,7 +164,7 @@ def test_servers_out_of_reach_are_named_without_a_password(publisher: Publisher)
 def test_a_database_that_was_not_migrated_says_what_to_do(
     publisher: Publisher, create_database: Callable[[str], str]
 ) -> None:
-    """An old schema is a failure whose one line names the command that mends it (section 9)."""
+    """An old schema is a failure whose one line names the command that mends it."""
     commands = ["routes list", f"routes show {NOBODY}", "dead-letters list", "dead-letters requeue --all"]
 
     for done in all_of(publisher, commands, DATABASE_URL=create_database("template1")):

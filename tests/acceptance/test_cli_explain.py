@@ -1,4 +1,4 @@
-"""`publisher explain`: why a route is where it is, and what comes next (issue 5)."""
+"""`publisher explain`: why a route is where it is, and what comes next."""
 
 import json
 from datetime import timedelta
@@ -41,7 +41,7 @@ def explained(publisher: Publisher, *arguments: str) -> dict[str, dict[str, obje
 
 
 def test_each_route_of_a_notification_is_explained(id_: str, publisher: Publisher) -> None:
-    """A notification id alone explains all of its routes, each in its own state (issue 5)."""
+    """A notification id alone explains all of its routes, each in its own state."""
     routes = explained(publisher, id_)
 
     assert {route_id: (route["status"], route["state"]) for route_id, route in routes.items()} == {
@@ -54,7 +54,7 @@ def test_each_route_of_a_notification_is_explained(id_: str, publisher: Publishe
 
 
 def test_a_route_is_explained_with_its_history(id_: str, publisher: Publisher) -> None:
-    """One route, by either form of its id: why, what next and when, its failures and its dead letters (issue 5)."""
+    """One route, by either form of its id: why, what next and when, its failures and its dead letters."""
     failed = explained(publisher, id_, "email:user:1")["email:user:1"]
     [dead] = explained(publisher, f"{id_}/email:user:2").values()
 

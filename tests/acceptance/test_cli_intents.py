@@ -1,4 +1,4 @@
-"""`publisher intents send`: from JSON lines to the intents stream (section 9)."""
+"""`publisher intents send`: from JSON lines to the intents stream."""
 
 import json
 from pathlib import Path
@@ -156,7 +156,7 @@ def test_a_line_that_is_not_utf_8_is_a_bad_line_like_any_other(publisher: Publis
 
 
 def test_a_terminal_shows_progress(environ: dict[str, str], outside: Outside, tmp_path: Path) -> None:
-    """On a terminal a bar moves while a file is sent (section 9)."""
+    """On a terminal a bar moves while a file is sent."""
     file = tmp_path / "intents.jsonl"
     file.write_text(jsonl(*(LINE | {"idempotency_key": f"turn-{n}"} for n in range(3000))))
 

@@ -1,4 +1,4 @@
-"""`publisher malformed list` and `show`: looking at intents that were not accepted (issue 5, item 7)."""
+"""`publisher malformed list` and `show`: looking at intents that were not accepted."""
 
 import json
 import re
@@ -19,7 +19,7 @@ HOSTILE: RawFields = (
 
 
 def test_a_list_shows_what_waits_and_pages(database: Database, publisher: Publisher) -> None:
-    """Newest first, by code, with the page after it; JSON has stable names (issue 5, item 11)."""
+    """Newest first, by code, with the page after it; JSON has stable names."""
     record_intent(database, entry_id="1-1")
     record_intent(database, "too_large", "2-1", producer="\u202egame")
     record_intent(database, entry_id="3-1")
@@ -96,7 +96,7 @@ def test_json_has_every_field_whole(database: Database, publisher: Publisher) ->
     ],
 )
 def test_bad_usage_is_one_line(database: Database, publisher: Publisher, arguments: list[str], said: str) -> None:
-    """Whatever contradicts itself is said in one line, exit code 2, before anything is opened (section 9)."""
+    """Whatever contradicts itself is said in one line, exit code 2, before anything is opened."""
     record_intent(database)
 
     done = publisher("malformed", *arguments, VISUAL=None, EDITOR=None)

@@ -1,4 +1,4 @@
-"""A name that nothing has is a mistake that is named, never a filter that matches nothing (section 9)."""
+"""A name that nothing has is a mistake that is named, never a filter that matches nothing."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`publisher routes republish`: sending again what was published, for the day a consumer lost its stream (item 3)."""
+"""`publisher routes republish`: sending again what was published, for the day a consumer lost its stream (R34)."""
 
 import json
 
@@ -100,7 +100,7 @@ def test_a_dry_run_only_counts(published: Outside, publisher: Publisher) -> None
 def test_it_asks_first_and_says_what_consumers_will_see(
     published: Outside, environ: dict[str, str], answer: str, code: int, count: int
 ) -> None:
-    """The question names the number, and that the same delivery ids come again; only a yes goes on (item 11)."""
+    """The question names the number, and that the same delivery ids come again; only a yes goes on."""
     ended, shown = run_on_terminal(
         *("publisher", "routes", "republish", *WINDOW), environ=environ, answer=answer, columns=120
     )

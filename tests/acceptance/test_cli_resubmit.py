@@ -1,4 +1,4 @@
-"""`publisher malformed resubmit`: sending intents that were not accepted again (issue 5, item 7)."""
+"""`publisher malformed resubmit`: sending intents that were not accepted again."""
 
 import json
 from pathlib import Path

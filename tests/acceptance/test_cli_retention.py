@@ -71,7 +71,7 @@ def test_a_retention_of_zero_is_said(publisher: Publisher) -> None:
 
 
 def test_a_bad_retention_stops_every_process(publisher: Publisher) -> None:
-    """A retention no longer than the dedup window is refused, with the rule (spec section 8)."""
+    """A retention no longer than the dedup window is refused, with the rule."""
     done = publisher("retention", "run", PUBLISHER_RETENTION="3600")
 
     assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""`publisher routes`: looking at routes, a page or one whole (section 9)."""
+"""`publisher routes`: looking at routes, a page or one whole."""
 
 import json
 import subprocess

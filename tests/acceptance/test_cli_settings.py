@@ -1,4 +1,4 @@
-"""What the processes do with the environment they are given: URLs, blanks, and a dangerous setting (section 8, R36)."""
+"""What the processes do with the environment they are given: URLs, blanks, and a dangerous setting (R36)."""
 
 import signal
 from urllib.parse import urlsplit, urlunsplit
@@ -46,7 +46,7 @@ def test_a_raw_password_is_told_by_every_process_and_never_tried(publisher: Publ
 
 
 def test_an_option_that_the_driver_would_obey_is_refused_at_start(publisher: Publisher) -> None:
-    """REDIS_URL says where Redis is, and nothing about timeouts, replies or certificates (section 8)."""
+    """REDIS_URL says where Redis is, and nothing about timeouts, replies or certificates."""
     for option in ("decode_responses", "socket_timeout", "ssl_cert_reqs"):
         [done] = all_of(publisher, ["status"], REDIS_URL=f"redis://127.0.0.1:1/0?{option}={SECRET}")
 
@@ -55,7 +55,7 @@ def test_an_option_that_the_driver_would_obey_is_refused_at_start(publisher: Pub
 
 
 def test_every_variable_may_be_blank(publisher: Publisher) -> None:
-    """`${VAR:-}` in a compose file sets a variable to nothing, and its default holds (section 8)."""
+    """`${VAR:-}` in a compose file sets a variable to nothing, and its default holds."""
     of_channels = (v for channel in discover_channels().values() for v in ChannelSettings.variables(channel))
     ours = (str(field.alias) for field in Settings.model_fields.values())
     blank = {v: "" for v in (*ours, *of_channels) if v.startswith("PUBLISHER_")}
@@ -68,7 +68,7 @@ def test_every_variable_may_be_blank(publisher: Publisher) -> None:
 def test_a_certificate_that_is_not_verified_is_warned_of_by_every_process(
     publisher: Publisher, processes: Processes
 ) -> None:
-    """PUBLISHER_REDIS_TLS=insecure is said at each start, in the log of each process (section 8)."""
+    """PUBLISHER_REDIS_TLS=insecure is said at each start, in the log of each process."""
     said = "PUBLISHER_REDIS_TLS=insecure: the certificate of Redis is not verified"
     running = [processes.start(name, PUBLISHER_REDIS_TLS="insecure") for name in ("worker", "clock", "intake")]
 

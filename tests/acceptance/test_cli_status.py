@@ -1,4 +1,4 @@
-"""`publisher migrate` and `publisher status`, on an empty system and on a filled one (section 9)."""
+"""`publisher migrate` and `publisher status`, on an empty system and on a filled one."""
 
 import json
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def status(publisher: Publisher) -> dict[str, dict[str, dict[str, object]]]:
 def test_migrating_twice_changes_nothing_the_second_time(
     publisher: Publisher, create_database: Callable[[str], str]
 ) -> None:
-    """The first call names what it applied, the second finds the schema up to date (section 9)."""
+    """The first call names what it applied, the second finds the schema up to date."""
     empty = create_database("template1")
 
     first, second, third = (publisher("migrate", *flags, DATABASE_URL=empty) for flags in ([], [], ["--json"]))
@@ -61,7 +61,7 @@ def test_migrating_twice_changes_nothing_the_second_time(
 def test_migrating_from_several_places_at_once_applies_everything_once(
     publisher: Publisher, create_database: Callable[[str], str]
 ) -> None:
-    """The others wait, then find nothing to do (section 9)."""
+    """The others wait, then find nothing to do."""
     empty = create_database("template1")
 
     with ThreadPoolExecutor(3) as pool:
@@ -84,7 +84,7 @@ def test_the_status_of_an_empty_system_is_all_zeros(publisher: Publisher) -> Non
 def test_the_status_of_a_filled_system_counts_everything(
     processes: Processes, environ: dict[str, str], database: Database, outside: Outside, publisher: Publisher
 ) -> None:
-    """Routes by status, what is due and for how long, queues, and what waits on the intents stream (section 9)."""
+    """Routes by status, what is due and for how long, queues, and what waits on the intents stream."""
     environ |= NO_SCANS | {"PUBLISHER_EMAIL_MAX_ATTEMPTS": "1"}
     worker, intake = processes.start("worker"), processes.start("intake")
     bad = [{"user_id": "8"}, {"user_id": "9", "email": "nobody"}]

@@ -1,4 +1,4 @@
-"""`publisher status` while a server is away: it shows what the other one says (section 9, R35)."""
+"""`publisher status` while a server is away: it shows what the other one says (R35)."""
 
 import json
 from collections.abc import Callable
@@ -83,7 +83,7 @@ def test_an_old_schema_hides_nothing_of_redis(
 
 
 def test_a_url_that_libpq_does_not_understand_is_bad_settings(publisher: Publisher) -> None:
-    """It is exit code 2, as of every command, and not shown as a server that is away (section 8)."""
+    """It is exit code 2, as of every command, and not shown as a server that is away."""
     done = publisher("status", DATABASE_URL="postgresql://ann:hush-5ecret@db/name?options=-c%20app.name=x")
 
     assert (done.returncode, done.stdout) == (2, "")

@@ -1,4 +1,4 @@
-"""Standard input, output and error that are closed, full or not UTF-8: never a traceback (section 9)."""
+"""Standard input, output and error that are closed, full or not UTF-8: never a traceback."""
 
 import json
 import subprocess
@@ -104,7 +104,7 @@ def test_every_table_is_shown_where_only_ascii_can_be(environ: dict[str, str], r
 def test_an_output_that_takes_nothing_is_one_line_and_exit_code_1(
     environ: dict[str, str], records: None, output: str, reason: bytes
 ) -> None:
-    """A disk that is full, or no standard output: the command says so and fails, whichever it is (section 9)."""
+    """A disk that is full, or no standard output: the command says so and fails, whichever it is."""
     lines = [command_line(name, as_json=True) for name in COMMANDS]
 
     for line, done in zip(lines, run_many(lines, environ, output), strict=True):
@@ -143,7 +143,7 @@ def test_one_object_is_one_line_to_every_reader(shell: Shell, database: Database
 
 @pytest.mark.parametrize("closed", ["2>&-", "2> /dev/full"])
 def test_without_standard_error_a_command_does_its_work(shell: Shell, closed: str) -> None:
-    """What would be said there is dropped, and never lands in the output: the exit code tells (section 9)."""
+    """What would be said there is dropped, and never lands in the output: the exit code tells."""
     good = shell("routes", "list", "--json", redirection=closed)
     bad = shell("routes", "lisst", redirection=closed)
 
@@ -153,7 +153,7 @@ def test_without_standard_error_a_command_does_its_work(shell: Shell, closed: st
 
 @pytest.mark.parametrize("command", ["intents send -", "malformed resubmit 1 --file -"])
 def test_without_standard_input_reading_it_is_one_line_and_exit_code_1(shell: Shell, command: str) -> None:
-    """A closed standard input is told, and nothing is sent (section 9)."""
+    """A closed standard input is told, and nothing is sent."""
     done = shell(*command.split(), redirection="<&-")
 
     assert (done.returncode, done.stdout) == (1, b"")
@@ -162,7 +162,7 @@ def test_without_standard_input_reading_it_is_one_line_and_exit_code_1(shell: Sh
 
 @pytest.mark.parametrize("command", ["routes list --json", "status", "--help", "status --watch --json"])
 def test_a_reader_that_has_had_enough_ends_it_quietly(shell: Shell, command: str) -> None:
-    """`| head -1` gets its line, and nothing is said of what was not wanted (section 9)."""
+    """`| head -1` gets its line, and nothing is said of what was not wanted."""
     done = shell(*command.split(), redirection="| head -c 1 > /dev/null")
 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

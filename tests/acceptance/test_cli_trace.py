@@ -1,4 +1,4 @@
-"""`publisher trace`: the whole way, from an intent's entry to the outbound ones (issue 5)."""
+"""`publisher trace`: the whole way, from an intent's entry to the outbound ones."""
 
 import json
 from typing import Any

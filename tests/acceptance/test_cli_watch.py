@@ -1,4 +1,4 @@
-"""`publisher status`: processes, gates, exact counts; and `status --watch`, live (issue 5, item 10)."""
+"""`publisher status`: processes, gates, exact counts; and `status --watch`, live."""
 
 import json
 import os

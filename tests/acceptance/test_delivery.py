@@ -26,7 +26,7 @@ def running(processes: Processes) -> Processes:
 def test_an_intent_becomes_one_command_per_channel_with_every_field_as_promised(
     running: Processes, outside: Outside
 ) -> None:
-    """A user's intent becomes a delivery command for mail and a client event for the gateway (R6, section 6)."""
+    """A user's intent becomes a delivery command for mail and a client event for the gateway (R6)."""
     payload = '{"game": "Schach ♞", "turn": 17, "odds": 0.10}'
     outside.send(
         intent_fields(
@@ -74,7 +74,7 @@ def test_an_intent_becomes_one_command_per_channel_with_every_field_as_promised(
 
 
 def test_what_an_intent_leaves_out_stays_out(running: Processes, outside: Outside) -> None:
-    """Without ids the command has none, without a locale it is `en`, an address goes to email alone (section 6)."""
+    """Without ids the command has none, without a locale it is `en`, an address goes to email alone."""
     outside.send(
         intent_fields(audience_kind="admin_email", recipients_json=[{"email": "ops@example.com"}]),
     )
@@ -162,7 +162,7 @@ def test_a_recipient_without_an_address_is_skipped_on_that_channel_alone(running
 def test_on_an_idle_system_a_command_follows_its_intent_without_a_scan(
     processes: Processes, environ: dict[str, str], outside: Outside
 ) -> None:
-    """Intake tells the workers of what it accepted: nothing waits for the next scan, an hour away (section 4)."""
+    """Intake tells the workers of what it accepted: nothing waits for the next scan, an hour away."""
     environ |= NO_SCANS
     processes.start("worker")
     processes.start("intake")

@@ -1,4 +1,4 @@
-"""`publisher demo` and `publisher up`: everything on one machine, and nothing left of it afterwards (section 9)."""
+"""`publisher demo` and `publisher up`: everything on one machine, and nothing left of it afterwards."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""`scheduler scan --wait` says what was done, also if the worker that did it is stopped in its midst (section 9)."""
+"""`scheduler scan --wait` says what was done, also if the worker that did it is stopped in its midst."""
 
 import json
 import signal

@@ -89,7 +89,7 @@ def test_a_worker_of_a_queue_that_does_not_exist_says_so(processes: Processes) -
 def test_an_ad_hoc_scan_drains_a_channel_and_says_what_it_did(
     processes: Processes, environ: dict[str, str], database: Database, outside: Outside, publisher: Publisher
 ) -> None:
-    """`scheduler scan --wait` publishes everything due, batch by batch, and reports the counts (section 9)."""
+    """`scheduler scan --wait` publishes everything due, batch by batch, and reports the counts."""
     environ |= NO_SCANS | {"PUBLISHER_ROUTE_BACKOFF_MIN": "60"}
     recipients = [*users(999), {"user_id": "bad", "email": "nobody"}]
     accepted(database, [{"recipients_json": recipients}, {"recipients_json": users(300)}])
@@ -106,7 +106,7 @@ def test_an_ad_hoc_scan_drains_a_channel_and_says_what_it_did(
 def test_a_scan_without_wait_is_done_as_soon_as_the_workers_are_told(
     processes: Processes, environ: dict[str, str], database: Database, outside: Outside, publisher: Publisher
 ) -> None:
-    """`scheduler scan` of every channel enqueues, and needs no worker to be there (section 9)."""
+    """`scheduler scan` of every channel enqueues, and needs no worker to be there."""
     environ |= NO_SCANS
     accepted(database)
 
@@ -120,7 +120,7 @@ def test_a_scan_without_wait_is_done_as_soon_as_the_workers_are_told(
 def test_a_scan_that_waited_too_long_is_dropped(
     processes: Processes, environ: dict[str, str], database: Database, outside: Outside, publisher: Publisher
 ) -> None:
-    """A scan older than three intervals does nothing, since a later one covers it (section 4)."""
+    """A scan older than three intervals does nothing, since a later one covers it."""
     environ |= NO_SCANS
     accepted(database)
     publisher("scheduler", "scan", "email")

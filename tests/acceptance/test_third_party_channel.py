@@ -81,7 +81,7 @@ def test_an_installed_channel_has_its_queue_its_stream_and_its_own_failures(
 def test_a_broken_channel_stops_every_process_with_one_line_that_names_it(
     installed: Path, publisher: Publisher, object_name: str, problem: str
 ) -> None:
-    """A package that promises a channel and has none is an error in the settings: exit code 2 (R24, section 8)."""
+    """A package that promises a channel and has none is an error in the settings: exit code 2 (R24)."""
     installed.write_text(f"[publisher.channels]\nsms = {object_name}\n")
 
     for command in (["intake"], ["scheduler", "run"], ["status"]):

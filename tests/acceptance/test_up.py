@@ -1,4 +1,4 @@
-"""`publisher up` in any folder, and however it ends (section 9)."""
+"""`publisher up` in any folder, and however it ends."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""Whatever a process is in the middle of, it ends in the time that is promised (R17, spec section 4)."""
+"""Whatever a process is in the middle of, it ends in the time that is promised (R17)."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.processes import Processes
 def test_a_worker_that_hangs_ends_within_a_minute(
     environ: dict[str, str], processes: Processes, tmp_path: Path
 ) -> None:
-    """An encoder that never returns, under a long lease: the process ends itself within sixty seconds (section 4)."""
+    """An encoder that never returns, under a long lease: the process ends itself within sixty seconds."""
     check(hang(environ, processes, tmp_path))
 
 

@@ -1,4 +1,4 @@
-"""A process that hangs ends itself, and one that waits does not (spec section 4)."""
+"""A process that hangs ends itself, and one that waits does not."""
 
 import signal
 import time

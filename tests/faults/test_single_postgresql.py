@@ -129,7 +129,7 @@ def test_a_database_at_its_connection_limit_is_outlived(
 
 
 def test_sessions_that_stall_idle_are_outlived(outside: Outside, environ: dict[str, str]) -> None:
-    """Backends that answer nothing, their connections open, are given up, and others asked for (section 4)."""
+    """Backends that answer nothing, their connections open, are given up, and others asked for."""
     before, meanwhile = intents(2)
     with running(environ):
         outside.send(before)

@@ -103,7 +103,7 @@ def appends(client: redis.Redis) -> int:
 def test_an_attempt_ends_within_its_lease_whatever_goes_silent(
     owner: Any, call: str, environ: dict[str, str], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both servers fall silent at any step, every connection open: all timeouts together fit the lease (section 4)."""
+    """Both servers fall silent at any step, every connection open: all timeouts together fit the lease."""
     lease = 2.0
     due_routes(database, 20)
     with (

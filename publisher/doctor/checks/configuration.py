@@ -26,7 +26,7 @@ def variables(unknown: Sequence[str], renamed: Mapping[str, str]) -> Diagnosis:
 
 
 def timeouts(*, connect: timedelta, statement: timedelta, redis: timedelta, lease_ttl: timedelta) -> Diagnosis:
-    """A whole attempt, with everything as slow as its timeout allows, ends before its lease does (spec section 4).
+    """A whole attempt, with everything as slow as its timeout allows, ends before its lease does.
 
     It waits for its claim, appends at most twice, and completes at most twice, each time connecting anew.
     """

@@ -1,4 +1,4 @@
-"""Attempts that fail, and errors that are none: what becomes of their message (spec section 4)."""
+"""Attempts that fail, and errors that are none: what becomes of their message."""
 
 from collections.abc import Callable
 from datetime import timedelta

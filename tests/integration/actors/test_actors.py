@@ -1,4 +1,4 @@
-"""How the ends of attempts map onto Dramatiq: publishing by message (spec section 4)."""
+"""How the ends of attempts map onto Dramatiq: publishing by message."""
 
 from collections.abc import Callable
 from typing import Any

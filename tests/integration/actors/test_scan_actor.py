@@ -1,4 +1,4 @@
-"""Scanning a channel by message: in batches, until nothing is due (spec section 4, R14)."""
+"""Scanning a channel by message: in batches, until nothing is due (R14)."""
 
 from collections.abc import Callable
 from typing import Any

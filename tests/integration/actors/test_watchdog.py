@@ -1,4 +1,4 @@
-"""The watchdog: a worker process that makes no progress, or whose master is gone, ends itself (spec section 4)."""
+"""The watchdog: a worker process that makes no progress, or whose master is gone, ends itself."""
 
 import os
 import signal
@@ -95,7 +95,7 @@ run()
 def test_a_worker_that_hangs_ends_within_a_minute_whatever_its_lease(
     lease: str, limit: float, environ: Mapping[str, str]
 ) -> None:
-    """Half as long again as a lease, never beyond the minute, and never below what one step may wait (section 4)."""
+    """Half as long again as a lease, never beyond the minute, and never below what one step may wait."""
     settings = load_settings({**environ, "PUBLISHER_ROUTE_LEASE_TTL": lease, "PUBLISHER_DEDUP_WINDOW": "36000"})
 
     found = hang_limit(settings).total_seconds()

@@ -1,4 +1,4 @@
-"""The checks of `publisher doctor` together, on real servers with real faults (issue 5, item 8)."""
+"""The checks of `publisher doctor` together, on real servers with real faults."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""From whatever an operator has in hand to what it leads to (issue 5)."""
+"""From whatever an operator has in hand to what it leads to."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta

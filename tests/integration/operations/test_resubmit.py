@@ -1,4 +1,4 @@
-"""Sending malformed intents again: validated, sent, marked, in that order (R18, R19; issue 5, item 7)."""
+"""Sending malformed intents again: validated, sent, marked, in that order (R18, R19)."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""A look at everything, again and again, also while a server is away (issue 5, item 10)."""
+"""A look at everything, again and again, also while a server is away."""
 
 from contextlib import closing
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Signs of life: which processes run, and when each was last heard of (issue 5, item 10)."""
+"""Signs of life: which processes run, and when each was last heard of."""
 
 import socket
 import threading

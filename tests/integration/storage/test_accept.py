@@ -102,7 +102,7 @@ def test_a_route_without_an_address_is_skipped(database: Database) -> None:
     ],
 )
 def test_a_payload_is_kept_as_it_was_written(database: Database, text: str) -> None:
-    """The payload's text is kept to the byte: order, white space, escapes and digits (spec section 2)."""
+    """The payload's text is kept to the byte: order, white space, escapes and digits."""
     accepted(database, [{"payload_json": text}])
 
     assert notifications(database)[0]["payload"] == text
@@ -152,7 +152,7 @@ def test_the_same_key_of_two_producers_is_two_notifications(database: Database) 
 
 
 def test_a_thousand_recipients_are_accepted(database: Database) -> None:
-    """The largest intent, a thousand recipients on every channel, is accepted whole (spec section 5)."""
+    """The largest intent, a thousand recipients on every channel, is accepted whole."""
     recipients = [{"user_id": str(n), "email": f"user{n}@example.com"} for n in range(1000)]
 
     due = accepted(database, [{"recipients_json": recipients}]).due

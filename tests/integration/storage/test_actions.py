@@ -73,7 +73,7 @@ def test_one_that_is_not_there_is_named(database: Database) -> None:
 
 
 def test_a_list_is_newest_first_filtered_and_paged(database: Database) -> None:
-    """Filters narrow together; `before` goes on where a page ended (item 11)."""
+    """Filters narrow together; `before` goes on where a page ended."""
     ids = [
         begin_action(database, action, by, {}, 1)
         for action, by in [("pause", "ann"), ("resume", "ann"), ("pause", "bob"), ("pause", "ann")]

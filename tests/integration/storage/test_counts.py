@@ -1,4 +1,4 @@
-"""Counting routes at a cost that does not grow with the final ones (issue 5, item 10)."""
+"""Counting routes at a cost that does not grow with the final ones."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -39,7 +39,7 @@ def test_a_session_speaks_utc_and_names_itself(database_url: str) -> None:
 
 
 def test_a_url_of_heroku_s_kind_is_understood(database_url: str) -> None:
-    """A URL that begins with postgres:// means the same as one with postgresql:// (spec section 8)."""
+    """A URL that begins with postgres:// means the same as one with postgresql://."""
     url = database_url.replace("postgresql://", "postgres://")
 
     with closing(Database(url, application_name="test")) as database:
@@ -58,7 +58,7 @@ def test_options_of_the_url_are_kept(database_url: str) -> None:
 
 @pytest.mark.parametrize("url", ["postgresql://ann:secret@host/db?colour=blue", "postgresql://ann:secret@[::1/db"])
 def test_a_url_that_is_none_names_the_variable(url: str) -> None:
-    """A URL that PostgreSQL does not understand is named by its variable, without its password (spec section 8)."""
+    """A URL that PostgreSQL does not understand is named by its variable, without its password."""
     with pytest.raises(SettingsError, match="DATABASE_URL") as raised:
         Database(url, application_name="test")
 

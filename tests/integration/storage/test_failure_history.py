@@ -1,4 +1,4 @@
-"""The failure history: every failed attempt kept, in the statement that records it (R3, R5a, issue 5)."""
+"""The failure history: every failed attempt kept, in the statement that records it (R3, R5a)."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -41,7 +41,7 @@ def history(database: Database, id_: int, limit: int = 100) -> Sequence[FailureR
 
 
 def test_every_failed_attempt_is_kept(database: Database) -> None:
-    """A route that failed three times has three lines: which attempt, when, and why (issue 5)."""
+    """A route that failed three times has three lines: which attempt, when, and why."""
     [id_] = due_routes(database, 1)
 
     fail(database, "one", "two", "three")
@@ -146,7 +146,7 @@ def test_the_same_outcome_told_twice_is_kept_once(database: Database) -> None:
 
 
 def test_the_line_and_the_failure_are_one(database: Database) -> None:
-    """Where the line cannot be written the failure is not recorded either: both or neither (issue 5)."""
+    """Where the line cannot be written the failure is not recorded either: both or neither."""
     ids = due_routes(database, 2)
     claimed = claim(database)
     failed, dead = routes_of(claimed)
@@ -174,7 +174,7 @@ def test_a_success_is_no_failure(database: Database) -> None:
 
 
 def test_the_history_goes_with_its_route(database: Database) -> None:
-    """A route that is pruned takes its failures along, and no other's (issue 5)."""
+    """A route that is pruned takes its failures along, and no other's."""
     first, second = due_routes(database, 2)
     fail(database, "one")
 

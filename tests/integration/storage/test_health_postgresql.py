@@ -1,4 +1,4 @@
-"""What PostgreSQL says of its own state, each fault made real (issue 5, item 8)."""
+"""What PostgreSQL says of its own state, each fault made real."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -315,7 +315,7 @@ def test_leases_that_were_over_long_ago_are_orphaned(database: Database) -> None
 
 
 def test_final_routes_are_never_looked_at(database: Database) -> None:
-    """The plan reads the index of open routes, and never the table (issue 5: cheap with ten million final routes)."""
+    """The plan reads the index of open routes, and never the table (cheap with ten million final routes)."""
     [route] = due_routes(database, 1)
     execute(
         database,

@@ -1,4 +1,4 @@
-"""Looking at malformed intents in PostgreSQL: filters, pages, ids (R19; issue 5, items 7 and 11)."""
+"""Looking at malformed intents in PostgreSQL: filters, pages, ids (R19)."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -79,7 +79,7 @@ def test_filters_narrow_together(database: Database, matching: MalformedFilter, 
 
 
 def test_a_list_goes_on_where_a_page_ended(database: Database) -> None:
-    """Pages follow each other by the last id seen, whatever is recorded meanwhile (issue 5, item 11)."""
+    """Pages follow each other by the last id seen, whatever is recorded meanwhile."""
     record(database, 5)
 
     first = listed(database, MalformedFilter(), limit=2)
@@ -99,7 +99,7 @@ def test_a_list_says_whose_it_was_where_that_can_be_read(database: Database) -> 
 
 
 def test_one_is_found_by_its_id_or_its_entry(database: Database) -> None:
-    """Either id finds it whole; an entry id that two streams share finds both (issue 5, item 11)."""
+    """Either id finds it whole; an entry id that two streams share finds both."""
     first, second = record(database, 1)[0], record(database, 1, stream="another")[0]
     execute(database, "UPDATE malformed_intents SET stream_entry_id = '7-1'")
 
@@ -126,7 +126,7 @@ def test_a_page_stays_within_its_bytes(database: Database) -> None:
 
 
 def test_a_mark_says_who_when_and_as_what_and_is_counted(database: Database) -> None:
-    """Marked once, by the database's clock, counted in its action by the same statement (issue 5, item 7)."""
+    """Marked once, by the database's clock, counted in its action by the same statement."""
     first, second = record(database, 2)
     action = begin_action(database, "resubmit-malformed", "ann", {}, 2)
 

@@ -175,7 +175,7 @@ def test_an_empty_batch_records_nothing(database: Database) -> None:
 
 
 def test_a_thousand_routes_are_recorded_in_one_statement(database: Database) -> None:
-    """The largest batch is recorded whole, at one instant (spec section 8)."""
+    """The largest batch is recorded whole, at one instant."""
     ids = set(due_routes(database, 1000))
     claimed = claim(database, limit=1000)
 

@@ -1,4 +1,4 @@
-"""What happened between two looks: the rates of `status --watch` (issue 5, item 10)."""
+"""What happened between two looks: the rates of `status --watch`."""
 
 from dataclasses import replace
 from datetime import timedelta

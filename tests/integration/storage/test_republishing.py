@@ -168,7 +168,7 @@ def test_what_is_not_published_is_left_alone(database: Database, status: str) ->
 
 
 def test_a_route_past_its_deadline_stays_published(database: Database) -> None:
-    """It would expire, and no longer say that it was published; one with time left is taken (item 6)."""
+    """It would expire, and no longer say that it was published; one with time left is taken."""
     past, left = published(database, 2)
     change(database, [past], "expires_at = now() - interval '1 second'")
     change(database, [left], "expires_at = now() + interval '1 hour'")
@@ -191,7 +191,7 @@ def test_a_route_that_another_moves_on_at_this_moment_is_not_waited_for(database
 
 
 def test_what_is_done_is_counted_in_its_action_by_the_same_statement(database: Database) -> None:
-    """The number is true after each batch; without an action nothing is counted (item 3)."""
+    """The number is true after each batch; without an action nothing is counted (R34)."""
     published(database, 3)
     action = begin_action(database, "republish-routes", "ann", {}, 3)
     other = begin_action(database, "republish-routes", "ann", {}, 3)

@@ -38,7 +38,7 @@ def test_ids_are_the_pages_of_the_list(database: Database) -> None:
 
 
 def test_what_is_given_up_later_is_beyond_the_bound(database: Database) -> None:
-    """A route given up again has a new dead letter, with an id above all there were (item 3)."""
+    """A route given up again has a new dead letter, with an id above all there were (R34)."""
     assert newest_dead_letter(database) == 0
     ids = buried(database, 3)
     bound = DeadLetterFilter(up_to=newest_dead_letter(database))
@@ -51,7 +51,7 @@ def test_what_is_given_up_later_is_beyond_the_bound(database: Database) -> None:
 
 
 def test_what_is_done_is_counted_in_its_action_by_the_same_statement(database: Database) -> None:
-    """Only what was really changed counts; without an action nothing does (item 3)."""
+    """Only what was really changed counts; without an action nothing does (R34)."""
     ids = buried(database, 4)
     action = begin_action(database, "requeue-dead-letters", "ann", {}, 4)
 

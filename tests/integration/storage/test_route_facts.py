@@ -1,4 +1,4 @@
-"""Reading a route for its explanation: as it stands, at one instant of the database's clock (issue 5, R5)."""
+"""Reading a route for its explanation: as it stands, at one instant of the database's clock (R5)."""
 
 from datetime import timedelta
 

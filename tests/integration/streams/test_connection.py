@@ -1,4 +1,4 @@
-"""The Redis client: its errors become ours, and its options are the settings' (spec section 8)."""
+"""The Redis client: its errors become ours, and its options are the settings'."""
 
 import socket
 import ssl

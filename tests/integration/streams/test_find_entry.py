@@ -1,4 +1,4 @@
-"""Looking an entry of the intents stream up, and how it stands with the group (issue 5, R20)."""
+"""Looking an entry of the intents stream up, and how it stands with the group (R20)."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta

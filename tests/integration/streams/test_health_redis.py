@@ -1,4 +1,4 @@
-"""What Redis says of its own state, each fault made real (issue 5, item 8)."""
+"""What Redis says of its own state, each fault made real."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The Mail Service's delivery command (R22, R23, spec section 6)."""
+"""The Mail Service's delivery command (R22, R23)."""
 
 import json
 
@@ -33,7 +33,7 @@ def encode(payload: str = "{}", **route: object) -> Command:
 
 
 def test_a_whole_command() -> None:
-    """Every field has the name, the order and the bytes that the Mail Service reads (spec section 6)."""
+    """Every field has the name, the order and the bytes that the Mail Service reads."""
     notification = factories.notification(
         payload='{"turn": 17, "stake": 1.10, "foe": "Zoë"}',
         request_id="req-1",
@@ -62,12 +62,12 @@ def test_a_whole_command() -> None:
 
 
 def test_ids_that_the_intent_had_not_are_left_out() -> None:
-    """Without request_id and trace_id the command has no such fields, rather than empty ones (spec section 6)."""
+    """Without request_id and trace_id the command has no such fields, rather than empty ones."""
     assert [name for name, _ in encode().fields][-1] == "payload_json"
 
 
 def test_the_request_is_as_old_as_the_acceptance() -> None:
-    """requested_at_ms is when the intent was accepted, not when it occurred (spec section 6)."""
+    """requested_at_ms is when the intent was accepted, not when it occurred."""
     notification = factories.notification(occurred_at=factories.INSTANT.replace(year=2020))
 
     fields = dict(EMAIL.command(notification, factories.route()).fields)
@@ -77,7 +77,7 @@ def test_the_request_is_as_old_as_the_acceptance() -> None:
 
 @pytest.mark.parametrize(("resolved", "sent"), [(None, "en"), ("", "en"), ("fr", "fr"), ('q"\\', 'q"\\')])
 def test_the_locale_is_english_unless_the_recipient_has_one(resolved: str | None, sent: str) -> None:
-    """A recipient without a locale is written to in English (spec section 6)."""
+    """A recipient without a locale is written to in English."""
     payload = json.loads(dict(encode(resolved_locale=resolved).fields)["payload_json"])
 
     assert payload["locale"] == sent
@@ -154,7 +154,7 @@ def test_whoever_has_an_address_is_reached(email: str | None, reached: bool) -> 
 
 
 def test_the_channel_is_the_one_of_the_spec() -> None:
-    """Stream, attempts, ceiling and classification are those of spec section 8 and R7."""
+    """Stream, attempts, ceiling and failure classification of this channel are the documented ones (R7)."""
     described = (EMAIL.name, EMAIL.stream, EMAIL.max_attempts, EMAIL.stream_ceiling, EMAIL.stream_failure)
 
     assert described == ("email", "mail:delivery_commands", 16, 100_000, "mail_stream_publish_failed")

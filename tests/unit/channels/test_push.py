@@ -1,4 +1,4 @@
-"""The gateway's client event (R22, R23, spec section 6)."""
+"""The gateway's client event (R22, R23)."""
 
 import json
 
@@ -13,7 +13,7 @@ from tests import factories
 
 
 def test_a_whole_event() -> None:
-    """Every field has the name, the order and the bytes that the gateway reads (spec section 6)."""
+    """Every field has the name, the order and the bytes that the gateway reads."""
     notification = factories.notification(
         payload='{ "turn": 17, "stake": 1.10 }',
         request_id="req-1",
@@ -36,7 +36,7 @@ def test_a_whole_event() -> None:
 
 
 def test_ids_that_the_intent_had_not_are_left_out() -> None:
-    """Without request_id and trace_id the event has no such fields, rather than empty ones (spec section 6)."""
+    """Without request_id and trace_id the event has no such fields, rather than empty ones."""
     command = PUSH.command(factories.notification(), factories.route())
 
     assert [name for name, _ in command.fields] == [
@@ -85,7 +85,7 @@ def test_only_users_are_reached(user_id: str | None, reached: bool) -> None:
 
 
 def test_the_channel_is_the_one_of_the_spec() -> None:
-    """Stream, attempts, ceiling and classification are those of spec section 8 and R7."""
+    """Stream, attempts, ceiling and failure classification of this channel are the documented ones (R7)."""
     described = (PUSH.name, PUSH.stream, PUSH.max_attempts, PUSH.stream_ceiling, PUSH.stream_failure)
 
     assert described == ("push", "gateway:client_events", 6, 100_000, "gateway_stream_publish_failed")

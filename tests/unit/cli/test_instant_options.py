@@ -28,7 +28,7 @@ def test_an_instant_is_iso_8601_and_utc_unless_it_says_else(text: str, expected:
 
 @given(st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - hypothesis wants it bare
 def test_what_is_printed_is_accepted(printed: datetime) -> None:
-    """Both forms in which instants are printed, for people and for machines (item 11)."""
+    """Both forms in which instants are printed, for people and for machines."""
     whole = printed.replace(microsecond=printed.microsecond // 1000 * 1000)
 
     assert instant(show(whole)) == whole

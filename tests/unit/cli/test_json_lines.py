@@ -1,4 +1,4 @@
-"""Files for `publisher intents send` as other tools write them (section 9)."""
+"""Files for `publisher intents send` as other tools write them."""
 
 import bz2
 import gzip

@@ -1,4 +1,4 @@
-"""How a frame of `status --watch` looks, as text at 80 columns without colour (issue 5, item 10)."""
+"""How a frame of `status --watch` looks, as text at 80 columns without colour."""
 
 import io
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Figures, spans and gates as `status` words them (issue 5, item 10)."""
+"""Figures, spans and gates as `status` words them."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Verdicts of `publisher doctor` on settings, clocks and schema; how several become one (issue 5, item 8)."""
+"""Verdicts of `publisher doctor` on settings, clocks and schema; how several become one."""
 
 from datetime import timedelta
 
@@ -97,7 +97,7 @@ def test_a_long_list_says_how_many_more() -> None:
 
 
 def test_a_mistyped_variable_is_a_warning_that_names_it() -> None:
-    """A variable that nothing reads leaves a default in force (spec section 8)."""
+    """A variable that nothing reads leaves a default in force."""
     assert configuration.variables(["PUBLISHER_BATCH_SIZ"], {}) == warning(
         "ignored: PUBLISHER_BATCH_SIZ", "correct the names, or take the variables away"
     )
@@ -105,7 +105,7 @@ def test_a_mistyped_variable_is_a_warning_that_names_it() -> None:
 
 
 def test_an_old_name_is_a_warning_that_names_the_new_one() -> None:
-    """A variable of an earlier release is understood, and doctor says what it is called now (spec section 8)."""
+    """A variable of an earlier release is understood, and doctor says what it is called now."""
     old, new = "PUBLISHER_PUSH_STREAM_MAX_LEN", "PUBLISHER_PUSH_STREAM_CEILING"
 
     assert configuration.variables([], {old: new}) == warning(
@@ -115,7 +115,7 @@ def test_an_old_name_is_a_warning_that_names_the_new_one() -> None:
 
 @pytest.mark.parametrize("ttl", [0.1, 1, 30, 3600])
 def test_the_timeouts_of_every_lease_fit_into_it(ttl: float) -> None:
-    """The service's own timeouts end an attempt before its lease, however short that is (spec section 4)."""
+    """The service's own timeouts end an attempt before its lease, however short that is."""
     limits = Timeouts.within(seconds(ttl))
 
     said = configuration.timeouts(
@@ -126,7 +126,7 @@ def test_the_timeouts_of_every_lease_fit_into_it(ttl: float) -> None:
 
 
 def test_an_attempt_that_outlives_its_lease_fails_the_check() -> None:
-    """Timeouts that together reach the lease TTL let two workers have one route (spec section 4)."""
+    """Timeouts that together reach the lease TTL let two workers have one route."""
     limits = {"connect": seconds(3), "statement": seconds(7), "redis": seconds(3)}
 
     assert configuration.timeouts(**limits, lease_ttl=seconds(39.001)).verdict is Verdict.OK

@@ -1,4 +1,4 @@
-"""Verdicts of `publisher doctor` on PostgreSQL and Redis (issue 5, item 8)."""
+"""Verdicts of `publisher doctor` on PostgreSQL and Redis."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Verdicts of `publisher doctor` on the work: due routes, leases, gates, channels, intents (issue 5, item 8)."""
+"""Verdicts of `publisher doctor` on the work: due routes, leases, gates, channels, intents."""
 
 from datetime import timedelta
 
@@ -84,7 +84,7 @@ def test_leases_that_nobody_reclaims_are_a_warning() -> None:
 
 
 def test_a_paused_channel_is_a_warning_with_who_why_and_the_way_back() -> None:
-    """An operator sees whose pause it is, and the command that ends it (issue 5, item 4)."""
+    """An operator sees whose pause it is, and the command that ends it."""
     said = channels.closed({"email": PAUSED})
 
     assert said.finding == "email is paused by ann: the mail server moves"
@@ -92,7 +92,7 @@ def test_a_paused_channel_is_a_warning_with_who_why_and_the_way_back() -> None:
 
 
 def test_a_parked_channel_is_a_warning_with_its_reason() -> None:
-    """A stream that refuses everything has to be mended, no more (issue 5, item 5)."""
+    """A stream that refuses everything has to be mended, no more."""
     said = channels.closed({"email": PARKED})
 
     assert said.finding == "email is parked: Redis refused: OOM"
@@ -143,7 +143,7 @@ def test_entries_that_nobody_reads_are_a_warning(lag: int | None, unread: str) -
 
 
 def test_entries_of_a_dead_consumer_are_a_warning_that_names_it() -> None:
-    """Nobody has taken over what a killed intake had read: none runs (spec section 5)."""
+    """Nobody has taken over what a killed intake had read: none runs."""
     found = group(consumers=[consumer(0, 9999, "done"), consumer(7, 61, "dead"), consumer(2, 0.5, "alive")])
 
     said = intents.pending(found, timedelta(seconds=30))

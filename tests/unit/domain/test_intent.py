@@ -1,4 +1,4 @@
-"""What an entry of the intents stream means (R1, R18, spec section 5)."""
+"""What an entry of the intents stream means (R1, R18)."""
 
 import json
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ FULL: dict[str, Any] = {
 
 
 def test_every_field_arrives() -> None:
-    """An intent says what its fields say, the payload byte for byte (spec section 5)."""
+    """An intent says what its fields say, the payload byte for byte."""
     intent = factories.intent(
         **{**FULL, "payload_json": '{ "stake": 1.10 }'}, request_id="req-1", trace_id="00-4bf9-00f0-01"
     )
@@ -46,7 +46,7 @@ def test_every_field_arrives() -> None:
 
 
 def test_what_is_optional_may_be_left_out() -> None:
-    """Without channels, request_id, trace_id, email and locale an intent is whole (spec section 5)."""
+    """Without channels, request_id, trace_id, email and locale an intent is whole."""
     intent = factories.intent(recipients_json=[{"user_id": "7"}])
 
     assert intent.recipients == (Recipient("7", None, None),)
@@ -55,7 +55,7 @@ def test_what_is_optional_may_be_left_out() -> None:
 
 @pytest.mark.parametrize("nothing", ["", None])
 def test_an_empty_address_or_id_is_none(nothing: str | None) -> None:
-    """A producer that always fills every field means the same as one that leaves it out (spec section 5)."""
+    """A producer that always fills every field means the same as one that leaves it out."""
     intent = factories.intent(
         recipients_json=[{"user_id": "7", "email": nothing}], request_id=nothing, trace_id=nothing
     )
@@ -64,7 +64,7 @@ def test_an_empty_address_or_id_is_none(nothing: str | None) -> None:
 
 
 def test_an_intent_may_address_mailboxes() -> None:
-    """The audience `admin_email` names addresses and no users (spec section 5)."""
+    """The audience `admin_email` names addresses and no users."""
     intent = factories.intent(
         audience_kind="admin_email", recipients_json=[{"email": "ops@example.com", "locale": "fr"}]
     )
@@ -109,7 +109,7 @@ def test_a_recipient_has_a_reference(recipient: Recipient, reference: str) -> No
     ],
 )
 def test_the_limits_themselves_are_allowed(fields: dict[str, Any]) -> None:
-    """What is just inside every limit is accepted (spec section 5, R19)."""
+    """What is just inside every limit is accepted (R19)."""
     assert isinstance(factories.intent(**fields), Intent)
 
 

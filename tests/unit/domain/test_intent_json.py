@@ -1,4 +1,4 @@
-"""Intents as people write them, a JSON object a line (spec section 9)."""
+"""Intents as people write them, a JSON object a line."""
 
 import json
 from dataclasses import replace
@@ -25,7 +25,7 @@ WRITTEN = {
 
 
 def test_an_object_becomes_the_fields_of_an_entry() -> None:
-    """Keys are the stream's fields without `_json`, numbers become digits, null leaves a field out (spec section 9)."""
+    """Keys are the stream's fields without `_json`, numbers become digits, null leaves a field out."""
     fields = intent_of_line(json.dumps(WRITTEN).encode(), factories.CHANNELS)
 
     assert isinstance(fields, dict)
@@ -38,7 +38,7 @@ def test_an_object_becomes_the_fields_of_an_entry() -> None:
 
 
 def test_those_fields_are_the_same_intent() -> None:
-    """What is sent from a file and what a producer adds by itself are one content (R18, spec section 9)."""
+    """What is sent from a file and what a producer adds by itself are one content (R18)."""
     fields = intent_of_line(json.dumps(WRITTEN, indent=2).encode(), factories.CHANNELS)
     added = factories.intent(
         **{f"{name}_json": WRITTEN[name] for name in ("recipients", "channels", "payload")}, idempotency_key="turn-17"
@@ -54,7 +54,7 @@ def test_those_fields_are_the_same_intent() -> None:
     "line", ["", "{", "[]", "7", '"text"', "null", "{} {}", "[" * 100_000, '{"occurred_at_ms": ' + "9" * 5000 + "}"]
 )
 def test_what_is_no_object_is_told(line: str) -> None:
-    """A line that is no JSON object is answered with a reason, in one line (spec section 9)."""
+    """A line that is no JSON object is answered with a reason, in one line."""
     refused = intent_of_line(line.encode(), factories.CHANNELS)
 
     assert isinstance(refused, RefusedLine)
@@ -143,7 +143,7 @@ PAYLOAD = st.recursive(NUMBER | STRING | st.sampled_from(["true", "null"]), _con
 
 @given(PAYLOAD, SPACE, SPACE)
 def test_the_text_of_a_payload_goes_through_to_the_byte(payload: str, before: str, after: str) -> None:
-    """Every number, escape and space of it stands on the stream as it stood in the line (section 9)."""
+    """Every number, escape and space of it stands on the stream as it stood in the line."""
     line = with_payload(f"{before}{payload}{after}")
 
     fields = intent_of_line(line.encode(), factories.CHANNELS)
@@ -181,5 +181,5 @@ def test_a_line_is_refused_if_and_only_if_intake_would_refuse_it(payload: str, p
     | st.dictionaries(st.text(max_size=5), st.floats() | st.text(max_size=5)).map(lambda d: json.dumps(d).encode())
 )
 def test_no_line_makes_it_raise(line: bytes) -> None:
-    """Whatever stands in a file, every line is fields or a reason (spec section 9)."""
+    """Whatever stands in a file, every line is fields or a reason."""
     assert isinstance(intent_of_line(line, factories.CHANNELS), dict | RefusedLine)

@@ -50,7 +50,7 @@ def test_a_beginning_is_not_taken_for_the_whole() -> None:
     ids=["plain", "empty", "ansi", "lines", "bidi", "bytes", "nul", "cut"],
 )
 def test_a_value_is_shown_readable_and_harmless(value: object, shown: str) -> None:
-    """A terminal is shown no character that it would obey, and a person what stood there (issue 5, item 7)."""
+    """A terminal is shown no character that it would obey, and a person what stood there."""
     assert read({"producer": value}) == [("producer", shown)]
 
 

@@ -1,4 +1,4 @@
-"""Which routes an intent asks for (R1, R3, spec sections 2 and 5)."""
+"""Which routes an intent asks for (R1, R3)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -47,7 +47,7 @@ def test_a_route_has_everything_an_attempt_needs() -> None:
 
 
 def test_users_are_told_on_every_configured_channel() -> None:
-    """An intent for users that names no channels means all there are, third parties' too (spec section 5)."""
+    """An intent for users that names no channels means all there are, third parties' too."""
     routes = planned({**factories.CHANNELS, "sms": SMS}, recipients_json=[ANN])
 
     assert ids(routes) == ["email:user:7", "push:user:7", "sms:user:7"]
@@ -55,7 +55,7 @@ def test_users_are_told_on_every_configured_channel() -> None:
 
 
 def test_mailboxes_are_told_by_email_alone() -> None:
-    """An intent for addresses that names no channels means email (spec section 5)."""
+    """An intent for addresses that names no channels means email."""
     routes = planned(
         {**factories.CHANNELS, "sms": SMS}, audience_kind="admin_email", recipients_json=[{"email": "ops@example.com"}]
     )
@@ -65,13 +65,13 @@ def test_mailboxes_are_told_by_email_alone() -> None:
 
 
 def test_named_channels_are_the_only_ones() -> None:
-    """A producer's choice of channels is kept to, and to its order (spec section 5)."""
+    """A producer's choice of channels is kept to, and to its order."""
     assert ids(planned(recipients_json=[ANN], channels_json=["push"])) == ["push:user:7"]
     assert ids(planned(recipients_json=[ANN], channels_json=["push", "email"])) == ["push:user:7", "email:user:7"]
 
 
 def test_there_is_one_route_per_recipient_and_channel() -> None:
-    """Every recipient is told on every channel, in the same order each time (spec section 2)."""
+    """Every recipient is told on every channel, in the same order each time."""
     assert ids(planned(recipients_json=[ANN, BOB])) == ["email:user:7", "email:user:8", "push:user:7", "push:user:8"]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from publisher.domain.notification import OPEN_STATUSES, RouteEvent, RouteStatus, next_status
 
-# As the spec has it. Every pair that is not here cannot happen.
+# The table of R3. Every pair that is not here cannot happen.
 TABLE = {
     ("pending", "command_written"): "published",
     ("failed", "command_written"): "published",
@@ -36,7 +36,7 @@ EVENTS = [
 
 
 def test_there_are_no_other_statuses_and_events() -> None:
-    """The statuses and events are those of the spec, under these very names: tables hold them (R3)."""
+    """The statuses and events have exactly these names: tables hold them (R3)."""
     assert [status.value for status in RouteStatus] == STATUSES
     assert [event.value for event in RouteEvent] == EVENTS
 

@@ -1,4 +1,4 @@
-"""What became, or will become, of an entry of the intents stream, case by case (issue 5, R18-R20)."""
+"""What became, or will become, of an entry of the intents stream, case by case (R18-R20)."""
 
 from dataclasses import replace
 from datetime import timedelta

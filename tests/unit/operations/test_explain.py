@@ -1,4 +1,4 @@
-"""Why a route is where it is and what comes next, case by case (issue 5, R3-R5a)."""
+"""Why a route is where it is and what comes next, case by case (R3-R5a)."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -106,7 +106,7 @@ def test_a_lease_that_ended_is_free() -> None:
 
 
 def test_a_paused_channel_says_who_when_and_why() -> None:
-    """A pause names who, since when and the reason, and how to end it; nothing happens by itself (issue 5)."""
+    """A pause names who, since when and the reason, and how to end it; nothing happens by itself."""
     explanation = told(PAUSED)
 
     assert (explanation.state, explanation.next_at) == (RouteState.PAUSED, None)
@@ -117,7 +117,7 @@ def test_a_paused_channel_says_who_when_and_why() -> None:
 
 
 def test_a_parked_channel_says_when_it_is_probed() -> None:
-    """A parking names its reason and the next probe (issue 5)."""
+    """A parking names its reason and the next probe."""
     explanation = told(PARKED)
 
     assert (explanation.state, explanation.next_at) == (RouteState.PARKED, NOW + SECOND)
@@ -170,7 +170,7 @@ def test_a_channel_that_is_not_installed_is_published_by_nobody() -> None:
     ],
 )
 def test_a_deadline_ahead_is_told(deadline: timedelta, said: str) -> None:
-    """A route with a deadline says when it expires, and whether that is before its next attempt (issue 5)."""
+    """A route with a deadline says when it expires, and whether that is before its next attempt."""
     explanation = told(**FAILED, expires_at=NOW + deadline)
 
     assert explanation.next[-1] == said
@@ -179,7 +179,7 @@ def test_a_deadline_ahead_is_told(deadline: timedelta, said: str) -> None:
 
 @pytest.mark.parametrize("gate", [OPEN, PAUSED, PARKED])
 def test_a_deadline_that_passed_ends_the_route_with_the_next_scan(gate: Gate) -> None:
-    """At its deadline an open route is too late, whatever its channel's gate says (issue 5)."""
+    """At its deadline an open route is too late, whatever its channel's gate says."""
     explanation = told(gate, expires_at=NOW)
 
     assert (explanation.state, explanation.next_at) == (RouteState.TOO_LATE, NOW)

@@ -1,4 +1,4 @@
-"""Why a route has ended, and what can still be done about it, case by case (issue 5, R3)."""
+"""Why a route has ended, and what can still be done about it, case by case (R3)."""
 
 from publisher.domain.notification import RouteStatus
 from publisher.operations.explain import Explanation, RouteState, explain
@@ -32,7 +32,7 @@ def test_a_published_route_says_where_its_command_stands() -> None:
 
 
 def test_a_replayed_command_is_told() -> None:
-    """How often the command was replayed, and after how many failures it was taken (issue 5)."""
+    """How often the command was replayed, and after how many failures it was taken."""
     assert told(**PUBLISHED, replay=2, attempt_count=1).why == (
         (
             "Published 2026-03-14 09:25:53.589Z (1 min ago) as stream entry 17-1 of mail:delivery_commands,"
@@ -50,7 +50,7 @@ def test_a_command_on_a_stream_that_was_renamed_is_told_where_it_stands() -> Non
 
 
 def test_a_published_route_past_its_deadline_offers_no_replay() -> None:
-    """Republishing leaves such a route alone, so it is not offered (issue 5)."""
+    """Republishing leaves such a route alone, so it is not offered."""
     assert told(**PUBLISHED, expires_at=NOW - SECOND).next[-1] == (
         "Its deadline was 2026-03-14 09:26:52.589Z (1 s ago): it is not published again."
     )
@@ -121,7 +121,7 @@ def test_a_skipped_route_had_no_address() -> None:
 
 
 def test_an_expired_route_names_its_deadline_and_its_last_failure() -> None:
-    """An expired route says when its deadline was, what failed before, and that it is never sent late (issue 5)."""
+    """An expired route says when its deadline was, what failed before, and that it is never sent late."""
     explanation = told(**FAILED | {"status": RouteStatus.EXPIRED, "next_attempt_at": None, "expires_at": NOW - SECOND})
 
     assert (explanation.state, explanation.next_at) == (RouteState.EXPIRED, None)

@@ -1,4 +1,4 @@
-"""A malformed intent as an operator edits it, and back (issue 5, item 7)."""
+"""A malformed intent as an operator edits it, and back."""
 
 import json
 from typing import Any
@@ -145,7 +145,7 @@ def test_what_cannot_be_sent_can_be_read_and_must_be_rewritten(value: object, na
 
 
 def test_numbers_become_digits_and_null_leaves_a_field_out() -> None:
-    """As in `publisher intents send` (spec section 9)."""
+    """As in `publisher intents send`."""
     edited = edited_fields(
         '\ufeff# a\n#b\n\n{"occurred_at_ms": 1773480413589, "trace_id": null}\r\n', {"trace_id": "t"}
     )

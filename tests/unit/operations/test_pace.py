@@ -14,7 +14,7 @@ spans = st.integers(0, 10**8).map(lambda n: timedelta(microseconds=n))
 
 @pytest.mark.parametrize(("rate", "batch"), [(None, 500), (1, 1), (7, 1), (20, 5), (1000, 250), (10**6, 500)])
 def test_a_batch_is_a_quarter_of_a_second_and_at_most_500(rate: int | None, batch: int) -> None:
-    """A rate is spread over small batches; without one they are as large as they may be (item 3)."""
+    """A rate is spread over small batches; without one they are as large as they may be."""
     assert Pace(rate).batch == batch
 
 

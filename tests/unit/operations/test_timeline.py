@@ -1,4 +1,4 @@
-"""What happened to a route, in the order in which it happened (issue 5)."""
+"""What happened to a route, in the order in which it happened."""
 
 from datetime import timedelta
 
@@ -55,7 +55,7 @@ def test_a_skipped_route_took_one_step() -> None:
 
 
 def test_an_expired_route_ends_so() -> None:
-    """The last step of an expired route is its end (issue 5)."""
+    """The last step of an expired route is its end."""
     route = route_facts(status=RouteStatus.EXPIRED, next_attempt_at=None, expires_at=NOW - MINUTE, updated_at=NOW)
 
     assert journey(route, STREAM, [], [])[-1] == Step(NOW, "expired")

@@ -1,4 +1,4 @@
-"""Settings from the environment: defaults, rules, and errors that say everything at once (spec section 8)."""
+"""Settings from the environment: defaults, rules, and errors that say everything at once."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -59,14 +59,14 @@ def problems(**variables: str) -> str:
 
 @pytest.mark.parametrize(("variable", "field", "default"), DEFAULTS)
 def test_a_variable_that_is_not_set_has_its_default(variable: str, field: str, default: object) -> None:
-    """Two URLs are enough to start with (spec section 8)."""
+    """Two URLs are enough to start with."""
     assert getattr(read(), field) == default
 
 
 @pytest.mark.parametrize("blank", ["", " \t\n"])
 @pytest.mark.parametrize(("variable", "field", "default"), DEFAULTS)
 def test_a_blank_variable_has_its_default(variable: str, field: str, default: object, blank: str) -> None:
-    """`${VAR:-}` in a compose file sets a variable to nothing: it is as if it were not set (spec section 8)."""
+    """`${VAR:-}` in a compose file sets a variable to nothing: it is as if it were not set."""
     assert getattr(read({variable: blank}), field) == default
 
 
@@ -104,7 +104,7 @@ def test_a_blank_variable_has_its_default(variable: str, field: str, default: ob
     ],
 )
 def test_a_variable_is_read(variable: str, text: str, field: str, value: object) -> None:
-    """What the environment says holds, to its limits; times are kept in whole milliseconds (R2, spec section 8)."""
+    """What the environment says holds, to its limits; times are kept in whole milliseconds (R2)."""
     assert getattr(read(**{variable: text}), field) == value
 
 
@@ -133,7 +133,7 @@ def test_a_variable_is_read(variable: str, text: str, field: str, value: object)
     ],
 )
 def test_a_bad_value_is_told_with_its_rule(variable: str, text: str, rule: str) -> None:
-    """One line names the variable, the rule and what stood there (spec section 8)."""
+    """One line names the variable, the rule and what stood there."""
     message = problems(**{variable: text})
 
     assert f"PUBLISHER_{variable}: " in message
@@ -143,7 +143,7 @@ def test_a_bad_value_is_told_with_its_rule(variable: str, text: str, rule: str) 
 
 
 def test_every_problem_is_told_at_once() -> None:
-    """Whoever sets up a deployment fixes everything in one round (spec section 8)."""
+    """Whoever sets up a deployment fixes everything in one round."""
     with pytest.raises(SettingsError) as refused:
         Settings.from_environ(
             {
@@ -210,7 +210,7 @@ def test_variables_may_just_fit(variables: dict[str, str]) -> None:
     ],
 )
 def test_a_rule_between_variables_is_silent_while_one_of_them_is_wrong(wrong: str, misfit: dict[str, str]) -> None:
-    """A value that cannot be read breaks no second rule: one fault, one message (spec section 8)."""
+    """A value that cannot be read breaks no second rule: one fault, one message."""
     message = problems(**{wrong: "soon"}, **misfit)
 
     assert message.count("must be") == 1
@@ -224,7 +224,7 @@ def test_zero_keeps_for_ever() -> None:
 
 
 def test_unknown_variables_are_collected() -> None:
-    """A misspelt variable is found out, and stops nothing; what is not ours is left alone (spec section 8)."""
+    """A misspelt variable is found out, and stops nothing; what is not ours is left alone."""
     settings = read({"PUBLISHER_SCAN_INTERVALL": "1", "PUBLISHER_": "", "publisher_scan_interval": "2", "PATH": "/bin"})
 
     assert settings.unknown_variables == ("PUBLISHER_", "PUBLISHER_SCAN_INTERVALL")
@@ -233,7 +233,7 @@ def test_unknown_variables_are_collected() -> None:
 
 @pytest.mark.parametrize("name", ["CHANNELS", "UNKNOWN_VARIABLES"])
 def test_what_is_put_together_cannot_be_set(name: str) -> None:
-    """The channels and the list of unknown variables are no variables (spec section 8)."""
+    """The channels and the list of unknown variables are no variables."""
     settings = read(**{name: "x"})
 
     assert settings.unknown_variables == (f"PUBLISHER_{name}",)
@@ -241,7 +241,7 @@ def test_what_is_put_together_cannot_be_set(name: str) -> None:
 
 
 def test_the_documented_variables_are_all_known() -> None:
-    """No variable that the spec names is taken for a misspelling (spec section 8)."""
+    """No variable of the settings table is taken for a misspelling."""
     values = {variable: str(getattr(read(), field)) for variable, field, _ in DEFAULTS}
     seconds = {name: str(v.total_seconds()) for name, f, v in DEFAULTS if isinstance(v, timedelta)}
 
@@ -257,7 +257,7 @@ def test_the_backoff_is_the_one_that_is_set() -> None:
 
 @given(st.integers(1, 366 * 24 * 3600 * 1000).map(lambda n: timedelta(milliseconds=n)))
 def test_all_timeouts_of_an_attempt_together_are_shorter_than_its_lease(lease: timedelta) -> None:
-    """Claiming, appending twice and completing twice over new connections end before the lease does (section 4)."""
+    """Claiming, appending twice and completing twice over new connections end before the lease does."""
     timeouts = Timeouts.within(lease)
 
     append, complete = 2 * timeouts.redis, timeouts.connect + timeouts.statement
@@ -266,7 +266,7 @@ def test_all_timeouts_of_an_attempt_together_are_shorter_than_its_lease(lease: t
 
 
 def test_the_timeouts_follow_the_lease_that_is_set() -> None:
-    """A short lease makes short timeouts; a long one does not make anybody wait for minutes (spec section 4)."""
+    """A short lease makes short timeouts; a long one does not make anybody wait for minutes."""
     assert read(ROUTE_LEASE_TTL="4").timeouts.statement == timedelta(seconds=0.5)
     assert read(ROUTE_LEASE_TTL="3000").timeouts == Timeouts(*(timedelta(seconds=n) for n in (3, 7, 3)))
 

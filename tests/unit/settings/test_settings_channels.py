@@ -1,4 +1,4 @@
-"""What the environment says of a channel (R24, spec section 8)."""
+"""What the environment says of a channel (R24)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -34,7 +34,7 @@ def read(channels: Mapping[str, Channel] = CHANNELS, **variables: str) -> Settin
 def test_a_channel_is_as_it_came_unless_a_variable_says_else(
     channel: str, stream: str, max_attempts: int, stream_ceiling: int
 ) -> None:
-    """The defaults of a channel are its own, a third party's too (spec section 8)."""
+    """The defaults of a channel are its own, a third party's too."""
     configured = read().channels[channel]
 
     assert (configured.stream, configured.max_attempts, configured.stream_ceiling) == (
@@ -47,7 +47,7 @@ def test_a_channel_is_as_it_came_unless_a_variable_says_else(
 
 @pytest.mark.parametrize(("channel", "prefix"), [("email", "EMAIL"), ("push", "PUSH"), ("my-sms", "MY_SMS")])
 def test_variables_adjust_one_channel(channel: str, prefix: str) -> None:
-    """Stream, attempts and what bounds the stream can be set for each channel, and touch no other (section 8)."""
+    """Stream, attempts and what bounds the stream can be set for each channel, and touch no other."""
     variables = {"STREAM": "elsewhere", "MAX_ATTEMPTS": "1", "STREAM_CEILING": "0"}
     bounds = {"STREAM_RETENTION": "1.5", "STREAM_TRIM": "Length"}
     settings = read(**{f"{prefix}_{name}": value for name, value in (variables | bounds).items()})
@@ -77,7 +77,7 @@ def test_the_old_name_of_the_ceiling_is_understood(variables: dict[str, str], ce
 @pytest.mark.parametrize("blank", ["", " \t\n"])
 @pytest.mark.parametrize(("channel", "prefix"), [("email", "EMAIL"), ("push", "PUSH"), ("my-sms", "MY_SMS")])
 def test_a_blank_variable_leaves_the_channel_as_it_came(channel: str, prefix: str, blank: str) -> None:
-    """`${VAR:-}` in a compose file sets a channel's variable to nothing: its default holds (spec section 8)."""
+    """`${VAR:-}` in a compose file sets a channel's variable to nothing: its default holds."""
     variables = ChannelSettings.variables(CHANNELS[channel])
     assert all(variable.startswith(f"PUBLISHER_{prefix}_") for variable in variables)
 
@@ -103,7 +103,7 @@ def test_a_blank_variable_leaves_the_channel_as_it_came(channel: str, prefix: st
     ],
 )
 def test_a_bad_value_is_told_with_its_rule(variable: str, text: str, rule: str) -> None:
-    """The message names the variable and the rule (spec section 8)."""
+    """The message names the variable and the rule."""
     with pytest.raises(SettingsError) as refused:
         read(**{variable: text})
 
@@ -111,7 +111,7 @@ def test_a_bad_value_is_told_with_its_rule(variable: str, text: str, rule: str) 
 
 
 def test_problems_of_several_channels_are_told_at_once() -> None:
-    """Channels' problems stand in the same message as all others (spec section 8)."""
+    """Channels' problems stand in the same message as all others."""
     with pytest.raises(SettingsError) as refused:
         read(EMAIL_STREAM="a\nb", EMAIL_MAX_ATTEMPTS="0", PUSH_MAX_ATTEMPTS="0", BATCH_SIZE="0")
 
@@ -120,7 +120,7 @@ def test_problems_of_several_channels_are_told_at_once() -> None:
 
 
 def test_a_channel_that_is_not_installed_has_no_variables() -> None:
-    """A variable for a channel that is gone is reported as unknown, and stops nothing (spec section 8)."""
+    """A variable for a channel that is gone is reported as unknown, and stops nothing."""
     settings = read(factories.CHANNELS, MY_SMS_STREAM="sms:out")
 
     assert settings.unknown_variables == ("PUBLISHER_MY_SMS_STREAM",)
@@ -130,7 +130,7 @@ def test_a_channel_that_is_not_installed_has_no_variables() -> None:
     ("names", "variable"), [(["intents"], "PUBLISHER_INTENTS_STREAM"), (["a-b", "a_b"], "PUBLISHER_A_B_STREAM")]
 )
 def test_no_variable_means_two_things(names: list[str], variable: str) -> None:
-    """A channel whose variables belong to something else is refused by name (R24, section 8)."""
+    """A channel whose variables belong to something else is refused by name (R24)."""
     channels = {name: replace(SMS, name=name) for name in names}
 
     with pytest.raises(SettingsError, match=f"{names[-1]}.*{variable}"):

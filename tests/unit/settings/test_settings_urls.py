@@ -1,4 +1,4 @@
-"""The two URLs that platforms set, and the passwords in them (spec section 8)."""
+"""The two URLs that platforms set, and the passwords in them."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -31,12 +31,12 @@ def read(**environ: str) -> Settings:
     ],
 )
 def test_urls_as_platforms_set_them_are_read(variable: str, url: str) -> None:
-    """Every scheme and form that a platform uses is taken as it is (spec section 8)."""
+    """Every scheme and form that a platform uses is taken as it is."""
     assert getattr(read(**{variable: url}), variable.lower()).text == url
 
 
 def test_white_space_around_a_url_is_dropped() -> None:
-    """A line feed that came with a secret's file does no harm (spec section 8)."""
+    """A line feed that came with a secret's file does no harm."""
     settings = read(DATABASE_URL=" postgres://u:p@db/name\n", REDIS_URL="\tredis://redis \n")
 
     assert (settings.database_url.text, settings.redis_url.text) == ("postgres://u:p@db/name", "redis://redis")
@@ -45,7 +45,7 @@ def test_white_space_around_a_url_is_dropped() -> None:
 @pytest.mark.parametrize("variable", ["DATABASE_URL", "REDIS_URL"])
 @pytest.mark.parametrize("value", [None, "", " \n"])
 def test_a_url_that_is_not_set_is_told_with_an_example(variable: str, value: str | None) -> None:
-    """Both are required; the message shows what one looks like (spec section 8)."""
+    """Both are required; the message shows what one looks like."""
     environ = {**GOOD, variable: value}
 
     with pytest.raises(SettingsError, match=f"{variable} is not set, e.g. .*://"):
@@ -73,7 +73,7 @@ def test_a_url_that_is_not_set_is_told_with_an_example(variable: str, value: str
     ],
 )
 def test_a_bad_url_is_told_without_its_password(variable: str, url: str) -> None:
-    """The message names the variable and the schemes, and nothing of what stood there (spec section 8)."""
+    """The message names the variable and the schemes, and nothing of what stood there."""
     with pytest.raises(SettingsError) as refused:
         read(**{variable: url})
 
@@ -83,7 +83,7 @@ def test_a_bad_url_is_told_without_its_password(variable: str, url: str) -> None
 
 
 def test_no_other_error_shows_a_url() -> None:
-    """A mistake in another variable prints that variable's value alone (spec section 8)."""
+    """A mistake in another variable prints that variable's value alone."""
     with pytest.raises(SettingsError) as refused:
         read(DATABASE_URL="postgres://u:hunter2@db/name", PUBLISHER_BATCH_SIZE="0")
 
@@ -93,7 +93,7 @@ def test_no_other_error_shows_a_url() -> None:
 
 @pytest.mark.parametrize("shown", [repr, str, lambda settings: f"{settings!r:>500}"])
 def test_settings_never_show_a_password(shown: Callable[[Settings], str]) -> None:
-    """Whoever prints or logs the settings shows no URL (spec section 8)."""
+    """Whoever prints or logs the settings shows no URL."""
     settings = read(DATABASE_URL="postgres://u:hunter2@db/name", REDIS_URL="redis://u:hunter2@redis")
 
     assert "hunter2" not in shown(settings)
