@@ -18,6 +18,7 @@ from rich.text import Text
 
 from publisher.cli.standard_streams import expressible, shows_every_character
 from publisher.domain.instants import readable
+from publisher.operations.wording import short
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -115,22 +116,8 @@ def show(value: object) -> str:
     if isinstance(value, datetime):
         return readable(value)
     if isinstance(value, timedelta):
-        return duration(value)
+        return short(value)
     return printable(str(value.value if isinstance(value, Enum) else value))
-
-
-def duration(span: timedelta) -> str:
-    """A duration in its two largest units: `1d 4h`, `3m 20s`, `0.250s`."""
-    seconds = span.total_seconds()
-    if seconds < 10:
-        return f"{seconds:.3f}s"
-    units = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)]
-    rest, parts = int(seconds), []
-    for name, size in units:
-        count, rest = divmod(rest, size)
-        if count:
-            parts.append(f"{count}{name}")
-    return " ".join(parts[:2])
 
 
 def confirm(question: str, yes: bool) -> None:

@@ -1,4 +1,4 @@
-"""How a frame of `status --watch` looks: a pure function over values. Nothing is said by colour alone."""
+"""Renders a snapshot for `status --watch`: a pure function over values. Colour repeats what the text says."""
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from publisher.cli.output import one_line, printable, show
-from publisher.cli.wording import closed, coarse, figure, rate
+from publisher.cli.wording import closed, figure, rate
 from publisher.domain.errors import PublisherError
-from publisher.domain.gate import Gate, GateState
-from publisher.operations.snapshot import Frame, StoreLook, StreamsLook
+from publisher.domain.gate import GateState
+from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
+from publisher.operations.wording import coarse
 from publisher.streams.processes import ProcessSeen
-from storage.counts import OpenRoutes
 from storage.failures import FailureRecord
 from storage.rates import Happened
 
@@ -27,31 +27,31 @@ _ROLES = ("worker", "clock", "intake")
 _WRONG, _MEANT = "bold red", "yellow"
 
 
-def render(frame: Frame, interval: timedelta) -> RenderableType:
-    """The frame, to be printed at 80 columns or more. interval: how often there is one."""
-    title = f"notification-publisher  {show(frame.at)}  every {interval.total_seconds():g} s, Ctrl-C ends it"
+def render(snapshot: Snapshot, interval: timedelta) -> RenderableType:
+    """Renders a snapshot for 80 columns or more. interval: how often one is taken."""
+    title = f"notification-publisher  {show(snapshot.at)}  every {interval.total_seconds():g} s, Ctrl-C ends it"
     parts: list[RenderableType] = [Text(title, style="bold", overflow="ellipsis", no_wrap=True)]
-    if isinstance(frame.store, PublisherError):
-        parts += [Text(""), _line(str(frame.store), _WRONG), Text("")]
+    if isinstance(snapshot.store, PublisherError):
+        parts += [Text(""), _line(str(snapshot.store), _WRONG), Text("")]
     else:
-        parts += [Text(""), _channels(frame.store), Text(""), *_gates(frame.store)]
-    if isinstance(frame.streams, PublisherError):
-        parts.append(_line(str(frame.streams), _WRONG))
+        parts += [Text(""), _channels(snapshot.store), Text(""), *_gates(snapshot.store)]
+    if isinstance(snapshot.streams, PublisherError):
+        parts.append(_line(str(snapshot.streams), _WRONG))
     else:
-        parts += _streams(frame.streams)
-    if not isinstance(frame.store, PublisherError):
-        parts += _failures(frame.store)
+        parts += _streams(snapshot.streams)
+    if not isinstance(snapshot.store, PublisherError):
+        parts += _failures(snapshot.store)
     return Group(*parts)
 
 
 def roles(processes: Sequence[ProcessSeen]) -> str:
-    """How many processes of each role live, those that ought to be there by name: `2 workers, 1 clock, no intake`."""
+    """Counts the processes of each role that live, and names a role that has none: `2 workers, 1 clock, no intake`."""
     alive = [seen.process.role for seen in processes if seen.silent <= SILENT]
     known = [*_ROLES, *sorted({*alive} - {*_ROLES})]
     return ", ".join(_many(alive.count(role), role) for role in known)
 
 
-def _channels(store: StoreLook) -> Table:
+def _channels(store: StoreSnapshot) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("channel", overflow="fold")
     table.add_column("state", no_wrap=True)
@@ -59,14 +59,14 @@ def _channels(store: StoreLook) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for channel in store.channels:
         happened = store.happened.get(channel, Happened())
-        routes = store.open.get(channel, OpenRoutes())
-        state = store.gates.get(channel, Gate(channel)).state
+        routes = store.open(channel)
+        state = store.gate(channel).state
         table.add_row(
             Text(one_line(channel)),
             Text(state.value, style=_style(state)),
-            rate(happened.published, store.span),
-            rate(happened.retried, store.span),
-            Text(rate(happened.dead_lettered, store.span), style=_WRONG if happened.dead_lettered else ""),
+            rate(happened.published, store.window),
+            rate(happened.retried, store.window),
+            Text(rate(happened.dead_lettered, store.window), style=_WRONG if happened.dead_lettered else ""),
             figure(routes.due),
             "–" if routes.oldest_due is None else coarse(routes.oldest_due),
             figure(routes.in_flight),
@@ -74,14 +74,14 @@ def _channels(store: StoreLook) -> Table:
     return table
 
 
-def _gates(store: StoreLook) -> Iterator[Text]:
+def _gates(store: StoreSnapshot) -> Iterator[Text]:
     said = [(gate, closed(gate, store.at)) for gate in store.gates.values()]
     lines = [_line(text, _style(gate.state)) for gate, text in said if text is not None]
     if lines:
         yield from (*lines, Text(""))
 
 
-def _streams(streams: StreamsLook) -> Iterator[Text]:
+def _streams(streams: StreamsSnapshot) -> Iterator[Text]:
     waiting = "an unknown number" if streams.intents.lag is None else figure(streams.intents.lag)
     pending, consumers = figure(streams.intents.pending), _many(streams.intents.consumers, "consumer")
     yield _line(f"intents    {waiting} waiting, {pending} being accepted, {consumers}")
@@ -103,7 +103,7 @@ def _process(seen: ProcessSeen) -> str:
     return f"{named}, up {coarse(seen.seen_at + seen.silent - process.started_at)}, seen {coarse(seen.silent)} ago"
 
 
-def _failures(store: StoreLook) -> Iterator[Text]:
+def _failures(store: StoreSnapshot) -> Iterator[Text]:
     if store.failures:
         yield Text("")
         yield _line("newest failures")
@@ -111,7 +111,7 @@ def _failures(store: StoreLook) -> Iterator[Text]:
         yield _line(f"  {_failure(failure, store)}")
 
 
-def _failure(failure: FailureRecord, store: StoreLook) -> str:
+def _failure(failure: FailureRecord, store: StoreSnapshot) -> str:
     ago = coarse(store.at - failure.failed_at)
     return (
         f"{ago} ago  {failure.route_id}  attempt {failure.attempt_number}  {failure.classification}: {failure.message}"

@@ -1,29 +1,23 @@
 """`publisher status`."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 
+from publisher.bootstrap import open_client
 from publisher.cli.output import JsonFlag, print_json, print_record, print_table
-from publisher.cli.session import configured
+from publisher.cli.session import configured, opened
 from publisher.cli.snapshot_view import SILENT, roles
-from publisher.cli.status_snapshot import (
-    Snapshot,
-    StoreSnapshot,
-    StreamsSnapshot,
-    channel_fields,
-    intents_fields,
-    take_snapshot,
-)
-from publisher.cli.watch import watch as watch_frames
-from publisher.cli.wording import closed, coarse, counted, replayed
+from publisher.cli.watch import watch as watch_snapshots
+from publisher.cli.wording import closed, counted, replayed
 from publisher.domain.errors import BadRequest, PublisherError
 from publisher.domain.notification import RouteStatus
-from publisher.operations.snapshot_fields import process_fields
-from publisher.settings.settings import Settings
+from publisher.operations.snapshot import Counting, Snapshot, Snapshots, StoreSnapshot, StreamsSnapshot, Totals
+from publisher.operations.snapshot_fields import status_fields
+from publisher.operations.wording import coarse
 from publisher.streams.processes import ProcessSeen
-from storage.counts import OpenRoutes
 
 _INTERVAL = 2.0
 
@@ -31,7 +25,7 @@ _INTERVAL = 2.0
 def status(
     watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")] = False,
     interval: Annotated[
-        float | None, typer.Option(min=0.2, max=60, help="With --watch: seconds between two looks; 2 if left out.")
+        float | None, typer.Option(min=0.2, max=60, help="With --watch: seconds between two snapshots; 2 if left out.")
     ] = None,
     exact: Annotated[
         bool, typer.Option("--exact", help="Count every route. Reads the whole table: minutes, if it is large.")
@@ -49,36 +43,25 @@ def status(
     if watch and exact:
         raise BadRequest("--exact counts every route: that is nothing to do again and again with --watch")
     if interval is not None and not watch:
-        raise BadRequest("--interval is the time between two looks: it needs --watch")
-    settings = configured()
+        raise BadRequest("--interval is the time between two snapshots: it needs --watch")
     if watch:
-        watch_frames(settings, timedelta(seconds=_INTERVAL if interval is None else interval), json=json)
+        watch_snapshots(configured(), timedelta(seconds=_INTERVAL if interval is None else interval), json=json)
         return
-    snapshot = take_snapshot(settings, exact=exact)
+    with opened() as (settings, database), open_client(settings, "cli") as client:
+        snapshot = Snapshots(database, client, settings).take(Counting.EXACT if exact else Counting.ESTIMATED)
     if json:
-        print_json(_fields(settings, snapshot))
+        print_json(status_fields(snapshot))
     else:
-        _print(settings, snapshot)
+        _print(snapshot)
     if snapshot.problems:
         raise PublisherError("; ".join(snapshot.problems))
 
 
-def _fields(settings: Settings, snapshot: Snapshot) -> dict[str, object]:
-    streams = snapshot.streams
-    found: dict[str, object] = {
-        "channels": {channel: channel_fields(snapshot, channel) for channel in _channels(settings, snapshot)},
-        "intents": intents_fields(snapshot),
-        "processes": None
-        if isinstance(streams, PublisherError)
-        else [process_fields(seen) for seen in streams.processes],
-    }
-    return found | {"problems": snapshot.problems} if snapshot.problems else found
-
-
-def _print(settings: Settings, snapshot: Snapshot) -> None:
+def _print(snapshot: Snapshot) -> None:
     record: dict[str, object] = {}
-    if not isinstance(snapshot.store, PublisherError):
-        _print_routes(snapshot.store, _channels(settings, snapshot))
+    totals = None if isinstance(snapshot.store, PublisherError) else snapshot.store.totals
+    if not isinstance(snapshot.store, PublisherError) and totals is not None:
+        _print_routes(snapshot.store, totals, snapshot.audit_interval)
     if not isinstance(snapshot.streams, PublisherError):
         _print_streams(snapshot.streams)
         intents = snapshot.streams.intents
@@ -87,20 +70,15 @@ def _print(settings: Settings, snapshot: Snapshot) -> None:
             "intents pending": intents.pending,
             "intake consumers": intents.consumers,
         }
-    if not isinstance(snapshot.store, PublisherError):
+    if totals is not None:
         record |= {
-            "malformed intents": snapshot.store.malformed,
-            "last replay": replayed(snapshot.store.replay),
-            "losses of intents": snapshot.store.losses,
+            "malformed intents": totals.malformed,
+            "last replay": replayed(totals.replay),
+            "losses of intents": totals.losses,
         }
     if record:
         print()
         print_record(record)
-
-
-def _channels(settings: Settings, snapshot: Snapshot) -> list[str]:
-    known = set() if isinstance(snapshot.store, PublisherError) else snapshot.store.channels
-    return sorted({*settings.channels, *known})
 
 
 def _print_streams(streams: StreamsSnapshot) -> None:
@@ -112,38 +90,38 @@ def _print_streams(streams: StreamsSnapshot) -> None:
     _print_processes(streams.processes)
 
 
-def _print_routes(snapshot: StoreSnapshot, channels: list[str]) -> None:
-    columns = [[counted(snapshot.count(channel, status)) for channel in channels] for status in RouteStatus]
+def _print_routes(store: StoreSnapshot, totals: Totals, audit_interval: timedelta) -> None:
+    columns = [[counted(totals.count(channel, status)) for channel in store.channels] for status in RouteStatus]
     print_table(
         "Routes",
         ["channel", *(status.value.removesuffix("_letter") for status in RouteStatus)],
-        zip(channels, *map(_right, columns), strict=True),
+        zip(store.channels, *map(_right, columns), strict=True),
     )
-    rows = [(channel, snapshot.open.get(channel, OpenRoutes())) for channel in channels]
+    rows = [(channel, store.open(channel)) for channel in store.channels]
     print_table(
         "Open routes",
         ["channel", "state", "due", "oldest due", "in flight", "last audit"],
         [
-            [name, snapshot.gate(name).state, r.due, r.oldest_due, r.in_flight, _audit(snapshot, name)]
+            [name, store.gate(name).state, r.due, r.oldest_due, r.in_flight, _audit(store, name, audit_interval)]
             for name, r in rows
         ],
     )
-    for channel in channels:
-        said = closed(snapshot.gate(channel), snapshot.at)
+    for channel in store.channels:
+        said = closed(store.gate(channel), store.at)
         if said is not None:
             print(said)
 
 
-def _audit(snapshot: StoreSnapshot, channel: str) -> str:
-    """When the loss audit last looked at all of the channel's routes."""
-    if not snapshot.audit_interval:
+def _audit(store: StoreSnapshot, channel: str, interval: timedelta) -> str:
+    """Words when the loss audit last looked at all of the channel's routes."""
+    if not interval:
         return "off"
-    state = snapshot.audit(channel)
+    state = store.audit(channel)
     last = "never" if state.age is None else f"{coarse(state.age)} ago"
-    return f"{last}, overdue" if state.is_overdue(snapshot.audit_interval) else last
+    return f"{last}, overdue" if state.is_overdue(interval) else last
 
 
-def _print_processes(processes: list[ProcessSeen]) -> None:
+def _print_processes(processes: Sequence[ProcessSeen]) -> None:
     print_table(
         f"Processes: {roles(processes)}",
         ["role", "host", "pid", "version", "started", "seen"],

@@ -10,21 +10,21 @@ from rich.live import Live
 from publisher.bootstrap import open_client, open_database
 from publisher.cli.output import console, print_json
 from publisher.cli.snapshot_view import render
-from publisher.operations.snapshot import Watcher
-from publisher.operations.snapshot_fields import frame_fields
+from publisher.operations.snapshot import Snapshots
+from publisher.operations.snapshot_fields import activity_fields
 from publisher.process.signals import interrupt_once
 from publisher.settings.settings import Settings
 
-# A look is a few milliseconds' work; where a backlog of millions makes it seconds, it is still waited for.
+# A snapshot takes a few milliseconds. A backlog of millions of routes makes it seconds, and it is still waited for.
 _STATEMENT = timedelta(seconds=15)
-# A look may take this share of the time at most: watching an outage must not add to it.
+# The largest share of the time that is spent on snapshots: watching an outage must not add to it.
 _SHARE = 0.2
 
 
 def watch(settings: Settings, interval: timedelta, *, json: bool) -> None:
-    """Shows a frame each interval, or less often where a look takes long, until Ctrl-C or SIGTERM.
+    """Shows a snapshot each interval, or less often where taking one is slow, until Ctrl-C or SIGTERM.
 
-    On a terminal each takes the place of the last; elsewhere they follow each other. json: an object a line.
+    On a terminal each replaces the last; elsewhere they follow each other. json: one object a line.
     """
     interrupt_once()
     try:
@@ -32,32 +32,25 @@ def watch(settings: Settings, interval: timedelta, *, json: bool) -> None:
             closing(open_database(settings, "cli", _STATEMENT)) as database,
             open_client(settings, "cli") as client,
         ):
-            watcher = Watcher(
-                database,
-                client,
-                channels=settings.channels,
-                stream=settings.intents_stream,
-                group=settings.intents_group,
-            )
-            _loop(watcher, interval, json=json)
+            _loop(Snapshots(database, client, settings), interval, json=json)
     except KeyboardInterrupt:
         # The way to end it.
         return
 
 
-def _loop(watcher: Watcher, interval: timedelta, *, json: bool) -> None:
+def _loop(snapshots: Snapshots, interval: timedelta, *, json: bool) -> None:
     out = console()
     with Live(console=out, auto_refresh=False) as live:
         while True:
             began = time.monotonic()
-            frame = watcher.look()
+            snapshot = snapshots.take()
             took = time.monotonic() - began
             if json:
-                print_json(frame_fields(frame))
+                print_json(activity_fields(snapshot))
                 sys.stdout.flush()
             elif out.is_terminal:
-                live.update(render(frame, interval), refresh=True)
+                live.update(render(snapshot, interval), refresh=True)
             else:
-                out.print(render(frame, interval), "")
+                out.print(render(snapshot, interval), "")
                 sys.stdout.flush()
             time.sleep(max(interval.total_seconds() - took, took / _SHARE - took))

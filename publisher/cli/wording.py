@@ -2,8 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from publisher.cli.output import duration, one_line, show
+from publisher.cli.output import one_line, show
 from publisher.domain.gate import Gate, GateState
+from publisher.operations.wording import coarse
 from storage.counts import Count
 from storage.replays import ReplayRecord
 
@@ -29,12 +30,6 @@ def rate(count: int, span: timedelta) -> str:
     if 0 < a_second < 0.1:
         return "<0.1"
     return f"{a_second:.1f}" if 0 < a_second < 10 else figure(round(a_second))
-
-
-def coarse(span: timedelta) -> str:
-    """A span in whole seconds or more, `3s`, `12m 3s`; what clocks that differ make negative is `0s`."""
-    seconds = max(0, int(span.total_seconds()))
-    return f"{seconds}s" if seconds < 10 else duration(timedelta(seconds=seconds))
 
 
 def replayed(replay: ReplayRecord | None) -> str | None:

@@ -1,106 +1,221 @@
-"""One look at everything, cheap enough for every second: what happens now, and not how much there ever was."""
+"""Takes snapshots of the service: what waits, what happens now, and which processes run.
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+PostgreSQL and Redis are read apart. A server that is away hides nothing of the other (R35).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 
 import redis
 
 from publisher.domain.errors import PublisherError
 from publisher.domain.gate import Gate
+from publisher.domain.notification import RouteStatus
+from publisher.domain.timeouts import audit_interval
+from publisher.settings.settings import Settings
 from publisher.streams.inbound import GroupState, group_state
 from publisher.streams.processes import ProcessRegister, ProcessSeen
+from publisher.streams.queues import QueueState, queue_states
+from storage import overview
 from storage.audit_states import AuditState, audit_states
-from storage.counts import OpenRoutes, open_routes
+from storage.counts import Count, OpenRoutes, final_routes, open_routes
 from storage.database import Database
 from storage.failures import FailureRecord, recent_failures
 from storage.gates import read_gates
+from storage.losses import list_losses
 from storage.rates import Happened, Mark, before, happened_between, mark
+from storage.replays import ReplayRecord, latest_replays
 
-# Looks further apart than this have nothing to do with each other: the next counts a first look's window again.
-_LONGEST = timedelta(minutes=5)
+# After a longer pause a snapshot does not count from the one before: its rates are those of now.
+_LONGEST_WINDOW = timedelta(minutes=5)
+# The newest failed attempts that a snapshot holds.
+_FAILURES = 5
+# Losses that no operator acknowledged are counted up to here.
+_LOSSES = 1000
+
+
+class Counting(Enum):
+    """Which totals a snapshot holds.
+
+    NONE: no totals. Finished routes cost nothing, so a snapshot can be taken every second.
+    ESTIMATED: all totals; more than 100,000 finished routes of one channel and status are estimated.
+    EXACT: all totals; every route is counted, which reads the whole table.
+    """
+
+    NONE = "none"
+    ESTIMATED = "estimated"
+    EXACT = "exact"
 
 
 @dataclass(frozen=True, slots=True)
-class StoreLook:
-    """What PostgreSQL says, each mapping by channel, what is missing being none. at: by its clock.
+class Totals:
+    """What has accumulated in PostgreSQL.
 
-    channels: all there is anything to say of. span: the time in which it happened. failures: newest first.
+    routes: by channel and status; a pair that is missing has no route.
+    malformed: intents that were not accepted and not resubmitted.
+    replay: the newest replay of intents, or None if there was none.
+    losses: losses of intents that no operator has acknowledged.
+    """
+
+    routes: Mapping[tuple[str, RouteStatus], Count] = field(default_factory=dict)
+    malformed: int = 0
+    replay: ReplayRecord | None = None
+    losses: int = 0
+
+    def count(self, channel: str, status: RouteStatus) -> Count:
+        """Returns how many routes of the channel have this status."""
+        return self.routes.get((channel, status), Count())
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSnapshot:
+    """PostgreSQL's half of a snapshot. Mappings are by channel; a channel that is missing has the default.
+
+    at: when it was read, by the database's clock.
+    channels: in order, those that are installed and all others that this snapshot knows something of.
+    window: the time in which the routes of `happened` were published, failed or were dead-lettered.
+    audits: of the installed channels.
+    failures: the newest failed attempts, newest first.
+    totals: None if none were asked for.
     """
 
     at: datetime
-    channels: Sequence[str]
-    span: timedelta
-    happened: Mapping[str, Happened]
-    open: Mapping[str, OpenRoutes]
-    gates: Mapping[str, Gate]
-    audits: Mapping[str, AuditState]
-    failures: Sequence[FailureRecord]
+    channels: Sequence[str] = ()
+    window: timedelta = timedelta(0)
+    happened: Mapping[str, Happened] = field(default_factory=dict)
+    open_routes: Mapping[str, OpenRoutes] = field(default_factory=dict)
+    gates: Mapping[str, Gate] = field(default_factory=dict)
+    audits: Mapping[str, AuditState] = field(default_factory=dict)
+    failures: Sequence[FailureRecord] = ()
+    totals: Totals | None = None
+
+    def open(self, channel: str) -> OpenRoutes:
+        """Returns the channel's open routes."""
+        return self.open_routes.get(channel, OpenRoutes())
+
+    def gate(self, channel: str) -> Gate:
+        """Returns whether the channel is open, paused or parked."""
+        return self.gates.get(channel, Gate(channel))
+
+    def audit(self, channel: str) -> AuditState:
+        """Returns how far the loss audit of the channel has come."""
+        return self.audits.get(channel, AuditState(channel))
 
 
 @dataclass(frozen=True, slots=True)
-class StreamsLook:
-    """What Redis says."""
+class StreamsSnapshot:
+    """Redis's half of a snapshot: the group on the intents stream, the processes, and Dramatiq's queues by channel."""
 
-    intents: GroupState
-    processes: Sequence[ProcessSeen]
+    intents: GroupState = field(default_factory=GroupState)
+    processes: Sequence[ProcessSeen] = ()
+    queues: Mapping[str, QueueState] = field(default_factory=dict)
+
+    def queue(self, channel: str) -> QueueState:
+        """Returns the length of the channel's queue."""
+        return self.queues.get(channel, QueueState())
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """Both, or in the place of one why it could not be had. at: by this machine's clock."""
+class Snapshot:
+    """One snapshot. `store` or `streams` is the error instead, if that server could not be read.
+
+    at: when it was taken, by this machine's clock.
+    installed: the channels that are installed.
+    audit_interval: how often a channel's audit is due; zero if audits are off.
+    """
 
     at: datetime
-    store: StoreLook | PublisherError
-    streams: StreamsLook | PublisherError
+    store: StoreSnapshot | PublisherError
+    streams: StreamsSnapshot | PublisherError
+    installed: Sequence[str]
+    audit_interval: timedelta
+
+    @property
+    def channels(self) -> Sequence[str]:
+        """The channels, in order; only those that are installed if PostgreSQL could not be read."""
+        return sorted(self.installed) if isinstance(self.store, PublisherError) else self.store.channels
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """Why a server could not be read; empty if both were."""
+        return [str(half) for half in (self.store, self.streams) if isinstance(half, PublisherError)]
 
 
-class Watcher:
-    """Looks again and again, and remembers up to where it has counted. One thread at a time."""
+class Snapshots:
+    """Takes one snapshot after the other, and remembers up to which mark it has counted. For one thread at a time."""
 
-    def __init__(
-        self, database: Database, client: redis.Redis, *, channels: Collection[str], stream: str, group: str
-    ) -> None:
-        """channels: those that are installed. stream, group: of the intents."""
+    def __init__(self, database: Database, client: redis.Redis, settings: Settings) -> None:
         self._database = database
         self._client = client
         self._register = ProcessRegister(client)
-        self._channels = channels
-        self._intents = stream, group
+        self._settings = settings
         self._counted: Mark | None = None
 
-    def look(self, failures: int = 5) -> Frame:
-        """A frame, with so many of the newest failures. Never raises for a server that is away: the frame says so."""
-        store: StoreLook | PublisherError
-        streams: StreamsLook | PublisherError
+    def take(self, counting: Counting = Counting.NONE) -> Snapshot:
+        """Takes a snapshot. A server that cannot be read raises nothing: its half is the error.
+
+        Rates count from the snapshot before; the first one's are those of the last seconds.
+        """
+        store: StoreSnapshot | PublisherError
+        streams: StreamsSnapshot | PublisherError
         try:
-            store = self._store(failures)
+            store = self._store(counting)
         except PublisherError as error:
             store = error
         try:
-            streams = StreamsLook(group_state(self._client, *self._intents), self._register.seen())
+            streams = self._streams()
         except PublisherError as error:
             streams = error
-        return Frame(datetime.now(UTC), store, streams)
+        installed = list(self._settings.channels)
+        interval = audit_interval(self._settings.effective_audit_window)
+        return Snapshot(datetime.now(UTC), store, streams, installed, interval)
 
-    def _store(self, failures: int) -> StoreLook:
+    def _store(self, counting: Counting) -> StoreSnapshot:
         last = mark(self._database)
         first = self._counted
-        if first is None or not timedelta(0) < last.until - first.until <= _LONGEST:
+        if first is None or not timedelta(0) < last.until - first.until <= _LONGEST_WINDOW:
             first = before(last)
-        opened = open_routes(self._database)
+        routes = open_routes(self._database)
         gates = read_gates(self._database)
-        known = sorted({*self._channels, *opened, *gates})
-        happened = happened_between(self._database, first, last, known)
-        newest = recent_failures(self._database, failures)
+        known = {*self._settings.channels, *routes, *gates}
+        happened = happened_between(self._database, first, last, sorted(known))
+        failures = recent_failures(self._database, _FAILURES)
+        audits = audit_states(self._database, self._settings.channels)
+        totals = None if counting is Counting.NONE else self._totals(routes, exact=counting is Counting.EXACT)
         self._counted = last
-        return StoreLook(
+        counted = set() if totals is None else {channel for channel, _ in totals.routes}
+        return StoreSnapshot(
             at=last.at,
-            channels=sorted({*known, *happened}),
-            span=last.until - first.until,
+            channels=sorted({*known, *happened, *counted}),
+            window=last.until - first.until,
             happened=happened,
-            open=opened,
+            open_routes=routes,
             gates=gates,
-            audits=audit_states(self._database, known),
-            failures=newest,
+            audits=audits,
+            failures=failures,
+            totals=totals,
+        )
+
+    def _streams(self) -> StreamsSnapshot:
+        return StreamsSnapshot(
+            group_state(self._client, self._settings.intents_stream, self._settings.intents_group),
+            self._register.seen(),
+            queue_states(self._client, list(self._settings.channels)),
+        )
+
+    def _totals(self, open_: Mapping[str, OpenRoutes], *, exact: bool) -> Totals:
+        if exact:
+            routes = {key: Count(count) for key, count in overview.count_routes(self._database).items()}
+        else:
+            routes = final_routes(self._database)
+            for channel, counts in open_.items():
+                routes[channel, RouteStatus.PENDING] = Count(counts.pending)
+                routes[channel, RouteStatus.FAILED] = Count(counts.failed)
+        return Totals(
+            routes,
+            overview.count_malformed(self._database),
+            next(iter(latest_replays(self._database, self._settings.intents_stream)), None),
+            len(list_losses(self._database, acknowledged=False, limit=_LOSSES)),
         )

@@ -1,12 +1,16 @@
-"""The names under which `status --json` prints what it found."""
+"""The fields of a snapshot, by the names that `status --json` prints. A value that was not read is None."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 
 from publisher.domain.errors import PublisherError
 from publisher.domain.gate import Gate
-from publisher.operations.snapshot import Frame, StoreLook
+from publisher.domain.notification import RouteStatus
+from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot, Totals
 from publisher.streams.inbound import GroupState
 from publisher.streams.processes import ProcessSeen
+from publisher.streams.queues import QueueState
 from storage.audit_states import AuditState
 from storage.counts import OpenRoutes
 from storage.rates import Happened
@@ -14,9 +18,75 @@ from storage.replays import ReplayRecord
 
 Fields = dict[str, object]
 
+# Has every name that a snapshot of PostgreSQL has, for one that could not be read.
+_UNREAD = StoreSnapshot(datetime.min.replace(tzinfo=UTC), totals=Totals())
 
-def open_fields(routes: OpenRoutes) -> Fields:
-    """What a channel has open."""
+
+def status_fields(snapshot: Snapshot) -> Fields:
+    """Everything that `status` shows, totals among it. `problems` is there only if a server could not be read."""
+    streams = _streams(snapshot)
+    fields: Fields = {
+        "channels": {channel: _channel_totals(snapshot, channel) for channel in snapshot.channels},
+        "intents": _intents(snapshot),
+        "processes": None if streams is None else _processes(streams.processes),
+    }
+    return fields | {"problems": snapshot.problems} if snapshot.problems else fields
+
+
+def activity_fields(snapshot: Snapshot) -> Fields:
+    """Everything that `status --watch` shows: what waits and what happens now, without totals."""
+    store, streams = _store(snapshot), _streams(snapshot)
+    return {
+        "at": snapshot.at,
+        "seconds": store and round(store.window.total_seconds(), 3),
+        "channels": store and {channel: _channel_activity(store, channel) for channel in store.channels},
+        "recent_failures": store and [asdict(failure) for failure in store.failures],
+        "intents": streams and _group(streams.intents),
+        "processes": streams and _processes(streams.processes),
+        "problems": snapshot.problems,
+    }
+
+
+def _store(snapshot: Snapshot) -> StoreSnapshot | None:
+    return None if isinstance(snapshot.store, PublisherError) else snapshot.store
+
+
+def _streams(snapshot: Snapshot) -> StreamsSnapshot | None:
+    return None if isinstance(snapshot.streams, PublisherError) else snapshot.streams
+
+
+def _channel_totals(snapshot: Snapshot, channel: str) -> Fields:
+    store, streams = _store(snapshot), _streams(snapshot)
+    known = _channel(store or _UNREAD, snapshot.audit_interval, channel)
+    queue = _queue((streams or StreamsSnapshot()).queue(channel))
+    return (known if store else dict.fromkeys(known)) | (queue if streams else dict.fromkeys(queue))
+
+
+def _channel(store: StoreSnapshot, interval: timedelta, channel: str) -> Fields:
+    counts = {status.value: (store.totals or Totals()).count(channel, status) for status in RouteStatus}
+    return {
+        **{status: count.value for status, count in counts.items()},
+        **_open(store.open(channel)),
+        "estimated": [status for status, count in counts.items() if count.estimated],
+        **_gate(store.gate(channel)),
+        **_audit(store.audit(channel)),
+        "audit_overdue": store.audit(channel).is_overdue(interval) if interval else None,
+    }
+
+
+def _channel_activity(store: StoreSnapshot, channel: str) -> Fields:
+    happened, seconds = store.happened.get(channel, Happened()), store.window.total_seconds()
+    rates: Fields = {f"{name}_per_second": round(count / seconds, 3) for name, count in asdict(happened).items()}
+    return {**_gate(store.gate(channel)), **_audit(store.audit(channel)), **rates, **_open(store.open(channel))}
+
+
+def _intents(snapshot: Snapshot) -> Fields:
+    store, streams = _store(snapshot), _streams(snapshot)
+    group, totals = _group((streams or StreamsSnapshot()).intents), _totals((store or _UNREAD).totals or Totals())
+    return (group if streams else dict.fromkeys(group)) | (totals if store else dict.fromkeys(totals))
+
+
+def _open(routes: OpenRoutes) -> Fields:
     return {
         "pending": routes.pending,
         "failed": routes.failed,
@@ -26,8 +96,7 @@ def open_fields(routes: OpenRoutes) -> Fields:
     }
 
 
-def gate_fields(gate: Gate) -> Fields:
-    """Whether a channel is open, and what closes it."""
+def _gate(gate: Gate) -> Fields:
     return {
         "state": gate.state,
         "paused_at": gate.paused_at,
@@ -39,18 +108,23 @@ def gate_fields(gate: Gate) -> Fields:
     }
 
 
-def audit_fields(state: AuditState) -> Fields:
-    """When the loss audit last looked at all of a channel's routes, null if it never did."""
+def _audit(state: AuditState) -> Fields:
     return {"last_audited_at": state.audited_at}
 
 
-def group_fields(group: GroupState) -> Fields:
-    """What waits on the intents stream."""
+def _group(group: GroupState) -> Fields:
     return {"lag": group.lag, "pending": group.pending, "consumers": group.consumers}
 
 
-def replay_fields(replay: ReplayRecord | None) -> Fields | None:
-    """The last replay of intents that PostgreSQL may have lost; None if there was none."""
+def _queue(queue: QueueState) -> Fields:
+    return {"queued": queue.ready, "delayed": queue.delayed, "dead_messages": queue.dead}
+
+
+def _totals(totals: Totals) -> Fields:
+    return {"malformed": totals.malformed, "replay": _replay(totals.replay), "losses": totals.losses}
+
+
+def _replay(replay: ReplayRecord | None) -> Fields | None:
     if replay is None:
         return None
     return {
@@ -63,51 +137,16 @@ def replay_fields(replay: ReplayRecord | None) -> Fields | None:
     }
 
 
-def process_fields(seen: ProcessSeen) -> Fields:
-    """A process, and when it was last heard of."""
-    return {
-        "role": seen.process.role,
-        "host": seen.process.host,
-        "pid": seen.process.pid,
-        "version": seen.process.version,
-        "started_at": seen.process.started_at,
-        "seen_at": seen.seen_at,
-        "silent_seconds": round(seen.silent.total_seconds(), 3),
-    }
-
-
-def frame_fields(frame: Frame) -> Fields:
-    """A frame of `--watch`. What could not be had is null, and `problems` says why."""
-    found: Fields = {
-        "at": frame.at,
-        "seconds": None,
-        "channels": None,
-        "recent_failures": None,
-        "intents": None,
-        "processes": None,
-        "problems": [str(look) for look in (frame.store, frame.streams) if isinstance(look, PublisherError)],
-    }
-    if not isinstance(frame.store, PublisherError):
-        store = frame.store
-        found["seconds"] = round(store.span.total_seconds(), 3)
-        found["channels"] = {channel: _channel_fields(store, channel) for channel in store.channels}
-        found["recent_failures"] = [asdict(failure) for failure in store.failures]
-    if not isinstance(frame.streams, PublisherError):
-        found["intents"] = group_fields(frame.streams.intents)
-        found["processes"] = [process_fields(seen) for seen in frame.streams.processes]
-    return found
-
-
-def _channel_fields(store: StoreLook, channel: str) -> Fields:
-    happened, seconds = store.happened.get(channel, Happened()), store.span.total_seconds()
-    rates: Fields = {
-        f"{name}_per_second": round(count / seconds, 3)
-        for name, count in (
-            ("published", happened.published),
-            ("retried", happened.retried),
-            ("dead_lettered", happened.dead_lettered),
-        )
-    }
-    gate, routes = store.gates.get(channel, Gate(channel)), store.open.get(channel, OpenRoutes())
-    audit = store.audits.get(channel, AuditState(channel))
-    return {**gate_fields(gate), **audit_fields(audit), **rates, **open_fields(routes)}
+def _processes(processes: Sequence[ProcessSeen]) -> list[Fields]:
+    return [
+        {
+            "role": seen.process.role,
+            "host": seen.process.host,
+            "pid": seen.process.pid,
+            "version": seen.process.version,
+            "started_at": seen.process.started_at,
+            "seen_at": seen.seen_at,
+            "silent_seconds": round(seen.silent.total_seconds(), 3),
+        }
+        for seen in processes
+    ]

@@ -1,4 +1,4 @@
-"""A look at everything, again and again, also while a server is away."""
+"""Snapshots of the service, one after the other, also while a server is away (R35)."""
 
 from contextlib import closing
 from dataclasses import replace
@@ -6,155 +6,176 @@ from datetime import timedelta
 
 import redis
 
+from publisher.bootstrap import load_settings
 from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
 from publisher.domain.gate import GateState
+from publisher.domain.notification import RouteStatus
 from publisher.local.embedded import Servers
-from publisher.operations.snapshot import StoreLook, StreamsLook, Watcher
+from publisher.operations.snapshot import Counting, Snapshots, StoreSnapshot, StreamsSnapshot
 from publisher.streams.processes import ProcessRegister
 from storage.database import Database
 from storage.gates import pause
 from storage.rates import WINDOW, Happened, Mark
 from tests.conftest import connected, run_sql
-from tests.factories import GROUP, INTENTS, accepted, intent_fields
+from tests.factories import INTENTS, accepted, intent_fields
 from tests.integration.process.test_processes_seen import WORKER
 from tests.integration.rows import FINAL, change, due_routes, execute
 from tests.valkeys import OwnValkey
 from tests.waiting import wait_until
 
 
-def watcher(database: Database, client: redis.Redis) -> Watcher:
-    return Watcher(database, client, channels=["email", "push"], stream=INTENTS, group=GROUP)
+def snapshots_of(database: Database, client: redis.Redis) -> Snapshots:
+    """Takes snapshots of these servers, whatever the settings' URLs say."""
+    unused = {"DATABASE_URL": "postgresql://unused", "REDIS_URL": "redis://unused"}
+    return Snapshots(database, client, load_settings(unused))
 
 
-def store_of(watcher: Watcher) -> StoreLook:
-    store = watcher.look().store
-    assert isinstance(store, StoreLook), store
+def store_of(snapshots: Snapshots) -> StoreSnapshot:
+    store = snapshots.take().store
+    assert isinstance(store, StoreSnapshot), store
     return store
 
 
-def streams_of(watcher: Watcher) -> StreamsLook:
-    streams = watcher.look().streams
-    assert isinstance(streams, StreamsLook), streams
+def streams_of(snapshots: Snapshots) -> StreamsSnapshot:
+    streams = snapshots.take().streams
+    assert isinstance(streams, StreamsSnapshot), streams
     return streams
 
 
-def test_the_first_look_at_an_empty_system_shows_its_channels(database: Database, redis_client: redis.Redis) -> None:
+def test_the_first_snapshot_of_an_empty_system_shows_its_channels(
+    database: Database, redis_client: redis.Redis
+) -> None:
     """Installed channels are there with nothing to say of them; the rates are those of the last ten seconds."""
-    store = store_of(watcher(database, redis_client))
+    store = store_of(snapshots_of(database, redis_client))
 
-    assert (store.channels, store.span) == (["email", "push"], WINDOW)
-    assert (store.happened, store.open, store.gates, store.failures) == ({}, {}, {}, [])
+    assert (store.channels, store.window) == (["email", "push"], WINDOW)
+    assert (store.happened, store.open_routes, store.gates, store.failures) == ({}, {}, {}, [])
 
 
-def test_a_look_shows_what_there_is(database: Database, redis_client: redis.Redis) -> None:
+def test_a_snapshot_shows_what_there_is(database: Database, redis_client: redis.Redis) -> None:
     """Open routes, closed channels and orphans, and what waits on the stream, each from its own place."""
     ids = due_routes(database, 3)
     change(database, ids[:1], "channel = 'sms'")
     pause(database, "push", "ann", "gateway moves")
     redis_client.xadd(INTENTS, intent_fields())  # type: ignore[arg-type]
     ProcessRegister(redis_client).sign(WORKER)
-    watching = watcher(database, redis_client)
+    snapshots = snapshots_of(database, redis_client)
 
-    store, streams = store_of(watching), streams_of(watching)
+    store, streams = store_of(snapshots), streams_of(snapshots)
 
     assert store.channels == ["email", "push", "sms"]
-    assert (store.open["email"].due, store.open["sms"].due) == (2, 1)
+    assert (store.open_routes["email"].due, store.open_routes["sms"].due) == (2, 1)
     assert store.gates["push"].state is GateState.PAUSED
     assert streams.intents.lag == 1
     assert [seen.process for seen in streams.processes] == [WORKER]
 
 
-def test_the_next_look_counts_from_the_last(database: Database, redis_client: redis.Redis) -> None:
-    """What was counted is not counted again, and nothing between two looks is lost."""
-    watching = watcher(database, redis_client)
+def test_the_next_snapshot_counts_from_the_last(database: Database, redis_client: redis.Redis) -> None:
+    """What was counted is not counted again, and nothing between two snapshots is lost."""
+    snapshots = snapshots_of(database, redis_client)
     ids = due_routes(database, 5)
-    first = store_of(watching)
+    first = store_of(snapshots)
     change(database, ids, FINAL["published"])
 
     counted = 0
-    spans = []
+    windows = []
 
     def all_counted() -> bool:
         nonlocal counted
-        store = store_of(watching)
+        store = store_of(snapshots)
         counted += store.happened.get("email", Happened()).published
-        spans.append(store.span)
+        windows.append(store.window)
         return counted >= 5
 
     wait_until(all_counted)
-    later = store_of(watching)
+    later = store_of(snapshots)
 
     assert counted == 5
     assert later.happened == {}
-    assert max(spans) < later.at - first.at
+    assert max(windows) < later.at - first.at
+
+
+def test_finished_routes_are_counted_only_when_asked_for(database: Database, redis_client: redis.Redis) -> None:
+    """A snapshot for every second has no totals; with them, finished and open routes are counted by status."""
+    ids = due_routes(database, 5)
+    change(database, ids[:3], FINAL["published"])
+    snapshots = snapshots_of(database, redis_client)
+
+    assert store_of(snapshots).totals is None
+    for counting in (Counting.ESTIMATED, Counting.EXACT):
+        store = snapshots.take(counting).store
+        assert isinstance(store, StoreSnapshot)
+        assert store.totals is not None
+        counts = [store.totals.count("email", status).value for status in (RouteStatus.PUBLISHED, RouteStatus.PENDING)]
+        assert counts == [3, 2]
 
 
 def test_after_a_long_silence_the_rates_are_those_of_now(database: Database, redis_client: redis.Redis) -> None:
-    """A look that comes hours after the last, or before it since a clock was set, counts the last seconds alone."""
-    watching = watcher(database, redis_client)
-    store_of(watching)
-    counted = watching._counted
+    """A snapshot taken hours after the last, or before it since a clock was set, counts the last seconds alone."""
+    snapshots = snapshots_of(database, redis_client)
+    store_of(snapshots)
+    counted = snapshots._counted
     assert isinstance(counted, Mark)
 
     for off in (timedelta(hours=-3), timedelta(hours=3)):
-        watching._counted = replace(counted, until=counted.until + off)
-        assert store_of(watching).span == WINDOW
+        snapshots._counted = replace(counted, until=counted.until + off)
+        assert store_of(snapshots).window == WINDOW
 
 
-def test_a_frame_says_that_redis_is_away_and_goes_on(
+def test_a_snapshot_says_that_redis_is_away_and_goes_on(
     database: Database, own_valkey: OwnValkey, own_client: redis.Redis
 ) -> None:
-    """Its half of the frame is the error until it is back; the other half is there all the time."""
+    """Its half of the snapshot is the error until it is back; the other half is there all the time."""
     accepted(database)
-    watching = watcher(database, own_client)
+    snapshots = snapshots_of(database, own_client)
     own_valkey.stop()
 
-    frame = watching.look()
+    snapshot = snapshots.take()
     own_valkey.start()
 
-    assert isinstance(frame.streams, RedisUnavailable)
-    assert isinstance(frame.store, StoreLook)
-    assert isinstance(watching.look().streams, StreamsLook)
+    assert isinstance(snapshot.streams, RedisUnavailable)
+    assert isinstance(snapshot.store, StoreSnapshot)
+    assert isinstance(snapshots.take().streams, StreamsSnapshot)
 
 
-def test_a_frame_says_that_postgresql_is_away_and_goes_on(
+def test_a_snapshot_says_that_postgresql_is_away_and_goes_on(
     database: Database, servers: Servers, redis_client: redis.Redis
 ) -> None:
-    """Its half of the frame is the error until it is back; the other half is there all the time."""
+    """Its half of the snapshot is the error until it is back; the other half is there all the time."""
     [[name]] = database.rows("SELECT current_database()")
-    watching = watcher(database, redis_client)
-    store_of(watching)
+    snapshots = snapshots_of(database, redis_client)
+    store_of(snapshots)
     run_sql(
         servers.database_url,
         f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false',
         f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
     )
 
-    frame = watching.look()
+    snapshot = snapshots.take()
     run_sql(servers.database_url, f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
 
-    assert isinstance(frame.store, DatabaseUnavailable)
-    assert isinstance(frame.streams, StreamsLook)
-    assert isinstance(watching.look().store, StoreLook)
+    assert isinstance(snapshot.store, DatabaseUnavailable)
+    assert isinstance(snapshot.streams, StreamsSnapshot)
+    assert isinstance(snapshots.take().store, StoreSnapshot)
 
 
 def test_a_schema_that_is_too_old_is_told(database: Database, redis_client: redis.Redis) -> None:
-    """Before the migration of a deploy a frame says what to run, and goes on."""
+    """Before the migration of a deploy a snapshot says what to run, and goes on."""
     execute(database, "ALTER TABLE channel_gates RENAME TO later")
-    watching = watcher(database, redis_client)
+    snapshots = snapshots_of(database, redis_client)
 
-    assert "publisher migrate" in str(watching.look().store)
+    assert "publisher migrate" in str(snapshots.take().store)
 
     execute(database, "ALTER TABLE later RENAME TO channel_gates")
-    assert isinstance(watching.look().store, StoreLook)
+    assert isinstance(snapshots.take().store, StoreSnapshot)
 
 
-def test_watching_leaves_no_connection_behind(database_url: str, redis_client: redis.Redis) -> None:
-    """One connection serves every look."""
+def test_snapshots_leave_no_connection_behind(database_url: str, redis_client: redis.Redis) -> None:
+    """One connection serves every snapshot."""
     with closing(Database(database_url, application_name="watched")) as database:
-        watching = watcher(database, redis_client)
+        snapshots = snapshots_of(database, redis_client)
         for _ in range(5):
-            store_of(watching)
+            store_of(snapshots)
         with connected(database_url) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'watched'")
             assert cursor.fetchone() == (1,)

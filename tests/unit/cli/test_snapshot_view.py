@@ -1,4 +1,4 @@
-"""How a frame of `status --watch` looks, as text at 80 columns without colour."""
+"""How `status --watch` shows a snapshot: as text at 80 columns, without colour."""
 
 import io
 from dataclasses import replace
@@ -10,7 +10,7 @@ from rich.console import Console
 from publisher.cli.snapshot_view import render, roles
 from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
 from publisher.domain.gate import Gate
-from publisher.operations.snapshot import Frame, StoreLook, StreamsLook
+from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
 from publisher.streams.inbound import GroupState
 from publisher.streams.processes import Process, ProcessSeen
 from storage.counts import OpenRoutes
@@ -40,29 +40,31 @@ def failure(**fields: object) -> FailureRecord:
     return replace(whole, **fields)  # type: ignore[arg-type]
 
 
-STORE = StoreLook(
+STORE = StoreSnapshot(
     at=INSTANT,
     channels=["email", "push"],
-    span=2 * SECOND,
+    window=2 * SECOND,
     happened={"email": Happened(published=2468, retried=1, dead_lettered=0)},
-    open={"push": OpenRoutes(pending=9000, failed=12, due=8012, oldest_due=timedelta(seconds=723), in_flight=500)},
+    open_routes={
+        "push": OpenRoutes(pending=9000, failed=12, due=8012, oldest_due=timedelta(seconds=723), in_flight=500)
+    },
     gates={"push": Gate("push", INSTANT - timedelta(minutes=12), "ann", "gateway moves")},
     audits={},
     failures=[failure()],
 )
-STREAMS = StreamsLook(GroupState(3, 12, 2), [seen("clock"), seen("intake"), seen("worker", 18), seen("worker", 19)])
+STREAMS = StreamsSnapshot(GroupState(3, 12, 2), [seen("clock"), seen("intake"), seen("worker", 18), seen("worker", 19)])
 
 
 def text(store: object = STORE, streams: object = STREAMS, *, width: int = 80) -> str:
-    """The frame as it is printed, without the spaces at the ends of lines."""
-    frame = Frame(INSTANT, store, streams)  # type: ignore[arg-type]
+    """The snapshot as it is printed, without the spaces at the ends of lines."""
+    snapshot = Snapshot(INSTANT, store, streams, ["email", "push"], timedelta(0))  # type: ignore[arg-type]
     console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False)
-    console.print(render(frame, 2 * SECOND))
+    console.print(render(snapshot, 2 * SECOND))
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
 
-def test_a_frame_says_everything_at_80_columns_without_colour() -> None:
+def test_a_snapshot_says_everything_at_80_columns_without_colour() -> None:
     """Rates, what is due and how old, what is closed and why, intents, processes and failures, each in its place."""
     assert text() == (
         """\
@@ -94,7 +96,7 @@ def test_large_figures_fit_into_80_columns() -> None:
         STORE,
         channels=[name],
         happened={name: Happened(published=199_998, retried=199_998, dead_lettered=199_998)},
-        open={name: OpenRoutes(9_999_999, 0, 9_999_999, timedelta(days=29, hours=23), 99_999)},
+        open_routes={name: OpenRoutes(9_999_999, 0, 9_999_999, timedelta(days=29, hours=23), 99_999)},
         gates={},
         audits={},
     )
@@ -106,7 +108,7 @@ def test_large_figures_fit_into_80_columns() -> None:
     assert row.split()[1:] == ["open", "99,999", "99,999", "99,999", "10.0M", "29d", "23h", "99,999"]
 
 
-def test_a_frame_without_postgresql_says_so_and_shows_the_rest() -> None:
+def test_a_snapshot_without_postgresql_says_so_and_shows_the_rest() -> None:
     """While PostgreSQL is away its error stands in its place; what Redis knows is shown."""
     shown = text(DatabaseUnavailable("PostgreSQL is not available: connection refused"))
 
@@ -115,7 +117,7 @@ def test_a_frame_without_postgresql_says_so_and_shows_the_rest() -> None:
     assert "published/s" not in shown
 
 
-def test_a_frame_without_redis_says_so_and_shows_the_rest() -> None:
+def test_a_snapshot_without_redis_says_so_and_shows_the_rest() -> None:
     """While Redis is away its error stands in its place; what PostgreSQL knows is shown."""
     shown = text(streams=RedisUnavailable("Redis is not available: timeout"))
 
@@ -173,8 +175,8 @@ def test_the_processes_that_ought_to_be_there_are_missed(processes: list[Process
     assert roles(processes) == said
 
 
-def test_an_empty_system_makes_a_frame() -> None:
+def test_an_empty_system_makes_a_snapshot() -> None:
     """With no channel, process or failure there is little to say, and no error."""
-    empty = StoreLook(INSTANT, [], SECOND, {}, {}, {}, {}, [])
+    empty = StoreSnapshot(INSTANT, window=SECOND)
 
-    assert "no worker, no clock, no intake" in text(empty, StreamsLook(GroupState(), []))
+    assert "no worker, no clock, no intake" in text(empty, StreamsSnapshot())
