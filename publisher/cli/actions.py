@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from publisher.cli.instants import METAVAR, instant
-from publisher.cli.output import JsonFlag, LimitOption, print_json, print_record, print_table
+from publisher.cli.listing import BeforeOption, LimitOption, print_page
+from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.session import opened
 from storage.actions import ActionFilter, ActionOutcome, find_action, list_actions
 
@@ -26,7 +27,7 @@ def list_(
     until: Annotated[
         datetime | None, typer.Option(parser=instant, metavar=METAVAR, help="Only those begun before (UTC).")
     ] = None,
-    before: Annotated[int | None, typer.Option(help="The next page: the last id of the one before.")] = None,
+    before: BeforeOption = None,
     limit: LimitOption = 50,
     json: JsonFlag = False,
 ) -> None:
@@ -37,19 +38,24 @@ def list_(
     matching = ActionFilter(action, by, outcome, since, until)
     with opened() as (_, database):
         records = list_actions(database, matching, before=before, limit=limit)
-    if json:
-        for record in records:
-            print_json(asdict(record))
-        return
-    print_table(
+    print_page(
         "Actions",
-        ["id", "action", "by", "outcome", "matched", "done", "begun", "target"],
-        [[str(r.id), r.action, r.by, r.outcome, r.matched, r.done, r.begun_at, _words(r.target)] for r in records],
+        records,
+        {
+            "action": lambda r: r.action,
+            "by": lambda r: r.by,
+            "outcome": lambda r: r.outcome,
+            "matched": lambda r: r.matched,
+            "done": lambda r: r.done,
+            "begun": lambda r: r.begun_at,
+            "target": lambda r: _words(r.target),
+        },
+        asdict,
+        json=json,
         folding="target",
         optional=4,
+        limit=limit,
     )
-    if len(records) == limit:
-        print(f"more: --before {records[-1].id}")
 
 
 @app.command("show", epilog="Example: publisher actions show 7")

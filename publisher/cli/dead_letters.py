@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from publisher.cli.ids import NotificationId, RouteId, delivery
-from publisher.cli.output import JsonFlag, LimitOption, print_json, print_record, print_table
+from publisher.cli.listing import BeforeOption, LimitOption, print_page
+from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.requeue import ChannelOption, ClassificationOption, SinceOption, TypeOption, UntilOption, requeue
 from publisher.cli.session import opened
 from publisher.domain.errors import NotFound
@@ -27,7 +28,7 @@ def list_(
     since: SinceOption = None,
     until: UntilOption = None,
     all_: Annotated[bool, typer.Option("--all", help="Those requeued since, too.")] = False,
-    before: Annotated[int | None, typer.Option(help="The next page: the last id of the one before.")] = None,
+    before: BeforeOption = None,
     limit: LimitOption = 50,
     json: JsonFlag = False,
 ) -> None:
@@ -38,31 +39,24 @@ def list_(
         records = store.list_dead_letters(database, matching, before=before, limit=limit)
         if not records:
             check_type(database, type)
-    if json:
-        for record in records:
-            print_json(_fields(record))
-        return
-    print_table(
+    print_page(
         "Dead letters",
-        ["id", "notification_id", "route_id", "requeued by", "classification", "attempts", "given up", "type"],
-        [
-            [
-                str(r.id),
-                r.notification_id,
-                r.route_id,
-                r.requeued_by,
-                r.classification,
-                f"{r.attempt_count}/{r.max_attempts}",
-                r.dead_lettered_at,
-                r.notification_type,
-            ]
-            for r in records
-        ],
+        records,
+        {
+            "notification_id": lambda r: r.notification_id,
+            "route_id": lambda r: r.route_id,
+            "requeued by": lambda r: r.requeued_by,
+            "classification": lambda r: r.classification,
+            "attempts": lambda r: f"{r.attempt_count}/{r.max_attempts}",
+            "given up": lambda r: r.dead_lettered_at,
+            "type": lambda r: r.notification_type,
+        },
+        _fields,
+        json=json,
         folding="route_id",
         optional=5,
+        limit=limit,
     )
-    if len(records) == limit:
-        print(f"more: --before {records[-1].id}")
 
 
 @app.command("show", epilog="Example: publisher dead-letters show 0b5c…/email:user:7")

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from publisher.cli.listing import LimitOption, print_page
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import JsonFlag, LimitOption, print_json, print_table
+from publisher.cli.output import JsonFlag, print_json
 from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest
 from storage.actions import ActionOutcome, advance_action, begin_action, end_action
@@ -29,26 +30,20 @@ def list_(
     """
     with opened() as (_, database):
         losses = list_losses(database, acknowledged=all_, limit=limit)
-    if json:
-        for loss in losses:
-            print_json(asdict(loss))
-        return
-    print_table(
+    print_page(
         "Losses of intents",
-        ["id", "cause", "entries", "between", "and", "noticed", "acknowledged by", "stream"],
-        [
-            [
-                str(loss.id),
-                loss.cause,
-                loss.entries,
-                loss.after_id,
-                loss.before_id,
-                loss.noticed_at,
-                loss.acknowledged_by,
-                loss.stream,
-            ]
-            for loss in losses
-        ],
+        losses,
+        {
+            "cause": lambda r: r.cause,
+            "entries": lambda r: r.entries,
+            "between": lambda r: r.after_id,
+            "and": lambda r: r.before_id,
+            "noticed": lambda r: r.noticed_at,
+            "acknowledged by": lambda r: r.acknowledged_by,
+            "stream": lambda r: r.stream,
+        },
+        asdict,
+        json=json,
         folding="stream",
         optional=2,
     )

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from publisher.cli.ids import MalformedId, malformed
-from publisher.cli.output import JsonFlag, LimitOption, print_json, print_record, print_table
+from publisher.cli.listing import BeforeOption, LimitOption, print_page
+from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.resubmit import CodeOption, SinceOption, StreamOption, UntilOption, resubmit
 from publisher.cli.session import opened
 from publisher.domain.malformed import readable_fields, remedy
@@ -28,7 +29,7 @@ def list_(
     stream: StreamOption = None,
     resubmitted: Annotated[bool, typer.Option("--resubmitted", help="Those that were resubmitted, instead.")] = False,
     all_: Annotated[bool, typer.Option("--all", help="Those that were resubmitted, too.")] = False,
-    before: Annotated[int | None, typer.Option(help="The next page: the last id of the one before.")] = None,
+    before: BeforeOption = None,
     limit: LimitOption = 50,
     json: JsonFlag = False,
 ) -> None:
@@ -36,31 +37,24 @@ def list_(
     matching = MalformedFilter(code and code.value, since, until, stream, None if all_ else resubmitted)
     with opened() as (_, database):
         records = store.list_malformed(database, matching, before=before, limit=limit)
-    if json:
-        for record in records:
-            print_json(asdict(record))
-        return
-    print_table(
+    print_page(
         "Malformed intents",
-        ["id", "entry", "code", "message", "resubmitted as", "recorded", "producer", "type"],
-        [
-            [
-                str(r.id),
-                r.stream_entry_id,
-                r.failure_code,
-                r.failure_message,
-                r.resubmitted_as,
-                r.recorded_at,
-                r.producer,
-                r.notification_type,
-            ]
-            for r in records
-        ],
+        records,
+        {
+            "entry": lambda r: r.stream_entry_id,
+            "code": lambda r: r.failure_code,
+            "message": lambda r: r.failure_message,
+            "resubmitted as": lambda r: r.resubmitted_as,
+            "recorded": lambda r: r.recorded_at,
+            "producer": lambda r: r.producer,
+            "type": lambda r: r.notification_type,
+        },
+        asdict,
+        json=json,
         folding="message",
         optional=4,
+        limit=limit,
     )
-    if len(records) == limit:
-        print(f"more: --before {records[-1].id}")
 
 
 @app.command("show", epilog="Example: publisher malformed show 17")

@@ -22,7 +22,6 @@ from publisher.operations.wording import short
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-LimitOption = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most this many, newest first.")]
 
 # What a terminal obeys, what a reader may take for the end of a line, and halves of characters, which no encoding has.
 # In JSON they can stand in strings alone.

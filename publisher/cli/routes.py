@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from publisher.cli.ids import NotificationId, RouteId, delivery
-from publisher.cli.output import JsonFlag, LimitOption, print_json, print_record, print_table
+from publisher.cli.listing import BeforeOption, LimitOption, print_page
+from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.republish import republish
 from publisher.cli.session import opened
 from publisher.domain.errors import NotFound
@@ -26,7 +27,7 @@ def list_(
     status: Annotated[RouteStatus | None, typer.Option(help="Only those of this status.")] = None,
     notification: Annotated[str | None, typer.Option(help="Only those of this notification id.")] = None,
     type: Annotated[str | None, typer.Option(help="Only those of this notification type.")] = None,  # noqa: A002 - the option's name
-    before: Annotated[int | None, typer.Option(help="The next page: the last id of the one before.")] = None,
+    before: BeforeOption = None,
     limit: LimitOption = 50,
     json: JsonFlag = False,
 ) -> None:
@@ -37,31 +38,24 @@ def list_(
         records = list_routes(database, matching, before=before, limit=limit)
         if not records:
             check_type(database, type)
-    if json:
-        for record in records:
-            print_json(_fields(record))
-        return
-    print_table(
+    print_page(
         "Routes",
-        ["id", "notification_id", "route_id", "status", "attempts", "due", "last failure", "type"],
-        [
-            [
-                str(r.id),
-                r.notification_id,
-                r.route_id,
-                r.status,
-                f"{r.attempt_count}/{r.max_attempts}",
-                r.next_attempt_at,
-                r.last_failure_classification,
-                r.notification_type,
-            ]
-            for r in records
-        ],
+        records,
+        {
+            "notification_id": lambda r: r.notification_id,
+            "route_id": lambda r: r.route_id,
+            "status": lambda r: r.status,
+            "attempts": lambda r: f"{r.attempt_count}/{r.max_attempts}",
+            "due": lambda r: r.next_attempt_at,
+            "last failure": lambda r: r.last_failure_classification,
+            "type": lambda r: r.notification_type,
+        },
+        _fields,
+        json=json,
         folding="route_id",
         optional=4,
+        limit=limit,
     )
-    if len(records) == limit:
-        print(f"more: --before {records[-1].id}")
 
 
 @app.command("show", epilog="Example: publisher routes show 0b5c…/email:user:7")
