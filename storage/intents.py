@@ -5,8 +5,10 @@ from dataclasses import dataclass, field, replace
 
 import peewee
 
+from publisher.domain.conflict import standing_conflict
 from publisher.domain.errors import DatabaseUnavailable
-from publisher.domain.intent import Intent, Malformed, MalformedCode, PlannedRoute
+from publisher.domain.intent import Intent
+from publisher.domain.planning import PlannedRoute
 from storage.database import Database, fetch
 from storage.malformed_records import IncomingMalformed, RawFields, columns, record_malformed
 
@@ -155,12 +157,8 @@ def _compared(
     again, duplicates, conflicts = set(), [], []
     for incoming in known:
         fingerprint, entry_id = stored[incoming.intent.notification_id]
-        if fingerprint != incoming.intent.fingerprint:
-            message = (
-                "this producer and idempotency_key were accepted with other content"
-                f" as notification {incoming.intent.notification_id}"
-            )
-            conflict = Malformed(MalformedCode.IDEMPOTENCY_CONFLICT, message)
+        conflict = standing_conflict(incoming.intent, fingerprint)
+        if conflict is not None:
             conflicts.append(IncomingMalformed(incoming.entry_id, incoming.raw, conflict))
             continue
         duplicates.append(incoming)

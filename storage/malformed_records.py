@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import peewee
 
-from publisher.domain.intent import Malformed
+from publisher.domain.rejection import Rejection
 from storage.database import fetch
 
 RawFields = Sequence[tuple[bytes, bytes]]
@@ -24,7 +24,7 @@ class IncomingMalformed:
 
     entry_id: str
     raw: RawFields
-    malformed: Malformed
+    malformed: Rejection
     is_plain: bool = False
 
 

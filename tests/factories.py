@@ -10,8 +10,9 @@ from typing import Any
 from publisher.channels.email import EMAIL
 from publisher.channels.push import PUSH
 from publisher.domain.channel import Channel
-from publisher.domain.intent import Intent, parse_intent, plan_routes
+from publisher.domain.intent import Intent, parse_intent
 from publisher.domain.notification import Notification, Route, RouteStatus
+from publisher.domain.planning import plan_routes
 from storage.database import Database
 from storage.intents import Acceptance, IncomingIntent, accept
 from storage.route_facts import RouteFacts

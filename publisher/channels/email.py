@@ -5,8 +5,8 @@ from json.encoder import encode_basestring_ascii as quoted
 from publisher.domain.channel import Channel, Command
 from publisher.domain.errors import EncodingError
 from publisher.domain.instants import to_milliseconds
-from publisher.domain.intent import Recipient
 from publisher.domain.notification import Notification, Route
+from publisher.domain.recipient import Recipient
 
 
 def encode(notification: Notification, route: Route) -> Command:

@@ -11,7 +11,8 @@ from publisher.cli.listing import BeforeOption, LimitOption, print_page
 from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.resubmit import CodeOption, SinceOption, StreamOption, UntilOption, resubmit
 from publisher.cli.session import opened
-from publisher.domain.malformed import readable_fields, remedy
+from publisher.operations.malformed_fields import readable_fields
+from publisher.operations.malformed_remedies import remedy
 from storage import malformed as store
 from storage.malformed import MalformedFilter, MalformedRecord
 

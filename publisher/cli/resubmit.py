@@ -16,16 +16,16 @@ from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, printable, progress
 from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest
-from publisher.domain.intent import Malformed, MalformedCode
-from publisher.domain.malformed import remedy
+from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.operations.malformed_edit import edit_form, edited_fields
+from publisher.operations.malformed_remedies import remedy
 from publisher.operations.resubmit import Resubmission, Sendable, Tally
 from storage import malformed as store
 from storage.database import Database
 from storage.malformed import MalformedFilter, MalformedRecord
 
 CodeOption = Annotated[
-    MalformedCode | None,
+    RejectionCode | None,
     typer.Option("--code", metavar="CODE", help="Only those that failed for this, e.g. unknown_channel."),
 ]
 StreamOption = Annotated[str | None, typer.Option("--stream", help="Only those of this intents stream.")]
@@ -131,8 +131,8 @@ def _edited(work: Resubmission, record: MalformedRecord, text: str) -> Sendable:
     return _valid(work.judge(record, entry), record)
 
 
-def _valid(verdict: Sendable | Malformed, record: MalformedRecord) -> Sendable:
-    if isinstance(verdict, Malformed):
+def _valid(verdict: Sendable | Rejection, record: MalformedRecord) -> Sendable:
+    if isinstance(verdict, Rejection):
         raise BadRequest(
             f"malformed intent {record.facts.id} would not be accepted: {verdict.code.value}: {verdict.message}"
         )

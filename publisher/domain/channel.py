@@ -6,14 +6,11 @@ from dataclasses import InitVar, dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from traceback import format_exception_only
-from typing import TYPE_CHECKING
 
 from publisher.domain.backoff import Backoff
 from publisher.domain.errors import EncodingError
 from publisher.domain.notification import Notification, Route
-
-if TYPE_CHECKING:
-    from publisher.domain.intent import Recipient
+from publisher.domain.recipient import Recipient
 
 COMMAND_SIZE_LIMIT = 1024 * 1024
 CHANNEL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -45,7 +42,7 @@ class Command:
         return len("".join([name + value for name, value in self.fields]).encode())
 
 
-def has_user_id(recipient: "Recipient") -> bool:
+def has_user_id(recipient: Recipient) -> bool:
     """True if the recipient is a known user."""
     return recipient.user_id is not None
 
@@ -70,7 +67,7 @@ class Channel:
     name: str
     stream: str
     encode: Callable[[Notification, Route], Command]
-    reaches: Callable[["Recipient"], bool] = has_user_id
+    reaches: Callable[[Recipient], bool] = has_user_id
     max_attempts: int = 6
     backoff: Backoff | None = None
     stream_failure: str = field(default="")

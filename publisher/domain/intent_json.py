@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from json import JSONDecodeError
 
 from publisher.domain.channel import Channel
-from publisher.domain.intent import Malformed, MalformedCode, parse_intent, plan_routes
+from publisher.domain.intent import parse_intent
 from publisher.domain.json_text import Member, NoObject, Number, members
+from publisher.domain.planning import plan_routes
+from publisher.domain.rejection import Rejection, RejectionCode
 
 _JSON_FIELDS = ("recipients", "channels", "payload")
 
@@ -52,8 +54,8 @@ def _judged(written: list[Member], channels: Mapping[str, Channel]) -> Mapping[s
         if member.value is not None:
             fields[name] = member.value if type(member.value) is str and name == member.name else member.text
     intent = parse_intent([(name.encode(), value.encode()) for name, value in fields.items()], channels)
-    judged = intent if isinstance(intent, Malformed) else plan_routes(intent, channels)
-    if isinstance(judged, Malformed):
+    judged = intent if isinstance(intent, Rejection) else plan_routes(intent, channels)
+    if isinstance(judged, Rejection):
         return RefusedLine(columns.get(judged.field or "", 1), f"{judged.code.value}: {judged.message}")
     return fields
 
@@ -65,8 +67,8 @@ def _refusal(member: Member, *, twice: bool) -> str | None:
     except UnicodeEncodeError:
         return "holds half of a surrogate pair, which is no character"
     if twice:
-        return f"{MalformedCode.DUPLICATE_FIELD.value}: a field is given more than once"
+        return f"{RejectionCode.DUPLICATE_FIELD.value}: a field is given more than once"
     is_text = member.value is None or isinstance(member.value, (str, Number))
     if not is_text and member.name not in _JSON_FIELDS:
-        return f"{MalformedCode.INVALID_FIELD.value}: {member.name!r} must be text or a number"
+        return f"{RejectionCode.INVALID_FIELD.value}: {member.name!r} must be text or a number"
     return None

@@ -13,7 +13,7 @@ import structlog
 
 from publisher.domain.backoff import Backoff
 from publisher.domain.errors import DatabaseRefused, PublisherError
-from publisher.domain.intent import Malformed, MalformedCode
+from publisher.domain.rejection import Rejection, RejectionCode
 from storage.database import Database
 from storage.intents import Acceptance, IncomingIntent, accept
 from storage.malformed_records import IncomingMalformed
@@ -102,10 +102,10 @@ def wait(stopping: threading.Event, tries: int, error: PublisherError) -> None:
 
 def _refused(entry: Incoming, error: DatabaseRefused) -> IncomingMalformed:
     if isinstance(entry, IncomingIntent):
-        return IncomingMalformed(entry.entry_id, entry.raw, Malformed(MalformedCode.STORAGE_REFUSED, str(error)))
+        return IncomingMalformed(entry.entry_id, entry.raw, Rejection(RejectionCode.STORAGE_REFUSED, str(error)))
     before = entry.malformed
-    told = str(error) if before.code is MalformedCode.STORAGE_REFUSED else f"{before.code}: {before.message}; {error}"
-    reason = Malformed(MalformedCode.STORAGE_REFUSED, told)
+    told = str(error) if before.code is RejectionCode.STORAGE_REFUSED else f"{before.code}: {before.message}; {error}"
+    reason = Rejection(RejectionCode.STORAGE_REFUSED, told)
     return IncomingMalformed(entry.entry_id, entry.raw, reason, is_plain=True)
 
 

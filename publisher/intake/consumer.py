@@ -15,7 +15,7 @@ import structlog
 from actors.context import Context
 from actors.routes import as_hint, send_publish
 from publisher.domain.errors import PublisherError
-from publisher.domain.intent import Malformed, MalformedCode
+from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.intake.acceptor import Acceptor, wait
 from publisher.intake.incoming import incoming
 from publisher.intake.marking import Marking, MarkingOptions
@@ -157,8 +157,8 @@ class Intake:
 
     def _parsed(self, entry: Entry) -> IncomingIntent | IncomingMalformed:
         if entry.deliveries > _DELIVERY_LIMIT:
-            poison = Malformed(
-                MalformedCode.POISON,
+            poison = Rejection(
+                RejectionCode.POISON,
                 f"given to a consumer {entry.deliveries} times and never acknowledged: it may kill its reader",
             )
             return IncomingMalformed(entry.id, entry.fields, poison)
@@ -196,7 +196,7 @@ class Intake:
         malformed = _new_malformed(accepted)
         duplicates = sum(i.entry_id not in accepted.again for i in accepted.duplicates)
         _warn_of(malformed)
-        conflicts = sum(m.malformed.code is MalformedCode.IDEMPOTENCY_CONFLICT for m in malformed)
+        conflicts = sum(m.malformed.code is RejectionCode.IDEMPOTENCY_CONFLICT for m in malformed)
         telemetry.intents("accepted", len(accepted.accepted))
         telemetry.intents("duplicate", duplicates)
         telemetry.intents("conflict", conflicts)

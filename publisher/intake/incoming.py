@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 from publisher.domain.channel import Channel
-from publisher.domain.intent import Malformed, parse_intent, plan_routes
+from publisher.domain.intent import parse_intent
+from publisher.domain.planning import plan_routes
+from publisher.domain.rejection import Rejection
 from publisher.streams.inbound import Entry
 from storage.intents import IncomingIntent
 from storage.malformed_records import IncomingMalformed
@@ -12,9 +14,9 @@ from storage.malformed_records import IncomingMalformed
 def incoming(entry: Entry, channels: Mapping[str, Channel]) -> IncomingIntent | IncomingMalformed:
     """The entry as it is to be recorded (R19). channels: the configured ones, by name."""
     intent = parse_intent(entry.fields, channels)
-    if isinstance(intent, Malformed):
+    if isinstance(intent, Rejection):
         return IncomingMalformed(entry.id, entry.fields, intent)
     routes = plan_routes(intent, channels)
-    if isinstance(routes, Malformed):
+    if isinstance(routes, Rejection):
         return IncomingMalformed(entry.id, entry.fields, routes)
     return IncomingIntent(entry.id, entry.fields, intent, routes)

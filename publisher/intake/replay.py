@@ -8,7 +8,7 @@ is lost, and acknowledge only now.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from publisher.domain.intent import Malformed, MalformedCode
+from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.domain.replay import TRIES, ReplayRange
 from publisher.intake.acceptor import Acceptor, Incoming
 from publisher.streams.inbound import Entry, IntentsGroup
@@ -73,8 +73,8 @@ class IntentsReplay:
     def set_aside(self, wanted: ReplayRange, reached: str) -> Page | None:
         """Records the next entry as malformed, whatever it is: it killed whoever replayed it (R19)."""
         entries = self._group.between(reached, wanted.up_to, 1)
-        poison = Malformed(
-            MalformedCode.POISON, f"was replayed {TRIES} times, never to its end: it may kill its reader"
+        poison = Rejection(
+            RejectionCode.POISON, f"was replayed {TRIES} times, never to its end: it may kill its reader"
         )
         missing = [
             IncomingMalformed(entry.id, entry.fields, poison)

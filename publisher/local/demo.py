@@ -15,8 +15,10 @@ import redis
 
 from publisher.domain.channel import Channel
 from publisher.domain.errors import BadRequest
-from publisher.domain.intent import Intent, Malformed, PlannedRoute, parse_intent, plan_routes
+from publisher.domain.intent import Intent, parse_intent
 from publisher.domain.notification import RouteStatus, delivery_id_of
+from publisher.domain.planning import PlannedRoute, plan_routes
+from publisher.domain.rejection import Rejection
 from publisher.streams.connection import translated
 from storage import overview
 from storage.database import Database
@@ -97,7 +99,7 @@ def make_sample(count: int, run: str, now_ms: int, channels: Mapping[str, Channe
 
 def _planned(intent: Intent, channels: Mapping[str, Channel]) -> list[PlannedRoute]:
     routes = plan_routes(intent, channels)
-    if isinstance(routes, Malformed):
+    if isinstance(routes, Rejection):
         raise BadRequest(f"a channel of this installation accepts no sample: {routes.message}")
     return routes
 
@@ -131,7 +133,7 @@ def _intent(number: int, run: str, now_ms: int) -> dict[str, str]:
 
 def _parsed(fields: Mapping[str, str], channels: Mapping[str, Channel]) -> Intent:
     intent = parse_intent([(name.encode(), value.encode()) for name, value in fields.items()], channels)
-    if isinstance(intent, Malformed):
+    if isinstance(intent, Rejection):
         raise AssertionError(f"the demo made a malformed intent: {intent.message}")
     return intent
 

@@ -5,7 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from publisher.domain.instants import readable
-from publisher.domain.intent import Intent, Malformed
+from publisher.domain.intent import Intent
+from publisher.domain.rejection import Rejection
 from publisher.operations.wording import span
 from publisher.streams.inbound import Standing
 from storage.traces import RecordedMalformed
@@ -33,7 +34,7 @@ class EntryFacts:
     accepted_as: tuple[str, ...] = ()
     malformed: RecordedMalformed | None = None
     standing: Standing | None = None
-    content: Intent | Malformed | None = None
+    content: Intent | Rejection | None = None
     known: Known | None = None
 
 
@@ -99,12 +100,12 @@ def _holding(standing: Standing) -> str:
     )
 
 
-def _to_come(entry: EntryFacts, standing: Standing, content: Intent | Malformed) -> EntryVerdict:
+def _to_come(entry: EntryFacts, standing: Standing, content: Intent | Rejection) -> EntryVerdict:
     if standing.consumer is None:
         fate, where = Fate.WAITING, "It waits on the stream: no intake has read it yet."
     else:
         fate, where = Fate.PENDING, f"{_holding(standing)}."
-    if isinstance(content, Malformed):
+    if isinstance(content, Rejection):
         return EntryVerdict(fate, (where, f"It will be malformed: {content.code}: {content.message}."))
     id_ = content.notification_id
     if entry.known is None:
@@ -116,8 +117,8 @@ def _to_come(entry: EntryFacts, standing: Standing, content: Intent | Malformed)
     return EntryVerdict(fate, (where, outlook), id_)
 
 
-def _done(content: Intent | Malformed, known: Known | None) -> EntryVerdict:
-    if isinstance(content, Malformed):
+def _done(content: Intent | Rejection, known: Known | None) -> EntryVerdict:
+    if isinstance(content, Rejection):
         said = f"Acknowledged, and malformed: {content.code}: {content.message}. Its record is gone."
         return EntryVerdict(Fate.MALFORMED, (said,))
     id_ = content.notification_id

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import redis
 
 from publisher.domain.errors import NotFound, PublisherError
-from publisher.domain.intent import Intent, Malformed, parse_intent
+from publisher.domain.intent import Intent, parse_intent
 from publisher.domain.notification import notification_id_of
+from publisher.domain.rejection import Rejection
 from publisher.operations.entry_outcome import EntryFacts, EntryVerdict, Known, verdict_on
 from publisher.streams.inbound import Entry, Standing, find_entry
 from storage import traces
@@ -106,7 +107,7 @@ def _entry_facts(
     )
 
 
-def _is_accepted_as(record: NotificationRecord, entry: Entry, content: Intent | Malformed) -> bool:
+def _is_accepted_as(record: NotificationRecord, entry: Entry, content: Intent | Rejection) -> bool:
     """Whether this notification can be what became of the entry, which may be malformed by the rules of today."""
     if isinstance(content, Intent):
         return record.request_fingerprint == content.fingerprint

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from publisher.domain.intent_fields import UserFields
 from publisher.domain.json_text import Member, Number, members
-from publisher.domain.malformed import RawFields, text_of
+from publisher.operations.malformed_fields import RawFields, text_of
 
 _ORDER = {name: place for place, name in enumerate([*UserFields.model_fields])}
 # Of valid JSON: a string, a sign, or else a number or a word.

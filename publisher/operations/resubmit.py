@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 
 import redis
 
+from publisher.domain.conflict import standing_conflict
 from publisher.domain.errors import BadRequest, PublisherError
-from publisher.domain.intent import Intent, Malformed, parse_intent
-from publisher.domain.malformed import recorded_entry, standing_conflict
+from publisher.domain.intent import Intent, parse_intent
+from publisher.domain.rejection import Rejection
+from publisher.operations.malformed_fields import recorded_entry
 from publisher.streams.producer import add_intents
 from storage.actions import ActionOutcome, begin_action, end_action
 from storage.database import Database
@@ -58,12 +60,12 @@ class Resubmission:
         self._stream = stream
         self._channels = channels
 
-    def judge(self, record: MalformedRecord, entry: Sequence[tuple[bytes, bytes]]) -> Sendable | Malformed:
+    def judge(self, record: MalformedRecord, entry: Sequence[tuple[bytes, bytes]]) -> Sendable | Rejection:
         """Whether these fields would be accepted now in the place of the malformed ones."""
         [(_, verdict)] = self._judged([(record, _parsed(record, entry, self._channels))])
         return verdict
 
-    def judge_unchanged(self, record: MalformedRecord) -> Sendable | Malformed:
+    def judge_unchanged(self, record: MalformedRecord) -> Sendable | Rejection:
         """Whether it would be accepted now as it was recorded."""
         [(_, verdict)] = self._judged([(record, self._parsed_unchanged(record))])
         return verdict
@@ -121,20 +123,20 @@ class Resubmission:
 
     def _pages(
         self, matching: MalformedFilter, tally: Tally
-    ) -> Iterator[list[tuple[MalformedRecord, Sendable | Malformed]]]:
+    ) -> Iterator[list[tuple[MalformedRecord, Sendable | Rejection]]]:
         for records in malformed_pages(self._database, matching):
             page = self._judged([(record, self._parsed_unchanged(record)) for record in records])
-            tally.left.update(verdict.code.value for _, verdict in page if isinstance(verdict, Malformed))
+            tally.left.update(verdict.code.value for _, verdict in page if isinstance(verdict, Rejection))
             tally.sent += sum(isinstance(verdict, Sendable) for _, verdict in page)
             yield page
 
-    def _parsed_unchanged(self, record: MalformedRecord) -> Sendable | Malformed:
+    def _parsed_unchanged(self, record: MalformedRecord) -> Sendable | Rejection:
         entry = recorded_entry(record.raw_fields)
-        return entry if isinstance(entry, Malformed) else _parsed(record, entry, self._channels)
+        return entry if isinstance(entry, Rejection) else _parsed(record, entry, self._channels)
 
     def _judged(
-        self, parsed: Sequence[tuple[MalformedRecord, Sendable | Malformed]]
-    ) -> list[tuple[MalformedRecord, Sendable | Malformed]]:
+        self, parsed: Sequence[tuple[MalformedRecord, Sendable | Rejection]]
+    ) -> list[tuple[MalformedRecord, Sendable | Rejection]]:
         ids = [verdict.intent.notification_id for _, verdict in parsed if isinstance(verdict, Sendable)]
         known = accepted_fingerprints(self._database, ids) if ids else {}
         return [(record, _against(verdict, known)) for record, verdict in parsed]
@@ -159,15 +161,15 @@ class Resubmission:
 
 def _parsed(
     record: MalformedRecord, entry: Sequence[tuple[bytes, bytes]], channels: Collection[str]
-) -> Sendable | Malformed:
+) -> Sendable | Rejection:
     intent = parse_intent(entry, channels)
-    if isinstance(intent, Malformed):
+    if isinstance(intent, Rejection):
         return intent
     return Sendable(record, {name.decode(): value.decode() for name, value in entry}, intent)
 
 
-def _against(verdict: Sendable | Malformed, known: Mapping[str, str]) -> Sendable | Malformed:
-    if isinstance(verdict, Malformed):
+def _against(verdict: Sendable | Rejection, known: Mapping[str, str]) -> Sendable | Rejection:
+    if isinstance(verdict, Rejection):
         return verdict
     return standing_conflict(verdict.intent, known.get(verdict.intent.notification_id)) or verdict
 

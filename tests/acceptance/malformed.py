@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from publisher.domain.intent import Malformed, MalformedCode
+from publisher.domain.rejection import Rejection, RejectionCode
 from storage.database import Database
 from storage.intents import IncomingMalformed, RawFields, accept
 from tests.factories import INTENTS, intent_fields, raw
@@ -10,7 +10,7 @@ from tests.factories import INTENTS, intent_fields, raw
 
 def record_entry(database: Database, entry: RawFields, code: str = "unknown_channel", entry_id: str = "17-1") -> None:
     """Records this entry as malformed."""
-    accept(database, INTENTS, [], [IncomingMalformed(entry_id, entry, Malformed(MalformedCode(code), "why it failed"))])
+    accept(database, INTENTS, [], [IncomingMalformed(entry_id, entry, Rejection(RejectionCode(code), "why it failed"))])
 
 
 def record_intent(database: Database, code: str = "unknown_channel", entry_id: str = "17-1", **fields: Any) -> None:

@@ -13,7 +13,7 @@ from dramatiq import worker as dramatiq_worker
 from actors.context import Context
 from publisher.bootstrap import load_settings, open_client
 from publisher.domain.backoff import Backoff
-from publisher.domain.intent import plan_routes
+from publisher.domain.planning import plan_routes
 from publisher.intake import acceptor
 from publisher.intake import consumer as intake
 from publisher.streams.inbound import IntentsGroup

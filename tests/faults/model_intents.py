@@ -7,8 +7,10 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 
 from publisher.domain.channel import Channel
-from publisher.domain.intent import Malformed, parse_intent, plan_routes
+from publisher.domain.intent import parse_intent
 from publisher.domain.notification import notification_id_of
+from publisher.domain.planning import plan_routes
+from publisher.domain.rejection import Rejection
 from storage.intents import IncomingIntent, IncomingMalformed
 from tests.factories import intent_fields, raw
 from tests.faults.model import Model
@@ -84,7 +86,7 @@ def prepared(
     for entry_id, entry in batch:
         fields = raw(entry.fields)
         parsed = parse_intent(fields, channels)
-        if isinstance(parsed, Malformed):
+        if isinstance(parsed, Rejection):
             malformed.append(IncomingMalformed(entry_id, fields, parsed))
         else:
             intents.append(IncomingIntent(entry_id, fields, parsed, plan_routes(parsed, channels)))

@@ -17,8 +17,10 @@ import redis
 import structlog
 
 from actors.context import Context
-from publisher.domain.intent import Intent, Malformed, MalformedCode, parse_intent, plan_routes
+from publisher.domain.intent import Intent, parse_intent
 from publisher.domain.notification import RouteStatus, delivery_id_of
+from publisher.domain.planning import plan_routes
+from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.intake import consumer as intake
 from publisher.process import logs
 from publisher.streams.connection import open_redis
@@ -114,7 +116,7 @@ class Crowd:
 
     def _send(self, entry: Hostile) -> None:
         entry_id = self._add(entry.fields)
-        if isinstance(parse_intent(entry.fields, CHANNELS), Malformed):
+        if isinstance(parse_intent(entry.fields, CHANNELS), Rejection):
             self.malformed[entry_id] = entry
         else:
             self.accepted.append(entry)
@@ -155,7 +157,7 @@ def check_whole_path(crowd: Crowd, service: Context, environ: Mapping[str, str],
         for _, fields in client.xrange(stream):
             wrong += wrong_with_payload(fields[b"payload_json"].decode(), channel)
     for row in rows(service.database, "SELECT * FROM malformed_intents"):
-        reason = Malformed(MalformedCode(row["failure_code"]), row["failure_message"])
+        reason = Rejection(RejectionCode(row["failure_code"]), row["failure_message"])
         entry = crowd.malformed[row["stream_entry_id"]]
         problems = wrong_with_reason(reason, entry.values)
         if restored(row["raw_fields"]) != Counter(entry.fields):
@@ -187,7 +189,7 @@ def test_the_parser_withstands_hostile_entries(request: pytest.FixtureRequest) -
     became = check_parser(seed_of(request.config, SEED), 3_000)
 
     elsewhere = {"channel_failed", "idempotency_conflict", "poison", "storage_refused"}
-    assert set(became) == {"intent", *MalformedCode} - elsewhere
+    assert set(became) == {"intent", *RejectionCode} - elsewhere
 
 
 @pytest.mark.long
@@ -249,5 +251,5 @@ def test_a_reason_tells_nothing_of_what_was_written(fields: dict[str, Any], valu
     """A reason holds no value, and no part of an address that logs would not mask (R19, R26)."""
     parsed = parse_intent(raw(intent_fields(**fields)), CHANNELS)
 
-    assert isinstance(parsed, Malformed)
+    assert isinstance(parsed, Rejection)
     assert wrong_with_reason(parsed, [value]) == []

@@ -6,7 +6,9 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 
 from publisher.domain.errors import EncodingError
-from publisher.domain.intent import Intent, Malformed, MalformedCode, PlannedRoute, parse_intent, plan_routes
+from publisher.domain.intent import Intent, parse_intent
+from publisher.domain.planning import PlannedRoute, plan_routes
+from publisher.domain.rejection import Rejection, RejectionCode
 from tests.factories import CHANNELS, notification, route
 from tests.faults.hostile import Hostile
 from tests.faults.invariants import leaks
@@ -25,16 +27,16 @@ def verdict(entry: Hostile) -> tuple[str, list[str]]:
         return "raised", [f"it raised {type(error).__name__}: {error}"[:500]]
     took = time.thread_time() - began
     slow = [f"it took {took:.1f} s"] if took > SECONDS else []
-    if isinstance(parsed, Malformed):
+    if isinstance(parsed, Rejection):
         return parsed.code, slow + wrong_with_reason(parsed, entry.values)
     return "intent", slow + wrong_with_intent(parsed)
 
 
-def wrong_with_reason(malformed: Malformed, values: Sequence[str]) -> list[str]:
+def wrong_with_reason(malformed: Rejection, values: Sequence[str]) -> list[str]:
     """A reason must be short and fit for a terminal, and tell nothing of what a producer wrote."""
     message = malformed.message
     rules = {
-        "the code is none of ours": isinstance(malformed.code, MalformedCode),
+        "the code is none of ours": isinstance(malformed.code, RejectionCode),
         "there is no message": bool(message.strip()),
         "the message is not printable": message.isprintable(),
         f"the message has {len(message)} characters": len(message) <= MESSAGE_LIMIT,

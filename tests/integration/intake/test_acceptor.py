@@ -11,7 +11,7 @@ import redis
 
 from publisher.domain.backoff import Backoff
 from publisher.domain.errors import DatabaseRefused
-from publisher.domain.intent import Malformed, MalformedCode
+from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.intake import acceptor
 from publisher.intake.acceptor import Acceptor
 from storage.database import Database
@@ -55,7 +55,7 @@ def test_large_payloads_are_committed_a_few_at_a_time(commits: Acceptor) -> None
 
 def test_one_entry_over_every_bound_is_committed_alone(commits: Acceptor) -> None:
     """An entry is never split, and its neighbours do not wait for it (R21)."""
-    huge = Malformed(MalformedCode.TOO_LARGE, "too large")
+    huge = Rejection(RejectionCode.TOO_LARGE, "too large")
     entries = [incoming("1-0"), IncomingMalformed("2-0", ((b"x", b"y" * 9 * MEBIBYTE),), huge), incoming("3-0")]
 
     assert [len(part) for part, _ in commits.commit(entries)] == [1, 1, 1]
@@ -90,12 +90,12 @@ def test_fields_that_postgresql_refuses_do_not_stop_the_stream(
 
     monkeypatch.setattr(acceptor, "accept", refusing)
     raw = ((b"a", b"b"), ("\xe9".encode(), "\u2603".encode()), (b"n", b"\xff"))
-    entry = IncomingMalformed("1-0", raw, Malformed(MalformedCode.UNKNOWN_FIELD, "\u2603: unknown"))
+    entry = IncomingMalformed("1-0", raw, Rejection(RejectionCode.UNKNOWN_FIELD, "\u2603: unknown"))
 
     [(_, accepted)] = list(commits.commit([entry]))
 
     [row] = rows(database, "SELECT failure_message, raw_fields FROM malformed_intents")
-    assert [m.malformed.code for m in accepted.malformed] == [MalformedCode.STORAGE_REFUSED]
+    assert [m.malformed.code for m in accepted.malformed] == [RejectionCode.STORAGE_REFUSED]
     assert row["raw_fields"] == {"a": "b", "base64:w6k=": {"base64": "4piD"}, "n": {"base64": "/w=="}}
     assert row["failure_message"] == ("unknown_field: \\u2603: unknown; PostgreSQL refused the statement: not this")
 
@@ -115,7 +115,7 @@ def test_a_record_that_is_refused_in_every_form_is_waited_for(
 
     monkeypatch.setattr(acceptor, "accept", refusing)
     monkeypatch.setattr(acceptor, "_BACKOFF", Backoff(timedelta(milliseconds=1), timedelta(milliseconds=1)))
-    entry = IncomingMalformed("1-0", ((b"a", b"b"),), Malformed(MalformedCode.UNKNOWN_FIELD, "a: unknown"))
+    entry = IncomingMalformed("1-0", ((b"a", b"b"),), Rejection(RejectionCode.UNKNOWN_FIELD, "a: unknown"))
 
     [(_, accepted)] = list(commits.commit([entry]))
 

@@ -9,7 +9,7 @@ import redis
 from actors.context import Context
 from publisher.channels.email import EMAIL
 from publisher.domain.channel import Channel
-from publisher.domain.intent import Recipient
+from publisher.domain.recipient import Recipient
 from storage.database import Database
 from tests.integration.rows import rows
 from tests.integration.stream_entries import send_intents, wait_until_read

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from publisher.domain.intent import Malformed, MalformedCode
+from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.operations.entry_outcome import EntryVerdict, Fate
 from publisher.operations.lookup import IntentsStream, trace
 from publisher.streams.connection import open_redis
@@ -19,7 +19,7 @@ from tests.integration.rows import rows
 
 Look = Callable[[str], EntryVerdict]
 ENTRY = "1773480413589-0"
-WHY = Malformed(MalformedCode.MISSING_FIELD, "producer: Field required")
+WHY = Rejection(RejectionCode.MISSING_FIELD, "producer: Field required")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from publisher.domain.errors import BadRequest, DatabaseUnavailable, RedisRefused
-from publisher.domain.intent import Malformed, MalformedCode
+from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.operations import resubmit as resubmission
 from publisher.operations.resubmit import Resubmission, Sendable, Tally
 from publisher.streams.producer import add_intents
@@ -18,7 +18,7 @@ from storage.malformed import MalformedFilter, MalformedRecord, find_malformed, 
 from tests.factories import CHANNELS, INTENTS, accepted, incoming, intent_fields, raw
 from tests.integration.rows import execute, rows
 
-WHY = Malformed(MalformedCode.UNKNOWN_CHANNEL, "channels_json.0: no such channel")
+WHY = Rejection(RejectionCode.UNKNOWN_CHANNEL, "channels_json.0: no such channel")
 Give = Callable[..., MalformedRecord]
 
 
@@ -87,18 +87,18 @@ def test_what_is_valid_by_now_is_sent_as_it_came_and_marked(
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
-        ({"channels_json": ["pigeon"]}, MalformedCode.UNKNOWN_CHANNEL),
-        ({"producer": None}, MalformedCode.MISSING_FIELD),
-        ({"producer": "\x1b"}, MalformedCode.CONTROL_CHARACTER),
+        ({"channels_json": ["pigeon"]}, RejectionCode.UNKNOWN_CHANNEL),
+        ({"producer": None}, RejectionCode.MISSING_FIELD),
+        ({"producer": "\x1b"}, RejectionCode.CONTROL_CHARACTER),
     ],
 )
 def test_what_is_still_malformed_is_not_sendable(
-    work: Resubmission, give: Give, fields: dict[str, Any], code: MalformedCode
+    work: Resubmission, give: Give, fields: dict[str, Any], code: RejectionCode
 ) -> None:
     """The verdict is intake's own, before anything is sent (R19)."""
     verdict = work.judge_unchanged(give(**fields))
 
-    assert isinstance(verdict, Malformed)
+    assert isinstance(verdict, Rejection)
     assert verdict.code is code
 
 
@@ -109,8 +109,8 @@ def test_a_conflict_stays_one_until_its_key_is_changed(work: Resubmission, give:
 
     refused = work.judge_unchanged(record)
 
-    assert isinstance(refused, Malformed)
-    assert refused.code is MalformedCode.IDEMPOTENCY_CONFLICT
+    assert isinstance(refused, Rejection)
+    assert refused.code is RejectionCode.IDEMPOTENCY_CONFLICT
     changed = intent_fields(idempotency_key="k2", payload_json={"turn": 18})
     assert isinstance(work.judge(record, raw(changed)), Sendable)
     assert isinstance(work.judge(record, raw(intent_fields(idempotency_key="k"))), Sendable)

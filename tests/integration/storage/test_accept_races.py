@@ -10,7 +10,7 @@ import psycopg2.extensions
 import pytest
 
 from publisher.domain.errors import DatabaseUnavailable
-from publisher.domain.intent import Malformed, MalformedCode
+from publisher.domain.rejection import Rejection, RejectionCode
 from storage.database import Database
 from storage.intents import Acceptance, IncomingIntent, IncomingMalformed, _insert_notifications, accept
 from tests.conftest import connected
@@ -70,7 +70,7 @@ def test_two_intakes_with_the_same_intents_do_not_deadlock(database: Database, d
 
 def test_two_intakes_with_the_same_malformed_entries_do_not_deadlock(database: Database, database_url: str) -> None:
     """Two intakes that hold the same malformed entries in opposite orders record each once (R19, R21)."""
-    malformed = [IncomingMalformed(f"{n}-0", (), Malformed(MalformedCode.INVALID_JSON, "bad")) for n in range(5)]
+    malformed = [IncomingMalformed(f"{n}-0", (), Rejection(RejectionCode.INVALID_JSON, "bad")) for n in range(5)]
 
     with connected(database_url) as other, ThreadPoolExecutor(2) as threads:
         cursor = other.cursor()
@@ -112,7 +112,7 @@ def test_other_content_that_another_intake_commits_meanwhile_is_a_conflict(
         other.cursor().execute("COMMIT")
         batch = accepting.result()
 
-    assert [m.malformed.code for m in batch.malformed] == [MalformedCode.IDEMPOTENCY_CONFLICT]
+    assert [m.malformed.code for m in batch.malformed] == [RejectionCode.IDEMPOTENCY_CONFLICT]
 
 
 def test_an_intent_that_another_intake_gives_up_is_accepted(database: Database, database_url: str) -> None:

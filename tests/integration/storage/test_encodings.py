@@ -9,9 +9,9 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 
 from publisher.domain.errors import DatabaseMisconfigured
-from publisher.domain.intent import Malformed, MalformedCode
-from publisher.domain.malformed import recorded_entry
+from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.intake.acceptor import Acceptor
+from publisher.operations.malformed_fields import recorded_entry
 from storage import schema
 from storage.database import Database
 from storage.intents import IncomingMalformed
@@ -59,7 +59,7 @@ def test_what_such_a_database_cannot_hold_is_kept_in_ascii(in_use: Database) -> 
     commits = Acceptor(in_use, INTENTS, threading.Event(), lambda _ids: None)
     payload = json.dumps({"name": TEXT}, ensure_ascii=False)
     raw = ((b"producer", TEXT.encode()), (TEXT.encode(), b"\xff\x00"), (b"plain", b"text"))
-    why = Malformed(MalformedCode.UNKNOWN_FIELD, f"{TEXT}: unknown")
+    why = Rejection(RejectionCode.UNKNOWN_FIELD, f"{TEXT}: unknown")
     entries = [
         incoming("1-0"),
         IncomingMalformed("2-0", raw, why),

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from publisher.domain.intent import Malformed, MalformedCode
+from publisher.domain.rejection import Rejection, RejectionCode
 from storage.database import Database
 from storage.intents import IncomingMalformed, RawFields, accept
 from tests.factories import INTENTS, incoming, intent_fields
 from tests.integration.rows import all_routes, rows
 
-WHY = Malformed(MalformedCode.INVALID_UTF8, "a field is not UTF-8")
+WHY = Rejection(RejectionCode.INVALID_UTF8, "a field is not UTF-8")
 
 
 def malformed_rows(database: Database) -> list[dict[str, Any]]:
@@ -89,7 +89,7 @@ def test_other_content_under_a_known_key_is_a_conflict(database: Database) -> No
 
     [row] = malformed_rows(database)
     assert (list(batch.accepted), list(batch.duplicates)) == ([], [])
-    assert [m.malformed.code for m in batch.malformed] == [MalformedCode.IDEMPOTENCY_CONFLICT]
+    assert [m.malformed.code for m in batch.malformed] == [RejectionCode.IDEMPOTENCY_CONFLICT]
     assert (row["stream_entry_id"], row["failure_code"]) == ("2-0", "idempotency_conflict")
     assert row["raw_fields"] == intent_fields(**fields)
     assert other.intent.notification_id in row["failure_message"]

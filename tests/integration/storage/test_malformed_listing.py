@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from publisher.domain.errors import NotFound
-from publisher.domain.intent import Malformed, MalformedCode
+from publisher.domain.rejection import Rejection, RejectionCode
 from storage.actions import begin_action, find_action
 from storage.database import Database
 from storage.intents import IncomingMalformed, RawFields, accept
@@ -29,13 +29,13 @@ DAY = datetime(2026, 3, 14, tzinfo=UTC)
 def record(
     database: Database,
     count: int,
-    code: MalformedCode = MalformedCode.UNKNOWN_CHANNEL,
+    code: RejectionCode = RejectionCode.UNKNOWN_CHANNEL,
     raw: RawFields = ((b"producer", b"game"),),
     stream: str = INTENTS,
 ) -> list[int]:
     """Records so many malformed intents, a day apart from 14 March on, and returns their ids in order."""
     first = count_matching(database, EVERYTHING)[1] or 0
-    entries = [IncomingMalformed(f"{first + n}-1", raw, Malformed(code, "why")) for n in range(1, count + 1)]
+    entries = [IncomingMalformed(f"{first + n}-1", raw, Rejection(code, "why")) for n in range(1, count + 1)]
     accept(database, stream, [], entries)
     execute(database, "UPDATE malformed_intents SET recorded_at = %s + (id - 1) * interval '1 day'", DAY)
     return [row["id"] for row in rows(database, "SELECT id FROM malformed_intents WHERE id > %s ORDER BY id", first)]
@@ -69,8 +69,8 @@ def listed(database: Database, matching: MalformedFilter, before: int | None = N
 def test_filters_narrow_together(database: Database, matching: MalformedFilter, expected: list[int]) -> None:
     """A list, its count and its pages hold what matches everything that is given, newest or oldest first."""
     record(database, 4)
-    record(database, 1, MalformedCode.TOO_LARGE)
-    record(database, 1, MalformedCode.TOO_LARGE, stream="other")
+    record(database, 1, RejectionCode.TOO_LARGE)
+    record(database, 1, RejectionCode.TOO_LARGE, stream="other")
     mark(database, 3)
 
     assert listed(database, matching) == expected

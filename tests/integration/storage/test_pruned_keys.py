@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from publisher.domain.intent import MalformedCode
+from publisher.domain.rejection import RejectionCode
 from storage import intents
 from storage.database import Database
 from storage.intents import accept
@@ -49,7 +49,7 @@ def test_other_content_under_a_pruned_key_is_a_conflict(database: Database) -> N
 
     batch = accept(database, INTENTS, [incoming("9-0", idempotency_key="k", payload_json={"other": 1})], [])
 
-    assert [m.malformed.code for m in batch.malformed] == [MalformedCode.IDEMPOTENCY_CONFLICT]
+    assert [m.malformed.code for m in batch.malformed] == [RejectionCode.IDEMPOTENCY_CONFLICT]
     assert kept(database) == set()
     assert count(database, "malformed_intents") == 1
 

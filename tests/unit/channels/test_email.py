@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from publisher.channels.email import EMAIL, has_email
 from publisher.domain.channel import Command
 from publisher.domain.errors import EncodingError
-from publisher.domain.intent import Recipient
+from publisher.domain.recipient import Recipient
 from tests import factories
 
 # Any character at all, halves of surrogate pairs too, and those that matter more often than by chance.

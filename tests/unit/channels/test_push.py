@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from publisher.channels.push import PUSH
 from publisher.domain.errors import EncodingError
-from publisher.domain.intent import Recipient
+from publisher.domain.recipient import Recipient
 from tests import factories
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from publisher.domain.intent import Intent, Malformed, MalformedCode, parse_intent
+from publisher.domain.intent import Intent, parse_intent
+from publisher.domain.rejection import Rejection, RejectionCode
 from tests import factories
 
 FORBIDDEN = ("Cc", "Zl", "Zp")
@@ -28,7 +29,7 @@ FIELDS: dict[str, Callable[[str], dict[str, Any]]] = {
 every_field = pytest.mark.parametrize("field", FIELDS)
 
 
-def parse(fields: dict[str, Any]) -> Intent | Malformed:
+def parse(fields: dict[str, Any]) -> Intent | Rejection:
     return parse_intent(factories.raw(factories.intent_fields(**fields)), factories.CHANNELS)
 
 
@@ -48,8 +49,8 @@ def test_a_control_character_or_separator_is_malformed(field: str, before: str, 
     """A control character or a separator of lines or paragraphs makes the entry malformed, in whichever field (R19)."""
     parsed = parse(FIELDS[field](f"{before}{character}{after}"))
 
-    assert isinstance(parsed, Malformed)
-    assert parsed.code is MalformedCode.CONTROL_CHARACTER
+    assert isinstance(parsed, Rejection)
+    assert parsed.code is RejectionCode.CONTROL_CHARACTER
     assert parsed.message.isprintable()
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.domain.intent import Intent, Malformed, MalformedCode, parse_intent
+from publisher.domain.intent import Intent, parse_intent
+from publisher.domain.rejection import Rejection, RejectionCode
 from tests import factories
 
 REQUIRED = [
@@ -97,7 +98,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
 EVERY_CASE = [(code, fields) for code, cases in CASES.items() for fields in cases]
 
 
-def parse(fields: dict[str, Any]) -> Intent | Malformed:
+def parse(fields: dict[str, Any]) -> Intent | Rejection:
     """What becomes of a valid entry with these fields in it."""
     return parse_intent(factories.raw(factories.intent_fields(**fields)), factories.CHANNELS)
 
@@ -109,7 +110,7 @@ def test_a_bad_field_is_named_with_its_code(code: str, fields: dict[str, Any]) -
     """Each fault of an intent has its code, and a message that names the field (R19)."""
     malformed = parse(fields)
 
-    assert isinstance(malformed, Malformed)
+    assert isinstance(malformed, Rejection)
     assert malformed.code.value == code
     assert any(name in malformed.message for name in fields)
 
@@ -130,7 +131,7 @@ def test_bad_bytes_have_their_code(code: str, raw: list[tuple[bytes, bytes]]) ->
     """What is wrong before any field is read has its code as well (R19)."""
     malformed = parse_intent(raw, factories.CHANNELS)
 
-    assert isinstance(malformed, Malformed)
+    assert isinstance(malformed, Rejection)
     assert malformed.code.value == code
 
 
@@ -139,7 +140,7 @@ def test_every_code_is_reached_or_given_elsewhere() -> None:
     elsewhere = {"channel_failed", "idempotency_conflict", "poison", "storage_refused"}
     bytewise = {"duplicate_field", "invalid_utf8"}
 
-    assert {code.value for code in MalformedCode} == elsewhere | bytewise | set(CASES)
+    assert {code.value for code in RejectionCode} == elsewhere | bytewise | set(CASES)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,7 @@ def test_the_message_repeats_no_values(fields: dict[str, Any]) -> None:
     """Messages are logged and shown: what a producer wrote stays in the raw fields (R19, R26)."""
     malformed = parse(fields)
 
-    assert isinstance(malformed, Malformed)
+    assert isinstance(malformed, Rejection)
     assert "hunter2" not in malformed.message
 
 
@@ -183,7 +184,7 @@ def test_a_flood_of_faults_makes_a_short_message(fields: dict[str, Any]) -> None
     """However much is wrong, little is said of it, and little memory taken (R19)."""
     malformed = parse(fields)
 
-    assert isinstance(malformed, Malformed)
+    assert isinstance(malformed, Rejection)
     assert len(malformed.message) < 2_000
 
 
@@ -191,8 +192,8 @@ def test_several_faults_are_told_at_once() -> None:
     """A producer sees more than the first fault of an entry; the code is the first one's (R19)."""
     malformed = parse({"producer": None, "payload_json": "{", "occurred_at_ms": "now"})
 
-    assert isinstance(malformed, Malformed)
-    assert malformed.code is MalformedCode.MISSING_FIELD
+    assert isinstance(malformed, Rejection)
+    assert malformed.code is RejectionCode.MISSING_FIELD
     assert all(name in malformed.message for name in ("producer", "payload_json", "occurred_at_ms"))
 
 
@@ -201,7 +202,7 @@ def test_of_many_faults_the_rest_is_counted(faults: int, rest: str) -> None:
     """Five faults are told one by one, and of more their number (R19)."""
     malformed = parse(dict.fromkeys(REQUIRED[:faults]))
 
-    assert isinstance(malformed, Malformed)
+    assert isinstance(malformed, Rejection)
     assert malformed.message.count("Field required") == 5
     assert malformed.message.endswith(f"Field required{rest}")
 
@@ -209,7 +210,7 @@ def test_of_many_faults_the_rest_is_counted(faults: int, rest: str) -> None:
 @given(st.lists(st.tuples(st.binary(max_size=8), st.binary(max_size=12)), max_size=8))
 def test_no_bytes_make_the_parser_raise(raw: list[tuple[bytes, bytes]]) -> None:
     """Whatever stands on the stream is an intent or malformed, never an error (R19)."""
-    assert isinstance(parse_intent(raw, factories.CHANNELS), Malformed)
+    assert isinstance(parse_intent(raw, factories.CHANNELS), Rejection)
 
 
 _json_values = st.recursive(
@@ -228,7 +229,7 @@ def test_whatever_is_accepted_can_be_stored_and_logged(fields: dict[str, str]) -
     """No control character comes through anywhere but inside the payload, and every message is one line (R19)."""
     parsed = parse(fields)
 
-    if isinstance(parsed, Malformed):
+    if isinstance(parsed, Rejection):
         assert parsed.message.isprintable()
         return
     recipients = [text for r in parsed.recipients for text in (r.user_id, r.email, r.locale)]

@@ -8,8 +8,10 @@ import pytest
 from publisher.channels.email import EMAIL
 from publisher.channels.push import PUSH
 from publisher.domain.channel import Channel
-from publisher.domain.intent import Malformed, MalformedCode, PlannedRoute, Recipient, plan_routes
 from publisher.domain.notification import RouteStatus
+from publisher.domain.planning import PlannedRoute, plan_routes
+from publisher.domain.recipient import Recipient
+from publisher.domain.rejection import Rejection, RejectionCode
 from tests import factories
 
 SMS = Channel(name="sms", stream="sms:out", encode=EMAIL.encode, max_attempts=3)
@@ -127,7 +129,7 @@ def test_a_channel_that_cannot_tell_rejects_its_own_entry() -> None:
     channels = {**factories.CHANNELS, "sms": sms}
 
     assert ids(planned({"sms": sms}, recipients_json=[ANN])) == ["sms:user:7"]
-    assert plan_routes(factories.intent(recipients_json=[ANN, BOB]), channels) == Malformed(
-        MalformedCode.CHANNEL_FAILED,
+    assert plan_routes(factories.intent(recipients_json=[ANN, BOB]), channels) == Rejection(
+        RejectionCode.CHANNEL_FAILED,
         "recipients_json.1: channel sms could not tell whether it reaches this recipient: its code raised LookupError",
     )

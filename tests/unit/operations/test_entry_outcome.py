@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.domain.intent import Malformed, MalformedCode
+from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.operations.entry_outcome import EntryFacts, Fate, Known, verdict_on
 from publisher.streams.inbound import Standing
 from storage.traces import RecordedMalformed
@@ -14,7 +14,7 @@ from tests.factories import INSTANT, intent
 ENTRY = EntryFacts("1773480413589-0")
 INTENT = intent(producer="game", idempotency_key="turn-17")
 ID = INTENT.notification_id
-BAD = Malformed(MalformedCode.MISSING_FIELD, "producer: Field required")
+BAD = Rejection(RejectionCode.MISSING_FIELD, "producer: Field required")
 UNREAD = Standing(is_read=False)
 HELD = Standing(is_read=True, consumer="intake-1", idle=timedelta(seconds=42), deliveries=2)
 DONE = Standing(is_read=True)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.domain.intent import Malformed, MalformedCode
-from publisher.domain.malformed import readable_fields, recorded_entry, remedy, standing_conflict
+from publisher.domain.rejection import Rejection, RejectionCode
+from publisher.operations.malformed_fields import readable_fields, recorded_entry
+from publisher.operations.malformed_remedies import remedy
 from storage.malformed_records import readable_fields as recorded
-from tests.factories import intent
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
@@ -31,8 +31,8 @@ def test_a_beginning_is_not_taken_for_the_whole() -> None:
         {"producer": {"cut": "game", "bytes": 4}, "payload_json": {"cut": "x", "bytes": 20_000_000}}
     )
 
-    assert isinstance(verdict, Malformed)
-    assert (verdict.code, "16 MiB" in verdict.message) == (MalformedCode.TOO_LARGE, True)
+    assert isinstance(verdict, Rejection)
+    assert (verdict.code, "16 MiB" in verdict.message) == (RejectionCode.TOO_LARGE, True)
 
 
 @pytest.mark.parametrize(
@@ -79,27 +79,7 @@ def test_a_field_given_twice_is_shown_twice() -> None:
 
 def test_every_code_has_a_remedy() -> None:
     """Whatever the reason, an operator is told what to do, also for a code of a newer version."""
-    assert all(remedy(code.value) for code in MalformedCode)
+    assert all(remedy(code.value) for code in RejectionCode)
     assert "idempotency_key" in remedy("idempotency_conflict")
     assert "--unchanged" in remedy("unknown_channel")
     assert "edit it" in remedy("a_code_of_tomorrow")
-
-
-def test_other_content_under_an_accepted_key_would_conflict_again() -> None:
-    """Sent again under the same key it is refused before it is sent, with what to change (R18)."""
-    mine = intent(idempotency_key="turn-17")
-
-    refusal = standing_conflict(mine, "the fingerprint of other content")
-
-    assert refusal is not None
-    assert refusal.code is MalformedCode.IDEMPOTENCY_CONFLICT
-    assert mine.notification_id in refusal.message
-    assert "change idempotency_key" in refusal.message
-
-
-@pytest.mark.parametrize("same", [True, False])
-def test_a_new_key_or_the_same_content_conflicts_with_nothing(same: bool) -> None:
-    """Nothing under this key, or the very same content, is no conflict (R18)."""
-    mine = intent()
-
-    assert standing_conflict(mine, mine.fingerprint if same else None) is None

@@ -3,33 +3,14 @@
 import base64
 from collections.abc import Iterator, Mapping
 
-from publisher.domain.intent import Intent, Malformed, MalformedCode
+from publisher.domain.rejection import Rejection, RejectionCode
 
 # As in malformed_intents.raw_fields: name -> text, {"base64": …} for bytes that are no text, a list of both for a name
 # given several times, {"cut": …, "bytes": …} for the beginning of a value of a huge entry.
 RawFields = Mapping[str, object]
 
-_EDIT = "edit it: resubmit opens it in $VISUAL or $EDITOR, or takes --file"
-_REMEDIES = {
-    MalformedCode.UNKNOWN_CHANNEL: (
-        "install the channel and resubmit --unchanged, or edit channels_json: resubmit opens it, or takes --file"
-    ),
-    MalformedCode.CHANNEL_FAILED: "mend or upgrade the package that brings this channel, then resubmit --unchanged",
-    MalformedCode.IDEMPOTENCY_CONFLICT: (
-        "resubmitted under the same producer and idempotency_key it would conflict again: if it is another"
-        " notification, change idempotency_key as you resubmit; if it is the one that was accepted, leave it"
-    ),
-    MalformedCode.POISON: "find out why its readers ended: resubmitted --unchanged, it may end them again",
-    MalformedCode.STORAGE_REFUSED: "remove what PostgreSQL refuses, then resubmit --unchanged, or edit it",
-}
 
-
-def remedy(failure_code: str) -> str:
-    """What an operator can do about an intent that was recorded with this code."""
-    return _REMEDIES.get(MalformedCode(failure_code), _EDIT) if failure_code in set(MalformedCode) else _EDIT
-
-
-def recorded_entry(raw_fields: RawFields) -> list[tuple[bytes, bytes]] | Malformed:
+def recorded_entry(raw_fields: RawFields) -> list[tuple[bytes, bytes]] | Rejection:
     """The names and values that came off the stream, or that they were not recorded whole.
 
     A name that is no text stays as it is recorded, `base64:…`: there is no such field either way.
@@ -38,23 +19,9 @@ def recorded_entry(raw_fields: RawFields) -> list[tuple[bytes, bytes]] | Malform
     for name, recorded in raw_fields.items():
         for value in recorded if isinstance(recorded, list) else [recorded]:
             if isinstance(value, dict) and "cut" in value:
-                return Malformed(MalformedCode.TOO_LARGE, "of an entry over 16 MiB only the beginnings are recorded")
+                return Rejection(RejectionCode.TOO_LARGE, "of an entry over 16 MiB only the beginnings are recorded")
             entry.append((name.encode(), _bytes(value)))
     return entry
-
-
-def standing_conflict(intent: Intent, accepted_fingerprint: str | None) -> Malformed | None:
-    """Why intake would refuse this intent although it is valid, or None (R18).
-
-    accepted_fingerprint: of what was accepted under the same producer and idempotency_key; None if nothing was.
-    """
-    if accepted_fingerprint in (None, intent.fingerprint):
-        return None
-    return Malformed(
-        MalformedCode.IDEMPOTENCY_CONFLICT,
-        "this producer and idempotency_key were accepted with other content as notification"
-        f" {intent.notification_id}: change idempotency_key",
-    )
 
 
 def readable_fields(raw_fields: RawFields, limit: int | None) -> Iterator[tuple[str, str]]:
