@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from publisher.domain.gate import Gate, Probing
+from publisher.domain.circuit import Gate, Probing
 from storage.database import Database
 
 # One small row for each channel that was ever paused or refused a batch.

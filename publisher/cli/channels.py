@@ -10,8 +10,8 @@ from publisher.bootstrap import install_context
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, print_table
 from publisher.cli.session import opened
+from publisher.domain.circuit import Gate
 from publisher.domain.errors import BadRequest
-from publisher.domain.gate import Gate
 from publisher.operations.names import installed_channel
 from publisher.settings.settings import Settings
 from storage import gates

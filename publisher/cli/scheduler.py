@@ -12,8 +12,8 @@ from rich.progress import SpinnerColumn, TextColumn
 from publisher.bootstrap import install_context
 from publisher.cli.output import JsonFlag, one_line, print_json, print_table, progress
 from publisher.cli.session import configured
+from publisher.domain.circuit import Gate, GateState
 from publisher.domain.errors import PublisherError
-from publisher.domain.gate import Gate, GateState
 from publisher.operations.names import installed_channel
 from publisher.process.logs import redirect_standard_streams
 from publisher.process.metrics_server import serve_metrics

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from publisher.cli.output import one_line, printable, show
 from publisher.cli.wording import closed, figure, rate
+from publisher.domain.circuit import GateState
 from publisher.domain.errors import PublisherError
-from publisher.domain.gate import GateState
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
 from publisher.operations.wording import coarse
 from publisher.streams.processes import ProcessSeen

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from publisher.cli.output import one_line, show
-from publisher.domain.gate import Gate, GateState
+from publisher.domain.circuit import Gate, GateState
 from publisher.operations.wording import coarse
 from storage.counts import Count
 from storage.replays import ReplayRecord

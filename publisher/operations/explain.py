@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from publisher.domain.attempt import LEASE_EXPIRED, LEASE_LOSS_LIMIT
-from publisher.domain.gate import Gate, GateState
+from publisher.domain.circuit import Gate, GateState
 from publisher.domain.instants import readable
 from publisher.domain.notification import RouteStatus
 from publisher.operations.wording import span

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from publisher.domain.channel import Channel
-from publisher.domain.gate import Gate
+from publisher.domain.circuit import Gate
 from publisher.operations.explain import Explanation, explain
 from publisher.operations.timeline import FailedAttempt, GivenUp, Step, journey
 from storage.database import Database

@@ -10,8 +10,8 @@ from enum import Enum
 
 import redis
 
+from publisher.domain.circuit import Gate
 from publisher.domain.errors import PublisherError
-from publisher.domain.gate import Gate
 from publisher.domain.notification import RouteStatus
 from publisher.domain.timeouts import audit_interval
 from publisher.settings.settings import Settings

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
+from publisher.domain.circuit import Gate
 from publisher.domain.errors import PublisherError
-from publisher.domain.gate import Gate
 from publisher.domain.notification import RouteStatus
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot, Totals
 from publisher.streams.inbound import GroupState

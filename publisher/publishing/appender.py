@@ -8,7 +8,7 @@ from publisher.domain.attempt import Failure, Published
 from publisher.domain.notification import Route
 from publisher.process.logs import route_fields
 from publisher.publishing.batch import Batch, Decide
-from publisher.publishing.circuit_breaker import Parking, probed
+from publisher.publishing.circuit_breaker import CircuitBreaker, probed
 from publisher.publishing.earlier_streams import Deliveries, settle_on_earlier_streams
 from publisher.streams.append_result import Appended, AppendResult, Ended, HeldBack, NotAppended
 from publisher.streams.outbound import OutboundStreams
@@ -22,11 +22,11 @@ class Appender:
     """Appends the commands of batches. Safe to share between threads."""
 
     def __init__(
-        self, database: Database, streams: OutboundStreams, parking: Parking, beat: Callable[[], object]
+        self, database: Database, streams: OutboundStreams, circuit: CircuitBreaker, beat: Callable[[], object]
     ) -> None:
         self._database = database
         self._streams = streams
-        self._parking = parking
+        self._circuit = circuit
         self._beat = beat
 
     def append(self, batch: Batch, deliveries: Deliveries, decide: Decide, may_go_on: Callable[[], bool]) -> bool:
@@ -57,7 +57,7 @@ class Appender:
         if taken_back:
             claims.begin_life(self._database, batch.claim.token, taken_back)
         batch.unreachable = any(isinstance(result, NotAppended) and result.unreachable for _, result in results)
-        self._parking.note(
+        self._circuit.note(
             batch.channel.name, [result for _, result in results], batch.claim.refusing, probing=batch.probing
         )
         return len(appended) == len(to_append)
@@ -77,7 +77,7 @@ class Appender:
         match result:
             case HeldBack():
                 # The channel is parked now. Without parking nothing but the backoff would space the tries.
-                return result.message if self._parking.is_off else None
+                return result.message if self._circuit.is_off else None
             case Ended():
                 # One past its deadline is `expire_overdue`'s matter. A dead letter that was not recorded, though its
                 # tombstone is set, becomes one by this attempt.

@@ -1,4 +1,4 @@
-"""Parking: a channel whose stream refuses everything is left alone, and tried again by small batches.
+"""CircuitBreaker: a channel whose stream refuses everything is left alone, and tried again by small batches.
 
 An outage downstream costs time, and no route its attempts: after a few batches in a row that the channel refused for
 reasons of its own, its gate closes to every claim. A stream at its ceiling closes it at once (R13). A probe passes it
@@ -11,8 +11,8 @@ from dataclasses import replace
 import structlog
 
 from publisher.domain.channel import Channel
+from publisher.domain.circuit import Probing
 from publisher.domain.errors import PublisherError
-from publisher.domain.gate import Probing
 from publisher.process.telemetry import Telemetry
 from publisher.streams.append_result import Appended, AppendResult, HeldBack, NotAppended
 from storage import gates
@@ -26,7 +26,7 @@ def probed(channel: Channel) -> Channel:
     return replace(channel, stream_ceiling=channel.stream_ceiling and max(1, channel.stream_ceiling * 9 // 10))
 
 
-class Parking:
+class CircuitBreaker:
     """Watches what channels take and refuse. Safe to share between threads, and between processes.
 
     probing: None counts strictly: every refusal is an attempt of its route, whatever the channel's state.

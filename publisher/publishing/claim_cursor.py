@@ -21,7 +21,7 @@ _LEAST_SECONDS, _MOST_SECONDS = 1.0, 7.0
 _SHARE = 0.02
 
 
-class ClaimStart:
+class ClaimCursor:
     """The places of one process, by channel. Safe to share between threads.
 
     now: seconds on a monotonic clock. may_look_back: asked where that is dear: whether it is this process's turn to

@@ -22,15 +22,15 @@ from publisher.domain.attempt import (
 )
 from publisher.domain.backoff import Backoff
 from publisher.domain.channel import Channel
+from publisher.domain.circuit import Probing
 from publisher.domain.errors import BadRequest, EncodingError, RouteError
-from publisher.domain.gate import Probing
 from publisher.domain.notification import Route
 from publisher.domain.timeouts import BEGUN, ENCODED, LAST_LOOK, TRUSTED, witness_after_lease
 from publisher.process.telemetry import Telemetry
 from publisher.publishing.appender import Appender
 from publisher.publishing.batch import Batch, Recorder
-from publisher.publishing.circuit_breaker import Parking
-from publisher.publishing.claim_cursor import ClaimStart
+from publisher.publishing.circuit_breaker import CircuitBreaker
+from publisher.publishing.claim_cursor import ClaimCursor
 from publisher.publishing.tombstones import end_dead_letters, end_overdue
 from publisher.streams.outbound import Delivery, OutboundStreams
 from storage import claims
@@ -57,7 +57,7 @@ class Publisher:
     roll: a source of random numbers in [0, 1) for the backoff's jitter. stopping: true once the process was
     told to stop; what is leased then and not begun is given back (R5). probing: when a channel is parked; None: never.
     beat: called between any two steps of an attempt, none of which waits longer than `Timeouts.step`.
-    may_look_back: see `ClaimStart`.
+    may_look_back: see `ClaimCursor`.
     """
 
     def __init__(
@@ -88,9 +88,9 @@ class Publisher:
         self._recorder = Recorder(
             database, telemetry, beat, witness_after_lease(streams.dedup_window, lease_ttl), lease_ttl
         )
-        self._parking = Parking(database, telemetry, probing)
-        self._appender = Appender(database, streams, self._parking, beat)
-        self._claim_start = ClaimStart(time.monotonic, may_look_back)
+        self._circuit = CircuitBreaker(database, telemetry, probing)
+        self._appender = Appender(database, streams, self._circuit, beat)
+        self._cursor = ClaimCursor(time.monotonic, may_look_back)
 
     def publish_due(self, channel: str, on_more: Callable[[], object] = lambda: None) -> Report:
         """Publishes one batch of the channel's due routes; of a parked channel a small one, if its next probe is due.
@@ -102,7 +102,7 @@ class Publisher:
         name = self._channel(channel).name
         if self._stopping():
             return Report(more=True, given_back=True)
-        began, after = time.monotonic(), self._claim_start.of(name)
+        began, after = time.monotonic(), self._cursor.of(name)
         claim = claims.claim_due(
             self._database,
             name,
@@ -110,9 +110,9 @@ class Publisher:
             lease_ttl=self._lease_ttl,
             stream=self._channel(name).stream,
             after=after,
-            through_parking=self._parking.is_off,
+            through_parking=self._circuit.is_off,
         )
-        self._claim_start.note(name, began, after, claim)
+        self._cursor.note(name, began, after, claim)
         if claim.routes or claim.more:
             return self._publish(Batch(self._channel(name), claim, began), on_more)
         report = self._probe(name)
@@ -135,7 +135,7 @@ class Publisher:
             ids,
             lease_ttl=self._lease_ttl,
             stream=self._channel(name).stream,
-            through_parking=self._parking.is_off,
+            through_parking=self._circuit.is_off,
         )
         if claim.routes:
             return self._publish(Batch(self._channel(name), claim, began))
@@ -171,13 +171,13 @@ class Publisher:
 
     def _probe(self, channel: str) -> Report:
         """Tries a parked channel with a small batch, if it is time for that."""
-        if not self._parking.may_probe(channel):
+        if not self._circuit.may_probe(channel):
             return Report()
         began = time.monotonic()
         claim = claims.claim_due(
             self._database,
             channel,
-            limit=self._parking.batch,
+            limit=self._circuit.batch,
             lease_ttl=self._lease_ttl,
             stream=self._channel(channel).stream,
             through_parking=True,

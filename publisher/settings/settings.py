@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from publisher.domain.backoff import Backoff
 from publisher.domain.channel import Channel
+from publisher.domain.circuit import Probing
 from publisher.domain.errors import SettingsError
-from publisher.domain.gate import Probing
 from publisher.domain.retention import Retention, kept_for
 from publisher.domain.timeouts import Timeouts
 from publisher.settings.channels import ChannelSettings, shared_variables

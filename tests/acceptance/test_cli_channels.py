@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from publisher.domain.gate import Probing
+from publisher.domain.circuit import Probing
 from storage import gates
 from storage.database import Database
 from storage.gates import note_refused

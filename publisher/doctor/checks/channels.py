@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
 from publisher.doctor.verdict import Diagnosis, failed, ok, together, warning
-from publisher.domain.gate import Gate, GateState
+from publisher.domain.circuit import Gate, GateState
 from publisher.operations.wording import names, span
 from storage.health import Backlog
 

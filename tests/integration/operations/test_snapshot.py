@@ -7,8 +7,8 @@ from datetime import timedelta
 import redis
 
 from publisher.bootstrap import load_settings
+from publisher.domain.circuit import GateState
 from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
-from publisher.domain.gate import GateState
 from publisher.domain.notification import RouteStatus
 from publisher.local.embedded import Servers
 from publisher.operations.snapshot import Counting, Snapshots, StoreSnapshot, StreamsSnapshot

@@ -1,4 +1,4 @@
-"""Parking: a stream that refuses everything is left alone and probed, and an outage dead-letters nothing."""
+"""CircuitBreaker: a stream that refuses everything is left alone and probed, and an outage dead-letters nothing."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from publisher.domain.gate import GateState, Probing
+from publisher.domain.circuit import GateState, Probing
 from publisher.process.telemetry import Telemetry
 from publisher.publishing.publisher import Publisher
 from publisher.streams.connection import open_redis
@@ -172,7 +172,7 @@ def test_of_many_batches_one_parks(database: Database) -> None:
 
 
 def test_changes_are_logged_once_and_counted(database: Database, streams: OutboundStreams, broken: redis.Redis) -> None:
-    """Parking and its end are one event and one count each, whatever happens in between."""
+    """CircuitBreaker and its end are one event and one count each, whatever happens in between."""
     due_routes(database, 2)
     telemetry = Telemetry()
     by = worker(database, streams, telemetry=telemetry)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import redis
 
-from publisher.domain.gate import GateState, Probing
+from publisher.domain.circuit import GateState, Probing
 from publisher.process.telemetry import Telemetry
 from publisher.publishing.publisher import Publisher
 from publisher.streams.outbound import OutboundStreams

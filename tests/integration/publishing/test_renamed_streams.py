@@ -9,8 +9,8 @@ import redis
 
 from publisher.channels.email import EMAIL
 from publisher.domain.channel import Channel
+from publisher.domain.circuit import Probing
 from publisher.domain.errors import DatabaseUnavailable
-from publisher.domain.gate import Probing
 from publisher.publishing.publisher import Publisher
 from publisher.streams.append_result import Appended, NotAppended
 from publisher.streams.connection import open_redis

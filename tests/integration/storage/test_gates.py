@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 import redis
 
+from publisher.domain.circuit import Gate, GateState
 from publisher.domain.errors import DatabaseRefused
-from publisher.domain.gate import Gate, GateState
 from publisher.streams.outbound import OutboundStreams
 from storage import gates
 from storage.claims import claim_due, claim_these

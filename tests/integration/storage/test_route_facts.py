@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from publisher.domain.gate import Gate
+from publisher.domain.circuit import Gate
 from publisher.domain.notification import RouteStatus
 from publisher.operations.explain import RouteState, explain
 from storage.claims import claim_due

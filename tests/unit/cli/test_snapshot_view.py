@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from publisher.cli.snapshot_view import render, roles
+from publisher.domain.circuit import Gate
 from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
-from publisher.domain.gate import Gate
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
 from publisher.streams.inbound import GroupState
 from publisher.streams.processes import Process, ProcessSeen

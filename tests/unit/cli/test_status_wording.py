@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from publisher.cli.wording import closed, counted, figure, rate
-from publisher.domain.gate import Gate
+from publisher.domain.circuit import Gate
 from publisher.operations.wording import coarse
 from storage.counts import Count
 from tests.factories import INSTANT

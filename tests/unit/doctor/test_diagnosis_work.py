@@ -6,7 +6,7 @@ import pytest
 
 from publisher.doctor.checks import channels, intents
 from publisher.doctor.verdict import Diagnosis, Verdict, ok
-from publisher.domain.gate import Gate
+from publisher.domain.circuit import Gate
 from publisher.streams.health import Consumer, Group
 from storage.health import Backlog
 from tests.factories import INSTANT

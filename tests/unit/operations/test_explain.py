@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from publisher.domain.gate import Gate
+from publisher.domain.circuit import Gate
 from publisher.domain.notification import RouteStatus
 from publisher.operations.explain import Explanation, RouteState, explain
 from tests.factories import INSTANT, route_facts

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.publishing.claim_cursor import ClaimStart
+from publisher.publishing.claim_cursor import ClaimCursor
 from storage.claims import Claim, Place
 from tests import factories
 
@@ -29,9 +29,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def start(clock: Clock) -> ClaimStart:
+def start(clock: Clock) -> ClaimCursor:
     """The places of a process that has just begun to drain email."""
-    start = ClaimStart(clock, lambda _channel, _lasting: True)
+    start = ClaimCursor(clock, lambda _channel, _lasting: True)
     assert start.of("email") is None
     return start
 
@@ -41,19 +41,19 @@ def claim(last: Place | None) -> Claim:
     return Claim("token", (), more=last is not None, last=last)
 
 
-def note(start: ClaimStart, claim: Claim, after: Place | None = EARLY) -> None:
+def note(start: ClaimCursor, claim: Claim, after: Place | None = EARLY) -> None:
     """A claim of email that began just now."""
     start.note("email", start._now(), after, claim)
 
 
-def test_after_a_full_claim_the_next_begins_behind_it(start: ClaimStart) -> None:
+def test_after_a_full_claim_the_next_begins_behind_it(start: ClaimCursor) -> None:
     """What was claimed is not walked over again (R4)."""
     note(start, claim(EARLY))
 
     assert start.of("email") == EARLY
 
 
-def test_after_a_claim_that_was_not_full_the_next_begins_at_the_beginning(start: ClaimStart) -> None:
+def test_after_a_claim_that_was_not_full_the_next_begins_at_the_beginning(start: ClaimCursor) -> None:
     """Nothing is left behind the place, so whatever is due next stands before it (R4)."""
     note(start, claim(EARLY))
     note(start, claim(None))
@@ -63,7 +63,7 @@ def test_after_a_claim_that_was_not_full_the_next_begins_at_the_beginning(start:
 
 @pytest.mark.parametrize(("seconds", "place"), [(0.9, EARLY), (1.1, None)])
 def test_once_a_second_a_claim_begins_at_the_beginning(
-    seconds: float, place: Place | None, start: ClaimStart, clock: Clock
+    seconds: float, place: Place | None, start: ClaimCursor, clock: Clock
 ) -> None:
     """A lease that was lost behind the place waits no longer than that (R4, R5)."""
     note(start, claim(EARLY))
@@ -73,7 +73,7 @@ def test_once_a_second_a_claim_begins_at_the_beginning(
     assert start.of("email") == place
 
 
-def test_a_long_drain_keeps_looking_back(start: ClaimStart, clock: Clock) -> None:
+def test_a_long_drain_keeps_looking_back(start: ClaimCursor, clock: Clock) -> None:
     """With a full claim every 0.4 seconds, every third one begins at the beginning (R4)."""
     begun = []
     for _ in range(7):
@@ -86,7 +86,7 @@ def test_a_long_drain_keeps_looking_back(start: ClaimStart, clock: Clock) -> Non
 
 @pytest.mark.parametrize(("took", "pause"), [(0.001, 1.0), (0.04, 2.0), (10.0, 7.0)])
 def test_where_looking_back_is_dear_it_is_done_less_often(
-    took: float, pause: float, start: ClaimStart, clock: Clock
+    took: float, pause: float, start: ClaimCursor, clock: Clock
 ) -> None:
     """It takes a fiftieth of the time, but a route behind the place never waits longer than seven seconds (R4)."""
     began = clock.seconds
@@ -100,7 +100,7 @@ def test_where_looking_back_is_dear_it_is_done_less_often(
 
 
 @pytest.mark.parametrize("places", [(EARLY, LATE), (LATE, EARLY)])
-def test_of_several_threads_the_furthest_counts(places: tuple[Place, Place], start: ClaimStart) -> None:
+def test_of_several_threads_the_furthest_counts(places: tuple[Place, Place], start: ClaimCursor) -> None:
     """Two threads that drain one channel end in any order (R15)."""
     for place in places:
         note(start, claim(place))
@@ -108,7 +108,7 @@ def test_of_several_threads_the_furthest_counts(places: tuple[Place, Place], sta
     assert start.of("email") == LATE
 
 
-def test_each_channel_has_its_place(start: ClaimStart) -> None:
+def test_each_channel_has_its_place(start: ClaimCursor) -> None:
     """Draining one channel moves no other (R16)."""
     start.of("push")
     note(start, claim(EARLY))
@@ -117,7 +117,7 @@ def test_each_channel_has_its_place(start: ClaimStart) -> None:
     assert start.of("email") == EARLY
 
 
-def drained_dearly(clock: Clock, turns: list[bool], asked: list[float]) -> ClaimStart:
+def drained_dearly(clock: Clock, turns: list[bool], asked: list[float]) -> ClaimCursor:
     """The places of a process whose look back took a tenth of a second, and whose turn it is as given."""
 
     def may_look_back(channel: str, lasting: timedelta) -> bool:
@@ -125,7 +125,7 @@ def drained_dearly(clock: Clock, turns: list[bool], asked: list[float]) -> Claim
         asked.append(lasting.total_seconds())
         return turns.pop(0)
 
-    start = ClaimStart(clock, may_look_back)
+    start = ClaimCursor(clock, may_look_back)
     assert start.of("email") is None
     began = clock.seconds
     clock.seconds += 0.1
@@ -149,7 +149,7 @@ def test_where_it_is_dear_one_process_looks_back_for_all(clock: Clock) -> None:
 def test_where_it_is_cheap_nobody_is_asked(clock: Clock) -> None:
     """A look back that takes no time is taken by every process, once a second."""
     asked: list[float] = []
-    start = ClaimStart(clock, lambda _channel, lasting: bool(asked.append(lasting.total_seconds())))
+    start = ClaimCursor(clock, lambda _channel, lasting: bool(asked.append(lasting.total_seconds())))
     start.of("email")
     start.note("email", clock.seconds, None, claim(EARLY))
     clock.seconds += 1.1

@@ -1,4 +1,4 @@
-"""What keeps a channel from being published: an operator's pause, or a stream that refuses everything."""
+"""The circuit of a channel: a pause, or a stream that refuses everything, keeps its routes from being claimed."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from publisher.domain.attempt import Expired, Published, after_deadline, is_too_late
-from publisher.domain.gate import Gate, GateState
+from publisher.domain.circuit import Gate, GateState
 from tests.factories import INSTANT, route
 
 PAUSED = {"paused_at": INSTANT, "paused_by": "ann", "pause_reason": "lunch"}
