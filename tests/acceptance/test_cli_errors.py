@@ -9,7 +9,7 @@ import pytest
 
 from tests.acceptance.command_tree import commands, leaves
 from tests.acceptance.conftest import Publisher
-from tests.acceptance.many_commands import run_many
+from tests.acceptance.forked_commands import run_many
 from tests.processes import Processes, free_port
 
 # They need no settings.

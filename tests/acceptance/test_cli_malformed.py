@@ -8,7 +8,7 @@ import pytest
 from storage.database import Database
 from storage.intents import RawFields
 from tests.acceptance.conftest import Publisher
-from tests.acceptance.malformed import record_entry, record_intent
+from tests.acceptance.malformed_intents import record_entry, record_intent
 from tests.processes import run_on_terminal
 
 HOSTILE: RawFields = (

@@ -8,7 +8,7 @@ import pytest
 
 from storage.database import Database
 from tests.acceptance.conftest import Publisher
-from tests.acceptance.malformed import record_intent
+from tests.acceptance.malformed_intents import record_intent
 from tests.acceptance.outside import Outside
 from tests.factories import INTENTS, accepted, intent_fields
 from tests.processes import Processes, run_on_terminal

@@ -12,8 +12,8 @@ from storage.losses import record_loss
 from tests import factories
 from tests.acceptance.command_tree import LONG_RUNNING, has_json, leaves
 from tests.acceptance.final_routes import BURY
-from tests.acceptance.malformed import record_intent
-from tests.acceptance.many_commands import run_many
+from tests.acceptance.forked_commands import run_many
+from tests.acceptance.malformed_intents import record_intent
 from tests.acceptance.outside import Outside
 from tests.processes import complete
 

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from storage.database import Database
-from tests.acceptance.gate import closed_gate
+from tests.acceptance.completion_gate import closed_gate
 from tests.acceptance.outside import EMAIL, Outside, users
 from tests.factories import accepted
 from tests.processes import Processes

@@ -16,16 +16,16 @@ from rich.table import Table
 from publisher.local.embedded import embedded_servers
 from storage.database import Database
 from storage.schema import migrate
-from tests.faults import results
+from tests.faults import results_file as results
 from tests.faults.chaos import long, run
-from tests.faults.endings import hang, overruns, stop_under_load
-from tests.faults.figures import Row, shortfalls, table
-from tests.faults.outcome import Outcome
+from tests.faults.detection import Sighting, sightings
+from tests.faults.fault_schedule import plan
 from tests.faults.planted_bugs import BUGS
 from tests.faults.recovery import Recovery
-from tests.faults.scenario import scene
-from tests.faults.schedule import plan
-from tests.faults.self_test import Sighting, sightings
+from tests.faults.run_report import Row, shortfalls, table
+from tests.faults.run_result import Outcome
+from tests.faults.shutdown import hang, overruns, stop_under_load
+from tests.faults.workload import scene
 from tests.processes import Processes
 
 

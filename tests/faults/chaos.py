@@ -8,11 +8,11 @@ from pathlib import Path
 
 from publisher.streams.inbound import group_state
 from tests.factories import GROUP, INTENTS
-from tests.faults import reckoning
+from tests.faults import run_checker as reckoning
+from tests.faults.fault_injector import Chaos
+from tests.faults.fault_schedule import AUDIT_WINDOW, FEW, MANY, SLOTS, Kind, plan
 from tests.faults.fleet import Fleet
 from tests.faults.observer import Observer
-from tests.faults.outcome import Outcome
-from tests.faults.playing import Chaos
 from tests.faults.producer import Producer
 from tests.faults.recovery import (
     KILLED,
@@ -22,7 +22,7 @@ from tests.faults.recovery import (
     Drills,
     Recovery,
 )
-from tests.faults.schedule import AUDIT_WINDOW, FEW, MANY, SLOTS, Kind, plan
+from tests.faults.run_result import Outcome
 from tests.faults.servers import Servers
 from tests.waiting import wait_until
 

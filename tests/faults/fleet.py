@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from publisher.local.procfile import procfile
-from tests.faults.schedule import SLOTS
+from tests.faults.fault_schedule import SLOTS
 from tests.processes import COMMANDS, Process, awaits_sigterm
 from tests.waiting import wait_until
 

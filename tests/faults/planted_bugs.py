@@ -21,8 +21,8 @@ from publisher.streams import outbound
 from publisher.streams.inbound import IntentsGroup, Recovered
 from publisher.streams.outbound import OutboundStreams
 from storage import claims, malformed_records, outcomes
-from tests.faults import layers
-from tests.faults.layers import Layer
+from tests.faults import detectors as layers
+from tests.faults.detectors import Layer
 
 _HELD = "AND lease_token = %(token)s"
 _COMPLETIONS = ("_PUBLISHED", "_RESCHEDULED", "_DEAD_LETTERED")

@@ -2,8 +2,8 @@
 
 import random
 
-from tests.faults.carrier import Address, Carrier
-from tests.faults.wire import Loss
+from tests.faults.proxied_connection import Loss
+from tests.faults.proxy_loop import Address, Carrier
 
 
 class Proxy(Carrier):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.chaos import SHORT, long, run
-from tests.faults.figures import shortfalls
-from tests.faults.schedule import FEW, LOST_REPLIES, MANY, SERVERS, SLOTS, Fault, Kind, plan
+from tests.faults.fault_schedule import FEW, LOST_REPLIES, MANY, SERVERS, SLOTS, Fault, Kind, plan
+from tests.faults.run_report import shortfalls
 
 SEED = 1615
 

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from tests.faults.crash_points import CRASHES, CUTS, How, Point
-from tests.faults.scenario import SEED, Scene, scene
+from tests.faults.workload import SEED, Scene, scene
 
 PAIRS = 1_000
 # The short form takes every so manyth point, and begins at another one each time. Odd: before and after alternate.

@@ -4,13 +4,13 @@ import tempfile
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from tests.faults import reckoning
+from tests.faults import run_checker as reckoning
 from tests.faults.chaos import environment, wait_until_quiet
 from tests.faults.fleet import Fleet
 from tests.faults.observer import Observer
-from tests.faults.outcome import Outcome
 from tests.faults.producer import Producer
 from tests.faults.replica import Replica
+from tests.faults.run_result import Outcome
 from tests.faults.servers import Servers
 from tests.waiting import wait_until
 

@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import get_state_machine_test
 
 from tests.conftest import connected
-from tests.faults.comparison import Stage
-from tests.faults.machine import RouteMachine
+from tests.faults.composition import installed, seed_of
+from tests.faults.model_comparison import Stage
 from tests.faults.model_intents import ENVIRON
-from tests.faults.service import installed, seed_of
-from tests.integration.attempts import logged
+from tests.faults.model_machine import RouteMachine
+from tests.integration.publishers import logged
 
 
 @pytest.fixture

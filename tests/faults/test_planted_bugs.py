@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 import pytest
 import redis
 
-from tests.faults import layers
-from tests.faults.layers import Layer
+from tests.faults import detectors as layers
+from tests.faults.detection import sightings
+from tests.faults.detectors import Layer
 from tests.faults.planted_bugs import BUGS
-from tests.faults.scenario import Scene, scene
-from tests.faults.self_test import sightings
+from tests.faults.workload import Scene, scene
 
 
 @pytest.fixture

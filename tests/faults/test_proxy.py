@@ -13,8 +13,8 @@ import redis
 
 from publisher.streams.connection import open_redis
 from tests.conftest import connected
+from tests.faults.proxied_connection import Loss
 from tests.faults.proxy import Proxy
-from tests.faults.wire import Loss
 from tests.waiting import wait_until
 
 PATIENCE = timedelta(milliseconds=300)

@@ -8,8 +8,8 @@ import pytest
 
 from publisher.process.watchdog import EXIT_STUCK, LIMIT, TICK
 from tests.factories import intent_fields
-from tests.faults.inside import intents, looking
-from tests.faults.sabotage import SHIFTED_CLOCK, sabotage
+from tests.faults.in_process import intents, looking
+from tests.faults.planted_code import SHIFTED_CLOCK, sabotage
 from tests.processes import Process, Processes, free_port
 from tests.waiting import wait_until
 

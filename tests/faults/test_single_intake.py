@@ -7,8 +7,8 @@ import pytest
 
 from tests.acceptance.outside import Outside
 from tests.factories import GROUP, INTENTS, intent_fields
-from tests.faults.inside import intents, looking, running, wrong
-from tests.faults.sabotage import one_life, sabotage
+from tests.faults.in_process import intents, looking, running, wrong
+from tests.faults.planted_code import one_life, sabotage
 from tests.processes import Processes
 
 KILL_BEFORE_ACKNOWLEDGING = """

@@ -6,7 +6,7 @@ import pytest
 
 from tests.acceptance.outside import EMAIL, PUSH, users
 from tests.factories import intent_fields
-from tests.faults.inside import RESUMED, looking, running, wrong
+from tests.faults.in_process import RESUMED, looking, running, wrong
 from tests.valkeys import OwnValkey
 from tests.waiting import wait_until
 

@@ -6,8 +6,8 @@ import pytest
 
 from tests.acceptance.outside import Outside
 from tests.factories import intent_fields
-from tests.faults.inside import looking
-from tests.faults.sabotage import one_life
+from tests.faults.in_process import looking
+from tests.faults.planted_code import one_life
 from tests.processes import Processes
 
 # What no `except` sees: an extension module that crashes, say.

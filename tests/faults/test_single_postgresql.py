@@ -15,7 +15,7 @@ from storage.database import Database
 from tests.acceptance.outside import Outside
 from tests.conftest import run_sql
 from tests.factories import INTENTS, accepted
-from tests.faults.inside import RESUMED, intents, looking, running, wrong
+from tests.faults.in_process import RESUMED, intents, looking, running, wrong
 from tests.waiting import wait_until
 
 _OURS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'publisher-%%'"

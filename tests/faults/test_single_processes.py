@@ -11,9 +11,9 @@ import pytest
 from storage.database import Database
 from tests.acceptance.outside import EMAIL, Outside, users
 from tests.factories import accepted, intent_fields
-from tests.faults.far import far
-from tests.faults.inside import intents, looking, wrong
-from tests.faults.sabotage import SHIFTED_CLOCK, sabotage
+from tests.faults.in_process import intents, looking, wrong
+from tests.faults.planted_code import SHIFTED_CLOCK, sabotage
+from tests.faults.proxied_url import far
 from tests.processes import Process, Processes
 from tests.waiting import wait_until
 

@@ -20,10 +20,10 @@ from publisher.streams.connection import open_redis
 from publisher.streams.outbound import OutboundStreams
 from storage import claims, outcomes
 from storage.database import Database
-from tests.faults.far import far
+from tests.faults.composition import installed
+from tests.faults.proxied_url import far
 from tests.faults.proxy import Proxy
-from tests.faults.service import installed
-from tests.integration.attempts import commands, counters, publisher
+from tests.integration.publishers import commands, counters, publisher
 from tests.integration.rows import due_routes, expire_leases, one_route, rows
 from tests.waiting import wait_until
 

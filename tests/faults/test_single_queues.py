@@ -14,8 +14,8 @@ from dramatiq.errors import ConnectionClosed
 from actors.broker import WakingBroker
 from publisher.streams.connection import open_redis
 from tests.acceptance.outside import EMAIL, Outside
-from tests.faults.far import far
-from tests.faults.inside import RESUMED, intents, looking, running, wrong
+from tests.faults.in_process import RESUMED, intents, looking, running, wrong
+from tests.faults.proxied_url import far
 from tests.waiting import wait_until
 
 PATIENCE = timedelta(milliseconds=300)

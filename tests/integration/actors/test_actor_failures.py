@@ -14,7 +14,7 @@ from publisher.channels.email import EMAIL
 from publisher.domain.errors import DatabaseUnavailable
 from publisher.publishing.publisher import Report
 from storage.database import Database
-from tests.integration.messages import dead, delayed, held, wait_for_quiet
+from tests.integration.dramatiq_messages import dead, delayed, held, wait_for_quiet
 from tests.integration.rows import all_routes, change, due_routes, one_route, rows
 from tests.waiting import wait_until
 

@@ -13,7 +13,7 @@ from publisher.channels.email import EMAIL
 from publisher.channels.push import PUSH
 from publisher.domain.errors import RedisUnavailable
 from storage.database import Database
-from tests.integration.messages import dead, held, wait_for_quiet
+from tests.integration.dramatiq_messages import dead, held, wait_for_quiet
 from tests.integration.rows import FINAL, all_routes, bury_something, change, due_routes, one_route
 from tests.waiting import wait_until
 

@@ -14,7 +14,7 @@ from publisher.channels.email import EMAIL
 from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
 from publisher.publishing.publisher import Report
 from storage.database import Database
-from tests.integration.attempts import logged
+from tests.integration.publishers import logged
 from tests.integration.rows import all_routes, due_routes, execute, rows
 from tests.waiting import wait_until
 

@@ -12,7 +12,7 @@ from actors.retention import prune_notifications, prune_records, send_retention,
 from publisher.domain.errors import DatabaseUnavailable
 from storage.database import Database
 from tests.factories import GROUP, INTENTS
-from tests.integration.messages import held, wait_for_quiet
+from tests.integration.dramatiq_messages import held, wait_for_quiet
 from tests.integration.old_notifications import count, ended, kept
 from tests.integration.rows import execute
 from tests.waiting import wait_until

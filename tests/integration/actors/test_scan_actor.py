@@ -17,7 +17,7 @@ from publisher.channels.push import PUSH
 from publisher.domain.errors import BadRequest, DatabaseUnavailable, RedisUnavailable
 from publisher.publishing.publisher import Report
 from storage.database import Database
-from tests.integration.messages import dead, delayed, held, wait_for_quiet
+from tests.integration.dramatiq_messages import dead, delayed, held, wait_for_quiet
 from tests.integration.rows import all_routes, change, due_routes, make_due, one_route
 from tests.waiting import wait_until
 

@@ -15,7 +15,7 @@ from publisher.channels.email import EMAIL
 from publisher.domain.errors import DatabaseUnavailable, RouteError
 from publisher.publishing.publisher import Report
 from storage.database import Database
-from tests.integration.messages import delayed, wait_for_quiet
+from tests.integration.dramatiq_messages import delayed, wait_for_quiet
 from tests.integration.rows import all_routes, change, due_routes
 from tests.waiting import wait_until
 

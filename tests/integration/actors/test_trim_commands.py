@@ -10,8 +10,8 @@ from actors.context import Context
 from actors.retention import send_trim, trim_commands
 from publisher.streams.outbound import counted_key
 from tests.factories import CHANNELS
-from tests.integration.attempts import logged
-from tests.integration.messages import wait_for_quiet
+from tests.integration.dramatiq_messages import wait_for_quiet
+from tests.integration.publishers import logged
 from tests.waiting import wait_until
 
 Install = Callable[..., Context]

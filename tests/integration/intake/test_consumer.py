@@ -11,7 +11,7 @@ from actors.context import Context
 from publisher.intake import acceptor
 from storage.database import Database
 from tests.factories import INTENTS, intent_fields
-from tests.integration.messages import held
+from tests.integration.dramatiq_messages import held
 from tests.integration.rows import all_routes, execute, rows
 from tests.integration.stream_entries import consumers, send_intents, wait_until_read
 from tests.waiting import wait_until

@@ -15,7 +15,7 @@ from publisher.intake import consumer as intake
 from publisher.streams.inbound import IntentsGroup
 from storage.database import Database
 from tests.factories import GROUP, INTENTS
-from tests.integration.faults import Failing
+from tests.integration.failing_calls import Failing
 from tests.integration.rows import rows
 from tests.integration.stream_entries import consumers, pending_ids, send_intents, wait_until_read
 from tests.waiting import wait_until

@@ -15,7 +15,7 @@ from publisher.domain.errors import RedisUnavailable
 from publisher.publishing import loss_audit
 from publisher.streams.outbound import witness_key
 from storage.database import Database
-from tests.integration.messages import held, wait_for_quiet
+from tests.integration.dramatiq_messages import held, wait_for_quiet
 from tests.integration.rows import all_routes, change, due_routes, execute, rows
 from tests.waiting import wait_until
 

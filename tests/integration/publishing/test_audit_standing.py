@@ -8,7 +8,7 @@ from actors.context import Context
 from actors.maintenance import audit_published
 from publisher.channels.email import EMAIL
 from storage.database import Database
-from tests.integration.attempts import commands, logged
+from tests.integration.publishers import commands, logged
 from tests.integration.publishing.test_audit import deliveries, lose, pending, publish
 
 Install = Callable[..., Context]

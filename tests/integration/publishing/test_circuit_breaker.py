@@ -15,7 +15,7 @@ from publisher.streams.outbound import OutboundStreams, witness_key
 from storage import gates
 from storage.database import Database
 from tests.factories import CHANNELS
-from tests.integration.attempts import commands, counters, logged, publisher
+from tests.integration.publishers import commands, counters, logged, publisher
 from tests.integration.rows import all_routes, change, due_routes, execute, make_due, one_route, rows
 from tests.valkeys import OwnValkey
 

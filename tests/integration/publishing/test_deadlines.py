@@ -16,7 +16,7 @@ from storage.claims import claim_due, claim_overdue, claim_these
 from storage.database import Database
 from storage.gates import pause
 from tests.factories import CHANNELS, accepted
-from tests.integration.attempts import commands, counters, logged, publisher
+from tests.integration.publishers import commands, counters, logged, publisher
 from tests.integration.rows import all_routes, change, due_routes, expire_leases, one_route
 
 TTL = timedelta(seconds=30)

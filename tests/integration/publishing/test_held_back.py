@@ -13,7 +13,7 @@ from publisher.streams.outbound import OutboundStreams
 from storage import gates
 from storage.database import Database
 from tests.factories import CHANNELS
-from tests.integration.attempts import commands, counters, logged, publisher
+from tests.integration.publishers import commands, counters, logged, publisher
 from tests.integration.rows import all_routes, change, due_routes, execute, make_due, one_route
 
 EMAIL = CHANNELS["email"].stream

@@ -14,7 +14,7 @@ from storage import outcomes
 from storage.database import Database
 from tests.conftest import connected
 from tests.factories import accepted
-from tests.integration.attempts import InterruptedStreams, commands, publisher
+from tests.integration.publishers import InterruptedStreams, commands, publisher
 from tests.integration.rows import FINAL, REOPENED, all_routes, bury_something, change, due_routes, one_route, rows
 
 

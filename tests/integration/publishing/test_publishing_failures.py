@@ -15,7 +15,7 @@ from publisher.streams.connection import open_redis
 from publisher.streams.outbound import OutboundStreams, witness_key
 from storage.database import Database
 from tests.factories import CHANNELS
-from tests.integration.attempts import BACKOFF, commands, publisher
+from tests.integration.publishers import BACKOFF, commands, publisher
 from tests.integration.rows import all_routes, change, due_routes, expire_leases, make_due, one_route, rows
 
 SECOND = timedelta(seconds=1)

@@ -13,7 +13,7 @@ from publisher.process.telemetry import Telemetry
 from publisher.streams.outbound import OutboundStreams
 from storage import outcomes
 from storage.database import Database, Row
-from tests.integration.attempts import commands, counters, logged, publisher
+from tests.integration.publishers import commands, counters, logged, publisher
 from tests.integration.rows import all_routes, change, due_routes, execute, expire_leases, make_due, one_route
 
 PUBLISHED, FAILED = "SET status = 'published'", "SET status = 'failed'"

@@ -12,7 +12,7 @@ from publisher.publishing.publisher import Publisher
 from publisher.streams.outbound import OutboundStreams
 from storage import claims, outcomes
 from storage.database import Database
-from tests.integration.attempts import InterruptedStreams, commands, counters, logged, publisher
+from tests.integration.publishers import InterruptedStreams, commands, counters, logged, publisher
 from tests.integration.rows import all_routes, change, due_routes, expire_leases, one_route, rows
 
 TAKEN = "lease_token = 'someone else'"

@@ -11,7 +11,7 @@ from publisher.process.telemetry import Telemetry
 from publisher.streams.outbound import OutboundStreams
 from storage.database import Database
 from tests.factories import accepted
-from tests.integration.attempts import commands, counters, logged, publisher
+from tests.integration.publishers import commands, counters, logged, publisher
 from tests.integration.rows import all_routes, change, due_routes, one_route
 
 ATTEMPTS, TYPE = "route_publish_attempts_total", "game.turn.ready"

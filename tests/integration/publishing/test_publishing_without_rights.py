@@ -8,7 +8,7 @@ import pytest
 from publisher.domain.errors import RouteError
 from publisher.streams.outbound import OutboundStreams
 from storage.database import Database, Row
-from tests.integration.attempts import publisher
+from tests.integration.publishers import publisher
 from tests.integration.rows import all_routes, due_routes, execute
 
 

@@ -17,7 +17,7 @@ from publisher.streams.connection import open_redis
 from publisher.streams.outbound import Delivery, OutboundStreams, witness_key
 from storage.database import Database
 from storage.republishing import PublishedFilter, republish, window_end
-from tests.integration.attempts import publisher
+from tests.integration.publishers import publisher
 from tests.integration.rows import all_routes, change, due_routes, expire_leases, make_due, one_route
 
 OLD, NEW = EMAIL, replace(EMAIL, stream="mail:commands-2")

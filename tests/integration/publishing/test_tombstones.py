@@ -21,8 +21,8 @@ from storage import outcomes
 from storage.database import Database
 from storage.dead_letters import DeadLetterFilter, dead_letter_ids, requeue
 from tests.factories import CHANNELS
-from tests.integration.attempts import commands, counters, publisher
-from tests.integration.faults import Failing
+from tests.integration.failing_calls import Failing
+from tests.integration.publishers import commands, counters, publisher
 from tests.integration.rows import change, due_routes, expire_leases, make_due, one_route, rows
 
 EMAIL = CHANNELS["email"]

@@ -6,7 +6,7 @@ import redis
 from publisher.streams.outbound import OutboundStreams
 from storage.claims import claim_these
 from storage.database import Database
-from tests.integration.attempts import commands, publisher
+from tests.integration.publishers import commands, publisher
 from tests.integration.publishing.test_tombstones import EMAIL, PASSED, TTL, die, paused_while, witness_of
 from tests.integration.rows import change, due_routes, expire_leases, make_due, one_route
 

@@ -14,7 +14,7 @@ from publisher.publishing.publisher import Publisher
 from publisher.streams.outbound import OutboundStreams
 from storage.database import Database
 from tests.factories import CHANNELS
-from tests.integration.attempts import commands, publisher
+from tests.integration.publishers import commands, publisher
 from tests.integration.rows import all_routes, due_routes
 
 TTL = timedelta(seconds=30)

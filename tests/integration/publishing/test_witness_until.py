@@ -11,7 +11,7 @@ from publisher.streams.outbound import OutboundStreams, witness_key
 from storage.claims import claim_due, claim_these, release
 from storage.database import Database
 from storage.outcomes import complete_published
-from tests.integration.attempts import publisher
+from tests.integration.publishers import publisher
 from tests.integration.rows import change, due_routes, expire_leases, one_route, rows
 
 TTL = timedelta(seconds=30)

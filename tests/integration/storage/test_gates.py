@@ -12,7 +12,7 @@ from publisher.streams.outbound import OutboundStreams
 from storage import gates
 from storage.claims import claim_due, claim_these
 from storage.database import Database
-from tests.integration.attempts import InterruptedStreams, commands, publisher
+from tests.integration.publishers import InterruptedStreams, commands, publisher
 from tests.integration.rows import all_routes, due_routes, execute, one_route
 
 TTL = timedelta(seconds=30)

@@ -13,7 +13,7 @@ from publisher.streams.append_result import Appended, NotAppended
 from publisher.streams.connection import open_redis
 from publisher.streams.outbound import Delivery, OutboundStreams
 from storage.database import Database
-from tests.integration.attempts import logged, publisher
+from tests.integration.publishers import logged, publisher
 from tests.integration.rows import due_routes, one_route
 from tests.valkeys import OwnValkey
 

@@ -16,9 +16,9 @@ from publisher.streams.append_result import AppendResult, NotAppended
 from publisher.streams.outbound import Delivery, OutboundStreams
 from tests.factories import CHANNELS
 from tests.faults.crash_points import How, Point
-from tests.faults.scenario import SEED, Scene
-from tests.faults.scenario_intents import GOOD
-from tests.integration.attempts import InterruptedStreams, publisher
+from tests.faults.workload import SEED, Scene
+from tests.faults.workload_intents import GOOD
+from tests.integration.publishers import InterruptedStreams, publisher
 
 Layer = Callable[[Scene], str]
 

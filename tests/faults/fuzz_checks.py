@@ -10,7 +10,7 @@ from publisher.domain.intent import Intent, parse_intent
 from publisher.domain.planning import PlannedRoute, plan_routes
 from publisher.domain.rejection import Rejection, RejectionCode
 from tests.factories import CHANNELS, notification, route
-from tests.faults.hostile import Hostile
+from tests.faults.fuzzed_entry import Hostile
 from tests.faults.invariants import leaks
 
 # Of this thread's own time: a busy machine is no fault of the parser's.

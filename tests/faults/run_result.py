@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tests.faults.fault_schedule import Kind
 from tests.faults.fleet import Stopped
 from tests.faults.recovery import Recovery
-from tests.faults.schedule import Kind
 
 
 @dataclass

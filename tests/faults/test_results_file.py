@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.faults.results import BUGS, CHAOS, table, write
+from tests.faults.results_file import BUGS, CHAOS, table, write
 
 
 def test_a_section_is_written_anew_and_the_others_stay(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from storage.database import Database
 from tests.acceptance.outside import users
 from tests.factories import accepted, intent_fields
-from tests.faults.inside import looking
+from tests.faults.in_process import looking
+from tests.faults.planted_code import sabotage
 from tests.faults.recovery import Recovery
-from tests.faults.sabotage import sabotage
 from tests.processes import Process, Processes
 from tests.waiting import wait_until
 

@@ -7,8 +7,8 @@ are valid still.
 import random
 from dataclasses import dataclass
 
-from tests.faults.draft import Pair, valid
-from tests.faults.twists import TWISTS
+from tests.faults.fuzz_draft import Pair, valid
+from tests.faults.fuzz_mutations import TWISTS
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.faults.planted_bugs import Bug
-from tests.faults.scenario import Scene
+from tests.faults.workload import Scene
 
 
 class Sighting(NamedTuple):

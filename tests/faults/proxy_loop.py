@@ -11,7 +11,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
-from tests.faults.wire import End, Link, Loss, reset, write
+from tests.faults.proxied_connection import End, Link, Loss, reset, write
 
 T = TypeVar("T")
 Address = str | tuple[str, int]

@@ -20,8 +20,8 @@ from publisher.streams.inbound import IntentsGroup
 from tests.acceptance.outside import Outside
 from tests.conftest import connected
 from tests.factories import CHANNELS, GROUP, INTENTS, intent, intent_fields
+from tests.faults.composition import installed
 from tests.faults.invariants import Expected, violations
-from tests.faults.service import installed
 
 # Workers look for themselves after three of these; servers are given up in a fraction of the lease.
 _QUICK = {"PUBLISHER_SCAN_INTERVAL": "0.2", "PUBLISHER_ROUTE_LEASE_TTL": "8", "PUBLISHER_ROUTE_BACKOFF_MAX": "1"}

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tests.faults.outcome import Outcome
-from tests.faults.schedule import LOSSES, Kind
+from tests.faults.fault_schedule import LOSSES, Kind
+from tests.faults.run_result import Outcome
 
 LEAST = {
     "SIGKILLs": 100,

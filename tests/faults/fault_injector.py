@@ -7,13 +7,13 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from tests.faults.fault_schedule import COPY_AGE, LOSSES, Fault, Kind
 from tests.faults.fleet import Fleet
 from tests.faults.invariants import RENAMED, STREAMS
 from tests.faults.observer import Observer
-from tests.faults.outcome import Outcome
-from tests.faults.schedule import COPY_AGE, LOSSES, Fault, Kind
+from tests.faults.proxied_connection import Loss
+from tests.faults.run_result import Outcome
 from tests.faults.servers import Servers
-from tests.faults.wire import Loss
 
 _AMID = {
     Kind.VALKEY: "Valkey is back amid other faults: the first command",

@@ -26,11 +26,11 @@ from publisher.process import logs
 from publisher.streams.connection import open_redis
 from publisher.streams.inbound import IntentsGroup
 from tests.factories import CHANNELS, GROUP, INTENTS, intent_fields, raw
-from tests.faults.draft import Pair
-from tests.faults.hostile import Hostile, hostile
+from tests.faults.composition import installed, seed_of
+from tests.faults.fuzz_checks import verdict, wrong_with_payload, wrong_with_reason
+from tests.faults.fuzz_draft import Pair
+from tests.faults.fuzzed_entry import Hostile, hostile
 from tests.faults.invariants import STREAMS, Expected, leaks, violations
-from tests.faults.service import installed, seed_of
-from tests.faults.verdicts import verdict, wrong_with_payload, wrong_with_reason
 from tests.integration.rows import rows
 from tests.integration.stream_entries import wait_until_read
 

@@ -20,7 +20,7 @@ from storage import claims, outcomes
 from storage.claims import Claim
 from storage.intents import accept
 from tests.factories import INTENTS
-from tests.faults.comparison import LEASE_TTL, Comparison, same
+from tests.faults.model_comparison import LEASE_TTL, Comparison, same
 from tests.faults.model_intents import Entry, arrive, prepared
 
 T = TypeVar("T")

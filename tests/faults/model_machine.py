@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from tests.faults.comparison import Stage
+from tests.faults.model_comparison import Stage
 from tests.faults.model_intents import ENTRIES, Entry
-from tests.faults.operations import Operations
+from tests.faults.model_operations import Operations
 
 CHANNEL = st.sampled_from(("email", "push"))
 PICKS = st.lists(st.integers(0, 30), min_size=1, max_size=6, unique=True)

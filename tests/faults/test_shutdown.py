@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.endings import hang, overruns, stop_under_load
 from tests.faults.recovery import Recovery
+from tests.faults.shutdown import hang, overruns, stop_under_load
 from tests.processes import Processes
 
 

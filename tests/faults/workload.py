@@ -24,11 +24,11 @@ from publisher.streams.inbound import IntentsGroup
 from storage.republishing import PublishedFilter, republish
 from tests.conftest import connected
 from tests.factories import GROUP, INTENTS, intent, intent_fields
+from tests.faults.composition import EMPTY
 from tests.faults.crash_points import Crash, Point, Wire
 from tests.faults.invariants import Expected, violations
-from tests.faults.scenario_intents import ENTRIES, GOOD, MALFORMED, routes_of
-from tests.faults.service import EMPTY
-from tests.faults.wiring import wired
+from tests.faults.io_interception import wired
+from tests.faults.workload_intents import ENTRIES, GOOD, MALFORMED, routes_of
 
 CHANNELS = ("email", "push")
 MAX_ATTEMPTS = 2

@@ -11,10 +11,10 @@ from publisher.domain.notification import Route
 from publisher.publishing.publisher import Report
 from storage.claims import Claim
 from tests.faults import invariants
+from tests.faults.composition import EMPTY
 from tests.faults.model import Model
 from tests.faults.model_route import Seen
-from tests.faults.service import EMPTY
-from tests.integration.attempts import BACKOFF, publisher
+from tests.integration.publishers import BACKOFF, publisher
 from tests.integration.rows import execute
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Runs many `publisher` commands, each in a process of its own that is forked after the imports.
 
-`python -m tests.acceptance.many_commands OUTPUT` reads a JSON array of command lines. OUTPUT: `captured`, `full` or
+`python -m tests.acceptance.forked_commands OUTPUT` reads a JSON array of command lines. OUTPUT: `captured`, `full` or
 `closed`, what each finds as standard output. Prints an object for each: code, stdout and stderr, bytes as Latin-1.
 """
 
@@ -31,7 +31,7 @@ def run_many(
 ) -> list[Done]:
     """Runs these command lines one after the other, as from a shell."""
     found = subprocess.run(
-        [sys.executable, "-m", "tests.acceptance.many_commands", output],
+        [sys.executable, "-m", "tests.acceptance.forked_commands", output],
         env=complete(environ),
         cwd=ROOT,
         input=json.dumps([list(line) for line in command_lines]).encode(),

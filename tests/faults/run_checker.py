@@ -7,8 +7,8 @@ from dataclasses import replace
 from tests.faults.fleet import PATIENCE, Fleet
 from tests.faults.invariants import commands, leaks, violations
 from tests.faults.observer import Observer
-from tests.faults.outcome import Outcome
 from tests.faults.producer import ADDRESS_CANARY, BAD, PAYLOAD_CANARY, Producer
+from tests.faults.run_result import Outcome
 from tests.faults.servers import CANARY_IN_URLS, Servers
 
 CANARIES = (ADDRESS_CANARY, PAYLOAD_CANARY, CANARY_IN_URLS)

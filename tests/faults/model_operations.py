@@ -10,8 +10,8 @@ from storage import dead_letters, republishing
 from storage.claims import Claim
 from storage.dead_letters import DeadLetterFilter
 from storage.republishing import PublishedFilter
-from tests.faults.comparison import same
-from tests.faults.worker_operations import WorkerOperations, of_a_claim, operation
+from tests.faults.model_comparison import same
+from tests.faults.model_worker_operations import WorkerOperations, of_a_claim, operation
 from tests.integration.rows import execute
 
 # After everything that was ever published.

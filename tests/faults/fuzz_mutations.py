@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.faults.draft import Draft
+from tests.faults.fuzz_draft import Draft
 
 PLAIN = [
     "notification_type",
