@@ -1,1 +1,1 @@
-"""Nothing lost, nothing twice: every fault that the promise speaks of, made for real (R15)."""
+"""The fault suite: every fault that R15 speaks of, injected for real, and checked for loss and duplication."""

@@ -18,14 +18,14 @@ from storage.database import Database
 from storage.schema import migrate
 from tests.faults import results_file as results
 from tests.faults.chaos import long, run
-from tests.faults.detection import Sighting, sightings
+from tests.faults.detection import Detection, detect_all
 from tests.faults.fault_schedule import plan
 from tests.faults.planted_bugs import BUGS
 from tests.faults.recovery import Recovery
 from tests.faults.run_report import Row, shortfalls, table
-from tests.faults.run_result import Outcome
+from tests.faults.run_result import RunResult
 from tests.faults.shutdown import hang, overruns, stop_under_load
-from tests.faults.workload import scene
+from tests.faults.workload import open_workload
 from tests.processes import Processes
 
 
@@ -48,7 +48,7 @@ def main(
     def say(line: str) -> None:
         screen.print(line, markup=False)
 
-    problems = _alone(write, say)
+    problems = _shutdowns_and_bugs(write, say)
     if chaos:
         problems += _chaos(_run(seed, minutes, keep, say), minutes, write)
     for problem in problems[:50]:
@@ -57,40 +57,40 @@ def main(
     raise typer.Exit(1 if problems else 0)
 
 
-def _alone(write: bool, say: Callable[[str], None]) -> list[str]:
-    """How processes end, and which layer sees which planted bug. Returns the problems."""
+def _shutdowns_and_bugs(write: bool, say: Callable[[str], None]) -> list[str]:
+    """How processes end, and which detector sees which planted bug. Returns the problems."""
     say("an encoder that loops for ever takes a minute")
     with _servers() as (environ, folder):
         processes = Processes({**environ, "PUBLISHER_LOG_FORMAT": "json"}, folder)
         with ExitStack() as stack:
             stack.callback(processes.kill_all)
-            endings = [hang(environ, processes, folder), *stop_under_load(environ, processes)]
+            shutdowns = [hang(environ, processes, folder), *stop_under_load(environ, processes)]
     with (
         _servers() as (environ, _),
         closing(redis.Redis.from_url(environ["REDIS_URL"])) as client,
-        scene(environ, client) as stage,
+        open_workload(environ, client) as workload,
     ):
-        seen = sightings(stage, BUGS)
-    _show(["what", "measured", "wanted"], _ends(endings))
+        seen = detect_all(workload, BUGS)
+    _show(["what", "measured", "wanted"], _shutdown_rows(shutdowns))
     _show(["bug", "seen by", "which said"], seen)
     if write:
         told = results.measured_by(["--no-chaos"])
         head = ["what", "measured", "wanted"]
-        results.write(results.ENDINGS, [told, "", *results.table(head, _ends(endings))])
+        results.write(results.SHUTDOWNS, [told, "", *results.table(head, _shutdown_rows(shutdowns))])
         results.write(results.BUGS, [told, "", *results.table(["bug", "seen by", "which said"], seen)])
-    return [*overruns(endings), *(f"not seen: {sighting.bug}" for sighting in seen if not sighting.said)]
+    return [*overruns(shutdowns), *(f"not seen: {detection.bug}" for detection in seen if not detection.said)]
 
 
-def _chaos(outcome: Outcome, minutes: float, write: bool) -> list[str]:
+def _chaos(result: RunResult, minutes: float, write: bool) -> list[str]:
     """Shows what came of the chaos. Returns the problems."""
-    rows, problems = table(outcome), [*outcome.problems, *shortfalls(outcome)]
+    rows, problems = table(result), [*result.problems, *shortfalls(result)]
     _show(["", "what", "measured", "wanted"], rows)
     if write:
-        arguments = ["--seed", str(outcome.seed), "--minutes", f"{minutes:g}"]
+        arguments = ["--seed", str(result.seed), "--minutes", f"{minutes:g}"]
         results.write(
             results.CHAOS,
             [
-                results.measured_by(arguments, f", seed {outcome.seed}, in {outcome.seconds:.0f} s"),
+                results.measured_by(arguments, f", seed {result.seed}, in {result.seconds:.0f} s"),
                 "Fsync and append-only file on, lease TTL 3 s, scan interval 0.5 s.",
                 "",
                 *results.table(Row._fields, rows),
@@ -101,11 +101,11 @@ def _chaos(outcome: Outcome, minutes: float, write: bool) -> list[str]:
     return problems
 
 
-def _ends(endings: list[Recovery]) -> list[tuple[str, str, str]]:
-    return [(r.what, f"{r.longest:.1f} s", f"{r.bound:g} s") for r in endings]
+def _shutdown_rows(shutdowns: list[Recovery]) -> list[tuple[str, str, str]]:
+    return [(r.what, f"{r.longest:.1f} s", f"{r.bound:g} s") for r in shutdowns]
 
 
-def _show(head: list[str], rows: list[Row] | list[Sighting] | list[tuple[str, str, str]]) -> None:
+def _show(head: list[str], rows: list[Row] | list[Detection] | list[tuple[str, str, str]]) -> None:
     shown = Table(*head)
     for row in rows:
         shown.add_row(*row)
@@ -124,7 +124,7 @@ def _servers() -> Iterator[tuple[dict[str, str], Path]]:
         yield dict(servers.environ), Path(name)
 
 
-def _run(seed: int, minutes: float, keep: Path | None, say: Callable[[str], None]) -> Outcome:
+def _run(seed: int, minutes: float, keep: Path | None, say: Callable[[str], None]) -> RunResult:
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
         return run(seed, long(minutes), keep.resolve(), say)

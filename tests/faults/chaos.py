@@ -1,4 +1,4 @@
-"""A whole run: servers, processes, producer and observer; then drills, then chaos, then silence, then the reckoning."""
+"""A chaos run: servers, processes, producer and observer; recovery drills; faults; quiet; then the checker."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from publisher.streams.inbound import group_state
 from tests.factories import GROUP, INTENTS
-from tests.faults import run_checker as reckoning
-from tests.faults.fault_injector import Chaos
+from tests.faults import run_checker
+from tests.faults.fault_injector import FaultInjector
 from tests.faults.fault_schedule import AUDIT_WINDOW, FEW, MANY, SLOTS, Kind, plan
 from tests.faults.fleet import Fleet
 from tests.faults.observer import Observer
@@ -22,7 +22,7 @@ from tests.faults.recovery import (
     Drills,
     Recovery,
 )
-from tests.faults.run_result import Outcome
+from tests.faults.run_result import RunResult
 from tests.faults.servers import Servers
 from tests.waiting import wait_until
 
@@ -61,10 +61,10 @@ def long(minutes: float) -> Size:
     return Size(seconds, MANY, 11_800, 11_800 / (seconds + 80), 4, 1.0, 30, 1.0, 0.9)
 
 
-def run(seed: int, size: Size, folder: Path, say: Callable[[str], None]) -> Outcome:
+def run(seed: int, size: Size, folder: Path, say: Callable[[str], None]) -> RunResult:
     """Does it all in this folder, and says what it does."""
     start = time.monotonic()
-    outcome = Outcome(seed)
+    result = RunResult(seed)
     say(f"seed {seed}")
     with ExitStack() as stack:
         servers = stack.enter_context(closing(Servers(folder)))
@@ -88,25 +88,25 @@ def run(seed: int, size: Size, folder: Path, say: Callable[[str], None]) -> Outc
         say(f"{time.monotonic() - start:.1f} s: everything runs")
         wait_until(lambda: observer.deliveries > _SENT_BEFORE_CHAOS)
         drills = Drills(servers, fleet, observer, producer)
-        _drill(drills, size, outcome, say)
-        chaos = Chaos(servers, fleet, observer, outcome)
-        chaos.play(plan(seed, size.seconds, size.faults, size.brief), _with_count(say, observer))
+        _drill(drills, size, result, say)
+        injector = FaultInjector(servers, fleet, observer, result)
+        injector.inject(plan(seed, size.seconds, size.faults, size.brief), _with_count(say, observer))
         say(f"{time.monotonic() - start:.1f} s: all faults are over")
         wait_until(lambda: producer.done, within=120, describe=lambda: "the producer is not done")
         if producer.intents < size.intents:
-            outcome.problems.append(f"the producer ended after {producer.intents} intents")
+            result.problems.append(f"the producer ended after {producer.intents} intents")
         wait_until_quiet(servers, producer, say)
         say(f"{time.monotonic() - start:.1f} s: all is quiet")
-        chaos.note_returns()
+        injector.note_returns()
         fleet.stop_all()
-        reckoning.settle(outcome, servers, fleet, observer, producer)
-        measured = {**drills.measured, **chaos.measured}
-        outcome.recoveries = [Recovery(what, seconds, BOUNDS.get(what)) for what, seconds in measured.items()]
-    outcome.problems += [
-        f"{r.what}: {r.longest:.2f} s, over {r.bound} s" for r in outcome.recoveries if r.bound and r.longest > r.bound
+        run_checker.check_run(result, servers, fleet, observer, producer)
+        measured = {**drills.measured, **injector.measured}
+        result.recoveries = [Recovery(what, seconds, BOUNDS.get(what)) for what, seconds in measured.items()]
+    result.problems += [
+        f"{r.what}: {r.longest:.2f} s, over {r.bound} s" for r in result.recoveries if r.bound and r.longest > r.bound
     ]
-    outcome.seconds = time.monotonic() - start
-    return outcome
+    result.seconds = time.monotonic() - start
+    return result
 
 
 def environment(servers: Servers, email_attempts: int, backoff_max: float) -> dict[str, str]:
@@ -128,7 +128,7 @@ def environment(servers: Servers, email_attempts: int, backoff_max: float) -> di
     }
 
 
-def _drill(drills: Drills, size: Size, outcome: Outcome, say: Callable[[str], None]) -> None:
+def _drill(drills: Drills, size: Size, result: RunResult, say: Callable[[str], None]) -> None:
     for number in range(size.drills):
         drills.kill_workers()
         drills.stop_workers()
@@ -136,11 +136,11 @@ def _drill(drills: Drills, size: Size, outcome: Outcome, say: Callable[[str], No
         drills.restart_postgresql(_DOWN[number % len(_DOWN)])
         for what, seconds in drills.measured.items():
             say(f"drill {number + 1}: {what}: {seconds[-1]:.2f} s")
-    outcome.counts["SIGKILLs"] += drills.kills
+    result.counts["SIGKILLs"] += drills.kills
     for kind in (Kind.VALKEY, Kind.POSTGRESQL):
-        outcome.happened[kind] += size.drills
-    outcome.happened[Kind.KILL_BOTH] += size.drills
-    outcome.happened[Kind.TERM] += 2 * size.drills
+        result.happened[kind] += size.drills
+    result.happened[Kind.KILL_BOTH] += size.drills
+    result.happened[Kind.TERM] += 2 * size.drills
 
 
 def _with_count(say: Callable[[str], None], observer: Observer) -> Callable[[str], None]:

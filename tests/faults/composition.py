@@ -1,4 +1,4 @@
-"""The service composed in the test's own process: no worker, no scheduler, each part called by hand."""
+"""Composes the service in the test's own process, without worker or scheduler: a test calls each part itself."""
 
 import sys
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Every I/O of this process with its two servers, counted, and one of them gone wrong.
+"""Counts every I/O of this process with its two servers, and makes one of them fail.
 
 A point is the number of an I/O and what happens there. Points come from counting a clean run: nobody chooses them.
 """
@@ -41,8 +41,8 @@ class Point:
     how: How
 
 
-class Wire:
-    """What stands between this process and its servers."""
+class IoInterceptor:
+    """Every I/O of this process passes through it: it counts them, and makes one fail."""
 
     def __init__(self) -> None:
         self.begin()
@@ -136,13 +136,13 @@ class Wire:
             raise redis.ConnectionError("the reply was lost")
         return result
 
-    def live(self) -> None:
+    def check_alive(self) -> None:
         """Raises Crash if the process is dead."""
         if self._dead:
             raise Crash
 
     def _reached(self, what: str) -> How | None:
-        self.live()
+        self.check_alive()
         self.done.append(what)
         if self._point is None or self._point.number != len(self.done) - 1:
             return None

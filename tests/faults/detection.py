@@ -1,4 +1,4 @@
-"""The suite tested by itself: bugs planted into the service, and which layer sees each."""
+"""Plants each bug in the service, and reports whether its detector finds it."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -6,24 +6,24 @@ from typing import NamedTuple
 import pytest
 
 from tests.faults.planted_bugs import Bug
-from tests.faults.workload import Scene
+from tests.faults.workload import Workload
 
 
-class Sighting(NamedTuple):
-    """A planted bug, the layer that is there for it, and what that said: nothing if it saw nothing."""
+class Detection(NamedTuple):
+    """A planted bug, its detector, and the problem which that reported: empty if it found nothing."""
 
     bug: str
-    layer: str
+    detector: str
     said: str
 
 
-def sightings(stage: Scene, bugs: Iterable[Bug]) -> list[Sighting]:
-    """Plants each bug, checks that it does not show while nothing fails, and lets its layer look for it."""
-    return [_sighting(stage, bug) for bug in bugs]
+def detect_all(workload: Workload, bugs: Iterable[Bug]) -> list[Detection]:
+    """Plants each bug, checks that it does not show while nothing fails, and runs its detector."""
+    return [_detect(workload, bug) for bug in bugs]
 
 
-def _sighting(stage: Scene, bug: Bug) -> Sighting:
+def _detect(workload: Workload, bug: Bug) -> Detection:
     with pytest.MonkeyPatch.context() as patch:
         bug.plant(patch)
-        assert stage.after() == [], f"{bug.name} shows without any fault"
-        return Sighting(bug.name, bug.layer.__name__.replace("_", " "), bug.layer(stage))
+        assert workload.after() == [], f"{bug.name} shows without any fault"
+        return Detection(bug.name, bug.detector.__name__.replace("_", " "), bug.detector(workload))

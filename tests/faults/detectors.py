@@ -1,4 +1,4 @@
-"""What the suite does to the service to find a bug: each layer returns what it saw, or nothing."""
+"""The detectors of planted bugs: each runs the workload under one kind of fault, and returns the first problem."""
 
 import random
 import time
@@ -16,11 +16,11 @@ from publisher.streams.append_result import AppendResult, NotAppended
 from publisher.streams.outbound import Delivery, OutboundStreams
 from tests.factories import CHANNELS
 from tests.faults.crash_points import How, Point
-from tests.faults.workload import SEED, Scene
+from tests.faults.workload import SEED, Workload
 from tests.faults.workload_intents import GOOD
 from tests.integration.publishers import InterruptedStreams, publisher
 
-Layer = Callable[[Scene], str]
+Detector = Callable[[Workload], str]
 
 
 class Stalling(OutboundStreams):
@@ -39,21 +39,21 @@ class Stalling(OutboundStreams):
         return super().append(channel, deliveries, *args, **options)
 
 
-def crash_points(scene: Scene) -> str:
+def crash_points(workload: Workload) -> str:
     """A crash after every single I/O, until something is seen. (After one is before the next.)"""
-    return _every_point(scene, How.CRASH_AFTER)
+    return _every_point(workload, How.CRASH_AFTER)
 
 
-def lost_replies(scene: Scene) -> str:
+def lost_replies(workload: Workload) -> str:
     """The reply of every single I/O lost, with the process alive, until something is seen."""
-    return _every_point(scene, How.CUT_AFTER)
+    return _every_point(workload, How.CUT_AFTER)
 
 
-def _every_point(scene: Scene, how: How) -> str:
-    scene.after()
-    for number in _mixed(scene.wire.done):
-        if found := scene.after(Point(number, how)):
-            return f"{scene.story[0]}: {found[0]}"
+def _every_point(workload: Workload, how: How) -> str:
+    workload.after()
+    for number in _mixed(workload.io.done):
+        if found := workload.after(Point(number, how)):
+            return f"{workload.fault_log[0]}: {found[0]}"
     return ""
 
 
@@ -69,39 +69,39 @@ def _mixed(done: Sequence[str]) -> list[int]:
     return sorted(numbers, key=turns.__getitem__)
 
 
-def refused_once(scene: Scene) -> str:
+def refused_once(workload: Workload) -> str:
     """Each stream refuses its first append."""
-    scene.reset([GOOD])
-    scene.attempts = dict.fromkeys(scene.expected.routes, 1)
-    scene.wire.begin()
-    with scene.process() as context:
-        scene.take_in(context)
+    workload.reset([GOOD])
+    workload.attempts = dict.fromkeys(workload.expected.routes, 1)
+    workload.io.begin()
+    with workload.process() as context:
+        workload.take_in(context)
         for channel in CHANNELS.values():
-            scene.redis.set(channel.stream, "of another type")
-            scene.scan(channel.name)
-            scene.redis.delete(channel.stream)
-        scene.make_due()
-        scene.publish()
-    return _first(scene)
+            workload.redis.set(channel.stream, "of another type")
+            workload.scan(channel.name)
+            workload.redis.delete(channel.stream)
+        workload.make_due()
+        workload.publish()
+    return _first(workload)
 
 
-def lost_data(scene: Scene) -> str:
+def lost_data(workload: Workload) -> str:
     """Redis forgets everything once all is published, and the audit looks."""
-    scene.reset([GOOD])
-    scene.wire.begin()
-    with scene.process() as context:
+    workload.reset([GOOD])
+    workload.io.begin()
+    with workload.process() as context:
         from actors.maintenance import audit_published
 
-        scene.take_in(context)
-        scene.publish()
-        scene.redis.flushdb()
+        workload.take_in(context)
+        workload.publish()
+        workload.redis.flushdb()
         for channel in CHANNELS:
             audit_published.fn(channel)
-        scene.publish()
-    return _first(scene)
+        workload.publish()
+    return _first(workload)
 
 
-def stale_worker(scene: Scene) -> str:
+def stale_worker(workload: Workload) -> str:
     """A worker stalls in its last attempt until its lease has run out and another is at work; then its append is
     refused, and it records that while the other has appended and not yet recorded."""
     appended, recorded = Event(), Event()
@@ -111,51 +111,51 @@ def stale_worker(scene: Scene) -> str:
         assert recorded.wait(10)
 
     def overtaken() -> None:
-        scene.pass_time()
+        workload.pass_time()
         overtaking.start()
         assert appended.wait(10)
 
-    scene.reset([GOOD])
-    scene.wire.begin()
-    with scene.process() as context:
-        scene.take_in(context)
-        scene.sql.execute("UPDATE routes SET max_attempts = 1")
+    workload.reset([GOOD])
+    workload.io.begin()
+    with workload.process() as context:
+        workload.take_in(context)
+        workload.sql.execute("UPDATE routes SET max_attempts = 1")
         second = publisher(context.database, InterruptedStreams(context.redis, appended_by_second))
         overtaking = Thread(target=second.publish_due, args=("email",))
         publisher(context.database, Stalling(context.redis, overtaken, refused=True)).publish_due("email")
-        if not _leased(scene):
-            scene.errors.append("a worker lost its lease to one whose own had run out")
+        if not _leased(workload):
+            workload.errors.append("a worker lost its lease to one whose own had run out")
         recorded.set()
         overtaking.join()
-        scene.publish()
-    return _first(scene)
+        workload.publish()
+    return _first(workload)
 
 
-def held_lease(scene: Scene) -> str:
+def held_lease(workload: Workload) -> str:
     """A worker whose clock is an hour fast looks for work while another is about to append."""
 
     def look() -> None:
-        before = _leased(scene)
+        before = _leased(workload)
         with pytest.MonkeyPatch.context() as patch:
             whole = time.time
             patch.setattr(time, "time", lambda: whole() + 3600)
             fast.publish_due("email")
-        if _leased(scene) != before:
-            scene.errors.append("a lease was taken over before it had run out")
+        if _leased(workload) != before:
+            workload.errors.append("a lease was taken over before it had run out")
 
-    scene.reset([GOOD])
-    scene.wire.begin()
-    with scene.process() as context:
-        scene.take_in(context)
+    workload.reset([GOOD])
+    workload.io.begin()
+    with workload.process() as context:
+        workload.take_in(context)
         fast = publisher(context.database, OutboundStreams(context.redis, timedelta(hours=1)))
         publisher(context.database, Stalling(context.redis, look)).publish_due("email")
-        scene.publish()
-    return _first(scene)
+        workload.publish()
+    return _first(workload)
 
 
-def _leased(scene: Scene) -> object:
-    return scene.one("SELECT max(lease_token) FROM routes")
+def _leased(workload: Workload) -> object:
+    return workload.one("SELECT max(lease_token) FROM routes")
 
 
-def _first(scene: Scene) -> str:
-    return next(iter(scene.violations()), "")
+def _first(workload: Workload) -> str:
+    return next(iter(workload.violations()), "")

@@ -1,4 +1,4 @@
-"""A schedule of faults, made to happen on processes, servers and the network between them."""
+"""Injects a schedule of faults into processes, servers and the network between them."""
 
 import random
 import threading
@@ -12,7 +12,7 @@ from tests.faults.fleet import Fleet
 from tests.faults.invariants import RENAMED, STREAMS
 from tests.faults.observer import Observer
 from tests.faults.proxied_connection import Loss
-from tests.faults.run_result import Outcome
+from tests.faults.run_result import RunResult
 from tests.faults.servers import Servers
 
 _AMID = {
@@ -38,18 +38,18 @@ _WORTH: Mapping[str, Callable[[bytes], bool]] = {
 }
 
 
-class Chaos:
-    """One run. Faults are applied in threads of their own; each counts what it did."""
+class FaultInjector:
+    """Injects the faults of one run, each in a thread of its own, and counts what each did."""
 
-    def __init__(self, servers: Servers, fleet: Fleet, observer: Observer, outcome: Outcome) -> None:
-        self._servers, self._fleet, self._observer, self._outcome = servers, fleet, observer, outcome
+    def __init__(self, servers: Servers, fleet: Fleet, observer: Observer, result: RunResult) -> None:
+        self._servers, self._fleet, self._observer, self._result = servers, fleet, observer, result
         self._lock = threading.Lock()
         self._losses: list[tuple[str, Loss]] = []
         self._renamed = False
         self._returns: list[tuple[Kind, float]] = []
         self.measured: dict[str, list[float]] = defaultdict(list)
 
-    def play(self, faults: list[Fault], say: Callable[[str], None]) -> None:
+    def inject(self, faults: list[Fault], say: Callable[[str], None]) -> None:
         """Makes every fault happen at its time, and ends when the last is over."""
         start = time.monotonic()
         with ThreadPoolExecutor(32) as pool:
@@ -60,12 +60,12 @@ class Chaos:
                 running.append((fault, pool.submit(self._apply, fault)))
         for fault, done in running:
             if error := done.exception():
-                self._outcome.problems.append(f"{fault}: {error!r}")
+                self._result.problems.append(f"{fault}: {error!r}")
         self._servers.calm()
         for name, loss in self._losses:
             if loss.happened.is_set():
-                self._outcome.happened[Kind.LOSE] += 1
-                self._outcome.lost_replies[name] += 1
+                self._result.happened[Kind.LOSE] += 1
+                self._result.lost_replies[name] += 1
 
     def note_returns(self) -> None:
         """Measures, once it is quiet, how soon publishing went on after each return of a server."""
@@ -99,7 +99,7 @@ class Chaos:
         else:
             self._to_network(fault)
         with self._lock:
-            self._outcome.happened[fault.kind] += 1
+            self._result.happened[fault.kind] += 1
 
     def _to_process(self, fault: Fault) -> None:
         if fault.kind is Kind.KILL_BOTH:
@@ -153,4 +153,4 @@ class Chaos:
 
     def _count(self, what: str, count: int) -> None:
         with self._lock:
-            self._outcome.counts[what] += count
+            self._result.counts[what] += count

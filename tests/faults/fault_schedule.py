@@ -1,4 +1,4 @@
-"""Which fault happens when: drawn from a seed alone, so that a schedule can be printed and played again."""
+"""Draws from a seed which fault happens when, so that a schedule can be printed and repeated."""
 
 import random
 from collections import Counter

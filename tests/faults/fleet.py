@@ -1,4 +1,4 @@
-"""The service's processes as a platform runs them: two of each, started again whenever they end."""
+"""The fleet: two of each process, as a platform runs them, restarted whenever one ends."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What is wrong with the parser's answer to a hostile entry; nothing, if it is as it must be (R19, R23)."""
+"""Checks the parser's answer to a fuzzed entry; every function returns the problems it found (R19, R23)."""
 
 import json
 import time
@@ -10,7 +10,7 @@ from publisher.domain.intent import Intent, parse_intent
 from publisher.domain.planning import PlannedRoute, plan_routes
 from publisher.domain.rejection import Rejection, RejectionCode
 from tests.factories import CHANNELS, notification, route
-from tests.faults.fuzzed_entry import Hostile
+from tests.faults.fuzzed_entry import FuzzedEntry
 from tests.faults.invariants import leaks
 
 # Of this thread's own time: a busy machine is no fault of the parser's.
@@ -18,8 +18,8 @@ SECONDS = 2.0
 MESSAGE_LIMIT = 2_000
 
 
-def verdict(entry: Hostile) -> tuple[str, list[str]]:
-    """What became of an entry, and all that is wrong with that."""
+def check_entry(entry: FuzzedEntry) -> tuple[str, list[str]]:
+    """Parses an entry. Returns its outcome (`intent`, a malformed code or `raised`) and every problem with it."""
     began = time.thread_time()
     try:
         parsed = parse_intent(entry.fields, CHANNELS)
@@ -28,11 +28,11 @@ def verdict(entry: Hostile) -> tuple[str, list[str]]:
     took = time.thread_time() - began
     slow = [f"it took {took:.1f} s"] if took > SECONDS else []
     if isinstance(parsed, Rejection):
-        return parsed.code, slow + wrong_with_reason(parsed, entry.values)
-    return "intent", slow + wrong_with_intent(parsed)
+        return parsed.code, slow + check_rejection(parsed, entry.values)
+    return "intent", slow + check_intent(parsed)
 
 
-def wrong_with_reason(malformed: Rejection, values: Sequence[str]) -> list[str]:
+def check_rejection(malformed: Rejection, values: Sequence[str]) -> list[str]:
     """A reason must be short and fit for a terminal, and tell nothing of what a producer wrote."""
     message = malformed.message
     rules = {
@@ -45,7 +45,7 @@ def wrong_with_reason(malformed: Rejection, values: Sequence[str]) -> list[str]:
     return [f"{problem}: {message[:300]!r}" for problem in _broken(rules)]
 
 
-def wrong_with_intent(intent: Intent) -> list[str]:
+def check_intent(intent: Intent) -> list[str]:
     """What is accepted must fit into PostgreSQL and make commands, or encoding errors."""
     recipients = [text for r in intent.recipients for text in (r.user_id, r.email, r.locale)]
     texts = [intent.producer, intent.idempotency_key, intent.request_id, intent.trace_id, *recipients]
@@ -57,10 +57,10 @@ def wrong_with_intent(intent: Intent) -> list[str]:
         "the recipients are too many or none": 1 <= len(intent.recipients) <= 1000,
         "two routes have one id": len({planned.route_id for planned in routes}) == len(routes),
     }
-    return [*_broken(rules), *(problem for planned in routes[:3] for problem in _wrong_with_command(intent, planned))]
+    return [*_broken(rules), *(problem for planned in routes[:3] for problem in _check_command(intent, planned))]
 
 
-def _wrong_with_command(intent: Intent, planned: PlannedRoute) -> Iterator[str]:
+def _check_command(intent: Intent, planned: PlannedRoute) -> Iterator[str]:
     said = notification(notification_type=intent.notification_type, payload=intent.payload)
     to = route(
         route_id=planned.route_id,
@@ -75,10 +75,10 @@ def _wrong_with_command(intent: Intent, planned: PlannedRoute) -> Iterator[str]:
         if "encoder raised" in str(error):
             yield str(error)
         return
-    yield from wrong_with_payload(fields["payload_json"], planned.channel)
+    yield from check_payload(fields["payload_json"], planned.channel)
 
 
-def wrong_with_payload(payload_json: str, channel: str) -> Iterator[str]:
+def check_payload(payload_json: str, channel: str) -> Iterator[str]:
     """A command's payload must be JSON; of an email, to one address that cannot add a header."""
     payload = json.loads(payload_json)
     if channel == "email":

@@ -1,4 +1,4 @@
-"""A hostile entry in the making, and the odd texts that go into it."""
+"""An intent that a fuzzer is building, and the odd texts that it puts in."""
 
 import json
 import random

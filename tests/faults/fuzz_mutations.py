@@ -1,4 +1,4 @@
-"""What makes an entry hostile: each twist is done to a draft, whatever was done to it before."""
+"""The mutations of the intent fuzzer: each changes a draft, whatever earlier mutations did to it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -211,7 +211,7 @@ def swapped(draft: Draft) -> None:
 
 
 # With their weights. The large ones are rare: a megabyte tells no more than a kilobyte, but takes its time.
-TWISTS: Mapping[Callable[[Draft], None], float] = {
+MUTATIONS: Mapping[Callable[[Draft], None], float] = {
     **dict.fromkeys((odd_text, odd_time, odd_recipient, odd_address, address_as_id, odd_payload), 30),
     **dict.fromkeys((odd_channels, odd_value, odd_number, broken_json, bad_bytes, at_a_limit), 30),
     **dict.fromkeys((missing, blank, unknown, twice, swapped), 30),

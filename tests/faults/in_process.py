@@ -1,4 +1,4 @@
-"""The whole service in the test's own process, on servers that the test may break: intake, and a worker that scans."""
+"""Runs intake and a scanning worker in the test's own process, on servers that the test may break."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -54,15 +54,15 @@ def running(environ: Mapping[str, str], **variables: str) -> Iterator[Context]:
 
 
 @contextmanager
-def looking(environ: Mapping[str, str]) -> Iterator[Outside]:
-    """What everyone else sees of the servers of this environment."""
+def seen_outside(environ: Mapping[str, str]) -> Iterator[Outside]:
+    """Opens the servers of this environment as producers, consumers and operators see them."""
     client = redis.Redis.from_url(environ["REDIS_URL"], decode_responses=True)
     with connected(environ["DATABASE_URL"]) as connection, client:
         yield Outside(connection, client)
 
 
-def wrong(environ: Mapping[str, str], *sent: Mapping[str, str], malformed: tuple[str, ...] = ()) -> list[str]:
-    """Whatever is not as it must be once each of these intents was published."""
+def problems(environ: Mapping[str, str], *sent: Mapping[str, str], malformed: tuple[str, ...] = ()) -> list[str]:
+    """The broken invariants, once each of these intents must have been published."""
     routes = {id_: {"published"} for fields in sent for id_ in deliveries(fields)}
     with closing(redis.Redis.from_url(environ["REDIS_URL"])) as client:
         return violations(environ["DATABASE_URL"], client, Expected(routes, malformed))

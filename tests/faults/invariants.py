@@ -1,4 +1,4 @@
-"""What must hold once everything is quiet, looked at from outside: by SQL and by reading the streams."""
+"""The invariants that hold once all is quiet, read from outside by SQL and from the streams."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence

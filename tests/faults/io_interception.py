@@ -1,4 +1,4 @@
-"""Puts a wire between the service's connections and its servers. Those of a test itself are told by their names."""
+"""Intercepts every I/O between the service and its servers, told from the test's own by the connection's name."""
 
 import re
 import socket
@@ -11,56 +11,56 @@ import pytest
 from redis.connection import Connection
 
 from storage import deadline
-from tests.faults.crash_points import Wire
+from tests.faults.crash_points import IoInterceptor
 
 
-def counted_class(wire: Wire, whole: type) -> type:
-    """A psycopg2 connection class of which every round trip goes through the wire."""
+def counted_class(io: IoInterceptor, whole: type) -> type:
+    """A psycopg2 connection class of which every round trip goes through the io."""
 
     class Cursor(psycopg2.extensions.cursor):
         def execute(self, query: Any, parameters: Any = None) -> Any:
             what = " ".join(str(query).split()[:3])
-            return wire.postgresql(self.connection, what, lambda: super(Cursor, self).execute(query, parameters))
+            return io.postgresql(self.connection, what, lambda: super(Cursor, self).execute(query, parameters))
 
     class Counted(whole):
         def __init__(self, *arguments: Any, **options: Any) -> None:
-            wire.postgresql(self, "connect", lambda: super(Counted, self).__init__(*arguments, **options))
+            io.postgresql(self, "connect", lambda: super(Counted, self).__init__(*arguments, **options))
 
         def cursor(self, *arguments: Any, **options: Any) -> Any:
-            wire.live()
+            io.check_alive()
             return super().cursor(*arguments, **{"cursor_factory": Cursor} | options)
 
     return Counted
 
 
 @contextmanager
-def wired() -> Iterator[Wire]:
-    """Puts a wire between the service's connections, those named `publisher-…`, and the servers."""
-    wire = Wire()
+def intercept_io() -> Iterator[IoInterceptor]:
+    """Passes every I/O of the service's connections, those named `publisher-…`, through one interceptor."""
+    io = IoInterceptor()
     try:
         with pytest.MonkeyPatch.context() as patch:
-            _wire_postgresql(wire, patch)
-            _wire_redis(wire, patch)
-            yield wire
+            _wire_postgresql(io, patch)
+            _wire_redis(io, patch)
+            yield io
     finally:
         # psycopg2 holds on to the patched one otherwise.
         deadline.install()
 
 
-def _wire_postgresql(wire: Wire, patch: pytest.MonkeyPatch) -> None:
+def _wire_postgresql(io: IoInterceptor, patch: pytest.MonkeyPatch) -> None:
     whole_class, whole_wait = deadline.connection_class, deadline._wait
 
     def wait(connection: Any) -> None:
         # Whatever waits on PostgreSQL is counted, and nothing is counted that waits twice.
-        assert wire.inside or not isinstance(connection, deadline.PatientConnection), "an I/O that is not counted"
-        wire.inside = False
+        assert io.inside or not isinstance(connection, deadline.PatientConnection), "an I/O that is not counted"
+        io.inside = False
         whole_wait(connection)
 
-    patch.setattr(deadline, "connection_class", lambda *patience: counted_class(wire, whole_class(*patience)))
+    patch.setattr(deadline, "connection_class", lambda *patience: counted_class(io, whole_class(*patience)))
     patch.setattr(deadline, "_wait", wait)
 
 
-def _wire_redis(wire: Wire, patch: pytest.MonkeyPatch) -> None:
+def _wire_redis(io: IoInterceptor, patch: pytest.MonkeyPatch) -> None:
     whole_connect, whole_send, whole_read = (
         Connection._connect,
         Connection.send_packed_command,
@@ -71,19 +71,19 @@ def _wire_redis(wire: Wire, patch: pytest.MonkeyPatch) -> None:
         return str(connection.client_name).startswith("publisher-")
 
     def connect(self: Connection) -> socket.socket:
-        return wire.redis_connect(self, lambda: whole_connect(self)) if ours(self) else whole_connect(self)
+        return io.redis_connect(self, lambda: whole_connect(self)) if ours(self) else whole_connect(self)
 
     def send(self: Connection, command: Any, check_health: bool = True) -> Any:
         if not ours(self):
             return whole_send(self, command, check_health)
         if not self._sock:
             self.connect_check_health(check_health=False)
-        return wire.redis_send(self, _name(command), lambda: whole_send(self, command, check_health))
+        return io.redis_send(self, _name(command), lambda: whole_send(self, command, check_health))
 
     def read(self: Connection, *arguments: Any, **options: Any) -> Any:
         if not ours(self):
             return whole_read(self, *arguments, **options)
-        return wire.redis_read(self, lambda: whole_read(self, *arguments, **options))
+        return io.redis_read(self, lambda: whole_read(self, *arguments, **options))
 
     patch.setattr(Connection, "_connect", connect)
     patch.setattr(Connection, "send_packed_command", send)

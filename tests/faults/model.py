@@ -1,4 +1,4 @@
-"""What routes, streams and records must be after each operation: plain dicts, no SQL, no Redis (R3 to R12a)."""
+"""The model: how routes, streams and records must stand after each operation, in plain dicts (R3 to R12a)."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field

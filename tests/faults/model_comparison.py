@@ -1,4 +1,4 @@
-"""The real service beside the model, and the comparison of what each says (R3 to R12a)."""
+"""The service beside its model, and the comparison of their states after each operation (R3 to R12a)."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,10 +41,10 @@ _MALFORMED = "SELECT stream_entry_id, failure_code FROM malformed_intents"
 
 
 @dataclass
-class Stage:
+class ModelEnvironment:
     """What every example runs on, and how often each operation was done over all of them.
 
-    eyes: a cursor of its own, since looking is most of the work.
+    eyes: a cursor of its own, since seen_outside is most of the work.
     """
 
     context: Context
@@ -59,13 +59,13 @@ class Comparison:
     claims: what workers have leased, kept for ever, so that many of them are stale.
     """
 
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
-        self._eyes = stage.eyes
-        self.database = stage.context.database
-        self.redis = stage.context.redis
-        self.streams = stage.context.streams
-        self.channels = stage.context.channels
+    def __init__(self, environment: ModelEnvironment) -> None:
+        self.environment = environment
+        self._eyes = environment.eyes
+        self.database = environment.context.database
+        self.redis = environment.context.redis
+        self.streams = environment.context.streams
+        self.channels = environment.context.channels
         self.model = Model()
         self.claims: list[Claim] = []
         self.keys: dict[str, int] = {}
@@ -131,8 +131,8 @@ class Comparison:
     def _changed(self, word: str, keys: Iterable[int], expected: Mapping[Route, bool]) -> None:
         """Compares the routes that a verb says it changed with those that it should have."""
         same(set(keys), {route.id for route, changes in expected.items() if changes})
-        self.stage.results[word] += sum(expected.values())
-        self.stage.results[f"stale: {word}"] += len(expected) - sum(expected.values())
+        self.environment.results[word] += sum(expected.values())
+        self.environment.results[f"stale: {word}"] += len(expected) - sum(expected.values())
 
     def _attempted(self, channel: str, reports: Sequence[Report]) -> set[str]:
         """Follows whole attempts: those whose route has changed. Returns their delivery ids."""
@@ -143,7 +143,7 @@ class Comparison:
         same(sum(report.published for report in reports), ended["published"])
         same(sum(len(report.rescheduled) for report in reports), ended["failed"])
         same(sum(len(report.dead_lettered) for report in reports), ended["dead_letter"])
-        self.stage.results.update({f"whole attempt: {status}": count for status, count in ended.items()})
+        self.environment.results.update({f"whole attempt: {status}": count for status, count in ended.items()})
         return taken
 
 

@@ -1,4 +1,4 @@
-"""The intents of the model test, and what must become of them."""
+"""The intents of the model test, and the routes and records that each must become."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The order of operations of the model test, as hypothesis chooses it.
+"""The state machine of the model test: hypothesis draws the operations and their order.
 
 One rule with many choices: hypothesis leaves some rules out of each example, and most operations are worth little
 without each other.
@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from tests.faults.model_comparison import Stage
+from tests.faults.model_comparison import ModelEnvironment
 from tests.faults.model_intents import ENTRIES, Entry
 from tests.faults.model_operations import Operations
 
@@ -54,9 +54,9 @@ OPERATION = st.sampled_from([name for name, (weight, _) in CHOICES.items() for _
 class RouteMachine(RuleBasedStateMachine):
     """One example."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, environment: ModelEnvironment) -> None:
         super().__init__()
-        self._operations = Operations(stage)
+        self._operations = Operations(environment)
 
     @initialize(entries=ENTRIES)
     def intents_arrive(self, entries: Sequence[Entry]) -> None:

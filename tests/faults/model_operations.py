@@ -1,4 +1,4 @@
-"""What time, operators and Redis do in the model test: each on the real service and on the model, and compared."""
+"""Operations of time, operators and Redis in the model test: each done to the service and to the model."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ class Operations(WorkerOperations):
         same({r.id for r in got}, {self.keys[id_] for id_ in waiting})
         for delivery_id in waiting:
             self.model.requeue(delivery_id)
-        self.stage.results["requeued"] += len(waiting)
+        self.environment.results["requeued"] += len(waiting)
 
     def operator_republishes(self, picks: Sequence[int]) -> None:
         """Some routes, of which not all can be published again."""
@@ -58,7 +58,7 @@ class Operations(WorkerOperations):
             got = republishing.republish(self.database, channel, matching, after=None, limit=10)
             expected = self.model.republish(delivery_id)
             same(got.count, int(expected))
-            self.stage.results["republished" if expected else "not republished"] += 1
+            self.environment.results["republished" if expected else "not republished"] += 1
 
     def deadline_passes(self, picks: Sequence[int]) -> None:
         """Some routes are too late from now on."""
@@ -77,7 +77,7 @@ class Operations(WorkerOperations):
         while self.publisher.expire_overdue(channel):
             pass
         ended = Counter(self.model.end_overdue(id_) for id_ in overdue)
-        self.stage.results.update({f"deadline: {status}": count for status, count in ended.items()})
+        self.environment.results.update({f"deadline: {status}": count for status, count in ended.items()})
 
     def deadline_overtakes_a_worker(self, channel: str, is_late: bool) -> None:
         """A worker sleeps from its claim to its append, or to its completion, beyond its lease and a deadline.
@@ -120,7 +120,7 @@ class Operations(WorkerOperations):
         before = self.model.published(channel)
         audit_published(channel)
         self.model.audit(channel)
-        self.stage.results["returned by the audit"] += before - self.model.published(channel)
+        self.environment.results["returned by the audit"] += before - self.model.published(channel)
 
     def workers_die(self, channel: str, times: int) -> None:
         """A route kills its worker, and the next, and the next (R5a)."""

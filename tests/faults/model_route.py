@@ -1,4 +1,4 @@
-"""A route of the model test: as it must stand, and what can be seen of it."""
+"""One route of the model: its expected state, and the part of that state that can be observed."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What producers and workers do in the model test: each on the real service and on the model, and compared."""
+"""Operations of producers and workers in the model test: each done to the service and to the model."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -32,7 +32,7 @@ def operation(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def call(self: "WorkerOperations", *arguments: Any) -> Any:
-        self.stage.operations[function.__name__] += 1
+        self.environment.operations[function.__name__] += 1
         result = function(self, *arguments)
         self.compare()
         return result
@@ -74,7 +74,7 @@ class WorkerOperations(Comparison):
         same({i.entry_id for i in got.accepted}, set(expected["accepted"]))
         same({i.entry_id for i in got.duplicates}, set(expected["duplicate"]))
         same({m.entry_id for m in got.malformed}, {*expected["conflict"], *expected["malformed"]})
-        self.stage.results.update({f"intent {word}": len(ids) for word, ids in expected.items()})
+        self.environment.results.update({f"intent {word}": len(ids) for word, ids in expected.items()})
 
     # Workers, a step at a time.
 
@@ -105,7 +105,7 @@ class WorkerOperations(Comparison):
             else:
                 same(result, Appended(found, first=word == "appended"))
                 self.appended[claim.token, delivery.delivery_id] = found
-            self.stage.results[_APPENDS[word]] += 1
+            self.environment.results[_APPENDS[word]] += 1
 
     @of_a_claim
     def complete(self, claim: Claim) -> None:
@@ -133,7 +133,7 @@ class WorkerOperations(Comparison):
         foreign = [c.route for c in claim.routes if self.model.routes[c.route.delivery_id].holder != other.token]
         for token, routes in ((claim.token, misread), (other.token, foreign)):
             same(outcomes.complete_published(self.database, token, [Published(r, "1-1") for r in routes]), set())
-            self.stage.results["stale: published"] += len(routes)
+            self.environment.results["stale: published"] += len(routes)
 
     @of_a_claim
     def fail(self, claim: Claim) -> None:

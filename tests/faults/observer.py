@@ -1,4 +1,4 @@
-"""An independent consumer of both outbound streams, with a group and a tally of its own."""
+"""An independent consumer group on the outbound streams, which keeps a history of every command that it read."""
 
 import threading
 import time

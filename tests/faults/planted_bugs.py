@@ -1,4 +1,4 @@
-"""Bugs that production code does not have, each planted by a patch, with the layer that must see it.
+"""Bugs planted in the service by a patch, each with the detector that must find it.
 
 None shows in a run without faults.
 """
@@ -21,8 +21,8 @@ from publisher.streams import outbound
 from publisher.streams.inbound import IntentsGroup, Recovered
 from publisher.streams.outbound import OutboundStreams
 from storage import claims, malformed_records, outcomes
-from tests.faults import detectors as layers
-from tests.faults.detectors import Layer
+from tests.faults import detectors
+from tests.faults.detectors import Detector
 
 _HELD = "AND lease_token = %(token)s"
 _COMPLETIONS = ("_PUBLISHED", "_RESCHEDULED", "_DEAD_LETTERED")
@@ -33,11 +33,16 @@ _FREE = "AND (lease_expires_at IS NULL OR lease_expires_at <= statement_timestam
 
 @dataclass(frozen=True)
 class Bug:
-    """What is wrong, how it is planted, and the layer that must see it. classic: seen in every run of the suite."""
+    """One planted bug.
+
+    plant: puts it into the service.
+    detector: must find it.
+    classic: whether every run of the suite plants it, and not only the long form.
+    """
 
     name: str
     plant: Callable[[pytest.MonkeyPatch], None]
-    layer: Layer
+    detector: Detector
     classic: bool = False
 
 
@@ -116,43 +121,43 @@ def _no_guard(patch: pytest.MonkeyPatch) -> None:
 
 
 BUGS: Sequence[Bug] = (
-    Bug("no witness", _no_witness, layers.lost_replies, classic=True),
-    Bug("witness set before XADD", _witness_first, layers.refused_once, classic=True),
-    Bug("acknowledged before the commit", _acknowledged_first, layers.crash_points, classic=True),
-    Bug("marked as published before the append", _published_first, layers.crash_points, classic=True),
-    Bug("own pending list not drained", _nothing_recovered("recover_own"), layers.lost_replies, classic=True),
+    Bug("no witness", _no_witness, detectors.lost_replies, classic=True),
+    Bug("witness set before XADD", _witness_first, detectors.refused_once, classic=True),
+    Bug("acknowledged before the commit", _acknowledged_first, detectors.crash_points, classic=True),
+    Bug("marked as published before the append", _published_first, detectors.crash_points, classic=True),
+    Bug("own pending list not drained", _nothing_recovered("recover_own"), detectors.lost_replies, classic=True),
     Bug(
         "entries of dead consumers not taken over",
         _nothing_recovered("recover_others"),
-        layers.crash_points,
+        detectors.crash_points,
         classic=True,
     ),
     Bug(
         "completion without the token",
         lambda patch: _edit(patch, outcomes, _COMPLETIONS, (_HELD, "")),
-        layers.stale_worker,
+        detectors.stale_worker,
         classic=True,
     ),
-    Bug("completion without any guard", _no_guard, layers.lost_replies),
+    Bug("completion without any guard", _no_guard, detectors.lost_replies),
     Bug(
         "release without the token",
         lambda patch: _edit(patch, claims, ["_RELEASE"], (_HELD, "")),
-        layers.stale_worker,
+        detectors.stale_worker,
     ),
-    Bug("leases compared with the worker's clock", _worker_clock, layers.held_lease, classic=True),
-    Bug("claim that looks at no lease", _claims_that(""), layers.held_lease),
-    Bug("expired leases stay taken", _claims_that("AND lease_expires_at IS NULL"), layers.crash_points),
-    Bug("notification and routes in no transaction", _no_transaction, layers.crash_points),
+    Bug("leases compared with the worker's clock", _worker_clock, detectors.held_lease, classic=True),
+    Bug("claim that looks at no lease", _claims_that(""), detectors.held_lease),
+    Bug("expired leases stay taken", _claims_that("AND lease_expires_at IS NULL"), detectors.crash_points),
+    Bug("notification and routes in no transaction", _no_transaction, detectors.crash_points),
     Bug(
         "malformed intent recorded once per reading",
         lambda patch: _edit(
             patch, malformed_records, ["_INSERT_MALFORMED"], ("ON CONFLICT (stream, stream_entry_id) DO NOTHING", "")
         ),
-        layers.crash_points,
+        detectors.crash_points,
     ),
     Bug(
         "loss audit that misses nothing",
         lambda patch: patch.setattr(OutboundStreams, "witnesses", lambda _streams, asked: ["1-0"] * len(asked)),
-        layers.lost_data,
+        detectors.lost_data,
     ),
 )

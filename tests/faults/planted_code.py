@@ -1,4 +1,4 @@
-"""Real processes with a fault planted in them: Python runs a `sitecustomize` on its path before anything else."""
+"""Plants code in real processes: Python imports `sitecustomize` from its path before anything else."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -35,16 +35,28 @@ datetime.datetime = ShiftedDatetime
 """
 
 
-def sabotage(environ: dict[str, str], folder: Path, code: str) -> None:
-    """Every Python process started with this environment from now on runs the code first."""
+# Python goes on where a `sitecustomize` fails: the test would run without its fault.
+_SITE = """
+import os, traceback
+try:
+    import planted
+except BaseException:
+    traceback.print_exc()
+    os._exit(70)
+"""
+
+
+def plant_code(environ: dict[str, str], folder: Path, code: str) -> None:
+    """Runs the code first in every Python process started with this environment; one in which it fails exits 70."""
     site = folder / "site"
     site.mkdir(exist_ok=True)
-    (site / "sitecustomize.py").write_text(code)
+    (site / "planted.py").write_text(code)
+    (site / "sitecustomize.py").write_text(_SITE)
     environ["PYTHONPATH"] = str(site)
 
 
-def one_life(processes: Processes, name: str, until: Callable[[], object]) -> int | None:
-    """Starts the process. Its exit code once it has ended, or None if the condition came true before."""
+def run_until(processes: Processes, name: str, until: Callable[[], object]) -> int | None:
+    """Starts the process and waits. Returns its exit code, or None if the condition came true before it ended."""
     process = processes.start(name)
     wait_until(lambda: process.returncode is not None or until(), describe=lambda: process.output[-3000:])
     return None if until() else process.returncode

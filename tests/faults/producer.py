@@ -1,4 +1,4 @@
-"""A producer at a steady rate, with its own way to Valkey, its own tally, and the mistakes that producers make."""
+"""A producer with a steady rate: keeps a history of all it sent, and makes the mistakes that producers make."""
 
 import json
 import random

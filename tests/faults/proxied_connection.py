@@ -1,4 +1,4 @@
-"""The two ends of a connection that a proxy carries, and what is on its way to each."""
+"""One connection through a proxy: its two ends, the bytes on the way to each, and a reply that is to be lost."""
 
 import socket
 import threading
@@ -34,7 +34,7 @@ class End:
     size: int = 0
 
 
-class Link:
+class ProxiedConnection:
     """A connection: the client's end and the server's. held: nothing moves. losing: the reply that will be lost."""
 
     def __init__(self, client: socket.socket, server: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""A way to a server of this session that a test may stall."""
+"""Opens a proxy in front of one of the session's servers, for a test to stall or cut."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -10,7 +10,7 @@ from tests.faults.proxy import Proxy
 
 
 @contextmanager
-def far(url: str) -> Iterator[tuple[Proxy, str]]:
+def proxied(url: str) -> Iterator[tuple[Proxy, str]]:
     """A proxy before the server of this URL, and the URL that leads through it."""
     if url.startswith("redis"):
         with closing(Proxy(("127.0.0.1", parse_url(url)["port"]))) as proxy:

@@ -1,12 +1,12 @@
-"""A TCP proxy before a server, with every fault that a network has."""
+"""A TCP proxy in front of a server, with every fault that a network has."""
 
 import random
 
 from tests.faults.proxied_connection import Loss
-from tests.faults.proxy_loop import Address, Carrier
+from tests.faults.proxy_loop import Address, ProxyLoop
 
 
-class Proxy(Carrier):
+class Proxy(ProxyLoop):
     """Listens on a port of 127.0.0.1 and carries bytes to a server and back, until told otherwise.
 
     server: a path of a Unix socket, or host and port. latency: seconds that every byte takes anyway.
@@ -18,13 +18,13 @@ class Proxy(Carrier):
 
         def stall() -> int:
             self._holding = True
-            return self._hold(self._links)
+            return self._hold(self._connections)
 
         return self._do(stall)
 
     def black_hole(self, share: float, dice: random.Random) -> int:
         """Keeps every byte of some of the connections; new ones pass. Returns how many it held."""
-        return self._do(lambda: self._hold([link for link in self._links if dice.random() < share]))
+        return self._do(lambda: self._hold([connection for connection in self._connections if dice.random() < share]))
 
     def swallow(self, *request: bytes) -> None:
         """From now on keeps every connection on which a request with these texts comes, that request first."""
@@ -35,9 +35,9 @@ class Proxy(Carrier):
 
         def resume() -> None:
             self._holding, self._delay, self._swallowed = False, self._latency, ()
-            for link in list(self._links):
-                link.held = False
-                self._watch(link)
+            for connection in list(self._connections):
+                connection.held = False
+                self._watch(connection)
             self._listen()
 
         self._do(resume)
@@ -45,11 +45,11 @@ class Proxy(Carrier):
     def cut(self, share: float = 1.0, dice: random.Random | None = None) -> int:
         """Resets connections, all or some, with whatever is on its way. Returns how many."""
         roll = dice.random if dice else lambda: 0.0
-        return self._do(lambda: self._reset([link for link in self._links if roll() < share]))
+        return self._do(lambda: self._reset([connection for connection in self._connections if roll() < share]))
 
     def cut_held(self) -> int:
         """Resets the connections that are kept from moving: what they hold is never delivered. Returns how many."""
-        return self._do(lambda: self._reset([link for link in self._links if link.held]))
+        return self._do(lambda: self._reset([connection for connection in self._connections if connection.held]))
 
     def refuse(self) -> int:
         """Resets every connection and refuses new ones. Returns how many it reset."""
@@ -59,7 +59,7 @@ class Proxy(Carrier):
                 self._selector.unregister(self._listener)
                 self._listener.close()
                 self._listener = None
-            return self._reset(self._links)
+            return self._reset(self._connections)
 
         return self._do(refuse)
 
@@ -68,7 +68,7 @@ class Proxy(Carrier):
 
         def lead() -> None:
             self._server = server
-            self._reset(self._links)
+            self._reset(self._connections)
 
         self._do(lead)
 
@@ -86,4 +86,4 @@ class Proxy(Carrier):
 
     def connections(self) -> int:
         """How many there are."""
-        return self._do(lambda: len(self._links))
+        return self._do(lambda: len(self._connections))

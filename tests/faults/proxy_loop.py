@@ -1,4 +1,4 @@
-"""Carrying the bytes of many connections to a server and back, late or not at all. One thread carries them all."""
+"""The event loop of a proxy: carries the bytes of many connections to a server and back, on time, late or never."""
 
 import errno
 import selectors
@@ -11,7 +11,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
-from tests.faults.proxied_connection import End, Link, Loss, reset, write
+from tests.faults.proxied_connection import End, Loss, ProxiedConnection, reset, write
 
 T = TypeVar("T")
 Address = str | tuple[str, int]
@@ -20,7 +20,7 @@ _CHUNK = 256 * 1024
 _FULL = 4 * 1024 * 1024
 
 
-class Carrier:
+class ProxyLoop:
     """Listens on a port of 127.0.0.1. What it does with connections is for a proxy to say."""
 
     def __init__(self, server: Address, latency: float = 0.0) -> None:
@@ -28,7 +28,7 @@ class Carrier:
         self._listener: socket.socket | None = socket.create_server(("127.0.0.1", 0))
         self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
-        self._links: list[Link] = []
+        self._connections: list[ProxiedConnection] = []
         self._holding = False
         self._delay = latency
         self._losses: list[Loss] = []
@@ -47,7 +47,7 @@ class Carrier:
         """Ends every connection and the thread."""
 
         def close() -> None:
-            self._reset(self._links)
+            self._reset(self._connections)
             self._closed = True
 
         self._do(close)
@@ -83,12 +83,16 @@ class Carrier:
                 else:
                     self._serve(*key.data, events)
             self._answer_calls()
-            for link in self._waiting():
-                self._watch(link)
+            for connection in self._waiting():
+                self._watch(connection)
 
-    def _waiting(self) -> list[Link]:
+    def _waiting(self) -> list[ProxiedConnection]:
         """Those with something to carry on. What is delayed has no event that says when it is due."""
-        return [link for link in self._links if not link.held and (link.client.outgoing or link.server.outgoing)]
+        return [
+            connection
+            for connection in self._connections
+            if not connection.held and (connection.client.outgoing or connection.server.outgoing)
+        ]
 
     def _patience(self) -> float | None:
         return 0.005 if self._waiting() else None
@@ -123,83 +127,83 @@ class Carrier:
             end.setblocking(False)
             if end.family == socket.AF_INET:
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        link = Link(client, server)
-        link.held = self._holding
-        self._links.append(link)
-        self._watch(link)
+        connection = ProxiedConnection(client, server)
+        connection.held = self._holding
+        self._connections.append(connection)
+        self._watch(connection)
 
-    def _hold(self, links: Iterable[Link]) -> int:
-        newly = [link for link in links if not link.held]
-        for link in newly:
-            link.held = True
-            self._watch(link)
+    def _hold(self, connections: Iterable[ProxiedConnection]) -> int:
+        newly = [connection for connection in connections if not connection.held]
+        for connection in newly:
+            connection.held = True
+            self._watch(connection)
         return len(newly)
 
-    def _reset(self, links: Iterable[Link]) -> int:
-        doomed = list(links)
-        for link in doomed:
-            self._drop(link)
+    def _reset(self, connections: Iterable[ProxiedConnection]) -> int:
+        doomed = list(connections)
+        for connection in doomed:
+            self._drop(connection)
         return len(doomed)
 
-    def _drop(self, link: Link, close: Callable[[socket.socket], None] = reset) -> None:
-        if link not in self._links:
+    def _drop(self, connection: ProxiedConnection, close: Callable[[socket.socket], None] = reset) -> None:
+        if connection not in self._connections:
             return
-        self._links.remove(link)
-        if link.losing is not None:
-            self._losses.append(link.losing)
-        for end in (link.client, link.server):
+        self._connections.remove(connection)
+        if connection.losing is not None:
+            self._losses.append(connection.losing)
+        for end in (connection.client, connection.server):
             with suppress(KeyError, ValueError):
                 self._selector.unregister(end.socket)
             close(end.socket)
 
-    def _watch(self, link: Link) -> None:
+    def _watch(self, connection: ProxiedConnection) -> None:
         """Waits for what each side may do now."""
-        for end in (link.client, link.server):
+        for end in (connection.client, connection.server):
             events = 0
-            if not link.held:
-                events |= selectors.EVENT_READ if link.other(end).size < _FULL else 0
+            if not connection.held:
+                events |= selectors.EVENT_READ if connection.other(end).size < _FULL else 0
                 events |= selectors.EVENT_WRITE if end.outgoing and end.outgoing[0][0] <= time.monotonic() else 0
             known = self._selector.get_map().get(end.socket)
             if known is None and events:
-                self._selector.register(end.socket, events, (link, end))
+                self._selector.register(end.socket, events, (connection, end))
             elif known is not None and not events:
                 self._selector.unregister(end.socket)
             elif known is not None and known.events != events:
-                self._selector.modify(end.socket, events, (link, end))
+                self._selector.modify(end.socket, events, (connection, end))
 
-    def _serve(self, link: Link, end: End, events: int) -> None:
-        if link not in self._links or link.held:
+    def _serve(self, connection: ProxiedConnection, end: End, events: int) -> None:
+        if connection not in self._connections or connection.held:
             return
         try:
             if events & selectors.EVENT_READ:
-                self._read(link, end)
-            for each in (link.client, link.server) if not link.held else ():
+                self._read(connection, end)
+            for each in (connection.client, connection.server) if not connection.held else ():
                 write(each)
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.EWOULDBLOCK):
-                self._drop(link)
+                self._drop(connection)
                 return
-        if link in self._links:
-            self._watch(link)
+        if connection in self._connections:
+            self._watch(connection)
 
-    def _read(self, link: Link, end: End) -> None:
+    def _read(self, connection: ProxiedConnection, end: End) -> None:
         data = end.socket.recv(_CHUNK)
         if not data:
             # Whatever it still had to say has been written by now.
-            self._drop(link, socket.socket.close)
+            self._drop(connection, socket.socket.close)
             return
-        if end is link.client:
-            if link.losing is None:
-                link.losing = self._matching(data)
-            link.held = bool(self._swallowed) and all(text in data for text in self._swallowed)
-        elif link.losing is not None:
-            loss, link.losing = link.losing, None
+        if end is connection.client:
+            if connection.losing is None:
+                connection.losing = self._matching(data)
+            connection.held = bool(self._swallowed) and all(text in data for text in self._swallowed)
+        elif connection.losing is not None:
+            loss, connection.losing = connection.losing, None
             if loss.worth(data):
                 loss.happened.set()
-                self._drop(link)
+                self._drop(connection)
                 return
             self._losses.append(loss)
-        other = link.other(end)
+        other = connection.other(end)
         other.outgoing.append((time.monotonic() + self._delay, data))
         other.size += len(data)
 

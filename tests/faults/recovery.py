@@ -1,4 +1,4 @@
-"""How long it takes until all is well again after one fault alone, with the producer at work."""
+"""Recovery drills: one fault at a time under load, and the seconds until the service has recovered from it."""
 
 import statistics
 import threading

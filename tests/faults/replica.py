@@ -1,4 +1,4 @@
-"""A streaming replica of the suite's PostgreSQL: it lags once it is cut off, and is promoted when the primary dies."""
+"""A streaming replica of the suite's PostgreSQL, which can lag and be promoted."""
 
 import shutil
 from contextlib import closing, suppress

@@ -1,4 +1,4 @@
-"""The file of results: a section for each thing that was measured, written anew by itself."""
+"""Writes RESULTS.md: one section for each measurement, each replaced on its own."""
 
 import platform
 import shlex
@@ -11,13 +11,13 @@ import psutil
 RESULTS = Path(__file__).parent / "RESULTS.md"
 _TITLE = "# What it withstood"
 # In the order in which they stand.
-CHAOS, ENDINGS, BUGS = "Chaos", "Processes that end", "Planted bugs"
+CHAOS, SHUTDOWNS, BUGS = "Chaos", "Processes that end", "Planted bugs"
 
 
 def write(section: str, lines: Iterable[str], path: Path = RESULTS) -> None:
     """Puts these lines in the place of the section, and leaves the others as they are."""
     sections = _read(path) | {section: "\n".join(lines).strip()}
-    told = [f"## {name}\n\n{sections[name]}\n" for name in (CHAOS, ENDINGS, BUGS) if name in sections]
+    told = [f"## {name}\n\n{sections[name]}\n" for name in (CHAOS, SHUTDOWNS, BUGS) if name in sections]
     path.write_text("\n".join([f"{_TITLE}\n", *told]))
 
 

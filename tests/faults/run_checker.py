@@ -1,4 +1,4 @@
-"""What a run of chaos must have left behind, and nothing else."""
+"""The checker of a chaos run: compares what was sent with what stands in PostgreSQL, on the streams and in the logs."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from tests.faults.fleet import PATIENCE, Fleet
 from tests.faults.invariants import commands, leaks, violations
 from tests.faults.observer import Observer
 from tests.faults.producer import ADDRESS_CANARY, BAD, PAYLOAD_CANARY, Producer
-from tests.faults.run_result import Outcome
+from tests.faults.run_result import RunResult
 from tests.faults.servers import CANARY_IN_URLS, Servers
 
 CANARIES = (ADDRESS_CANARY, PAYLOAD_CANARY, CANARY_IN_URLS)
@@ -20,20 +20,20 @@ SELECT notification_id || '/' || route_id FROM routes WHERE channel = 'email' AN
 """
 
 
-def settle(outcome: Outcome, servers: Servers, fleet: Fleet, observer: Observer, producer: Producer) -> None:
-    """Counts what came out, and every problem with it. Call it when all is quiet and every process has stopped."""
+def check_run(result: RunResult, servers: Servers, fleet: Fleet, observer: Observer, producer: Producer) -> None:
+    """Adds the run's counts and broken invariants to `result`. All must be quiet, and every process stopped."""
     # Valkey may have lost them since.
     recorded = {row[0] for row in servers.postgresql.rows(_BAD_INTENTS, f"{BAD}%")}
     expected = producer.expected()
     expected = replace(expected, malformed={*expected.malformed, *recorded})
     standing = commands(servers.valkey.client)
     gone = observer.gone(standing)
-    outcome.problems += violations(servers.postgresql.url, servers.valkey.client, expected, gone)
-    outcome.problems += observer.missed(standing)
-    outcome.problems += _attempts(servers)
-    outcome.problems += _processes(fleet)
-    outcome.stopped = fleet.stopped
-    outcome.attempts = dict(
+    result.problems += violations(servers.postgresql.url, servers.valkey.client, expected, gone)
+    result.problems += observer.missed(standing)
+    result.problems += _attempts(servers)
+    result.problems += _processes(fleet)
+    result.stopped = fleet.stopped
+    result.attempts = dict(
         servers.postgresql.rows(
             "SELECT classification, count(*) FROM attempts_seen WHERE after > before GROUP BY 1 ORDER BY 1"
         )
@@ -42,7 +42,7 @@ def settle(outcome: Outcome, servers: Servers, fleet: Fleet, observer: Observer,
         "SELECT count(*), count(DISTINCT route), coalesce(max(losses), 0) FROM leases_lost"
     )
     statuses = dict(servers.postgresql.rows("SELECT status, count(*) FROM routes GROUP BY 1"))
-    outcome.counts += Counter(
+    result.counts += Counter(
         {
             "intents": producer.intents,
             "routes": len(expected.routes),

@@ -1,10 +1,10 @@
-"""The figures of a run as a table, and what a long one must reach."""
+"""The report of a chaos run: its figures as a table, and the minimums that a long run must reach."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from tests.faults.fault_schedule import LOSSES, Kind
-from tests.faults.run_result import Outcome
+from tests.faults.run_result import RunResult
 
 LEAST = {
     "SIGKILLs": 100,
@@ -35,65 +35,65 @@ class Row(NamedTuple):
     wanted: str = ""
 
 
-def reached(outcome: Outcome) -> dict[str, int]:
+def reached(result: RunResult) -> dict[str, int]:
     """What the run reached of what a long one must."""
     return {
-        "SIGKILLs": outcome.counts["SIGKILLs"],
-        "pauses beyond the lease": outcome.counts["pauses beyond the lease"],
-        "kills of Valkey": outcome.happened[Kind.VALKEY],
-        "Valkey back empty or old, after longer than the audit window": sum(outcome.happened[kind] for kind in LOSSES),
-        "commands that Valkey lost, published again": outcome.counts["commands that Valkey lost, published again"],
-        "deploys that rename the email stream": outcome.happened[Kind.RENAME],
-        "restarts of PostgreSQL": outcome.happened[Kind.POSTGRESQL],
-        "connections cut, stalled or black-holed": sum(outcome.counts[what] for what in _CONNECTIONS),
-        "replies lost": outcome.happened[Kind.LOSE],
-        "routes": outcome.counts["routes"],
+        "SIGKILLs": result.counts["SIGKILLs"],
+        "pauses beyond the lease": result.counts["pauses beyond the lease"],
+        "kills of Valkey": result.happened[Kind.VALKEY],
+        "Valkey back empty or old, after longer than the audit window": sum(result.happened[kind] for kind in LOSSES),
+        "commands that Valkey lost, published again": result.counts["commands that Valkey lost, published again"],
+        "deploys that rename the email stream": result.happened[Kind.RENAME],
+        "restarts of PostgreSQL": result.happened[Kind.POSTGRESQL],
+        "connections cut, stalled or black-holed": sum(result.counts[what] for what in _CONNECTIONS),
+        "replies lost": result.happened[Kind.LOSE],
+        "routes": result.counts["routes"],
     }
 
 
-def shortfalls(outcome: Outcome) -> list[str]:
+def shortfalls(result: RunResult) -> list[str]:
     """What a long run must have reached and did not."""
-    return [f"{what}: {count}, not {LEAST[what]}" for what, count in reached(outcome).items() if count < LEAST[what]]
+    return [f"{what}: {count}, not {LEAST[what]}" for what, count in reached(result).items() if count < LEAST[what]]
 
 
-def table(outcome: Outcome) -> list[Row]:
+def table(result: RunResult) -> list[Row]:
     """Every figure."""
-    return [*_promise(outcome), *_faults(outcome), *_recoveries(outcome)]
+    return [*_promise(result), *_faults(result), *_recoveries(result)]
 
 
-def _promise(outcome: Outcome) -> Iterator[Row]:
+def _promise(result: RunResult) -> Iterator[Row]:
     def count(text: str) -> str:
-        return str(sum(text in problem for problem in outcome.problems))
+        return str(sum(text in problem for problem in result.problems))
 
     yield Row("promise", "routes lost", count("was lost"), "0")
     yield Row("promise", "routes duplicated", count(" stands on its stream "), "0")
     yield Row("promise", "attempts unexplained", count(" attempts"), "0")
-    yield Row("promise", "everything that is not as it must be", str(len(outcome.problems)), "0")
-    yield Row("sent", "routes", f"{outcome.counts['routes']:,}", f"{LEAST['routes']:,}")
+    yield Row("promise", "everything that is not as it must be", str(len(result.problems)), "0")
+    yield Row("sent", "routes", f"{result.counts['routes']:,}", f"{LEAST['routes']:,}")
     for what in _TOLD:
-        yield Row("sent", what, f"{outcome.counts[what]:,}")
-    for classification, failures in outcome.attempts.items():
+        yield Row("sent", what, f"{result.counts[what]:,}")
+    for classification, failures in result.attempts.items():
         yield Row("sent", f"failed attempts recorded: {classification}", f"{failures:,}")
 
 
-def _faults(outcome: Outcome) -> Iterator[Row]:
-    for what, number in reached(outcome).items():
+def _faults(result: RunResult) -> Iterator[Row]:
+    for what, number in reached(result).items():
         if what != "routes":
             yield Row("faults", what, f"{number:,}", f"{LEAST[what]:,}")
     for what in (*_CONNECTIONS, "backends terminated"):
-        yield Row("faults", what, f"{outcome.counts[what]:,}")
-    for reply, number in sorted(outcome.lost_replies.items()):
+        yield Row("faults", what, f"{result.counts[what]:,}")
+    for reply, number in sorted(result.lost_replies.items()):
         yield Row("faults", f"replies lost: of {reply}", str(number))
     for kind in (Kind.TERM, Kind.TERM_TWICE, Kind.DEPLOY, Kind.KILL_BOTH, Kind.REFUSE, Kind.DELAY, Kind.FORGET):
-        yield Row("faults", kind.value, str(outcome.happened[kind]))
+        yield Row("faults", kind.value, str(result.happened[kind]))
 
 
-def _recoveries(outcome: Outcome) -> Iterator[Row]:
-    for r in outcome.recoveries:
+def _recoveries(result: RunResult) -> Iterator[Row]:
+    for r in result.recoveries:
         wanted = f"{r.bound:g} s" if r.bound else ""
         yield Row("recovery", r.what, f"p50 {r.p50:.2f} s, max {r.longest:.2f} s, {len(r.seconds)} times", wanted)
-    for how in sorted({stopped.how for stopped in outcome.stopped}):
-        seconds = sorted(stopped.seconds for stopped in outcome.stopped if stopped.how == how)
+    for how in sorted({stopped.how for stopped in result.stopped}):
+        seconds = sorted(stopped.seconds for stopped in result.stopped if stopped.how == how)
         p50, longest = seconds[len(seconds) // 2], seconds[-1]
         what = f"{how}: the process has ended with exit code 0"
         yield Row("recovery", what, f"p50 {p50:.2f} s, max {longest:.2f} s, {len(seconds)} times", "25 s")

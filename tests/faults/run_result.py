@@ -1,4 +1,4 @@
-"""What a run showed."""
+"""The result of a chaos run: faults, counts, recoveries and problems."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -10,8 +10,16 @@ from tests.faults.recovery import Recovery
 
 
 @dataclass
-class Outcome:
-    """happened: faults by kind. counts: everything else that was counted."""
+class RunResult:
+    """The result of one run.
+
+    seconds: how long it took.
+    happened: faults by kind.
+    counts: everything else that was counted, by name.
+    lost_replies: replies lost, by kind of request.
+    attempts: failed attempts recorded, by classification.
+    problems: every broken invariant; empty if the service kept its promise.
+    """
 
     seed: int
     seconds: float = 0.0

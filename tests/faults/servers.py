@@ -1,4 +1,4 @@
-"""A durable PostgreSQL and Valkey of the suite's own, each behind a proxy, to be killed and started again."""
+"""A durable PostgreSQL and Valkey of the suite's own, each behind a proxy, which can be killed and restarted."""
 
 import os
 import shutil
@@ -52,7 +52,7 @@ WHEN (OLD.lease_loss_count < NEW.lease_loss_count) EXECUTE FUNCTION see_loss()
 
 
 class PostgreSQL:
-    """A migrated database. `url` leads there directly, `far_url` through the proxy."""
+    """A migrated database. `url` leads there directly, `proxied_url` through the proxy."""
 
     def __init__(self, folder: Path) -> None:
         with warnings.catch_warnings(action="ignore"):
@@ -70,7 +70,7 @@ class PostgreSQL:
         self._sockets = str(self._server.get_postmaster_info().socket_dir)
         self.address = f"{self._sockets}/.s.PGSQL.5432"
         self.proxy = Proxy(self.address, _LATENCY)
-        self.far_url = f"postgresql://postgres:{CANARY_IN_URLS}@127.0.0.1:{self.proxy.port}/{DATABASE}"
+        self.proxied_url = f"postgresql://postgres:{CANARY_IN_URLS}@127.0.0.1:{self.proxy.port}/{DATABASE}"
 
     def restart(self, down: float) -> float:
         """Ends it as a crash would, and starts it again after so many seconds. Returns when it was back."""
@@ -138,7 +138,7 @@ class PostgreSQL:
 
 
 class Valkey:
-    """A Valkey with an append-only file. `url` leads there directly, `far_url` through the proxy."""
+    """A Valkey with an append-only file. `url` leads there directly, `proxied_url` through the proxy."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._port = folder, free_port()
@@ -147,7 +147,7 @@ class Valkey:
         self._process = start_valkey(folder, self._port)
         self.url = f"redis://127.0.0.1:{self._port}/0"
         self.proxy = Proxy(("127.0.0.1", self._port), _LATENCY)
-        self.far_url = f"redis://default:{CANARY_IN_URLS}@127.0.0.1:{self.proxy.port}/0"
+        self.proxied_url = f"redis://default:{CANARY_IN_URLS}@127.0.0.1:{self.proxy.port}/0"
         self.client = redis.Redis.from_url(self.url, socket_timeout=5)
 
     def restart(self, down: float) -> float:
@@ -214,7 +214,7 @@ class Servers:
     @property
     def environ(self) -> dict[str, str]:
         """Where processes find them: through the proxies."""
-        return {"DATABASE_URL": self.postgresql.far_url, "REDIS_URL": self.valkey.far_url}
+        return {"DATABASE_URL": self.postgresql.proxied_url, "REDIS_URL": self.valkey.proxied_url}
 
     def proxy(self, name: str) -> Proxy:
         """The proxy before the server of this name."""

@@ -1,4 +1,4 @@
-"""How long processes take to end: one that hangs, and those that are told to stop with everything to do."""
+"""Measures how long processes take to end: a worker that hangs, and all processes told to stop under full load."""
 
 import signal
 import time
@@ -9,8 +9,8 @@ from pathlib import Path
 from storage.database import Database
 from tests.acceptance.outside import users
 from tests.factories import accepted, intent_fields
-from tests.faults.in_process import looking
-from tests.faults.planted_code import sabotage
+from tests.faults.in_process import seen_outside
+from tests.faults.planted_code import plant_code
 from tests.faults.recovery import Recovery
 from tests.processes import Process, Processes
 from tests.waiting import wait_until
@@ -31,10 +31,13 @@ _LEASED = "SELECT id FROM routes WHERE lease_token IS NOT NULL"
 
 
 def hang(environ: Mapping[str, str], processes: Processes, folder: Path) -> Recovery:
-    """A worker with the longest limit there is meets a route whose encoder never returns."""
+    """Runs a worker with the longest lease on a route whose encoder never returns, until its watchdog ends it."""
     variables = {**environ, "PUBLISHER_ROUTE_LEASE_TTL": "60", "PUBLISHER_SCAN_INTERVAL": "0.5"}
-    sabotage(variables, folder, _ENDLESS)
-    with looking(environ) as outside, closing(Database(environ["DATABASE_URL"], application_name="test")) as database:
+    plant_code(variables, folder, _ENDLESS)
+    with (
+        seen_outside(environ) as outside,
+        closing(Database(environ["DATABASE_URL"], application_name="test")) as database,
+    ):
         accepted(database, [{"notification_type": "game.endless", "channels_json": ["push"]}])
         processes.start("clock", **variables)
         worker = processes.start("worker", **variables)
@@ -52,7 +55,10 @@ def hang(environ: Mapping[str, str], processes: Processes, folder: Path) -> Reco
 def stop_under_load(environ: Mapping[str, str], processes: Processes) -> list[Recovery]:
     """Worker, intake and clock with tens of thousands of routes and intents before them, told to stop twice."""
     variables = {**environ, "PUBLISHER_SCAN_INTERVAL": "0.05"}
-    with looking(environ) as outside, closing(Database(environ["DATABASE_URL"], application_name="test")) as database:
+    with (
+        seen_outside(environ) as outside,
+        closing(Database(environ["DATABASE_URL"], application_name="test")) as database,
+    ):
         accepted(database, [{"recipients_json": users(1000)}] * 30)
         outside.send(*(intent_fields(recipients_json=users(100)) for _ in range(1000)))
         running = {name: processes.start(name, **variables) for name in ("worker", "intake", "clock")}
@@ -67,9 +73,9 @@ def stop_under_load(environ: Mapping[str, str], processes: Processes) -> list[Re
     return [Recovery(STOPPED.format(name), [seconds], 25.0) for name, seconds in ended.items()]
 
 
-def overruns(endings: Sequence[Recovery]) -> list[str]:
+def overruns(shutdowns: Sequence[Recovery]) -> list[str]:
     """Those that took longer than is promised."""
-    return [f"{r.what}: {r.longest:.1f} s, over {r.bound} s" for r in endings if r.bound and r.longest > r.bound]
+    return [f"{r.what}: {r.longest:.1f} s, over {r.bound} s" for r in shutdowns if r.bound and r.longest > r.bound]
 
 
 def _ends(running: Mapping[str, Process], began: float) -> dict[str, float]:

@@ -24,26 +24,26 @@ def folder() -> Iterator[Path]:
 
 def test_nothing_is_lost_and_nothing_comes_twice(folder: Path) -> None:
     """A few faults of each kind, over hundreds of routes: each ends where it must, once (R5, R12, R14, R15, R17)."""
-    outcome = run(SEED, SHORT, folder, print)
+    result = run(SEED, SHORT, folder, print)
 
-    assert outcome.problems == []
-    assert outcome.counts["routes"] >= 400
-    assert outcome.counts["published"] > 0
+    assert result.problems == []
+    assert result.counts["routes"] >= 400
+    assert result.counts["published"] > 0
     for kind, count in FEW.items():
         if kind is not Kind.LOSE:
-            assert outcome.happened[kind] == count
-    assert outcome.happened[Kind.LOSE] > 0
+            assert result.happened[kind] == count
+    assert result.happened[Kind.LOSE] > 0
 
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_nothing_is_lost_in_minutes_of_chaos(folder: Path) -> None:
     """A hundred kills, forty pauses and all the rest, over thirty thousand routes, within ten minutes (R15)."""
-    outcome = run(SEED, long(8), folder, print)
+    result = run(SEED, long(8), folder, print)
 
-    assert outcome.problems == []
-    assert shortfalls(outcome) == []
-    assert outcome.seconds < 600
+    assert result.problems == []
+    assert shortfalls(result) == []
+    assert result.seconds < 600
 
 
 def test_a_schedule_is_drawn_from_its_seed_alone() -> None:

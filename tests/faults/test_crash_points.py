@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from tests.faults.crash_points import CRASHES, CUTS, How, Point
-from tests.faults.workload import SEED, Scene, scene
+from tests.faults.workload import SEED, Workload, open_workload
 
 PAIRS = 1_000
 # The short form takes every so manyth point, and begins at another one each time. Odd: before and after alternate.
@@ -18,18 +18,18 @@ STRIDE = 17
 
 
 @pytest.fixture
-def stage(environ: Mapping[str, str], redis_client: redis.Redis) -> Iterator[Scene]:
+def workload(environ: Mapping[str, str], redis_client: redis.Redis) -> Iterator[Workload]:
     """The two servers, and a process whose life can be repeated."""
-    with scene(environ, redis_client) as made:
+    with open_workload(environ, redis_client) as made:
         yield made
 
 
-def test_a_life_without_faults_is_clean_and_the_same_each_time(stage: Scene) -> None:
+def test_a_life_without_faults_is_clean_and_the_same_each_time(workload: Workload) -> None:
     """The points of one life are those of the next, and without a fault all is as it should be."""
     lives = []
     for _ in range(2):
-        assert stage.after() == []
-        lives.append(list(stage.wire.done))
+        assert workload.after() == []
+        lives.append(list(workload.io.done))
 
     assert lives[0] == lives[1]
     # Whatever a later driver does its I/O with: it is still counted.
@@ -41,46 +41,46 @@ def test_a_life_without_faults_is_clean_and_the_same_each_time(stage: Scene) -> 
 
 
 @pytest.mark.parametrize("hows", [CRASHES, CUTS], ids=["crash", "cut"])
-def test_some_single_points(hows: Sequence[How], stage: Scene) -> None:
+def test_some_single_points(hows: Sequence[How], workload: Workload) -> None:
     """A process that dies at an I/O, or lives and loses the connection there, breaks no promise (R12, R15, R20)."""
     first = secrets.randbelow(STRIDE)
 
-    run(stage, [(point,) for point in points(stage, hows)[first::STRIDE]], f"every {STRIDE}th from {first}")
+    run(workload, [(point,) for point in points(workload, hows)[first::STRIDE]], f"every {STRIDE}th from {first}")
 
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("hows", [CRASHES, CUTS], ids=["crash", "cut"])
-def test_every_single_point(hows: Sequence[How], stage: Scene) -> None:
+def test_every_single_point(hows: Sequence[How], workload: Workload) -> None:
     """The same at every I/O, before and after it (R12, R15, R20)."""
-    run(stage, [(point,) for point in points(stage, hows)], "all")
+    run(workload, [(point,) for point in points(workload, hows)], "all")
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1200)
-def test_pairs_of_crashes(stage: Scene) -> None:
+def test_pairs_of_crashes(workload: Workload) -> None:
     """A process that dies anywhere, and whose successor dies anywhere, breaks no promise (R15)."""
     # A successor's life has other points than the first: pairs whose second one is never reached do not count.
-    single = points(stage, CRASHES)
+    single = points(workload, CRASHES)
     chance = random.Random(SEED)
     drawn = (tuple(chance.choices(single, k=2)) for _ in itertools.count())
 
-    run(stage, drawn, f"a sample of pairs, seed {SEED}", enough=PAIRS)
+    run(workload, drawn, f"a sample of pairs, seed {SEED}", enough=PAIRS)
 
 
-def points(stage: Scene, hows: Sequence[How]) -> list[Point]:
+def points(workload: Workload, hows: Sequence[How]) -> list[Point]:
     """Every point of a life, found by counting."""
-    assert stage.after() == []
-    return [Point(number, how) for number in range(len(stage.wire.done)) for how in hows]
+    assert workload.after() == []
+    return [Point(number, how) for number in range(len(workload.io.done)) for how in hows]
 
 
-def run(stage: Scene, cases: Iterable[tuple[Point, ...]], what: str, enough: int | None = None) -> None:
+def run(workload: Workload, cases: Iterable[tuple[Point, ...]], what: str, enough: int | None = None) -> None:
     """Runs the cases, up to so many of which every point was deadly, and prints what was done."""
     began, done = time.monotonic(), 0
     for case in cases:
-        found = stage.after(*case)
-        assert found == [], f"{case}: {'; '.join(stage.story)}"
-        done += enough is None or stage.deaths == len(case)
+        found = workload.after(*case)
+        assert found == [], f"{case}: {'; '.join(workload.fault_log)}"
+        done += enough is None or workload.deaths == len(case)
         if done == enough:
             break
     print(f"\n{what}: {done} cases, 0 violations, {time.monotonic() - began:.1f} s")

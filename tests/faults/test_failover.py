@@ -4,13 +4,13 @@ import tempfile
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from tests.faults import run_checker as reckoning
+from tests.faults import run_checker
 from tests.faults.chaos import environment, wait_until_quiet
 from tests.faults.fleet import Fleet
 from tests.faults.observer import Observer
 from tests.faults.producer import Producer
 from tests.faults.replica import Replica
-from tests.faults.run_result import Outcome
+from tests.faults.run_result import RunResult
 from tests.faults.servers import Servers
 from tests.waiting import wait_until
 
@@ -23,7 +23,7 @@ _NOTIFICATIONS = "SELECT count(*) FROM notifications"
 
 def test_a_failover_to_a_replica_that_lagged_loses_and_repeats_nothing() -> None:
     """Hundreds of acknowledged intents are missing in the promoted replica: 0 are lost in the end, 0 go out twice."""
-    outcome = Outcome(1615)
+    result = RunResult(1615)
     with tempfile.TemporaryDirectory(prefix="publisher-faults-") as name, ExitStack() as stack:
         folder = Path(name)
         folder.chmod(0o755)
@@ -51,11 +51,11 @@ def test_a_failover_to_a_replica_that_lagged_loses_and_repeats_nothing() -> None
         wait_until_quiet(servers, producer, print)
         [(replayed, left_out)] = servers.postgresql.rows("SELECT replayed, left_out FROM intents_replays")
         fleet.stop_all()
-        reckoning.settle(outcome, servers, fleet, observer, producer)
+        run_checker.check_run(result, servers, fleet, observer, producer)
 
     assert isinstance(after, int)
     assert before - after > 20
-    assert outcome.problems == []
+    assert result.problems == []
     # A few that their readers held come from these themselves.
     assert replayed > 20
     assert left_out == 0

@@ -27,9 +27,9 @@ from publisher.streams.connection import open_redis
 from publisher.streams.inbound import IntentsGroup
 from tests.factories import CHANNELS, GROUP, INTENTS, intent_fields, raw
 from tests.faults.composition import installed, seed_of
-from tests.faults.fuzz_checks import verdict, wrong_with_payload, wrong_with_reason
+from tests.faults.fuzz_checks import check_entry, check_payload, check_rejection
 from tests.faults.fuzz_draft import Pair
-from tests.faults.fuzzed_entry import Hostile, hostile
+from tests.faults.fuzzed_entry import FuzzedEntry, fuzzed_entry
 from tests.faults.invariants import STREAMS, Expected, leaks, violations
 from tests.integration.rows import rows
 from tests.integration.stream_entries import wait_until_read
@@ -83,8 +83,8 @@ def check_parser(seed: int, count: int) -> Counter[str]:
     became: Counter[str] = Counter()
     bad: list[str] = []
     for number in range(count):
-        entry = hostile(seed, number)
-        result, problems = verdict(entry)
+        entry = fuzzed_entry(seed, number)
+        result, problems = check_entry(entry)
         became[result] += 1
         bad += [f"{'; '.join(problems)}\n    {entry}"] if problems else []
         assert len(bad) < 10, "\n".join(bad)
@@ -93,18 +93,18 @@ def check_parser(seed: int, count: int) -> Counter[str]:
 
 
 class Crowd:
-    """Hostile entries with a valid neighbour after every third, as they were sent, and what must become of them."""
+    """FuzzedEntry entries with a valid neighbour after every third, as they were sent, and what must become of them."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
         self._routes: dict[str, set[str]] = {}
-        self.malformed: dict[str, Hostile] = {}
-        self.accepted: list[Hostile] = []
+        self.malformed: dict[str, FuzzedEntry] = {}
+        self.accepted: list[FuzzedEntry] = []
 
     def send(self, seed: int, count: int) -> None:
         """Puts so many hostile entries onto the intents stream."""
         for number in range(count):
-            self._send(hostile(seed, number))
+            self._send(fuzzed_entry(seed, number))
             if number % 3 == 0:
                 self.send_neighbour(number)
 
@@ -114,7 +114,7 @@ class Crowd:
         self._add(fields)
         self._expect(fields, {"published"})
 
-    def _send(self, entry: Hostile) -> None:
+    def _send(self, entry: FuzzedEntry) -> None:
         entry_id = self._add(entry.fields)
         if isinstance(parse_intent(entry.fields, CHANNELS), Rejection):
             self.malformed[entry_id] = entry
@@ -155,11 +155,11 @@ def check_whole_path(crowd: Crowd, service: Context, environ: Mapping[str, str],
     wrong = violations(environ["DATABASE_URL"], client, crowd.expected)
     for channel, stream in STREAMS.items():
         for _, fields in client.xrange(stream):
-            wrong += wrong_with_payload(fields[b"payload_json"].decode(), channel)
+            wrong += check_payload(fields[b"payload_json"].decode(), channel)
     for row in rows(service.database, "SELECT * FROM malformed_intents"):
         reason = Rejection(RejectionCode(row["failure_code"]), row["failure_message"])
         entry = crowd.malformed[row["stream_entry_id"]]
-        problems = wrong_with_reason(reason, entry.values)
+        problems = check_rejection(reason, entry.values)
         if restored(row["raw_fields"]) != Counter(entry.fields):
             problems.append(f"its fields were kept as {str(row['raw_fields'])[:500]}")
         wrong += [f"{problem}: {entry}" for problem in problems]
@@ -252,4 +252,4 @@ def test_a_reason_tells_nothing_of_what_was_written(fields: dict[str, Any], valu
     parsed = parse_intent(raw(intent_fields(**fields)), CHANNELS)
 
     assert isinstance(parsed, Rejection)
-    assert wrong_with_reason(parsed, [value]) == []
+    assert check_rejection(parsed, [value]) == []

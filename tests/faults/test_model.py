@@ -16,14 +16,14 @@ from hypothesis.stateful import get_state_machine_test
 
 from tests.conftest import connected
 from tests.faults.composition import installed, seed_of
-from tests.faults.model_comparison import Stage
+from tests.faults.model_comparison import ModelEnvironment
 from tests.faults.model_intents import ENVIRON
 from tests.faults.model_machine import RouteMachine
 from tests.integration.publishers import logged
 
 
 @pytest.fixture
-def stage(environ: dict[str, str]) -> Iterator[Stage]:
+def environment(environ: dict[str, str]) -> Iterator[ModelEnvironment]:
     """The service, with its events out of the way of what a failed example prints."""
     with (
         logged(),
@@ -31,13 +31,13 @@ def stage(environ: dict[str, str]) -> Iterator[Stage]:
         connected(environ["DATABASE_URL"]) as connection,
         connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as eyes,
     ):
-        yield Stage(context, eyes)
+        yield ModelEnvironment(context, eyes)
 
 
-def explore(stage: Stage, *, seed_: int, examples: int, steps: int) -> None:
+def explore(environment: ModelEnvironment, *, seed_: int, examples: int, steps: int) -> None:
     """Runs so many examples of so many operations. The first that the model does not agree with fails, in short."""
     run = get_state_machine_test(
-        lambda: RouteMachine(stage),  # type: ignore[arg-type]
+        lambda: RouteMachine(environment),  # type: ignore[arg-type]
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
@@ -49,9 +49,9 @@ def explore(stage: Stage, *, seed_: int, examples: int, steps: int) -> None:
     seed(seed_)(run)()
 
 
-def report(stage: Stage) -> str:
+def report(environment: ModelEnvironment) -> str:
     """How often each operation was done, and what became of it."""
-    tables = {"operations": stage.operations, "results": stage.results}
+    tables = {"operations": environment.operations, "results": environment.results}
     return "".join(
         f"{title}: {counts.total()}\n" + "".join(f"{count:8} {name}\n" for name, count in counts.most_common())
         for title, counts in tables.items()
@@ -70,23 +70,23 @@ WORTH = (
 
 
 @pytest.mark.timeout(600)
-def test_the_service_does_what_the_model_says(stage: Stage, request: pytest.FixtureRequest) -> None:
+def test_the_service_does_what_the_model_says(environment: ModelEnvironment, request: pytest.FixtureRequest) -> None:
     """Whatever happens in whatever order: nothing is lost, nothing stands twice, every count is explained (R15)."""
-    explore(stage, seed_=seed_of(request.config, 1), examples=30, steps=60)
+    explore(environment, seed_=seed_of(request.config, 1), examples=30, steps=60)
 
-    sys.stdout.write(report(stage))
-    assert [result for result in WORTH if not stage.results[result]] == []
+    sys.stdout.write(report(environment))
+    assert [result for result in WORTH if not environment.results[result]] == []
 
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_service_does_what_the_model_says_for_long(
-    stage: Stage, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+    environment: ModelEnvironment, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The same over at least ten thousand operations, others each time (R15)."""
     with capsys.disabled():
         seed_ = seed_of(request.config, random.SystemRandom().randrange(2**32))
-        explore(stage, seed_=seed_, examples=250, steps=60)
-        sys.stdout.write(report(stage))
+        explore(environment, seed_=seed_, examples=250, steps=60)
+        sys.stdout.write(report(environment))
 
-    assert stage.operations.total() >= 10_000
+    assert environment.operations.total() >= 10_000

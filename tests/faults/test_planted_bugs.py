@@ -5,36 +5,36 @@ from collections.abc import Iterator, Mapping
 import pytest
 import redis
 
-from tests.faults import detectors as layers
-from tests.faults.detection import sightings
-from tests.faults.detectors import Layer
+from tests.faults import detectors
+from tests.faults.detection import detect_all
+from tests.faults.detectors import Detector
 from tests.faults.planted_bugs import BUGS
-from tests.faults.workload import Scene, scene
+from tests.faults.workload import Workload, open_workload
 
 
 @pytest.fixture
-def stage(environ: Mapping[str, str], redis_client: redis.Redis) -> Iterator[Scene]:
+def workload(environ: Mapping[str, str], redis_client: redis.Redis) -> Iterator[Workload]:
     """The two servers, and a process whose life can be repeated."""
-    with scene(environ, redis_client) as made:
+    with open_workload(environ, redis_client) as made:
         yield made
 
 
 @pytest.mark.parametrize(
-    "layer",
-    [layers.refused_once, layers.lost_data, layers.stale_worker, layers.held_lease],
-    ids=lambda layer: layer.__name__,
+    "detector",
+    [detectors.refused_once, detectors.lost_data, detectors.stale_worker, detectors.held_lease],
+    ids=lambda detector: detector.__name__,
 )
-def test_the_service_as_it_is_passes_every_layer(layer: Layer, stage: Scene) -> None:
-    """A layer that finds bugs finds none in the service itself (R15). Crash points have tests of their own."""
-    assert layer(stage) == ""
+def test_the_service_as_it_is_passes_every_detector(detector: Detector, workload: Workload) -> None:
+    """A detector finds no bug in the service as it is (R15). Crash points have tests of their own."""
+    assert detector(workload) == ""
 
 
 @pytest.mark.parametrize("classic", [True, pytest.param(False, marks=pytest.mark.long)], ids=["classics", "others"])
-def test_every_planted_bug_is_seen(classic: bool, stage: Scene) -> None:
-    """Each of these bugs, invisible while nothing fails, is seen by the layer that is there for it (R15)."""
-    seen = sightings(stage, [bug for bug in BUGS if bug.classic is classic])
+def test_every_planted_bug_is_seen(classic: bool, workload: Workload) -> None:
+    """Each bug, invisible while nothing fails, is found by its detector: the suite would notice it (R15)."""
+    seen = detect_all(workload, [bug for bug in BUGS if bug.classic is classic])
 
-    told = "\n".join(f"{bug:<44} {layer:<14} {said}" for bug, layer, said in seen)
+    told = "\n".join(f"{bug:<44} {detector:<14} {said}" for bug, detector, said in seen)
     print(f"\n{told}")
 
     assert all(said for _, _, said in seen), f"some bugs were not seen:\n{told}"

@@ -23,8 +23,8 @@ def test_all_stop_in_time_under_full_load(environ: dict[str, str], processes: Pr
     check(*stop_under_load(environ, processes))
 
 
-def check(*endings: Recovery) -> None:
+def check(*shutdowns: Recovery) -> None:
     """Prints how long each took, and fails if one took too long."""
-    for ending in endings:
-        print(f"{ending.what}: {ending.longest:.1f} s")
-    assert overruns(endings) == []
+    for shutdown in shutdowns:
+        print(f"{shutdown.what}: {shutdown.longest:.1f} s")
+    assert overruns(shutdowns) == []

@@ -8,8 +8,8 @@ import pytest
 
 from publisher.process.watchdog import EXIT_STUCK, LIMIT, TICK
 from tests.factories import intent_fields
-from tests.faults.in_process import intents, looking
-from tests.faults.planted_code import SHIFTED_CLOCK, sabotage
+from tests.faults.in_process import intents, seen_outside
+from tests.faults.planted_code import SHIFTED_CLOCK, plant_code
 from tests.processes import Process, Processes, free_port
 from tests.waiting import wait_until
 
@@ -17,7 +17,7 @@ from tests.waiting import wait_until
 IMPATIENT = """
 from datetime import timedelta
 import publisher.process.watchdog
-from publisher import acceptor
+from publisher.intake import acceptor
 from publisher.domain.backoff import Backoff
 from publisher.streams.inbound import IntentsGroup
 
@@ -71,8 +71,8 @@ def test_a_process_that_hangs_ends_itself(
     name: str, fault: str, environ: dict[str, str], processes: Processes, tmp_path: Path
 ) -> None:
     """It says why, and the platform starts another."""
-    sabotage(environ, tmp_path, IMPATIENT + fault)
-    with looking(environ) as outside:
+    plant_code(environ, tmp_path, IMPATIENT + fault)
+    with seen_outside(environ) as outside:
         outside.send(intent_fields(producer="endless"))
     process = processes.start(name)
 
@@ -85,7 +85,7 @@ def test_a_clock_that_is_set_back_starts_anew(environ: dict[str, str], processes
     """After a step of an hour the next tick would be an hour away: the scheduler ends itself instead."""
     switch = tmp_path / "set back"
     environ |= {"SHIFT": "-3600", "SHIFT_SWITCH": str(switch)}
-    sabotage(environ, tmp_path, SHIFTED_CLOCK + IMPATIENT)
+    plant_code(environ, tmp_path, SHIFTED_CLOCK + IMPATIENT)
     clock = processes.start("clock")
     clock.wait_for_output("scheduler started")
 
@@ -107,8 +107,8 @@ def test_a_process_that_waits_is_left_alone(
     away: str | None, environ: dict[str, str], processes: Processes, tmp_path: Path
 ) -> None:
     """Without work, without a server, and paused as a whole beyond the limit, intake and clock live on."""
-    sabotage(environ, tmp_path, IMPATIENT)
-    with looking(environ) as outside:
+    plant_code(environ, tmp_path, IMPATIENT)
+    with seen_outside(environ) as outside:
         outside.send(*(intents(1) if away else []))
     schemes = {"DATABASE_URL": "postgresql://postgres@127.0.0.1:{}/x", "REDIS_URL": "redis://127.0.0.1:{}/0"}
     environ |= {away: schemes[away].format(free_port())} if away else {}

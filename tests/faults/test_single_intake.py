@@ -7,8 +7,8 @@ import pytest
 
 from tests.acceptance.outside import Outside
 from tests.factories import GROUP, INTENTS, intent_fields
-from tests.faults.in_process import intents, looking, running, wrong
-from tests.faults.planted_code import one_life, sabotage
+from tests.faults.in_process import intents, problems, running, seen_outside
+from tests.faults.planted_code import plant_code, run_until
 from tests.processes import Processes
 
 KILL_BEFORE_ACKNOWLEDGING = """
@@ -43,9 +43,9 @@ def test_an_intake_killed_after_its_commit_loses_and_repeats_nothing(
 ) -> None:
     """Its intents are accepted once, found known by the next, and published, by scan if no message speaks of them."""
     sent = intents(3)
-    with looking(environ) as outside:
+    with seen_outside(environ) as outside:
         outside.send(*sent)
-        sabotage(environ, tmp_path, fault)
+        plant_code(environ, tmp_path, fault)
         assert processes.start("intake").wait() == -signal.SIGKILL
         assert outside.statuses() == {"pending": 6}
         assert outside.redis.llen("dramatiq:email") == told
@@ -55,7 +55,7 @@ def test_an_intake_killed_after_its_commit_loses_and_repeats_nothing(
             outside.wait_for_routes(published=6)
             outside.wait_until_acknowledged()
 
-    assert wrong(environ, *sent) == []
+    assert problems(environ, *sent) == []
 
 
 @pytest.mark.long
@@ -64,12 +64,12 @@ def test_an_intent_that_kills_intake_ends_as_malformed(
 ) -> None:
     """Started again each time, intake sets it aside after five deaths, and accepts its batch neighbours (R19)."""
     good, deadly = intents(6), intent_fields(producer="deadly")
-    sabotage(environ, tmp_path, KILL_BY_CONTENT)
-    with looking(environ) as outside:
+    plant_code(environ, tmp_path, KILL_BY_CONTENT)
+    with seen_outside(environ) as outside:
         poison = outside.send(*good[:3], deadly, *good[3:])[3]
 
         deaths = []
-        while (code := one_life(processes, "intake", until=lambda: malformed(outside))) is not None:
+        while (code := run_until(processes, "intake", until=lambda: malformed(outside))) is not None:
             deaths.append(code)
             leave_behind(outside)
         outside.wait_for_routes(pending=12)

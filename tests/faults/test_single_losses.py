@@ -6,7 +6,7 @@ import pytest
 
 from tests.acceptance.outside import EMAIL, PUSH, users
 from tests.factories import intent_fields
-from tests.faults.in_process import RESUMED, looking, running, wrong
+from tests.faults.in_process import RESUMED, problems, running, seen_outside
 from tests.valkeys import OwnValkey
 from tests.waiting import wait_until
 
@@ -20,7 +20,7 @@ def test_a_redis_that_is_back_empty_after_longer_than_the_window_costs_no_comman
     environ |= {"REDIS_URL": valkey.url, "PUBLISHER_AUDIT_WINDOW": "1"}
     sent = intent_fields(recipients_json=users(10))
     try:
-        with running(environ) as context, looking(environ) as outside:
+        with running(environ) as context, seen_outside(environ) as outside:
             outside.send(sent)
             outside.wait_for_routes(published=20)
             outside.wait_until_acknowledged()
@@ -42,6 +42,6 @@ def test_a_redis_that_is_back_empty_after_longer_than_the_window_costs_no_comman
             )
             outside.wait_for_routes(published=20)
 
-        assert wrong(environ, sent) == []
+        assert problems(environ, sent) == []
     finally:
         valkey.stop()

@@ -6,8 +6,8 @@ import pytest
 
 from tests.acceptance.outside import Outside
 from tests.factories import intent_fields
-from tests.faults.in_process import looking
-from tests.faults.planted_code import one_life
+from tests.faults.in_process import seen_outside
+from tests.faults.planted_code import run_until
 from tests.processes import Processes
 
 # What no `except` sees: an extension module that crashes, say.
@@ -42,14 +42,14 @@ def test_a_route_that_kills_its_worker_ends_as_a_dead_letter(environ: dict[str, 
     environ["PUBLISHER_ROUTE_LEASE_TTL"] = "2"
     good = [intent_fields(channels_json=["sms"]) for _ in range(20)]
     deadly = intent_fields(channels_json=["sms"], notification_type="game.deadly")
-    with looking(environ) as outside:
+    with seen_outside(environ) as outside:
         outside.send(*good[:10], deadly, *good[10:])
         processes.start("intake")
         outside.wait_for_routes(pending=21)
 
         processes.start("clock")
         deaths = []
-        while (code := one_life(processes, "worker", until=lambda: is_over(outside))) is not None:
+        while (code := run_until(processes, "worker", until=lambda: is_over(outside))) is not None:
             deaths.append(code)
 
         assert outside.statuses() == {"published": 20, "dead_letter": 1}

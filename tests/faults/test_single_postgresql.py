@@ -15,7 +15,7 @@ from storage.database import Database
 from tests.acceptance.outside import Outside
 from tests.conftest import run_sql
 from tests.factories import INTENTS, accepted
-from tests.faults.in_process import RESUMED, intents, looking, running, wrong
+from tests.faults.in_process import RESUMED, intents, problems, running, seen_outside
 from tests.waiting import wait_until
 
 _OURS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'publisher-%%'"
@@ -40,7 +40,7 @@ _BLOCKED = "SELECT 1 FROM pg_locks WHERE locktype = 'transactionid' AND NOT gran
 
 @pytest.fixture
 def outside(environ: dict[str, str]) -> Iterator[Outside]:
-    with looking(environ) as outside:
+    with seen_outside(environ) as outside:
         yield outside
 
 
@@ -93,7 +93,7 @@ def test_a_database_that_is_read_only_is_outlived(outside: Outside, environ: dic
         outside.wait_for_routes(published=6, within=RESUMED)
         outside.wait_until_acknowledged()
     assert outside.row("SELECT max(attempt_count), max(lease_loss_count) AS lost FROM routes") == {"max": 0, "lost": 0}
-    assert wrong(environ, before, meanwhile, new) == []
+    assert problems(environ, before, meanwhile, new) == []
 
 
 def test_a_session_that_is_read_only_is_left(database_url: str, outside: Outside) -> None:
@@ -125,7 +125,7 @@ def test_a_database_at_its_connection_limit_is_outlived(
             outside.wait_for_routes(published=2, within=RESUMED)
             outside.wait_until_acknowledged()
 
-    assert wrong(environ, sent) == []
+    assert problems(environ, sent) == []
 
 
 def test_sessions_that_stall_idle_are_outlived(outside: Outside, environ: dict[str, str]) -> None:
@@ -141,7 +141,7 @@ def test_sessions_that_stall_idle_are_outlived(outside: Outside, environ: dict[s
             outside.wait_for_routes(published=4, within=2 * RESUMED)
             outside.wait_until_acknowledged()
 
-    assert wrong(environ, before, meanwhile) == []
+    assert problems(environ, before, meanwhile) == []
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_session_that_stalls_in_the_middle_is_outlived(event: str, outside: Ou
         outside.wait_for_routes(published=2, within=2 * RESUMED)
         outside.wait_until_acknowledged()
 
-    assert wrong(environ, sent) == []
+    assert problems(environ, sent) == []
 
 
 def pending(outside: Outside) -> bool:

@@ -11,9 +11,9 @@ import pytest
 from storage.database import Database
 from tests.acceptance.outside import EMAIL, Outside, users
 from tests.factories import accepted, intent_fields
-from tests.faults.in_process import intents, looking, wrong
-from tests.faults.planted_code import SHIFTED_CLOCK, sabotage
-from tests.faults.proxied_url import far
+from tests.faults.in_process import intents, problems, seen_outside
+from tests.faults.planted_code import SHIFTED_CLOCK, plant_code
+from tests.faults.proxied_url import proxied
 from tests.processes import Process, Processes
 from tests.waiting import wait_until
 
@@ -23,7 +23,7 @@ HOUR = 3600
 
 @pytest.fixture
 def outside(environ: dict[str, str]) -> Iterator[Outside]:
-    with looking(environ) as outside:
+    with seen_outside(environ) as outside:
         yield outside
 
 
@@ -55,7 +55,7 @@ def test_processes_whose_server_is_silent_stop_in_time(
     environ |= {"PUBLISHER_BATCH_SIZE": "10"}
     accepted(database, [{"recipients_json": users(1000)}] * 4)
     outside.send(*(intent_fields(recipients_json=users(100)) for _ in range(1000)))
-    with far(environ[silent]) as (proxy, url):
+    with proxied(environ[silent]) as (proxy, url):
         environ[silent] = url
         running = [processes.start(name) for name in ("worker", "intake", "clock")]
         running[2].wait_for_output("scheduler started")
@@ -92,7 +92,7 @@ def test_a_wall_clock_that_is_an_hour_off_delays_nothing(
     tmp_path: Path,
 ) -> None:
     """Leases and due times are the database's: new routes and retries go out once, and not an hour late (R5, R15)."""
-    sabotage(environ, tmp_path, SHIFTED_CLOCK)
+    plant_code(environ, tmp_path, SHIFTED_CLOCK)
     first, second = intents(2)
     outside.redis.set(EMAIL, "no stream")
     shifted = [processes.start(name, SHIFT=str(shift)) for name in off]
@@ -108,7 +108,7 @@ def test_a_wall_clock_that_is_an_hour_off_delays_nothing(
 
     for process in shifted:
         assert shift - 60 < clock_of(process) < shift + 60
-    assert wrong(environ, first, second) == []
+    assert problems(environ, first, second) == []
 
 
 def clock_of(process: Process) -> float:

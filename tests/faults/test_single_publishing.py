@@ -21,7 +21,7 @@ from publisher.streams.outbound import OutboundStreams
 from storage import claims, outcomes
 from storage.database import Database
 from tests.faults.composition import installed
-from tests.faults.proxied_url import far
+from tests.faults.proxied_url import proxied
 from tests.faults.proxy import Proxy
 from tests.integration.publishers import commands, counters, publisher
 from tests.integration.rows import due_routes, expire_leases, one_route, rows
@@ -58,7 +58,7 @@ class Slow:
 def slow_worker(database: Database, redis_url: str, patience: float) -> Iterator[Slow]:
     """Starts a worker that waits so long for a reply, which does not come."""
     with (
-        far(redis_url) as (proxy, url),
+        proxied(redis_url) as (proxy, url),
         open_redis(url, timeout=timedelta(seconds=patience), client_name="slow") as client,
     ):
         yield Slow(database, proxy, client)
@@ -107,8 +107,8 @@ def test_an_attempt_ends_within_its_lease_whatever_goes_silent(
     lease = 2.0
     due_routes(database, 20)
     with (
-        far(environ["DATABASE_URL"]) as (database_proxy, database_url),
-        far(environ["REDIS_URL"]) as (redis_proxy, redis_url),
+        proxied(environ["DATABASE_URL"]) as (database_proxy, database_url),
+        proxied(environ["REDIS_URL"]) as (redis_proxy, redis_url),
         installed(
             environ, DATABASE_URL=database_url, REDIS_URL=redis_url, PUBLISHER_ROUTE_LEASE_TTL=str(lease)
         ) as context,
@@ -147,7 +147,7 @@ def test_a_batch_too_large_for_its_lease_is_published_in_parts(
     lease = timedelta(seconds=2.4)
     channels = {"email": Channel(name="email", stream="large", encode=large, max_attempts=3)}
     due_routes(database, 24)
-    with far(redis_url) as (proxy, url), open_redis(url, timeout=lease, client_name="slow") as client:
+    with proxied(redis_url) as (proxy, url), open_redis(url, timeout=lease, client_name="slow") as client:
         client.ping()
         # Each of six calls takes a fifth of a second there and back: together half the lease.
         proxy.delay(0.1)

@@ -14,8 +14,8 @@ from dramatiq.errors import ConnectionClosed
 from actors.broker import WakingBroker
 from publisher.streams.connection import open_redis
 from tests.acceptance.outside import EMAIL, Outside
-from tests.faults.in_process import RESUMED, intents, looking, running, wrong
-from tests.faults.proxied_url import far
+from tests.faults.in_process import RESUMED, intents, problems, running, seen_outside
+from tests.faults.proxied_url import proxied
 from tests.waiting import wait_until
 
 PATIENCE = timedelta(milliseconds=300)
@@ -24,7 +24,7 @@ EMAIL_QUEUE = "dramatiq:email"
 
 @pytest.fixture
 def outside(environ: dict[str, str]) -> Iterator[Outside]:
-    with looking(environ) as outside:
+    with seen_outside(environ) as outside:
         yield outside
 
 
@@ -49,7 +49,7 @@ def test_delayed_messages_that_a_reconnect_loses_are_not_needed(refusing: Outsid
         refusing.redis.delete(EMAIL)
         refusing.wait_for_routes(published=2, within=2 * RESUMED)
 
-    assert wrong(environ, sent) == []
+    assert problems(environ, sent) == []
 
 
 def test_a_retry_that_cannot_be_enqueued_is_not_needed(
@@ -65,7 +65,7 @@ def test_a_retry_that_cannot_be_enqueued_is_not_needed(
         refusing.redis.delete(EMAIL)
         refusing.wait_for_routes(published=2, within=RESUMED)
 
-    assert wrong(environ, sent) == []
+    assert problems(environ, sent) == []
 
 
 def test_messages_whose_fetch_is_not_answered_are_not_needed(
@@ -79,7 +79,7 @@ def test_messages_whose_fetch_is_not_answered_are_not_needed(
         wait_until(lambda: lost)
         outside.wait_for_routes(published=2, within=RESUMED)
 
-    assert wrong(environ, sent) == []
+    assert problems(environ, sent) == []
 
 
 @pytest.mark.parametrize("key", [EMAIL_QUEUE, f"{EMAIL_QUEUE}.msgs", "dramatiq:__heartbeats__"])
@@ -92,13 +92,13 @@ def test_a_queue_that_is_broken_for_good_is_not_needed(key: str, outside: Outsid
         outside.wait_for_routes(published=2, within=RESUMED)
         outside.wait_until_acknowledged()
 
-    assert wrong(environ, sent) == []
+    assert problems(environ, sent) == []
 
 
 def test_a_worker_that_stops_asks_a_silent_redis_once(redis_url: str) -> None:
     """While it works it tells Redis until that answers; told to stop, it leaves the rest to the heartbeat (R17)."""
     stopping = threading.Event()
-    with far(redis_url) as (proxy, url), open_redis(url, timeout=PATIENCE, client_name="test") as client:
+    with proxied(redis_url) as (proxy, url), open_redis(url, timeout=PATIENCE, client_name="test") as client:
         broker = WakingBroker(client=client, middleware=[], stopping=stopping)
         broker.declare_queue("email")
         for _ in range(3):

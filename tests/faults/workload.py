@@ -1,4 +1,4 @@
-"""A small service life from beginning to end, in this process, one step after the other: the same each time."""
+"""A small fixed workload, run by the whole service in this process, step after step, the same each time."""
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,9 +25,9 @@ from storage.republishing import PublishedFilter, republish
 from tests.conftest import connected
 from tests.factories import GROUP, INTENTS, intent, intent_fields
 from tests.faults.composition import EMPTY
-from tests.faults.crash_points import Crash, Point, Wire
+from tests.faults.crash_points import Crash, IoInterceptor, Point
 from tests.faults.invariants import Expected, violations
-from tests.faults.io_interception import wired
+from tests.faults.io_interception import intercept_io
 from tests.faults.workload_intents import ENTRIES, GOOD, MALFORMED, routes_of
 
 CHANNELS = ("email", "push")
@@ -40,17 +40,17 @@ _LEASE = timedelta(seconds=30)
 
 
 @dataclass
-class Scene:
-    """The two servers as seen from outside, and what was asked of the service."""
+class Workload:
+    """The fixed workload on two servers: what was sent, what must come of it, and how to run it with faults."""
 
     settings: Settings
     sql: Any
     redis: redis.Redis
-    wire: Wire
+    io: IoInterceptor
     expected: Expected = field(default_factory=lambda: Expected({}))
     attempts: Mapping[str, int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
-    story: list[str] = field(default_factory=list)
+    fault_log: list[str] = field(default_factory=list)
     deaths: int = 0
     replays: Mapping[str, int] = field(default_factory=dict)
     published_until: datetime | None = None
@@ -69,12 +69,12 @@ class Scene:
         self.replays, self.published_until = {}, None
         self.errors.clear()
 
-    def live(self, point: Point | None = None) -> bool:
+    def run_once(self, point: Point | None = None) -> bool:
         """One life of a process: takes every intent, publishes every route, and some once more at an operator's word.
 
         False if it died at the point.
         """
-        self.wire.begin(point)
+        self.io.begin(point)
         try:
             with self.process() as context:
                 self.take_in(context)
@@ -82,7 +82,7 @@ class Scene:
                 self.republish(context)
                 self.publish()
         except Crash:
-            self._wait_for_the_funeral()
+            self._wait_until_disconnected()
             return False
         return True
 
@@ -90,15 +90,15 @@ class Scene:
         """The violations after these points, each in a life of its own, and one more life if all were deadly."""
         self.reset()
         self.replays = {id_: 1 for id_, _ in routes_of(GOOD)}
-        self.story, self.deaths = [], 0
+        self.fault_log, self.deaths = [], 0
         for point in points:
-            alive = self.live(point)
-            self.story.append(self.wire.described)
+            alive = self.run_once(point)
+            self.fault_log.append(self.io.described)
             if alive:
                 return self.violations()
             self.deaths += 1
             self.pass_time()
-        self.live()
+        self.run_once()
         return self.violations()
 
     def pass_time(self) -> None:
@@ -209,7 +209,7 @@ class Scene:
         except PublisherError as error:
             self.errors.append(f"{type(error).__name__}: {error}")
 
-    def _wait_for_the_funeral(self) -> None:
+    def _wait_until_disconnected(self) -> None:
         # PostgreSQL has noticed: the transaction is rolled back, its locks are gone.
         alive = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
         for _ in range(100_000):
@@ -222,9 +222,9 @@ class Scene:
 class _WhenRead(Event):
     """Set once every intent is taken in, or when that seems never to happen. Nobody waits."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, workload: Workload) -> None:
         super().__init__()
-        self._scene, self._looks = scene, 0
+        self._scene, self._looks = workload, 0
 
     def is_set(self) -> bool:
         self._looks += 1
@@ -235,8 +235,8 @@ class _WhenRead(Event):
 
 
 @contextmanager
-def scene(environ: Mapping[str, str], client: redis.Redis) -> Iterator[Scene]:
-    """A scene on these servers, with the service's I/O on a wire, and its logs switched off."""
+def open_workload(environ: Mapping[str, str], client: redis.Redis) -> Iterator[Workload]:
+    """A workload on these servers, with the service's I/O intercepted and its logs switched off."""
     settings = load_settings({**environ, "PUBLISHER_EMAIL_MAX_ATTEMPTS": str(MAX_ATTEMPTS)})
     configured = structlog.get_config()
     # Nobody waits for entries that will not come.
@@ -244,8 +244,8 @@ def scene(environ: Mapping[str, str], client: redis.Redis) -> Iterator[Scene]:
     patch.setattr(intake, "_BLOCK", timedelta(milliseconds=1))
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
     try:
-        with wired() as wire, connected(settings.database_url.text) as connection, connection.cursor() as cursor:
-            yield Scene(settings, cursor, client, wire)
+        with intercept_io() as io, connected(settings.database_url.text) as connection, connection.cursor() as cursor:
+            yield Workload(settings, cursor, client, io)
     finally:
         patch.undo()
         structlog.configure(**configured)

@@ -1,4 +1,4 @@
-"""The intents of the small service life, and what must become of each."""
+"""The intents of the fixed workload, and the statuses in which each of their routes may end."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
