@@ -15,7 +15,7 @@ from publisher.domain.notification import Notification, Route, RouteStatus
 from publisher.domain.planning import plan_routes
 from storage.database import Database
 from storage.intents import Acceptance, IncomingIntent, accept
-from storage.route_facts import RouteFacts
+from storage.routes import RouteRecord
 
 CHANNELS: Mapping[str, Channel] = {"email": EMAIL, "push": PUSH}
 INSTANT = datetime(2026, 3, 14, 9, 26, 53, 589_000, tzinfo=UTC)
@@ -58,21 +58,25 @@ def route(**fields: Any) -> Route:
     return replace(whole, **fields)
 
 
-def route_facts(**fields: Any) -> RouteFacts:
+def route_record(**fields: Any) -> RouteRecord:
     """That route as it stands at INSTANT: pending, accepted an hour before and due for a second."""
-    whole = RouteFacts(
+    whole = RouteRecord(
         id=1,
         notification_id="b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11",
         route_id="email:user:7",
+        notification_type="game.turn.ready",
         channel="email",
         status=RouteStatus.PENDING,
         attempt_count=0,
         max_attempts=16,
         next_attempt_at=INSTANT - timedelta(seconds=1),
         recipient_ref="user:7",
+        resolved_email="ann@example.com",
+        resolved_locale=None,
         last_failure_classification=None,
         last_failure_message=None,
         last_failure_at=None,
+        lease_token=None,
         lease_expires_at=None,
         lease_loss_count=0,
         stream_entry_id=None,

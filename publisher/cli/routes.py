@@ -67,7 +67,7 @@ def show(
     """Show one route whole. A delivery id does as well as its two parts."""
     notification, route = delivery(notification_id, route_id)
     with opened() as (_, database):
-        records = find_routes(database, notification, None if route is None else [route])
+        records = find_routes(database, notification, route)
     if not records:
         what = f"notification {notification}" if route is None else f"route {delivery_id_of(notification, route)}"
         raise NotFound(f"there is no {what}")
@@ -79,7 +79,7 @@ def show(
 
 
 def _fields(record: RouteRecord) -> dict[str, object]:
-    fields = asdict(record)
     # A token is no one's business but its holder's; that there is one shows in the expiry.
-    del fields["lease_token"]
-    return {"delivery_id": delivery_id_of(record.notification_id, record.route_id)} | fields
+    hidden = ("lease_token", "expires_at", "read_at")
+    fields = {name: value for name, value in asdict(record).items() if name not in hidden}
+    return {"delivery_id": record.delivery_id} | fields

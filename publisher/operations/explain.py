@@ -10,7 +10,7 @@ from publisher.domain.circuit import Gate, GateState
 from publisher.domain.instants import readable
 from publisher.domain.notification import RouteStatus
 from publisher.operations.wording import span
-from storage.route_facts import RouteFacts
+from storage.routes import RouteRecord
 
 # A route that is due for so long is late: scans and messages look every few seconds.
 _LATE = timedelta(minutes=1)
@@ -42,7 +42,7 @@ class Explanation:
     next_at: datetime | None = None
 
 
-def explain(route: RouteFacts, gate: Gate, stream: str | None) -> Explanation:
+def explain(route: RouteRecord, gate: Gate, stream: str | None) -> Explanation:
     """Why the route is where it is, and what comes next.
 
     gate: its channel's. stream: where its channel publishes now; None if no channel of that name is installed.
@@ -64,7 +64,7 @@ def explain(route: RouteFacts, gate: Gate, stream: str | None) -> Explanation:
     )
 
 
-def _published(route: RouteFacts, stream: str | None) -> Explanation:
+def _published(route: RouteRecord, stream: str | None) -> Explanation:
     where = route.stream or stream or f"the stream of {route.channel}, which is not installed here"
     entry = f"stream entry {route.stream_entry_id}" if route.stream_entry_id else "a stream entry that was not recorded"
     failed = f", after {_times(route.attempt_count, 'failed attempt')}" if route.attempt_count else ""
@@ -76,7 +76,7 @@ def _published(route: RouteFacts, stream: str | None) -> Explanation:
     return Explanation(RouteState.PUBLISHED, tuple(why), ("Nothing: the rest is its consumers' matter.", again))
 
 
-def _dead_letter(route: RouteFacts) -> Explanation:
+def _dead_letter(route: RouteRecord) -> Explanation:
     made = f"{route.attempt_count} of {_times(route.max_attempts, 'attempt')} made"
     if route.last_failure_classification == LEASE_EXPIRED:
         made += "; the workers that leased it ended without telling"
@@ -90,7 +90,7 @@ def _dead_letter(route: RouteFacts) -> Explanation:
     return Explanation(RouteState.DEAD_LETTER, (why, *_replays(route)), (upcoming,))
 
 
-def _skipped(route: RouteFacts) -> Explanation:
+def _skipped(route: RouteRecord) -> Explanation:
     why = f"Skipped when it was accepted, {_ago(route, route.created_at)}"
     return Explanation(
         RouteState.SKIPPED,
@@ -99,14 +99,14 @@ def _skipped(route: RouteFacts) -> Explanation:
     )
 
 
-def _expired(route: RouteFacts) -> Explanation:
+def _expired(route: RouteRecord) -> Explanation:
     why = [f"Expired: its deadline was {_ago(route, route.expires_at)}, and it was not published by then."]
     if route.last_failure_at is not None:
         why.append(f"Its last failed attempt, {_ago(route, route.last_failure_at)}: {_failure(route)}.")
     return Explanation(RouteState.EXPIRED, (*why, *_replays(route)), ("Nothing: it is never sent late.",))
 
 
-def _so_far(route: RouteFacts) -> list[str]:
+def _so_far(route: RouteRecord) -> list[str]:
     why = _replays(route)
     if route.attempt_count:
         why.append(
@@ -125,13 +125,13 @@ def _so_far(route: RouteFacts) -> list[str]:
     return why
 
 
-def _elsewhere(route: RouteFacts, stream: str | None) -> list[str]:
+def _elsewhere(route: RouteRecord, stream: str | None) -> list[str]:
     if route.stream is None or stream is None or route.stream == stream:
         return []
     return [f"An attempt was begun when its stream was {route.stream}: its command is looked for there first."]
 
 
-def _open(route: RouteFacts, gate: Gate, stream: str | None) -> Explanation:
+def _open(route: RouteRecord, gate: Gate, stream: str | None) -> Explanation:
     """What an open route waits for: the first of all things that keep it from being claimed."""
     now = route.read_at
     if route.lease_expires_at is not None and route.lease_expires_at > now:
@@ -156,7 +156,7 @@ def _open(route: RouteFacts, gate: Gate, stream: str | None) -> Explanation:
     return _scheduled(route)
 
 
-def _leased(route: RouteFacts, until: datetime) -> Explanation:
+def _leased(route: RouteRecord, until: datetime) -> Explanation:
     return Explanation(
         RouteState.LEASED,
         (f"Leased until {readable(until)} by a worker, which is at work on it: {_attempt(route)}.",),
@@ -165,7 +165,7 @@ def _leased(route: RouteFacts, until: datetime) -> Explanation:
     )
 
 
-def _paused(route: RouteFacts, gate: Gate) -> Explanation:
+def _paused(route: RouteRecord, gate: Gate) -> Explanation:
     why = f"Channel {gate.channel} is paused by {gate.paused_by} since {_ago(route, gate.paused_at)}"
     resume = f"publisher channels resume {shlex.quote(gate.channel)}"
     return Explanation(
@@ -175,7 +175,7 @@ def _paused(route: RouteFacts, gate: Gate) -> Explanation:
     )
 
 
-def _parked(route: RouteFacts, gate: Gate) -> Explanation:
+def _parked(route: RouteRecord, gate: Gate) -> Explanation:
     probed = f", probed {_times(gate.probes, 'time')} so far" if gate.probes else ""
     reason = (gate.park_reason or "").rstrip(".")
     probe_at = gate.probe_at or route.read_at
@@ -189,7 +189,7 @@ def _parked(route: RouteFacts, gate: Gate) -> Explanation:
     )
 
 
-def _scheduled(route: RouteFacts) -> Explanation:
+def _scheduled(route: RouteRecord) -> Explanation:
     due_at = route.next_attempt_at or route.read_at
     if due_at > route.read_at:
         return Explanation(RouteState.WAITING, (), (f"Due {_ahead(route, due_at)}: {_attempt(route)}.",), due_at)
@@ -202,17 +202,17 @@ def _scheduled(route: RouteFacts) -> Explanation:
     return Explanation(RouteState.DUE, tuple(why), tuple(upcoming), route.read_at)
 
 
-def _not_before(route: RouteFacts) -> list[str]:
+def _not_before(route: RouteRecord) -> list[str]:
     if route.next_attempt_at is None or route.next_attempt_at <= route.read_at:
         return []
     return [f"It is due {_ahead(route, route.next_attempt_at)} at the earliest: {_attempt(route)}."]
 
 
-def _attempt(route: RouteFacts) -> str:
+def _attempt(route: RouteRecord) -> str:
     return f"attempt {route.attempt_count + 1} of {route.max_attempts}"
 
 
-def _deadline(route: RouteFacts) -> list[str]:
+def _deadline(route: RouteRecord) -> list[str]:
     if route.expires_at is None or route.expires_at <= route.read_at:
         return []
     if route.next_attempt_at is not None and route.next_attempt_at >= route.expires_at:
@@ -220,29 +220,29 @@ def _deadline(route: RouteFacts) -> list[str]:
     return [f"Not published by its deadline, {_ahead(route, route.expires_at)}, it expires."]
 
 
-def _first(route: RouteFacts, next_at: datetime | None) -> datetime | None:
+def _first(route: RouteRecord, next_at: datetime | None) -> datetime | None:
     if route.expires_at is None:
         return next_at
     deadline = max(route.expires_at, route.read_at)
     return deadline if next_at is None else min(next_at, deadline)
 
 
-def _replays(route: RouteFacts) -> list[str]:
+def _replays(route: RouteRecord) -> list[str]:
     return [f"Its command was replayed {_times(route.replay, 'time')}, by an operator."] if route.replay else []
 
 
-def _failure(route: RouteFacts) -> str:
+def _failure(route: RouteRecord) -> str:
     message = (route.last_failure_message or "").rstrip(".")
     return f"{route.last_failure_classification}: {message}" if message else str(route.last_failure_classification)
 
 
-def _ago(route: RouteFacts, instant: datetime | None) -> str:
+def _ago(route: RouteRecord, instant: datetime | None) -> str:
     if instant is None:
         return "at a time that was not recorded"
     return f"{readable(instant)} ({span(max(route.read_at - instant, timedelta(0)))} ago)"
 
 
-def _ahead(route: RouteFacts, instant: datetime) -> str:
+def _ahead(route: RouteRecord, instant: datetime) -> str:
     return f"in {span(instant - route.read_at)} ({readable(instant)})"
 
 

@@ -10,12 +10,14 @@ from publisher.operations.timeline import FailedAttempt, GivenUp, Step, journey
 from storage.database import Database
 from storage.dead_letters import DeadLetterFilter, DeadLetterRecord, list_dead_letters
 from storage.failures import FailureRecord, failure_history
-from storage.route_facts import RouteFacts, route_facts
+from storage.routes import RouteRecord, find_routes
 
 # Of each route the newest. More than all its attempts, some requeues over.
 _HISTORY = 100
 # Of a notification the newest.
 _DEAD_LETTERS = 1000
+# What stands in a route's record and not in its explanation.
+_NOT_TOLD = ("id", "notification_type", "resolved_email", "resolved_locale", "lease_token")
 # What a failure or a dead letter repeats of its route.
 _SAME = ("notification_id", "route_id", "channel")
 
@@ -24,7 +26,7 @@ _SAME = ("notification_id", "route_id", "channel")
 class Story:
     """A route with everything that is known of it. stream: where its channel publishes now, if it is installed."""
 
-    route: RouteFacts
+    route: RouteRecord
     stream: str | None
     explanation: Explanation
     failures: Sequence[FailureRecord]
@@ -42,11 +44,9 @@ class Story:
 
     def fields(self) -> dict[str, object]:
         """All of it, by the names that --json prints."""
-        route = asdict(self.route)
-        del route["id"]
         return {
             "delivery_id": self.route.delivery_id,
-            **route,
+            **_without(self.route, *_NOT_TOLD),
             "stream": (self.route.stream if self.route.published_at else None) or self.stream,
             **asdict(self.explanation),
             "failures": [_without(f, "id", *_SAME) for f in self.failures],
@@ -64,7 +64,7 @@ def stories(
     limit: int,
 ) -> list[Story]:
     """The stories of up to `limit` routes of a notification, or of the one that is named, in their order."""
-    routes = route_facts(database, notification_id, route_id, limit=limit)
+    routes = find_routes(database, notification_id, route_id, limit=limit)
     failures = failure_history(database, [route.id for route in routes], limit=_HISTORY)
     matching = DeadLetterFilter(notification_id=notification_id, route_id=route_id, requeued=None)
     buried: dict[str, list[DeadLetterRecord]] = {}
@@ -79,5 +79,5 @@ def stories(
     return told
 
 
-def _without(record: FailureRecord | DeadLetterRecord, *names: str) -> dict[str, object]:
+def _without(record: RouteRecord | FailureRecord | DeadLetterRecord, *names: str) -> dict[str, object]:
     return {name: value for name, value in asdict(record).items() if name not in names}

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from publisher.domain.attempt import LEASE_EXPIRED
 from publisher.domain.notification import RouteStatus
-from storage.route_facts import RouteFacts
+from storage.routes import RouteRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Step:
 
 
 def journey(
-    route: RouteFacts, stream: str | None, failures: Iterable[FailedAttempt], dead_letters: Iterable[GivenUp]
+    route: RouteRecord, stream: str | None, failures: Iterable[FailedAttempt], dead_letters: Iterable[GivenUp]
 ) -> list[Step]:
     """Every step that is known, in the order in which they happened. stream: where the channel publishes, if known."""
     # Of things at one instant a failure comes before the dead letter that it made.

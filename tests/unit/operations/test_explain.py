@@ -9,7 +9,7 @@ import pytest
 from publisher.domain.circuit import Gate
 from publisher.domain.notification import RouteStatus
 from publisher.operations.explain import Explanation, RouteState, explain
-from tests.factories import INSTANT, route_facts
+from tests.factories import INSTANT, route_record
 
 NOW = INSTANT
 SECOND = timedelta(seconds=1)
@@ -30,7 +30,7 @@ FAILED = {
 
 def told(gate: Gate = OPEN, stream: str | None = STREAM, **fields: Any) -> Explanation:
     """The explanation of that route with these fields."""
-    return explain(route_facts(**fields), gate, stream)
+    return explain(route_record(**fields), gate, stream)
 
 
 def test_a_due_route_is_taken_with_the_next_claim() -> None:
@@ -204,7 +204,7 @@ def test_a_failure_without_a_message_ends_with_its_classification() -> None:
 
 def test_an_attempt_on_another_stream_is_told() -> None:
     """An open route whose channel's stream was renamed says where its command may stand from before (R12)."""
-    said = explain(route_facts(stream="mail:old"), OPEN, STREAM).why
+    said = explain(route_record(stream="mail:old"), OPEN, STREAM).why
 
     assert "An attempt was begun when its stream was mail:old: its command is looked for there first." in said
-    assert "mail:" not in "".join(explain(route_facts(stream=STREAM), OPEN, STREAM).why)
+    assert "mail:" not in "".join(explain(route_record(stream=STREAM), OPEN, STREAM).why)

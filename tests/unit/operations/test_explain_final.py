@@ -2,7 +2,7 @@
 
 from publisher.domain.notification import RouteStatus
 from publisher.operations.explain import Explanation, RouteState, explain
-from tests.factories import route_facts
+from tests.factories import route_record
 from tests.unit.operations.test_explain import FAILED, MINUTE, NOW, OPEN, SECOND, STREAM, told
 
 DEAD = FAILED | {
@@ -44,7 +44,7 @@ def test_a_replayed_command_is_told() -> None:
 
 def test_a_command_on_a_stream_that_was_renamed_is_told_where_it_stands() -> None:
     """The stream that the command was published to, not the channel's of today (R12)."""
-    [why] = explain(route_facts(**PUBLISHED, stream="mail:old"), OPEN, STREAM).why
+    [why] = explain(route_record(**PUBLISHED, stream="mail:old"), OPEN, STREAM).why
 
     assert " as stream entry 17-1 of mail:old" in why
 

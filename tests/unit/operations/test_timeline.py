@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from publisher.domain.notification import RouteStatus
 from publisher.operations.timeline import FailedAttempt, GivenUp, Step, journey
-from tests.factories import INSTANT, route_facts
+from tests.factories import INSTANT, route_record
 from tests.unit.operations.test_explain import NOW, STREAM
 from tests.unit.operations.test_explain_final import PUBLISHED
 
@@ -15,7 +15,7 @@ ACCEPTED = NOW - 60 * MINUTE
 def test_a_whole_way_is_told_in_order() -> None:
     """Accepted, failed, given up, taken back, failed, published: each with its instant, the failure before what it
     led to."""
-    route = route_facts(**PUBLISHED)
+    route = route_record(**PUBLISHED)
     given_up = INSTANT - 40 * MINUTE
 
     steps = journey(
@@ -42,27 +42,27 @@ def test_a_whole_way_is_told_in_order() -> None:
 
 def test_lost_leases_are_no_attempt() -> None:
     """What gave a route up for its lost leases was no attempt (R5a)."""
-    steps = journey(route_facts(), STREAM, [FailedAttempt(NOW, 0, "lease_expired", "5 leases in a row")], [])
+    steps = journey(route_record(), STREAM, [FailedAttempt(NOW, 0, "lease_expired", "5 leases in a row")], [])
 
     assert steps[-1] == Step(NOW, "no attempt: lease_expired: 5 leases in a row")
 
 
 def test_a_skipped_route_took_one_step() -> None:
     """It was skipped as it was accepted, and nothing else happened (R3)."""
-    route = route_facts(status=RouteStatus.SKIPPED, next_attempt_at=None)
+    route = route_record(status=RouteStatus.SKIPPED, next_attempt_at=None)
 
     assert journey(route, STREAM, [], []) == [Step(ACCEPTED, "skipped: no address for email")]
 
 
 def test_an_expired_route_ends_so() -> None:
     """The last step of an expired route is its end."""
-    route = route_facts(status=RouteStatus.EXPIRED, next_attempt_at=None, expires_at=NOW - MINUTE, updated_at=NOW)
+    route = route_record(status=RouteStatus.EXPIRED, next_attempt_at=None, expires_at=NOW - MINUTE, updated_at=NOW)
 
     assert journey(route, STREAM, [], [])[-1] == Step(NOW, "expired")
 
 
 def test_a_command_stands_where_it_was_published() -> None:
     """A stream that was renamed since keeps its commands: the way names the one that has it (R12)."""
-    steps = journey(route_facts(**PUBLISHED, stream="mail:old"), STREAM, [], [])
+    steps = journey(route_record(**PUBLISHED, stream="mail:old"), STREAM, [], [])
 
     assert steps[-1] == Step(NOW - MINUTE, "published: mail:old 17-1")

@@ -1,4 +1,4 @@
-"""Reading a route for its explanation: as it stands, at one instant of the database's clock (R5)."""
+"""Reading routes: as they stand at one instant of the database's clock (R5)."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ from publisher.domain.notification import RouteStatus
 from publisher.operations.explain import RouteState, explain
 from storage.claims import claim_due
 from storage.database import Database
-from storage.route_facts import RouteFacts, route_facts
+from storage.routes import RouteRecord, find_routes
 from tests.integration.rows import change, due_routes, expire_leases, one_route, rows
 
 
@@ -15,8 +15,8 @@ def notification(database: Database) -> str:
     return str(rows(database, "SELECT notification_id FROM notifications")[0]["notification_id"])
 
 
-def state(facts: RouteFacts) -> RouteState:
-    return explain(facts, Gate(facts.channel), "stream").state
+def state(record: RouteRecord) -> RouteState:
+    return explain(record, Gate(record.channel), "stream").state
 
 
 def test_every_column_is_where_it_belongs(database: Database) -> None:
@@ -26,26 +26,26 @@ def test_every_column_is_where_it_belongs(database: Database) -> None:
     change(database, [id_], "replay = 3, lease_loss_count = 2, attempt_count = 1, expires_at = now() + interval '1 h'")
     change(database, [id_], "last_failure_classification = 'c', last_failure_message = 'm', last_failure_at = now()")
 
-    [facts] = route_facts(database, notification(database), None, limit=10)
+    [record] = find_routes(database, notification(database), None, limit=10)
 
     row = one_route(database, id_)
-    for name in set(RouteFacts.__dataclass_fields__) - {"read_at", "notification_id"}:
-        assert getattr(facts, name) == row[name], name
-    assert facts.notification_id == str(row["notification_id"])
-    assert facts.status is RouteStatus.PENDING
+    for name in set(RouteRecord.__dataclass_fields__) - {"read_at", "notification_id", "notification_type"}:
+        assert getattr(record, name) == row[name], name
+    assert (record.notification_id, record.notification_type) == (str(row["notification_id"]), "game.turn.ready")
+    assert record.status is RouteStatus.PENDING
 
 
 def test_a_lease_is_judged_by_the_database_s_clock(database: Database) -> None:
     """A lease that holds is told as held, one that ended as free: by the instant of the very statement (R5)."""
     due_routes(database, 1)
     id_ = notification(database)
-    assert state(route_facts(database, id_, None, limit=1)[0]) is RouteState.DUE
+    assert state(find_routes(database, id_, None, limit=1)[0]) is RouteState.DUE
 
     claim_due(database, "email", limit=1, lease_ttl=timedelta(seconds=30))
-    assert state(route_facts(database, id_, None, limit=1)[0]) is RouteState.LEASED
+    assert state(find_routes(database, id_, None, limit=1)[0]) is RouteState.LEASED
 
     expire_leases(database)
-    assert state(route_facts(database, id_, None, limit=1)[0]) is RouteState.DUE
+    assert state(find_routes(database, id_, None, limit=1)[0]) is RouteState.DUE
 
 
 def test_routes_are_read_in_order_and_bounded(database: Database) -> None:
@@ -53,7 +53,7 @@ def test_routes_are_read_in_order_and_bounded(database: Database) -> None:
     due_routes(database, 5)
     id_ = notification(database)
 
-    assert [f.route_id for f in route_facts(database, id_, None, limit=3)] == [f"email:user:{n}" for n in range(3)]
-    assert [f.route_id for f in route_facts(database, id_, "email:user:4", limit=3)] == ["email:user:4"]
-    assert route_facts(database, id_, "email:user:5", limit=3) == []
-    assert route_facts(database, "b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11", None, limit=3) == []
+    assert [f.route_id for f in find_routes(database, id_, None, limit=3)] == [f"email:user:{n}" for n in range(3)]
+    assert [f.route_id for f in find_routes(database, id_, "email:user:4", limit=3)] == ["email:user:4"]
+    assert find_routes(database, id_, "email:user:5", limit=3) == []
+    assert find_routes(database, "b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11", None, limit=3) == []
