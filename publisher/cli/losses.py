@@ -9,12 +9,9 @@ from publisher.cli.listing import LimitOption, print_page
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, print_json
 from publisher.cli.session import opened
-from publisher.domain.errors import BadRequest
-from storage.actions import ActionOutcome, advance_action, begin_action, end_action
-from storage.losses import acknowledge_loss, find_loss, list_losses
+from publisher.operations import losses
 
 app = typer.Typer(help="Look at intents that were removed from their stream unread.", no_args_is_help=True)
-_ACTION = "acknowledge-loss"
 
 
 @app.command("list", epilog="Example: publisher intents losses list --all")
@@ -29,10 +26,10 @@ def list_(
     fails until each is acknowledged.
     """
     with opened() as (_, database):
-        losses = list_losses(database, acknowledged=all_, limit=limit)
+        records = losses.list_losses(database, acknowledged=all_, limit=limit)
     print_page(
         "Losses of intents",
-        losses,
+        records,
         {
             "cause": lambda r: r.cause,
             "entries": lambda r: r.entries,
@@ -56,16 +53,9 @@ def acknowledge(
     json: JsonFlag = False,
 ) -> None:
     """Say that a loss is known, and dealt with: `publisher doctor` no longer fails for it. It brings nothing back."""
-    who = operator(by)
     with opened() as (_, database):
-        found = find_loss(database, loss_id)
-        if found.acknowledged_by is not None:
-            raise BadRequest(f"loss {loss_id} was acknowledged by {found.acknowledged_by}")
-        action_id = begin_action(database, _ACTION, who, {"loss": loss_id, "entries": found.entries}, 1)
-        done = acknowledge_loss(database, loss_id, who)
-        advance_action(database, action_id, int(done))
-        end_action(database, action_id, ActionOutcome.DONE)
+        done = losses.acknowledge(database, loss_id, operator(by))
     if json:
-        print_json({"action": action_id, "id": loss_id, "acknowledged": done})
+        print_json({"action": done.action, "id": loss_id, "acknowledged": done.changed})
     else:
-        print(f"loss {loss_id} is acknowledged (action {action_id})")
+        print(f"loss {loss_id} is acknowledged (action {done.action})")

@@ -6,7 +6,6 @@ sent a second time, intake accepts it once per producer and idempotency_key (R18
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import redis
@@ -15,9 +14,9 @@ from publisher.domain.conflict import standing_conflict
 from publisher.domain.errors import BadRequest, PublisherError
 from publisher.domain.intent import Intent, parse_intent
 from publisher.domain.rejection import Rejection
+from publisher.operations.audited import audited
 from publisher.operations.malformed_fields import recorded_entry
 from publisher.streams.producer import add_intents
-from storage.actions import ActionOutcome, begin_action, end_action
 from storage.database import Database
 from storage.malformed import (
     MalformedFilter,
@@ -83,9 +82,9 @@ class Resubmission:
             raise BadRequest(
                 f"malformed intent {facts.id} was resubmitted meanwhile by {now.resubmitted_by} as {now.resubmitted_as}"
             )
-        with _audited(self._database, by, target, 1) as action_id:
+        with audited(self._database, ACTION, by, target) as action:
             [sent] = self._send([sendable])
-            if not self._mark([sent], by, action_id):
+            if not self._mark([sent], by, action.id):
                 raise BadRequest(
                     f"malformed intent {facts.id} was sent as {sent.entry_id} while someone else resubmitted or pruned"
                     " it: of two entries with one content one is accepted, of two contents under one key the first"
@@ -112,11 +111,11 @@ class Resubmission:
         Interrupted, it has done whole pages; begun again, it does the rest.
         """
         tally = Tally()
-        with _audited(self._database, by, target, matched) as action_id:
+        with audited(self._database, ACTION, by, target, matched) as action:
             for page in self._pages(matching, tally):
                 ready = [verdict for _, verdict in page if isinstance(verdict, Sendable)]
                 if ready:
-                    marked = self._mark(self._send(ready), by, action_id)
+                    marked = self._mark(self._send(ready), by, action.id)
                     tally.taken += len(ready) - len(marked)
                 on_page(len(page))
         return tally
@@ -172,20 +171,3 @@ def _against(verdict: Sendable | Rejection, known: Mapping[str, str]) -> Sendabl
     if isinstance(verdict, Rejection):
         return verdict
     return standing_conflict(verdict.intent, known.get(verdict.intent.notification_id)) or verdict
-
-
-@contextmanager
-def _audited(database: Database, by: str, target: Mapping[str, object], matched: int) -> Iterator[int]:
-    """The row of an operator's action, from its beginning to its end, however it ends."""
-    action_id = begin_action(database, ACTION, by, target, matched)
-    outcome = ActionOutcome.FAILED
-    try:
-        yield action_id
-        outcome = ActionOutcome.DONE
-    except KeyboardInterrupt:
-        outcome = ActionOutcome.INTERRUPTED
-        raise
-    finally:
-        # If it is the database that failed, its error says more; the action then never told how it ended.
-        with suppress(PublisherError):
-            end_action(database, action_id, outcome)
