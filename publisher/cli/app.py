@@ -16,6 +16,7 @@ from publisher.cli import (
     demo,
     doctor,
     explain,
+    guide,
     intake,
     intents,
     malformed,
@@ -47,6 +48,7 @@ app.command("doctor", epilog="Example: publisher migrate && publisher doctor")(d
 app.command("status", epilog="Example: publisher status --watch --interval 5")(status.status)
 app.command("explain", epilog="Example: publisher explain 0b5c…/email:user:7")(explain.explain)
 app.command("trace", epilog="Example: publisher trace 1773480413589-0")(trace.trace)
+app.command("guide", epilog="Example: publisher guide operating")(guide.guide)
 app.add_typer(scheduler.app, name="scheduler")
 app.add_typer(intents.app, name="intents")
 app.add_typer(malformed.app, name="malformed")

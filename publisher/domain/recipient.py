@@ -1,4 +1,4 @@
-"""TODO."""
+"""A person or an address that an intent is for (R1)."""
 
 from dataclasses import dataclass
 

@@ -1,0 +1,141 @@
+"""The blocks of the guides that follow from the code. `python -m tests.guide_blocks` writes them anew.
+
+A block stands between `<!-- block: NAME -->` and `<!-- end -->`, in the guide that BLOCKS names.
+"""
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import typer
+
+from publisher.channels.registry import discover_channels
+from publisher.cli.app import app
+from publisher.settings.settings import Settings
+from publisher.streams.rights import acl_rules
+from storage.rights import grant_statements
+
+ROOT = Path(__file__).parent.parent
+GUIDES = ROOT / "publisher" / "guides"
+_WIDTH = 105
+_PACKAGES = ("publisher", "actors", "storage")
+
+
+def redis_rights() -> str:
+    """One command for a shell, for the streams as they are by default."""
+    settings = Settings.from_environ({"DATABASE_URL": "postgres://a/b", "REDIS_URL": "redis://a"}, discover_channels())
+    streams = {name: channel.stream for name, channel in settings.channels.items()}
+    rules = acl_rules(intents=settings.intents_stream, group=settings.intents_group, streams=streams)
+    lines = ["redis-cli ACL SETUSER publisher on"]
+    for word in ("'>password'", *map(_quoted, rules)):
+        if len(lines[-1]) + len(word) > _WIDTH:
+            lines[-1] += " \\"
+            lines.append(f"    {word}")
+        else:
+            lines[-1] += f" {word}"
+    return _fenced("sh", lines)
+
+
+def postgresql_rights() -> str:
+    """A statement a line."""
+    return _fenced("sql", grant_statements("publisher"))
+
+
+def commands() -> str:
+    """Each command with the first paragraph of its help."""
+    rows = (f"| `{name}` | {about} |" for name, about in _commands(typer.main.get_command(app), "publisher"))
+    return "\n".join(["| command | does |", "|---|---|", *rows])
+
+
+def tree() -> str:
+    """Each file of the three packages with the first line of its docstring; of the tests the folders."""
+    lines = [line for package in _PACKAGES for line in _tree(ROOT / package, 0)]
+    lines += ["tests/"] + [_line(f"  {folder.name}/", _about(folder / "__init__.py")) for folder in _test_rooms()]
+    return _fenced("", lines)
+
+
+# Block -> its guide and what makes it.
+BLOCKS: dict[str, tuple[str, Callable[[], str]]] = {
+    "redis rights": ("deploying", redis_rights),
+    "postgresql rights": ("deploying", postgresql_rights),
+    "commands": ("operating", commands),
+}
+
+
+def written(block: str) -> str:
+    """The block as it stands in its guide."""
+    text = (GUIDES / f"{BLOCKS[block][0]}.md").read_text()
+    found = _block(block).search(text)
+    assert found, f"{BLOCKS[block][0]}.md has no block {block!r}"
+    return found[2]
+
+
+def write() -> None:
+    """Writes every block as the code has it."""
+    for block, (guide, make) in BLOCKS.items():
+        path = GUIDES / f"{guide}.md"
+        made = make()
+        path.write_text(_block(block).sub(lambda found, made=made: f"{found[1]}{made}{found[3]}", path.read_text()))
+
+
+def _block(block: str) -> re.Pattern[str]:
+    return re.compile(rf"(<!-- block: {block} -->\n)(.*?)(\n<!-- end -->)", re.DOTALL)
+
+
+def _commands(command: typer.core.TyperCommand | typer.core.TyperGroup, name: str) -> Iterator[tuple[str, str]]:
+    if not isinstance(command, typer.core.TyperGroup):
+        arguments = [_argument(p) for p in command.params if p.param_type_name == "argument"]
+        yield " ".join([name, *arguments]), " ".join((command.help or "").split("\n\n")[0].split())
+        return
+    context = command.make_context(name, [], resilient_parsing=True)
+    for part in command.list_commands(context):
+        yield from _commands(command.get_command(context, part), f"{name} {part}")
+
+
+def _argument(parameter: typer.core.TyperArgument) -> str:
+    name = parameter.name.removesuffix("_").upper()
+    return name if parameter.required else f"[{name}]"
+
+
+def _tree(folder: Path, depth: int) -> Iterator[str]:
+    yield _line(f"{'  ' * depth}{folder.name}/", _about(folder / "__init__.py"))
+    inside = [path for path in folder.iterdir() if path.name not in {"__init__.py", "__pycache__"}]
+    for path in sorted(inside, key=lambda path: (path.is_dir(), path.name)):
+        if path.is_dir():
+            yield from _tree(path, depth + 1)
+        else:
+            yield _line(f"{'  ' * (depth + 1)}{path.name}", _about(path))
+
+
+def _line(name: str, about: str) -> str:
+    return f"{name:<28}  {about}".rstrip()
+
+
+def _about(path: Path) -> str:
+    """The first line of what a file says of itself: a docstring, a comment, or a guide's first paragraph."""
+    if not path.exists():
+        return ""
+    text = path.read_text()
+    if path.suffix == ".py":
+        return (ast.get_docstring(ast.parse(text)) or "").split("\n")[0]
+    if path.suffix == ".md":
+        return " ".join(text.split("\n\n")[1].split())
+    return text.split("\n")[0].lstrip("-# ")
+
+
+def _test_rooms() -> list[Path]:
+    return sorted(folder for folder in (ROOT / "tests").iterdir() if (folder / "__init__.py").exists())
+
+
+def _fenced(language: str, lines: list[str]) -> str:
+    return "\n".join([f"```{language}", *lines, "```"])
+
+
+def _quoted(rule: str) -> str:
+    """As a shell takes it."""
+    return f"'{rule}'" if set(rule) & set("*~|&>") else rule
+
+
+if __name__ == "__main__":
+    write()

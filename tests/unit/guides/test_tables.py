@@ -1,0 +1,93 @@
+"""The tables of the guides that people wrote: what they name is what the code has."""
+
+import re
+from dataclasses import fields
+from datetime import timedelta
+from enum import StrEnum
+
+import pytest
+
+from publisher.channels.email import EMAIL
+from publisher.channels.push import PUSH
+from publisher.domain.channel import Channel
+from publisher.domain.intent_fields import UserFields
+from publisher.domain.rejection import RejectionCode
+from publisher.settings.channels import ChannelSettings
+from publisher.settings.settings import Settings
+from tests.factories import notification, route
+from tests.guide_blocks import GUIDES
+
+Rows = list[tuple[str, ...]]
+
+
+def table(guide: str, heading: str) -> Rows:
+    """The rows of the table with this head; a code span of a cell is its text."""
+    text = (GUIDES / f"{guide}.md").read_text()
+    (_, head, rest) = text.partition(f"{heading}\n|---")
+    assert head, f"{guide}.md has no table {heading}"
+    rows = rest.split("\n\n")[0].split("\n")[1:]
+    return [tuple(cell.strip().replace("`", "") for cell in row.strip("|").split("|")) for row in rows]
+
+
+def as_variable(value: object) -> str:
+    """A default as it would stand in the environment."""
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():g}" if value.total_seconds() % 1 else str(int(value.total_seconds()))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value.value if isinstance(value, StrEnum) else str(value)
+
+
+def test_the_settings_are_those_that_are_read() -> None:
+    """Each variable and its default stands in the table, as Settings has it."""
+    named = {row[0]: row[1] for row in table("deploying", "| variable | default | meaning |")}
+
+    read = {
+        str(field.alias): "" if field.is_required() else as_variable(field.default)
+        for field in Settings.model_fields.values()
+        if not field.exclude
+    }
+    assert named == read
+
+
+def test_the_settings_of_a_channel_are_those_that_are_read() -> None:
+    """Each variable of a channel stands there with its default for email and for push (R24)."""
+    rows = table("deploying", "| variable | email | push | meaning |")
+
+    assert {row[0]: row[1:3] for row in rows} == {
+        f"PUBLISHER_<CHANNEL>_{field.upper()}": tuple(as_variable(getattr(c, field)) for c in (EMAIL, PUSH))
+        for field in ChannelSettings.model_fields
+    }
+
+
+def test_the_fields_of_an_intent_are_those_that_are_accepted() -> None:
+    """Names, and whether they are required, are those of the model that intake validates with (R19)."""
+    rows = table("producers", "| field | required | content |")
+
+    assert {row[0]: row[1] for row in rows} == {
+        name: "yes" if field.is_required() else "no" for name, field in UserFields.model_fields.items()
+    }
+
+
+def test_the_codes_of_malformed_intents_are_all_explained() -> None:
+    """Whatever stands as failure_code has its reason in the table (R19)."""
+    named = [code for row in table("producers", "| code | reason |") for code in row[0].split(", ")]
+
+    assert sorted(named) == sorted(RejectionCode)
+
+
+@pytest.mark.parametrize(("channel", "of"), [(EMAIL, "Email"), (PUSH, "Push")], ids=["email", "push"])
+def test_the_fields_of_a_command_are_those_that_are_encoded(channel: Channel, of: str) -> None:
+    """The table of each channel names the fields of its commands, in their order (R22)."""
+    text = (GUIDES / "consumers.md").read_text().partition(f"\n{of}, on ")[2].split("\n\n")[1]
+    named = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+
+    command = channel.command(notification(request_id="r", trace_id="t"), route(channel=channel.name))
+    assert named == [name for name, _ in command.fields]
+
+
+def test_the_fields_of_a_channel_are_those_of_its_class() -> None:
+    """All that a third party may say of its channel, but the old name of the ceiling (R24)."""
+    rows = table("channels", "| field | default | meaning |")
+
+    assert {row[0] for row in rows} == {field.name for field in fields(Channel)} - {"stream_max_len"}
