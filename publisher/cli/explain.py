@@ -1,6 +1,7 @@
-"""`publisher explain`."""
+"""`publisher explain`, and how a route's history is printed."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -9,16 +10,20 @@ from rich.text import Text
 
 from publisher.cli.ids import NotificationId, RouteId, delivery
 from publisher.cli.output import JsonFlag, console, one_line, print_json, printable
+from publisher.cli.remedies import worded
 from publisher.cli.session import opened
 from publisher.domain.errors import NotFound
 from publisher.domain.instants import readable
 from publisher.domain.notification import delivery_id_of
-from publisher.operations.route_history import Story, stories
-from storage.database import Database
-from storage.gates import read_gates
-from storage.traces import notifications_of_ids, pruned_notifications
+from publisher.operations.lookup import find_notification
+from publisher.operations.route_history import RouteHistory, notification_histories
 
 RoutesOption = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most this many routes of each.")]
+
+# The fields of a route's record that --json leaves out.
+_HIDDEN = {"id", "notification_type", "resolved_email", "resolved_locale", "lease_token"}
+# The fields that a failure and a dead letter repeat of their route.
+_REPEATED = {"notification_id", "route_id", "channel", "notification_type"}
 
 
 def explain(
@@ -31,50 +36,60 @@ def explain(
 
     A notification id alone explains each of its routes. Times are by the database's clock.
     """
-    notification, route = delivery(notification_id, route_id)
+    id_, route = delivery(notification_id, route_id)
     with opened() as (settings, database):
-        gates = read_gates(database)
-        told = stories(database, settings.channels, gates, notification, route, limit=limit)
-        if not told:
-            raise _not_found(database, notification, route)
-        records = notifications_of_ids(database, [notification]) if route is None else ()
+        found = [find_notification(database, id_)]
+        [history] = notification_histories(database, settings.channels, found, route, limit=limit)
+    if route is not None and not history.routes:
+        raise NotFound(
+            f"there is no route {delivery_id_of(id_, route)}: see 'publisher explain {id_}' for those there are"
+        )
     if json:
-        for story in told:
-            print_json(story.fields())
+        for each in history.routes:
+            print_json(history_fields(each))
         return
-    for n, story in enumerate(told):
+    for n, each in enumerate(history.routes):
         if n:
             print()
-        _print(story)
-    for record in records:
-        if record.route_count > len(told):
-            print(f"\n{len(told):,} of {record.route_count:,} routes: name one, or --limit {record.route_count}")
+        _print(each)
+    count = history.notification.route_count
+    if route is None and count > len(history.routes):
+        print(f"\n{len(history.routes):,} of {count:,} routes: name one, or --limit {count}")
 
 
-def _print(story: Story) -> None:
+def history_fields(history: RouteHistory) -> dict[str, object]:
+    """Everything on record about a route, by the names that --json prints."""
+    route, explanation = history.route, history.explanation
+    return {
+        "delivery_id": route.delivery_id,
+        **_without(asdict(route), _HIDDEN),
+        "stream": (route.stream if route.published_at else None) or history.stream,
+        "state": explanation.state,
+        "why": explanation.why,
+        "next": [worded(sentence) for sentence in explanation.next],
+        "next_at": explanation.next_at,
+        "failures": [_without(asdict(failure), _REPEATED | {"id"}) for failure in history.failures],
+        "dead_letters": [_without(asdict(letter), _REPEATED) for letter in history.dead_letters],
+    }
+
+
+def _without(fields: dict[str, object], names: set[str]) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if name not in names}
+
+
+def _print(history: RouteHistory) -> None:
     out = console()
-    delivery_id = Text(printable(story.route.delivery_id), style="bold")
-    status, state = story.route.status.value, story.explanation.state.value
+    delivery_id = Text(printable(history.route.delivery_id), style="bold")
+    status, state = history.route.status.value, history.explanation.state.value
     out.print(Text.assemble(delivery_id, f"  {status if state == status else f'{status}, {state}'}"))
     table = Table.grid(padding=(0, 2))
-    for name, lines in _parts(story):
+    for name, lines in _parts(history):
         for n, line in enumerate(lines):
             table.add_row(Text(name if n == 0 else ""), Text(one_line(line)))
     out.print(table)
 
 
-def _parts(story: Story) -> Iterator[tuple[str, Sequence[str]]]:
-    yield "  why", story.explanation.why
-    yield "  next", story.explanation.next
-    yield "  so far", [f"{readable(step.at)}  {step.what}" for step in story.steps]
-
-
-def _not_found(database: Database, notification_id: str, route_id: str | None) -> NotFound:
-    for record in pruned_notifications(database, [notification_id]).values():
-        return NotFound(f"notification {notification_id} was pruned {readable(record.pruned_at)}: only its key is left")
-    if route_id is None or not notifications_of_ids(database, [notification_id]):
-        return NotFound(f"there is no notification {notification_id}")
-    return NotFound(
-        f"there is no route {delivery_id_of(notification_id, route_id)}:"
-        f" see 'publisher explain {notification_id}' for those there are"
-    )
+def _parts(history: RouteHistory) -> Iterator[tuple[str, Sequence[str]]]:
+    yield "  why", history.explanation.why
+    yield "  next", [worded(sentence) for sentence in history.explanation.next]
+    yield "  so far", [f"{readable(step.at)}  {step.what}" for step in history.steps]

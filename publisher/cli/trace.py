@@ -1,6 +1,7 @@
 """`publisher trace`."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -9,21 +10,15 @@ from rich.text import Text
 from rich.tree import Tree
 
 from publisher.bootstrap import open_client
-from publisher.cli.explain import RoutesOption
+from publisher.cli.explain import RoutesOption, history_fields
 from publisher.cli.output import JsonFlag, console, one_line, print_json
+from publisher.cli.remedies import worded
 from publisher.cli.session import opened
 from publisher.domain.errors import NotFound
 from publisher.domain.instants import readable
-from publisher.operations.entry_outcome import EntryVerdict
-from publisher.operations.lookup import MATCHES, IntentsStream, Trace
-from publisher.operations.lookup import trace as find
-from publisher.operations.route_history import Story, stories
-from publisher.settings.settings import Settings
-from storage.database import Database
-from storage.gates import read_gates
-from storage.traces import NotificationRecord, PrunedRecord
-
-Told = list[tuple[NotificationRecord, list[Story]]]
+from publisher.operations.entry_outcome import EntryOutcome
+from publisher.operations.lookup import MATCHES, Found, IntentsStream, lookup
+from publisher.operations.route_history import NotificationHistory, notification_histories
 
 
 def trace(
@@ -45,59 +40,57 @@ def trace(
     """
     with opened() as (settings, database), open_client(settings, "cli") as client:
         intents = IntentsStream(client, settings.intents_stream, settings.intents_group, settings.channels)
-        found = find(database, intents, id, producer)
-        told = _told(database, settings, found, limit)
-    if found.route_id is not None and not any(stories for _, stories in told):
+        found = lookup(database, intents, id, producer)
+        histories = notification_histories(
+            database, settings.channels, found.notifications, found.route_id, limit=limit
+        )
+    if found.route_id is not None and not any(history.routes for history in histories):
         raise NotFound(f"there is no route {id}: see 'publisher trace {id.partition('/')[0]}' for those there are")
     if found.unread is not None:
         print(f"publisher: the intents stream could not be asked: {one_line(str(found.unread))}", file=sys.stderr)
     if json:
-        _print_json(id, found, told)
+        _print_json(id, found, histories)
     else:
-        _print(id, found, told)
+        _print(id, found, histories)
 
 
-def _told(database: Database, settings: Settings, found: Trace, limit: int) -> Told:
-    gates = read_gates(database)
-    return [
-        (
-            record,
-            stories(database, settings.channels, gates, record.notification_id, found.route_id, limit=limit),
-        )
-        for record in found.notifications
-    ]
-
-
-def _print_json(entry_id: str, found: Trace, told: Told) -> None:
+def _print_json(entry_id: str, found: Found, histories: Sequence[NotificationHistory]) -> None:
     if found.entry is not None:
-        print_json({"kind": "entry", "entry_id": entry_id, **asdict(found.entry)})
-    for record, its in told:
-        print_json({"kind": "notification", **asdict(record), "routes": [story.fields() for story in its]})
+        sentences = [worded(sentence) for sentence in found.entry.sentences]
+        entry = {"fate": found.entry.state, "sentences": sentences, "notification_id": found.entry.notification_id}
+        print_json({"kind": "entry", "entry_id": entry_id, **entry})
+    for history in histories:
+        routes = [history_fields(route) for route in history.routes]
+        print_json({"kind": "notification", **asdict(history.notification), "routes": routes})
     for pruned in found.pruned:
         print_json({"kind": "pruned", **asdict(pruned)})
 
 
-def _print(entry_id: str, found: Trace, told: Told) -> None:
-    """A tree for each notification, below the entry that it came from."""
+def _print(entry_id: str, found: Found, histories: Sequence[NotificationHistory]) -> None:
+    """Prints a tree for each notification, below the entry that it came from."""
     out = console()
     if found.entry is not None:
         out.print(_entry(entry_id, found.entry))
-    for record, its in told:
-        out.print(_notification(record, its, whole=found.route_id is not None))
+    for history in histories:
+        out.print(_notification(history, whole=found.route_id is not None))
     for pruned in found.pruned:
-        out.print(_pruned(pruned))
-    if len(told) >= MATCHES:
+        tree = Tree(_head("notification", pruned.notification_id, "pruned"))
+        tree.add(_line(f"pruned {readable(pruned.pruned_at)}: only its key is left"))
+        out.print(tree)
+    if len(histories) >= MATCHES:
         print(f"the newest {MATCHES} alone: choose with --producer")
 
 
-def _entry(entry_id: str, verdict: EntryVerdict) -> Tree:
-    tree = Tree(_head("entry", entry_id, verdict.fate.value))
-    for sentence in verdict.sentences:
-        tree.add(_line(sentence))
+def _entry(entry_id: str, outcome: EntryOutcome) -> Tree:
+    tree = Tree(_head("entry", entry_id, outcome.state.value))
+    for sentence in outcome.sentences:
+        tree.add(_line(worded(sentence)))
     return tree
 
 
-def _notification(record: NotificationRecord, its: list[Story], *, whole: bool) -> Tree:
+def _notification(history: NotificationHistory, *, whole: bool) -> Tree:
+    """whole: nothing but these routes was asked for."""
+    record, routes = history.notification, history.routes
     origin = record.intent_entry_id or "that was not kept"
     root = Tree(_head("from entry", origin, f"{record.producer}, key {record.idempotency_key}"))
     node = root.add(_head("notification", record.notification_id, record.notification_type))
@@ -107,22 +100,16 @@ def _notification(record: NotificationRecord, its: list[Story], *, whole: bool) 
     traced = [f"{name} {id_}" for name, id_ in (("request", record.request_id), ("trace", record.trace_id)) if id_]
     if traced:
         node.add(_line(", ".join(traced)))
-    for story in its:
-        route = node.add(_head("route", story.route.route_id, story.route.status.value))
-        for step in story.steps:
-            route.add(_line(f"{readable(step.at)}  {step.what}"))
-        if not story.route.status.is_final:
-            for sentence in story.explanation.next:
-                route.add(_line(f"next: {sentence}"))
-    if not whole and record.route_count > len(its):
-        node.add(_line(f"{len(its):,} of {record.route_count:,} routes: --limit {record.route_count}"))
+    for each in routes:
+        branch = node.add(_head("route", each.route.route_id, each.route.status.value))
+        for step in each.steps:
+            branch.add(_line(f"{readable(step.at)}  {step.what}"))
+        if not each.route.status.is_final:
+            for sentence in each.explanation.next:
+                branch.add(_line(f"next: {worded(sentence)}"))
+    if not whole and record.route_count > len(routes):
+        node.add(_line(f"{len(routes):,} of {record.route_count:,} routes: --limit {record.route_count}"))
     return root
-
-
-def _pruned(record: PrunedRecord) -> Tree:
-    tree = Tree(_head("notification", record.notification_id, "pruned"))
-    tree.add(_line(f"pruned {readable(record.pruned_at)}: only its key is left"))
-    return tree
 
 
 def _head(what: str, id_: str, more: str) -> Text:

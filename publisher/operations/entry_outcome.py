@@ -1,4 +1,4 @@
-"""What became, or will become, of an entry of the intents stream: in words, for an operator with its id (R18-R20)."""
+"""Explains what became of an entry of the intents stream, or what will, for an operator who has its id (R18-R20)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,17 +7,19 @@ from enum import StrEnum
 from publisher.domain.instants import readable
 from publisher.domain.intent import Intent
 from publisher.domain.rejection import Rejection
+from publisher.operations.remedy import Advice, Remedy, Sentence
 from publisher.operations.wording import span
 from publisher.streams.inbound import Standing
 from storage.traces import RecordedMalformed
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What was accepted under the entry's producer and idempotency key.
+class EarlierAcceptance:
+    """The notification that was accepted under the entry's producer and idempotency key.
 
-    entry_id: of what it was accepted from, None where that was not kept. pruned_at: since when nothing but its
-    fingerprint is left, None of one that is there.
+    fingerprint: of the content that was accepted.
+    entry_id: the entry that it was accepted from, or None if that was not kept.
+    pruned_at: since when only its key is left, or None if it was not pruned.
     """
 
     fingerprint: str
@@ -27,19 +29,24 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class EntryFacts:
-    """All that is known of an entry. accepted_as: the notifications that came of it. standing and content: None if it
-    does not stand on the stream any more."""
+    """Everything that is known about an entry.
+
+    accepted_as: the ids of the notifications that were accepted from it.
+    malformed: its record in malformed_intents, or None.
+    standing, content: None if the entry is no longer on the stream.
+    earlier: what was accepted under its key, or None.
+    """
 
     entry_id: str
     accepted_as: tuple[str, ...] = ()
     malformed: RecordedMalformed | None = None
     standing: Standing | None = None
     content: Intent | Rejection | None = None
-    known: Known | None = None
+    earlier: EarlierAcceptance | None = None
 
 
-class Fate(StrEnum):
-    """What an entry came to."""
+class EntryState(StrEnum):
+    """What became of an entry, or where it waits."""
 
     ACCEPTED = "accepted"
     MALFORMED = "malformed"
@@ -51,42 +58,41 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class EntryVerdict:
-    """What an entry came to, in sentences. notification_id: of what it made, repeats or would make, if anything."""
+class EntryOutcome:
+    """What became of an entry. notification_id: the one that it made, repeats or would make; None: none."""
 
-    fate: Fate
-    sentences: tuple[str, ...]
+    state: EntryState
+    sentences: tuple[Sentence, ...]
     notification_id: str | None = None
 
 
-def verdict_on(entry: EntryFacts) -> EntryVerdict | None:
-    """What became of the entry, or will; None if nothing knows it."""
+def outcome_of(entry: EntryFacts) -> EntryOutcome | None:
+    """Returns what became of the entry, or will. None: it is neither on the stream nor on record."""
     if entry.accepted_as:
         said = [f"Accepted as notification {id_}." for id_ in entry.accepted_as]
-        return EntryVerdict(Fate.ACCEPTED, (*said, *_held(entry)), entry.accepted_as[0])
+        return EntryOutcome(EntryState.ACCEPTED, (*said, *_held(entry)), entry.accepted_as[0])
     if entry.malformed is not None:
-        return EntryVerdict(Fate.MALFORMED, (*_malformed(entry.malformed), *_held(entry)))
+        return EntryOutcome(EntryState.MALFORMED, (*_malformed(entry.malformed), *_held(entry)))
     if entry.standing is None or entry.content is None:
         return None
     if not entry.standing.is_acknowledged:
         return _to_come(entry, entry.standing, entry.content)
-    return _done(entry.content, entry.known)
+    return _done(entry.content, entry.earlier)
 
 
-def _malformed(recorded: RecordedMalformed) -> list[str]:
-    said = [f"Malformed, {readable(recorded.recorded_at)}: {recorded.code}: {recorded.message}."]
+def _malformed(recorded: RecordedMalformed) -> list[Sentence]:
+    said: list[Sentence] = [f"Malformed, {readable(recorded.recorded_at)}: {recorded.code}: {recorded.message}."]
     if recorded.resubmitted_as is not None:
-        said.append(
-            f"{recorded.resubmitted_by} sent it again, as entry {recorded.resubmitted_as}:"
-            f" publisher trace {recorded.resubmitted_as}"
-        )
+        again = f"{recorded.resubmitted_by} sent it again, as entry {recorded.resubmitted_as}"
+        said.append(Advice(again, Remedy.LOOK_UP, recorded.resubmitted_as))
     else:
-        said.append(f"Nothing came of it. Its fields, and what to do: publisher malformed show {recorded.id}")
+        show = "Nothing came of it. Its fields, and what to do"
+        said.append(Advice(show, Remedy.SHOW_MALFORMED, str(recorded.id)))
     return said
 
 
 def _held(entry: EntryFacts) -> list[str]:
-    """Recorded and not acknowledged: the moment between the two, or a consumer that died in it (R20)."""
+    """Names the consumer of an entry that is recorded and not acknowledged: at work, or dead between the two (R20)."""
     if entry.standing is None or entry.standing.consumer is None:
         return []
     return [f"{_holding(entry.standing)}; whoever reads it again finds it done, and acknowledges it."]
@@ -100,48 +106,50 @@ def _holding(standing: Standing) -> str:
     )
 
 
-def _to_come(entry: EntryFacts, standing: Standing, content: Intent | Rejection) -> EntryVerdict:
+def _to_come(entry: EntryFacts, standing: Standing, content: Intent | Rejection) -> EntryOutcome:
     if standing.consumer is None:
-        fate, where = Fate.WAITING, "It waits on the stream: no intake has read it yet."
+        state, where = EntryState.WAITING, "It waits on the stream: no intake has read it yet."
     else:
-        fate, where = Fate.PENDING, f"{_holding(standing)}."
+        state, where = EntryState.PENDING, f"{_holding(standing)}."
     if isinstance(content, Rejection):
-        return EntryVerdict(fate, (where, f"It will be malformed: {content.code}: {content.message}."))
+        return EntryOutcome(state, (where, f"It will be malformed: {content.code}: {content.message}."))
     id_ = content.notification_id
-    if entry.known is None:
+    if entry.earlier is None:
         outlook = f"Once accepted it is notification {id_}."
-    elif entry.known.fingerprint == content.fingerprint:
-        outlook = f"It will change nothing: it repeats notification {id_}{_source(entry.known)}."
+    elif entry.earlier.fingerprint == content.fingerprint:
+        outlook = f"It will change nothing: it repeats notification {id_}{_source(entry.earlier)}."
     else:
         outlook = f"It will be malformed, as idempotency_conflict: {_conflict(id_)}."
-    return EntryVerdict(fate, (where, outlook), id_)
+    return EntryOutcome(state, (where, outlook), id_)
 
 
-def _done(content: Intent | Rejection, known: Known | None) -> EntryVerdict:
+def _done(content: Intent | Rejection, earlier: EarlierAcceptance | None) -> EntryOutcome:
     if isinstance(content, Rejection):
         said = f"Acknowledged, and malformed: {content.code}: {content.message}. Its record is gone."
-        return EntryVerdict(Fate.MALFORMED, (said,))
+        return EntryOutcome(EntryState.MALFORMED, (said,))
     id_ = content.notification_id
-    if known is None:
+    if earlier is None:
         why = "pruned with its key, or the database was emptied or restored since"
         said = f"Acknowledged, and nothing is kept of it: {why}."
-        return EntryVerdict(Fate.FORGOTTEN, (said, f"Sent again it would be notification {id_}."), id_)
-    if known.fingerprint != content.fingerprint:
+        return EntryOutcome(EntryState.FORGOTTEN, (said, f"Sent again it would be notification {id_}."), id_)
+    if earlier.fingerprint != content.fingerprint:
         said = f"Malformed, as idempotency_conflict: {_conflict(id_)}. Its record is gone."
-        return EntryVerdict(Fate.CONFLICT, (said,), id_)
-    if known.entry_id is None:
+        return EntryOutcome(EntryState.CONFLICT, (said,), id_)
+    if earlier.entry_id is None:
         said = f"It is the intent of notification {id_}, or repeats it: which entry came first was not kept."
-        return EntryVerdict(Fate.REPETITION, (said, *_pruned(known)), id_)
-    said = f"It changed nothing: it repeats notification {id_}{_source(known)}."
-    return EntryVerdict(Fate.REPETITION, (said, *_pruned(known)), id_)
+        return EntryOutcome(EntryState.REPETITION, (said, *_pruned(earlier)), id_)
+    said = f"It changed nothing: it repeats notification {id_}{_source(earlier)}."
+    return EntryOutcome(EntryState.REPETITION, (said, *_pruned(earlier)), id_)
 
 
-def _source(known: Known) -> str:
-    return f", accepted from entry {known.entry_id}" if known.entry_id else ""
+def _source(earlier: EarlierAcceptance) -> str:
+    return f", accepted from entry {earlier.entry_id}" if earlier.entry_id else ""
 
 
-def _pruned(known: Known) -> list[str]:
-    return [] if known.pruned_at is None else [f"That was pruned {readable(known.pruned_at)}; only its key is left."]
+def _pruned(earlier: EarlierAcceptance) -> list[str]:
+    return (
+        [] if earlier.pruned_at is None else [f"That was pruned {readable(earlier.pruned_at)}; only its key is left."]
+    )
 
 
 def _conflict(notification_id: str) -> str:

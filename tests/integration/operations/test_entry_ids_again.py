@@ -9,15 +9,15 @@ import pytest
 import redis
 
 from publisher.domain.rejection import Rejection, RejectionCode
-from publisher.operations.entry_outcome import EntryVerdict, Fate
-from publisher.operations.lookup import IntentsStream, trace
+from publisher.operations.entry_outcome import EntryOutcome, EntryState
+from publisher.operations.lookup import IntentsStream, lookup
 from publisher.streams.connection import open_redis
 from storage.database import Database
 from storage.intents import IncomingMalformed, accept
 from tests.factories import CHANNELS, GROUP, INTENTS, incoming, intent_fields
 from tests.integration.rows import rows
 
-Look = Callable[[str], EntryVerdict]
+Look = Callable[[str], EntryOutcome]
 ENTRY = "1773480413589-0"
 WHY = Rejection(RejectionCode.MISSING_FIELD, "producer: Field required")
 
@@ -27,8 +27,8 @@ def look(database: Database, redis_url: str) -> Iterator[Look]:
     """What `trace` says of an entry."""
     with open_redis(redis_url, timeout=timedelta(seconds=3), client_name="test") as client:
 
-        def verdict(entry_id: str) -> EntryVerdict:
-            told = trace(database, IntentsStream(client, INTENTS, GROUP, CHANNELS), entry_id, None).entry
+        def verdict(entry_id: str) -> EntryOutcome:
+            told = lookup(database, IntentsStream(client, INTENTS, GROUP, CHANNELS), entry_id, None).entry
             assert told is not None
             return told
 
@@ -101,7 +101,7 @@ def test_an_entry_is_not_told_as_another_intents_notification(
     """An entry that waits is not claimed to be accepted because another intent once had its id."""
     accept(database, INTENTS, [incoming(ENTRY, idempotency_key="before")], [])
     with on_the_stream(redis_client, idempotency_key="now"):
-        assert look(ENTRY).fate is Fate.WAITING
+        assert look(ENTRY).state is EntryState.WAITING
 
 
 def test_an_entry_is_not_told_as_malformed_for_another(
@@ -110,7 +110,7 @@ def test_an_entry_is_not_told_as_malformed_for_another(
     """An entry that waits is not claimed to be malformed because another one once had its id."""
     accept(database, INTENTS, [], [malformed()])
     with on_the_stream(redis_client):
-        assert look(ENTRY).fate is Fate.WAITING
+        assert look(ENTRY).state is EntryState.WAITING
 
 
 def test_what_stands_on_the_stream_is_told_by_its_own_record(
@@ -122,8 +122,8 @@ def test_what_stands_on_the_stream_is_told_by_its_own_record(
     with on_the_stream(redis_client, idempotency_key="now"):
         verdict = look(ENTRY)
 
-    assert (verdict.fate, verdict.notification_id) == (
-        Fate.ACCEPTED,
+    assert (verdict.state, verdict.notification_id) == (
+        EntryState.ACCEPTED,
         incoming(idempotency_key="now").intent.notification_id,
     )
     assert len(verdict.sentences) == 1
@@ -137,4 +137,4 @@ def test_what_was_accepted_is_told_so_by_other_rules_too(
     fields = {"idempotency_key": "now", "channels_json": ["email"]}
     accept(database, INTENTS, [incoming(ENTRY, **fields)], [])
     with on_the_stream(redis_client, **fields | {"channels_json": sorted(channels)}):
-        assert look(ENTRY).fate is Fate.ACCEPTED
+        assert look(ENTRY).state is EntryState.ACCEPTED

@@ -8,8 +8,8 @@ import pytest
 import redis
 
 from publisher.domain.errors import NotFound, RedisUnavailable
-from publisher.operations.entry_outcome import Fate
-from publisher.operations.lookup import IntentsStream, Trace, is_entry_id, trace
+from publisher.operations.entry_outcome import EntryState
+from publisher.operations.lookup import Found, IntentsStream, is_entry_id, lookup
 from publisher.streams.connection import open_redis
 from storage.database import Database
 from storage.intents import accept
@@ -17,15 +17,15 @@ from tests.factories import CHANNELS, GROUP, INTENTS, accepted, incoming, intent
 from tests.integration.rows import execute, rows
 from tests.integration.stream_entries import send_intents
 
-Look = Callable[..., Trace]
+Look = Callable[..., Found]
 
 
 @pytest.fixture
 def look(database: Database, redis_url: str) -> Iterator[Look]:
-    """Traces an id, with an optional producer."""
+    """Looks an id up, with an optional producer."""
     with open_redis(redis_url, timeout=timedelta(seconds=3), client_name="test") as client:
         stream = IntentsStream(client, INTENTS, GROUP, CHANNELS)
-        yield lambda id_, producer=None: trace(database, stream, id_, producer)
+        yield lambda id_, producer=None: lookup(database, stream, id_, producer)
 
 
 @pytest.fixture
@@ -34,8 +34,8 @@ def id_(database: Database) -> str:
     return accepted(database, [{"idempotency_key": "turn-17"}]).accepted[0].intent.notification_id
 
 
-def found(traced: Trace) -> list[str]:
-    return [n.notification_id for n in traced.notifications]
+def found(result: Found) -> list[str]:
+    return [n.notification_id for n in result.notifications]
 
 
 @pytest.mark.parametrize("given", ["turn-17", "0-1"])
@@ -103,24 +103,24 @@ def test_a_repetition_on_the_stream_leads_to_what_it_repeats(
     id_ = accepted(database, [fields]).accepted[0].intent.notification_id
     [entry] = send_intents(redis_client, **fields)
 
-    traced = look(entry)
+    result = look(entry)
 
-    assert traced.entry is not None
-    assert (traced.entry.fate, traced.entry.notification_id) == (Fate.WAITING, id_)
-    assert "repeats notification" in traced.entry.sentences[1]
-    assert found(traced) == [id_]
+    assert result.entry is not None
+    assert (result.entry.state, result.entry.notification_id) == (EntryState.WAITING, id_)
+    assert "repeats notification" in result.entry.sentences[1]
+    assert found(result) == [id_]
 
 
 def test_an_entry_that_waits_is_told_before_anything_is_recorded(look: Look, redis_client: redis.Redis) -> None:
     """An intent that no intake has read is found on the stream, with the id that it will have (R1)."""
     [entry] = send_intents(redis_client, idempotency_key="turn-18")
 
-    traced = look(entry)
+    result = look(entry)
 
-    assert traced.entry is not None
-    assert traced.entry.fate is Fate.WAITING
-    assert traced.entry.notification_id == intent(idempotency_key="turn-18").notification_id
-    assert found(traced) == []
+    assert result.entry is not None
+    assert result.entry.state is EntryState.WAITING
+    assert result.entry.notification_id == intent(idempotency_key="turn-18").notification_id
+    assert found(result) == []
 
 
 def test_a_malformed_entry_is_told_by_what_was_recorded(database: Database, look: Look) -> None:
@@ -132,11 +132,11 @@ def test_a_malformed_entry_is_told_by_what_was_recorded(database: Database, look
         [],
     )
 
-    traced = look("2-0")
+    result = look("2-0")
 
-    assert traced.entry is not None
-    assert traced.entry.fate is Fate.MALFORMED
-    assert "idempotency_conflict" in traced.entry.sentences[0]
+    assert result.entry is not None
+    assert result.entry.state is EntryState.MALFORMED
+    assert "idempotency_conflict" in result.entry.sentences[0]
 
 
 def test_another_stream_s_malformed_entry_of_the_same_id_is_not_meant(database: Database, look: Look) -> None:
@@ -157,9 +157,9 @@ def test_a_pruned_notification_is_told_as_pruned(database: Database, look: Look,
     execute(database, "DELETE FROM routes")
     execute(database, "DELETE FROM notifications")
 
-    for traced in (look(id_), look("turn-17", "game-service")):
-        assert found(traced) == []
-        assert [p.notification_id for p in traced.pruned] == [id_]
+    for result in (look(id_), look("turn-17", "game-service")):
+        assert found(result) == []
+        assert [p.notification_id for p in result.pruned] == [id_]
 
 
 def test_an_entry_accepted_by_an_older_release_is_not_claimed_to_be_a_repetition(
@@ -174,7 +174,7 @@ def test_an_entry_accepted_by_an_older_release_is_not_claimed_to_be_a_repetition
     verdict = look(entry).entry
 
     assert verdict is not None
-    assert verdict.fate is Fate.REPETITION
+    assert verdict.state is EntryState.REPETITION
     assert "or repeats it" in verdict.sentences[0]
 
 
@@ -190,13 +190,13 @@ def test_without_redis_the_database_still_tells(database: Database, id_: str) ->
     with open_redis("redis://127.0.0.1:1", timeout=timedelta(seconds=1), client_name="test") as client:
         stream = IntentsStream(client, INTENTS, GROUP, CHANNELS)
 
-        traced = trace(database, stream, "0-1", None)
+        result = lookup(database, stream, "0-1", None)
 
-        assert found(traced) == [id_]
-        assert isinstance(traced.unread, RedisUnavailable)
-        assert found(trace(database, stream, "turn-17", None)) == [id_]
+        assert found(result) == [id_]
+        assert isinstance(result.unread, RedisUnavailable)
+        assert found(lookup(database, stream, "turn-17", None)) == [id_]
         with pytest.raises(RedisUnavailable, match="PostgreSQL knows no '9-9'"):
-            trace(database, stream, "9-9", None)
+            lookup(database, stream, "9-9", None)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from publisher.domain.circuit import Gate
 from publisher.domain.notification import RouteStatus
-from publisher.operations.explain import RouteState, explain
+from publisher.operations.explain import explain
+from publisher.operations.explanation import RouteState
 from storage.claims import claim_due
 from storage.database import Database
 from storage.routes import RouteRecord, find_routes

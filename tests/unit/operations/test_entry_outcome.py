@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from publisher.cli.remedies import worded
 from publisher.domain.rejection import Rejection, RejectionCode
-from publisher.operations.entry_outcome import EntryFacts, Fate, Known, verdict_on
+from publisher.operations.entry_outcome import EarlierAcceptance, EntryFacts, EntryOutcome, EntryState, outcome_of
 from publisher.streams.inbound import Standing
 from storage.traces import RecordedMalformed
 from tests.factories import INSTANT, intent
@@ -18,20 +19,25 @@ BAD = Rejection(RejectionCode.MISSING_FIELD, "producer: Field required")
 UNREAD = Standing(is_read=False)
 HELD = Standing(is_read=True, consumer="intake-1", idle=timedelta(seconds=42), deliveries=2)
 DONE = Standing(is_read=True)
-SAME = Known(INTENT.fingerprint, "1-0", None)
+SAME = EarlierAcceptance(INTENT.fingerprint, "1-0", None)
 RECORDED = RecordedMalformed(7, "missing_field", "producer: Field required", INSTANT, None, None)
 HOLDING = (
     "It is pending with intake consumer intake-1, which got it 42 s ago and has not acknowledged it; given out 2 times"
 )
 
 
+def sentences(outcome: EntryOutcome) -> tuple[str, ...]:
+    """The outcome's sentences, their remedies worded as commands."""
+    return tuple(map(worded, outcome.sentences))
+
+
 def test_an_accepted_entry_names_its_notification() -> None:
     """An entry that became a notification says which, wherever it stands on the stream."""
-    verdict = verdict_on(replace(ENTRY, accepted_as=(ID,)))
+    outcome = outcome_of(replace(ENTRY, accepted_as=(ID,)))
 
-    assert verdict is not None
-    assert (verdict.fate, verdict.sentences, verdict.notification_id) == (
-        Fate.ACCEPTED,
+    assert outcome is not None
+    assert (outcome.state, sentences(outcome), outcome.notification_id) == (
+        EntryState.ACCEPTED,
         (f"Accepted as notification {ID}.",),
         ID,
     )
@@ -40,19 +46,19 @@ def test_an_accepted_entry_names_its_notification() -> None:
 @pytest.mark.parametrize("recorded", [{"accepted_as": (ID,)}, {"malformed": RECORDED}])
 def test_what_is_recorded_and_not_acknowledged_is_told_with_its_holder(recorded: dict[str, object]) -> None:
     """Between commit and XACK, or after a death there, an entry is both done and pending (R20)."""
-    verdict = verdict_on(replace(ENTRY, standing=HELD, content=INTENT, **recorded))  # type: ignore[arg-type]
+    outcome = outcome_of(replace(ENTRY, standing=HELD, content=INTENT, **recorded))  # type: ignore[arg-type]
 
-    assert verdict is not None
-    assert verdict.sentences[-1] == f"{HOLDING}; whoever reads it again finds it done, and acknowledges it."
+    assert outcome is not None
+    assert sentences(outcome)[-1] == f"{HOLDING}; whoever reads it again finds it done, and acknowledges it."
 
 
 def test_a_malformed_entry_says_why_and_where_to_go_on() -> None:
     """A malformed entry names code, reason and the command that shows it whole (R19)."""
-    verdict = verdict_on(replace(ENTRY, malformed=RECORDED))
+    outcome = outcome_of(replace(ENTRY, malformed=RECORDED))
 
-    assert verdict is not None
-    assert (verdict.fate, verdict.notification_id) == (Fate.MALFORMED, None)
-    assert verdict.sentences == (
+    assert outcome is not None
+    assert (outcome.state, outcome.notification_id) == (EntryState.MALFORMED, None)
+    assert sentences(outcome) == (
         "Malformed, 2026-03-14 09:26:53.589Z: missing_field: producer: Field required.",
         "Nothing came of it. Its fields, and what to do: publisher malformed show 7",
     )
@@ -60,21 +66,21 @@ def test_a_malformed_entry_says_why_and_where_to_go_on() -> None:
 
 def test_a_malformed_entry_that_was_resubmitted_says_as_what() -> None:
     """The way goes on at the entry by which it was sent again."""
-    verdict = verdict_on(replace(ENTRY, malformed=replace(RECORDED, resubmitted_by="ann", resubmitted_as="2-0")))
+    outcome = outcome_of(replace(ENTRY, malformed=replace(RECORDED, resubmitted_by="ann", resubmitted_as="2-0")))
 
-    assert verdict is not None
-    assert verdict.sentences[-1] == "ann sent it again, as entry 2-0: publisher trace 2-0"
+    assert outcome is not None
+    assert sentences(outcome)[-1] == "ann sent it again, as entry 2-0: publisher trace 2-0"
 
 
 @pytest.mark.parametrize(
-    ("standing", "fate", "where"),
+    ("standing", "state", "where"),
     [
-        (UNREAD, Fate.WAITING, "It waits on the stream: no intake has read it yet."),
-        (HELD, Fate.PENDING, f"{HOLDING}."),
+        (UNREAD, EntryState.WAITING, "It waits on the stream: no intake has read it yet."),
+        (HELD, EntryState.PENDING, f"{HOLDING}."),
     ],
 )
 @pytest.mark.parametrize(
-    ("content", "known", "outlook"),
+    ("content", "earlier", "outlook"),
     [
         (INTENT, None, f"Once accepted it is notification {ID}."),
         (INTENT, SAME, f"It will change nothing: it repeats notification {ID}, accepted from entry 1-0."),
@@ -92,31 +98,33 @@ def test_a_malformed_entry_that_was_resubmitted_says_as_what() -> None:
     ids=["new", "repetition", "repetition of an old one", "conflict", "malformed"],
 )
 def test_an_entry_that_is_not_accepted_yet_says_where_it_is_and_what_it_will_be(
-    standing: Standing, fate: Fate, where: str, content: object, known: Known | None, outlook: str
+    standing: Standing, state: EntryState, where: str, content: object, earlier: EarlierAcceptance | None, outlook: str
 ) -> None:
     """An entry that waits or is pending is parsed, and told with what intake will make of it (R18, R19)."""
-    verdict = verdict_on(replace(ENTRY, standing=standing, content=content, known=known))  # type: ignore[arg-type]
+    outcome = outcome_of(replace(ENTRY, standing=standing, content=content, earlier=earlier))  # type: ignore[arg-type]
 
-    assert verdict is not None
-    assert (verdict.fate, verdict.sentences) == (fate, (where, outlook))
-    assert verdict.notification_id == (None if content is BAD else ID)
+    assert outcome is not None
+    assert (outcome.state, sentences(outcome)) == (state, (where, outlook))
+    assert outcome.notification_id == (None if content is BAD else ID)
 
 
 def test_a_repetition_that_was_acknowledged_changed_nothing() -> None:
     """An acknowledged entry with the content of an earlier one names what it repeats (R18)."""
-    verdict = verdict_on(replace(ENTRY, standing=DONE, content=INTENT, known=SAME))
+    outcome = outcome_of(replace(ENTRY, standing=DONE, content=INTENT, earlier=SAME))
 
-    assert verdict is not None
-    assert (verdict.fate, verdict.notification_id) == (Fate.REPETITION, ID)
-    assert verdict.sentences == (f"It changed nothing: it repeats notification {ID}, accepted from entry 1-0.",)
+    assert outcome is not None
+    assert (outcome.state, outcome.notification_id) == (EntryState.REPETITION, ID)
+    assert sentences(outcome) == (f"It changed nothing: it repeats notification {ID}, accepted from entry 1-0.",)
 
 
 def test_the_first_entry_of_a_pruned_notification_is_not_told_as_a_repetition_for_sure() -> None:
     """Of a pruned notification nobody knows its entry: this one may be it."""
-    verdict = verdict_on(replace(ENTRY, standing=DONE, content=INTENT, known=Known(INTENT.fingerprint, None, INSTANT)))
+    outcome = outcome_of(
+        replace(ENTRY, standing=DONE, content=INTENT, earlier=EarlierAcceptance(INTENT.fingerprint, None, INSTANT))
+    )
 
-    assert verdict is not None
-    assert verdict.sentences == (
+    assert outcome is not None
+    assert sentences(outcome) == (
         f"It is the intent of notification {ID}, or repeats it: which entry came first was not kept.",
         "That was pruned 2026-03-14 09:26:53.589Z; only its key is left.",
     )
@@ -124,35 +132,35 @@ def test_the_first_entry_of_a_pruned_notification_is_not_told_as_a_repetition_fo
 
 def test_an_acknowledged_conflict_whose_record_is_gone_is_told() -> None:
     """Its malformed record pruned, the entry alone still tells the conflict (R18)."""
-    known = replace(SAME, fingerprint="other")
+    earlier = replace(SAME, fingerprint="other")
 
-    verdict = verdict_on(replace(ENTRY, standing=DONE, content=INTENT, known=known))
+    outcome = outcome_of(replace(ENTRY, standing=DONE, content=INTENT, earlier=earlier))
 
-    assert verdict is not None
-    assert verdict.fate is Fate.CONFLICT
-    assert verdict.sentences[0].startswith("Malformed, as idempotency_conflict: ")
+    assert outcome is not None
+    assert outcome.state is EntryState.CONFLICT
+    assert sentences(outcome)[0].startswith("Malformed, as idempotency_conflict: ")
 
 
 def test_an_acknowledged_malformed_entry_whose_record_is_gone_is_told() -> None:
     """Its record pruned, the entry alone still tells why it was malformed (R19)."""
-    verdict = verdict_on(replace(ENTRY, standing=DONE, content=BAD))
+    outcome = outcome_of(replace(ENTRY, standing=DONE, content=BAD))
 
-    assert verdict is not None
-    assert (verdict.fate, verdict.sentences[0]) == (
-        Fate.MALFORMED,
+    assert outcome is not None
+    assert (outcome.state, sentences(outcome)[0]) == (
+        EntryState.MALFORMED,
         "Acknowledged, and malformed: missing_field: producer: Field required. Its record is gone.",
     )
 
 
 def test_an_acknowledged_entry_that_left_no_trace_is_told_loudly() -> None:
     """Acknowledged and unknown: pruned altogether, or the database lost it; sending again is possible."""
-    verdict = verdict_on(replace(ENTRY, standing=DONE, content=INTENT))
+    outcome = outcome_of(replace(ENTRY, standing=DONE, content=INTENT))
 
-    assert verdict is not None
-    assert (verdict.fate, verdict.notification_id) == (Fate.FORGOTTEN, ID)
-    assert verdict.sentences[-1] == f"Sent again it would be notification {ID}."
+    assert outcome is not None
+    assert (outcome.state, outcome.notification_id) == (EntryState.FORGOTTEN, ID)
+    assert sentences(outcome)[-1] == f"Sent again it would be notification {ID}."
 
 
-def test_an_entry_that_nothing_knows_has_no_fate() -> None:
+def test_an_entry_that_nothing_knows_has_no_outcome() -> None:
     """Neither on the stream nor recorded: there is nothing to say."""
-    assert verdict_on(ENTRY) is None
+    assert outcome_of(ENTRY) is None

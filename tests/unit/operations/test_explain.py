@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from publisher.cli.remedies import worded
 from publisher.domain.circuit import Gate
 from publisher.domain.notification import RouteStatus
-from publisher.operations.explain import Explanation, RouteState, explain
+from publisher.operations.explain import explain
+from publisher.operations.explanation import Explanation, RouteState
+from publisher.operations.remedy import Advice, Remedy
 from tests.factories import INSTANT, route_record
 
 NOW = INSTANT
@@ -29,8 +32,9 @@ FAILED = {
 
 
 def told(gate: Gate = OPEN, stream: str | None = STREAM, **fields: Any) -> Explanation:
-    """The explanation of that route with these fields."""
-    return explain(route_record(**fields), gate, stream)
+    """The explanation of that route with these fields, its remedies worded as commands."""
+    explanation = explain(route_record(**fields), gate, stream)
+    return replace(explanation, next=tuple(map(worded, explanation.next)))
 
 
 def test_a_due_route_is_taken_with_the_next_claim() -> None:
@@ -49,7 +53,7 @@ def test_a_due_route_is_taken_with_the_next_claim() -> None:
 @pytest.mark.parametrize(("due_for", "late"), [(59 * SECOND, False), (MINUTE, True), (600 * MINUTE, True)])
 def test_a_route_that_nobody_takes_makes_one_look_at_the_workers(due_for: timedelta, late: bool) -> None:
     """A route that has been due for a minute says that this is late, and where to look."""
-    assert ("workers running" in told(next_attempt_at=NOW - due_for).next[-1]) == late
+    assert ("workers running" in str(told(next_attempt_at=NOW - due_for).next[-1])) == late
 
 
 def test_a_failed_route_says_when_it_is_tried_again() -> None:
@@ -116,6 +120,22 @@ def test_a_paused_channel_says_who_when_and_why() -> None:
     assert explanation.next == ("It waits until the channel is resumed: publisher channels resume email",)
 
 
+@pytest.mark.parametrize(
+    ("gate", "fields", "advice"),
+    [
+        (PAUSED, {}, Advice("It waits until the channel is resumed", Remedy.RESUME_CHANNEL, "email")),
+        (
+            OPEN,
+            {"next_attempt_at": NOW - MINUTE},
+            Advice("That is late: are workers running and keeping up?", Remedy.CHECK_STATUS),
+        ),
+    ],
+)
+def test_a_remedy_is_a_value(gate: Gate, fields: dict[str, Any], advice: Advice) -> None:
+    """What an operator can do is no command line: a page makes a button of it."""
+    assert explain(route_record(**fields), gate, STREAM).next[-1] == advice
+
+
 def test_a_parked_channel_says_when_it_is_probed() -> None:
     """A parking names its reason and the next probe."""
     explanation = told(PARKED)
@@ -137,7 +157,7 @@ def test_a_probe_that_is_due_is_no_probe_in_the_past() -> None:
     explanation = told(replace(PARKED, probe_at=NOW - MINUTE))
 
     assert explanation.next_at == NOW
-    assert explanation.next[0].startswith("The next probe is due: ")
+    assert str(explanation.next[0]).startswith("The next probe is due: ")
 
 
 def test_a_pause_is_stronger_than_a_parking() -> None:

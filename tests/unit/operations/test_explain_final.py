@@ -1,7 +1,8 @@
 """Why a route has ended, and what can still be done about it, case by case (R3)."""
 
 from publisher.domain.notification import RouteStatus
-from publisher.operations.explain import Explanation, RouteState, explain
+from publisher.operations.explain import explain
+from publisher.operations.explanation import Explanation, RouteState
 from tests.factories import route_record
 from tests.unit.operations.test_explain import FAILED, MINUTE, NOW, OPEN, SECOND, STREAM, told
 
@@ -69,7 +70,7 @@ def test_a_dead_letter_past_its_deadline_is_not_to_be_taken_back() -> None:
     assert told(**DEAD, expires_at=NOW - SECOND).next == (
         "Nothing: its deadline was 2026-03-14 09:26:52.589Z (1 s ago), so it is not taken back and never sent late.",
     )
-    assert "requeue" in told(**DEAD, expires_at=NOW + SECOND).next[0]
+    assert "requeue" in str(told(**DEAD, expires_at=NOW + SECOND).next[0])
 
 
 def test_a_dead_letter_says_why_and_how_to_take_it_back() -> None:
@@ -103,8 +104,8 @@ def test_a_command_to_copy_is_quoted_for_the_shell() -> None:
     route_id = "email:address:a@b;rm -rf $HOME"
     quoted = "'b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11/email:address:a@b;rm -rf $HOME'"
 
-    assert told(**DEAD | {"route_id": route_id}).next[-1].endswith(f"requeue {quoted}")
-    assert told(**PUBLISHED | {"route_id": route_id}).next[-1].endswith(f"republish {quoted}")
+    assert str(told(**DEAD | {"route_id": route_id}).next[-1]).endswith(f"requeue {quoted}")
+    assert str(told(**PUBLISHED | {"route_id": route_id}).next[-1]).endswith(f"republish {quoted}")
 
 
 def test_a_skipped_route_had_no_address() -> None:

@@ -1,0 +1,69 @@
+"""The explanation of a route as a value, and the phrases that its sentences are made of."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from publisher.domain.instants import readable
+from publisher.operations.remedy import Sentence
+from publisher.operations.wording import span
+from storage.routes import RouteRecord
+
+
+class RouteState(StrEnum):
+    """What a route is waiting for, or how it ended."""
+
+    WAITING = "waiting"
+    DUE = "due"
+    LEASED = "leased"
+    TOO_LATE = "too_late"
+    UNSERVED = "unserved"
+    PAUSED = "paused"
+    PARKED = "parked"
+    PUBLISHED = "published"
+    DEAD_LETTER = "dead_letter"
+    SKIPPED = "skipped"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a route is where it is.
+
+    why: sentences on how it came there.
+    next: sentences on what happens next, and what an operator can do.
+    next_at: when the next thing happens at the earliest. None: nothing happens by itself.
+    """
+
+    state: RouteState
+    why: tuple[str, ...]
+    next: tuple[Sentence, ...]
+    next_at: datetime | None = None
+
+
+def ago(route: RouteRecord, instant: datetime | None) -> str:
+    """Words an instant in the past of the route's reading: `2026-03-14 09:26:51.589Z (2 s ago)`."""
+    if instant is None:
+        return "at a time that was not recorded"
+    return f"{readable(instant)} ({span(max(route.read_at - instant, timedelta(0)))} ago)"
+
+
+def ahead(route: RouteRecord, instant: datetime) -> str:
+    """Words an instant after the route's reading: `in 42 s (2026-03-14 09:27:35.589Z)`."""
+    return f"in {span(instant - route.read_at)} ({readable(instant)})"
+
+
+def times(count: int, what: str) -> str:
+    """Words a number of things: `1 attempt`, `16 attempts`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def failure(route: RouteRecord) -> str:
+    """Words the route's last failure: its classification, and its message if it has one."""
+    message = (route.last_failure_message or "").rstrip(".")
+    return f"{route.last_failure_classification}: {message}" if message else str(route.last_failure_classification)
+
+
+def replays(route: RouteRecord) -> list[str]:
+    """Says how often an operator had the route published again; nothing if nobody did."""
+    return [f"Its command was replayed {times(route.replay, 'time')}, by an operator."] if route.replay else []

@@ -1,0 +1,36 @@
+"""What an operator can do about a finding, as a value: the terminal says a command, a page shows a button."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Remedy(StrEnum):
+    """An operation that an explanation leads to. In brackets what it is about.
+
+    REPUBLISH: publish a route again (its delivery id).
+    REQUEUE: make a dead-lettered route pending again (its delivery id).
+    RESUME_CHANNEL: let a paused channel go on (its name).
+    CHECK_STATUS: see which processes run and how much is due (nothing).
+    SHOW_MALFORMED: read an intent that was not accepted, and what to do about it (its id).
+    LOOK_UP: find everything that an id leads to (the id).
+    """
+
+    REPUBLISH = "republish"
+    REQUEUE = "requeue"
+    RESUME_CHANNEL = "resume_channel"
+    CHECK_STATUS = "check_status"
+    SHOW_MALFORMED = "show_malformed"
+    LOOK_UP = "look_up"
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A sentence that leads to a remedy, which is to be shown after it. about: the id or name that the remedy needs."""
+
+    text: str
+    remedy: Remedy
+    about: str = ""
+
+
+# A sentence for people, with or without a remedy.
+Sentence = str | Advice
