@@ -13,7 +13,7 @@ import structlog
 from actors import scan_runs
 from actors.context import context
 from publisher.domain.errors import PublisherError, Unavailable
-from publisher.publishing.publisher import Report
+from publisher.publishing.report import Report
 from publisher.streams.connection import translated
 
 _log = structlog.get_logger()

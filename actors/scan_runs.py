@@ -6,7 +6,7 @@ Hints alone: losing them costs a spare scan or an operator's answer.
 from dataclasses import dataclass
 
 from actors.context import context
-from publisher.publishing.publisher import Report
+from publisher.publishing.report import Report
 from publisher.streams.connection import translated
 
 _RUN_TTL_SECONDS = 3600

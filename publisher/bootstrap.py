@@ -2,7 +2,6 @@
 
 import gc
 import os
-import random
 import threading
 from collections.abc import Mapping
 from datetime import timedelta
@@ -27,6 +26,7 @@ from publisher.process.metrics_server import not_served
 from publisher.process.telemetry import Telemetry
 from publisher.process.watchdog import LIMIT, Progress
 from publisher.publishing.loss_audit import LossAudit
+from publisher.publishing.policy import Hooks, Policy
 from publisher.publishing.publisher import Publisher
 from publisher.settings.settings import Settings
 from publisher.streams.connection import open_redis
@@ -119,29 +119,16 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
     database = open_database(settings, role, statement_timeout)
     client = open_client(settings, role)
     streams = OutboundStreams(client, settings.dedup_window)
-    publisher = Publisher(
-        database,
-        streams,
-        settings.channels,
-        telemetry,
+    policy = Policy(
         lease_ttl=settings.route_lease_ttl,
         batch_size=settings.batch_size,
         backoff=settings.backoff,
-        roll=random.random,
-        stopping=stopping.is_set,
         probing=settings.probing,
-        beat=progress.beat,
-        may_look_back=turns(client, "look-back"),
+        audit_window=settings.effective_audit_window,
     )
-    loss_audit = LossAudit(
-        database,
-        streams,
-        settings.channels,
-        telemetry,
-        window=settings.effective_audit_window,
-        beat=progress.beat,
-        stopping=stopping.is_set,
-    )
+    hooks = Hooks(stopping=stopping.is_set, beat=progress.beat, may_look_back=turns(client, "look-back"))
+    publisher = Publisher(database, streams, settings.channels, telemetry, policy, hooks)
+    loss_audit = LossAudit(database, streams, settings.channels, telemetry, policy, hooks)
     context = Context(
         publisher=publisher,
         database=database,

@@ -1,11 +1,13 @@
-"""Recording how attempts ended: each outcome guarded by what was read (R8), a batch in one statement."""
+"""Records how attempts ended: each outcome guarded by what was read (R8), all of one kind in one statement.
+
+A new kind of outcome has its statement here, and what it writes in `_given`.
+"""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from publisher.domain.attempt import DeadLettered, Expired, Published, Rescheduled
-from publisher.domain.notification import Route
+from publisher.domain.attempt import DeadLettered, Expired, Failure, Outcome, Published, Rescheduled
 from storage.database import Database
 
 # What every completion is conditional on (R8): the token, and the status and attempt_count that were read.
@@ -42,7 +44,7 @@ SET status = 'published', published_at = {_NOW}, next_attempt_at = NULL,
     {_LEASE_OVER}
 FROM given
 WHERE {_GUARD}
-RETURNING id
+RETURNING id, NULL
 """
 
 # Every failed attempt is kept (route_failures), by the very statement that records it: both or neither. RETURNING
@@ -97,7 +99,7 @@ WITH {GIVEN}, doomed AS (
     WHERE routes.id = doomed.id
     RETURNING {_AS_IT_FAILED}
 ), kept AS ({_HISTORY})
-SELECT id FROM failed
+SELECT id, NULL FROM failed
 """
 
 
@@ -108,77 +110,60 @@ UPDATE routes
 SET status = 'expired', next_attempt_at = NULL, {_LEASE_OVER}
 FROM given
 WHERE {_GUARD} AND expires_at <= statement_timestamp()
-RETURNING id
+RETURNING id, NULL
 """
 
 
-def complete_published(
-    database: Database, token: str, outcomes: Sequence[Published], witness_after_lease: timedelta | None = None
-) -> set[int]:
-    """Records that these commands stand on their stream (R6). Returns the keys of the routes it changed.
+def complete(
+    database: Database, token: str, outcomes: Sequence[Outcome], witness_after_lease: timedelta | None = None
+) -> dict[int, datetime | None]:
+    """Records outcomes of one kind in one statement. Returns the keys of the routes it changed, and when each is due.
 
+    Published (R6): the command stands on its stream. Rescheduled (R3, R9): the failure is kept in the route's failure
+    history under the number of the attempt that failed. DeadLettered (R3): the route has its row in dead_letters, and
+    the failure is kept under the number of attempts made, none of them now if it lost its leases (R5a). Expired: the
+    deadline has passed.
     witness_after_lease: for how long after the end of the lease the witnesses are sure to live (R12a); None: unknown.
-
-    A route that is missing there was moved on by someone else: a conflict (R8). All or none of the statement
-    happens. Raises DatabaseUnavailable, after which whether it happened is unknown, or DatabaseRefused.
+    A route that is missing in the result was moved on by someone else: a conflict (R8).
+    All or none of the statement happens. Raises DatabaseUnavailable, after which whether it happened is unknown, or
+    DatabaseRefused.
     """
-    described = {
-        o.route.id: _read(o.route) | {"entry_id": o.entry_id} | ({} if o.witnessed else {"unwitnessed": True})
-        for o in outcomes
+    if not outcomes:
+        return {}
+    parameters: dict[str, object] = {
+        "token": token,
+        "ids": [outcome.route.id for outcome in outcomes],
+        "outcomes": json.dumps({outcome.route.id: _given(outcome) for outcome in outcomes}),
+        "witness_after_lease": witness_after_lease,
     }
-    parameters = _parameters(token, described) | {"witness_after_lease": witness_after_lease}
-    return {row[0] for row in database.rows(_PUBLISHED, parameters)}
+    return dict(database.rows(_statement(outcomes[0]), parameters))
 
 
-def complete_expired(database: Database, token: str, outcomes: Sequence[Expired]) -> set[int]:
-    """Records that these routes are too late to be published. Returns the keys of the routes it changed.
-
-    Missing routes are conflicts (R8). Raises as `complete_published`.
-    """
-    return {
-        row[0] for row in database.rows(_EXPIRED, _parameters(token, {o.route.id: _read(o.route) for o in outcomes}))
-    }
-
-
-def complete_failed(database: Database, token: str, outcomes: Sequence[Rescheduled]) -> dict[int, datetime]:
-    """Records failed attempts that have another one coming (R3, R9): route key -> when it is due again.
-
-    Each is kept in the route's failure history, under the number of the attempt that failed. Missing routes are
-    conflicts (R8). Raises as `complete_published`.
-    """
-    described = {
-        o.route.id: _read(o.route)
-        | {
-            "classification": o.failure.classification,
-            "message": o.failure.message,
-            "delay_ms": round(o.delay.total_seconds() * 1000),
-        }
-        for o in outcomes
-    }
-    return dict(database.rows(_RESCHEDULED, _parameters(token, described)))
+def _statement(outcome: Outcome) -> str:
+    match outcome:
+        case Published():
+            return _PUBLISHED
+        case Rescheduled():
+            return _RESCHEDULED
+        case DeadLettered():
+            return _DEAD_LETTERED
+        case Expired():
+            return _EXPIRED
 
 
-def complete_dead_lettered(database: Database, token: str, outcomes: Sequence[DeadLettered]) -> set[int]:
-    """Gives routes up, each with its row in dead_letters, in one statement (R3). Returns those it changed.
-
-    What gave a route up is kept in its failure history, under the number of attempts made: a route that lost its
-    leases made none now (R5a). Missing routes are conflicts (R8). Raises as `complete_published`.
-    """
-    described = {
-        o.route.id: _read(o.route)
-        | {
-            "classification": o.failure.classification,
-            "message": o.failure.message,
-            "new_attempt_count": o.attempt_count,
-        }
-        for o in outcomes
-    }
-    return {row[0] for row in database.rows(_DEAD_LETTERED, _parameters(token, described))}
+def _given(outcome: Outcome) -> dict[str, object]:
+    """The outcome as its statement reads it: what was read of the route, and what is written."""
+    read: dict[str, object] = {"status": outcome.route.status.value, "attempt_count": outcome.route.attempt_count}
+    match outcome:
+        case Published(_, entry_id, witnessed):
+            return read | ({"entry_id": entry_id} if witnessed else {"entry_id": entry_id, "unwitnessed": True})
+        case Rescheduled(_, failure, _, delay):
+            return read | _failure(failure) | {"delay_ms": round(delay.total_seconds() * 1000)}
+        case DeadLettered(_, failure, attempt_count):
+            return read | _failure(failure) | {"new_attempt_count": attempt_count}
+        case Expired():
+            return read
 
 
-def _read(route: Route) -> dict[str, object]:
-    return {"status": route.status.value, "attempt_count": route.attempt_count}
-
-
-def _parameters(token: str, described: Mapping[int, Mapping[str, object]]) -> dict[str, object]:
-    return {"token": token, "ids": list(described), "outcomes": json.dumps(described)}
+def _failure(failure: Failure) -> dict[str, object]:
+    return {"classification": failure.classification, "message": failure.message}

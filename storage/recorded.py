@@ -1,15 +1,13 @@
-"""Recognising one's own outcomes after a lost reply: did the statement that recorded them happen? (R8)"""
+"""Recognises outcomes that a statement recorded although its reply was lost (R8)."""
 
 import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from publisher.domain.attempt import DeadLettered, Expired, Published, Rescheduled
+from publisher.domain.attempt import DeadLettered, Expired, Outcome, Published, Rescheduled
 from publisher.domain.notification import RouteStatus
 from storage.database import Database
 from storage.outcomes import GIVEN, MINE
-
-Outcome = Published | Rescheduled | DeadLettered | Expired
 
 # A completion clears the token, so that it is recognised by all that it wrote: the status, the count of attempts, and
 # the command's entry or the failure's message. Reads by primary key, and only after a lost reply.
@@ -26,9 +24,10 @@ WHERE routes.id = ANY(%(ids)s::bigint[])
 
 
 def already_recorded(database: Database, outcomes: Sequence[Outcome]) -> dict[int, datetime | None]:
-    """Those of these outcomes, at most one a route, that stand exactly as recorded: route key -> when it is due again.
+    """Returns which of these outcomes stand exactly as `complete` writes them: route key -> when it is due again.
 
-    To be asked within the lease under which they were decided: nobody else can have written the same before it ended.
+    outcomes: at most one a route.
+    Ask within the lease under which they were decided: nobody else can have written the same before it ended.
     Raises DatabaseUnavailable or DatabaseRefused.
     """
     described = {outcome.route.id: _as_recorded(outcome) for outcome in outcomes}

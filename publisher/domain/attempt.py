@@ -1,4 +1,4 @@
-"""What the end of an attempt means for its route: decided here, as a value, and acted on elsewhere (R3, R5a, R7)."""
+"""Decides how an attempt ends for its route. Each outcome is a value, recorded and reported elsewhere (R3, R5a, R7)."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -60,6 +60,9 @@ class Expired:
     """The route's deadline passed before its command was on the stream. No failure, and no attempt."""
 
     route: Route
+
+
+Outcome = Published | Rescheduled | DeadLettered | Expired
 
 
 def after_deadline(route: Route, entry_id: str | None) -> Published | Expired:

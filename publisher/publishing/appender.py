@@ -7,9 +7,10 @@ import structlog
 from publisher.domain.attempt import Failure, Published
 from publisher.domain.notification import Route
 from publisher.process.logs import route_fields
-from publisher.publishing.batch import Batch, Decide
+from publisher.publishing.batch import Batch
 from publisher.publishing.circuit_breaker import CircuitBreaker, probed
 from publisher.publishing.earlier_streams import Deliveries, settle_on_earlier_streams
+from publisher.publishing.recorder import Decide
 from publisher.streams.append_result import Appended, AppendResult, Ended, HeldBack, NotAppended
 from publisher.streams.outbound import OutboundStreams
 from storage import claims
@@ -29,16 +30,16 @@ class Appender:
         self._circuit = circuit
         self._beat = beat
 
-    def append(self, batch: Batch, deliveries: Deliveries, decide: Decide, may_go_on: Callable[[], bool]) -> bool:
+    def append(self, batch: Batch, deliveries: Deliveries, decide: Decide, may_go_on: Callable[[], bool]) -> None:
         """Appends these deliveries, and puts the outcome of each into the batch. A route without one is given back.
 
-        may_go_on: asked before every call to Redis but the first. False if it said no, and some were not begun.
+        may_go_on: asked before every call to Redis but the first. Once it says no the batch is cut short.
         Raises DatabaseUnavailable.
         """
         settled, to_append = settle_on_earlier_streams(self._database, self._streams, batch, deliveries)
         self._beat()
         appended = self._streams.append(
-            probed(batch.channel) if batch.probing else batch.channel,
+            probed(batch.channel) if batch.is_probe else batch.channel,
             [delivery for _, delivery in to_append],
             may_go_on,
         )
@@ -53,17 +54,17 @@ class Appender:
             elif (life := _life_before(route, result)) is not None:
                 taken_back[route.id] = life
             elif reason := self._why_failed(batch, result):
-                batch.end_failed(decide(route, Failure.of(batch.channel.stream_failure, reason)))
+                batch.outcomes.append(decide(route, Failure.of(batch.channel.stream_failure, reason)))
         if taken_back:
             claims.begin_life(self._database, batch.claim.token, taken_back)
-        batch.unreachable = any(isinstance(result, NotAppended) and result.unreachable for _, result in results)
+        batch.is_unreachable = any(isinstance(result, NotAppended) and result.unreachable for _, result in results)
         self._circuit.note(
-            batch.channel.name, [result for _, result in results], batch.claim.refusing, probing=batch.probing
+            batch.channel.name, [result for _, result in results], batch.claim.refusing, probing=batch.is_probe
         )
-        return len(appended) == len(to_append)
+        batch.is_cut_short |= len(appended) < len(to_append)
 
     def _appended(self, batch: Batch, route: Route, result: Appended) -> None:
-        batch.published.append(Published(route, result.entry_id, witnessed=result.unwitnessed is None))
+        batch.outcomes.append(Published(route, result.entry_id, witnessed=result.unwitnessed is None))
         if result.unwitnessed is not None:
             _log.error(
                 "a command stands on its stream without a witness: another attempt would write it again",
@@ -84,7 +85,7 @@ class Appender:
                 return None if result.life is None else "it was given up as a dead letter, and that was not recorded"
             case NotAppended():
                 # A probe that finds the channel as it was costs the route nothing.
-                return None if batch.probing and result.channels_fault else result.message
+                return None if batch.is_probe and result.channels_fault else result.message
 
 
 def _life_before(route: Route, result: AppendResult) -> int | None:

@@ -22,12 +22,12 @@ _log = structlog.get_logger()
 
 
 def probed(channel: Channel) -> Channel:
-    """The channel as a probe asks for it: with a lower ceiling, so that once it opens it has room for many batches."""
+    """Returns the channel with a lower ceiling: a probe that succeeds finds room for many batches after it."""
     return replace(channel, stream_ceiling=channel.stream_ceiling and max(1, channel.stream_ceiling * 9 // 10))
 
 
 class CircuitBreaker:
-    """Watches what channels take and refuse. Safe to share between threads, and between processes.
+    """Opens and closes the circuits of channels. Safe to share between threads, and between processes.
 
     probing: None counts strictly: every refusal is an attempt of its route, whatever the channel's state.
     """
@@ -52,7 +52,9 @@ class CircuitBreaker:
         return self._probing is not None and gates.begin_probe(self._database, channel, self._probing)
 
     def note(self, channel: str, results: Sequence[AppendResult], refusing: bool, *, probing: bool = False) -> None:
-        """Notes what a batch came to. refusing: the channel refused its last batches. probing: it was a probe.
+        """Notes the results of a batch, which may open or close the circuit.
+
+        refusing: the channel refused its last batches. probing: this batch is a probe.
 
         Only a command that the channel wrote now shows that it takes commands: one that it knows may stand there since
         before it began to refuse. Best effort: a note that is lost parks, or opens, the channel one batch later.

@@ -1,13 +1,13 @@
-"""Where the next claim of a channel may begin, so that claims cost the same however many routes went before.
+"""Remembers where the next claim of a channel may begin, so that claims cost the same however many routes went before.
 
-An index entry of a published route stays until the table is vacuumed, and longer while some transaction is old. A
-claim that begins at the beginning walks over all of them: 25 µs a route become 115 µs after 200,000 routes. So a
-worker that drains a channel begins behind its last claim.
+An index entry of a published route stays until the table is vacuumed, and longer while some transaction is old. A claim
+that begins at the oldest entry walks over all of them: 25 µs a route become 115 µs after 200,000 routes. So a process
+that drains a channel begins each claim behind its last one.
 
-What can be due behind that place is a route whose lease was given back or ran out; everything else becomes due
-later than what was claimed. It waits until some claim begins at the beginning again: after each that was not full,
-and every second, or less often where that costs much. Where it does, one process looks back for all: their leases and
-their routes are the same.
+A route can become due behind that place if its lease was given back or ran out. Everything else becomes due later than
+what was claimed. Such a route waits until some claim begins at the oldest entry again: after each claim that was not
+full, and every second, or less often where that costs much. Where it does, one process looks back for all of them:
+their leases and their routes are the same.
 """
 
 import threading
@@ -24,8 +24,9 @@ _SHARE = 0.02
 class ClaimCursor:
     """The places of one process, by channel. Safe to share between threads.
 
-    now: seconds on a monotonic clock. may_look_back: asked where that is dear: whether it is this process's turn to
-    begin a channel at the beginning, for so long.
+    now: seconds on a monotonic clock.
+    may_look_back: asked where looking back is dear. True if this process may begin the channel at its oldest entry, and
+    no other for so long.
     """
 
     def __init__(self, now: Callable[[], float], may_look_back: Callable[[str, timedelta], bool]) -> None:
@@ -37,13 +38,13 @@ class ClaimCursor:
         self._pauses: dict[str, float] = {}
 
     def of(self, channel: str) -> Place | None:
-        """Where to begin now: None, at the beginning, or behind this place."""
+        """Returns the place behind which the next claim begins; None: at the oldest entry."""
         with self._lock:
             place, pause = self._places.get(channel), self._pauses.get(channel, _LEAST_SECONDS)
             if self._now() <= self._until.get(channel, 0.0):
                 return place
             self._until[channel] = self._now() + _LEAST_SECONDS
-        # Those whose turn it is not ask again in a second: with that, nobody waits longer than the pause.
+        # A process that may not look back asks again after a second, so no route waits longer than `pause`.
         elsewhere = timedelta(seconds=pause - _LEAST_SECONDS)
         if place is not None and elsewhere and not self._may_look_back(channel, elsewhere):
             return place

@@ -1,8 +1,8 @@
-"""Looks for commands that an earlier attempt appended to another stream: the channel's stream was renamed since (R12).
+"""Looks for commands that an earlier attempt appended before the channel's stream was renamed (R12).
 
-An attempt that was cut off after its append leaves a command that no record tells of; its witness does, but on the
-stream that the channel had then. The route keeps that stream (see `storage.claims`). Routes whose stream is the
-channel's own, nearly all, cost nothing here.
+An attempt that was cut off after its append leaves a command of which only the witness tells. The witness belongs to
+the stream that the channel had then, and the route keeps that stream's name (see `storage.claims`). Nearly all routes
+have the channel's own stream: they cost nothing here.
 """
 
 from collections.abc import Sequence

@@ -1,16 +1,16 @@
-"""The loss audit: finds the published routes whose commands Redis lost, and has them published again (R12a).
+"""Finds the published routes whose commands Redis lost, and makes them pending again: the loss audit (R12a).
 
-A witness outlives what the audit looks at, so one that is missing was lost, and its command with it, unless that is
-seen to stand: Redis may have evicted the witness alone, or its clock was set forward. Each route is looked for on the
-stream where it was published, and no longer than its witness is sure to live: neither a renamed stream nor a widened
-window makes it take a standing command for a lost one.
+A witness lives longer than the audit looks back, so a missing witness was lost. Its command was lost with it, unless
+the command is seen to stand: Redis may have evicted the witness alone, or its clock was set forward. Each route is
+looked for on the stream where it was published, and only while its witness is sure to live. So neither a renamed stream
+nor a widened window makes the audit take a standing command for a lost one.
 
-The walk covers what was published since the last completed audit, and a window before that. So a loss is found however
-late: Redis may have been away, or no worker running, for longer than the window. A walk that is cut off covers nothing.
+A walk covers the routes published since the last completed audit, and a window before that. So a loss is found even
+after Redis was away, or no worker ran, for longer than the window. A walk that is cut off covers nothing.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -20,6 +20,7 @@ from publisher.domain.channel import Channel
 from publisher.domain.errors import PublisherError
 from publisher.domain.timeouts import audit_interval
 from publisher.process.telemetry import Telemetry
+from publisher.publishing.policy import Hooks, Policy
 from publisher.streams.outbound import OutboundStreams
 from storage import audits
 from storage.audits import AuditLease, PublishedRoute
@@ -34,7 +35,7 @@ _RENEWED_AFTER = 10.0
 
 @dataclass
 class _Walk:
-    """One audit under way. stream: where the channel publishes today. lost: how many routes are pending again."""
+    """An audit in progress. stream: where the channel publishes today. lost: how many routes are pending again."""
 
     lease: AuditLease
     stream: str
@@ -44,8 +45,7 @@ class _Walk:
 class LossAudit:
     """Audits channels, one process a channel at a time. Safe to share between threads.
 
-    window: the audit window; 0: there are no audits. beat: called between any two calls to a server. stopping: true
-    once the process was told to stop: a walk ends then.
+    A walk ends early once the process is told to stop.
     """
 
     def __init__(
@@ -54,18 +54,16 @@ class LossAudit:
         streams: OutboundStreams,
         channels: Mapping[str, Channel],
         telemetry: Telemetry,
-        *,
-        window: timedelta,
-        beat: Callable[[], object] = lambda: None,
-        stopping: Callable[[], bool] = lambda: False,
+        policy: Policy,
+        hooks: Hooks,
     ) -> None:
         self._database = database
         self._streams = streams
         self._channels = channels
         self._telemetry = telemetry
-        self._window = window
-        self._beat = beat
-        self._stopping = stopping
+        self._window = policy.audit_window
+        self._beat = hooks.beat
+        self._stopping = hooks.stopping
 
     @property
     def is_off(self) -> bool:
@@ -144,7 +142,7 @@ class LossAudit:
         walk.lost += len(returned)
 
     def _without_commands(self, walk: _Walk, unwitnessed: Sequence[PublishedRoute]) -> list[PublishedRoute]:
-        """Those of these routes whose commands are gone as well. The others are told of, and have witnesses again."""
+        """Returns the routes whose commands are gone as well. The others are logged, and have witnesses again."""
         stands = self._streams.standing(
             [(route.stream or walk.stream, route.delivery_id, route.replay) for route in unwitnessed],
             [route.stream_entry_id for route in unwitnessed],

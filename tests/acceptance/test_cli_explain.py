@@ -9,7 +9,7 @@ from publisher.domain.attempt import DeadLettered, Failure, Published, Reschedul
 from storage.claims import claim_due
 from storage.database import Database
 from storage.gates import pause
-from storage.outcomes import complete_dead_lettered, complete_failed, complete_published
+from storage.outcomes import complete
 from tests.acceptance.conftest import Publisher
 from tests.acceptance.outside import Outside, users
 from tests.factories import accepted
@@ -26,9 +26,9 @@ def id_(database: Database) -> str:
     claim = claim_due(database, "email", limit=10, lease_ttl=timedelta(seconds=30))
     published, failed, dead = [claimed.route for claimed in claim.routes]
     failure = Failure.of("mail_stream_publish_failed", HOSTILE)
-    complete_published(database, claim.token, [Published(published, "17-1")])
-    complete_failed(database, claim.token, [Rescheduled(failed, failure, 1, timedelta(hours=1))])
-    complete_dead_lettered(database, claim.token, [DeadLettered(dead, failure, 16)])
+    complete(database, claim.token, [Published(published, "17-1")])
+    complete(database, claim.token, [Rescheduled(failed, failure, 1, timedelta(hours=1))])
+    complete(database, claim.token, [DeadLettered(dead, failure, 16)])
     pause(database, "push", "ann", "mail server moves")
     return notification
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors.context import Context
 from publisher.domain.notification import Route
-from publisher.publishing.publisher import Report
+from publisher.publishing.report import Report
 from storage.claims import Claim
 from tests.faults import invariants
 from tests.faults.composition import EMPTY

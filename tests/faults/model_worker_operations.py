@@ -114,7 +114,7 @@ class WorkerOperations(Comparison):
             for c in claim.routes
             if (claim.token, c.route.delivery_id) in self.appended
         ]
-        got = outcomes.complete_published(self.database, claim.token, published)
+        got = set(outcomes.complete(self.database, claim.token, published))
         self._changed(
             "published",
             got,
@@ -132,18 +132,18 @@ class WorkerOperations(Comparison):
         other = next((held for held in reversed(self.claims) if held is not claim), claim)
         foreign = [c.route for c in claim.routes if self.model.routes[c.route.delivery_id].holder != other.token]
         for token, routes in ((claim.token, misread), (other.token, foreign)):
-            same(outcomes.complete_published(self.database, token, [Published(r, "1-1") for r in routes]), set())
+            same(outcomes.complete(self.database, token, [Published(r, "1-1") for r in routes]), {})
             self.environment.results["stale: published"] += len(routes)
 
     @of_a_claim
     def fail(self, claim: Claim) -> None:
         classification = self.channels[claim.routes[0].route.channel].stream_failure
         failure = Failure.of(classification, "the model says so")
-        ended = [after_failure(c.route, failure, self.publisher._backoff, 0.0) for c in claim.routes]
+        ended = [after_failure(c.route, failure, self.publisher._policy.backoff, 0.0) for c in claim.routes]
         again = [o for o in ended if isinstance(o, Rescheduled)]
         dead = [o for o in ended if isinstance(o, DeadLettered)]
-        got = outcomes.complete_failed(self.database, claim.token, again)
-        got_dead = outcomes.complete_dead_lettered(self.database, claim.token, dead)
+        got = set(outcomes.complete(self.database, claim.token, again))
+        got_dead = set(outcomes.complete(self.database, claim.token, dead))
         for word, keys, some in (("failed", got, again), ("dead-lettered", got_dead, dead)):
             fails = {o.route: self.model.fail(claim.token, o.route.delivery_id, classification) for o in some}
             self._changed(word, keys, fails)
@@ -151,7 +151,7 @@ class WorkerOperations(Comparison):
     @of_a_claim
     def give_up_suspects(self, claim: Claim) -> None:
         dead = [outcome for c in claim.routes if (outcome := after_lost_leases(c.route))]
-        got = outcomes.complete_dead_lettered(self.database, claim.token, dead)
+        got = set(outcomes.complete(self.database, claim.token, dead))
         buried = {
             o.route: self.model.bury(claim.token, o.route.delivery_id, "lease_expired", o.attempt_count) for o in dead
         }

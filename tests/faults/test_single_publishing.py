@@ -15,10 +15,10 @@ from publisher.domain.channel import Channel, Command
 from publisher.domain.errors import PublisherError
 from publisher.domain.notification import Notification, Route
 from publisher.process.telemetry import Telemetry
-from publisher.publishing.publisher import Report
+from publisher.publishing.report import Report
 from publisher.streams.connection import open_redis
 from publisher.streams.outbound import OutboundStreams
-from storage import claims, outcomes
+from storage import claims, recording
 from storage.database import Database
 from tests.faults.composition import installed
 from tests.faults.proxied_url import proxied
@@ -97,7 +97,7 @@ def appends(client: redis.Redis) -> int:
 
 @pytest.mark.parametrize(
     ("owner", "call"),
-    [(claims, "claim_due"), (OutboundStreams, "append"), (outcomes, "complete_published")],
+    [(claims, "claim_due"), (OutboundStreams, "append"), (recording, "complete")],
     ids=["claiming", "appending", "recording"],
 )
 def test_an_attempt_ends_within_its_lease_whatever_goes_silent(

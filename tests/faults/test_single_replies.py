@@ -13,7 +13,8 @@ from publisher.domain.channel import Channel, Command
 from publisher.domain.errors import EncodingError
 from publisher.domain.notification import Notification, Route
 from publisher.process.telemetry import Telemetry
-from publisher.publishing.publisher import Publisher, Report
+from publisher.publishing.publisher import Publisher
+from publisher.publishing.report import Report
 from publisher.streams.outbound import OutboundStreams
 from storage.database import Database
 from tests.factories import CHANNELS

@@ -1,8 +1,8 @@
 """A Publisher on this test's servers, and what its attempts leave behind: commands, counters, events."""
 
-import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from publisher.domain.backoff import Backoff
 from publisher.process.telemetry import Telemetry
+from publisher.publishing.policy import Hooks, Policy
 from publisher.publishing.publisher import Publisher
 from publisher.streams.append_result import AppendResult
 from publisher.streams.outbound import OutboundStreams
@@ -25,14 +26,9 @@ def publisher(database: Database, streams: OutboundStreams, **options: Any) -> P
     """A publisher with the default settings, each option to be overridden by name."""
     channels = options.pop("channels", CHANNELS)
     telemetry = options.pop("telemetry", None) or Telemetry()
-    defaults = {
-        "lease_ttl": timedelta(seconds=30),
-        "batch_size": 500,
-        "backoff": BACKOFF,
-        "roll": random.random,
-        "stopping": lambda: False,
-    }
-    return Publisher(database, streams, channels, telemetry, **defaults | options)
+    hooks = {field.name: options.pop(field.name) for field in fields(Hooks) if field.name in options}
+    policy = {"lease_ttl": timedelta(seconds=30), "batch_size": 500, "backoff": BACKOFF, **options}
+    return Publisher(database, streams, channels, telemetry, Policy(**policy), Hooks(**hooks))
 
 
 class InterruptedStreams(OutboundStreams):

@@ -12,7 +12,7 @@ from actors.context import Context
 from actors.routes import follow_up, send_publish
 from publisher.channels.email import EMAIL
 from publisher.domain.errors import DatabaseUnavailable
-from publisher.publishing.publisher import Report
+from publisher.publishing.report import Report
 from storage.database import Database
 from tests.integration.dramatiq_messages import dead, delayed, held, wait_for_quiet
 from tests.integration.rows import all_routes, change, due_routes, one_route, rows

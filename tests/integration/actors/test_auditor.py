@@ -12,7 +12,7 @@ from actors.context import Context
 from actors.routes import publish_routes
 from publisher.channels.email import EMAIL
 from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
-from publisher.publishing.publisher import Report
+from publisher.publishing.report import Report
 from storage.database import Database
 from tests.integration.publishers import logged
 from tests.integration.rows import all_routes, due_routes, execute, rows

@@ -15,7 +15,7 @@ from actors.scan_runs import RunState
 from publisher.channels.email import EMAIL
 from publisher.channels.push import PUSH
 from publisher.domain.errors import BadRequest, DatabaseUnavailable, RedisUnavailable
-from publisher.publishing.publisher import Report
+from publisher.publishing.report import Report
 from storage.database import Database
 from tests.integration.dramatiq_messages import dead, delayed, held, wait_for_quiet
 from tests.integration.rows import all_routes, change, due_routes, make_due, one_route

@@ -13,7 +13,7 @@ from actors.context import Context
 from actors.routes import drain, send_scan
 from publisher.channels.email import EMAIL
 from publisher.domain.errors import DatabaseUnavailable, RouteError
-from publisher.publishing.publisher import Report
+from publisher.publishing.report import Report
 from storage.database import Database
 from tests.integration.dramatiq_messages import delayed, wait_for_quiet
 from tests.integration.rows import all_routes, change, due_routes

@@ -8,9 +8,9 @@ import pytest
 import redis
 
 from publisher.domain.errors import BadRequest, DatabaseUnavailable
-from publisher.publishing.publisher import Report
+from publisher.publishing.report import Report
 from publisher.streams.outbound import OutboundStreams
-from storage import outcomes
+from storage import recording
 from storage.database import Database
 from tests.conftest import connected
 from tests.factories import accepted
@@ -151,13 +151,13 @@ def test_the_command_stands_before_postgresql_says_so(
 ) -> None:
     """When a route is recorded as published, its command is on the stream already (R6)."""
     due_routes(database, 2)
-    complete, seen = outcomes.complete_published, []
+    complete, seen = recording.complete, []
 
-    def look_first(*arguments: Any) -> set[int]:
+    def look_first(*arguments: Any) -> Any:
         seen.append((len(commands(redis_client)), {row["status"] for row in all_routes(database)}))
         return complete(*arguments)
 
-    monkeypatch.setattr(outcomes, "complete_published", look_first)
+    monkeypatch.setattr(recording, "complete", look_first)
 
     publisher(database, streams).publish_due("email")
 

@@ -11,7 +11,7 @@ import redis
 from publisher.domain.errors import DatabaseUnavailable, RouteError, SchemaOutdated
 from publisher.process.telemetry import Telemetry
 from publisher.streams.outbound import OutboundStreams
-from storage import outcomes
+from storage import recording
 from storage.database import Database, Row
 from tests.integration.publishers import commands, counters, logged, publisher
 from tests.integration.rows import all_routes, change, due_routes, execute, expire_leases, make_due, one_route
@@ -107,15 +107,15 @@ def test_a_record_whose_answer_is_lost_stands(
 ) -> None:
     """A publication that was recorded, but not answered, stays recorded: the second try is harmless (R8)."""
     due_routes(database, 2)
-    complete, lost = outcomes.complete_published, iter([True])
+    complete, lost = recording.complete, iter([True])
 
-    def lose_the_first_answer(*arguments: Any) -> set[int]:
+    def lose_the_first_answer(*arguments: Any) -> Any:
         recorded = complete(*arguments)
         if next(lost, False):
             raise DatabaseUnavailable("the answer was lost")
         return recorded
 
-    monkeypatch.setattr(outcomes, "complete_published", lose_the_first_answer)
+    monkeypatch.setattr(recording, "complete", lose_the_first_answer)
 
     report = publisher(database, streams).publish_due("email")
 

@@ -10,7 +10,7 @@ import redis
 from publisher.process.telemetry import Telemetry
 from publisher.publishing.publisher import Publisher
 from publisher.streams.outbound import OutboundStreams
-from storage import claims, outcomes
+from storage import claims, recording
 from storage.database import Database
 from tests.integration.publishers import InterruptedStreams, commands, counters, logged, publisher
 from tests.integration.rows import all_routes, change, due_routes, expire_leases, one_route, rows
@@ -141,7 +141,7 @@ def test_a_worker_that_dies_after_the_append_makes_no_second_command(
     [route] = due_routes(database, 1)
     worker = publisher(database, streams)
 
-    die_before(worker, outcomes, "complete_published")
+    die_before(worker, recording, "complete")
     [entry_id] = commands(redis_client)
     report = worker.publish_due("email")
 

@@ -17,7 +17,7 @@ from publisher.domain.notification import Notification, Route
 from publisher.process.telemetry import Telemetry
 from publisher.streams.connection import open_redis
 from publisher.streams.outbound import OutboundStreams, witness_key
-from storage import outcomes
+from storage import recording
 from storage.database import Database
 from storage.dead_letters import DeadLetterFilter, dead_letter_ids, requeue
 from tests.factories import CHANNELS
@@ -176,14 +176,14 @@ def test_a_dead_letter_that_was_not_recorded_is_recorded_by_the_next_attempt(
     """A tombstone whose dead letter PostgreSQL did not take: the route fails once more, and ends, and is not sent."""
     [route] = due_routes(database, 1)
     last_attempt(database, [route])
-    whole = outcomes.complete_dead_lettered
+    whole = recording.complete
     refused = Failing(whole, RouteError("refused"))
     refused.failing.set()
-    monkeypatch.setattr(outcomes, "complete_dead_lettered", refused)
+    monkeypatch.setattr(recording, "complete", refused)
     with pytest.raises(RouteError):
         publisher(database, streams, channels=with_encoder(refuse)).publish_due("email")
     assert one_route(database, route)["status"] == "failed"
-    monkeypatch.setattr(outcomes, "complete_dead_lettered", whole)
+    monkeypatch.setattr(recording, "complete", whole)
 
     report = publisher(database, streams).publish_due("email")
 

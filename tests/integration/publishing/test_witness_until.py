@@ -10,7 +10,7 @@ from publisher.domain.timeouts import witness_after_lease
 from publisher.streams.outbound import OutboundStreams, witness_key
 from storage.claims import claim_due, claim_these, release
 from storage.database import Database
-from storage.outcomes import complete_published
+from storage.outcomes import complete
 from tests.integration.publishers import publisher
 from tests.integration.rows import change, due_routes, expire_leases, one_route, rows
 
@@ -44,7 +44,7 @@ def test_a_late_record_makes_no_witness_live_longer(database: Database) -> None:
     claimed = claim_due(database, "email", limit=1, lease_ttl=TTL)
     change(database, claimed.ids, "lease_expires_at = now() - interval '1 hour'")
 
-    complete_published(database, claimed.token, [Published(claimed.routes[0].route, "1-0")], timedelta(minutes=59))
+    complete(database, claimed.token, [Published(claimed.routes[0].route, "1-0")], timedelta(minutes=59))
 
     assert rows(database, "SELECT witness_until < now() AS gone FROM routes") == [{"gone": True}]
 
@@ -55,9 +55,7 @@ def test_a_command_without_a_witness_says_so(database: Database) -> None:
     claimed = claim_due(database, "email", limit=2, lease_ttl=TTL)
     first, second = (c.route for c in claimed.routes)
 
-    complete_published(
-        database, claimed.token, [Published(first, "1-0"), Published(second, "2-0", witnessed=False)], HOUR
-    )
+    complete(database, claimed.token, [Published(first, "1-0"), Published(second, "2-0", witnessed=False)], HOUR)
 
     assert one_route(database, without)["witness_until"] == one_route(database, without)["published_at"]
     assert one_route(database, with_)["witness_until"] > one_route(database, with_)["published_at"] + HOUR

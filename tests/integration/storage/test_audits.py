@@ -8,7 +8,7 @@ from publisher.domain.attempt import Published
 from storage.audits import Place, PublishedRoute, published_after, return_lost
 from storage.claims import claim_due
 from storage.database import Database
-from storage.outcomes import complete_published
+from storage.outcomes import complete
 from tests.integration.rows import FINAL, REOPENED, all_routes, bury_something, change, due_routes, one_route
 
 WINDOW = timedelta(minutes=10)
@@ -18,7 +18,7 @@ def published_routes(database: Database, count: int) -> list[int]:
     """The keys of this many published routes, the first of them published first, in the last minute."""
     due_routes(database, count)
     claimed = claim_due(database, "email", limit=count, lease_ttl=timedelta(seconds=30))
-    complete_published(database, claimed.token, [Published(c.route, f"{c.route.id}-0") for c in claimed.routes])
+    complete(database, claimed.token, [Published(c.route, f"{c.route.id}-0") for c in claimed.routes])
     for place, id_ in enumerate(claimed.ids):
         change(database, [id_], f"published_at = now() - interval '1 minute' + {place} * interval '1 second'")
     return claimed.ids

@@ -13,7 +13,7 @@ import pytest
 from publisher.domain.attempt import Published
 from storage.claims import claim_due, claim_these
 from storage.database import Database, Row
-from storage.outcomes import complete_published
+from storage.outcomes import complete
 from tests.integration.rows import all_routes, due_routes, execute, expire_leases
 
 TTL = timedelta(seconds=30)
@@ -89,7 +89,7 @@ def test_no_route_is_claimed_again_once_it_is_published(database: Database) -> N
     def work() -> list[int]:
         done: list[int] = []
         while (claimed := claim_due(database, "email", limit=5, lease_ttl=TTL)).routes:
-            done += complete_published(database, claimed.token, [Published(c.route, "1-0") for c in claimed.routes])
+            done += complete(database, claimed.token, [Published(c.route, "1-0") for c in claimed.routes])
         return done
 
     done = [id_ for ids in at_once(work) for id_ in ids]
@@ -119,7 +119,7 @@ def test_a_claim_reads_the_open_routes_alone(database_url: str, analysed: str) -
 
         claimed = claim_due(database, "email", limit=500, lease_ttl=TTL)
         plan_of_scan = database.plan()
-        complete_published(database, claimed.token, [Published(c.route, "1-0") for c in claimed.routes])
+        complete(database, claimed.token, [Published(c.route, "1-0") for c in claimed.routes])
         plan_of_completion = database.plan()
 
     assert claimed.ids == routes

@@ -11,7 +11,7 @@ from publisher.domain.errors import DatabaseRefused
 from publisher.domain.notification import Route
 from storage.claims import Claim, claim_due, release
 from storage.database import Database
-from storage.outcomes import complete_dead_lettered, complete_failed, complete_published
+from storage.outcomes import complete
 from tests.integration.rows import FINAL, all_routes, bury_something, change, due_routes, execute, expire_leases, rows
 
 FAILURE = Failure.of("x", "y")
@@ -19,15 +19,15 @@ Verb = Callable[[Database, str, Sequence[Route]], Iterable[int]]
 
 
 def published(database: Database, token: str, routes: Sequence[Route]) -> Iterable[int]:
-    return complete_published(database, token, [Published(route, "1-0") for route in routes])
+    return complete(database, token, [Published(route, "1-0") for route in routes])
 
 
 def failed(database: Database, token: str, routes: Sequence[Route]) -> Iterable[int]:
-    return complete_failed(database, token, [Rescheduled(route, FAILURE, 1, timedelta(seconds=1)) for route in routes])
+    return complete(database, token, [Rescheduled(route, FAILURE, 1, timedelta(seconds=1)) for route in routes])
 
 
 def dead_lettered(database: Database, token: str, routes: Sequence[Route]) -> Iterable[int]:
-    return complete_dead_lettered(database, token, [DeadLettered(route, FAILURE, 1) for route in routes])
+    return complete(database, token, [DeadLettered(route, FAILURE, 1) for route in routes])
 
 
 every_verb = pytest.mark.parametrize("verb", [published, failed, dead_lettered])

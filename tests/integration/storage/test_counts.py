@@ -11,7 +11,7 @@ from storage.claims import claim_due
 from storage.counts import Count, OpenRoutes, final_routes, open_routes
 from storage.database import Database
 from storage.dead_letters import requeue
-from storage.outcomes import complete_dead_lettered
+from storage.outcomes import complete
 from storage.overview import count_routes
 from storage.rates import before, happened_between, mark
 from tests.factories import accepted
@@ -37,7 +37,7 @@ def bury(database: Database, count: int) -> None:
     due_routes(database, count)
     claimed = claim_due(database, "email", limit=count, lease_ttl=LEASE)
     doomed = [DeadLettered(c.route, Failure.of("test", "test"), 1) for c in claimed.routes]
-    assert len(complete_dead_lettered(database, claimed.token, doomed)) == count
+    assert len(complete(database, claimed.token, doomed)) == count
 
 
 def test_nothing_is_counted_where_nothing_is(database: Database) -> None:

@@ -11,7 +11,7 @@ from publisher.domain.notification import Route
 from storage.claims import Claim, claim_due, release
 from storage.database import Database
 from storage.failures import FailureRecord, failure_history, recent_failures
-from storage.outcomes import complete_dead_lettered, complete_failed, complete_published
+from storage.outcomes import complete
 from tests.integration.rows import change, due_routes, execute, make_due, one_route, rows
 
 SECOND = timedelta(seconds=1)
@@ -33,7 +33,7 @@ def fail(database: Database, *messages: str) -> None:
         claimed = claim(database)
         failure = Failure.of("mail_stream_publish_failed", message)
         failed = [Rescheduled(r, failure, r.attempt_count + 1, SECOND) for r in routes_of(claimed)]
-        assert len(complete_failed(database, claimed.token, failed)) == len(failed)
+        assert len(complete(database, claimed.token, failed)) == len(failed)
 
 
 def history(database: Database, id_: int, limit: int = 100) -> Sequence[FailureRecord]:
@@ -67,7 +67,7 @@ def test_the_attempt_that_made_a_dead_letter_is_kept_too(database: Database) -> 
     change(database, [id_], "attempt_count = 15, status = 'failed'")
     claimed = claim(database)
 
-    complete_dead_lettered(database, claimed.token, [DeadLettered(routes_of(claimed)[0], FAILURE, 16)])
+    complete(database, claimed.token, [DeadLettered(routes_of(claimed)[0], FAILURE, 16)])
 
     [kept] = history(database, id_)
     [letter] = rows(database, "SELECT * FROM dead_letters")
@@ -86,7 +86,7 @@ def test_a_dead_letter_by_lost_leases_names_the_attempts_made(database: Database
     claimed = claim(database)
 
     lost = Failure.of("lease_expired", "5 leases in a row expired")
-    complete_dead_lettered(database, claimed.token, [DeadLettered(routes_of(claimed)[0], lost, 1)])
+    complete(database, claimed.token, [DeadLettered(routes_of(claimed)[0], lost, 1)])
 
     assert [(f.attempt_number, f.classification) for f in history(database, id_)] == [
         (1, "mail_stream_publish_failed"),
@@ -100,12 +100,12 @@ def test_each_route_of_a_batch_has_its_own_reason(database: Database) -> None:
     claimed = claim(database)
     a, b, c, d = routes_of(claimed)
 
-    complete_failed(
+    complete(
         database,
         claimed.token,
         [Rescheduled(b, Failure.of("x", "b"), 1, SECOND), Rescheduled(a, Failure.of("y", "a"), 1, SECOND)],
     )
-    complete_dead_lettered(
+    complete(
         database,
         claimed.token,
         [DeadLettered(d, Failure.of("x", "d"), 6), DeadLettered(c, Failure.of("y", "c"), 5)],
@@ -127,8 +127,8 @@ def test_a_conflict_leaves_no_line(database: Database) -> None:
     late, dead = routes_of(claimed)
     release(database, claimed.token, claimed.ids)
 
-    assert complete_failed(database, claimed.token, [Rescheduled(late, FAILURE, 1, SECOND)]) == {}
-    assert complete_dead_lettered(database, claimed.token, [DeadLettered(dead, FAILURE, 16)]) == set()
+    assert complete(database, claimed.token, [Rescheduled(late, FAILURE, 1, SECOND)]) == {}
+    assert complete(database, claimed.token, [DeadLettered(dead, FAILURE, 16)]) == {}
 
     assert rows(database, "SELECT * FROM route_failures") == []
 
@@ -139,8 +139,8 @@ def test_the_same_outcome_told_twice_is_kept_once(database: Database) -> None:
     claimed = claim(database)
     outcome = Rescheduled(routes_of(claimed)[0], FAILURE, 1, SECOND)
 
-    complete_failed(database, claimed.token, [outcome])
-    complete_failed(database, claimed.token, [outcome])
+    complete(database, claimed.token, [outcome])
+    complete(database, claimed.token, [outcome])
 
     assert len(history(database, id_)) == 1
 
@@ -154,9 +154,9 @@ def test_the_line_and_the_failure_are_one(database: Database) -> None:
     execute(database, "ALTER TABLE route_failures ADD CONSTRAINT nothing_fits CHECK (attempt_number < 0)")
 
     with pytest.raises(DatabaseRefused, match="nothing_fits"):
-        complete_failed(database, claimed.token, [Rescheduled(failed, FAILURE, 1, SECOND)])
+        complete(database, claimed.token, [Rescheduled(failed, FAILURE, 1, SECOND)])
     with pytest.raises(DatabaseRefused, match="nothing_fits"):
-        complete_dead_lettered(database, claimed.token, [DeadLettered(dead, FAILURE, 16)])
+        complete(database, claimed.token, [DeadLettered(dead, FAILURE, 16)])
 
     assert [one_route(database, id_) for id_ in ids] == before
     assert rows(database, "SELECT * FROM dead_letters") == []
@@ -168,7 +168,7 @@ def test_a_success_is_no_failure(database: Database) -> None:
     fail(database, "one")
     claimed = claim(database)
 
-    complete_published(database, claimed.token, [Published(routes_of(claimed)[0], "1-0")])
+    complete(database, claimed.token, [Published(routes_of(claimed)[0], "1-0")])
 
     assert [f.message for f in history(database, id_)] == ["one"]
 
@@ -212,7 +212,7 @@ def test_the_newest_failures_are_read_page_by_page(database: Database) -> None:
     fail(database, "one", "two")
     push = claim_due(database, "push", limit=10, lease_ttl=30 * SECOND)
     failure = Failure.of("gateway_stream_publish_failed", "three")
-    complete_failed(database, push.token, [Rescheduled(routes_of(push)[0], failure, 1, SECOND)])
+    complete(database, push.token, [Rescheduled(routes_of(push)[0], failure, 1, SECOND)])
 
     everything = recent_failures(database, 100)
     first = recent_failures(database, 4)

@@ -10,7 +10,7 @@ from publisher.domain.attempt import LEASE_EXPIRED, DeadLettered, Failure, Publi
 from publisher.domain.notification import Route
 from storage.claims import Claim, claim_due
 from storage.database import Database
-from storage.outcomes import complete_dead_lettered, complete_failed, complete_published
+from storage.outcomes import complete
 from storage.rates import WINDOW, Happened, Mark, before, happened_between, mark
 from tests.integration.rows import due_routes, execute
 
@@ -26,19 +26,19 @@ def claimed(database: Database, count: int, channel: str = "email") -> tuple[Cla
 
 def publish(database: Database, count: int, channel: str = "email") -> None:
     claim, routes = claimed(database, count, channel)
-    assert len(complete_published(database, claim.token, [Published(r, "1-1") for r in routes])) == count
+    assert len(complete(database, claim.token, [Published(r, "1-1") for r in routes])) == count
 
 
 def retry(database: Database, count: int) -> None:
     claim, routes = claimed(database, count)
     failed = [Rescheduled(r, REFUSED, 1, timedelta(hours=1)) for r in routes]
-    assert len(complete_failed(database, claim.token, failed)) == count
+    assert len(complete(database, claim.token, failed)) == count
 
 
 def bury(database: Database, count: int, failure: Failure = REFUSED, attempts: int = 16) -> None:
     claim, routes = claimed(database, count)
     doomed = [DeadLettered(r, failure, attempts) for r in routes]
-    assert len(complete_dead_lettered(database, claim.token, doomed)) == count
+    assert len(complete(database, claim.token, doomed)) == count
 
 
 def settled(database: Database) -> Mark:

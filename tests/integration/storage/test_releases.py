@@ -5,7 +5,7 @@ from datetime import timedelta
 from publisher.domain.attempt import Published
 from storage.claims import Claim, claim_due, claim_these, release
 from storage.database import Database
-from storage.outcomes import complete_published
+from storage.outcomes import complete
 from tests.integration.rows import all_routes, due_routes, expire_leases, one_route
 
 TTL = timedelta(seconds=30)
@@ -56,7 +56,7 @@ def test_a_route_with_an_outcome_is_not_released(database: Database) -> None:
     """Giving back a route whose outcome is recorded changes nothing (R5, R8)."""
     [route] = due_routes(database, 1)
     held = claim(database)
-    complete_published(database, held.token, [Published(held.routes[0].route, "1-0")])
+    complete(database, held.token, [Published(held.routes[0].route, "1-0")])
     before = one_route(database, route)
 
     assert release(database, held.token, [route]) == []

@@ -7,7 +7,7 @@ import pytest
 from publisher.domain.attempt import LEASE_LOSS_LIMIT, Published, after_lost_leases
 from storage.claims import Claim, claim_due, claim_these
 from storage.database import Database
-from storage.outcomes import complete_dead_lettered, complete_published
+from storage.outcomes import complete
 from tests.conftest import connected
 from tests.integration.rows import all_routes, change, due_routes, expire_leases, one_route
 
@@ -19,7 +19,7 @@ def claim(database: Database, limit: int = 16) -> Claim:
 
 
 def publish(database: Database, claimed: Claim) -> None:
-    complete_published(database, claimed.token, [Published(c.route, "1-0") for c in claimed.routes])
+    complete(database, claimed.token, [Published(c.route, "1-0") for c in claimed.routes])
 
 
 def test_each_lost_lease_is_counted(database: Database) -> None:
@@ -120,7 +120,7 @@ def test_a_route_that_kills_its_workers_takes_no_neighbour_along(database: Datab
             expire_leases(database)
         else:
             dead = [d for c in claimed.routes if (d := after_lost_leases(c.route))]
-            complete_dead_lettered(database, claimed.token, dead)
+            complete(database, claimed.token, dead)
 
     statuses = {row["id"]: row["status"] for row in all_routes(database)}
     assert statuses == dict.fromkeys(routes, "published") | {poison: "dead_letter"}

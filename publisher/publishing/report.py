@@ -1,0 +1,74 @@
+"""Reports a batch: logs and counts each recorded outcome (R25, R26), and sums them up for whoever published it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from publisher.domain.attempt import DeadLettered, Expired, Published, Rescheduled
+from publisher.process.logs import failure_fields, route_fields
+from publisher.process.telemetry import Telemetry
+from publisher.publishing.batch import Batch
+from storage.recording import Conflict, Recorded
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The result of one batch.
+
+    published: how many routes are on record as published.
+    rescheduled: key of each rescheduled route, and the time until it is due again.
+    dead_lettered: keys of the routes given up.
+    more: others may be due, look again.
+    given_back: due routes were not begun, because the process stops or the batch's time is over.
+    """
+
+    published: int = 0
+    rescheduled: Sequence[tuple[int, timedelta]] = ()
+    dead_lettered: Sequence[int] = ()
+    more: bool = False
+    given_back: bool = False
+
+
+def report(batch: Batch, telemetry: Telemetry) -> Report:
+    """Logs an event for each outcome that is on record, counts it, and sums all up. A conflict counts nowhere (R8)."""
+    # Bound once: through the module's proxy each event would be bound anew.
+    log, channel = _log.bind(), batch.channel.name
+    published: Counter[str] = Counter()
+    rescheduled: list[tuple[int, timedelta]] = []
+    dead_lettered: list[int] = []
+    for recording in batch.recordings:
+        notification = batch.notifications[recording.outcome.route.id]
+        fields = route_fields(notification, recording.outcome.route)
+        kind = notification.notification_type
+        match recording:
+            case Recorded(Published() as outcome):
+                log.info("route published", **fields, stream_entry_id=outcome.entry_id)
+                published[kind] += 1
+            case Recorded(Rescheduled(route, failure, attempts, delay), at):
+                failed = failure_fields(route, failure, attempts)
+                due = None if at is None else at.isoformat(timespec="milliseconds")
+                log.warning("route failed and was rescheduled", **fields, **failed, next_attempt_at=due)
+                telemetry.retried(channel, kind, failure.classification)
+                rescheduled.append((route.id, delay))
+            case Recorded(DeadLettered(route, failure, attempts)):
+                log.warning("route dead-lettered", **fields, **failure_fields(route, failure, attempts))
+                telemetry.dead_lettered(channel, kind, failure.classification)
+                dead_lettered.append(route.id)
+            case Recorded(Expired()):
+                log.info("route expired", **fields)
+                telemetry.expired(channel, kind)
+            case Conflict():
+                log.debug("route was moved on by someone else", **fields)
+    telemetry.published(channel, published)
+    return Report(
+        published.total(),
+        rescheduled,
+        dead_lettered,
+        more=batch.claim.more or batch.is_cut_short,
+        given_back=batch.is_cut_short,
+    )
