@@ -1,1 +1,1 @@
-"""The rules alone: no IO, no clock, no environment. Time and randomness are arguments."""
+"""The rules of the service, and nothing else: no server, no clock, no environment. Time and chance are arguments."""

@@ -1,4 +1,4 @@
-"""A channel: where its commands go and how a notification becomes one (R22–R24)."""
+"""Defines a channel: the stream of its commands, and the encoder that makes them (R22–R24)."""
 
 import re
 from collections.abc import Callable
@@ -18,11 +18,11 @@ STREAM_CEILING = 100_000
 
 
 class StreamTrim(StrEnum):
-    """What a scheduled job removes from a channel's stream (R13).
+    """Which entries are trimmed from a channel's stream (R13).
 
-    ACKNOWLEDGED: what every consumer group has acknowledged, once it is older than the retention.
-    LENGTH: the oldest entries beyond the ceiling, read or not. The ceiling holds nothing back then.
-    NEVER: nothing.
+    ACKNOWLEDGED: entries that every consumer group has acknowledged and that are older than the retention.
+    LENGTH: the oldest entries beyond the ceiling, read or not. The ceiling then holds nothing back.
+    NEVER: none.
     """
 
     ACKNOWLEDGED = "acknowledged"
@@ -32,18 +32,21 @@ class StreamTrim(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What goes on a channel's stream: field names and values, in order."""
+    """One entry for a channel's stream.
+
+    fields: names and values, in order.
+    """
 
     fields: tuple[tuple[str, str], ...]
 
     @property
     def size(self) -> int:
-        """Bytes of all names and values in UTF-8."""
+        """The number of bytes of all names and values in UTF-8."""
         return len("".join([name + value for name, value in self.fields]).encode())
 
 
 def has_user_id(recipient: Recipient) -> bool:
-    """True if the recipient is a known user."""
+    """True if the recipient is a user, not an address alone."""
     return recipient.user_id is not None
 
 
@@ -53,15 +56,16 @@ class Channel:
 
     name: lower-case letters, digits, - and _; also the name of its Dramatiq queue (R16).
     stream: the Redis stream of its commands.
-    encode: makes the command; deterministic (R22); raises EncodingError where none can be made.
-    reaches: whether a recipient has an address here; if not, the route is skipped at acceptance (R3). If it raises, the
-    intent is malformed.
-    max_attempts: at least 1. backoff: None takes the service's own (R9).
+    encode: makes the command of a route, deterministically (R22). Raises EncodingError if there can be none.
+    reaches: tells whether a recipient has an address on this channel. If not, the route is skipped at acceptance (R3).
+        If `reaches` raises, the intent is malformed.
+    max_attempts: attempts before a dead letter, at least 1.
+    backoff: the waits between attempts; None takes the backoff of the settings (R9).
+    stream_failure: the classification of a refused append; `<name>_stream_publish_failed` if blank (R7).
     stream_ceiling: with so many commands unread or unacknowledged nothing is appended; 0: no ceiling (R13).
     stream_retention: how long an acknowledged command stays on the stream; 0: it is not trimmed by its age.
-    stream_trim: what is trimmed.
-    stream_max_len: the name of stream_ceiling in earlier releases.
-    stream_failure: the classification of an attempt that the stream refused (R7).
+    stream_trim: which entries are trimmed.
+    stream_max_len: the old name of stream_ceiling, for channels written for earlier releases.
     """
 
     name: str
@@ -91,19 +95,19 @@ class Channel:
             object.__setattr__(self, "stream_failure", f"{self.name}_stream_publish_failed")
 
     def variable(self, setting: str) -> str:
-        """The environment variable of a setting of this channel: PUBLISHER_PUSH_STREAM for `stream`."""
+        """Returns the name of a setting's environment variable: PUBLISHER_PUSH_STREAM for `stream` of `push`."""
         return f"PUBLISHER_{self.name.upper().replace('-', '_')}_{setting.upper()}"
 
     @property
     def holds_back_at(self) -> int:
-        """With so many commands unread or unacknowledged nothing more is appended; 0: there is no such number."""
+        """The number of unread or unacknowledged commands at which appends stop; 0: appends never stop (R13)."""
         return 0 if self.stream_trim is StreamTrim.LENGTH else self.stream_ceiling
 
     def command(self, notification: Notification, route: Route) -> Command:
-        """The command of this route (R6), at most 1 MiB of valid UTF-8.
+        """Encodes the route as a command of at most 1 MiB of valid UTF-8 (R6).
 
-        Raises EncodingError, also for whatever else the encoder raised: a third party's bug is this
-        route's failure and no one else's (R7, R11).
+        Raises EncodingError. Any other exception of the encoder becomes one too: a third party's bug fails this route
+        and no other (R7, R11).
         """
         try:
             command = self.encode(notification, route)

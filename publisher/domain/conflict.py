@@ -5,9 +5,9 @@ from publisher.domain.rejection import Rejection, RejectionCode
 
 
 def standing_conflict(intent: Intent, accepted_fingerprint: str | None) -> Rejection | None:
-    """Why intake would refuse this intent although it is valid, or None (R18).
+    """Returns the rejection of an intent whose key was accepted with other content; None if there is no conflict (R18).
 
-    accepted_fingerprint: of what was accepted under the same producer and idempotency_key; None if nothing was.
+    accepted_fingerprint: the fingerprint accepted under the same producer and idempotency_key; None if none was.
     """
     if accepted_fingerprint in (None, intent.fingerprint):
         return None

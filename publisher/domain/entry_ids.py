@@ -1,4 +1,4 @@
-"""Ids of stream entries: `<milliseconds>-<place>`, both unsigned numbers of 64 bits."""
+"""Compares and reads the ids of stream entries: `<milliseconds>-<number>`, both unsigned, of 64 bits."""
 
 from datetime import datetime
 
@@ -11,13 +11,13 @@ _LAST_INSTANT = 253_402_300_799_999
 
 
 def place(entry_id: str) -> tuple[int, int]:
-    """Where the entry stands: ids compare as pairs of numbers, not as texts."""
+    """Returns the id as a pair of numbers: ids compare as such, not as text."""
     milliseconds, _, number = entry_id.partition("-")
     return int(milliseconds), int(number)
 
 
 def before(entry_id: str) -> str:
-    """The greatest id that is less than this one; of the least one, itself."""
+    """Returns the greatest id below this one. The least id is returned itself."""
     milliseconds, number = place(entry_id)
     if number:
         return f"{milliseconds}-{number - 1}"
@@ -25,10 +25,10 @@ def before(entry_id: str) -> str:
 
 
 def sent_at(entry_id: str) -> datetime:
-    """When the entry was added, by Redis' clock. Of an id that its producer chose: whatever that says."""
+    """Returns when the entry was added, by Redis' clock. If its producer chose the id, this is what the id claims."""
     return from_milliseconds(min(place(entry_id)[0], _LAST_INSTANT))
 
 
 def first_at(instant: datetime) -> str:
-    """The least id that an entry added at this instant may have."""
+    """Returns the least id that an entry added at this instant can have."""
     return f"{max(0, to_milliseconds(instant))}-0"

@@ -2,18 +2,18 @@
 
 PublisherError
 ├── SettingsError        fix the environment, start again
-├── NotFound             name something that exists
-├── BadRequest           ask for something that makes sense
+├── NotFound             give the id of something that exists
+├── BadRequest           change the request: it contradicts itself, or the state of what it asks to change
 ├── Unavailable          wait and try again: a server did not answer, or not in time
 │   ├── DatabaseUnavailable
 │   │   └── DatabaseMisconfigured  the same, until someone mends PostgreSQL's rights, limits or state
 │   ├── RedisUnavailable
-│   └── EmbeddedUnavailable  the servers of `publisher demo` and `up`
+│   └── EmbeddedUnavailable  the servers that this process starts for itself
 ├── Refused              a server answered, and said no: the same request would fail again
 │   ├── DatabaseRefused
 │   └── RedisRefused
-├── StreamLost           standard input or output is closed or full: give the command another
-├── SchemaOutdated       run `publisher migrate`
+├── StreamLost           give the process another standard input or output: this one is closed or full
+├── SchemaOutdated       migrate the database
 ├── EncodingError        this notification makes no command on this channel (R7)
 └── RouteError           a bug or a damaged database: read the message, it names the routes (R10)
 
@@ -22,7 +22,7 @@ An expected outcome is a value, never an error: a malformed intent, a conflict, 
 
 
 class PublisherError(Exception):
-    """The base of all errors of this service. Its text is one line that a person can act on."""
+    """The base of all errors of this service. Its text is one line that tells a person what to do."""
 
 
 class SettingsError(PublisherError):
@@ -30,7 +30,7 @@ class SettingsError(PublisherError):
 
 
 class NotFound(PublisherError):
-    """Nothing has this id."""
+    """Nothing exists under this id."""
 
 
 class BadRequest(PublisherError):
@@ -46,9 +46,9 @@ class DatabaseUnavailable(Unavailable):
 
 
 class DatabaseMisconfigured(DatabaseUnavailable):
-    """PostgreSQL refused, and no value is at fault: a missing right, a limit, its own state (R19a).
+    """PostgreSQL refused for a reason that no value caused: a missing right, a limit, its own state (R19a).
 
-    Nothing was changed. It is waited out as an outage is. The text holds the SQLSTATE.
+    Nothing was changed. The caller waits as in an outage. The text holds the SQLSTATE.
     """
 
 
@@ -57,7 +57,7 @@ class RedisUnavailable(Unavailable):
 
 
 class EmbeddedUnavailable(Unavailable):
-    """The embedded servers could not be started. The text says why, and what to do."""
+    """The embedded servers did not start. The text says why, and what to do."""
 
 
 class Refused(PublisherError):
@@ -65,7 +65,7 @@ class Refused(PublisherError):
 
 
 class DatabaseRefused(Refused):
-    """PostgreSQL, or the driver, refused a value of the statement (R19a). The unit was rolled back."""
+    """PostgreSQL or its driver refused a value of the statement (R19a). The transaction was rolled back."""
 
 
 class RedisRefused(Refused):
@@ -73,7 +73,7 @@ class RedisRefused(Refused):
 
 
 class StreamLost(PublisherError):
-    """Standard input is closed, or standard output is closed or full. What the command has done until then is done."""
+    """Standard input is closed, or standard output is closed or full. Changes made before stay made."""
 
 
 class SchemaOutdated(PublisherError):
@@ -85,4 +85,4 @@ class EncodingError(PublisherError):
 
 
 class RouteError(PublisherError):
-    """Something that cannot happen did, for the routes named in the text (R10)."""
+    """An invariant is broken for the routes that the text names: a bug, or a damaged database (R10)."""

@@ -1,8 +1,4 @@
-"""The inbound contract: what an entry of the intents stream must say, and the intent it means.
-
-`parse_intent` turns raw fields into an `Intent`, or into a `Rejection` that says why not. `plan_routes` says
-which routes an intent asks for.
-"""
+"""Parses an entry of the intents stream: into an intent, or into a rejection that says why it is none (R18, R19)."""
 
 import hashlib
 import json
@@ -28,10 +24,13 @@ class AudienceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A valid intent. channels is None where the producer left the choice to the service.
+    """A valid intent.
 
-    payload is the JSON object's text as it came; fingerprint tells this content from any other under the
-    same key (R18). expires_at: nothing of it is published from then on; None: it is never too late.
+    channels: the channels to publish on; None leaves the choice to the service.
+    payload: the JSON object's text, byte for byte as the producer sent it.
+    request_id, trace_id: None if the producer gave none.
+    fingerprint: the same for the same content, so that other content under one key is recognised (R18).
+    expires_at: the deadline, from which on no route of it is published; None: there is none.
     """
 
     notification_type: str
@@ -49,14 +48,14 @@ class Intent:
 
     @property
     def notification_id(self) -> str:
-        """Derived from producer and idempotency key alone (R1)."""
+        """The id that producer and idempotency key alone determine (R1)."""
         return notification_id_of(self.producer, self.idempotency_key)
 
 
 def parse_intent(raw: Sequence[tuple[bytes, bytes]], channels: Collection[str]) -> Intent | Rejection:
-    """The intent that these raw field names and values mean, or why they mean none (R19).
+    """Returns the intent of these raw field names and values, or the reason why they are none (R19).
 
-    channels: the names of the configured channels. Never raises, whatever the bytes are.
+    channels: the names of the configured channels. Raises nothing, whatever the bytes are.
     """
     try:
         texts = [(name.decode(), value.decode()) for name, value in raw]
@@ -84,9 +83,9 @@ def parse_intent(raw: Sequence[tuple[bytes, bytes]], channels: Collection[str]) 
 def _intent(fields: IntentFields) -> Intent:
     recipients = tuple(Recipient(r.user_id, r.email, r.locale) for r in fields.recipients)
     channels = None if fields.channels_json is None else tuple(fields.channels_json)
-    # R18: normalised, so that order and white space make no difference. request_id and trace_id tell one
-    # sending from another, not one content from another. Channels left out stay left out: a channel that is
-    # configured later must not turn a producer's repetition into a conflict.
+    # R18: normalised, so that order and white space make no difference. request_id and trace_id distinguish two
+    # sendings, not two contents, and are left out. Channels that the producer left out stay left out: a channel that is
+    # installed later must not turn a producer's repetition into a conflict.
     content = json.dumps(
         [
             fields.notification_type,
@@ -97,7 +96,7 @@ def _intent(fields: IntentFields) -> Intent:
             fields.idempotency_key,
             fields.occurred_at_ms.isoformat(),
             fields.payload_json.canonical,
-            # Only where there is one: an intent without has the fingerprint that it always had.
+            # Only if there is one: an intent without a deadline keeps the fingerprint that earlier releases gave it.
             *([] if fields.expires_at_ms is None else [fields.expires_at_ms.isoformat()]),
         ],
         separators=(",", ":"),
@@ -137,7 +136,7 @@ def _malformed(error: ValidationError) -> Rejection:
 
 
 def _place(location: tuple[int | str, ...]) -> str:
-    # An unknown field's name is the producer's own text, of any length and any characters. A long one is not cut: the
-    # half of an address would be masked in no log.
+    # The name of an unknown field is the producer's text, of any length and any characters. A long name is replaced and
+    # not cut: the logs would not mask half an address.
     text = ".".join(part if len(part) <= 100 else f"(a name of {len(part)} characters)" for part in map(str, location))
     return "".join(c if c.isprintable() else "?" for c in text)

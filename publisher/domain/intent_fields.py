@@ -1,4 +1,4 @@
-"""The fields of an intents entry, one by one: types, lengths, and what no field may hold (R19)."""
+"""Validates the fields of an intent one by one: types, lengths, and characters that no field may hold (R19)."""
 
 import json
 import math
@@ -23,14 +23,14 @@ from pydantic_core import PydanticCustomError
 from publisher.domain.instants import from_milliseconds
 
 PAYLOAD_LIMIT = 256 * 1024
-# Limits of our own: a thousand recipients at the length of their fields fit several times, and hundreds of channels.
+# Generous: a thousand recipients with fields of full length fit several times, and so do hundreds of channels.
 RECIPIENTS_LIMIT = 4 * 1024 * 1024
 CHANNELS_LIMIT = 32 * 1024
 DEPTH_LIMIT = 64
 R = TypeVar("R")
 
-# C0, DEL and C1 (with NEL); the separators of lines and paragraphs, which readers of logs take for a line's end; and
-# halves of surrogate pairs, which are no characters and cannot be written as UTF-8.
+# Control characters (C0, DEL, C1 with NEL); the separators of lines and paragraphs, which log readers take for the end
+# of a line; and lone halves of surrogate pairs, which cannot be written as UTF-8.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _MILLISECONDS = re.compile(r"[0-9]{1,14}", re.ASCII)
 
@@ -88,7 +88,7 @@ def _load(text: object, limit: int) -> object:
     except RecursionError:
         raise PydanticCustomError("invalid_json", "is nested too deeply") from None
     except ValueError as error:
-        # A decoder's message says where, never what: JSONDecodeError.msg holds no part of the document.
+        # JSONDecodeError.msg says where the fault is and quotes nothing of the document.
         reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         raise PydanticCustomError("invalid_json", "is not valid JSON: {reason}", {"reason": reason}) from None
     if _depth(value) > DEPTH_LIMIT:
@@ -106,7 +106,11 @@ def _channel_names(text: object) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A payload's text as it came, and the one form that every equal payload has."""
+    """A payload.
+
+    text: the JSON text as the producer sent it.
+    canonical: one form for all equal payloads, for the fingerprint (R18).
+    """
 
     text: str
     canonical: str
@@ -125,7 +129,7 @@ def _instant(text: object) -> datetime:
     return from_milliseconds(int(text))
 
 
-# The length stands first: pydantic then checks it on the string itself, and says so in its own words.
+# The length comes first: pydantic then checks it on the string itself, and reports it with its own error type.
 _PRINTABLE = AfterValidator(_printable)
 _NOT_BLANK = AfterValidator(_not_blank)
 Producer = Annotated[str, StringConstraints(max_length=64), _PRINTABLE, _NOT_BLANK]
@@ -135,14 +139,14 @@ Locale = Annotated[str, StringConstraints(max_length=64), _PRINTABLE]
 TraceText = Annotated[str, StringConstraints(max_length=128), _PRINTABLE]
 ChannelName = Annotated[str, StringConstraints(max_length=64), _PRINTABLE]
 
-# Validation ends at the first bad element: a list of a million would make a million errors, and gigabytes.
+# FailFast ends validation at the first bad element: a list of a million bad ones would make gigabytes of errors.
 _RECIPIENTS = (FailFast(), Field(min_length=1, max_length=1000), BeforeValidator(_recipients))
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class UserRecipient(BaseModel):
-    """A recipient of audience kind `user`. A blank email address is none."""
+    """A recipient of audience kind `user`. A blank email address counts as none."""
 
     model_config = _STRICT
 
@@ -161,7 +165,7 @@ class AddressRecipient(BaseModel):
 
     @property
     def user_id(self) -> None:
-        """None: an address is no user."""
+        """None: this recipient is an address, not a user."""
         return
 
 
@@ -186,7 +190,7 @@ def _distinct_channels(names: list[str] | None) -> list[str]:
 
 
 class IntentFields(BaseModel):
-    """The fields common to both audience kinds, named as they stand on the stream."""
+    """The fields that both audience kinds have, under their names on the stream."""
 
     model_config = _STRICT
 
@@ -205,7 +209,7 @@ class IntentFields(BaseModel):
 
     @property
     def recipients(self) -> Sequence[UserRecipient | AddressRecipient]:
-        """At least one, no two alike."""
+        """At least one recipient, and none twice."""
         raise NotImplementedError
 
 
@@ -216,7 +220,7 @@ class UserFields(IntentFields):
 
     @property
     def recipients(self) -> Sequence[UserRecipient]:
-        """At least one, no two with the same user id."""
+        """At least one recipient, and no user id twice."""
         return self.recipients_json
 
 
@@ -227,7 +231,7 @@ class AddressFields(IntentFields):
 
     @property
     def recipients(self) -> Sequence[AddressRecipient]:
-        """At least one, no two with the same address."""
+        """At least one recipient, and no address twice."""
         return self.recipients_json
 
 

@@ -1,4 +1,4 @@
-"""An intent as people write it: a JSON object whose keys are the stream's fields without `_json`."""
+"""Reads an intent that a person wrote as a JSON object: its keys are the stream's fields without `_json`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,17 +15,21 @@ _JSON_FIELDS = ("recipients", "channels", "payload")
 
 @dataclass(frozen=True, slots=True)
 class RefusedLine:
-    """A line that is no intent. column: the character where the reason stands, from 1."""
+    """A line that is not an intent.
+
+    column: the character at fault, counted from 1.
+    reason: what is wrong with it.
+    """
 
     column: int
     reason: str
 
 
 def intent_of_line(line: bytes, channels: Mapping[str, Channel]) -> Mapping[str, str] | RefusedLine:
-    """The stream's fields of one line, or why intake would refuse them. Raises nothing, whatever stands there.
+    """Returns the stream's fields of one line, or the reason why intake would refuse them. Raises nothing.
 
-    The text of recipients, channels and payload is the line's own, to the byte. Numbers are the digits that are
-    written, null leaves a field out. channels: the configured ones, by name.
+    The text of recipients, channels and payload is taken from the line byte for byte. A number becomes its digits as
+    they are written, and null leaves the field out. channels: the configured channels by name.
     """
     try:
         text = line.decode()
@@ -61,7 +65,7 @@ def _judged(written: list[Member], channels: Mapping[str, Channel]) -> Mapping[s
 
 
 def _refusal(member: Member, *, twice: bool) -> str | None:
-    """Why this member makes no field, whatever intake would say of its value."""
+    """Returns why this member cannot be a field at all; None leaves the judgement to intake's rules."""
     try:
         f"{member.name}{member.value if isinstance(member.value, str) else ''}".encode()
     except UnicodeEncodeError:

@@ -1,6 +1,6 @@
-"""Reads a JSON object and changes nothing in it: each value keeps the text that it stands with.
+"""Reads a JSON object and keeps the exact text of each value.
 
-Decoding a number and writing it again makes 1.10 into 1.1, and 12345678901234567.89 into another number.
+Decoding a number and encoding it again turns 1.10 into 1.1, and 12345678901234567.89 into another number.
 """
 
 import json
@@ -12,20 +12,22 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 class Number(str):
-    """A number of a JSON document, as it is written."""
+    """The digits of a number in a JSON document, as they are written."""
 
     __slots__ = ()
 
 
 class NoObject(JSONDecodeError):
-    """A JSON document that is no object."""
+    """Raised for a JSON document that is not an object."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
     """A member of a JSON object.
 
-    value: decoded, its numbers as Number. text: the value as it stands. at: the offset where that begins.
+    value: the decoded value, with numbers as Number.
+    text: the exact text of the value.
+    at: the offset in the document at which that text begins.
     """
 
     name: str
@@ -34,15 +36,15 @@ class Member:
     at: int
 
 
-# NaN and Infinity are read, too: whoever the text is meant for has rules of its own.
+# NaN and Infinity are accepted here; whoever uses the text applies its own rules to them.
 _DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number)
 
 
 def members(text: str) -> list[Member]:
-    """The members of the JSON object that the text is, in their order, repeated names included.
+    """Returns the members of a JSON object in their order. A repeated name is returned each time.
 
-    Raises JSONDecodeError, with its place, for a text that is no JSON, NoObject for another JSON document, and
-    RecursionError for one that is nested too deeply.
+    Raises JSONDecodeError with the place if the text is not JSON, NoObject if it is another JSON document, and
+    RecursionError if it is nested too deeply.
     """
     place = _after_space(text, 0)
     if not text.startswith("{", place):

@@ -1,11 +1,11 @@
-"""What is said of a name that nothing has."""
+"""Words the error for an unknown name: it lists the names there are, and the nearest one."""
 
 import difflib
 from collections.abc import Iterable
 
 
 def no_such(kind: str, name: str, known: Iterable[str]) -> str:
-    """One line that says that nothing of this kind has this name, what there is, and which of it is meant, perhaps.
+    """Returns one line: nothing of this kind has this name, which names there are, and the nearest of them.
 
     kind: a noun, such as `channel`.
     """

@@ -12,7 +12,11 @@ from publisher.domain.rejection import Rejection, RejectionCode
 
 @dataclass(frozen=True, slots=True)
 class PlannedRoute:
-    """A route to create: pending and due at once, or skipped for want of an address (R3)."""
+    """A route to create.
+
+    status: PENDING, due at once; or SKIPPED, if the recipient has no address on the channel (R3).
+    resolved_email, resolved_locale: None if the intent gave none.
+    """
 
     route_id: str
     channel: str
@@ -24,10 +28,11 @@ class PlannedRoute:
 
 
 def plan_routes(intent: Intent, channels: Mapping[str, Channel]) -> list[PlannedRoute] | Rejection:
-    """The routes of an intent: one per recipient and channel, in a fixed order.
+    """Returns the routes of an intent, one for each recipient and channel, in a fixed order (R1).
 
-    An intent that names no channels means every configured one for users, email alone for addresses. Returns a
-    Rejection if a channel's `reaches` raised: a third party's bug rejects this entry, and no other (R21).
+    An intent that names no channels gets every configured channel if it is for users, and email alone if it is for
+    addresses. Returns a Rejection if a channel's `reaches` raised: a third party's bug rejects this entry, and no other
+    (R21).
     """
     if intent.channels is not None:
         names = intent.channels

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Whom to reach: a user by id, with or without an email address, or an address alone."""
+    """A user by id, with or without an email address; or an email address alone.
+
+    user_id: None for an address alone.
+    email: None for a user without an address. At least one of the two is given.
+    locale: None if the intent gave none.
+    """
 
     user_id: str | None
     email: str | None

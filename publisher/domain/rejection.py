@@ -1,11 +1,11 @@
-"""Why an entry of the intents stream was not accepted (R18, R19)."""
+"""Says why an entry of the intents stream is not accepted (R18, R19)."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 
 class RejectionCode(StrEnum):
-    """Why an entry of the intents stream was not accepted (R18, R19)."""
+    """The reasons for a rejection, as the column failure_code of malformed_intents holds them (R18, R19)."""
 
     MISSING_FIELD = "missing_field"
     UNKNOWN_FIELD = "unknown_field"
@@ -25,9 +25,11 @@ class RejectionCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """An entry that is no intent, and why. The message names the fields at fault and holds none of their values.
+    """The verdict on an entry that is not accepted.
 
-    field: the first field at fault, for whoever knows where it stands; None if it is no single one.
+    code: the reason.
+    message: one line that names the fields at fault, and none of their values (R36).
+    field: the first field at fault; None if no single field is.
     """
 
     code: RejectionCode

@@ -1,8 +1,9 @@
-"""Which acknowledged intents may be taken in again after PostgreSQL went back: those whose witnesses still tell.
+"""Decides which acknowledged intents may be accepted again after PostgreSQL lost data (R12, R20).
 
-PostgreSQL went back when it lost what it had committed: a failover to a replica that lagged, a restored snapshot, a
-crash without fsync. The intents that it lost still stand on their stream. Taken in again, their routes are pending, and
-were perhaps published before: the witness in Redis keeps them from going out twice, for as long as it lives (R12).
+PostgreSQL loses committed data in a failover to a replica that lagged, with a restored snapshot, or in a crash without
+fsync. The lost intents still stand on their stream. If they are accepted again, their routes are pending, although
+their commands may have been published before. The witness in Redis keeps such a command from going out twice, as long
+as it lives.
 """
 
 from dataclasses import dataclass
@@ -15,11 +16,11 @@ from publisher.domain.entry_ids import place, sent_at
 class ReplayRange:
     """The entries of one replay.
 
-    after: an id; the replay begins behind it.
-    up_to: the id of the last entry that belongs to it.
-    covered_at: when everything up to `after` was known to be committed; None if nobody knew. What PostgreSQL lacks was
-        committed, and published, later than this.
-    witnessed_since: what was published since then has a witness that outlives the replay's own publishing.
+    after: the replay begins with the entry behind this id.
+    up_to: the id of the last entry of the replay.
+    covered_at: when everything up to `after` was known to be committed; None if that is not known. An intent that
+        PostgreSQL lacks was committed, and its commands published, later than this.
+    witnessed_since: a command published since then has a witness that outlives the publishing of the replay.
     """
 
     after: str
@@ -28,26 +29,26 @@ class ReplayRange:
     witnessed_since: datetime
 
     def may_replay(self, entry_id: str) -> bool:
-        """True if the entry's commands were published, if ever, so late that their witnesses tell of them."""
+        """True if the commands of this entry cannot be older than the witnesses that are still alive."""
         earliest = sent_at(entry_id)
         if self.covered_at is not None:
             earliest = max(earliest, self.covered_at)
         return earliest >= self.witnessed_since
 
     def is_over(self, reached: str) -> bool:
-        """True if nothing of it stands behind the entry that was reached."""
+        """True if the replay ends with the entry `reached`, or before it."""
         return place(reached) >= place(self.up_to)
 
 
 def witnessed_since(now: datetime, dedup_window: timedelta, lease_ttl: timedelta) -> datetime:
-    """Since when every witness is alive, and stays so for the lease in which a replayed route is published."""
+    """Returns the instant since which every witness is alive, and stays alive for another lease."""
     return now - max(timedelta(0), dedup_window - lease_ttl)
 
 
-# An entry that kills whoever replays it is isolated as one that kills its reader is (R5a, R19).
+# So many processes may die at one place of a replay. Then the entry there is taken for the cause (R5a, R19).
 TRIES = 5
 
 
 def page_size(batch: int, tries: int) -> int:
-    """How many entries a replay reads at once, after its replayer died so often at this very place."""
+    """Returns how many entries a replay reads at once: an eighth as many after each death of a process there."""
     return int(max(1, batch // 8 ** (tries - 1))) if tries > 1 else batch

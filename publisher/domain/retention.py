@@ -1,4 +1,4 @@
-"""How long things are kept."""
+"""Says how long finished records are kept."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,11 +6,12 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long what is over and done is kept; None: for ever.
+    """How long finished records are kept. None keeps them for ever.
 
-    records: notifications with their routes, counted from the last change of any of them; malformed intents and
-    operators' actions. keys: the idempotency keys of pruned notifications, counted from the pruning (R18). intents:
-    acknowledged entries of the intents stream, so that they can be replayed into a restored database (R1).
+    records: notifications with their routes, counted from the last change of any of them; also malformed intents and
+        operators' actions.
+    keys: the idempotency keys of pruned notifications, counted from the pruning (R18).
+    intents: acknowledged entries of the intents stream, for a replay into a restored database (R1).
     """
 
     records: timedelta | None
@@ -19,5 +20,5 @@ class Retention:
 
 
 def kept_for(duration: timedelta) -> timedelta | None:
-    """The duration as a setting gives it: zero means for ever."""
+    """Returns the duration of a setting, in which zero means for ever: None."""
     return duration or None
