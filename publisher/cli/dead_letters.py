@@ -10,11 +10,13 @@ from publisher.cli.listing import BeforeOption, LimitOption, print_page
 from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.requeue import ChannelOption, ClassificationOption, SinceOption, TypeOption, UntilOption, requeue
 from publisher.cli.session import opened
-from publisher.domain.errors import NotFound
 from publisher.domain.notification import delivery_id_of
-from publisher.operations.names import check_names, check_type
-from storage import dead_letters as store
-from storage.dead_letters import DeadLetterFilter, DeadLetterRecord
+from publisher.operations.dead_letters import (
+    DeadLetterFilter,
+    DeadLetterRecord,
+    dead_letters_of,
+    list_dead_letters,
+)
 
 app = typer.Typer(help="Look at routes that were given up, and take them back.", no_args_is_help=True)
 app.command("requeue", epilog="Example: publisher dead-letters requeue --channel email --rate 200")(requeue)
@@ -35,10 +37,7 @@ def list_(
     """List dead letters, newest first."""
     matching = DeadLetterFilter(channel, type, classification, since, until, requeued=None if all_ else False)
     with opened() as (settings, database):
-        check_names(database, settings, channel=channel, classification=classification)
-        records = store.list_dead_letters(database, matching, before=before, limit=limit)
-        if not records:
-            check_type(database, type)
+        records = list_dead_letters(database, settings, matching, before=before, limit=limit)
     print_page(
         "Dead letters",
         records,
@@ -63,11 +62,8 @@ def list_(
 def show(notification_id: NotificationId, route_id: RouteId = None, json: JsonFlag = False) -> None:
     """Show every time a route was given up, and who took it back."""
     notification, route = delivery(notification_id, route_id)
-    matching = DeadLetterFilter(notification_id=notification, route_id=route, requeued=None)
     with opened() as (_, database):
-        records = store.list_dead_letters(database, matching, before=None, limit=1000)
-    if not records:
-        raise NotFound(f"{notification_id} has no dead letter")
+        records = dead_letters_of(database, notification, route)
     for record in records:
         if json:
             print_json(_fields(record))

@@ -1,39 +1,21 @@
 """`publisher routes republish`."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import Annotated
 
 import typer
 
-from publisher.cli.bulk import (
-    Batch,
-    BulkAction,
-    DryRunFlag,
-    Manner,
-    RateOption,
-    ResumeOption,
-    Work,
-    carry_out,
-    filter_of,
-    resumable,
-    target_of,
-)
+from publisher.cli.bulk import DryRunFlag, RateOption, ResumeOption, Wording, carry_out, rest_of
 from publisher.cli.ids import RouteId, delivery
 from publisher.cli.instants import METAVAR, instant
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag
 from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest, NotFound
-from publisher.operations.names import check_type, installed_channel
-from publisher.settings.settings import Settings
-from storage import republishing as store
-from storage.database import Database
-from storage.republishing import PublishedFilter
+from publisher.operations.republish import PublishedFilter, plan_republish, plan_republish_rest
 
-REPUBLISH = BulkAction("republish-routes", "publisher routes republish", "republished")
+_WORDING = Wording("publisher routes republish", "republished")
 
 
 def republish(
@@ -68,29 +50,21 @@ def republish(
         notification, route = delivery(notification_id, route_id)
         matching = replace(matching, notification_id=notification, route_id=route)
     with opened() as (settings, database):
-        _check(matching, settings, resume)
-        resumed = None if resume is None else resumable(database, resume, REPUBLISH)
-        if resumed is None:
-            matching = replace(matching, until=store.window_end(database, until))
+        _refuse_contradictions(matching, resume)
+        if resume is None:
+            change = plan_republish(database, settings, matching, operator(by))
         else:
-            matching = filter_of(PublishedFilter, resumed.target)
-        channels = sorted(settings.channels) if matching.channel is None else [matching.channel]
-        count = store.count_published(database, channels, matching)
-        if not count:
-            check_type(database, type)
-        if notification_id is not None and not count:
+            change = plan_republish_rest(database, settings, resume, operator(by))
+        if notification_id is not None and not change.matched:
             raise NotFound(f"{notification_id} has no published route that could be published again")
-        rest = "" if resumed is None else f"the rest of action {resumed.id}, "
-        work = Work(
-            target=target_of(matching),
-            matched=count,
-            question=f"Publish {rest}{count:,} routes again? Their consumers will see these delivery ids once more.",
-            batches=partial(_batches, channels=channels, matching=matching),
+        question = (
+            f"Publish {rest_of(change)}{change.matched:,} routes again?"
+            " Their consumers will see these delivery ids once more."
         )
-        carry_out(settings, database, REPUBLISH, work, Manner(operator(by), rate, dry_run, yes, json, resumed))
+        carry_out(settings, change, _WORDING, question, rate=rate, dry_run=dry_run, yes=yes, json=json)
 
 
-def _check(matching: PublishedFilter, settings: Settings, resume: int | None) -> None:
+def _refuse_contradictions(matching: PublishedFilter, resume: int | None) -> None:
     if resume is not None:
         if matching != PublishedFilter():
             raise BadRequest("--resume takes its routes from the action: give no others")
@@ -99,17 +73,3 @@ def _check(matching: PublishedFilter, settings: Settings, resume: int | None) ->
         raise BadRequest("name a notification or a delivery, or say since when: --since 2026-03-14T09:00")
     if matching.since and matching.until and matching.since >= matching.until:
         raise BadRequest("nothing lies between --since and --until: the second must be later")
-    if matching.channel is not None:
-        installed_channel(settings, matching.channel)
-
-
-def _batches(
-    database: Database, action_id: int, limit: int, *, channels: Sequence[str], matching: PublishedFilter
-) -> Iterator[Batch]:
-    """Channel by channel, each in the order in which its routes were published."""
-    for channel in channels:
-        after, more = None, True
-        while more:
-            done = store.republish(database, channel, matching, after=after, limit=limit, action_id=action_id)
-            after, more = done.last, done.last is not None
-            yield Batch({channel: done.count} if done.count else {}, more or channel != channels[-1])

@@ -1,38 +1,21 @@
 """`publisher dead-letters requeue`."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import Annotated
 
 import typer
 
-from publisher.cli.bulk import (
-    Batch,
-    BulkAction,
-    DryRunFlag,
-    Manner,
-    RateOption,
-    ResumeOption,
-    Work,
-    carry_out,
-    filter_of,
-    resumable,
-    target_of,
-)
+from publisher.cli.bulk import DryRunFlag, RateOption, ResumeOption, Wording, carry_out, rest_of
 from publisher.cli.ids import RouteId, delivery
 from publisher.cli.instants import METAVAR, instant
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag
 from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest, NotFound
-from publisher.operations.names import check_names, check_type
-from storage import dead_letters as store
-from storage.database import Database
-from storage.dead_letters import DeadLetterFilter
+from publisher.operations.requeue import DeadLetterFilter, plan_requeue, plan_requeue_rest
 
-REQUEUE = BulkAction("requeue-dead-letters", "publisher dead-letters requeue", "requeued")
+_WORDING = Wording("publisher dead-letters requeue", "requeued")
 
 ChannelOption = Annotated[str | None, typer.Option("--channel", help="Only this channel's.")]
 TypeOption = Annotated[str | None, typer.Option("--type", help="Only those of this notification type.")]
@@ -79,37 +62,11 @@ def requeue(
     if resume is None and not chosen:
         raise BadRequest("name a route, or say which dead letters: --channel, --type, --classification, --since, --all")
     with opened() as (settings, database):
-        check_names(database, settings, channel=channel, classification=classification)
-        resumed = None if resume is None else resumable(database, resume, REQUEUE)
-        if resumed is None:
-            # The bound: what was counted, and asked about, is what will be done.
-            matching = replace(matching, up_to=store.newest_dead_letter(database))
+        if resume is None:
+            change = plan_requeue(database, settings, matching, operator(by))
         else:
-            matching = filter_of(DeadLetterFilter, resumed.target)
-        count = store.count_dead_letters(database, matching)
-        if not count:
-            check_type(database, type)
-        if notification_id is not None and not count:
+            change = plan_requeue_rest(database, resume, operator(by))
+        if notification_id is not None and not (change.matched or (change.past_deadline and change.past_deadline())):
             raise NotFound(f"{notification_id} has no dead letter that waits")
-        asker = operator(by)
-        rest = "" if resumed is None else f"the rest of action {resumed.id}, "
-        in_time = count - store.count_past_deadline(database, matching)
-        work = Work(
-            target=target_of(matching),
-            matched=in_time,
-            question=f"Requeue {rest}{in_time:,} dead letters?",
-            batches=partial(_batches, matching=matching, by=asker),
-            past_deadline=partial(store.count_past_deadline, matching=matching),
-        )
-        carry_out(settings, database, REQUEUE, work, Manner(asker, rate, dry_run, yes, json, resumed))
-
-
-def _batches(database: Database, action_id: int, limit: int, *, matching: DeadLetterFilter, by: str) -> Iterator[Batch]:
-    """Page by page, newest first."""
-    before, more = None, True
-    while more and (ids := store.dead_letter_ids(database, matching, before=before, limit=limit)):
-        changed: dict[str, int] = {}
-        for route in store.requeue(database, ids, by, action_id):
-            changed[route.channel] = changed.get(route.channel, 0) + 1
-        before, more = ids[-1], len(ids) == limit
-        yield Batch(changed, more)
+        question = f"Requeue {rest_of(change)}{change.matched:,} dead letters?"
+        carry_out(settings, change, _WORDING, question, rate=rate, dry_run=dry_run, yes=yes, json=json)

@@ -107,7 +107,8 @@ def test_two_that_take_up_the_same_action_take_each_route_once(
     verb: str, outside: Outside, processes: Processes
 ) -> None:
     """Resumed twice at once, or while it still runs, the action counts no route twice (R15)."""
-    first = begun(processes, outside, verb)
+    # Slow enough for the second to begin before the first is done.
+    first = begun(processes, outside, verb, rate=5)
     command = COMMANDS[verb].partition(" --")[0]
     second = processes.start(f"{command} --resume {action(outside)['id']} --yes")
 

@@ -1,0 +1,57 @@
+"""Republishing: published routes are pending again under the same delivery id (R3)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+from publisher.operations.audited import resumable
+from publisher.operations.bulk import Batch, Change, filter_of, target_of
+from publisher.operations.names import check_type, installed_channel
+from publisher.settings.settings import Settings
+from storage import republishing as store
+from storage.database import Database
+from storage.republishing import PublishedFilter
+
+__all__ = ["PublishedFilter", "plan_republish", "plan_republish_rest"]
+
+_ACTION = "republish-routes"
+
+
+def plan_republish(database: Database, settings: Settings, matching: PublishedFilter, by: str) -> Change:
+    """Counts the published routes to be published again, those of now. A route past its deadline is left alone.
+
+    by: the operator. Raises BadRequest for a channel that is not installed, or a type that nothing has.
+    """
+    if matching.channel is not None:
+        installed_channel(settings, matching.channel)
+    change = _change(database, settings, replace(matching, until=store.window_end(database, matching.until)), by)
+    if not change.matched:
+        check_type(database, matching.notification_type)
+    return change
+
+
+def plan_republish_rest(database: Database, settings: Settings, action_id: int, by: str) -> Change:
+    """Counts the routes that a republish left when it was interrupted or failed.
+
+    Raises NotFound, or BadRequest if the action is no republish, or is done.
+    """
+    resumed = resumable(database, action_id, _ACTION)
+    return replace(_change(database, settings, filter_of(PublishedFilter, resumed.target), by), resumed=resumed)
+
+
+def _change(database: Database, settings: Settings, matching: PublishedFilter, by: str) -> Change:
+    channels = sorted(settings.channels) if matching.channel is None else [matching.channel]
+    count = store.count_published(database, channels, matching)
+    return Change(_ACTION, by, target_of(matching), matched=count, batches=partial(_batches, channels, matching))
+
+
+def _batches(
+    channels: Sequence[str], matching: PublishedFilter, database: Database, action_id: int, limit: int
+) -> Iterator[Batch]:
+    """Channel by channel, each in the order in which its routes were published."""
+    for channel in channels:
+        after, more = None, True
+        while more:
+            done = store.republish(database, channel, matching, after=after, limit=limit, action_id=action_id)
+            after, more = done.last, done.last is not None
+            yield Batch({channel: done.count} if done.count else {}, more or channel != channels[-1])
