@@ -1,4 +1,4 @@
-"""Every right that the service needs of its PostgreSQL role: one table for `doctor`, for the README and for the tests.
+"""Every right that the service needs of its PostgreSQL role: one table for `doctor`, for the guide and for the tests.
 
 Rights to rows alone. Whoever runs `publisher migrate` on an old schema needs more: he owns the tables. Identity columns
 need no right to their sequences, and foreign keys are checked with the rights of the tables' owner.

@@ -1,4 +1,4 @@
-"""Every right that the service needs of its Redis user: one table for `doctor`, for the README and for the tests.
+"""Every right that the service needs of its Redis user: one table for `doctor`, for the guide and for the tests.
 
 A new command or key in the code is a new line here. Commands that a script runs are checked one by one by Redis' ACLs,
 so each has its own line, beside the EVALSHA of the script.

@@ -1,4 +1,4 @@
-"""The service with the rights that the README names, and no other: neither server ever says no."""
+"""The service with the rights that the guide names, and no other: neither server ever says no."""
 
 import json
 from collections.abc import Callable, Iterator
