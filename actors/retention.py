@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import islice
 
 import dramatiq
 import redis
@@ -11,14 +12,11 @@ from actors.context import Context, context
 from actors.routes import ChannelActor, as_hint
 from publisher.domain.channel import Channel, StreamTrim
 from publisher.domain.errors import PublisherError, RedisRefused
+from publisher.operations.prune import RECORDS, RecordKind, notification_batches, until
 from publisher.streams.connection import translated
 from publisher.streams.trimming import trim_acknowledged, trim_to_length
 from publisher.streams.unread import note_unread
-from storage import retention
-from storage.database import Database
-from storage.losses import prune_losses
 from storage.marks import read_mark
-from storage.replays import prune_replays
 from storage.retention import AcceptedPlace
 
 _log = structlog.get_logger()
@@ -28,8 +26,6 @@ INTERVAL = timedelta(minutes=5)
 TRIM_INTERVAL = timedelta(seconds=30)
 # Of one message: a few seconds of work, then scans and publishing have their turn.
 _BATCHES = 20
-
-Prune = Callable[[Database, timedelta], int]
 
 
 # Any channel's workers do it: the first to begin, for all. So it is done as long as any channel has workers.
@@ -45,14 +41,10 @@ def prune_notifications(channel: str, after: tuple[str, str] | None = None) -> N
         return
     place = AcceptedPlace(datetime.fromisoformat(after[0]), after[1]) if after else None
     notifications = routes = 0
-    for _ in range(_BATCHES):
-        if service.stopping.is_set():
-            break
-        pruned = retention.prune_notifications(service.database, kept, after=place)
+    batches = until(service.stopping.is_set, notification_batches(service.database, kept, place))
+    for pruned in islice(batches, _BATCHES):
         service.progress.beat()
         notifications, routes, place = notifications + pruned.notifications, routes + pruned.routes, pruned.last
-        if place is None:
-            break
     if notifications:
         _log.info("notifications were pruned", notifications=notifications, routes=routes)
     if place is not None:
@@ -69,11 +61,8 @@ def prune_records(channel: str) -> None:  # noqa: ARG001 - it says whose workers
     service = context()
     if not _may_walk("records", begins=True):
         return
-    _prune(service, "malformed intents were pruned", retention.prune_malformed, service.retention.records)
-    _prune(service, "operators' actions were pruned", retention.prune_actions, service.retention.records)
-    _prune(service, "idempotency keys were pruned", retention.prune_keys, service.retention.keys)
-    _prune(service, "replays of intents were pruned", prune_replays, service.retention.records)
-    _prune(service, "acknowledged losses of intents were pruned", prune_losses, service.retention.records)
+    for kind in RECORDS:
+        _prune(service, kind)
 
 
 @dramatiq.actor(actor_class=ChannelActor, queue_name="email")
@@ -144,12 +133,13 @@ def _send(actor: dramatiq.Actor[..., None], *args: object, interval: timedelta =
         actor.send_with_options(args=args, max_age=round(interval.total_seconds() * 1000))
 
 
-def _prune(service: Context, said: str, prune: Prune, kept: timedelta | None) -> None:
+def _prune(service: Context, kind: RecordKind) -> None:
+    kept = kind.kept(service.retention)
     if kept is None:
         return
-    count = _in_batches(service, lambda: prune(service.database, kept))
+    count = _in_batches(service, lambda: kind.prune(service.database, kept))
     if count:
-        _log.info(said, count=count)
+        _log.info(f"{kind.title} were pruned", count=count)
 
 
 def _in_batches(service: Context, remove: Callable[[], int], batches: int = _BATCHES) -> int:

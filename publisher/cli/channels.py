@@ -1,7 +1,5 @@
 """`publisher channels list`, `pause` and `resume`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -12,11 +10,9 @@ from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, print_t
 from publisher.cli.session import opened
 from publisher.domain.circuit import Gate
 from publisher.domain.errors import BadRequest
+from publisher.operations import channels
+from publisher.operations.channels import ChannelRecord
 from publisher.operations.names import installed_channel
-from publisher.settings.settings import Settings
-from storage import gates
-from storage.actions import ActionOutcome, advance_action, begin_action, end_action
-from storage.database import Database
 
 app = typer.Typer(help="Look at channels; pause one, and let it go on.", no_args_is_help=True)
 ChannelArgument = Annotated[str, typer.Argument(help="The channel's name.")]
@@ -26,26 +22,25 @@ ChannelArgument = Annotated[str, typer.Argument(help="The channel's name.")]
 def list_(json: JsonFlag = False) -> None:
     """List the channels: where each publishes, and whether it is open, paused or parked."""
     with opened() as (settings, database):
-        known = gates.read_gates(database)
-    names = sorted(settings.channels.keys() | known.keys())
+        records = channels.list_channels(database, settings.channels)
     if json:
-        for name in names:
-            print_json(_fields(settings, known.get(name, Gate(name))))
+        for record in records:
+            print_json(_fields(record))
         return
     print_table(
         "Channels",
         ["channel", "stream", "state", "since", "by", "reason", "next probe"],
         [
             [
-                name,
-                settings.channels[name].stream if name in settings.channels else None,
-                gate.state,
-                gate.paused_at or gate.parked_at,
-                gate.paused_by,
-                gate.pause_reason or gate.park_reason,
-                gate.probe_at,
+                r.name,
+                r.stream,
+                r.gate.state,
+                r.gate.paused_at or r.gate.parked_at,
+                r.gate.paused_by,
+                r.gate.pause_reason or r.gate.park_reason,
+                r.gate.probe_at,
             ]
-            for name, gate in ((name, known.get(name, Gate(name))) for name in names)
+            for r in records
         ],
         folding="reason",
     )
@@ -69,11 +64,7 @@ def pause(
         if not reason.strip():
             raise BadRequest("--reason must not be blank: it is shown to whoever finds the channel paused")
         confirm(f"Pause {channel}: publish nothing on it until it is resumed?", yes)
-        with _audited(database, "pause-channel", who, {"channel": channel, "reason": reason.strip()}):
-            if not gates.pause(database, channel, who, reason.strip()):
-                gate = gates.read_gates(database)[channel]
-                raise BadRequest(f"{channel} is paused already, by {gate.paused_by}: {gate.pause_reason}")
-        _report(database, channel, json)
+        _print(channels.pause(database, channel, who, reason.strip()), json)
 
 
 @app.command("resume", epilog="Example: publisher channels resume email")
@@ -82,44 +73,26 @@ def resume(channel: ChannelArgument, by: ByOption = None, yes: YesFlag = False, 
     who = operator(by)
     with opened() as (settings, database):
         installed_channel(settings, channel)
-        gate = gates.read_gates(database).get(channel, Gate(channel))
-        confirm(f"Resume {channel}, which is {gate.state.value}?", yes)
-        with _audited(database, "resume-channel", who, {"channel": channel, "was": gate.state.value}):
-            if not gates.resume(database, channel):
-                raise BadRequest(f"{channel} is open: there is nothing to resume")
-        _report(database, channel, json)
+        confirm(f"Resume {channel}, which is {channels.read_gate(database, channel).state.value}?", yes)
+        _print(channels.resume(database, channel, who), json)
     install_context(settings, "resume")
     from actors.routes import as_hint, send_scan
 
     as_hint(send_scan, channel)
 
 
-@contextmanager
-def _audited(database: Database, action: str, by: str, target: dict[str, object]) -> Iterator[None]:
-    # Begun before and ended after: a crash in between leaves an action that says 'running', never a change without one.
-    action_id = begin_action(database, action, by, target, matched=1)
-    outcome = ActionOutcome.FAILED
-    try:
-        yield
-        advance_action(database, action_id, 1)
-        outcome = ActionOutcome.DONE
-    finally:
-        end_action(database, action_id, outcome)
-
-
-def _report(database: Database, channel: str, json: bool) -> None:
-    gate = gates.read_gates(database)[channel]
+def _print(gate: Gate, json: bool) -> None:
     if json:
-        print_json({"channel": channel, "state": gate.state})
+        print_json({"channel": gate.channel, "state": gate.state})
     else:
-        print(f"{channel} is {gate.state.value}")
+        print(f"{gate.channel} is {gate.state.value}")
 
 
-def _fields(settings: Settings, gate: Gate) -> dict[str, object]:
-    channel = settings.channels.get(gate.channel)
+def _fields(record: ChannelRecord) -> dict[str, object]:
+    gate = record.gate
     return {
-        "channel": gate.channel,
-        "stream": channel and channel.stream,
+        "channel": record.name,
+        "stream": record.stream,
         "state": gate.state,
         "paused_at": gate.paused_at,
         "paused_by": gate.paused_by,

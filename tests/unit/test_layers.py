@@ -32,7 +32,7 @@ LAYERS: dict[str, list[str]] = {
     ],
     "publisher.worker_metrics": ["publisher.process", "publisher.bootstrap", "actors"],
     "publisher.local": [*SERVERS, "publisher.process"],
-    "actors": [*SERVERS, "publisher.process", "publisher.publishing"],
+    "actors": [*SERVERS, "publisher.process", "publisher.publishing", "publisher.operations"],
 }
 # The rest of `publisher`, the entry modules: they may import every layer, and nobody else imports them.
 ENTRY = "publisher"

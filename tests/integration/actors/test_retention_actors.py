@@ -10,6 +10,7 @@ from actors import retention
 from actors.context import Context
 from actors.retention import prune_notifications, prune_records, send_retention, trim_intents
 from publisher.domain.errors import DatabaseUnavailable
+from storage import retention as stored
 from storage.database import Database
 from tests.factories import GROUP, INTENTS
 from tests.integration.dramatiq_messages import held, wait_for_quiet
@@ -24,11 +25,9 @@ StartWorker = Callable[[], dramatiq.Worker]
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch reads a few routes, and a message does two batches."""
-    whole = retention.retention.prune_notifications
+    whole = stored.prune_notifications
     monkeypatch.setattr(retention, "_BATCHES", 2)
-    monkeypatch.setattr(
-        retention.retention, "prune_notifications", lambda *args, **options: whole(*args, **options, limit=5)
-    )
+    monkeypatch.setattr(stored, "prune_notifications", lambda *args, **options: whole(*args, **options, limit=5))
 
 
 def forget_the_walk(client: redis.Redis) -> None:
@@ -222,7 +221,7 @@ def test_a_walk_that_fails_is_told_and_begun_anew_later(
         def away(*_: object, **__: object) -> None:
             raise DatabaseUnavailable("PostgreSQL is not available: gone")
 
-        patch.setattr(retention.retention, "prune_notifications", away)
+        patch.setattr(stored, "prune_notifications", away)
         with pytest.raises(DatabaseUnavailable):
             prune_notifications("email")
     assert len(kept(database)) == 2
