@@ -11,6 +11,7 @@ from publisher.channels.email import EMAIL
 from publisher.channels.push import PUSH
 from publisher.domain.channel import Channel
 from publisher.domain.intent_fields import UserFields
+from publisher.domain.notification import TRANSITIONS
 from publisher.domain.rejection import RejectionCode
 from publisher.settings.channels import ChannelSettings
 from publisher.settings.settings import Settings
@@ -91,3 +92,11 @@ def test_the_fields_of_a_channel_are_those_of_its_class() -> None:
     rows = table("channels", "| field | default | meaning |")
 
     assert {row[0] for row in rows} == {field.name for field in fields(Channel)} - {"stream_max_len"}
+
+
+def test_the_transitions_are_those_of_the_domain() -> None:
+    """Each pair of statuses of the table is one that the code allows, and none is left out (R3)."""
+    rows = table("rules", "| from | event | to | also |")
+
+    named = {(status, row[2].strip()) for row in rows for status in row[0].split(", ")}
+    assert named == {(status.value, after.value) for (status, _), after in TRANSITIONS.items()}
