@@ -30,8 +30,8 @@ from publisher.publishing.policy import Hooks, Policy
 from publisher.publishing.publisher import Publisher
 from publisher.settings.settings import Settings
 from publisher.streams.connection import open_redis
+from publisher.streams.mutex import turns
 from publisher.streams.outbound import OutboundStreams
-from publisher.streams.turns import turns
 from storage.database import Database
 
 # An ordinary exception's message is tried this often; then the scan alone looks after its routes.

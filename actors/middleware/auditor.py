@@ -10,7 +10,7 @@ from actors.context import context
 from actors.maintenance import audit
 from actors.queues import served_channels
 from publisher.domain.errors import PublisherError
-from publisher.streams.turns import turns
+from publisher.streams.mutex import turns
 
 _log = structlog.get_logger()
 

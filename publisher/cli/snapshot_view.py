@@ -14,7 +14,7 @@ from publisher.domain.circuit import GateState
 from publisher.domain.errors import PublisherError
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
 from publisher.operations.wording import coarse
-from publisher.streams.processes import ProcessSeen
+from publisher.streams.heartbeats import ProcessSeen
 from storage.failures import FailureRecord
 from storage.rates import Happened
 

@@ -17,7 +17,7 @@ from publisher.domain.notification import RouteStatus
 from publisher.operations.snapshot import Counting, Snapshot, Snapshots, StoreSnapshot, StreamsSnapshot, Totals
 from publisher.operations.snapshot_fields import status_fields
 from publisher.operations.wording import coarse
-from publisher.streams.processes import ProcessSeen
+from publisher.streams.heartbeats import ProcessSeen
 
 _INTERVAL = 2.0
 

@@ -6,7 +6,7 @@ from publisher.domain.channel import Channel
 from publisher.domain.intent import parse_intent
 from publisher.domain.planning import plan_routes
 from publisher.domain.rejection import Rejection
-from publisher.streams.inbound import Entry
+from publisher.streams.consumer_group import Entry
 from storage.intents import IncomingIntent
 from storage.malformed_records import IncomingMalformed
 

@@ -16,7 +16,7 @@ import structlog
 
 from publisher.domain.errors import PublisherError
 from publisher.domain.instants import from_milliseconds
-from publisher.streams.processes import Process, ProcessRegister, of_other_systems
+from publisher.streams.heartbeats import Process, ProcessRegister, of_other_systems
 
 _log = structlog.get_logger()
 INTERVAL = timedelta(seconds=5)

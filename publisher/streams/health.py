@@ -10,7 +10,7 @@ import redis
 from publisher.domain.errors import RedisRefused
 from publisher.domain.instants import EPOCH
 from publisher.streams.connection import translated
-from publisher.streams.group_lag import unread
+from publisher.streams.groups import unread
 
 
 @dataclass(frozen=True, slots=True)

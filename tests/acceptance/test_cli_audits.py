@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from publisher.streams.connection import open_redis
-from publisher.streams.processes import Process, ProcessRegister
+from publisher.streams.heartbeats import Process, ProcessRegister
 from storage.database import Database
 from tests.acceptance.conftest import Publisher
 from tests.acceptance.outside import Outside

@@ -9,7 +9,7 @@ from publisher.doctor.step import Server, Step
 from publisher.doctor.verdict import Diagnosis
 from publisher.domain.timeouts import audit_interval
 from publisher.settings.settings import Settings
-from publisher.streams.processes import ProcessRegister
+from publisher.streams.heartbeats import ProcessRegister
 from storage.audit_states import audit_states
 from storage.database import Database
 

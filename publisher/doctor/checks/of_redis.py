@@ -14,7 +14,7 @@ from publisher.domain.errors import RedisRefused
 from publisher.settings.settings import Settings
 from publisher.streams import health
 from publisher.streams import rights as rights_
-from publisher.streams.processes import ProcessRegister, of_other_systems
+from publisher.streams.heartbeats import ProcessRegister, of_other_systems
 from storage.database import Database
 from storage.identity import read_system
 

@@ -19,7 +19,7 @@ from publisher.doctor.step import once
 from publisher.doctor.verdict import Diagnosis, Verdict
 from publisher.domain.errors import DatabaseUnavailable
 from publisher.streams.connection import open_redis
-from publisher.streams.processes import Process, ProcessRegister
+from publisher.streams.heartbeats import Process, ProcessRegister
 from storage.database import Database
 from storage.identity import read_system
 from storage.rights import grant_statements

@@ -12,13 +12,13 @@ from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
 from publisher.domain.notification import RouteStatus
 from publisher.local.embedded import Servers
 from publisher.operations.snapshot import Counting, Snapshots, StoreSnapshot, StreamsSnapshot
-from publisher.streams.processes import ProcessRegister
+from publisher.streams.heartbeats import ProcessRegister
 from storage.database import Database
 from storage.gates import pause
 from storage.rates import WINDOW, Happened, Mark
 from tests.conftest import connected, run_sql
 from tests.factories import INTENTS, accepted, intent_fields
-from tests.integration.process.test_processes_seen import WORKER
+from tests.integration.process.test_heartbeats import WORKER
 from tests.integration.rows import FINAL, change, due_routes, execute
 from tests.valkeys import OwnValkey
 from tests.waiting import wait_until

@@ -8,7 +8,7 @@ import redis
 
 from publisher.domain.errors import RedisRefused
 from publisher.streams.connection import open_redis
-from publisher.streams.inbound import Entry, IntentsGroup, Standing, find_entry
+from publisher.streams.consumer_group import Entry, IntentsGroup, Standing, find_entry
 from tests.factories import GROUP, INTENTS
 from tests.integration.stream_entries import add_entries, pending_ids
 

@@ -3,8 +3,8 @@
 import pytest
 import redis
 
+from publisher.streams.consumer_group import group_state
 from publisher.streams.health import read_group
-from publisher.streams.inbound import group_state
 from tests.factories import GROUP, INTENTS
 from tests.integration.stream_entries import add_entries
 

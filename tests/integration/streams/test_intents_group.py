@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from publisher.domain.errors import RedisRefused
-from publisher.streams.inbound import Entry, IntentsGroup
+from publisher.streams.consumer_group import Entry, IntentsGroup
 from tests.factories import GROUP, INTENTS
 from tests.integration.stream_entries import add_entries
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import redis
 
 from publisher.streams.connection import open_redis
-from publisher.streams.turns import turns
+from publisher.streams.mutex import turns
 from tests.waiting import wait_until
 
 HOUR = timedelta(hours=1)

@@ -11,8 +11,8 @@ from publisher.cli.snapshot_view import render, roles
 from publisher.domain.circuit import Gate
 from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
-from publisher.streams.inbound import GroupState
-from publisher.streams.processes import Process, ProcessSeen
+from publisher.streams.consumer_group import GroupState
+from publisher.streams.heartbeats import Process, ProcessSeen
 from storage.counts import OpenRoutes
 from storage.failures import FailureRecord
 from storage.rates import Happened

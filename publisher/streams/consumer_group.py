@@ -15,7 +15,7 @@ import redis
 
 from publisher.domain.errors import RedisRefused
 from publisher.streams.connection import translated
-from publisher.streams.group_lag import unread
+from publisher.streams.groups import unread
 from publisher.streams.intents_losses import KEPT, losses_key
 
 

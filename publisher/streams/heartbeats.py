@@ -15,7 +15,7 @@ import redis
 from publisher.domain.instants import from_milliseconds, to_milliseconds
 from publisher.streams.connection import translated
 
-_SIGN_OF_LIFE = files("publisher.streams").joinpath("sign_of_life.lua").read_text()
+_SIGN_OF_LIFE = files("publisher.streams").joinpath("heartbeat.lua").read_text()
 _KEY = "publisher:processes"
 # A process that was killed is shown for so long, and then forgotten.
 REMEMBERED = timedelta(hours=1)

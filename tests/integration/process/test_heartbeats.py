@@ -14,7 +14,7 @@ import structlog
 from publisher.domain.errors import DatabaseUnavailable, RedisRefused
 from publisher.process.heartbeat import Presence, present
 from publisher.streams.connection import open_redis
-from publisher.streams.processes import REMEMBERED, Process, ProcessRegister, of_other_systems
+from publisher.streams.heartbeats import REMEMBERED, Process, ProcessRegister, of_other_systems
 from tests.factories import INSTANT
 from tests.valkeys import OwnValkey
 from tests.waiting import wait_until
