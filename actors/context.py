@@ -13,6 +13,8 @@ from publisher.process.telemetry import Telemetry
 from publisher.process.watchdog import Progress
 from publisher.publishing.loss_audit import LossAudit
 from publisher.publishing.publisher import Publisher
+from publisher.streams.keys import scan_key
+from publisher.streams.mutex import Mutex
 from publisher.streams.outbound import OutboundStreams
 from storage.database import Database
 
@@ -38,6 +40,16 @@ class Context:
     intents_group: str
     stopping: threading.Event = field(default_factory=threading.Event)
     progress: Progress = field(default_factory=Progress)
+
+    @property
+    def scans(self) -> Mutex:
+        """One mutex for each channel: held for `silence` after each scan."""
+        return Mutex(self.redis, scan_key)
+
+    @property
+    def silence(self) -> timedelta:
+        """How long after its last scan a channel counts as silent, so that a worker scans it by itself (R14a)."""
+        return self.scan_interval * 3
 
 
 _installed: list[Context] = []

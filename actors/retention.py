@@ -14,6 +14,8 @@ from publisher.domain.channel import Channel, StreamTrim
 from publisher.domain.errors import PublisherError, RedisRefused
 from publisher.operations.prune import RECORDS, RecordKind, notification_batches, until
 from publisher.streams.connection import translated
+from publisher.streams.keys import retention_key
+from publisher.streams.mutex import Mutex
 from publisher.streams.trimming import trim_acknowledged, trim_to_length
 from publisher.streams.unread import note_unread
 from storage.marks import read_mark
@@ -157,14 +159,16 @@ def _in_batches(service: Context, remove: Callable[[], int], batches: int = _BAT
 
 
 def _may_walk(what: str, *, begins: bool, interval: timedelta = INTERVAL) -> bool:
-    """True, for one caller, if no one has been at this for half an interval; going on is always allowed.
+    """True, for one caller, if nobody began this within half an interval; a walk that goes on is always allowed.
 
-    A hint: with it lost there are two walks at once, which share the work. So they do where Redis is full and takes no
-    hint: what is trimmed then makes room.
+    Where Redis is full and writes nothing, every caller may begin: trimming makes room, and two walks share the work.
+    Raises RedisUnavailable.
     """
-    half = round(interval.total_seconds() * 500)
+    mutex = Mutex(context().redis, retention_key)
     try:
-        with translated():
-            return bool(context().redis.set(f"publisher:retention:{what}", 1, px=half, nx=begins))
+        if begins:
+            return mutex.acquire(what, interval / 2)
+        mutex.extend(what, interval / 2)
     except RedisRefused:
-        return True
+        pass
+    return True

@@ -10,10 +10,10 @@ from typing import Any, ParamSpec, TypeVar
 import dramatiq
 import structlog
 
-from actors import scan_runs
 from actors.context import context
 from publisher.domain.errors import PublisherError, Unavailable
 from publisher.publishing.report import Report
+from publisher.streams import scan_runs
 from publisher.streams.connection import translated
 
 _log = structlog.get_logger()
@@ -49,7 +49,7 @@ def scan_due_routes(channel: str, run: str | None = None) -> None:
 
     run: the id of an ad-hoc scan that someone waits for (see `scan_runs`).
     """
-    scan_runs.note_scan(channel)
+    context().scans.extend(channel, context().silence)
     told: list[bool] = []
     report = context().publisher.publish_due(channel, on_more=lambda: told.append(as_hint(send_scan, channel, run)))
     if report.given_back and not told:
@@ -57,7 +57,13 @@ def scan_due_routes(channel: str, run: str | None = None) -> None:
         _pass_on(channel, run)
     if run is not None:
         # Only now: a scan that failed comes again, and is not done before that.
-        scan_runs.finish(run, report)
+        scan_runs.finish(
+            context().redis,
+            run,
+            published=report.published,
+            rescheduled=len(report.rescheduled),
+            dead_lettered=len(report.dead_lettered),
+        )
     if not report.more:
         expire(channel)
     follow_up(channel, report)
@@ -78,8 +84,7 @@ def send_scan(channel: str, run: str | None = None) -> None:
     Raises RedisUnavailable or RedisRefused.
     """
     if run is not None:
-        scan_runs.begin(run)
-    if run is not None:
+        scan_runs.begin(context().redis, run)
         # Someone waits for it, however long.
         with translated():
             scan_due_routes.send(channel, run)
@@ -164,7 +169,7 @@ def drain(channel: str) -> None:
     """Scans a channel here and now, until nothing is due or the process is told to stop (R14a)."""
     more = True
     while more and not context().stopping.is_set():
-        scan_runs.note_scan(channel)
+        context().scans.extend(channel, context().silence)
         report = context().publisher.publish_due(channel)
         _send_retries(channel, _by_delay(report.rescheduled, min(context().retry_horizon, _LONGEST_DELAY)))
         more = report.more

@@ -30,7 +30,8 @@ from publisher.publishing.policy import Hooks, Policy
 from publisher.publishing.publisher import Publisher
 from publisher.settings.settings import Settings
 from publisher.streams.connection import open_redis
-from publisher.streams.mutex import turns
+from publisher.streams.keys import look_back_key
+from publisher.streams.mutex import Mutex
 from publisher.streams.outbound import OutboundStreams
 from storage.database import Database
 
@@ -126,7 +127,9 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
         probing=settings.probing,
         audit_window=settings.effective_audit_window,
     )
-    hooks = Hooks(stopping=stopping.is_set, beat=progress.beat, may_look_back=turns(client, "look-back"))
+    hooks = Hooks(
+        stopping=stopping.is_set, beat=progress.beat, may_look_back=Mutex(client, look_back_key).acquire_or_share
+    )
     publisher = Publisher(database, streams, settings.channels, telemetry, policy, hooks)
     loss_audit = LossAudit(database, streams, settings.channels, telemetry, policy, hooks)
     context = Context(

@@ -10,7 +10,8 @@ from actors.context import context
 from actors.maintenance import audit
 from actors.queues import served_channels
 from publisher.domain.errors import PublisherError
-from publisher.streams.mutex import turns
+from publisher.streams.keys import audit_key
+from publisher.streams.mutex import Mutex
 
 _log = structlog.get_logger()
 
@@ -30,12 +31,12 @@ class Auditor(dramatiq.Middleware):
 
     def _run(self, served: Sequence[str]) -> None:
         service = context()
-        may_look = turns(service.redis, "audit")
+        mutex = Mutex(service.redis, audit_key)
         while not service.stopping.wait(service.scan_interval.total_seconds()):
             for channel in served:
                 # The watchdog sees a walk that hangs: it beats page by page.
                 with service.progress.at_work():
-                    if may_look(channel, service.scan_interval):
+                    if mutex.acquire_or_share(channel, service.scan_interval):
                         self._look(channel)
 
     def _look(self, channel: str) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import dramatiq
 import structlog
 
-from actors import scan_runs
 from actors.context import context
 from actors.queues import served_channels
 from actors.retention import send_retention, send_trim
@@ -38,7 +37,7 @@ class SelfScan(dramatiq.Middleware):
 
     def _look(self, channel: str) -> None:
         try:
-            if scan_runs.claim_silence(channel):
+            if context().scans.acquire(channel, context().silence):
                 _log.info("no scan for three intervals: scanning by itself", channel=channel)
                 # The clock's other job: without it nothing would be pruned.
                 as_hint(send_retention, channel)

@@ -30,7 +30,7 @@ def intake() -> None:
 
     from publisher.intake.consumer import Intake, IntakeOptions
     from publisher.process.heartbeat import present
-    from publisher.streams.consumer_group import IntentsGroup
+    from publisher.streams.intents import IntentsGroup
 
     # Longer than a read blocks: it waits for intents, not for the server.
     client = open_client(settings, "intake-group", max(settings.timeouts.redis, timedelta(seconds=3)))

@@ -25,8 +25,8 @@ from publisher.intake.replay import IntentsReplay
 from publisher.operations.replay import ReplayByHand, ReplayTally
 from publisher.process.signals import stop_on_signals
 from publisher.settings.settings import Settings
-from publisher.streams.consumer_group import IntentsGroup
 from publisher.streams.health import read_clock
+from publisher.streams.intents import IntentsGroup
 from publisher.streams.intents_progress import read_progress
 from storage.actions import ActionOutcome
 from storage.database import Database

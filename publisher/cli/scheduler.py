@@ -22,7 +22,9 @@ from storage.database import Database
 from storage.gates import read_gates
 
 if TYPE_CHECKING:
-    from actors.scan_runs import RunState
+    import redis
+
+    from publisher.streams.scan_runs import RunState
 
 app = typer.Typer(help="The clock: scans at intervals, or one now.", no_args_is_help=True)
 
@@ -63,8 +65,8 @@ def scan(
         installed_channel(settings, channel)
     context = install_context(settings, "scan")
 
-    from actors import scan_runs
     from actors.routes import send_scan
+    from publisher.streams import scan_runs
 
     runs = {name: uuid.uuid4().hex for name in ([channel] if channel else settings.channels)}
     for name, run_id in runs.items():
@@ -75,8 +77,8 @@ def scan(
         else:
             print(f"enqueued a scan of {', '.join(runs)}")
         return
-    _wait_for(list(runs.values()), timeout)
-    states = {name: scan_runs.state(run_id) for name, run_id in runs.items()}
+    _wait_for(context.redis, list(runs.values()), timeout)
+    states = {name: scan_runs.state(context.redis, run_id) for name, run_id in runs.items()}
     if json:
         for name, state in states.items():
             print_json(
@@ -96,14 +98,14 @@ def scan(
     _say_which_are_shut(context.database, runs)
 
 
-def _wait_for(run_ids: list[str], timeout: float) -> None:
-    from actors import scan_runs
+def _wait_for(client: "redis.Redis", run_ids: list[str], timeout: float) -> None:
+    from publisher.streams import scan_runs
 
     deadline = time.monotonic() + timeout
     columns = SpinnerColumn(), TextColumn("{task.description}")
     with progress(*columns) as bar:
         task = bar.add_task("waiting for the workers", total=None)
-        while _open(states := [scan_runs.state(run_id) for run_id in run_ids]):
+        while _open(states := [scan_runs.state(client, run_id) for run_id in run_ids]):
             if time.monotonic() > deadline:
                 raise PublisherError(
                     f"the scan was not done within {timeout:g} s: are workers running (dramatiq publisher.actors)?"

@@ -20,7 +20,8 @@ from publisher.intake.acceptor import Acceptor, wait
 from publisher.intake.incoming import incoming
 from publisher.intake.marking import Marking, MarkingOptions
 from publisher.intake.replay import IntentsReplay
-from publisher.streams.consumer_group import Entry, IntentsGroup, Recovered
+from publisher.streams.consumer_group import Entry, Recovered
+from publisher.streams.intents import IntentsGroup
 from publisher.streams.intents_losses import keep_pending_loss
 from storage.intents import Acceptance, IncomingIntent
 from storage.malformed_records import IncomingMalformed

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.domain.replay import TRIES, ReplayRange
 from publisher.intake.acceptor import Acceptor, Incoming
-from publisher.streams.consumer_group import Entry, IntentsGroup
+from publisher.streams.consumer_group import Entry
+from publisher.streams.intents import IntentsGroup
 from storage.database import Database
 from storage.intents import Acceptance, IncomingIntent
 from storage.malformed_records import IncomingMalformed

@@ -9,7 +9,7 @@ from publisher.domain.intent import Intent
 from publisher.domain.rejection import Rejection
 from publisher.operations.remedy import Advice, Remedy, Sentence
 from publisher.operations.wording import span
-from publisher.streams.consumer_group import Standing
+from publisher.streams.groups import Standing
 from storage.traces import RecordedMalformed
 
 

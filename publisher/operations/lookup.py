@@ -14,7 +14,8 @@ from publisher.domain.intent import Intent, parse_intent
 from publisher.domain.notification import notification_id_of
 from publisher.domain.rejection import Rejection
 from publisher.operations.entry_outcome import EarlierAcceptance, EntryFacts, EntryOutcome, outcome_of
-from publisher.streams.consumer_group import Entry, Standing, find_entry
+from publisher.streams.consumer_group import Entry
+from publisher.streams.groups import Standing, find_entry
 from storage import traces
 from storage.database import Database
 from storage.traces import NotificationRecord, PrunedRecord

@@ -15,7 +15,7 @@ from publisher.domain.errors import PublisherError
 from publisher.domain.notification import RouteStatus
 from publisher.domain.timeouts import audit_interval
 from publisher.settings.settings import Settings
-from publisher.streams.consumer_group import GroupState, group_state
+from publisher.streams.groups import GroupState, group_state
 from publisher.streams.heartbeats import ProcessRegister, ProcessSeen
 from publisher.streams.queues import QueueState, queue_states
 from storage import overview

@@ -8,7 +8,7 @@ from publisher.domain.circuit import Gate
 from publisher.domain.errors import PublisherError
 from publisher.domain.notification import RouteStatus
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot, Totals
-from publisher.streams.consumer_group import GroupState
+from publisher.streams.groups import GroupState
 from publisher.streams.heartbeats import ProcessSeen
 from publisher.streams.queues import QueueState
 from storage.audit_states import AuditState

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from importlib.resources import files
 
 import redis
 
 from publisher.streams.connection import translated
+from publisher.streams.scripts import script
 
-_SCRIPT = files("publisher.streams").joinpath("dead_workers.lua").read_text()
+_SCRIPT = script("dead_workers")
 # A millisecond or two of the server's time, however much the dead have left.
 _MOST = 1000
 

@@ -17,21 +17,6 @@
 local stream, group = KEYS[1], ARGV[1]
 local FEW = 100
 
--- Ids have 64 bits a part, more than a Lua number holds: compared as decimal numbers without leading zeros.
-local function less(a, b)
-    if #a ~= #b then
-        return #a < #b
-    end
-    return a < b
-end
-local function before(a, b)
-    local a_time, a_place = a:match('^(%d+)-(%d+)$')
-    local b_time, b_place = b:match('^(%d+)-(%d+)$')
-    if a_time ~= b_time then
-        return less(a_time, b_time)
-    end
-    return less(a_place, b_place)
-end
 local function named(flat)
     local found = {}
     for i = 1, #flat, 2 do

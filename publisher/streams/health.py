@@ -11,6 +11,7 @@ from publisher.domain.errors import RedisRefused
 from publisher.domain.instants import EPOCH
 from publisher.streams.connection import translated
 from publisher.streams.groups import unread
+from publisher.streams.keys import DOCTOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,6 @@ class Group:
         return sum(consumer.pending for consumer in self.consumers)
 
 
-_TRIAL = "publisher:doctor"
 # More than the last block of a file has left: on a full disk a few bytes may still find room there.
 _BLOCK = 8192
 
@@ -169,8 +169,8 @@ def try_write(client: redis.Redis) -> None:
     Twice: a Redis whose disk is full refuses from the write after the one that it could not keep.
     """
     with translated():
-        client.set(_TRIAL, b"0" * _BLOCK, px=1000)
-        client.set(_TRIAL, 1, px=1)
+        client.set(DOCTOR, b"0" * _BLOCK, px=1000)
+        client.set(DOCTOR, 1, px=1)
 
 
 def read_shards(client: redis.Redis) -> int | None:

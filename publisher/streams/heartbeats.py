@@ -7,16 +7,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from importlib.resources import files
 from typing import Any
 
 import redis
 
 from publisher.domain.instants import from_milliseconds, to_milliseconds
 from publisher.streams.connection import translated
+from publisher.streams.keys import PROCESSES
+from publisher.streams.scripts import script
 
-_SIGN_OF_LIFE = files("publisher.streams").joinpath("heartbeat.lua").read_text()
-_KEY = "publisher:processes"
+_SIGN_OF_LIFE = script("heartbeat")
 # A process that was killed is shown for so long, and then forgotten.
 REMEMBERED = timedelta(hours=1)
 # A process that has been silent for so long does not live, or is about to end itself.
@@ -69,13 +69,13 @@ class ProcessRegister:
         }
         arguments: list[str | int] = [process.id, json.dumps(said), round(REMEMBERED.total_seconds() * 1000)]
         with translated():
-            self._script(keys=[_KEY], args=arguments)
+            self._script(keys=[PROCESSES], args=arguments)
 
     def remove(self, *ids: str) -> None:
         """Forgets processes: those that stop do so themselves. Raises RedisUnavailable or RedisRefused."""
         if ids:
             with translated():
-                self._client.hdel(_KEY, *ids)
+                self._client.hdel(PROCESSES, *ids)
 
     def seen(self) -> list[ProcessSeen]:
         """Every process heard of within the last hour, by role, host and pid.
@@ -90,7 +90,7 @@ class ProcessRegister:
 
     def _all(self) -> Sequence[tuple[str, ProcessSeen | None]]:
         with translated(), self._client.pipeline(transaction=False) as pipe:
-            pipe.hgetall(_KEY)
+            pipe.hgetall(PROCESSES)
             pipe.time()
             said, (seconds, microseconds) = pipe.execute()
         now = from_milliseconds(seconds * 1000 + microseconds // 1000)

@@ -15,7 +15,7 @@ import redis
 
 from publisher.domain.loss import LossCause
 from publisher.streams.connection import translated
-from publisher.streams.slots import hash_tag
+from publisher.streams.keys import losses_key
 
 KEPT = timedelta(days=30)
 
@@ -33,11 +33,6 @@ class NoticedLoss:
     entries: int | None
     ids: Sequence[str]
     raw: bytes
-
-
-def losses_key(stream: str) -> str:
-    """The key of the list, in the stream's own slot: gap.lua touches both in one step."""
-    return f"publisher:intents-losses:{hash_tag(stream)}"
 
 
 def keep_pending_loss(client: redis.Redis, stream: str, ids: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ import redis
 
 from publisher.domain.entry_ids import FIRST, before, place
 from publisher.streams.connection import translated
+from publisher.streams.keys import mark_key
 
 _KEPT = timedelta(days=30)
 
@@ -67,11 +68,6 @@ def write_mark(client: redis.Redis, stream: str, entry_id: str) -> None:
     """Keeps PostgreSQL's mark. Raises RedisUnavailable or RedisRefused."""
     with translated():
         client.set(mark_key(stream), entry_id, ex=_KEPT)
-
-
-def mark_key(stream: str) -> str:
-    """The key of the mark."""
-    return f"publisher:intents-mark:{stream}"
 
 
 def _named(group: Any) -> dict[str, Any]:

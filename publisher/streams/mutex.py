@@ -1,4 +1,5 @@
-"""Turns: work that one process does for all of them. A hint in Redis: with it lost, several do it at once."""
+"""A best-effort mutex in Redis, one holder per period. If Redis forgets it, several processes do the same idempotent
+work (R15)."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,21 +10,36 @@ from publisher.domain.errors import PublisherError
 from publisher.streams.connection import translated
 
 
-def turns(client: redis.Redis, what: str) -> Callable[[str, timedelta], bool]:
-    """A function that says whether it is the caller's turn to do this to a channel: then nobody else's for so long.
+class Mutex:
+    """The mutexes of one kind of work, one for each name. Safe to share between threads."""
 
-    While Redis cannot say, it is everybody's.
-    """
+    def __init__(self, client: redis.Redis, key: Callable[[str], str]) -> None:
+        """key: makes the Redis key of a name, such as a channel's (see keys.py)."""
+        self._client = client
+        self._key = key
 
-    def take(channel: str, lasting: timedelta) -> bool:
+    def acquire(self, name: str, period: timedelta) -> bool:
+        """Returns True to the first caller within `period`, and False to the others.
+
+        Raises RedisUnavailable or RedisRefused.
+        """
+        return self._set(name, period, only_if_free=True)
+
+    def acquire_or_share(self, name: str, period: timedelta) -> bool:
+        """As `acquire`, but returns True to every caller while Redis cannot tell: all do the work rather than none."""
         try:
-            with translated():
-                return bool(
-                    client.set(
-                        f"publisher:{what}:{channel}", 1, px=max(1, round(lasting.total_seconds() * 1000)), nx=True
-                    )
-                )
+            return self.acquire(name, period)
         except PublisherError:
             return True
 
-    return take
+    def extend(self, name: str, period: timedelta) -> None:
+        """Starts a period, whoever holds the mutex: nobody acquires it before that ends.
+
+        Raises RedisUnavailable or RedisRefused.
+        """
+        self._set(name, period, only_if_free=False)
+
+    def _set(self, name: str, period: timedelta, *, only_if_free: bool) -> bool:
+        milliseconds = max(1, round(period.total_seconds() * 1000))
+        with translated():
+            return bool(self._client.set(self._key(name), 1, px=milliseconds, nx=only_if_free))

@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from importlib.resources import files
 
 import redis
 
@@ -13,17 +12,17 @@ from publisher.domain.channel import Channel, Command
 from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
 from publisher.streams.append_result import AppendResult, NotAppended, append_result
 from publisher.streams.connection import translated
-from publisher.streams.slots import hash_tag
+from publisher.streams.keys import IDENTITY, counted_key, witness_key
+from publisher.streams.scripts import script
 
-_SCRIPT = files("publisher.streams").joinpath("append_once.lua").read_text()
-_END = files("publisher.streams").joinpath("end_once.lua").read_text()
-_STANDS = files("publisher.streams").joinpath("stands.lua").read_text()
+_SCRIPT = script("append_once")
+_END = script("end_once")
+_STANDS = script("stands")
 # One call carries at most this much, so that it passes within its timeout and leaves others their turn.
 _CALL_BYTES = 4 * 1024 * 1024
 # One call looks at no more entries: each may hold a command of a megabyte.
 _LOOKS = 100
 _ENTRY_ID = re.compile(r"[0-9]+-[0-9]+", re.ASCII)
-_IDENTITY = "publisher:identity"
 # Whose witness: the stream, the delivery id and the replay, as `witness_key` takes them.
 WitnessOf = tuple[str, str, int]
 
@@ -149,8 +148,8 @@ class OutboundStreams:
         """
         ids = [self._info("server", "run_id"), self._info("replication", "master_replid")]
         with translated():
-            self._client.set(_IDENTITY, secrets.token_hex(8), nx=True)
-            mark = self._client.get(_IDENTITY)
+            self._client.set(IDENTITY, secrets.token_hex(8), nx=True)
+            mark = self._client.get(IDENTITY)
         return ":".join([*ids, mark.decode() if isinstance(mark, bytes) else ""])
 
     def _info(self, section: str, field: str) -> str:
@@ -192,23 +191,6 @@ def _entry_id(value: object) -> str | None:
     """The text of a witness, if it is an entry id: a tombstone is none."""
     text = value.decode(errors="replace") if isinstance(value, bytes) else ""
     return text if _ENTRY_ID.fullmatch(text) else None
-
-
-def witness_key(stream: str, delivery_id: str, replay: int = 0) -> str:
-    """The key that says a delivery stands on the stream, in the stream's own cluster slot.
-
-    A replay has a witness of its own, so that the first one does not keep it from the stream. Its number stands where a
-    delivery id begins with a UUID: no delivery has the key of another's replay.
-    """
-    return f"publisher:witness:{hash_tag(stream)}:{f'replay-{replay}:' if replay else ''}{delivery_id}"
-
-
-def counted_key(stream: str) -> str:
-    """The hash that holds, for a little while, how much a group has not read: group -> commands (see `trimming`).
-
-    Only of groups of which the server cannot tell (R13).
-    """
-    return f"publisher:unread:{hash_tag(stream)}"
 
 
 def _chunks(deliveries: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import redis
 
 from publisher.streams.connection import translated
+from publisher.streams.keys import queue_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,8 @@ def queue_states(client: redis.Redis, names: Sequence[str]) -> dict[str, QueueSt
     with translated(), client.pipeline(transaction=False) as pipe:
         for name in names:
             # Dramatiq's keys: a list of message ids, one for delayed messages, a sorted set of dead ones.
-            pipe.llen(f"dramatiq:{name}")
-            pipe.llen(f"dramatiq:{name}.DQ")
-            pipe.zcard(f"dramatiq:{name}.XQ")
+            pipe.llen(queue_key(name))
+            pipe.llen(f"{queue_key(name)}.DQ")
+            pipe.zcard(f"{queue_key(name)}.XQ")
         counts = pipe.execute()
     return {name: QueueState(*counts[3 * n : 3 * n + 3]) for n, name in enumerate(names)}

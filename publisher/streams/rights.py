@@ -12,8 +12,7 @@ from typing import Any
 import redis
 
 from publisher.streams.connection import translated
-from publisher.streams.intents_losses import losses_key
-from publisher.streams.outbound import counted_key, witness_key
+from publisher.streams.keys import counted_key, losses_key, witness_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,22 +12,6 @@
 -- Only whole nodes of the stream are removed ("~"): cheap, and a node's worth of old entries may stay.
 local own, keep, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 
--- Ids have 64 bits a part, more than a Lua number holds: compared as decimal numbers without leading zeros.
-local function less(a, b)
-    if #a ~= #b then
-        return #a < #b
-    end
-    return a < b
-end
-local function before(a, b)
-    local a_time, a_place = a:match('^(%d+)-(%d+)$')
-    local b_time, b_place = b:match('^(%d+)-(%d+)$')
-    if a_time ~= b_time then
-        return less(a_time, b_time)
-    end
-    return less(a_place, b_place)
-end
-
 if redis.call('EXISTS', KEYS[1]) == 0 then
     return 0
 end

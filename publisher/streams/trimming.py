@@ -1,13 +1,13 @@
 """Trimming streams: up to what every consumer group has acknowledged, or, where that is wished, by length (R13)."""
 
 from datetime import timedelta
-from importlib.resources import files
 
 import redis
 
 from publisher.streams.connection import translated
+from publisher.streams.scripts import script
 
-_TRIM = files("publisher.streams").joinpath("trim.lua").read_text()
+_TRIM = script("trim")
 # A millisecond or two of the server's time.
 _LIMIT = 10_000
 

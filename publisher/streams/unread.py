@@ -5,14 +5,14 @@ append script needs it in every call, too often to count: it is counted apart, i
 """
 
 from datetime import timedelta
-from importlib.resources import files
 
 import redis
 
 from publisher.streams.connection import translated
-from publisher.streams.outbound import counted_key
+from publisher.streams.keys import counted_key
+from publisher.streams.scripts import script
 
-_COUNT = files("publisher.streams").joinpath("count_page.lua").read_text()
+_COUNT = script("count_page")
 # A millisecond or two of the server's time.
 _PAGE = 1_000
 

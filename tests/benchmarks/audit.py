@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import psutil
 
 from publisher.local.embedded import Servers
-from publisher.streams.outbound import witness_key
+from publisher.streams.keys import witness_key
 from tests.benchmarks.stage import EMAIL_STREAM, NOTIFICATIONS, Stage, stage
 from tests.conftest import run_sql
 

@@ -13,7 +13,8 @@ from typing import Any
 import psycopg2
 import redis
 
-from publisher.streams.outbound import _SCRIPT, counted_key, witness_key
+from publisher.streams.keys import counted_key, witness_key
+from publisher.streams.outbound import _SCRIPT
 from storage.claims import _BEGINNING, _CLAIM_DUE
 from storage.outcomes import _PUBLISHED
 

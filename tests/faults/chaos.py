@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from publisher.streams.consumer_group import group_state
+from publisher.streams.groups import group_state
 from tests.factories import GROUP, INTENTS
 from tests.faults import run_checker
 from tests.faults.fault_injector import FaultInjector

@@ -16,7 +16,7 @@ from publisher.domain.backoff import Backoff
 from publisher.domain.planning import plan_routes
 from publisher.intake import acceptor
 from publisher.intake import consumer as intake
-from publisher.streams.consumer_group import IntentsGroup
+from publisher.streams.intents import IntentsGroup
 from tests.acceptance.outside import Outside
 from tests.conftest import connected
 from tests.factories import CHANNELS, GROUP, INTENTS, intent, intent_fields

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from actors.maintenance import audit_published
-from publisher.streams.outbound import witness_key
+from publisher.streams.keys import witness_key
 from storage import dead_letters, republishing
 from storage.claims import Claim
 from storage.dead_letters import DeadLetterFilter

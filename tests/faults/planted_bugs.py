@@ -18,7 +18,8 @@ from publisher.domain.attempt import Published
 from publisher.intake.consumer import Intake
 from publisher.publishing.publisher import Publisher
 from publisher.streams import outbound
-from publisher.streams.consumer_group import IntentsGroup, Recovered
+from publisher.streams.consumer_group import Recovered
+from publisher.streams.intents import IntentsGroup
 from publisher.streams.outbound import OutboundStreams
 from storage import claims, malformed_records, outcomes
 from tests.faults import detectors

@@ -19,7 +19,7 @@ from datetime import timedelta
 import publisher.process.watchdog
 from publisher.intake import acceptor
 from publisher.domain.backoff import Backoff
-from publisher.streams.consumer_group import IntentsGroup
+from publisher.streams.intents import IntentsGroup
 
 publisher.process.watchdog.TICK, publisher.process.watchdog.LIMIT = timedelta(seconds=0.05), timedelta(seconds=0.5)
 acceptor._BACKOFF = Backoff(timedelta(seconds=0.05), timedelta(seconds=0.1))

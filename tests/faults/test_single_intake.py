@@ -13,7 +13,7 @@ from tests.processes import Processes
 
 KILL_BEFORE_ACKNOWLEDGING = """
 import os
-from publisher.streams.consumer_group import IntentsGroup
+from publisher.streams.intents import IntentsGroup
 IntentsGroup.acknowledge = lambda *_: os.kill(os.getpid(), 9)
 """
 KILL_BEFORE_TELLING = """

@@ -20,7 +20,7 @@ from publisher.domain.errors import PublisherError, Unavailable
 from publisher.intake import consumer as intake
 from publisher.intake.consumer import Intake, IntakeOptions
 from publisher.settings.settings import Settings
-from publisher.streams.consumer_group import IntentsGroup
+from publisher.streams.intents import IntentsGroup
 from storage.republishing import PublishedFilter, republish
 from tests.conftest import connected
 from tests.factories import GROUP, INTENTS, intent, intent_fields

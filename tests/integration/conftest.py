@@ -16,7 +16,7 @@ from publisher.domain.backoff import Backoff
 from publisher.intake import acceptor, marking
 from publisher.intake import consumer as intake
 from publisher.streams.connection import open_redis
-from publisher.streams.consumer_group import IntentsGroup
+from publisher.streams.intents import IntentsGroup
 from tests.factories import GROUP, INTENTS
 from tests.integration.going_back import is_marked
 from tests.integration.stream_entries import wait_until_read

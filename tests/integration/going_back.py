@@ -2,7 +2,7 @@
 
 import redis
 
-from publisher.streams.intents_progress import mark_key
+from publisher.streams.keys import mark_key
 from storage.database import Database
 from storage.marks import read_mark
 from tests.factories import INTENTS

@@ -8,14 +8,14 @@ import pytest
 import redis
 from dramatiq.common import current_millis
 
-from actors import scan_runs
 from actors.context import Context
 from actors.routes import scan_due_routes, send_scan
-from actors.scan_runs import RunState
 from publisher.channels.email import EMAIL
 from publisher.channels.push import PUSH
 from publisher.domain.errors import BadRequest, DatabaseUnavailable, RedisUnavailable
 from publisher.publishing.report import Report
+from publisher.streams import scan_runs
+from publisher.streams.scan_runs import RunState
 from storage.database import Database
 from tests.integration.dramatiq_messages import dead, delayed, held, wait_for_quiet
 from tests.integration.rows import all_routes, change, due_routes, make_due, one_route
@@ -29,10 +29,10 @@ def statuses(database: Database) -> set[str]:
     return {route["status"] for route in all_routes(database)}
 
 
-def wait_for_run(run: str) -> RunState:
+def wait_for_run(client: redis.Redis, run: str) -> RunState:
     """What the run did, once it is done."""
-    wait_until(lambda: scan_runs.state(run).open <= 0, describe=lambda: scan_runs.state(run))
-    return scan_runs.state(run)
+    wait_until(lambda: scan_runs.state(client, run).open <= 0, describe=lambda: scan_runs.state(client, run))
+    return scan_runs.state(client, run)
 
 
 def noting(context: Context, monkeypatch: pytest.MonkeyPatch) -> list[Report]:
@@ -171,7 +171,7 @@ def test_an_ad_hoc_scan_says_what_it_did(
 
     send_scan("email", "run-1")
 
-    assert wait_for_run("run-1") == RunState(open=0, published=5, rescheduled=1, dead_lettered=1)
+    assert wait_for_run(redis_client, "run-1") == RunState(open=0, published=5, rescheduled=1, dead_lettered=1)
 
 
 def test_an_ad_hoc_scan_of_nothing_is_done(context: Context, start_worker: StartWorker) -> None:
@@ -180,15 +180,15 @@ def test_an_ad_hoc_scan_of_nothing_is_done(context: Context, start_worker: Start
 
     send_scan("email", "run-1")
 
-    assert wait_for_run("run-1") == RunState(open=0, published=0, rescheduled=0, dead_lettered=0)
+    assert wait_for_run(context.redis, "run-1") == RunState(open=0, published=0, rescheduled=0, dead_lettered=0)
 
 
 def test_an_ad_hoc_scan_waits_for_workers(context: Context) -> None:
     """A scan that no worker has taken yet is open; one that was never asked for is not."""
     send_scan("email", "run-1")
 
-    assert scan_runs.state("run-1").open == 1
-    assert scan_runs.state("run-2").open == 0
+    assert scan_runs.state(context.redis, "run-1").open == 1
+    assert scan_runs.state(context.redis, "run-2").open == 0
 
 
 def test_a_scan_that_failed_and_came_again_is_done_once(
@@ -200,7 +200,7 @@ def test_a_scan_that_failed_and_came_again_is_done_once(
     open_at_each_try: list[int] = []
 
     def fails_twice(*arguments: Any, **options: Any) -> Report:
-        open_at_each_try.append(scan_runs.state("run-1").open)
+        open_at_each_try.append(scan_runs.state(context.redis, "run-1").open)
         if len(open_at_each_try) < 3:
             raise DatabaseUnavailable("PostgreSQL is not available: connection refused")
         return whole(*arguments, **options)
@@ -210,7 +210,7 @@ def test_a_scan_that_failed_and_came_again_is_done_once(
 
     send_scan("email", "run-1")
 
-    assert wait_for_run("run-1") == RunState(open=0, published=3, rescheduled=0, dead_lettered=0)
+    assert wait_for_run(context.redis, "run-1") == RunState(open=0, published=3, rescheduled=0, dead_lettered=0)
     assert open_at_each_try == [1, 1, 1]
 
 
@@ -223,12 +223,12 @@ def test_what_is_known_of_a_run_goes_away(context: Context, redis_client: redis.
 
 def test_a_run_cannot_be_followed_without_redis(install: Install) -> None:
     """An ad-hoc scan says that Redis is away."""
-    install(REDIS_URL="redis://127.0.0.1:1/0")
+    context = install(REDIS_URL="redis://127.0.0.1:1/0")
 
     with pytest.raises(RedisUnavailable):
         send_scan("email", "run-1")
     with pytest.raises(RedisUnavailable):
-        scan_runs.state("run-1")
+        scan_runs.state(context.redis, "run-1")
 
 
 def test_routes_that_are_due_later_are_left(

@@ -2,18 +2,19 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import dramatiq
 import pytest
 import redis
 
-from actors import scan_runs
 from actors.context import Context
 from actors.routes import drain, send_scan
 from publisher.channels.email import EMAIL
 from publisher.domain.errors import DatabaseUnavailable, RouteError
 from publisher.publishing.report import Report
+from publisher.streams.mutex import Mutex
 from storage.database import Database
 from tests.integration.dramatiq_messages import delayed, wait_for_quiet
 from tests.integration.rows import all_routes, change, due_routes
@@ -118,7 +119,7 @@ def test_a_redis_that_fails_stops_no_self_scan(
 
 def test_one_worker_of_all_takes_a_silence(context: Context) -> None:
     """Of all who notice a silence one scans; the others leave it to that one."""
-    assert [scan_runs.claim_silence("email") for _ in range(3)] == [True, False, False]
+    assert [context.scans.acquire("email", context.silence) for _ in range(3)] == [True, False, False]
 
 
 def test_a_worker_of_some_queues_scans_their_channels_alone(
@@ -126,13 +127,14 @@ def test_a_worker_of_some_queues_scans_their_channels_alone(
 ) -> None:
     """A worker of the push queue notices no silence of email, and publishes none of its routes (R14a, R16)."""
     noticed: list[str] = []
-    whole = scan_runs.claim_silence
+    whole = Mutex.acquire
 
-    def claim_silence(channel: str) -> bool:
-        noticed.append(channel)
-        return whole(channel)
+    def acquire(self: Mutex, channel: str, period: timedelta) -> bool:
+        if period == impatient.silence:
+            noticed.append(channel)
+        return whole(self, channel, period)
 
-    monkeypatch.setattr(scan_runs, "claim_silence", claim_silence)
+    monkeypatch.setattr(Mutex, "acquire", acquire)
     due_routes(database, 2, "email")
     due_routes(database, 2, "push")
 
@@ -153,15 +155,15 @@ def test_a_scan_ends_the_silence(context: Context, start_worker: StartWorker) ->
 
     wait_until(lambda: context.redis.exists("publisher:scan:email"))
 
-    assert not scan_runs.claim_silence("email")
-    assert scan_runs.claim_silence("push")
+    assert not context.scans.acquire("email", context.silence)
+    assert context.scans.acquire("push", context.silence)
 
 
 def test_a_silence_lasts_three_intervals(install: Install, redis_client: redis.Redis) -> None:
     """A channel counts as silent three intervals after its last scan."""
-    install(PUBLISHER_SCAN_INTERVAL="20")
+    context = install(PUBLISHER_SCAN_INTERVAL="20")
 
-    scan_runs.note_scan("email")
+    context.scans.extend("email", context.silence)
 
     assert 50_000 < redis_client.pttl("publisher:scan:email") <= 60_000
 

@@ -8,7 +8,7 @@ import redis
 
 from actors.context import Context
 from actors.retention import send_trim, trim_commands
-from publisher.streams.outbound import counted_key
+from publisher.streams.keys import counted_key
 from tests.factories import CHANNELS
 from tests.integration.dramatiq_messages import wait_for_quiet
 from tests.integration.publishers import logged

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from actors.context import Context
 from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
 from publisher.intake import acceptor
-from publisher.streams.consumer_group import IntentsGroup
+from publisher.streams.intents import IntentsGroup
 from storage import intents
 from storage.database import Database
 from tests.factories import INTENTS, incoming

@@ -12,7 +12,7 @@ from actors.context import Context
 from publisher.domain.errors import DatabaseUnavailable
 from publisher.intake import acceptor
 from publisher.intake import consumer as intake
-from publisher.streams.consumer_group import IntentsGroup
+from publisher.streams.intents import IntentsGroup
 from storage.database import Database
 from tests.factories import GROUP, INTENTS
 from tests.integration.failing_calls import Failing

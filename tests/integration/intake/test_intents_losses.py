@@ -9,7 +9,7 @@ import redis
 
 from actors.context import Context
 from publisher.domain.loss import LossCause
-from publisher.streams.consumer_group import IntentsGroup
+from publisher.streams.intents import IntentsGroup
 from publisher.streams.intents_losses import noticed_losses
 from publisher.streams.trimming import trim_acknowledged
 from storage.database import Database

@@ -9,7 +9,7 @@ import redis
 
 from actors.context import Context, install
 from actors.retention import trim_intents
-from publisher.streams.consumer_group import IntentsGroup
+from publisher.streams.intents import IntentsGroup
 from publisher.streams.intents_progress import IntentsProgress, read_progress, write_mark
 from storage.database import Database
 from storage.marks import advance_mark, begin_mark, read_mark

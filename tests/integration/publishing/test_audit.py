@@ -13,7 +13,7 @@ from actors.maintenance import audit_published
 from publisher.channels.email import EMAIL
 from publisher.domain.errors import RedisUnavailable
 from publisher.publishing import loss_audit
-from publisher.streams.outbound import witness_key
+from publisher.streams.keys import witness_key
 from storage.database import Database
 from tests.integration.dramatiq_messages import held, wait_for_quiet
 from tests.integration.rows import all_routes, change, due_routes, execute, rows

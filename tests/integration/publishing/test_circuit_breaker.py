@@ -11,7 +11,8 @@ from publisher.domain.circuit import GateState, Probing
 from publisher.process.telemetry import Telemetry
 from publisher.publishing.publisher import Publisher
 from publisher.streams.connection import open_redis
-from publisher.streams.outbound import OutboundStreams, witness_key
+from publisher.streams.keys import witness_key
+from publisher.streams.outbound import OutboundStreams
 from storage import gates
 from storage.database import Database
 from tests.factories import CHANNELS

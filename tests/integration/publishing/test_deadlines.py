@@ -11,7 +11,8 @@ from publisher.process.telemetry import Telemetry
 from publisher.publishing.batch import Batch
 from publisher.publishing.publisher import Publisher
 from publisher.streams.connection import open_redis
-from publisher.streams.outbound import OutboundStreams, witness_key
+from publisher.streams.keys import witness_key
+from publisher.streams.outbound import OutboundStreams
 from storage.claims import claim_due, claim_overdue, claim_these
 from storage.database import Database
 from storage.gates import pause

@@ -12,7 +12,8 @@ from publisher.domain.backoff import Backoff
 from publisher.domain.channel import Channel, Command
 from publisher.domain.notification import Notification, Route
 from publisher.streams.connection import open_redis
-from publisher.streams.outbound import OutboundStreams, witness_key
+from publisher.streams.keys import witness_key
+from publisher.streams.outbound import OutboundStreams
 from storage.database import Database
 from tests.factories import CHANNELS
 from tests.integration.publishers import BACKOFF, commands, publisher

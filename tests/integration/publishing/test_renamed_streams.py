@@ -14,7 +14,8 @@ from publisher.domain.errors import DatabaseUnavailable
 from publisher.publishing.publisher import Publisher
 from publisher.streams.append_result import Appended, NotAppended
 from publisher.streams.connection import open_redis
-from publisher.streams.outbound import Delivery, OutboundStreams, witness_key
+from publisher.streams.keys import witness_key
+from publisher.streams.outbound import Delivery, OutboundStreams
 from storage.database import Database
 from storage.republishing import PublishedFilter, republish, window_end
 from tests.integration.publishers import publisher

@@ -16,7 +16,8 @@ from publisher.domain.errors import EncodingError, RedisRefused, RedisUnavailabl
 from publisher.domain.notification import Notification, Route
 from publisher.process.telemetry import Telemetry
 from publisher.streams.connection import open_redis
-from publisher.streams.outbound import OutboundStreams, witness_key
+from publisher.streams.keys import witness_key
+from publisher.streams.outbound import OutboundStreams
 from storage import recording
 from storage.database import Database
 from storage.dead_letters import DeadLetterFilter, dead_letter_ids, requeue

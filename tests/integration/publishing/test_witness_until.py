@@ -7,7 +7,8 @@ import redis
 from publisher.channels.email import EMAIL
 from publisher.domain.attempt import Published
 from publisher.domain.timeouts import witness_after_lease
-from publisher.streams.outbound import OutboundStreams, witness_key
+from publisher.streams.keys import witness_key
+from publisher.streams.outbound import OutboundStreams
 from storage.claims import claim_due, claim_these, release
 from storage.database import Database
 from storage.outcomes import complete

@@ -12,7 +12,8 @@ from redis.crc import key_slot
 from publisher.channels.push import PUSH
 from publisher.domain.channel import Command, StreamTrim
 from publisher.streams.append_result import Appended, AppendResult
-from publisher.streams.outbound import Delivery, OutboundStreams, counted_key, witness_key
+from publisher.streams.keys import counted_key, witness_key
+from publisher.streams.outbound import Delivery, OutboundStreams
 
 WINDOW_MS = 3_600_000
 MEBIBYTE = 1024 * 1024

@@ -11,7 +11,8 @@ from publisher.channels.push import PUSH
 from publisher.domain.channel import Command
 from publisher.streams.append_result import Appended, AppendResult, NotAppended
 from publisher.streams.connection import open_redis
-from publisher.streams.outbound import Delivery, OutboundStreams, witness_key
+from publisher.streams.keys import witness_key
+from publisher.streams.outbound import Delivery, OutboundStreams
 from tests.valkeys import OwnValkey
 
 HOUR = timedelta(hours=1)

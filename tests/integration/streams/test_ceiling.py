@@ -11,7 +11,8 @@ from publisher.channels.push import PUSH
 from publisher.domain.channel import Channel, Command, StreamTrim
 from publisher.streams.append_result import Appended, AppendResult, HeldBack
 from publisher.streams.connection import open_redis
-from publisher.streams.outbound import Delivery, OutboundStreams, counted_key
+from publisher.streams.keys import counted_key
+from publisher.streams.outbound import Delivery, OutboundStreams
 from tests.valkeys import OwnValkey
 
 GROUP = "gateway"

@@ -8,7 +8,9 @@ import redis
 
 from publisher.domain.errors import RedisRefused
 from publisher.streams.connection import open_redis
-from publisher.streams.consumer_group import Entry, IntentsGroup, Standing, find_entry
+from publisher.streams.consumer_group import Entry
+from publisher.streams.groups import Standing, find_entry
+from publisher.streams.intents import IntentsGroup
 from tests.factories import GROUP, INTENTS
 from tests.integration.stream_entries import add_entries, pending_ids
 

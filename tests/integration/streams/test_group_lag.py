@@ -3,7 +3,7 @@
 import pytest
 import redis
 
-from publisher.streams.consumer_group import group_state
+from publisher.streams.groups import group_state
 from publisher.streams.health import read_group
 from tests.factories import GROUP, INTENTS
 from tests.integration.stream_entries import add_entries

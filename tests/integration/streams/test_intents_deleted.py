@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from publisher.domain.loss import LossCause
-from publisher.streams.consumer_group import IntentsGroup
+from publisher.streams.intents import IntentsGroup
 from tests.factories import INTENTS
 from tests.integration.intake.test_intents_losses import gaps, read
 from tests.integration.stream_entries import add_entries

@@ -8,7 +8,8 @@ import pytest
 import redis
 
 from publisher.domain.errors import RedisRefused
-from publisher.streams.consumer_group import Entry, IntentsGroup
+from publisher.streams.consumer_group import Entry
+from publisher.streams.intents import IntentsGroup
 from tests.factories import GROUP, INTENTS
 from tests.integration.stream_entries import add_entries
 

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from publisher.domain.errors import RedisRefused
-from publisher.streams.consumer_group import IntentsGroup
+from publisher.streams.intents import IntentsGroup
 from tests.factories import GROUP, INTENTS
 from tests.integration.stream_entries import add_entries, consumers
 

@@ -12,7 +12,8 @@ from publisher.channels.push import PUSH
 from publisher.domain.channel import Channel, Command
 from publisher.domain.errors import RedisRefused, RedisUnavailable
 from publisher.streams.connection import open_redis
-from publisher.streams.outbound import Delivery, OutboundStreams, witness_key
+from publisher.streams.keys import witness_key
+from publisher.streams.outbound import Delivery, OutboundStreams
 from tests.valkeys import OwnValkey, cluster
 
 HOUR = timedelta(hours=1)

@@ -10,7 +10,7 @@ import redis
 from publisher.domain.errors import RedisRefused, RedisUnavailable
 from publisher.streams import trimming
 from publisher.streams.connection import open_redis
-from publisher.streams.consumer_group import IntentsGroup
+from publisher.streams.intents import IntentsGroup
 from publisher.streams.trimming import trim_acknowledged
 from tests.factories import GROUP, INTENTS
 

@@ -11,7 +11,7 @@ from publisher.cli.snapshot_view import render, roles
 from publisher.domain.circuit import Gate
 from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
-from publisher.streams.consumer_group import GroupState
+from publisher.streams.groups import GroupState
 from publisher.streams.heartbeats import Process, ProcessSeen
 from storage.counts import OpenRoutes
 from storage.failures import FailureRecord

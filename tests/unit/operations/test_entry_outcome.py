@@ -8,7 +8,7 @@ import pytest
 from publisher.cli.remedies import worded
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.operations.entry_outcome import EarlierAcceptance, EntryFacts, EntryOutcome, EntryState, outcome_of
-from publisher.streams.consumer_group import Standing
+from publisher.streams.groups import Standing
 from storage.traces import RecordedMalformed
 from tests.factories import INSTANT, intent
 

@@ -1,0 +1,61 @@
+"""The consumer group of the intents stream: a ConsumerGroup that also notices intents removed before they were read."""
+
+from datetime import timedelta
+
+import redis
+
+from publisher.streams.connection import translated
+from publisher.streams.consumer_group import ConsumerGroup, Entry, entry_of, reply_raw
+from publisher.streams.intents_losses import KEPT
+from publisher.streams.keys import losses_key
+from publisher.streams.scripts import script
+
+_GAP = script("gap")
+
+
+class IntentsGroup(ConsumerGroup):
+    """One consumer of the intents group. One thread at a time."""
+
+    def __init__(self, client: redis.Redis, stream: str, group: str, consumer: str) -> None:
+        """Takes a client of its own, as ConsumerGroup does."""
+        super().__init__(client, stream, group, consumer)
+        self._gap = client.register_script(_GAP)
+        reply_raw(client, "XREAD")
+
+    def create(self) -> None:
+        """Creates stream and group if they are missing, as ConsumerGroup does, and loads the script of `read`."""
+        with translated():
+            self._client.script_load(_GAP)
+        super().create()
+
+    def read(self, count: int, block: timedelta) -> list[Entry]:
+        """Reads at most `count` entries that no consumer has read; waits up to `block` for the first.
+
+        Each reading looks for a gap before it, in the same transaction: entries that somebody removed unread are kept
+        as a loss (gap.lua). So the wait itself reads nothing for the group. Raises as ConsumerGroup.read does.
+        """
+        entries, delivered = self._take(count)
+        if entries or delivered is None:
+            return entries
+        milliseconds = max(1, round(block.total_seconds() * 1000))
+        if self._command("XREAD", "COUNT", 1, "BLOCK", milliseconds, "STREAMS", self._stream, delivered):
+            entries, _ = self._take(count)
+        return entries
+
+    def _take(self, count: int) -> tuple[list[Entry], bytes | None]:
+        """Reads unread entries. Returns the id that was delivered last before, too; None if gap.lua did not run."""
+        with translated(), self._client.pipeline(transaction=True) as pipe:
+            keys = self._stream, losses_key(self._stream)
+            pipe.evalsha(self._gap.sha, 2, *keys, self._group, round(KEPT.total_seconds() * 1000))
+            pipe.execute_command(
+                *("XREADGROUP", "GROUP", self._group, self.consumer, "COUNT", count, "STREAMS", self._stream, ">")
+            )
+            delivered, reply = pipe.execute(raise_on_error=False)
+            if isinstance(reply, redis.RedisError):
+                raise reply
+            if isinstance(delivered, redis.exceptions.NoScriptError):
+                self._client.script_load(_GAP)
+                delivered = None
+            elif isinstance(delivered, redis.RedisError):
+                raise delivered
+        return [entry_of(raw, 1) for raw in (reply[0][1] if reply else [])], delivered
