@@ -9,12 +9,11 @@ import typer
 from publisher.cli.ids import MalformedId, malformed
 from publisher.cli.listing import BeforeOption, LimitOption, print_page
 from publisher.cli.output import JsonFlag, print_json, print_record
+from publisher.cli.remedies import remedy
 from publisher.cli.resubmit import CodeOption, SinceOption, StreamOption, UntilOption, resubmit
 from publisher.cli.session import opened
+from publisher.operations.malformed import MalformedFilter, MalformedRecord, find_malformed, list_malformed
 from publisher.operations.malformed_fields import readable_fields
-from publisher.operations.malformed_remedies import remedy
-from storage import malformed as store
-from storage.malformed import MalformedFilter, MalformedRecord
 
 app = typer.Typer(help="Look at intents that were not accepted, and send them again.", no_args_is_help=True)
 app.command("resubmit", epilog="Example: publisher malformed resubmit --code unknown_channel --unchanged")(resubmit)
@@ -37,7 +36,7 @@ def list_(
     """List intents that were not accepted and not resubmitted, newest first. Their fields are for show."""
     matching = MalformedFilter(code and code.value, since, until, stream, None if all_ else resubmitted)
     with opened() as (_, database):
-        records = store.list_malformed(database, matching, before=before, limit=limit)
+        records = list_malformed(database, matching, before=before, limit=limit)
     print_page(
         "Malformed intents",
         records,
@@ -66,7 +65,7 @@ def show(id_: MalformedId, json: JsonFlag = False) -> None:
     --json has them whole, as they are recorded.
     """
     with opened() as (_, database):
-        records = store.find_malformed(database, malformed(id_))
+        records = find_malformed(database, malformed(id_))
     for record in records:
         if json:
             print_json(
@@ -77,9 +76,9 @@ def show(id_: MalformedId, json: JsonFlag = False) -> None:
 
 
 def _print(record: MalformedRecord) -> None:
-    facts = {
-        name: value for name, value in asdict(record.facts).items() if name not in {"producer", "notification_type"}
-    }
+    facts = asdict(record.facts)
+    # They stand among the fields.
+    del facts["producer"], facts["notification_type"]
     print_record(facts | {"remedy": remedy(record.facts.failure_code)})
     print("\nfields")
     for name, value in readable_fields(record.raw_fields, _CHARACTERS if sys.stdout.isatty() else None):

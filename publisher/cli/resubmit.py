@@ -1,6 +1,5 @@
 """`publisher malformed resubmit`."""
 
-from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Annotated
 
@@ -14,15 +13,13 @@ from publisher.cli.ids import malformed
 from publisher.cli.instants import METAVAR, instant
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, printable, progress
+from publisher.cli.remedies import remedy
 from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest
 from publisher.domain.rejection import Rejection, RejectionCode
-from publisher.operations.malformed_edit import edit_form, edited_fields
-from publisher.operations.malformed_remedies import remedy
-from publisher.operations.resubmit import Resubmission, Sendable, Tally
-from storage import malformed as store
-from storage.database import Database
-from storage.malformed import MalformedFilter, MalformedRecord
+from publisher.operations.malformed import MalformedFilter, MalformedRecord, one_malformed
+from publisher.operations.malformed_edit import edit_form
+from publisher.operations.resubmit import Resubmission, Sendable
 
 CodeOption = Annotated[
     RejectionCode | None,
@@ -66,18 +63,20 @@ def resubmit(
     with opened() as (settings, database), open_client(settings, "cli") as client:
         work = Resubmission(database, client, settings.intents_stream, settings.channels)
         if id_ is None:
-            _matching(database, work, matching, by=operator(by), dry_run=dry_run, yes=yes, json=json)
+            _matching(work, matching, by=operator(by), dry_run=dry_run, yes=yes, json=json)
             return
-        record = _waiting(database, id_, again=again)
+        record = one_malformed(database, malformed(id_))
+        if not again:
+            _refuse_repeated(record)
         if unchanged:
             sendable = _valid(work.judge_unchanged(record), record)
             _send(work, sendable, "unchanged", by=operator(by), dry_run=dry_run, yes=yes, json=json)
         elif file is not None:
-            sendable = _edited(work, record, read_text(file))
+            sendable = _valid(work.judge_edited(record, read_text(file)), record)
             _send(work, sendable, "file", by=operator(by), dry_run=dry_run, yes=yes, json=json)
         else:
             with edited(_form(record), name=f"malformed-{record.facts.id}") as text:
-                sendable = _edited(work, record, text)
+                sendable = _valid(work.judge_edited(record, text), record)
                 _send(work, sendable, "editor", by=operator(by), dry_run=False, yes=yes, json=json)
 
 
@@ -98,18 +97,13 @@ def _refuse_contradictions(
         raise BadRequest("--dry-run opens no editor: it checks --file, --unchanged, or all that match")
 
 
-def _waiting(database: Database, id_: str, *, again: bool) -> MalformedRecord:
-    records = store.find_malformed(database, malformed(id_))
-    if len(records) > 1:
-        ids = ", ".join(f"{r.facts.id} ({r.facts.stream})" for r in records)
-        raise BadRequest(f"entry {id_} came on several streams: name one of {ids}")
-    facts = records[0].facts
-    if facts.resubmitted_at is not None and not again:
+def _refuse_repeated(record: MalformedRecord) -> None:
+    facts = record.facts
+    if facts.resubmitted_at is not None:
         raise BadRequest(
             f"malformed intent {facts.id} was resubmitted by {facts.resubmitted_by} as {facts.resubmitted_as}: --again"
             " sends it once more"
         )
-    return records[0]
 
 
 def _form(record: MalformedRecord) -> str:
@@ -121,14 +115,6 @@ def _form(record: MalformedRecord) -> str:
         f"What to do: {remedy(facts.failure_code)}",
         "Save and leave to resubmit; leave without a change to send nothing. These lines are left out.",
     )
-
-
-def _edited(work: Resubmission, record: MalformedRecord, text: str) -> Sendable:
-    fields = edited_fields(text, record.raw_fields)
-    if isinstance(fields, str):
-        raise BadRequest(f"malformed intent {record.facts.id} cannot be sent as edited: {fields}")
-    entry = [(name.encode(), value.encode()) for name, value in fields.items()]
-    return _valid(work.judge(record, entry), record)
 
 
 def _valid(verdict: Sendable | Rejection, record: MalformedRecord) -> Sendable:
@@ -149,34 +135,23 @@ def _send(
         return
     name = printable(f"{intent.notification_type} of {intent.producer}, key {intent.idempotency_key}")
     confirm(f"Resubmit malformed intent {facts.id} as {name}, for {len(intent.recipients):,} recipients?", yes)
-    target = {"id": facts.id, "stream_entry_id": facts.stream_entry_id, "manner": manner}
-    entry_id = work.send(sendable, by, target)
+    entry_id = work.send(sendable, by, manner)
     text = f"malformed intent {facts.id} resubmitted as {entry_id}, notification {intent.notification_id}"
     _say(outcome | {"resubmitted_as": entry_id}, text, json=json)
 
 
-def _matching(
-    database: Database, work: Resubmission, matching: MalformedFilter, *, by: str, dry_run: bool, yes: bool, json: bool
-) -> None:
-    count, newest = store.count_matching(database, matching)
-    # The bound: what was counted, and asked about, is what will be done. Those that fail once more are newer.
-    matching = replace(matching, up_to=newest)
+def _matching(work: Resubmission, matching: MalformedFilter, *, by: str, dry_run: bool, yes: bool, json: bool) -> None:
+    count, bounded = work.count(matching)
     if count and not dry_run:
         confirm(f"Resubmit {count:,} malformed intents as they are?", yes)
     doing = "checking" if dry_run else "resubmitting"
     with progress(TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
         task = bar.add_task(doing, total=count)
 
-        def on_page(looked_at: int) -> None:
-            bar.advance(task, looked_at)
+        def on_page(judged: int) -> None:
+            bar.advance(task, judged)
 
-        if not count:
-            tally = Tally()
-        elif dry_run:
-            tally = work.survey(matching, on_page)
-        else:
-            target = {name: v for name, v in asdict(matching).items() if v is not None} | {"manner": "unchanged"}
-            tally = work.send_matching(matching, count, by, target, on_page)
+        tally = work.survey(bounded, on_page) if dry_run else work.send_matching(bounded, count, by, on_page)
     done = "valid" if dry_run else "resubmitted"
     left = "".join(f"; {number:,} left: {code}" for code, number in tally.left.most_common())
     taken = f"; {tally.taken:,} of them resubmitted or pruned by others meanwhile" if tally.taken else ""

@@ -1,12 +1,12 @@
-"""Sending malformed intents again: validated, added to the intents stream, then marked.
+"""Resubmitting malformed intents: each is validated, added to the intents stream, then marked, in that order.
 
-In that order, with no transaction across. A crash between the last two leaves an entry that is sent and not marked:
-sent a second time, intake accepts it once per producer and idempotency_key (R18).
+No transaction spans the two servers. A crash before the mark leaves an intent that is sent and still waits. Resubmitted
+once more, it is accepted once per producer and idempotency_key (R18).
 """
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import redis
 
@@ -15,6 +15,7 @@ from publisher.domain.errors import BadRequest, PublisherError
 from publisher.domain.intent import Intent, parse_intent
 from publisher.domain.rejection import Rejection
 from publisher.operations.audited import audited
+from publisher.operations.malformed_edit import edited_fields
 from publisher.operations.malformed_fields import recorded_entry
 from publisher.streams.producer import add_intents
 from storage.database import Database
@@ -23,12 +24,13 @@ from storage.malformed import (
     MalformedRecord,
     Sent,
     accepted_fingerprints,
+    count_matching,
     find_malformed,
     malformed_pages,
     mark_resubmitted,
 )
 
-ACTION = "resubmit-malformed"
+_ACTION = "resubmit-malformed"
 _HARMLESS = "resubmitting again is harmless, an intent is accepted once"
 
 
@@ -43,7 +45,12 @@ class Sendable:
 
 @dataclass(slots=True)
 class Tally:
-    """How many were sent, or could be; why the others cannot, by code; how many someone else resubmitted meanwhile."""
+    """What became of the intents that match.
+
+    sent: how many were sent, or could be.
+    left: how many would not be accepted, by code.
+    taken: how many of those sent someone else resubmitted or pruned meanwhile.
+    """
 
     sent: int = 0
     left: Counter[str] = field(default_factory=Counter)
@@ -51,7 +58,7 @@ class Tally:
 
 
 class Resubmission:
-    """What it takes to send malformed intents again. stream: the intents stream. channels: the configured ones."""
+    """Resubmits malformed intents. stream: the intents stream to send to. channels: the names of those configured."""
 
     def __init__(self, database: Database, client: redis.Redis, stream: str, channels: Collection[str]) -> None:
         self._database = database
@@ -69,11 +76,27 @@ class Resubmission:
         [(_, verdict)] = self._judged([(record, self._parsed_unchanged(record))])
         return verdict
 
-    def send(self, sendable: Sendable, by: str, target: Mapping[str, object]) -> str:
-        """Sends one, marks it, and keeps who asked. Returns the new entry's id.
+    def judge_edited(self, record: MalformedRecord, text: str) -> Sendable | Rejection:
+        """Whether it would be accepted now as this form says (`malformed_edit`). Raises BadRequest if it is no form."""
+        fields = edited_fields(text, record.raw_fields)
+        if isinstance(fields, str):
+            raise BadRequest(f"malformed intent {record.facts.id} cannot be sent as edited: {fields}")
+        return self.judge(record, [(name.encode(), value.encode()) for name, value in fields.items()])
 
-        Raises BadRequest if it was resubmitted since it was read: then nothing was sent, or the same was sent twice,
-        which the text says. Unavailable after it was sent says as what: sending it again is harmless.
+    def count(self, matching: MalformedFilter) -> tuple[int, MalformedFilter]:
+        """How many match, and the filter bounded by the newest of them.
+
+        So what is counted, and asked about, is what will be done: an intent that fails once more is newer.
+        """
+        count, newest = count_matching(self._database, matching)
+        return count, replace(matching, up_to=newest or 0)
+
+    def send(self, sendable: Sendable, by: str, manner: str) -> str:
+        """Sends one, marks it, and records the operator. Returns the new entry's id.
+
+        manner: where its fields come from, kept in the audit: `unchanged`, or the kind of edit.
+        Raises BadRequest if someone else resubmitted it since it was read. If that was before it was sent, nothing is
+        sent; if after, both were sent, and the text says so. Unavailable after it was sent: the text names the entry.
         """
         facts = sendable.record.facts
         [latest] = find_malformed(self._database, facts.id)
@@ -82,36 +105,40 @@ class Resubmission:
             raise BadRequest(
                 f"malformed intent {facts.id} was resubmitted meanwhile by {now.resubmitted_by} as {now.resubmitted_as}"
             )
-        with audited(self._database, ACTION, by, target) as action:
+        target = {"id": facts.id, "stream_entry_id": facts.stream_entry_id, "manner": manner}
+        with audited(self._database, _ACTION, by, target) as action:
             [sent] = self._send([sendable])
             if not self._mark([sent], by, action.id):
                 raise BadRequest(
                     f"malformed intent {facts.id} was sent as {sent.entry_id} while someone else resubmitted or pruned"
-                    " it: of two entries with one content one is accepted, of two contents under one key the first"
+                    " it. If both sent the same content, one is accepted; if not, the first wins and the other becomes"
+                    " an idempotency conflict"
                 )
         return sent.entry_id
 
     def survey(self, matching: MalformedFilter, on_page: Callable[[int], None]) -> Tally:
-        """How many that match could be sent unchanged. Sends nothing. on_page: told how many were looked at."""
+        """Counts those that match and could be sent unchanged. Sends nothing.
+
+        on_page: told how many intents of a page were judged.
+        """
         tally = Tally()
         for page in self._pages(matching, tally):
             on_page(len(page))
         return tally
 
-    def send_matching(
-        self,
-        matching: MalformedFilter,
-        matched: int,
-        by: str,
-        target: Mapping[str, object],
-        on_page: Callable[[int], None],
-    ) -> Tally:
-        """Sends all that match unchanged, oldest first, those that would be accepted; the others stay as they are.
+    def send_matching(self, matching: MalformedFilter, matched: int, by: str, on_page: Callable[[int], None]) -> Tally:
+        """Sends those that match and would be accepted, unchanged and oldest first. The others stay as they are.
 
-        Interrupted, it has done whole pages; begun again, it does the rest.
+        matched: how many match, as counted before; none: nothing is done.
+        on_page: told how many intents of a page were sent or left. A KeyboardInterrupt there has done whole pages and
+            is raised on; sending again does the rest.
         """
         tally = Tally()
-        with audited(self._database, ACTION, by, target, matched) as action:
+        if not matched:
+            return tally
+        target = {name: value for name, value in asdict(matching).items() if value is not None}
+        target["manner"] = "unchanged"
+        with audited(self._database, _ACTION, by, target, matched) as action:
             for page in self._pages(matching, tally):
                 ready = [verdict for _, verdict in page if isinstance(verdict, Sendable)]
                 if ready:

@@ -64,7 +64,7 @@ def valid(work: Resubmission, record: MalformedRecord) -> Sendable:
 
 
 def send_all(work: Resubmission, on_page: Callable[[int], None] = lambda _: None) -> Tally:
-    return work.send_matching(MalformedFilter(), 3, "ann", {"code": None}, on_page)
+    return work.send_matching(MalformedFilter(), 3, "ann", on_page)
 
 
 def test_what_is_valid_by_now_is_sent_as_it_came_and_marked(
@@ -73,7 +73,7 @@ def test_what_is_valid_by_now_is_sent_as_it_came_and_marked(
     """One entry with the very fields, the mark naming it, and the action done (R19)."""
     record = give(idempotency_key="turn-17", payload_json='{ "a":1.50 }')
 
-    entry_id = work.send(valid(work, record), "ann", {"id": record.facts.id})
+    entry_id = work.send(valid(work, record), "ann", "unchanged")
 
     assert sent(redis_client) == [intent_fields(idempotency_key="turn-17", payload_json='{ "a":1.50 }')]
     assert marks(database) == [entry_id]
@@ -121,10 +121,10 @@ def test_one_that_was_resubmitted_meanwhile_is_not_sent(
 ) -> None:
     """An editor may be open for an hour: what someone else sent since is said, and nothing is sent."""
     sendable = valid(work, give())
-    first = work.send(sendable, "bob", {})
+    first = work.send(sendable, "bob", "unchanged")
 
     with pytest.raises(BadRequest, match=f"resubmitted meanwhile by bob as {first}"):
-        work.send(sendable, "ann", {})
+        work.send(sendable, "ann", "unchanged")
 
     assert len(sent(redis_client)) == 1
 
@@ -138,12 +138,12 @@ def test_of_two_who_send_at_once_one_marks_and_the_other_is_told(
 
     def while_another_does(*arguments: Any) -> list[str]:
         monkeypatch.setattr(resubmission, "add_intents", real)
-        work.send(valid(work, record), "bob", {})
+        work.send(valid(work, record), "bob", "unchanged")
         return real(*arguments)
 
     monkeypatch.setattr(resubmission, "add_intents", while_another_does)
     with pytest.raises(BadRequest, match="while someone else resubmitted"):
-        work.send(valid(work, record), "ann", {})
+        work.send(valid(work, record), "ann", "unchanged")
 
     [first, second] = sent(redis_client)
     assert first == second
@@ -165,11 +165,11 @@ def test_a_crash_between_sending_and_marking_costs_nothing(
         with pytest.raises(
             DatabaseUnavailable, match=r"sent as \d+-\d+ and not marked: resubmitting again is harmless"
         ):
-            work.send(valid(work, record), "ann", {})
+            work.send(valid(work, record), "ann", "unchanged")
     assert marks(database) == [None]
     assert action(database).outcome is ActionOutcome.FAILED
 
-    work.send(valid(work, record), "ann", {})
+    work.send(valid(work, record), "ann", "unchanged")
 
     entries = [incoming(f"{n}-9", **fields) for n, fields in enumerate(sent(redis_client))]
     result = accept(database, INTENTS, entries, [])
@@ -184,7 +184,7 @@ def test_a_stream_that_refuses_leaves_it_waiting(
     redis_client.set(INTENTS, "no stream")
 
     with pytest.raises(RedisRefused, match="not marked: resubmitting again is harmless"):
-        work.send(valid(work, record), "ann", {})
+        work.send(valid(work, record), "ann", "unchanged")
 
     assert marks(database) == [None]
     assert action(database).outcome is ActionOutcome.FAILED

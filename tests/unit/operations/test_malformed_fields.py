@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.operations.malformed_fields import readable_fields, recorded_entry
-from publisher.operations.malformed_remedies import remedy
 from storage.malformed_records import readable_fields as recorded
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -75,11 +74,3 @@ def test_a_field_given_twice_is_shown_twice() -> None:
         ("producer (1 of 2)", "a"),
         ("producer (2 of 2)", r"\xff (no text: 1 bytes)"),
     ]
-
-
-def test_every_code_has_a_remedy() -> None:
-    """Whatever the reason, an operator is told what to do, also for a code of a newer version."""
-    assert all(remedy(code.value) for code in RejectionCode)
-    assert "idempotency_key" in remedy("idempotency_conflict")
-    assert "--unchanged" in remedy("unknown_channel")
-    assert "edit it" in remedy("a_code_of_tomorrow")

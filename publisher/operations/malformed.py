@@ -1,0 +1,64 @@
+"""Malformed intents as an operator looks at them, and the remedy of each (R19). `resubmit` sends them again."""
+
+from enum import StrEnum
+
+from publisher.domain.errors import BadRequest
+from publisher.domain.rejection import RejectionCode
+from storage.database import Database
+from storage.malformed import MalformedFacts, MalformedFilter, MalformedRecord, find_malformed, list_malformed
+
+__all__ = [
+    "MalformedFacts",
+    "MalformedFilter",
+    "MalformedRecord",
+    "MalformedRemedy",
+    "find_malformed",
+    "list_malformed",
+    "one_malformed",
+    "remedy_of",
+]
+
+
+class MalformedRemedy(StrEnum):
+    """What an operator can do about a malformed intent.
+
+    EDIT: edit its fields, and resubmit it.
+    INSTALL_CHANNEL: install the channel that it names and resubmit it unchanged, or edit its channels.
+    MEND_CHANNEL: mend or upgrade the package that brings its channel, then resubmit it unchanged.
+    CHANGE_KEY: give it an idempotency key of its own if it is another notification; else leave it.
+    FIND_CAUSE: find out why its readers ended, before it is resubmitted unchanged.
+    MAKE_STORABLE: remove what PostgreSQL refuses and resubmit it unchanged, or edit it.
+    """
+
+    EDIT = "edit"
+    INSTALL_CHANNEL = "install_channel"
+    MEND_CHANNEL = "mend_channel"
+    CHANGE_KEY = "change_key"
+    FIND_CAUSE = "find_cause"
+    MAKE_STORABLE = "make_storable"
+
+
+_REMEDIES: dict[str, MalformedRemedy] = {
+    RejectionCode.UNKNOWN_CHANNEL: MalformedRemedy.INSTALL_CHANNEL,
+    RejectionCode.CHANNEL_FAILED: MalformedRemedy.MEND_CHANNEL,
+    RejectionCode.IDEMPOTENCY_CONFLICT: MalformedRemedy.CHANGE_KEY,
+    RejectionCode.POISON: MalformedRemedy.FIND_CAUSE,
+    RejectionCode.STORAGE_REFUSED: MalformedRemedy.MAKE_STORABLE,
+}
+
+
+def remedy_of(failure_code: str) -> MalformedRemedy:
+    """What an operator can do about an intent recorded with this code; EDIT for a code that this release lacks."""
+    return _REMEDIES.get(failure_code, MalformedRemedy.EDIT)
+
+
+def one_malformed(database: Database, named: int | str) -> MalformedRecord:
+    """The malformed intent of this id or stream entry id.
+
+    Raises NotFound, or BadRequest if entries of this id came on several streams.
+    """
+    records = find_malformed(database, named)
+    if len(records) > 1:
+        ids = ", ".join(f"{r.facts.id} ({r.facts.stream})" for r in records)
+        raise BadRequest(f"entry {named} came on several streams: name one of {ids}")
+    return records[0]
