@@ -1,7 +1,4 @@
-"""`publisher`: the commands, and what every one of them does with an error.
-
-A module of commands is imported with its first use: `publisher --help` opens nothing and is quick.
-"""
+"""Runs a command line of `publisher`: parses it, calls the command, and turns an error into a line and an exit code."""
 
 import os
 import sys
@@ -9,54 +6,25 @@ from collections.abc import Sequence
 
 import typer
 
-from publisher.cli import (
-    actions,
-    channels,
-    dead_letters,
-    demo,
-    doctor,
-    explain,
-    guide,
-    intake,
-    intents,
-    malformed,
-    migrate,
-    retention,
-    routes,
-    scheduler,
-    status,
-    trace,
-    up,
-)
+from publisher.cli.commands import CommandGroup
 from publisher.cli.output import one_line
 from publisher.cli.standard_streams import drop_output
 from publisher.domain.errors import BadRequest, PublisherError, SettingsError, StreamLost
 
 app = typer.Typer(
     name="publisher",
+    cls=CommandGroup,
     help="Takes notification intents off a Redis stream and publishes each due route as a command, once.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
     epilog="Every command reads DATABASE_URL and REDIS_URL. Try it without either: [bold]publisher demo[/bold]",
 )
-app.command("demo")(demo.demo)
-app.command("up")(up.up)
-app.command("migrate")(migrate.migrate)
-app.command("intake")(intake.intake)
-app.command("doctor", epilog="Example: publisher migrate && publisher doctor")(doctor.doctor)
-app.command("status", epilog="Example: publisher status --watch --interval 5")(status.status)
-app.command("explain", epilog="Example: publisher explain 0b5c…/email:user:7")(explain.explain)
-app.command("trace", epilog="Example: publisher trace 1773480413589-0")(trace.trace)
-app.command("guide", epilog="Example: publisher guide operating")(guide.guide)
-app.add_typer(scheduler.app, name="scheduler")
-app.add_typer(intents.app, name="intents")
-app.add_typer(malformed.app, name="malformed")
-app.add_typer(routes.app, name="routes")
-app.add_typer(channels.app, name="channels")
-app.add_typer(dead_letters.app, name="dead-letters")
-app.add_typer(actions.app, name="actions")
-app.add_typer(retention.app, name="retention")
+
+
+@app.callback()
+def publisher() -> None:
+    """Does nothing before a command. Typer makes a group of an application that has this."""
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -1,0 +1,121 @@
+"""Lists the commands of `publisher`, and imports a command's module when the command is first used.
+
+So `publisher --help` imports none of them: no driver, no model, no actor.
+"""
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A command or a group of commands.
+
+    place: its module in `publisher.cli`, and the function or `typer.Typer` there.
+    help: the first line of its own help, so that the list can be shown without its module.
+    example: a command line shown under its help; blank: none.
+    """
+
+    place: str
+    help: str
+    example: str = ""
+
+
+# In the order of the help. A test holds each line to the command's own.
+ENTRIES: Mapping[str, Entry] = {
+    "demo": Entry(
+        "demo:demo", "Watch intents become commands: start every process, send sample intents, check what comes out."
+    ),
+    "up": Entry("up:up", "Run every Procfile process on this machine until Ctrl-C."),
+    "migrate": Entry("migrate:migrate", "Bring the database schema up to date."),
+    "intake": Entry("intake:intake", "Take intents off the stream into PostgreSQL, until SIGTERM or Ctrl-C."),
+    "doctor": Entry(
+        "doctor:doctor",
+        "Check settings, PostgreSQL and Redis, and say what to do about what is wrong.",
+        "publisher migrate && publisher doctor",
+    ),
+    "status": Entry(
+        "status:status",
+        "Say how many routes stand where, what is due, what waits on the intents stream, and which processes run.",
+        "publisher status --watch --interval 5",
+    ),
+    "explain": Entry(
+        "explain:explain",
+        "Say why a route is where it is, what happens next and when, and what happened so far.",
+        "publisher explain 0b5c…/email:user:7",
+    ),
+    "trace": Entry(
+        "trace:trace",
+        "Show the whole way of an intent: its entry, the notification, each route, each attempt, the outbound entry.",
+        "publisher trace 1773480413589-0",
+    ),
+    "guide": Entry(
+        "guide:guide",
+        "Read a guide: what is promised, how to deploy and operate the service, and how it is built.",
+        "publisher guide operating",
+    ),
+    "scheduler": Entry("scheduler:app", "The clock: scans at intervals, or one now."),
+    "intents": Entry("intents:app", "Send intents, take them in again, and look at those that were lost."),
+    "malformed": Entry("malformed:app", "Look at intents that were not accepted, and send them again."),
+    "routes": Entry("routes:app", "Look at routes, and publish them again."),
+    "channels": Entry("channels:app", "Look at channels; pause one, and let it go on."),
+    "dead-letters": Entry("dead_letters:app", "Look at routes that were given up, and take them back."),
+    "actions": Entry("actions:app", "Look at what operators changed."),
+    "retention": Entry("retention:app", "Prune what is over, now and not at the clock's time."),
+}
+
+
+class CommandGroup(TyperGroup):
+    """The group `publisher`: its commands are those of ENTRIES."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes | {"commands": _Commands()})
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Every name, without importing a command."""
+        del ctx
+        return list(ENTRIES)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Shows the help from the lines of ENTRIES alone."""
+        listed = copy.copy(self)
+        listed.commands = {name: TyperCommand(name, help=entry.help) for name, entry in ENTRIES.items()}
+        TyperGroup.format_help(listed, ctx, formatter)
+
+
+class _Commands(dict[str, Any]):
+    """The commands by name, each imported when it is asked for."""
+
+    def __missing__(self, name: str) -> Any:
+        self[name] = _command(name, ENTRIES[name])
+        return self[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(ENTRIES)
+
+    def keys(self) -> Any:
+        return ENTRIES.keys()
+
+    def items(self) -> Any:
+        return [(name, self[name]) for name in ENTRIES]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if name in ENTRIES else default
+
+
+def _command(name: str, entry: Entry) -> Any:
+    module, _, attribute = entry.place.partition(":")
+    found = getattr(import_module(f"publisher.cli.{module}"), attribute)
+    if isinstance(found, typer.Typer):
+        command: Any = typer.main.get_group(found)
+        command.name = name
+        return command
+    alone = typer.Typer(add_completion=False)
+    alone.command(name, epilog=f"Example: {entry.example}" if entry.example else None)(found)
+    return typer.main.get_command(alone)

@@ -1,0 +1,56 @@
+"""The list of commands: what it says without importing any, and that it is what they say themselves."""
+
+import inspect
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import typer
+
+from publisher.cli.app import app
+from publisher.cli.commands import ENTRIES
+
+HEAVY = ["apscheduler", "dramatiq", "peewee", "prometheus_client", "psycopg2", "pydantic", "redis", "structlog"]
+OURS = ["actors", "publisher.bootstrap", "publisher.settings", "publisher.streams", "storage"]
+IMPORTED = """
+import json, sys
+from publisher.cli.app import run
+code = run(sys.argv[1:])
+print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
+"""
+
+
+def run_and_list(*arguments: str) -> tuple[int, list[str]]:
+    """The exit code of a command line, and the modules that it imported."""
+    done = subprocess.run([sys.executable, "-c", IMPORTED, *arguments], capture_output=True, text=True, check=True)
+    code, modules = json.loads(done.stderr.splitlines()[-1])
+    return code, modules
+
+
+@pytest.mark.parametrize("arguments", [["--help"], [], ["no-such-command"]], ids=["--help", "alone", "a wrong one"])
+def test_the_help_imports_no_command(arguments: list[str]) -> None:
+    """`publisher --help` needs no driver, no server library and no actor: it is there at once."""
+    _, modules = run_and_list(*arguments)
+
+    assert "typer" in modules
+    assert [name for name in [*HEAVY, *OURS] if name in modules] == []
+    assert [name for name in modules if name.startswith("publisher.cli.") and name.split(".")[2] in ENTRIES] == []
+
+
+def test_a_command_is_imported_with_its_first_use() -> None:
+    """The help of one command imports that command, and no other."""
+    _, modules = run_and_list("migrate", "--help")
+
+    assert [name for name in ENTRIES if f"publisher.cli.{name}" in modules] == ["migrate"]
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_list_says_of_each_command_what_it_says_itself(name: str) -> None:
+    """The line under `publisher --help` is the first line of the command's own help."""
+    group: Any = typer.main.get_command(app)
+    command = group.get_command(None, name)
+
+    assert command.name == name
+    assert ENTRIES[name].help == inspect.cleandoc(command.help).split("\n\n")[0].replace("\n", " ")
