@@ -18,9 +18,10 @@ from actors.middleware.age_limit import DropOldMessages
 from actors.middleware.graceful_stop import GracefulStop
 from actors.middleware.known_queues import KnownQueues
 from actors.middleware.signs_of_life import SignsOfLife
-from actors.middleware.watchdog import Watchdog, master_pid
+from actors.middleware.watchdog import Watchdog
 from publisher.channels.registry import discover_channels
 from publisher.process import logs
+from publisher.process.lifeline import master_pid
 from publisher.process.metrics_folder import metrics_folder, use_folder
 from publisher.process.metrics_server import not_served
 from publisher.process.telemetry import Telemetry

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from actors.middleware.watchdog import master_pid
+from publisher.process.lifeline import master_pid
 from publisher.process.metrics_folder import metrics_folder, remove_once_unused
 from publisher.process.metrics_server import not_served, serve_shared_metrics
 

@@ -1,6 +1,5 @@
 """Ends a worker process that makes no progress, or whose master is gone."""
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -10,6 +9,7 @@ from datetime import timedelta
 import dramatiq
 import structlog
 
+from publisher.process.lifeline import master_pid
 from publisher.process.watchdog import EXIT_STUCK, Progress, end_stuck
 
 _log = structlog.get_logger()
@@ -64,12 +64,3 @@ class Watchdog(dramatiq.Middleware):
                 os._exit(EXIT_STUCK)
             if self._progress.tick() > self._limit_ticks:
                 end_stuck("a message")
-
-
-def master_pid() -> int:
-    """The process that started this one, also if it has been killed since."""
-    parent = multiprocessing.parent_process()
-    # A fork server stands between the two.
-    if parent is None or parent.pid is None or multiprocessing.get_start_method() == "forkserver":
-        return os.getppid()
-    return parent.pid

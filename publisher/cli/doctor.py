@@ -2,16 +2,19 @@
 
 import sys
 from collections import Counter
+from contextlib import closing
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from publisher.bootstrap import open_client, open_database
 from publisher.cli.output import JsonFlag, console, print_json, printable
 from publisher.cli.session import configured
-from publisher.doctor.examine import Check, examine
+from publisher.doctor.examine import STATEMENT, Check, examine, reply_timeout
 from publisher.doctor.verdict import Verdict
+from publisher.local.procfile import procfile
 
 _STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red", Verdict.UNKNOWN: "cyan"}
 _VERDICT_WIDTH, _NAME_WIDTH = 7, 21
@@ -26,14 +29,18 @@ def doctor(json: JsonFlag = False) -> None:
     """
     settings = configured()
     out, verdicts = console(), Counter[Verdict]()
-    for check in examine(settings):
-        verdicts[check.diagnosis.verdict] += 1
-        if json:
-            _print_json(check)
-        else:
-            _print_line(out, check)
-        # Each as soon as it is known: some take their time.
-        sys.stdout.flush()
+    with (
+        closing(open_database(settings, "doctor", STATEMENT)) as database,
+        open_client(settings, "doctor", reply_timeout(settings)) as client,
+    ):
+        for check in examine(settings, database, client, procfile):
+            verdicts[check.diagnosis.verdict] += 1
+            if json:
+                _print_json(check)
+            else:
+                _print_line(out, check)
+            # Each as soon as it is known: some take their time.
+            sys.stdout.flush()
     if not json:
         counted = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in Verdict if verdicts[verdict])
         print(f"\n{verdicts.total()} checks: {counted}")

@@ -5,23 +5,24 @@ stays. Every wait has an end.
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from publisher.bootstrap import open_client, open_database
-from publisher.doctor.checks.of_audits import of_audits
-from publisher.doctor.checks.of_postgresql import of_postgresql
-from publisher.doctor.checks.of_redis import of_redis
-from publisher.doctor.checks.of_settings import of_settings
-from publisher.doctor.step import Server, Step, Unusable
+import redis
+
+from publisher.doctor.steps.audits import of_audits
+from publisher.doctor.steps.postgresql import of_postgresql
+from publisher.doctor.steps.redis import of_redis
+from publisher.doctor.steps.settings import of_settings
+from publisher.doctor.steps.step import Server, Step, Unusable
 from publisher.doctor.verdict import Diagnosis, failed, unknown
 from publisher.domain.errors import PublisherError, SchemaOutdated, Unavailable
 from publisher.settings.settings import Settings
+from storage.database import Database
 
-_STATEMENT = timedelta(seconds=5)
-# Where a short lease makes short timeouts, a server that is too slow for them is told from one that is away.
+# How long a check waits for PostgreSQL.
+STATEMENT = timedelta(seconds=5)
 _REPLY = timedelta(seconds=1)
 # No check begins later than this: with the one that is running, the end is in sight.
 _PATIENCE = timedelta(seconds=30)
@@ -35,20 +36,27 @@ class Check:
     diagnosis: Diagnosis
 
 
-def examine(settings: Settings) -> Iterator[Check]:
-    """Every check, each as soon as it is done. Raises nothing that a server could cause."""
-    with (
-        closing(open_database(settings, "doctor", _STATEMENT)) as database,
-        open_client(settings, "doctor", max(settings.timeouts.redis, _REPLY)) as client,
-    ):
-        yield from _run(
-            [
-                *of_settings(settings),
-                *of_postgresql(settings, database),
-                *of_redis(settings, client, database),
-                *of_audits(settings, database, client),
-            ]
-        )
+def examine(
+    settings: Settings, database: Database, client: redis.Redis, read_procfile: Callable[[], Mapping[str, str]]
+) -> Iterator[Check]:
+    """Yields every check, each as soon as it is done. Raises nothing that a server could cause.
+
+    database, client: opened with the timeouts STATEMENT and `reply_timeout`.
+    read_procfile: reads the commands of the processes that a deployment runs, by name.
+    """
+    yield from _run(
+        [
+            *of_settings(settings),
+            *of_postgresql(settings, database, read_procfile),
+            *of_redis(settings, client, database),
+            *of_audits(settings, database, client),
+        ]
+    )
+
+
+def reply_timeout(settings: Settings) -> timedelta:
+    """How long a check waits for Redis. A short lease makes short timeouts: a slow server is told from one away."""
+    return max(settings.timeouts.redis, _REPLY)
 
 
 def _run(steps: Sequence[Step]) -> Iterator[Check]:

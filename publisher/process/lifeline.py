@@ -5,6 +5,7 @@ the children keep (see `publisher.local.embedded`).
 """
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import sys
@@ -36,3 +37,12 @@ def ends_with_us(number: signal.Signals) -> Callable[[], None] | None:
             os.kill(os.getpid(), number)
 
     return ask
+
+
+def master_pid() -> int:
+    """The process that started this one, also if it has been killed since."""
+    parent = multiprocessing.parent_process()
+    # A fork server stands between the two.
+    if parent is None or parent.pid is None or multiprocessing.get_start_method() == "forkserver":
+        return os.getppid()
+    return parent.pid

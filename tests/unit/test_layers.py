@@ -22,16 +22,7 @@ LAYERS: dict[str, list[str]] = {
     "publisher.publishing": [*SERVERS, "publisher.process"],
     "publisher.intake": [*SERVERS, "publisher.process", "actors"],
     "publisher.operations": [*SERVERS, "publisher.settings", "publisher.process", "publisher.intake"],
-    "publisher.doctor": [
-        *(*SERVERS, "publisher.settings", "publisher.process", "publisher.operations"),
-        *("publisher.bootstrap", "publisher.local"),
-    ],
-    "publisher.bootstrap": [
-        *(*SERVERS, "publisher.settings", "publisher.process", "publisher.publishing", "actors"),
-        "publisher.worker_metrics",
-    ],
-    "publisher.worker_metrics": ["publisher.process", "publisher.bootstrap", "actors"],
-    "publisher.local": [*SERVERS, "publisher.process"],
+    "publisher.doctor": [*SERVERS, "publisher.settings", "publisher.process", "publisher.operations"],
     "actors": [*SERVERS, "publisher.process", "publisher.publishing", "publisher.operations"],
 }
 # The rest of `publisher`, the entry modules: they may import every layer, and nobody else imports them.

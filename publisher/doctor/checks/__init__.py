@@ -1,1 +1,1 @@
-"""The checks, a module for each server asked. A new check is one more name and function in its module."""
+"""Judges what was read: pure functions from facts to a verdict. Nothing here asks a server."""

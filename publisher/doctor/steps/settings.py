@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from publisher.doctor.checks import configuration, sessions
-from publisher.doctor.step import Server, Step
+from publisher.doctor.steps.step import Server, Step
 from publisher.doctor.verdict import Diagnosis
 from publisher.domain.backoff import Backoff
 from publisher.domain.channel import Channel

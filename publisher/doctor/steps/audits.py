@@ -5,7 +5,7 @@ from datetime import timedelta
 import redis
 
 from publisher.doctor.checks import loss_audit
-from publisher.doctor.step import Server, Step
+from publisher.doctor.steps.step import Server, Step
 from publisher.doctor.verdict import Diagnosis
 from publisher.domain.timeouts import audit_interval
 from publisher.settings.settings import Settings

@@ -1,13 +1,13 @@
 """Checks that ask PostgreSQL."""
 
 import os
+from collections.abc import Callable, Mapping
 
 from publisher.doctor.checks import channels, clocks, connections, intents_kept, postgresql, rights, sessions
 from publisher.doctor.checks import schema as tables
-from publisher.doctor.clock import read_clock
-from publisher.doctor.step import Look, Server, Step, once, refusal_of
+from publisher.doctor.steps.clock import read_clock
+from publisher.doctor.steps.step import Look, Server, Step, once, refusal_of
 from publisher.doctor.verdict import Diagnosis, unknown
-from publisher.local.procfile import procfile
 from publisher.settings.settings import Settings
 from storage import catalogue, health, schema
 from storage.database import POOL_SIZE, Database
@@ -20,7 +20,7 @@ from storage.rights import missing_grants
 _SEE_SCHEMA = unknown("not looked at: see schema", "run 'publisher migrate' first")
 
 
-def of_postgresql(settings: Settings, database: Database) -> list[Step]:
+def of_postgresql(settings: Settings, database: Database, read_procfile: Callable[[], Mapping[str, str]]) -> list[Step]:
     """Every check of PostgreSQL, of the schema, and of the work that waits there."""
     clock = once(lambda: read_clock(lambda: health.read_clock(database)))
     server = once(lambda: health.read_server(database))
@@ -69,7 +69,7 @@ def of_postgresql(settings: Settings, database: Database) -> list[Step]:
         "constraints": constraints,
         "connections": lambda: connections.budget(
             health.connections(database),
-            connections.needed(procfile(), cores=os.cpu_count() or 1, pool=POOL_SIZE),
+            connections.needed(read_procfile(), cores=os.cpu_count() or 1, pool=POOL_SIZE),
         ),
         "transactions": lambda: postgresql.transactions(health.oldest_transactions(database)),
         "prepared-transactions": lambda: postgresql.prepared(health.prepared_transactions(database)),

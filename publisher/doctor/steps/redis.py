@@ -7,8 +7,8 @@ from typing import TypeVar
 import redis
 
 from publisher.doctor.checks import clocks, intents, redis_server, rights, systems
-from publisher.doctor.clock import read_clock
-from publisher.doctor.step import Look, Server, Step, Unusable, once, refusal_of
+from publisher.doctor.steps.clock import read_clock
+from publisher.doctor.steps.step import Look, Server, Step, Unusable, once, refusal_of
 from publisher.doctor.verdict import Diagnosis
 from publisher.domain.errors import RedisRefused
 from publisher.settings.settings import Settings

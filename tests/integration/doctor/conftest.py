@@ -1,0 +1,30 @@
+"""Running every check of `publisher doctor` on the test's servers."""
+
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+
+from publisher.bootstrap import load_settings, open_client, open_database
+from publisher.doctor.examine import STATEMENT, examine, reply_timeout
+from publisher.doctor.verdict import Diagnosis
+from publisher.local.procfile import procfile
+from tests.integration.doctor.examined import Examined
+
+
+@pytest.fixture
+def examined(environ: dict[str, str]) -> Examined:
+    """Runs every check with this environment and the variables given besides.
+
+    statement: how long a check waits for PostgreSQL.
+    """
+
+    def run(statement: timedelta = STATEMENT, **variables: str) -> dict[str, Diagnosis]:
+        settings = load_settings(environ | variables)
+        with (
+            closing(open_database(settings, "doctor", statement)) as database,
+            open_client(settings, "doctor", reply_timeout(settings)) as client,
+        ):
+            return {check.name: check.diagnosis for check in examine(settings, database, client, procfile)}
+
+    return run
