@@ -10,10 +10,8 @@ from publisher.cli.listing import BeforeOption, LimitOption, print_page
 from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.republish import republish
 from publisher.cli.session import opened
-from publisher.domain.errors import NotFound
-from publisher.domain.notification import RouteStatus, delivery_id_of
-from publisher.operations.names import check_names, check_type
-from storage.routes import RouteFilter, RouteRecord, find_routes, list_routes
+from publisher.domain.notification import RouteStatus
+from publisher.operations.routes import RouteFilter, RouteRecord, find_routes, list_routes
 
 app = typer.Typer(help="Look at routes, and publish them again.", no_args_is_help=True)
 app.command(
@@ -34,10 +32,7 @@ def list_(
     """List routes, newest first."""
     matching = RouteFilter(channel, status, notification and delivery(notification, None)[0], type)
     with opened() as (settings, database):
-        check_names(database, settings, channel=channel, classification=None)
-        records = list_routes(database, matching, before=before, limit=limit)
-        if not records:
-            check_type(database, type)
+        records = list_routes(database, settings, matching, before=before, limit=limit)
     print_page(
         "Routes",
         records,
@@ -68,9 +63,6 @@ def show(
     notification, route = delivery(notification_id, route_id)
     with opened() as (_, database):
         records = find_routes(database, notification, route)
-    if not records:
-        what = f"notification {notification}" if route is None else f"route {delivery_id_of(notification, route)}"
-        raise NotFound(f"there is no {what}")
     for record in records:
         if json:
             print_json(_fields(record))

@@ -12,14 +12,13 @@ from rich.progress import SpinnerColumn, TextColumn
 from publisher.bootstrap import install_context
 from publisher.cli.output import JsonFlag, one_line, print_json, print_table, progress
 from publisher.cli.session import configured
-from publisher.domain.circuit import Gate, GateState
+from publisher.domain.circuit import GateState
 from publisher.domain.errors import PublisherError
+from publisher.operations.channels import ChannelRecord, list_channels
 from publisher.operations.names import installed_channel
 from publisher.process.logs import redirect_standard_streams
 from publisher.process.metrics_server import serve_metrics
 from publisher.process.signals import stop_on_signals
-from storage.database import Database
-from storage.gates import read_gates
 
 if TYPE_CHECKING:
     import redis
@@ -95,7 +94,7 @@ def scan(
             ["channel", "published", "rescheduled", "dead-lettered"],
             [[name, s.published, s.rescheduled, s.dead_lettered] for name, s in states.items()],
         )
-    _say_which_are_shut(context.database, runs)
+    _warn_of_closed(record for record in list_channels(context.database, settings.channels) if record.name in runs)
 
 
 def _wait_for(client: "redis.Redis", run_ids: list[str], timeout: float) -> None:
@@ -115,13 +114,13 @@ def _wait_for(client: "redis.Redis", run_ids: list[str], timeout: float) -> None
             time.sleep(0.05)
 
 
-def _say_which_are_shut(database: Database, channels: Iterable[str]) -> None:
-    gates = read_gates(database)
-    for name in channels:
-        gate = gates.get(name, Gate(name))
+def _warn_of_closed(channels: Iterable[ChannelRecord]) -> None:
+    """Says which of these channels are paused or parked: a scan publishes nothing on them."""
+    for channel in channels:
+        gate = channel.gate
         if gate.state is not GateState.OPEN:
             reason = gate.pause_reason if gate.state is GateState.PAUSED else gate.park_reason
-            print(f"publisher: {name} is {gate.state.value}: {one_line(reason or '')}", file=sys.stderr)
+            print(f"publisher: {channel.name} is {gate.state.value}: {one_line(reason or '')}", file=sys.stderr)
 
 
 def _open(states: "list[RunState]") -> bool:

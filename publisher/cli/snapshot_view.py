@@ -15,8 +15,6 @@ from publisher.domain.errors import PublisherError
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
 from publisher.operations.wording import coarse
 from publisher.streams.heartbeats import ProcessSeen
-from storage.failures import FailureRecord
-from storage.rates import Happened
 
 # One sign of life is given every five seconds.
 SILENT = timedelta(seconds=15)
@@ -58,7 +56,7 @@ def _channels(store: StoreSnapshot) -> Table:
     for name in ("published/s", "retried/s", "dead/s", "due", "oldest", "in flight"):
         table.add_column(name, justify="right", no_wrap=True)
     for channel in store.channels:
-        happened = store.happened.get(channel, Happened())
+        happened = store.activity(channel)
         routes = store.open(channel)
         state = store.gate(channel).state
         table.add_row(
@@ -107,15 +105,9 @@ def _failures(store: StoreSnapshot) -> Iterator[Text]:
     if store.failures:
         yield Text("")
         yield _line("newest failures")
-    for failure in store.failures:
-        yield _line(f"  {_failure(failure, store)}")
-
-
-def _failure(failure: FailureRecord, store: StoreSnapshot) -> str:
-    ago = coarse(store.at - failure.failed_at)
-    return (
-        f"{ago} ago  {failure.route_id}  attempt {failure.attempt_number}  {failure.classification}: {failure.message}"
-    )
+    for f in store.failures:
+        ago = coarse(store.at - f.failed_at)
+        yield _line(f"  {ago} ago  {f.route_id}  attempt {f.attempt_number}  {f.classification}: {f.message}")
 
 
 def _line(text: str, style: str = "") -> Text:

@@ -91,6 +91,10 @@ class StoreSnapshot:
     failures: Sequence[FailureRecord] = ()
     totals: Totals | None = None
 
+    def activity(self, channel: str) -> Happened:
+        """Returns what happened on the channel within the window."""
+        return self.happened.get(channel, Happened())
+
     def open(self, channel: str) -> OpenRoutes:
         """Returns the channel's open routes."""
         return self.open_routes.get(channel, OpenRoutes())

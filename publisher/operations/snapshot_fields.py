@@ -13,7 +13,6 @@ from publisher.streams.heartbeats import ProcessSeen
 from publisher.streams.queues import QueueState
 from storage.audit_states import AuditState
 from storage.counts import OpenRoutes
-from storage.rates import Happened
 from storage.replays import ReplayRecord
 
 Fields = dict[str, object]
@@ -75,7 +74,7 @@ def _channel(store: StoreSnapshot, interval: timedelta, channel: str) -> Fields:
 
 
 def _channel_activity(store: StoreSnapshot, channel: str) -> Fields:
-    happened, seconds = store.happened.get(channel, Happened()), store.window.total_seconds()
+    happened, seconds = store.activity(channel), store.window.total_seconds()
     rates: Fields = {f"{name}_per_second": round(count / seconds, 3) for name, count in asdict(happened).items()}
     return {**_gate(store.gate(channel)), **_audit(store.audit(channel)), **rates, **_open(store.open(channel))}
 
