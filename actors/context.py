@@ -1,4 +1,4 @@
-"""What the actors of this process work with: installed once by the entry module, before the actors are imported."""
+"""The parts that the actors of this process share, installed once by the entry module before actors are imported."""
 
 import threading
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import redis
 from publisher.domain.channel import Channel
 from publisher.domain.retention import Retention
 from publisher.process.telemetry import Telemetry
-from publisher.process.watchdog import Progress
+from publisher.process.watchdog import Watchdog
 from publisher.publishing.loss_audit import LossAudit
 from publisher.publishing.publisher import Publisher
 from publisher.streams.keys import scan_key
@@ -21,9 +21,10 @@ from storage.database import Database
 
 @dataclass(frozen=True)
 class Context:
-    """Everything an actor or middleware needs.
+    """Everything an actor or middleware of this process needs.
 
-    stopping is set once the process was told to stop. progress: where whatever takes long says that it gets on.
+    stopping: set once the process was told to stop.
+    watchdog: counts the threads at work; long work beats on it.
     """
 
     publisher: Publisher
@@ -39,7 +40,7 @@ class Context:
     intents_stream: str
     intents_group: str
     stopping: threading.Event = field(default_factory=threading.Event)
-    progress: Progress = field(default_factory=Progress)
+    watchdog: Watchdog = field(default_factory=Watchdog)
 
     @property
     def scans(self) -> Mutex:

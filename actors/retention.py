@@ -45,7 +45,7 @@ def prune_notifications(channel: str, after: tuple[str, str] | None = None) -> N
     notifications = routes = 0
     batches = until(service.stopping.is_set, notification_batches(service.database, kept, place))
     for pruned in islice(batches, _BATCHES):
-        service.progress.beat()
+        service.watchdog.beat()
         notifications, routes, place = notifications + pruned.notifications, routes + pruned.routes, pruned.last
     if notifications:
         _log.info("notifications were pruned", notifications=notifications, routes=routes)
@@ -151,7 +151,7 @@ def _in_batches(service: Context, remove: Callable[[], int], batches: int = _BAT
         if service.stopping.is_set():
             break
         removed = remove()
-        service.progress.beat()
+        service.watchdog.beat()
         count += removed
         if not removed:
             break

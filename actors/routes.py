@@ -151,7 +151,7 @@ def _send_retries(channel: str, retries: Iterable[tuple[timedelta, list[int]]]) 
     """A message for each delay, until one cannot be sent: with jitter there are as many as routes, and each of the
     others would wait as long for the same Redis. The scan finds them all."""
     for delay, ids in retries:
-        context().progress.beat()
+        context().watchdog.beat()
         if not as_hint(send_publish, channel, ids, delay):
             return
 
@@ -160,7 +160,7 @@ def expire(channel: str) -> None:
     """Ends what is too late to be published. If that fails, the next scan does it."""
     try:
         while not context().stopping.is_set() and context().publisher.expire_overdue(channel):
-            context().progress.beat()
+            context().watchdog.beat()
     except Unavailable as error:
         _log.warning("routes past their deadline are ended later", channel=channel, error=str(error))
 

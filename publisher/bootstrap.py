@@ -16,16 +16,16 @@ from actors.context import Context, install
 from actors.dramatiq_names import check_dramatiq
 from actors.middleware.age_limit import DropOldMessages
 from actors.middleware.graceful_stop import GracefulStop
+from actors.middleware.heartbeat import WorkerHeartbeat
 from actors.middleware.known_queues import KnownQueues
-from actors.middleware.signs_of_life import SignsOfLife
-from actors.middleware.watchdog import Watchdog
+from actors.middleware.watchdog import WorkerWatchdog
 from publisher.channels.registry import discover_channels
 from publisher.process import logs
 from publisher.process.lifeline import master_pid
 from publisher.process.metrics_folder import metrics_folder, use_folder
 from publisher.process.metrics_server import not_served
 from publisher.process.telemetry import Telemetry
-from publisher.process.watchdog import LIMIT, Progress
+from publisher.process.watchdog import LIMIT, Watchdog
 from publisher.publishing.loss_audit import LossAudit
 from publisher.publishing.policy import Hooks, Policy
 from publisher.publishing.publisher import Publisher
@@ -114,9 +114,8 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
     """
     check_dramatiq()
     stopping = threading.Event()
-    progress = Progress()
-    watchdog = Watchdog(hang_limit(settings), progress)
-    broker = _broker(settings, role, stopping, watchdog)
+    watchdog = Watchdog()
+    broker = _broker(settings, role, stopping, WorkerWatchdog(hang_limit(settings), watchdog))
     telemetry = Telemetry()
     database = open_database(settings, role, statement_timeout)
     client = open_client(settings, role)
@@ -129,7 +128,7 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
         audit_window=settings.effective_audit_window,
     )
     hooks = Hooks(
-        stopping=stopping.is_set, beat=progress.beat, may_look_back=Mutex(client, look_back_key).acquire_or_share
+        stopping=stopping.is_set, beat=watchdog.beat, may_look_back=Mutex(client, look_back_key).acquire_or_share
     )
     publisher = Publisher(database, streams, settings.channels, telemetry, policy, hooks)
     loss_audit = LossAudit(database, streams, settings.channels, telemetry, policy, hooks)
@@ -147,7 +146,7 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
         intents_stream=settings.intents_stream,
         intents_group=settings.intents_group,
         stopping=stopping,
-        progress=progress,
+        watchdog=watchdog,
     )
     install(context)
     dramatiq.set_broker(broker)
@@ -155,7 +154,7 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
     return context
 
 
-def _broker(settings: Settings, role: str, stopping: threading.Event, watchdog: Watchdog) -> WakingBroker:
+def _broker(settings: Settings, role: str, stopping: threading.Event, watchdog: WorkerWatchdog) -> WakingBroker:
     # No TimeLimit and no Shutdown: their interrupts tear connections. Every call has a timeout instead.
     middleware: list[dramatiq.Middleware] = [
         DropOldMessages(),
@@ -167,7 +166,7 @@ def _broker(settings: Settings, role: str, stopping: threading.Event, watchdog: 
         watchdog,
     ]
     if role == "worker":
-        middleware += [KnownQueues(), GracefulStop(stopping), SignsOfLife()]
+        middleware += [KnownQueues(), GracefulStop(stopping), WorkerHeartbeat()]
         if settings.metrics_port:
             middleware += _worker_metrics(settings.metrics_port)
     return WakingBroker(

@@ -17,7 +17,7 @@ from actors import retention
 from actors.context import Context
 from actors.retention import send_retention, send_trim
 from actors.routes import as_hint, send_scan
-from publisher.process import watchdog as progress
+from publisher.process.watchdog import LIMIT
 
 _log = structlog.get_logger()
 _CLOCK = "clock"
@@ -39,8 +39,8 @@ def run_scheduler(context: Context, stopping: threading.Event) -> None:
         _every(scheduler, retention.TRIM_INTERVAL, f"trim {name}", partial(_tick, context, send_trim, name))
     # The scheduler's own sign of life. It also goes missing when the wall clock is set back, after which the next
     # tick would be as far away as the step was long.
-    _every(scheduler, progress.LIMIT / 10, "beat", partial(context.progress.beat, _CLOCK), executor=_CLOCK)
-    with context.progress.watched("the scheduler"), context.progress.at_work(_CLOCK):
+    _every(scheduler, LIMIT / 10, "beat", partial(context.watchdog.beat, _CLOCK), executor=_CLOCK)
+    with context.watchdog.watched("the scheduler"), context.watchdog.at_work(_CLOCK):
         scheduler.start()
         _log.info("scheduler started", channels=list(context.channels), interval=context.scan_interval.total_seconds())
         stopping.wait()
@@ -49,7 +49,7 @@ def run_scheduler(context: Context, stopping: threading.Event) -> None:
 
 
 def _tick(context: Context, send: Callable[[str], None], channel: str) -> None:
-    with context.progress.at_work():
+    with context.watchdog.at_work():
         as_hint(send, channel)
 
 

@@ -35,7 +35,7 @@ class Auditor(dramatiq.Middleware):
         while not service.stopping.wait(service.scan_interval.total_seconds()):
             for channel in served:
                 # The watchdog sees a walk that hangs: it beats page by page.
-                with service.progress.at_work():
+                with service.watchdog.at_work():
                     if mutex.acquire_or_share(channel, service.scan_interval):
                         self._look(channel)
 

@@ -32,7 +32,7 @@ class SelfScan(dramatiq.Middleware):
         while not service.stopping.wait(service.scan_interval.total_seconds()):
             for channel in served:
                 # No message is at work here: the watchdog would not see that an encoder hangs.
-                with service.progress.at_work():
+                with service.watchdog.at_work():
                     self._look(channel)
 
     def _look(self, channel: str) -> None:
@@ -41,9 +41,9 @@ class SelfScan(dramatiq.Middleware):
                 _log.info("no scan for three intervals: scanning by itself", channel=channel)
                 # The clock's other job: without it nothing would be pruned.
                 as_hint(send_retention, channel)
-                context().progress.beat()
+                context().watchdog.beat()
                 as_hint(send_trim, channel)
-                context().progress.beat()
+                context().watchdog.beat()
                 drain(channel)
         except PublisherError as error:
             _log.warning("a scan failed and will be repeated", channel=channel, error=str(error))

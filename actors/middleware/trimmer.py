@@ -30,7 +30,7 @@ class Trimmer(dramatiq.Middleware):
         while not service.stopping.wait(TRIM_INTERVAL.total_seconds()):
             for channel in served:
                 # The watchdog sees a trim that hangs: it beats batch by batch.
-                with service.progress.at_work():
+                with service.watchdog.at_work():
                     self._trim(trim_commands, channel)
                     self._trim(trim_intents, channel)
 

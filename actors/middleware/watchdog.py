@@ -10,28 +10,28 @@ import dramatiq
 import structlog
 
 from publisher.process.lifeline import master_pid
-from publisher.process.watchdog import EXIT_STUCK, Progress, end_stuck
+from publisher.process.watchdog import EXIT_STUCK, Watchdog, end_stuck
 
 _log = structlog.get_logger()
 _TICK = 1.0
 _ORPHAN_TICKS = 5
 
 
-class Watchdog(dramatiq.Middleware):
-    """Ends the process when one message is at work for longer than the limit (see `publisher.process.watchdog`)."""
+class WorkerWatchdog(dramatiq.Middleware):
+    """Ends the process if a message shows no progress for `limit`, or if the master process is gone (R17)."""
 
-    def __init__(self, limit: timedelta, progress: Progress | None = None) -> None:
-        """progress: what long actors beat on."""
+    def __init__(self, limit: timedelta, watchdog: Watchdog | None = None) -> None:
+        """watchdog: counts for the actors of this process, which beat on it."""
         self._limit_ticks = max(2, round(limit.total_seconds() / _TICK))
-        self._progress = progress or Progress()
+        self._watchdog = watchdog or Watchdog()
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         """Starts watching."""
         threading.Thread(target=self._watch, args=(master_pid(),), name="watchdog", daemon=True).start()
 
     def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
-        """Begins to count for this thread."""
-        self._progress.begin()
+        """Starts counting this thread."""
+        self._watchdog.begin()
 
     def after_process_message(
         self,
@@ -41,14 +41,14 @@ class Watchdog(dramatiq.Middleware):
         result: object = None,
         exception: BaseException | None = None,
     ) -> None:
-        """Ends the count of this thread."""
-        self._progress.end()
+        """Stops counting this thread."""
+        self._watchdog.end()
 
     after_skip_message = after_process_message
 
     def beat(self) -> None:
-        """Says that this thread made progress. One with no message at work is not counted."""
-        self._progress.beat()
+        """Notes progress of this thread; does nothing if it has no message at work."""
+        self._watchdog.beat()
 
     def _watch(self, master: int) -> None:
         orphaned = 0
@@ -62,5 +62,5 @@ class Watchdog(dramatiq.Middleware):
             if orphaned > _ORPHAN_TICKS:
                 # One that was still booting waits for its master for ever: Dramatiq's event has lost its other side.
                 os._exit(EXIT_STUCK)
-            if self._progress.tick() > self._limit_ticks:
+            if self._watchdog.tick() > self._limit_ticks:
                 end_stuck("a message")

@@ -29,7 +29,7 @@ def intake() -> None:
     serve_metrics(settings.metrics_port, context.telemetry.registry)
 
     from publisher.intake.consumer import Intake, IntakeOptions
-    from publisher.process.heartbeat import present
+    from publisher.process.heartbeat import heartbeats
     from publisher.streams.intents import IntentsGroup
 
     # Longer than a read blocks: it waits for intents, not for the server.
@@ -44,5 +44,5 @@ def intake() -> None:
         dedup_window=settings.dedup_window,
     )
     collect_garbage_seldom()
-    with present(context.redis, "intake", partial(read_system, context.database)):
+    with heartbeats(context.redis, "intake", partial(read_system, context.database)):
         Intake(context, group, options).run()

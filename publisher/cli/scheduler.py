@@ -40,10 +40,10 @@ def run() -> None:
     stop_on_signals(context.stopping)
     serve_metrics(settings.metrics_port, context.telemetry.registry)
 
-    from publisher.process.heartbeat import present
+    from publisher.process.heartbeat import heartbeats
     from publisher.scheduler import run_scheduler
 
-    with present(context.redis, "clock"):
+    with heartbeats(context.redis, "clock"):
         run_scheduler(context, context.stopping)
 
 

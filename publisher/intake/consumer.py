@@ -56,14 +56,14 @@ class Intake:
         self._group = group
         self._options = options
         self._stopping = context.stopping
-        self._beat = context.progress.beat
+        self._beat = context.watchdog.beat
         self._acceptor = Acceptor(context.database, options.stream, context.stopping, self._hold, self._beat)
         self._marking = self._make_marking()
 
     def run(self) -> None:
         """Reads until told to stop. A transaction that has begun is finished; what is in hand besides is given back
         for the next intake, counting no delivery (R17). None is lost."""
-        with self._context.progress.watched("intake"), self._context.progress.at_work():
+        with self._context.watchdog.watched("intake"), self._context.watchdog.at_work():
             self._run()
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""This process's signs of life, every few seconds, for `publisher status`. Best effort: work never waits for one."""
+"""The heartbeat of this process, every few seconds, for `publisher status`. Best effort: work never waits for it."""
 
 import os
 import secrets
@@ -20,12 +20,12 @@ from publisher.streams.heartbeats import Process, ProcessRegister, of_other_syst
 
 _log = structlog.get_logger()
 INTERVAL = timedelta(seconds=5)
-# How long a process that stops waits until Redis has heard of it.
+# How long a process that stops waits for Redis.
 _FAREWELL = timedelta(seconds=1)
 
 
-class Presence:
-    """A thread that says at intervals that this process lives, until it is told to stop."""
+class Heartbeat:
+    """A thread that writes the heartbeat of this process to Redis at intervals, until `stop`."""
 
     def __init__(
         self,
@@ -34,8 +34,11 @@ class Presence:
         interval: timedelta = INTERVAL,
         read_system: Callable[[], str] | None = None,
     ) -> None:
-        """role: worker, clock or intake. read_system: asks the database which system this is; None where the process
-        has no connection to it."""
+        """Starts nothing yet.
+
+        role: worker, clock or intake.
+        read_system: reads the database's identity, or None if the process has no connection to the database.
+        """
         self._register = ProcessRegister(client)
         self._read_system = read_system
         self._interval = interval
@@ -50,14 +53,14 @@ class Presence:
             version=version("notification-publisher"),
         )
         # A daemon: where it hangs in a call to Redis, the process ends without it.
-        self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Gives the first sign, and goes on."""
+        """Starts the thread, which writes the first heartbeat at once."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Says that the process stops. Waits a second at most."""
+        """Stops the thread and removes this process from Redis. Waits a second at most."""
         self._done.set()
         self._thread.join(_FAREWELL.total_seconds())
 
@@ -74,16 +77,16 @@ class Presence:
                     swept = True
                 self._look_for_others()
             except PublisherError as error:
-                _log.debug("a sign of life was not given", error=str(error))
+                _log.debug("a heartbeat was not written", error=str(error))
             if self._done.wait(self._interval.total_seconds()):
                 break
         try:
             self._register.remove(self.process.id)
         except PublisherError as error:
-            _log.debug("the end of this process was not told", error=str(error))
+            _log.debug("this process was not removed from the heartbeats", error=str(error))
 
     def _learn_system(self) -> bool:
-        """True once the database has said which system this is: it is asked after each sign until then."""
+        """Reads which system this is, unless that is known. Returns True if it was learnt now: asked at each beat."""
         if self._read_system is None or self.process.system:
             return False
         try:
@@ -93,7 +96,7 @@ class Presence:
         return bool(self.process.system)
 
     def _look_for_others(self) -> None:
-        """Says so, once, if another system's processes live on this Redis and database number."""
+        """Logs an error, once, if processes of another system live on this Redis and database number."""
         if self._told or not self.process.system:
             return
         self._told = True
@@ -106,11 +109,11 @@ class Presence:
 
 
 @contextmanager
-def present(client: redis.Redis, role: str, read_system: Callable[[], str] | None = None) -> Iterator[None]:
-    """Signs of life during the block."""
-    presence = Presence(client, role, read_system=read_system)
-    presence.start()
+def heartbeats(client: redis.Redis, role: str, read_system: Callable[[], str] | None = None) -> Iterator[None]:
+    """Writes heartbeats of this process during the block."""
+    heartbeat = Heartbeat(client, role, read_system=read_system)
+    heartbeat.start()
     try:
         yield
     finally:
-        presence.stop()
+        heartbeat.stop()

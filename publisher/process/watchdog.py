@@ -1,10 +1,10 @@
-"""Who is at work in this process, and whether they get on: a process that hangs ends itself.
+"""A watchdog: ends this process if a thread at work shows no progress.
 
-Every call to a server has a timeout, so this fires on what has none: a deadlock, an encoder's endless loop. A
-thread cannot be interrupted safely (it would tear connections), the process can be ended: its leases expire, its
-intents are taken over, and the platform starts another.
+Every call to a server has a timeout, so the watchdog fires on code that has none: a deadlock, or an encoder's endless
+loop. A thread cannot be interrupted safely, since that would break connections. The process can be ended: its leases
+expire, its intents are taken over, and the platform starts another.
 
-Time is counted in ticks of our own, so that a process that was paused as a whole is not taken for a stuck one.
+The watchdog counts ticks of its own. A process that was paused as a whole is therefore not taken for a stuck one.
 """
 
 import os
@@ -19,15 +19,15 @@ import structlog
 _log = structlog.get_logger()
 TICK = timedelta(seconds=1)
 EXIT_STUCK = 70
-# What waits for a server beats each time it tries again, and no try takes as long. Below the minute within which
-# a process that hangs must end.
+# Code that waits for a server beats before each try, and no try takes as long. A process that hangs must end within a
+# minute, so the limit is below that.
 LIMIT = timedelta(seconds=50)
 
 
-class Progress:
-    """Counts ticks for everyone at work, from their last sign of progress. Safe to share between threads.
+class Watchdog:
+    """Counts, for each thread at work, the ticks since its last beat. Safe to share between threads.
 
-    Whoever is at work is known by a name, or else by their thread.
+    who: a name for the work, or None for the calling thread.
     """
 
     def __init__(self) -> None:
@@ -35,23 +35,23 @@ class Progress:
         self._lock = threading.Lock()
 
     def begin(self, who: Hashable = None) -> None:
-        """Begins to count."""
+        """Starts counting `who`."""
         with self._lock:
             self._ticks[_known(who)] = 0
 
     def end(self, who: Hashable = None) -> None:
-        """Ends the count. One who is not at work may say so, too."""
+        """Stops counting `who`; does nothing if it is not being counted."""
         with self._lock:
             self._ticks.pop(_known(who), None)
 
     def beat(self, who: Hashable = None) -> None:
-        """A sign of progress. One who is not at work is not counted."""
+        """Notes progress of `who`; does nothing if it is not being counted."""
         with self._lock:
             if _known(who) in self._ticks:
                 self._ticks[_known(who)] = 0
 
     def tick(self) -> int:
-        """Counts a tick for everyone. Returns the most that anyone has counted."""
+        """Counts one tick for all. Returns the highest count."""
         with self._lock:
             for who in self._ticks:
                 self._ticks[who] += 1
@@ -59,7 +59,7 @@ class Progress:
 
     @contextmanager
     def at_work(self, who: Hashable = None) -> Iterator[None]:
-        """Counts for as long as the block takes."""
+        """Counts `who` during the block."""
         self.begin(who)
         try:
             yield
@@ -68,7 +68,7 @@ class Progress:
 
     @contextmanager
     def watched(self, what: str) -> Iterator[None]:
-        """During the block the process ends as soon as anyone at work shows no progress for LIMIT."""
+        """Ends the process if anyone shows no progress for LIMIT during the block. what: named in the log."""
         done = threading.Event()
 
         def watch() -> None:
@@ -84,7 +84,7 @@ class Progress:
 
 
 def end_stuck(what: str) -> NoReturn:
-    """Ends this process at once, and says why."""
+    """Logs that `what` makes no progress, and ends this process at once with EXIT_STUCK."""
     _log.critical(f"{what} makes no progress: ending the process")
     os._exit(EXIT_STUCK)
 

@@ -143,8 +143,8 @@ def test_an_audit_that_hangs_is_seen_by_the_watchdog(
     try:
         start_worker()
         assert auditing.wait(20)
-        before = quick.progress.tick()
-        assert quick.progress.tick() == before + 1
+        before = quick.watchdog.tick()
+        assert quick.watchdog.tick() == before + 1
     finally:
         hanging.set()
 

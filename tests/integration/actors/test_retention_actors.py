@@ -204,7 +204,7 @@ def test_every_batch_is_a_sign_of_progress(
     """A long walk is not taken for a message that hangs."""
     ended(database, 4)
     beats: list[int] = []
-    monkeypatch.setattr(context.progress, "beat", lambda: beats.append(1))
+    monkeypatch.setattr(context.watchdog, "beat", lambda: beats.append(1))
 
     prune_notifications("email")
 

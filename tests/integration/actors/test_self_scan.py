@@ -207,7 +207,7 @@ def test_a_self_scan_that_hangs_is_seen_by_the_watchdog(
         assert scanning.wait(20)
         for queue in ("email", "push"):
             wait_for_quiet(redis_client, queue)
-        before = impatient.progress.tick()
-        assert impatient.progress.tick() == before + 1
+        before = impatient.watchdog.tick()
+        assert impatient.watchdog.tick() == before + 1
     finally:
         hanging.set()

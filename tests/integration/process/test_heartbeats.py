@@ -12,7 +12,7 @@ import redis
 import structlog
 
 from publisher.domain.errors import DatabaseUnavailable, RedisRefused
-from publisher.process.heartbeat import Presence, present
+from publisher.process.heartbeat import Heartbeat, heartbeats
 from publisher.streams.connection import open_redis
 from publisher.streams.heartbeats import REMEMBERED, Process, ProcessRegister, of_other_systems
 from tests.factories import INSTANT
@@ -145,7 +145,7 @@ def test_a_key_of_another_type_is_refused(register: ProcessRegister, redis_clien
 
 def test_a_process_says_that_it_lives_until_it_stops(register: ProcessRegister, redis_client: redis.Redis) -> None:
     """Signs go on at intervals; the stop takes the line away."""
-    presence = Presence(redis_client, "worker", interval=timedelta(milliseconds=20))
+    presence = Heartbeat(redis_client, "worker", interval=timedelta(milliseconds=20))
     presence.start()
     [first] = wait_until(register.seen)
     wait_until(lambda: [s.seen_at for s in register.seen()] > [first.seen_at])
@@ -158,7 +158,7 @@ def test_a_process_says_that_it_lives_until_it_stops(register: ProcessRegister, 
 
 def test_a_process_says_so_when_redis_comes_back(own_valkey: OwnValkey, own_client: redis.Redis) -> None:
     """While Redis is away nothing happens, and nothing is raised; with its return the process is seen again."""
-    presence = Presence(own_client, "clock", interval=timedelta(milliseconds=20))
+    presence = Heartbeat(own_client, "clock", interval=timedelta(milliseconds=20))
     presence.start()
     wait_until(ProcessRegister(own_client).seen)
     own_valkey.stop()
@@ -174,7 +174,7 @@ def test_a_process_says_so_when_redis_comes_back(own_valkey: OwnValkey, own_clie
 def test_work_never_waits_for_a_sign_of_life(silent_redis: redis.Redis) -> None:
     """With a Redis that takes the connection and never answers, work begins at once, and its end waits a second."""
     began = time.monotonic()
-    with present(silent_redis, "intake"):
+    with heartbeats(silent_redis, "intake"):
         assert time.monotonic() - began < 1
         told = time.monotonic()
 
@@ -185,7 +185,7 @@ def test_a_work_that_fails_stops_its_signs_too(redis_client: redis.Redis, regist
     """An error passes through, and the process is not shown any more."""
 
     def work() -> None:
-        with present(redis_client, "clock"):
+        with heartbeats(redis_client, "clock"):
             wait_until(register.seen)
             raise ValueError("broken")
 
@@ -193,7 +193,7 @@ def test_a_work_that_fails_stops_its_signs_too(redis_client: redis.Redis, regist
         work()
 
     assert register.seen() == []
-    assert not [t for t in threading.enumerate() if t.name == "presence"]
+    assert not [t for t in threading.enumerate() if t.name == "heartbeat"]
 
 
 def test_a_process_says_which_system_it_is_of(redis_client: redis.Redis, register: ProcessRegister) -> None:
@@ -206,7 +206,7 @@ def test_a_process_says_which_system_it_is_of(redis_client: redis.Redis, registe
             raise answer
         return answer
 
-    presence = Presence(redis_client, "worker", interval=timedelta(milliseconds=20), read_system=read)
+    presence = Heartbeat(redis_client, "worker", interval=timedelta(milliseconds=20), read_system=read)
     presence.start()
     wait_until(lambda: [s.process.system for s in register.seen()] == ["7/5"])
 
@@ -229,7 +229,7 @@ def test_a_process_that_finds_another_system_says_so_in_its_log(
     register.sign(replace(WORKER, system="8/5"))
 
     with structlog.testing.capture_logs() as logs:
-        presence = Presence(redis_client, "worker", timedelta(milliseconds=20), lambda: "7/5")
+        presence = Heartbeat(redis_client, "worker", timedelta(milliseconds=20), lambda: "7/5")
         presence.start()
         wait_until(lambda: any("another system" in line["event"] for line in logs))
         presence.stop()
