@@ -112,6 +112,11 @@ def send_publish(channel: str, ids: Sequence[int], delay: timedelta | None = Non
         publish_routes.send_with_options(args=(channel, list(ids)), delay=milliseconds)
 
 
+def tell_workers(channel: str, ids: Sequence[int]) -> bool:
+    """Enqueues the publishing of these routes. False if that failed, which loses nothing: the next scan finds them."""
+    return as_hint(send_publish, channel, ids)
+
+
 def as_hint(send: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> bool:
     """Sends, and goes on if that fails: the scan finds what no message speaks of (R14). True if it was sent."""
     try:

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import dramatiq
 import redis
@@ -35,6 +36,10 @@ from publisher.streams.keys import look_back_key
 from publisher.streams.mutex import Mutex
 from publisher.streams.outbound import OutboundStreams
 from storage.database import Database
+
+if TYPE_CHECKING:
+    from publisher.intake.consumer import Intake, IntakeOptions
+    from publisher.streams.intents import IntentsGroup
 
 # An ordinary exception's message is tried this often; then the scan alone looks after its routes.
 _MESSAGE_TRIES = 20
@@ -152,6 +157,25 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
     dramatiq.set_broker(broker)
     _declare_actors(broker, settings)
     return context
+
+
+def compose_intake(context: Context, group: "IntentsGroup", options: "IntakeOptions") -> "Intake":
+    """Composes the intake loop of this process. It wakes the workers by Dramatiq messages."""
+    # Imported by those that take intents in, and no one else; the actors bind to the broker that is set by now.
+    from actors.routes import tell_workers
+    from publisher.intake.consumer import Intake
+
+    return Intake(
+        group,
+        options,
+        database=context.database,
+        client=context.redis,
+        channels=context.channels,
+        telemetry=context.telemetry,
+        tell_workers=tell_workers,
+        stopping=context.stopping,
+        watchdog=context.watchdog,
+    )
 
 
 def _broker(settings: Settings, role: str, stopping: threading.Event, watchdog: WorkerWatchdog) -> WakingBroker:

@@ -6,7 +6,7 @@ import socket
 from datetime import timedelta
 from functools import partial
 
-from publisher.bootstrap import collect_garbage_seldom, install_context, open_client
+from publisher.bootstrap import collect_garbage_seldom, compose_intake, install_context, open_client
 from publisher.cli.session import configured
 from publisher.process.logs import redirect_standard_streams
 from publisher.process.metrics_server import serve_metrics
@@ -28,7 +28,7 @@ def intake() -> None:
     stop_on_signals(context.stopping)
     serve_metrics(settings.metrics_port, context.telemetry.registry)
 
-    from publisher.intake.consumer import Intake, IntakeOptions
+    from publisher.intake.consumer import IntakeOptions
     from publisher.process.heartbeat import heartbeats
     from publisher.streams.intents import IntentsGroup
 
@@ -45,4 +45,4 @@ def intake() -> None:
     )
     collect_garbage_seldom()
     with heartbeats(context.redis, "intake", partial(read_system, context.database)):
-        Intake(context, group, options).run()
+        compose_intake(context, group, options).run()

@@ -1,30 +1,34 @@
-"""Intake: from the intents stream into PostgreSQL, and a message for what can be published at once (R18–R21).
+"""Takes intents off their stream into PostgreSQL, and tells the workers which routes are due at once (R18–R21).
 
-The loop has two states. Recovering: it reads what it or a dead consumer had read and not acknowledged. Reading:
-it waits for new entries. Any error on the Redis side leads back to recovering, since a lost reply may have left
-entries in the pending list. PostgreSQL's absence leads nowhere: the batch in hand is kept and tried again.
+The loop has two states. Recovering: it accepts entries that it or a dead consumer has read and not acknowledged.
+Reading: it waits for new entries. Any error of Redis leads back to recovering, since a lost reply may have left entries
+in the pending list. While PostgreSQL is away the loop keeps the batch in hand and tries again.
 """
 
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
+import redis
 import structlog
 
-from actors.context import Context
-from actors.routes import as_hint, send_publish
+from publisher.domain.channel import Channel
 from publisher.domain.errors import PublisherError
-from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.intake.acceptor import Acceptor, wait
 from publisher.intake.incoming import incoming
 from publisher.intake.marking import Marking, MarkingOptions
 from publisher.intake.replay import IntentsReplay
+from publisher.intake.report import report, warn_of_malformed
+from publisher.process.telemetry import Telemetry
+from publisher.process.watchdog import Watchdog
 from publisher.streams.consumer_group import Entry, Recovered
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.intents_losses import keep_pending_loss
-from storage.intents import Acceptance, IncomingIntent
-from storage.malformed_records import IncomingMalformed
+from storage.database import Database
+from storage.intents import Acceptance
 
 _log = structlog.get_logger()
 _BLOCK = timedelta(seconds=1)
@@ -32,14 +36,18 @@ _BLOCK = timedelta(seconds=1)
 _GLANCE = timedelta(milliseconds=1)
 # A consumer reads each second while it lives: one that has not for so long belonged to a process that was killed.
 _STALE = timedelta(hours=1)
-_DELIVERY_LIMIT = 5
 
 
 @dataclass(frozen=True)
 class IntakeOptions:
-    """stream: the intents stream, as recorded. batch: entries a transaction. idle: when another consumer's
-    unacknowledged entries count as left behind. lease: of a route, and of a replay. dedup_window: how long the witness
-    of a command lives."""
+    """The policy of intake.
+
+    stream: name of the intents stream, as it is recorded.
+    batch: entries a transaction, and routes a message to the workers.
+    idle: after which time the unacknowledged entries of another consumer are taken over.
+    lease: how long a route, or a replay of intents, is one process's own.
+    dedup_window: how long the witness of a command lives.
+    """
 
     stream: str
     batch: int
@@ -51,19 +59,48 @@ class IntakeOptions:
 class Intake:
     """The consumer-group loop of one process."""
 
-    def __init__(self, context: Context, group: IntentsGroup, options: IntakeOptions) -> None:
-        self._context = context
+    def __init__(
+        self,
+        group: IntentsGroup,
+        options: IntakeOptions,
+        *,
+        database: Database,
+        client: redis.Redis,
+        channels: Mapping[str, Channel],
+        telemetry: Telemetry,
+        tell_workers: Callable[[str, Sequence[int]], bool],
+        stopping: threading.Event,
+        watchdog: Watchdog,
+    ) -> None:
+        """Opens no connection.
+
+        group: this process's consumer, with a client of its own.
+        client: for all else that is kept in Redis.
+        tell_workers: wakes the workers of a channel for these routes, by key; False if it could not, which loses
+            nothing, since the next scan finds the routes (R14).
+        stopping: set once the process was told to stop.
+        watchdog: ends the process if the loop hangs.
+        """
         self._group = group
         self._options = options
-        self._stopping = context.stopping
-        self._beat = context.watchdog.beat
-        self._acceptor = Acceptor(context.database, options.stream, context.stopping, self._hold, self._beat)
+        self._database = database
+        self._client = client
+        self._parsed = partial(incoming, channels=channels)
+        self._telemetry = telemetry
+        self._wake = tell_workers
+        self._stopping = stopping
+        self._watchdog = watchdog
+        self._beat = watchdog.beat
+        self._acceptor = Acceptor(database, options.stream, stopping, self._hold, self._beat)
         self._marking = self._make_marking()
 
     def run(self) -> None:
-        """Reads until told to stop. A transaction that has begun is finished; what is in hand besides is given back
-        for the next intake, counting no delivery (R17). None is lost."""
-        with self._context.watchdog.watched("intake"), self._context.watchdog.at_work():
+        """Reads until told to stop.
+
+        A transaction that has begun is finished. Other entries in hand are given back for the next intake, counting no
+        delivery; none is lost (R17).
+        """
+        with self._watchdog.watched("intake"), self._watchdog.at_work():
             self._run()
 
     def _run(self) -> None:
@@ -85,7 +122,7 @@ class Intake:
             _log.warning("the consumer stays in its group", consumer=self._group.consumer, error=str(error))
 
     def _recover(self) -> None:
-        """Accepts everything that was read before and not acknowledged: first one's own, then others'."""
+        """Accepts entries that were read and not acknowledged: first this consumer's own, then those of dead ones."""
         self._group.create()
         for recovered in self._left_behind():
             if recovered.trimmed:
@@ -97,7 +134,7 @@ class Intake:
 
     def _lost(self, trimmed: Sequence[str]) -> None:
         if trimmed:
-            keep_pending_loss(self._context.redis, self._options.stream, trimmed)
+            keep_pending_loss(self._client, self._options.stream, trimmed)
             self._marking.tell_losses()
 
     def _left_behind(self) -> Iterator[Recovered]:
@@ -137,7 +174,7 @@ class Intake:
         """
         for part, accepted in self._acceptor.commit([self._parsed(entry) for entry in entries]):
             self._tell_workers(accepted)
-            self._tell(accepted)
+            report(accepted, self._telemetry)
             self._group.acknowledge([entry.entry_id for entry in part])
 
     def _tell_workers(self, accepted: Acceptance) -> None:
@@ -145,41 +182,32 @@ class Intake:
         for channel, ids in accepted.due.items():
             for start in range(0, len(ids), size):
                 self._beat()
-                if not as_hint(send_publish, channel, ids[start : start + size]):
+                if not self._wake(channel, ids[start : start + size]):
                     # Each of the others would wait as long for the same Redis; the scan finds them all.
                     return
 
     def _hold(self, entry_ids: Sequence[str]) -> None:
-        """Keeps entries in hand from being taken over, while PostgreSQL is away. Best effort."""
+        """Keeps other consumers from taking over the entries in hand while PostgreSQL is away. Best effort."""
         try:
             self._group.hold(entry_ids)
         except PublisherError as error:
             _log.warning("entries in hand may be taken over by another intake", error=str(error))
 
-    def _parsed(self, entry: Entry) -> IncomingIntent | IncomingMalformed:
-        if entry.deliveries > _DELIVERY_LIMIT:
-            poison = Rejection(
-                RejectionCode.POISON,
-                f"given to a consumer {entry.deliveries} times and never acknowledged: it may kill its reader",
-            )
-            return IncomingMalformed(entry.id, entry.fields, poison)
-        return incoming(entry, self._context.channels)
-
     def _make_marking(self) -> Marking:
-        context, options = self._context, self._options
-        # No hold: what is replayed is in nobody's hand.
-        acceptor = Acceptor(context.database, options.stream, context.stopping, lambda _: None, self._beat)
+        options = self._options
+        # No hold: an entry that is replayed is pending with nobody.
+        acceptor = Acceptor(self._database, options.stream, self._stopping, lambda _: None, self._beat)
         replay = IntentsReplay(
-            context.database, options.stream, self._group, acceptor, self._parsed, self._tell_of_replayed
+            self._database, options.stream, self._group, acceptor, self._parsed, self._tell_of_replayed
         )
         return Marking(
-            context.database,
-            context.redis,
+            self._database,
+            self._client,
             replay,
-            context.telemetry,
+            self._telemetry,
             MarkingOptions(
                 options.stream,
-                context.intents_group,
+                self._group.group,
                 self._group.consumer,
                 batch=options.batch,
                 lease=options.lease,
@@ -189,42 +217,11 @@ class Intake:
 
     def _tell_of_replayed(self, accepted: Acceptance) -> None:
         self._tell_workers(accepted)
-        _warn_of(_new_malformed(accepted))
-
-    def _tell(self, accepted: Acceptance) -> None:
-        """Logs and counts what is new. What an entry had left before was told by whoever left it."""
-        telemetry = self._context.telemetry
-        malformed = _new_malformed(accepted)
-        duplicates = sum(i.entry_id not in accepted.again for i in accepted.duplicates)
-        _warn_of(malformed)
-        conflicts = sum(m.malformed.code is RejectionCode.IDEMPOTENCY_CONFLICT for m in malformed)
-        telemetry.intents("accepted", len(accepted.accepted))
-        telemetry.intents("duplicate", duplicates)
-        telemetry.intents("conflict", conflicts)
-        telemetry.intents("malformed", len(malformed) - conflicts)
-        if accepted.accepted or duplicates:
-            routes = sum(len(i.routes) for i in accepted.accepted)
-            _log.info("intents accepted", intents=len(accepted.accepted), routes=routes, duplicates=duplicates)
-        if accepted.again:
-            _log.info("entries that were done and not acknowledged came again", entries=len(accepted.again))
-
-
-def _new_malformed(accepted: Acceptance) -> list[IncomingMalformed]:
-    return [m for m in accepted.malformed if m.entry_id not in accepted.again]
-
-
-def _warn_of(malformed: Sequence[IncomingMalformed]) -> None:
-    for rejected in malformed:
-        _log.warning(
-            "malformed intent",
-            stream_entry_id=rejected.entry_id,
-            failure_code=rejected.malformed.code.value,
-            failure_message=rejected.malformed.message,
-        )
+        warn_of_malformed(accepted)
 
 
 def _isolated(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
-    """Entries given out before go one at a time: one that kills its reader takes no neighbour along."""
+    """Splits entries into batches. One that was delivered before is alone: if it kills its reader, it does so alone."""
     fresh = [entry for entry in entries if entry.deliveries <= 1]
     if fresh:
         yield fresh

@@ -1,18 +1,26 @@
-"""What an entry of the intents stream is to PostgreSQL: an intent with its routes, or a malformed entry."""
+"""Turns an entry of the intents stream into its record: an intent with its routes, or a malformed entry."""
 
 from collections.abc import Mapping
 
 from publisher.domain.channel import Channel
 from publisher.domain.intent import parse_intent
 from publisher.domain.planning import plan_routes
-from publisher.domain.rejection import Rejection
+from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.streams.consumer_group import Entry
 from storage.intents import IncomingIntent
 from storage.malformed_records import IncomingMalformed
 
+_DELIVERY_LIMIT = 5
+
 
 def incoming(entry: Entry, channels: Mapping[str, Channel]) -> IncomingIntent | IncomingMalformed:
-    """The entry as it is to be recorded (R19). channels: the configured ones, by name."""
+    """Returns the record of this entry (R19). channels: the configured ones, by name.
+
+    An entry that was delivered more than five times is malformed: it may kill its reader.
+    """
+    if entry.deliveries > _DELIVERY_LIMIT:
+        told = f"given to a consumer {entry.deliveries} times and never acknowledged: it may kill its reader"
+        return IncomingMalformed(entry.id, entry.fields, Rejection(RejectionCode.POISON, told))
     intent = parse_intent(entry.fields, channels)
     if isinstance(intent, Rejection):
         return IncomingMalformed(entry.id, entry.fields, intent)

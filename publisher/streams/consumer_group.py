@@ -52,7 +52,7 @@ class ConsumerGroup:
         """Takes a client of its own: replies come raw from it, since redis-py's parsed form loses repeated fields."""
         self._client = client
         self._stream = stream
-        self._group = group
+        self.group = group
         self.consumer = consumer
         self._looked_to = b"0-0"
         self._acknowledge = client.register_script(script("acknowledge"))
@@ -66,7 +66,7 @@ class ConsumerGroup:
         """Creates the stream and the group if they are missing. The group starts at the stream's first entry."""
         try:
             with translated():
-                self._client.xgroup_create(self._stream, self._group, id="0", mkstream=True)
+                self._client.xgroup_create(self._stream, self.group, id="0", mkstream=True)
         except RedisRefused as error:
             if "BUSYGROUP" not in str(error):
                 raise
@@ -79,7 +79,7 @@ class ConsumerGroup:
         """
         wait = max(1, round(block.total_seconds() * 1000))
         reply = self._command(
-            *("XREADGROUP", "GROUP", self._group, self.consumer, "COUNT", count, "BLOCK", wait),
+            *("XREADGROUP", "GROUP", self.group, self.consumer, "COUNT", count, "BLOCK", wait),
             *("STREAMS", self._stream, ">"),
         )
         return [entry_of(raw, 1) for raw in (reply[0][1] if reply else [])]
@@ -108,7 +108,7 @@ class ConsumerGroup:
         One call scans a part of the pending list and may find nothing there; the next call goes on behind it (`more`).
         """
         self._looked_to, raw, *deleted = self._command(
-            *("XAUTOCLAIM", self._stream, self._group, self.consumer),
+            *("XAUTOCLAIM", self._stream, self.group, self.consumer),
             *(round(idle.total_seconds() * 1000), self._looked_to, "COUNT", count),
         )
         present = [r for r in raw if r is not None]
@@ -125,13 +125,13 @@ class ConsumerGroup:
         """Acknowledges entries that are pending with this consumer; skips the others. May be repeated."""
         if ids:
             with translated():
-                self._acknowledge(keys=[self._stream], args=["XACK", self._group, self.consumer, *ids])
+                self._acknowledge(keys=[self._stream], args=["XACK", self.group, self.consumer, *ids])
 
     def hold(self, ids: Sequence[str]) -> None:
         """Resets the idle time of these entries, so that no other consumer takes them over. Counts no delivery."""
         if ids:
             with translated():
-                self._hold(keys=[self._stream], args=[self._group, self.consumer, *ids])
+                self._hold(keys=[self._stream], args=[self.group, self.consumer, *ids])
 
     def give_back(self, idle: timedelta) -> Sequence[str]:
         """Offers every entry that this consumer has not acknowledged to the others, counting no delivery (R17).
@@ -141,14 +141,14 @@ class ConsumerGroup:
         """
         with translated():
             gone: list[bytes] = self._give_back(
-                keys=[self._stream], args=[self._group, self.consumer, round(idle.total_seconds() * 1000)]
+                keys=[self._stream], args=[self.group, self.consumer, round(idle.total_seconds() * 1000)]
             )
         return [id_.decode() for id_ in gone]
 
     def leave(self) -> None:
         """Removes this consumer from the group unless it has pending entries, which would be lost with it."""
         with translated():
-            self._leave(keys=[self._stream], args=[self._group, self.consumer])
+            self._leave(keys=[self._stream], args=[self.group, self.consumer])
 
     def remove_stale(self, idle: timedelta) -> int:
         """Removes the other consumers that have been silent for `idle` and have no pending entries.
@@ -157,13 +157,13 @@ class ConsumerGroup:
         """
         with translated():
             removed: int = self._remove_stale(
-                keys=[self._stream], args=[self._group, self.consumer, round(idle.total_seconds() * 1000)]
+                keys=[self._stream], args=[self.group, self.consumer, round(idle.total_seconds() * 1000)]
             )
         return removed
 
     def _pending(self, first: object, last: object, count: int) -> list[Any]:
         # [id, consumer, idle ms, deliveries] of this consumer's entries.
-        reply: list[Any] = self._command("XPENDING", self._stream, self._group, first, last, count, self.consumer)
+        reply: list[Any] = self._command("XPENDING", self._stream, self.group, first, last, count, self.consumer)
         return reply
 
     def _command(self, *arguments: Any) -> Any:

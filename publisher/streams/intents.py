@@ -46,9 +46,9 @@ class IntentsGroup(ConsumerGroup):
         """Reads unread entries. Returns the id that was delivered last before, too; None if gap.lua did not run."""
         with translated(), self._client.pipeline(transaction=True) as pipe:
             keys = self._stream, losses_key(self._stream)
-            pipe.evalsha(self._gap.sha, 2, *keys, self._group, round(KEPT.total_seconds() * 1000))
+            pipe.evalsha(self._gap.sha, 2, *keys, self.group, round(KEPT.total_seconds() * 1000))
             pipe.execute_command(
-                *("XREADGROUP", "GROUP", self._group, self.consumer, "COUNT", count, "STREAMS", self._stream, ">")
+                *("XREADGROUP", "GROUP", self.group, self.consumer, "COUNT", count, "STREAMS", self._stream, ">")
             )
             delivered, reply = pipe.execute(raise_on_error=False)
             if isinstance(reply, redis.RedisError):

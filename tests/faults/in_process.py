@@ -11,7 +11,7 @@ import redis
 from dramatiq import worker as dramatiq_worker
 
 from actors.context import Context
-from publisher.bootstrap import load_settings, open_client
+from publisher.bootstrap import compose_intake, load_settings, open_client
 from publisher.domain.backoff import Backoff
 from publisher.domain.planning import plan_routes
 from publisher.intake import acceptor
@@ -40,7 +40,7 @@ def running(environ: Mapping[str, str], **variables: str) -> Iterator[Context]:
         worker = dramatiq.Worker(dramatiq.get_broker(), worker_timeout=50, worker_threads=2)
         client = open_client(load_settings(whole), "group")
         group = IntentsGroup(client, INTENTS, GROUP, "inside")
-        loop = intake.Intake(context, group, intake.IntakeOptions(INTENTS, 10, timedelta(hours=1)))
+        loop = compose_intake(context, group, intake.IntakeOptions(INTENTS, 10, timedelta(hours=1)))
         thread = threading.Thread(target=loop.run, name="intake")
         with client:
             worker.start()

@@ -17,6 +17,7 @@ import redis
 import structlog
 
 from actors.context import Context
+from publisher.bootstrap import compose_intake
 from publisher.domain.intent import Intent, parse_intent
 from publisher.domain.notification import RouteStatus, delivery_id_of
 from publisher.domain.planning import plan_routes
@@ -68,7 +69,7 @@ def intake_running(service: Context, redis_url: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(intake, "_BLOCK", timedelta(milliseconds=50))
     with open_redis(redis_url, timeout=timedelta(seconds=10), client_name="test") as client:
         group = IntentsGroup(client, INTENTS, GROUP, "hostile")
-        loop = intake.Intake(service, group, intake.IntakeOptions(INTENTS, 50, timedelta(hours=1)))
+        loop = compose_intake(service, group, intake.IntakeOptions(INTENTS, 50, timedelta(hours=1)))
         thread = threading.Thread(target=loop.run, name="intake")
         thread.start()
         try:

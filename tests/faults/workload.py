@@ -15,10 +15,10 @@ import structlog
 
 from actors.broker import WakingBroker
 from actors.context import Context
-from publisher.bootstrap import install_context, load_settings, open_client
+from publisher.bootstrap import compose_intake, install_context, load_settings, open_client
 from publisher.domain.errors import PublisherError, Unavailable
 from publisher.intake import consumer as intake
-from publisher.intake.consumer import Intake, IntakeOptions
+from publisher.intake.consumer import IntakeOptions
 from publisher.settings.settings import Settings
 from publisher.streams.intents import IntentsGroup
 from storage.republishing import PublishedFilter, republish
@@ -168,7 +168,7 @@ class Workload:
         with open_client(self.settings, "intake-group", timedelta(seconds=3)) as client:
             group = IntentsGroup(client, INTENTS, GROUP, secrets.token_hex(4))
             until_read = replace(context, stopping=_WhenRead(self))
-            Intake(until_read, group, IntakeOptions(INTENTS, _BATCH, _LEASE)).run()
+            compose_intake(until_read, group, IntakeOptions(INTENTS, _BATCH, _LEASE)).run()
 
     def publish(self) -> None:
         """Publishes by message what is new on one channel, and by scans until no route is open."""

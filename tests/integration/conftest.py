@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from actors.context import Context
-from publisher.bootstrap import install_context, load_settings
+from publisher.bootstrap import compose_intake, install_context, load_settings
 from publisher.domain.backoff import Backoff
 from publisher.intake import acceptor, marking
 from publisher.intake import consumer as intake
@@ -111,7 +111,7 @@ def start_intake(
     threads: list[threading.Thread] = []
 
     def start(name: str = "one", *, batch: int = 10, idle: timedelta = timedelta(hours=1)) -> threading.Thread:
-        loop = intake.Intake(context, consumer(name), intake.IntakeOptions(INTENTS, batch, idle))
+        loop = compose_intake(context, consumer(name), intake.IntakeOptions(INTENTS, batch, idle))
         threads.append(threading.Thread(target=loop.run, name=f"intake {name}"))
         threads[-1].start()
         return threads[-1]

@@ -20,7 +20,7 @@ LAYERS: dict[str, list[str]] = {
     "storage": ["publisher.domain"],
     "publisher.process": ["publisher.domain", "publisher.streams"],
     "publisher.publishing": [*SERVERS, "publisher.process"],
-    "publisher.intake": [*SERVERS, "publisher.process", "actors"],
+    "publisher.intake": [*SERVERS, "publisher.process"],
     "publisher.operations": [*SERVERS, "publisher.settings", "publisher.process", "publisher.intake"],
     "publisher.doctor": [*SERVERS, "publisher.settings", "publisher.process", "publisher.operations"],
     "actors": [*SERVERS, "publisher.process", "publisher.publishing", "publisher.operations"],
