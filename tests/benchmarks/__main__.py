@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from publisher.local.embedded import Servers
-from tests.benchmarks import audit, drain, intake, latency, resources, retries
+from tests.benchmarks import audit, drain, intake, latency, resources, retries, startup
 from tests.benchmarks.stage import durable_servers
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
@@ -35,11 +35,12 @@ class Size:
     idle_before_first: float = 600
     steady_seconds: float = 600
     runs: int = 3
+    startups: int = 15
     # A window and a half at 5,000 routes/s: what one audit looks at.
     audited: int = 4_500_000
 
 
-TINY = Size(400, 200, 400, 800, 20, 100, 1, 1, 1, 2, 1, 3_000)
+TINY = Size(400, 200, 400, 800, 20, 100, 1, 1, 1, 2, 1, 2, 3_000)
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,18 @@ class Measurements:
 
     def _median(self, measure: Callable[[], float]) -> float:
         return statistics.median(measure() for _ in range(self._size.runs))
+
+    def startup(self) -> Iterator[Figure]:
+        """Milliseconds until a command's help is there."""
+        seen = startup.startup(self._size.startups)
+        yield Figure("startup", "python -c pass", f"{seen.bare_seconds * 1000:.0f} ms")
+        yield Figure(
+            "startup",
+            "publisher --help",
+            f"{seen.help_seconds * 1000:.0f} ms",
+            f"{seen.own_seconds * 1000:.0f} ms beyond python, {seen.modules} modules",
+            "400 ms beyond",
+        )
 
     def drain(self) -> Iterator[Figure]:
         """Routes a second, beside the obvious loop and the floor, and flat as the tables grow."""
@@ -166,7 +179,7 @@ class Measurements:
             )
 
 
-GROUPS = ("drain", "intake", "retries", "latency", "audit", "resources")
+GROUPS = ("startup", "drain", "intake", "retries", "latency", "audit", "resources")
 
 
 def measure(servers: Servers, size: Size, groups: tuple[str, ...] = GROUPS) -> Iterator[Figure]:
