@@ -7,7 +7,7 @@ import pytest
 from publisher.doctor.checks import redis_server, rights
 from publisher.doctor.verdict import Verdict, ok
 from publisher.streams.rights import RedisTrial, Refusal
-from tests.unit.doctor.test_diagnosis_servers import REDIS
+from tests.unit.doctor.test_servers import REDIS
 
 
 def test_a_redis_right_that_is_missing_is_named_with_the_rules_that_give_it() -> None:
