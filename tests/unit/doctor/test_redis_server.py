@@ -1,0 +1,108 @@
+"""What doctor says of a Redis server: what it keeps, its room, its connections."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from publisher.doctor.checks import redis_server
+from publisher.doctor.verdict import Verdict, ok
+from publisher.streams.health import RedisConfiguration, RedisServer
+from storage.health import PostgresServer, Table, Transaction
+
+OK, WARNING, FAILED, UNKNOWN = Verdict.OK, Verdict.WARNING, Verdict.FAILED, Verdict.UNKNOWN
+MS = timedelta(milliseconds=1)
+POSTGRESQL = PostgresServer("18.4", False, False, True, True, "on")
+REDIS = RedisServer(
+    product="Valkey 9.1.2",
+    loading=False,
+    role="master",
+    mode="standalone",
+    aof=True,
+    aof_healthy=True,
+    rdb_healthy=True,
+    used_memory=2**30,
+    max_memory=2**32,
+    system_memory=2**34,
+    policy="noeviction",
+    evicted=0,
+    clients=10,
+    max_clients=1000,
+)
+CONFIGURATION = RedisConfiguration(appendfsync="everysec", save="", stop_writes_on_error=True)
+IDLE = Transaction(17, "psql", "ann", "idle in transaction", timedelta(0), 3)
+ROUTES = Table("routes", live=1_000_000, dead=0, vacuumed=timedelta(hours=1), autovacuum=True)
+
+
+@pytest.mark.parametrize(
+    ("server", "configuration", "verdict", "finding"),
+    [
+        ({}, {}, OK, "append-only file, synced everysec"),
+        ({}, None, OK, "append-only file"),
+        ({}, {"appendfsync": "no"}, WARNING, "appendfsync is no"),
+        ({"aof_healthy": False}, {}, FAILED, "the last write to the append-only file failed"),
+        ({"rdb_healthy": False}, {}, WARNING, "the last snapshot failed"),
+        ({"aof": False}, {"save": "3600 1"}, WARNING, "snapshots alone (save 3600 1)"),
+        ({"aof": False, "rdb_healthy": False}, {"save": "3600 1"}, FAILED, "the last snapshot failed; snapshots alone"),
+        ({"aof": False}, {}, FAILED, "nothing is kept"),
+        ({"aof": False}, None, UNKNOWN, "no append-only file, and snapshots are not shown"),
+    ],
+)
+def test_redis_keeps_what_it_is_given(
+    server: dict[str, bool], configuration: dict[str, str] | None, verdict: Verdict, finding: str
+) -> None:
+    """An append-only file is well, snapshots alone a warning, nothing at all a failure; denied is unknown."""
+    asked = None if configuration is None else replace(CONFIGURATION, **configuration)  # type: ignore[arg-type]
+
+    said = redis_server.persistence(replace(REDIS, **server), asked)
+
+    assert said.verdict is verdict
+    assert said.finding.startswith(finding)
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict"),
+    [
+        ({}, OK),
+        ({"policy": "allkeys-lru"}, FAILED),
+        ({"policy": "volatile-ttl"}, FAILED),
+        ({"policy": "allkeys-lru", "max_memory": 0}, WARNING),
+        ({"evicted": 3}, WARNING),
+        ({"policy": None}, UNKNOWN),
+    ],
+)
+def test_redis_must_not_evict(changed: dict[str, object], verdict: Verdict) -> None:
+    """What it evicts is a command, an intent, or the memory of a delivery (R12)."""
+    assert redis_server.eviction(replace(REDIS, **changed)).verdict is verdict  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("used", "limit", "system", "verdict"),
+    [
+        (75, 100, None, OK),
+        (76, 100, None, WARNING),
+        (96, 100, None, FAILED),
+        (76, 0, 100, WARNING),
+        (76, 0, 1000, OK),
+        (76, 0, None, UNKNOWN),
+    ],
+)
+def test_redis_must_have_room(used: int, limit: int, system: int | None, verdict: Verdict) -> None:
+    """Over three quarters is a warning; where nothing limits it, its machine's memory does."""
+    found = replace(REDIS, used_memory=used, max_memory=limit, system_memory=system)
+
+    assert redis_server.memory(found).verdict is verdict
+
+
+@pytest.mark.parametrize(("clients", "limit", "verdict"), [(16, 20, OK), (17, 20, WARNING), (17, None, UNKNOWN)])
+def test_redis_must_have_connections_to_spare(clients: int, limit: int | None, verdict: Verdict) -> None:
+    """Small plans have twenty."""
+    assert redis_server.clients(replace(REDIS, clients=clients, max_clients=limit)).verdict is verdict
+
+
+def test_a_stream_whose_key_holds_something_else_fails_the_check() -> None:
+    """Every command of the channel would be refused (WRONGTYPE)."""
+    said = redis_server.streams({"a": "stream", "b": "none", "c": "string"})
+
+    assert (said.verdict, said.finding) == (FAILED, "c holds a string")
+    assert redis_server.streams({"a": "stream", "b": "none"}) == ok("a, b")
