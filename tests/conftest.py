@@ -89,6 +89,17 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
+def server_folder() -> Iterator[Path]:
+    """An empty folder for embedded servers, with a short path.
+
+    Not pytest's own: where tests run as root PostgreSQL is another user, and every session of pytest that starts
+    closes the folder of them all to other users.
+    """
+    with tempfile.TemporaryDirectory(prefix="publisher-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
 def redis_url(servers: Servers) -> str:
     """An empty Redis."""
     with redis.Redis.from_url(servers.redis_url) as client:

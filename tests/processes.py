@@ -1,6 +1,8 @@
 """The service's processes, started as a platform starts them."""
 
 import os
+import random
+import re
 import signal
 import socket
 import subprocess
@@ -28,6 +30,7 @@ class Process:
 
     def __init__(self, command: str, environ: Mapping[str, str | None], log: Path) -> None:
         self.log = log
+        self._command = command
         with log.open("wb") as output:
             self._popen = subprocess.Popen(
                 f"exec {command}",
@@ -64,6 +67,16 @@ class Process:
     def wait_for_output(self, text: str, within: float = 20.0, *, times: int = 1) -> None:
         """Returns once the text was printed, so many times."""
         wait_until(lambda: self.output.count(text) >= times, within=within, describe=lambda: self.output[-3000:])
+
+    @property
+    def is_ready(self) -> bool:
+        """True once it stops in good order when it is told to: it has finished its imports and handles SIGTERM."""
+        workers = re.search(r"\bdramatiq publisher\.actors --processes (\d+)", self._command)
+        return self.output.count("ready for action") >= int(workers[1]) if workers else awaits_sigterm(self.pid)
+
+    def wait_until_ready(self) -> None:
+        """Returns once it is ready: one that still imports is ended by a SIGTERM as any process is."""
+        wait_until(lambda: self.is_ready, within=40, describe=lambda: self.output[-3000:])
 
     def members(self) -> list[int]:
         """The processes of its group that still run, children that outlived it too."""
@@ -175,11 +188,16 @@ def awaits_sigterm(pid: int) -> bool:
     return False
 
 
+# Below the ports that the kernel gives to clients, on Linux from 32768: nobody gets one by chance before it is used.
+_FREE_PORTS = iter(random.SystemRandom().sample(range(15_000, 32_000), 17_000))
+
+
 def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    """A port on which nothing listens, another one at each call."""
+    for port in _FREE_PORTS:
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("every port was handed out")
 
 
 def listens(port: int) -> bool:

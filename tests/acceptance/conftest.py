@@ -1,11 +1,14 @@
 """The outside world of the processes under test."""
 
+import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 import redis
 
+from tests.acceptance.local_run import Descendants
 from tests.acceptance.outside import Outside
 from tests.conftest import connected
 from tests.processes import run_command
@@ -28,3 +31,12 @@ def publisher(environ: dict[str, str]) -> Publisher:
         return run_command("publisher", *arguments, environ=environ | variables, stdin=stdin)
 
     return run
+
+
+@pytest.fixture
+def descendants(environ: dict[str, str], server_folder: Path) -> Descendants:
+    """The processes that come of this test, in an environment without servers and a folder for temporary files."""
+    mark = uuid.uuid4().hex
+    environ |= {"MARK": mark, "TMPDIR": str(server_folder)}
+    del environ["DATABASE_URL"], environ["REDIS_URL"]
+    return Descendants(mark)

@@ -7,6 +7,7 @@ from publisher.channels.registry import discover_channels
 from publisher.settings.channels import ChannelSettings
 from publisher.settings.settings import Settings
 from tests.acceptance.conftest import Publisher
+from tests.acceptance.local_run import PATIENCE, wait_until_serving
 from tests.acceptance.test_cli_errors import all_of, assert_refused
 from tests.processes import Processes
 
@@ -84,10 +85,10 @@ def test_up_shows_no_password_of_the_servers_it_was_given(processes: Processes, 
         environ[name] = urlunsplit(parts._replace(netloc=f"{user}:{SECRET}@{parts.netloc.rpartition('@')[2]}"))
 
     up = processes.start("publisher up")
-    up.wait_for_output("scheduler started", within=40)
+    wait_until_serving(up)
     up.signal(signal.SIGTERM)
 
-    assert up.wait(40) == 0, up.output
+    assert up.wait(PATIENCE) == 0, up.output
     assert SECRET not in up.output
     assert "DATABASE_URL and REDIS_URL are set: their servers are used, and none is started" in up.output
     assert f"REDIS_URL=redis://127.0.0.1:{urlsplit(environ['REDIS_URL']).port}/0\n" in up.output

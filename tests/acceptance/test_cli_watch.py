@@ -66,6 +66,7 @@ def test_every_process_is_seen_until_it_stops(
     assert clock["silent_seconds"] < 15
     assert "1 worker, 1 clock, 1 intake" in publisher("status").stdout
     for process in started:
+        process.wait_until_ready()
         process.signal(signal.SIGTERM, group=True)
     assert [process.wait() for process in started] == [0, 0, 0]
 

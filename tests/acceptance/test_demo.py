@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,28 +11,16 @@ import pytest
 import redis
 
 from tests.acceptance.conftest import Publisher
+from tests.acceptance.local_run import PATIENCE, Descendants, wait_until_serving
 from tests.acceptance.outside import EMAIL, PUSH, Outside
 from tests.conftest import connected
 from tests.factories import intent_fields
-from tests.processes import Process, Processes, marked
+from tests.processes import Process, Processes
 from tests.waiting import wait_until
-
-PATIENCE = 40.0
-
-
-@pytest.fixture
-def mark(environ: dict[str, str], tmp_path: Path) -> str:
-    """An environment without servers, inherited by every process that comes of it, by which they are known."""
-    mark = uuid.uuid4().hex
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    environ |= {"MARK": mark, "TMPDIR": str(temporary)}
-    del environ["DATABASE_URL"], environ["REDIS_URL"]
-    return mark
 
 
 def test_a_demo_on_embedded_servers_publishes_everything_and_leaves_nothing(
-    mark: str, publisher: Publisher, tmp_path: Path
+    descendants: Descendants, publisher: Publisher, server_folder: Path
 ) -> None:
     """Without servers it brings its own, checks every route, exits 0, and leaves no process and no file behind."""
     done = publisher("demo", "--intents", "50", "--json")
@@ -47,8 +34,8 @@ def test_a_demo_on_embedded_servers_publishes_everything_and_leaves_nothing(
     assert sum(by_status.values()) == said["routes"] == 95
     assert by_status["push", "published"] == 45
     assert set(said["commands"]) == {EMAIL, PUSH}
-    wait_until(lambda: not marked(mark), describe=lambda: marked(mark))
-    assert list((tmp_path / "temporary").glob("publisher-demo-*")) == []
+    descendants.wait_until_gone()
+    assert list(server_folder.glob("publisher-demo-*")) == []
 
 
 def test_a_demo_uses_the_servers_it_is_given(publisher: Publisher, outside: Outside) -> None:
@@ -85,32 +72,32 @@ def test_one_server_alone_is_a_mistake(publisher: Publisher, command: str, missi
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_an_interrupted_demo_stops_everything_it_started(
-    mark: str, processes: Processes, tmp_path: Path, number: signal.Signals
+    descendants: Descendants, processes: Processes, server_folder: Path, number: signal.Signals
 ) -> None:
     """Ctrl-C in its midst, and again and again while it stops, leaves no process and no file behind."""
     demo = processes.start("publisher demo --intents 100000")
-    wait_until(lambda: any("publisher intake" in line for line in marked(mark)), describe=lambda: demo.output)
+    descendants.wait_for("publisher intake", of=demo)
 
     wait_until(lambda: demo.signal(number, group=True) or demo.returncode is not None, within=PATIENCE)
 
     assert demo.returncode == 130, demo.output[-3000:]
     assert "Traceback" not in demo.output
-    wait_until(lambda: not marked(mark), describe=lambda: marked(mark))
-    assert list((tmp_path / "temporary").glob("publisher-demo-*")) == []
+    descendants.wait_until_gone()
+    assert list(server_folder.glob("publisher-demo-*")) == []
 
 
 def test_up_serves_until_it_is_told_to_stop_and_goes_on_where_it_ended(
-    mark: str, processes: Processes, tmp_path: Path
+    descendants: Descendants, processes: Processes, server_folder: Path
 ) -> None:
     """SIGTERM and Ctrl-C end it with exit code 0 and without a process left; its folder keeps everything."""
-    command = f"publisher up --data {tmp_path / 'data'}"
+    command = f"publisher up --data {server_folder / 'data'}"
     up = processes.start(command)
     with _served_by(up) as outside:
         outside.send(*(intent_fields() for _ in range(10)))
         wait_until(lambda: _published(outside) == 20, describe=lambda: up.output[-3000:])
     up.signal(signal.SIGTERM)
     assert up.wait(PATIENCE) == 0, up.output[-3000:]
-    wait_until(lambda: not marked(mark), describe=lambda: marked(mark))
+    descendants.wait_until_gone()
 
     up = processes.start(command)
     with _served_by(up) as outside:
@@ -119,7 +106,7 @@ def test_up_serves_until_it_is_told_to_stop_and_goes_on_where_it_ended(
         assert len(outside.commands(EMAIL)) == 11
     wait_until(lambda: up.signal(signal.SIGINT, group=True) or up.returncode is not None, within=PATIENCE)
     assert up.returncode == 0, up.output[-3000:]
-    wait_until(lambda: not marked(mark), describe=lambda: marked(mark))
+    descendants.wait_until_gone()
 
 
 def _published(outside: Outside) -> int:
@@ -128,8 +115,8 @@ def _published(outside: Outside) -> int:
 
 @contextmanager
 def _served_by(up: Process) -> Iterator[Outside]:
-    """The servers that it says it runs, once intake has made its group on them."""
-    up.wait_for_output("scheduler started", within=PATIENCE)
+    """Opens the servers that it says it runs, once all processes are at work."""
+    wait_until_serving(up)
     urls = dict(re.findall(r"^(DATABASE_URL|REDIS_URL)=(.+)$", up.output, re.MULTILINE))
     with (
         connected(urls["DATABASE_URL"]) as connection,

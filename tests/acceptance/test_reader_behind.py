@@ -1,5 +1,7 @@
 """A reader that is away for longer than its stream may grow: nothing unread is lost, and nothing counts (R13)."""
 
+import signal
+
 import pytest
 
 from tests.acceptance.conftest import Publisher
@@ -57,8 +59,10 @@ def test_without_a_group_the_reason_names_the_remedy(
     outside.wait_for_routes(published=CEILING, pending=COUNT - CEILING)
     wait_until(lambda: "XGROUP CREATE" in publisher("channels", "list", "--json").stdout)
 
+    # As a deploy does. One that is killed may leave a lease of 30 s.
     for process in started:
-        process.kill()
+        process.signal(signal.SIGTERM)
+    assert [process.wait() for process in started] == [0, 0, 0]
     environ |= {"PUBLISHER_PUSH_STREAM_TRIM": "length"}
     processes.start("worker")
     processes.start("clock")

@@ -3,45 +3,17 @@
 import re
 import shlex
 import signal
-import tempfile
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.processes import Process, Processes, marked
-from tests.waiting import wait_until
-
-PATIENCE = 40.0
+from tests.acceptance.local_run import PATIENCE, Descendants, wait_until_serving
+from tests.processes import Process, Processes
 
 
-@pytest.fixture
-def mark(environ: dict[str, str], tmp_path: Path) -> str:
-    """An environment without servers, inherited by every process that comes of it, by which they are known."""
-    mark = uuid.uuid4().hex
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    environ |= {"MARK": mark, "TMPDIR": str(temporary)}
-    del environ["DATABASE_URL"], environ["REDIS_URL"]
-    return mark
-
-
-@pytest.fixture
-def short_path() -> Iterator[Path]:
-    """A folder whose path leaves room for a name within what a socket's address may take."""
-    with tempfile.TemporaryDirectory(prefix="up-") as folder:
-        yield Path(folder)
-
-
-def up(processes: Processes, folder: Path) -> Process:
-    """It runs on this folder."""
+def start_up(processes: Processes, folder: Path) -> Process:
+    """Starts `publisher up` with its data in this folder."""
     return processes.start(f"publisher up --data {shlex.quote(str(folder))}")
-
-
-def ended(mark: str) -> None:
-    """Returns once nothing is left of it."""
-    wait_until(lambda: not marked(mark), within=PATIENCE, describe=lambda: marked(mark))
 
 
 @pytest.mark.parametrize(
@@ -54,38 +26,44 @@ def ended(mark: str) -> None:
     ],
     ids=["space", "quotes", "letters", "long"],
 )
-def test_up_runs_in_a_folder_of_any_name(name: str, mark: str, processes: Processes, short_path: Path) -> None:
+def test_up_runs_in_a_folder_of_any_name(
+    name: str, descendants: Descendants, processes: Processes, server_folder: Path
+) -> None:
     """A space, a quotation mark, a long path: everything starts, and stops with exit code 0."""
-    running = up(processes, short_path / name)
-    running.wait_for_output("scheduler started", within=PATIENCE)
+    running = start_up(processes, server_folder / name)
+    wait_until_serving(running)
 
     running.signal(signal.SIGTERM)
 
     assert running.wait(PATIENCE) == 0, running.output[-3000:]
-    ended(mark)
+    descendants.wait_until_gone()
 
 
 @pytest.mark.parametrize("group", [False, True], ids=["alone", "with its group"])
-def test_nothing_outlives_an_up_that_is_killed(group: bool, mark: str, processes: Processes, tmp_path: Path) -> None:
+def test_nothing_outlives_an_up_that_is_killed(
+    group: bool, descendants: Descendants, processes: Processes, server_folder: Path
+) -> None:
     """After `kill -9` every process stops by itself, and the next one goes on with the folder's data."""
-    killed = up(processes, tmp_path / "data")
-    killed.wait_for_output("scheduler started", within=PATIENCE)
+    killed = start_up(processes, server_folder / "data")
+    wait_until_serving(killed)
 
     killed.signal(signal.SIGKILL, group=group)
-    again = up(processes, tmp_path / "data")
+    again = start_up(processes, server_folder / "data")
 
-    again.wait_for_output("scheduler started", within=PATIENCE)
+    wait_until_serving(again)
     again.signal(signal.SIGTERM)
     assert again.wait(PATIENCE) == 0, again.output[-3000:]
-    ended(mark)
+    descendants.wait_until_gone()
 
 
-def test_a_second_up_on_the_same_folder_says_who_has_it(mark: str, processes: Processes, tmp_path: Path) -> None:
+def test_a_second_up_on_the_same_folder_says_who_has_it(
+    descendants: Descendants, processes: Processes, server_folder: Path
+) -> None:
     """It ends with one line and exit code 1, and the first is not disturbed."""
-    first = up(processes, tmp_path / "data")
-    first.wait_for_output("scheduler started", within=PATIENCE)
+    first = start_up(processes, server_folder / "data")
+    wait_until_serving(first)
 
-    second = up(processes, tmp_path / "data")
+    second = start_up(processes, server_folder / "data")
 
     assert second.wait() == 1
     assert re.fullmatch(rf"publisher: .*data: it is in use by pid {first.pid}\n", second.output)
@@ -94,11 +72,11 @@ def test_a_second_up_on_the_same_folder_says_who_has_it(mark: str, processes: Pr
     assert first.wait(PATIENCE) == 0
 
 
-def test_a_killed_demo_leaves_nothing_running(mark: str, processes: Processes) -> None:
+def test_a_killed_demo_leaves_nothing_running(descendants: Descendants, processes: Processes) -> None:
     """After `kill -9` in its midst every process of a demo stops by itself."""
     demo = processes.start("publisher demo --intents 100000")
-    wait_until(lambda: any("publisher intake" in line for line in marked(mark)), describe=lambda: demo.output)
+    descendants.wait_for("publisher intake", of=demo)
 
     demo.signal(signal.SIGKILL)
 
-    ended(mark)
+    descendants.wait_until_gone()

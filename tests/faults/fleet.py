@@ -14,7 +14,7 @@ import psutil
 
 from publisher.local.procfile import procfile
 from tests.faults.fault_schedule import SLOTS
-from tests.processes import COMMANDS, Process, awaits_sigterm
+from tests.processes import COMMANDS, Process
 from tests.waiting import wait_until
 
 # R17, and what a platform gives at most.
@@ -77,7 +77,7 @@ class Fleet:
         process = slot.process
         if process.pid not in self._ready:
             wait_until(
-                lambda: _is_ready(slot.role, process) or process.returncode is not None,
+                lambda: process.is_ready or process.returncode is not None,
                 within=within,
                 describe=lambda: f"{slot.name}: {process.output[-3000:]}",
             )
@@ -212,13 +212,6 @@ class Fleet:
             stopped.append(Stopped(slot.name, how, time.monotonic() - start, process.returncode))
         self.stopped += stopped
         return stopped
-
-
-def _is_ready(role: str, process: Process) -> bool:
-    if role == "worker":
-        wanted = 2 if "--processes 2" in procfile()["worker"] and "worker-a" in process.log.name else 1
-        return process.output.count("ready for action") >= wanted
-    return awaits_sigterm(process.pid)
 
 
 def _kill(process: Process, how: str, dice: int) -> None:

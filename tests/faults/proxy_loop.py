@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from tests.faults.proxied_connection import End, Loss, ProxiedConnection, reset, write
+from tests.processes import free_port
 
 T = TypeVar("T")
 Address = str | tuple[str, int]
@@ -25,7 +26,7 @@ class ProxyLoop:
 
     def __init__(self, server: Address, latency: float = 0.0) -> None:
         self._server, self._latency = server, latency
-        self._listener: socket.socket | None = socket.create_server(("127.0.0.1", 0))
+        self._listener: socket.socket | None = socket.create_server(("127.0.0.1", free_port()))
         self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
         self._connections: list[ProxiedConnection] = []

@@ -1,8 +1,6 @@
 """The real processes under every fault that a platform, a network and servers have (R15)."""
 
-import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,16 +13,9 @@ from tests.faults.run_report import shortfalls
 SEED = 1615
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder where PostgreSQL's own user may look. Each session of pytest closes the one of `tmp_path` to others."""
-    with tempfile.TemporaryDirectory(prefix="publisher-faults-") as name:
-        yield Path(name)
-
-
-def test_nothing_is_lost_and_nothing_comes_twice(folder: Path) -> None:
+def test_nothing_is_lost_and_nothing_comes_twice(server_folder: Path) -> None:
     """A few faults of each kind, over hundreds of routes: each ends where it must, once (R5, R12, R14, R15, R17)."""
-    result = run(SEED, SHORT, folder, print)
+    result = run(SEED, SHORT, server_folder, print)
 
     assert result.problems == []
     assert result.counts["routes"] >= 400
@@ -37,9 +28,9 @@ def test_nothing_is_lost_and_nothing_comes_twice(folder: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_nothing_is_lost_in_minutes_of_chaos(folder: Path) -> None:
+def test_nothing_is_lost_in_minutes_of_chaos(server_folder: Path) -> None:
     """A hundred kills, forty pauses and all the rest, over thirty thousand routes, within ten minutes (R15)."""
-    result = run(SEED, long(8), folder, print)
+    result = run(SEED, long(8), server_folder, print)
 
     assert result.problems == []
     assert shortfalls(result) == []

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -16,24 +15,22 @@ _START = "SELECT pg_postmaster_start_time()"
 _WRITER = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'background writer'"
 
 
-def test_a_mark_from_before_a_crash_recovery_is_not_believed() -> None:
+def test_a_mark_from_before_a_crash_recovery_is_not_believed(server_folder: Path) -> None:
     """One process of the server is killed. What synchronous_commit = off had acknowledged and not written is gone."""
-    with tempfile.TemporaryDirectory(prefix="publisher-faults-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        with (
-            closing(PostgreSQL(folder / "postgresql")) as server,
-            closing(Database(server.url, application_name="test")) as database,
-        ):
-            begin_mark(database, INTENTS, "1-0")
-            assert read_mark(database, INTENTS).is_ours
-            started = server.rows(_START)
-            [(writer,)] = server.rows(_WRITER)
+    server_folder.chmod(0o755)
+    with (
+        closing(PostgreSQL(server_folder / "postgresql")) as server,
+        closing(Database(server.url, application_name="test")) as database,
+    ):
+        begin_mark(database, INTENTS, "1-0")
+        assert read_mark(database, INTENTS).is_ours
+        started = server.rows(_START)
+        [(writer,)] = server.rows(_WRITER)
 
-            os.kill(writer, signal.SIGKILL)
+        os.kill(writer, signal.SIGKILL)
 
-            wait_until(lambda: server.rows(_WRITER) not in ([], [(writer,)]))
-            assert server.rows(_START) == started
-            database.close()
-            mark = read_mark(database, INTENTS)
-            assert (mark.entry_id, mark.is_ours) == ("1-0", False)
+        wait_until(lambda: server.rows(_WRITER) not in ([], [(writer,)]))
+        assert server.rows(_START) == started
+        database.close()
+        mark = read_mark(database, INTENTS)
+        assert (mark.entry_id, mark.is_ours) == ("1-0", False)

@@ -1,6 +1,5 @@
 """PostgreSQL fails over to a replica that lagged: what it lost is taken in again, and goes out once (R12, R18, R20)."""
 
-import tempfile
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -21,15 +20,14 @@ _BEFORE, _LOST = 60, 150
 _NOTIFICATIONS = "SELECT count(*) FROM notifications"
 
 
-def test_a_failover_to_a_replica_that_lagged_loses_and_repeats_nothing() -> None:
+def test_a_failover_to_a_replica_that_lagged_loses_and_repeats_nothing(server_folder: Path) -> None:
     """Hundreds of acknowledged intents are missing in the promoted replica: 0 are lost in the end, 0 go out twice."""
     result = RunResult(1615)
-    with tempfile.TemporaryDirectory(prefix="publisher-faults-") as name, ExitStack() as stack:
-        folder = Path(name)
-        folder.chmod(0o755)
-        servers = stack.enter_context(closing(Servers(folder)))
-        replica = stack.enter_context(closing(Replica(servers.postgresql, folder / "replica")))
-        fleet = stack.enter_context(closing(Fleet(environment(servers, 4, 0.4), folder, _SLOTS)))
+    with ExitStack() as stack:
+        server_folder.chmod(0o755)
+        servers = stack.enter_context(closing(Servers(server_folder)))
+        replica = stack.enter_context(closing(Replica(servers.postgresql, server_folder / "replica")))
+        fleet = stack.enter_context(closing(Fleet(environment(servers, 4, 0.4), server_folder, _SLOTS)))
         observer = stack.enter_context(closing(Observer(servers.valkey.url)))
         for slot in fleet.slots.values():
             fleet.wait_until_ready(slot)

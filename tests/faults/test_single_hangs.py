@@ -113,7 +113,8 @@ def test_a_process_that_waits_is_left_alone(
     schemes = {"DATABASE_URL": "postgresql://postgres@127.0.0.1:{}/x", "REDIS_URL": "redis://127.0.0.1:{}/0"}
     environ |= {away: schemes[away].format(free_port())} if away else {}
     running = [processes.start(name) for name in ("intake", "clock")]
-    running[1].wait_for_output("scheduler started")
+    for process in running:
+        process.wait_until_ready()
 
     lives_on(running)
     for process in running:

