@@ -1,10 +1,15 @@
 """Notifications that are over and old, as retention meets them."""
 
+from datetime import timedelta
 from typing import Any
 
 from storage.database import Database
+from storage.retention import Pruned, prune_notifications
 from tests.factories import accepted
-from tests.integration.rows import FINAL, change, execute, rows
+from tests.integration.rows import FINAL, all_routes, change, execute, rows
+
+# The retention of these tests.
+DAYS = timedelta(days=30)
 
 
 def ended(database: Database, count: int = 1, *, days: float = 31, **fields: Any) -> list[str]:
@@ -33,6 +38,41 @@ def age(database: Database, ids: list[str], days: float) -> None:
         days,
         ids,
     )
+
+
+def bury(database: Database, notification_id: str) -> int:
+    """Makes the notification's first route a dead letter with a recorded failure. Returns the dead letter's key."""
+    route = next(r for r in all_routes(database) if str(r["notification_id"]) == notification_id)
+    [letter] = rows(
+        database,
+        "INSERT INTO dead_letters (notification_id, route_id, channel, notification_type, classification, message,"
+        " attempt_count, max_attempts, dead_lettered_at) VALUES (%s, %s, %s, 't', 'c', 'm', 1, 1, now()) RETURNING id",
+        notification_id,
+        route["route_id"],
+        route["channel"],
+    )
+    execute(
+        database,
+        "UPDATE routes SET status = 'dead_letter', published_at = NULL, dead_lettered_at = now(), dead_letter_id = %s"
+        " WHERE id = %s",
+        letter["id"],
+        route["id"],
+    )
+    execute(
+        database,
+        "INSERT INTO route_failures (route_key, attempt_number, classification, message, failed_at)"
+        " VALUES (%s, 1, 'c', 'm', now())",
+        route["id"],
+    )
+    return int(letter["id"])
+
+
+def prune_all(database: Database, *, limit: int) -> list[Pruned]:
+    """Prunes what is over for DAYS in batches of so many rows. Returns each batch, the last included."""
+    batches = [prune_notifications(database, DAYS, limit=limit)]
+    while batches[-1].last is not None:
+        batches.append(prune_notifications(database, DAYS, after=batches[-1].last, limit=limit))
+    return batches
 
 
 def kept(database: Database) -> set[str]:

@@ -1,0 +1,69 @@
+"""The walk of a pruning: batch after batch, the oldest first, each notification looked at once."""
+
+from storage.database import Database
+from storage.retention import AcceptedPlace, prune_notifications
+from tests.integration.old_notifications import DAYS, ended, kept, prune_all
+from tests.integration.rows import all_routes, change, execute, rows
+
+
+def test_a_walk_takes_small_steps_and_sees_everything(database: Database) -> None:
+    """Batch after batch, the oldest first, every notification is looked at once; those not over are passed by."""
+    ids = [ended(database, days=days)[0] for days in (39, 38, 37, 36, 35, 34, 33)]
+    stays = ids[2]
+    change(
+        database,
+        [r["id"] for r in all_routes(database) if str(r["notification_id"]) == stays],
+        "updated_at = now()",
+    )
+
+    # Five rows: two notifications of two routes, and one that is cut.
+    batches = prune_all(database, limit=5)
+
+    assert [(pruned.seen, pruned.notifications) for pruned in batches] == [(2, 2), (2, 1), (2, 2), (1, 1)]
+    assert kept(database) == {stays}
+
+
+def test_notifications_of_one_instant_are_all_seen(database: Database) -> None:
+    """A batch accepted in one millisecond is walked through by id: none is passed by."""
+    ended(database, 7)
+    execute(database, "UPDATE notifications SET accepted_at = '2020-01-01'")
+
+    assert sum(pruned.seen for pruned in prune_all(database, limit=4)) == 7
+    assert kept(database) == set()
+
+
+def test_one_notification_larger_than_a_batch_goes_whole(database: Database) -> None:
+    """A notification of more routes than a batch reads goes with all of them, alone."""
+    recipients = [{"user_id": str(n), "email": f"u{n}@example.com"} for n in range(30)]
+    giant = ended(database, days=40, recipients_json=recipients)[0]
+    small = ended(database)[0]
+
+    pruned = prune_notifications(database, DAYS, limit=7)
+
+    assert (pruned.notifications, pruned.routes) == (1, 60)
+    assert pruned.last is not None
+    assert pruned.last.notification_id == giant
+    assert kept(database) == {small}
+
+
+def test_an_open_route_out_of_sight_keeps_a_giant(database: Database) -> None:
+    """Also where a batch reads only some of a notification's routes, an open one among the others keeps it."""
+    recipients = [{"user_id": str(n), "email": f"u{n}@example.com"} for n in range(30)]
+    [giant] = ended(database, recipients_json=recipients)
+    change(database, [all_routes(database)[-1]["id"]], "status = 'pending', published_at = NULL, next_attempt_at=now()")
+    change(database, [all_routes(database)[-1]["id"]], "updated_at = now() - interval '31 days'")
+
+    assert prune_notifications(database, DAYS, limit=7).notifications == 0
+    assert kept(database) == {giant}
+    assert len(all_routes(database)) == 60
+
+
+def test_a_walk_begins_behind_its_place(database: Database) -> None:
+    """What was accepted before the place, or stands there, is not looked at again."""
+    first, second = ended(database, days=40)[0], ended(database, days=35)[0]
+    [row] = rows(database, "SELECT accepted_at FROM notifications WHERE notification_id = %s", first)
+
+    prune_notifications(database, DAYS, after=AcceptedPlace(row["accepted_at"], first))
+
+    assert kept(database) == {first}
+    assert second not in kept(database)
