@@ -1,52 +1,19 @@
-"""CircuitBreaker: a stream that refuses everything is left alone and probed, and an outage dead-letters nothing."""
+"""The circuit breaker: a stream that refuses everything is parked and probed, and an outage dead-letters nothing."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from typing import Any
 
 import pytest
 import redis
 
-from publisher.domain.circuit import GateState, Probing
+from publisher.domain.circuit import GateState
 from publisher.process.telemetry import Telemetry
-from publisher.publishing.publisher import Publisher
-from publisher.streams.connection import open_redis
-from publisher.streams.keys import witness_key
 from publisher.streams.outbound import OutboundStreams
 from storage import gates
 from storage.database import Database
 from tests.factories import CHANNELS
-from tests.integration.publishers import commands, counters, logged, publisher
-from tests.integration.rows import all_routes, change, due_routes, execute, make_due, one_route, rows
-from tests.valkeys import OwnValkey
-
-EMAIL = CHANNELS["email"].stream
-PROBING = Probing(refused_batches=3, first=timedelta(seconds=1), longest=timedelta(seconds=3), batch=2)
-HOUR = timedelta(hours=1)
-
-
-def worker(database: Database, streams: OutboundStreams, **options: Any) -> Publisher:
-    """A publisher that parks."""
-    return publisher(database, streams, **{"probing": PROBING, **options})
-
-
-def refuse(database: Database, by: Publisher, batches: int) -> None:
-    """So many batches in a row, each of all routes."""
-    for _ in range(batches):
-        make_due(database)
-        by.publish_due("email")
-
-
-def probe_is_due(database: Database) -> None:
-    """The time until the next probe has passed."""
-    execute(database, "UPDATE channel_gates SET probe_at = now() - interval '1 second' WHERE parked_at IS NOT NULL")
-
-
-@pytest.fixture
-def broken(redis_client: redis.Redis) -> redis.Redis:
-    """The email stream's key is no stream: it refuses everything."""
-    redis_client.set(EMAIL, "no stream")
-    return redis_client
+from tests.integration.publishers import commands, counters, logged
+from tests.integration.publishing.circuit_breakers import EMAIL, PROBING, probe_is_due, refuse, worker
+from tests.integration.rows import all_routes, due_routes, make_due, rows
 
 
 def test_the_third_batch_in_a_row_parks(database: Database, streams: OutboundStreams, broken: redis.Redis) -> None:
@@ -173,7 +140,7 @@ def test_of_many_batches_one_parks(database: Database) -> None:
 
 
 def test_changes_are_logged_once_and_counted(database: Database, streams: OutboundStreams, broken: redis.Redis) -> None:
-    """CircuitBreaker and its end are one event and one count each, whatever happens in between."""
+    """Parking a channel and opening it are one event and one count each, whatever happens in between (R25, R26)."""
     due_routes(database, 2)
     telemetry = Telemetry()
     by = worker(database, streams, telemetry=telemetry)
@@ -191,104 +158,6 @@ def test_changes_are_logged_once_and_counted(database: Database, streams: Outbou
     assert [text.partition(":")[0] for text in told] == ["channel parked", "channel takes commands again"]
     changes = {key[2]: count for key, count in counters(telemetry).items() if key[0] == "channel_gate_changes_total"}
     assert changes == {"parked": 1, "unparked": 1}
-
-
-def test_a_success_in_between_starts_the_count_again(
-    database: Database, streams: OutboundStreams, redis_client: redis.Redis
-) -> None:
-    """Only batches in a row park: one that was taken, by any worker, starts the count again."""
-    due_routes(database, 2)
-    one, other = worker(database, streams), worker(database, streams, batch_size=1)
-    redis_client.set(EMAIL, "no stream")
-    refuse(database, one, 2)
-    redis_client.delete(EMAIL)
-    refuse(database, other, 1)
-    redis_client.set(EMAIL, "no stream")
-
-    refuse(database, one, 2)
-
-    gate = gates.read_gates(database)["email"]
-    assert (gate.state, gate.refused_batches) == (GateState.OPEN, 2)
-
-
-def test_a_route_at_fault_parks_no_channel(
-    database: Database, streams: OutboundStreams, redis_client: redis.Redis
-) -> None:
-    """A route that is refused for what is its own, or cannot be encoded, counts its attempts and parks nothing."""
-    spoilt, no_address = due_routes(database, 2)
-    change(database, [no_address], "resolved_email = NULL")
-    row = one_route(database, spoilt)
-    redis_client.lpush(witness_key(EMAIL, f"{row['notification_id']}/{row['route_id']}"), "no witness")
-
-    refuse(database, worker(database, streams), 6)
-
-    assert gates.read_gates(database) == {}
-    assert {row["attempt_count"] for row in all_routes(database)} == {6}
-
-
-def test_strict_counting_parks_nothing(database: Database, streams: OutboundStreams, broken: redis.Redis) -> None:
-    """With parking off every refusal is an attempt (R7), also of a channel that others have parked."""
-    due_routes(database, 1)
-    refuse(database, worker(database, streams), 3)
-
-    refuse(database, publisher(database, streams), 4)
-
-    assert [row["attempt_count"] for row in all_routes(database)] == [7]
-
-
-def test_an_unreachable_stream_parks(database: Database) -> None:
-    """A Redis that is away is the channel's matter, not its routes'."""
-    due_routes(database, 1)
-    with open_redis("redis://127.0.0.1:1/0", timeout=timedelta(seconds=1), client_name="test") as nowhere:
-        refuse(database, worker(database, OutboundStreams(nowhere, HOUR)), 3)
-
-    assert gates.read_gates(database)["email"].state is GateState.PARKED
-
-
-def test_a_full_redis_parks(database: Database, own_client: redis.Redis) -> None:
-    """A Redis at its memory limit with noeviction refuses everything (OOM), and takes it once there is room."""
-    due_routes(database, 2)
-    by = worker(database, OutboundStreams(own_client, HOUR))
-    own_client.config_set("maxmemory-policy", "noeviction")
-    own_client.config_set("maxmemory", "1")
-    refuse(database, by, 3)
-    assert "OOM" in str(gates.read_gates(database)["email"].park_reason)
-
-    own_client.config_set("maxmemory", "0")
-    make_due(database)
-    probe_is_due(database)
-
-    assert by.publish_due("email").published == 2
-
-
-@pytest.mark.parametrize("right", ["evalsha", "xadd"])
-def test_a_right_that_is_missing_parks(
-    database: Database, own_client: redis.Redis, own_valkey: OwnValkey, right: str
-) -> None:
-    """A user without the right to append is refused everything (NOPERM), whichever step it is."""
-    own_client.acl_setuser("limited", enabled=True, nopass=True, keys=["*"], commands=["+@all", f"-{right}", "-eval"])
-    due_routes(database, 1)
-    url = own_valkey.url.replace("redis://", "redis://limited:x@")
-
-    with open_redis(url, timeout=timedelta(seconds=3), client_name="test") as limited:
-        refuse(database, worker(database, OutboundStreams(limited, HOUR)), 3)
-
-    assert gates.read_gates(database)["email"].state is GateState.PARKED
-
-
-def test_a_replica_parks(database: Database, own_client: redis.Redis) -> None:
-    """A server that has become a replica refuses every write (READONLY), and takes them once it is promoted."""
-    due_routes(database, 1)
-    by = worker(database, OutboundStreams(own_client, HOUR))
-    own_client.replicaof("127.0.0.1", "1")
-    refuse(database, by, 3)
-    assert gates.read_gates(database)["email"].state is GateState.PARKED
-
-    own_client.replicaof("NO", "ONE")
-    make_due(database)
-    probe_is_due(database)
-
-    assert by.publish_due("email").published == 1
 
 
 def test_a_pause_outlasts_a_parking(database: Database, streams: OutboundStreams, broken: redis.Redis) -> None:

@@ -7,7 +7,7 @@ from publisher.streams.outbound import OutboundStreams
 from storage.claims import claim_these
 from storage.database import Database
 from tests.integration.publishers import commands, publisher
-from tests.integration.publishing.test_tombstones import EMAIL, PASSED, TTL, die, paused_while, witness_of
+from tests.integration.publishing.tombstones import EMAIL, PASSED, TTL, die, paused_while, witness_of
 from tests.integration.rows import change, due_routes, expire_leases, make_due, one_route
 
 
