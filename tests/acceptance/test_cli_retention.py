@@ -9,8 +9,8 @@ import redis
 from storage.database import Database
 from storage.intents import accept
 from tests.factories import INTENTS, incoming
-from tests.integration.old_notifications import age, count, ended, kept
-from tests.integration.rows import FINAL, all_routes, change, rows
+from tests.integration.old_notifications import age, ended, kept
+from tests.integration.rows import FINAL, all_routes, change, count, rows
 from tests.integration.stream_entries import send_intents, wait_until_read
 from tests.processes import Processes
 from tests.waiting import wait_until

@@ -18,10 +18,7 @@ from publisher.intake import consumer as intake
 from publisher.streams.connection import open_redis
 from publisher.streams.intents import IntentsGroup
 from tests.factories import GROUP, INTENTS
-from tests.integration.going_back import is_marked
-from tests.integration.stream_entries import wait_until_read
 from tests.valkeys import OwnValkey
-from tests.waiting import wait_until
 
 AsUser = Callable[..., redis.Redis]
 # Workers that scan by themselves would do what a test waits to see done by message.
@@ -120,17 +117,6 @@ def start_intake(
     context.stopping.set()
     for thread in threads:
         thread.join()
-
-
-@pytest.fixture
-def settled(context: Context, redis_client: redis.Redis) -> Callable[[], None]:
-    """Returns once everything sent is read, and marked in both servers."""
-
-    def settle() -> None:
-        wait_until_read(redis_client)
-        wait_until(lambda: is_marked(context.database, redis_client))
-
-    return settle
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from publisher.streams.keys import mark_key
 from storage.database import Database
 from storage.marks import read_mark
 from tests.factories import INTENTS
-from tests.integration.rows import execute, rows
+from tests.integration.rows import execute
 
 # Another server made the mark, when nothing was committed yet.
 ANOTHER = "UPDATE intents_marks SET server = 'another', entry_id = '0-0'"
@@ -23,9 +23,3 @@ def is_marked(database: Database, client: redis.Redis) -> bool:
 def lose_everything(database: Database) -> None:
     """PostgreSQL forgets what it accepted; its marks and replays stay."""
     execute(database, "TRUNCATE notifications, routes, dead_letters, route_failures, malformed_intents")
-
-
-def count(database: Database, table: str = "notifications") -> int:
-    """How many rows the table has, or that part of it."""
-    [found] = rows(database, f"SELECT count(*) AS count FROM {table}")
-    return int(found["count"])

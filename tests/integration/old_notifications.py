@@ -78,8 +78,3 @@ def prune_all(database: Database, *, limit: int) -> list[Pruned]:
 def kept(database: Database) -> set[str]:
     """The ids of the notifications that are there."""
     return {str(row["notification_id"]) for row in rows(database, "SELECT notification_id FROM notifications")}
-
-
-def count(database: Database, table: str) -> int:
-    """How many rows a table has."""
-    return int(rows(database, f"SELECT count(*) FROM {table}")[0]["count"])

@@ -21,6 +21,17 @@ def execute(database: Database, sql: str, *parameters: object) -> None:
         connection.execute_sql(sql, parameters or None)
 
 
+def count(database: Database, table: str = "notifications") -> int:
+    """How many rows the table has. table: may end with a WHERE clause."""
+    return int(rows(database, f"SELECT count(*) AS count FROM {table}")[0]["count"])
+
+
+def malformed_codes(database: Database) -> list[tuple[str, str]]:
+    """Every malformed entry's id and failure code, in the order of their records."""
+    found = rows(database, "SELECT stream_entry_id, failure_code FROM malformed_intents ORDER BY id")
+    return [(m["stream_entry_id"], m["failure_code"]) for m in found]
+
+
 def all_routes(database: Database) -> list[dict[str, Any]]:
     """Every route, by key."""
     return rows(database, "SELECT * FROM routes ORDER BY id")

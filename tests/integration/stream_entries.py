@@ -19,8 +19,13 @@ def add_entries(client: redis.Redis, count: int) -> list[str]:
 
 
 def pending_ids(client: redis.Redis) -> list[str]:
-    """The entries that were read and not acknowledged."""
+    """The ids of the entries that were read and not acknowledged."""
     return [p["message_id"].decode() for p in client.xpending_range(INTENTS, GROUP, "-", "+", 1000)]
+
+
+def deliveries(client: redis.Redis) -> list[int]:
+    """How often each entry that was read and not acknowledged was delivered, by entry id."""
+    return [p["times_delivered"] for p in client.xpending_range(INTENTS, GROUP, "-", "+", 1000)]
 
 
 def consumers(client: redis.Redis) -> set[str]:

@@ -14,8 +14,8 @@ from storage import retention as stored
 from storage.database import Database
 from tests.factories import GROUP, INTENTS
 from tests.integration.dramatiq_messages import held, wait_for_quiet
-from tests.integration.old_notifications import count, ended, kept
-from tests.integration.rows import execute
+from tests.integration.old_notifications import ended, kept
+from tests.integration.rows import count, execute
 from tests.waiting import wait_until
 
 Install = Callable[..., Context]

@@ -18,22 +18,13 @@ from storage import intents
 from storage.database import Database
 from tests.factories import INTENTS, incoming
 from tests.integration.failing_calls import Failing
-from tests.integration.rows import rows
+from tests.integration.rows import count, malformed_codes, rows
 from tests.integration.stream_entries import consumers, pending_ids, send_intents, wait_until_read
 from tests.waiting import wait_until
 
 StartIntake = Callable[..., threading.Thread]
 AT_ONCE = timedelta(0)
 UNAVAILABLE = DatabaseUnavailable("PostgreSQL is not available: connection refused")
-
-
-def accepted(database: Database) -> int:
-    return int(rows(database, "SELECT count(*) FROM notifications")[0]["count"])
-
-
-def malformed(database: Database) -> list[tuple[str, str]]:
-    found = rows(database, "SELECT * FROM malformed_intents ORDER BY id")
-    return [(m["stream_entry_id"], m["failure_code"]) for m in found]
 
 
 def counts(context: Context) -> dict[str, float]:
@@ -63,8 +54,8 @@ def test_nothing_is_acknowledged_before_its_commit_is_known(
     accept.failing.clear()
     wait_until_read(redis_client)
 
-    assert accepted(database) == 3
-    assert malformed(database) == []
+    assert count(database) == 3
+    assert malformed_codes(database) == []
     assert counts(context) == {"accepted": 3, "duplicate": 0}
 
 
@@ -73,25 +64,22 @@ def test_a_stop_while_postgresql_is_away_loses_nothing(
     start_intake: StartIntake,
     database: Database,
     redis_client: redis.Redis,
-    monkeypatch: pytest.MonkeyPatch,
+    postgresql_away: Failing,
 ) -> None:
     """Told to stop while PostgreSQL is away, intake ends; what it had in hand is there for the next (R17, R20)."""
-    accept = Failing(acceptor.accept, UNAVAILABLE)
-    accept.failing.set()
-    monkeypatch.setattr(acceptor, "accept", accept)
     added = send_intents(redis_client, 3)
     loop = start_intake("one")
-    wait_until(lambda: accept.failures)
+    wait_until(lambda: postgresql_away.failures)
 
     context.stopping.set()
     wait_until(lambda: not loop.is_alive())
     assert pending_ids(redis_client) == added
     context.stopping.clear()
-    accept.failing.clear()
+    postgresql_away.failing.clear()
     start_intake("two", idle=AT_ONCE)
     wait_until_read(redis_client)
 
-    assert accepted(database) == 3
+    assert count(database) == 3
 
 
 def test_a_lost_acknowledgement_accepts_nothing_twice(
@@ -119,8 +107,8 @@ def test_a_lost_acknowledgement_accepts_nothing_twice(
         wait_until_read(redis_client)
 
     assert errors == []
-    assert accepted(database) == 3
-    assert len(malformed(database)) == 1
+    assert count(database) == 3
+    assert len(malformed_codes(database)) == 1
     assert counts(context) == {"accepted": 3, "duplicate": 0}
     assert context.telemetry.registry.get_sample_value("intents_total", {"result": "malformed"}) == 1
     assert [line["event"] for line in logs].count("malformed intent") == 1
@@ -161,7 +149,7 @@ def test_intake_outlives_an_emptied_redis(
     send_intents(redis_client, 2)
     wait_until_read(redis_client)
 
-    assert accepted(database) == 4
+    assert count(database) == 4
 
 
 def test_intake_outlives_lost_connections(
@@ -174,7 +162,7 @@ def test_intake_outlives_lost_connections(
         redis_client.client_kill_filter(_type="normal", skipme=True)
     wait_until_read(redis_client)
 
-    assert accepted(database) == 10
+    assert count(database) == 10
 
 
 def test_an_intake_that_stops_leaves_its_group(

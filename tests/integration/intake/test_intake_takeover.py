@@ -9,15 +9,14 @@ import pytest
 import redis
 
 from actors.context import Context
-from publisher.domain.errors import DatabaseUnavailable
 from publisher.intake import acceptor
 from publisher.intake import consumer as intake
 from publisher.streams.intents import IntentsGroup
 from storage.database import Database
 from tests.factories import GROUP, INTENTS
 from tests.integration.failing_calls import Failing
-from tests.integration.rows import rows
-from tests.integration.stream_entries import consumers, pending_ids, send_intents, wait_until_read
+from tests.integration.rows import count, malformed_codes
+from tests.integration.stream_entries import consumers, deliveries, pending_ids, send_intents, wait_until_read
 from tests.waiting import wait_until
 
 StartIntake = Callable[..., threading.Thread]
@@ -26,22 +25,8 @@ AT_ONCE = timedelta(0)
 SHORTLY = timedelta(milliseconds=20)
 
 
-def accepted(database: Database) -> int:
-    return int(rows(database, "SELECT count(*) FROM notifications")[0]["count"])
-
-
-def malformed(database: Database) -> list[tuple[str, str]]:
-    found = rows(database, "SELECT * FROM malformed_intents ORDER BY id")
-    return [(m["stream_entry_id"], m["failure_code"]) for m in found]
-
-
 def trimmed(context: Context) -> float:
     return context.telemetry.registry.get_sample_value("intents_total", {"result": "trimmed"}) or 0.0
-
-
-def deliveries(client: redis.Redis) -> list[int]:
-    """How often each pending entry was given out."""
-    return [p["times_delivered"] for p in client.xpending_range(INTENTS, GROUP, "-", "+", 1000)]
 
 
 def left_by(group: IntentsGroup, client: redis.Redis, deliveries: int = 1) -> list[str]:
@@ -63,7 +48,7 @@ def test_a_restarted_intake_finishes_what_it_had_read(
     start_intake("one", batch=10)
     wait_until_read(redis_client)
 
-    assert accepted(database) == 27
+    assert count(database) == 27
 
 
 def test_what_a_dead_intake_left_is_taken_over(
@@ -76,7 +61,7 @@ def test_what_a_dead_intake_left_is_taken_over(
     start_intake("alive", batch=10, idle=SHORTLY)
     wait_until_read(redis_client)
 
-    assert accepted(database) == 25
+    assert count(database) == 25
 
 
 def test_what_another_intake_works_on_is_left_to_it(
@@ -88,7 +73,7 @@ def test_what_another_intake_works_on_is_left_to_it(
     start_intake("alive", idle=timedelta(hours=1))
     send_intents(redis_client, 2)
 
-    wait_until(lambda: accepted(database) == 2)
+    wait_until(lambda: count(database) == 2)
     wait_until(lambda: pending_ids(redis_client) == busy)
 
 
@@ -113,8 +98,8 @@ def test_an_entry_that_kills_its_readers_is_set_aside(
     start_intake("alive", idle=AT_ONCE if name == "dead" else timedelta(hours=1))
     wait_until_read(redis_client)
 
-    assert malformed(database) == ([(left[0], "poison")] if poison else [])
-    assert accepted(database) == (0 if poison else 1)
+    assert malformed_codes(database) == ([(left[0], "poison")] if poison else [])
+    assert count(database) == (0 if poison else 1)
 
 
 def test_entries_given_out_before_are_accepted_one_at_a_time(
@@ -142,41 +127,35 @@ def test_entries_given_out_before_are_accepted_one_at_a_time(
 
 
 def test_an_entry_at_work_counts_no_delivery_against_those_behind_it(
-    consumer: Consumers, start_intake: StartIntake, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    consumer: Consumers, start_intake: StartIntake, redis_client: redis.Redis, postgresql_away: Failing
 ) -> None:
     """However often the first of a dead reader's entries kills the next one, the others stay fresh (R19)."""
-    accept = Failing(acceptor.accept, DatabaseUnavailable("away"))
-    accept.failing.set()
-    monkeypatch.setattr(acceptor, "accept", accept)
     send_intents(redis_client, 3)
     left_by(consumer("dead"), redis_client)
 
     start_intake("alive", idle=AT_ONCE)
-    wait_until(lambda: accept.failures >= 3)
+    wait_until(lambda: postgresql_away.failures >= 3)
 
     assert deliveries(redis_client) == [2, 1, 1]
-    accept.failing.clear()
+    postgresql_away.failing.clear()
     wait_until_read(redis_client)
 
 
 def test_entries_in_hand_are_not_taken_over_while_postgresql_is_away(
-    consumer: Consumers, start_intake: StartIntake, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    consumer: Consumers, start_intake: StartIntake, redis_client: redis.Redis, postgresql_away: Failing
 ) -> None:
     """However long PostgreSQL is away, an entry stays with the intake that holds it, delivered once (R19, R20)."""
-    accept = Failing(acceptor.accept, DatabaseUnavailable("away"))
-    accept.failing.set()
-    monkeypatch.setattr(acceptor, "accept", accept)
     start_intake("holder")
     send_intents(redis_client)
     other, idle = consumer("other"), timedelta(milliseconds=500)
-    wait_until(lambda: accept.failures)
+    wait_until(lambda: postgresql_away.failures)
 
-    failures = accept.failures
+    failures = postgresql_away.failures
     # The holder waits 50 ms at most between its tries: many times the idle time of the other.
-    wait_until(lambda: [other.recover_others(1, idle), accept.failures >= failures + 30][1])
+    wait_until(lambda: [other.recover_others(1, idle), postgresql_away.failures >= failures + 30][1])
 
     assert deliveries(redis_client) == [1]
-    accept.failing.clear()
+    postgresql_away.failing.clear()
     wait_until_read(redis_client)
 
 
@@ -198,7 +177,7 @@ def test_trimmed_entries_are_counted_and_let_go(
     wait_until_read(redis_client)
 
     assert trimmed(context) == 2
-    assert accepted(database) == 1
+    assert count(database) == 1
 
 
 def test_names_of_dead_intakes_are_taken_off_the_group(

@@ -13,8 +13,8 @@ from storage.intents import accept
 from storage.retention import prune_keys, prune_notifications
 from tests.conftest import connected
 from tests.factories import INTENTS, accepted, incoming
-from tests.integration.old_notifications import age, count, ended, kept
-from tests.integration.rows import FINAL, all_routes, change, execute, rows
+from tests.integration.old_notifications import age, ended, kept
+from tests.integration.rows import FINAL, all_routes, change, count, execute, rows
 from tests.waiting import wait_until
 
 DAYS = timedelta(days=30)

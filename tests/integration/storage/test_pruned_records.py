@@ -9,8 +9,7 @@ import pytest
 from storage.actions import ActionOutcome, begin_action, end_action
 from storage.database import Database
 from storage.retention import prune_actions, prune_keys, prune_malformed
-from tests.integration.old_notifications import count
-from tests.integration.rows import execute, rows
+from tests.integration.rows import count, execute, rows
 
 DAYS = timedelta(days=30)
 

@@ -7,8 +7,8 @@ import pytest
 from storage.database import Database
 from storage.retention import count_old_notifications, prune_notifications
 from tests.factories import accepted
-from tests.integration.old_notifications import DAYS, age, bury, count, ended, kept
-from tests.integration.rows import FINAL, all_routes, change, execute, rows
+from tests.integration.old_notifications import DAYS, age, bury, ended, kept
+from tests.integration.rows import FINAL, all_routes, change, count, execute, rows
 
 
 def test_a_notification_goes_with_all_that_hangs_on_it(database: Database) -> None:

@@ -10,8 +10,8 @@ from storage.audits import Place, published_after, return_lost
 from storage.database import Database
 from storage.retention import prune_notifications
 from tests.conftest import connected
-from tests.integration.old_notifications import DAYS, age, bury, count, ended, kept, prune_all
-from tests.integration.rows import all_routes, change, rows
+from tests.integration.old_notifications import DAYS, age, bury, ended, kept, prune_all
+from tests.integration.rows import all_routes, change, count, rows
 
 
 def test_two_prunings_at_once_share_the_work(database: Database) -> None:
