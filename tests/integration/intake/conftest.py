@@ -9,7 +9,7 @@ from actors.context import Context
 from publisher.domain.errors import DatabaseUnavailable
 from publisher.intake import acceptor
 from tests.integration.failing_calls import Failing
-from tests.integration.going_back import is_marked
+from tests.integration.intake.reverted_postgresql import is_marked
 from tests.integration.stream_entries import wait_until_read
 from tests.waiting import wait_until
 

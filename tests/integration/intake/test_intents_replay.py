@@ -8,7 +8,7 @@ import redis
 from storage.database import Database
 from storage.replays import ReplayReason, latest_replays
 from tests.factories import INTENTS, intent_fields
-from tests.integration.going_back import ANOTHER, lose_everything
+from tests.integration.intake.reverted_postgresql import ANOTHER, lose_everything
 from tests.integration.rows import count, execute, rows
 from tests.integration.stream_entries import send_intents
 

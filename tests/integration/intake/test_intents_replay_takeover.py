@@ -9,7 +9,7 @@ import redis
 from storage.database import Database
 from storage.replays import ReplayReason, begin_replay, claim_replay
 from tests.factories import INTENTS
-from tests.integration.going_back import lose_everything
+from tests.integration.intake.reverted_postgresql import lose_everything
 from tests.integration.rows import count, execute, rows
 from tests.integration.stream_entries import send_intents
 
