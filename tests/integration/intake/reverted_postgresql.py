@@ -1,4 +1,4 @@
-"""A PostgreSQL that went back, and the mark that shows that all is well again."""
+"""A PostgreSQL that is back at an earlier state, and the mark that shows that all was replayed."""
 
 import redis
 
@@ -21,5 +21,5 @@ def is_marked(database: Database, client: redis.Redis) -> bool:
 
 
 def lose_everything(database: Database) -> None:
-    """PostgreSQL forgets what it accepted; its marks and replays stay."""
+    """Empties what PostgreSQL accepted; its marks and replays stay."""
     execute(database, "TRUNCATE notifications, routes, dead_letters, route_failures, malformed_intents")
