@@ -18,7 +18,7 @@ from publisher.domain.errors import StreamLost
 
 _ERRORS = "publisher.readable"
 # Signs of our own tables and sentences, each by one character: a table keeps its columns.
-_PLAIN = {"–": "-", "—": "-", "…": ".", "→": ">", "─": "-", "━": "-", "│": "|", "├": "+", "└": "+", "•": "*"}
+_PLAIN = dict(zip("–—…→←─━│├└┘•▶◀▲▼▸×−", "--.><--|+++*><^v>x-", strict=True))
 
 
 def open_streams() -> None:
