@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,19 @@ def test_the_code_keeps_the_rule(rule: Rule) -> None:
 def test_every_layer_is_there() -> None:
     """A layer that was renamed would be held by nothing."""
     assert {layer_of(module) for module in MODULES} == {*LAYERS, ENTRY}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Each module of a layer can be read before those that import it; a type checker's imports count as well."""
+    TopologicalSorter({m: own_imports(m, code) for m, code in MODULES.items() if layer_of(m) != ENTRY}).prepare()
+
+
+def own_imports(module: str, code: Code) -> set[str]:
+    """The modules of ours that a module imports."""
+    parents = ((name, name.rpartition(".")[0]) for name in imported(code))
+    return {next(n for n in names if n in MODULES) for names in parents if not MODULES.keys().isdisjoint(names)} - {
+        module
+    }
 
 
 def test_the_package_imports_nothing() -> None:
