@@ -1,23 +1,59 @@
-"""Replaying intents at an operator's word: a part of the stream, looked at first, then taken in under an audit row."""
+"""Replay of intents at an operator's word: a part of the stream is surveyed, then taken in under an audited action.
+
+It stands on intake's own replay, so that both judge and accept an intent in the same way.
+"""
 
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 
-from publisher.domain.errors import PublisherError
-from publisher.domain.replay import ReplayRange
+import redis
+
+from publisher.domain.entry_ids import before, first_at, place
+from publisher.domain.errors import BadRequest
+from publisher.domain.replay import ReplayRange, witnessed_since
+from publisher.intake.acceptor import Acceptor
+from publisher.intake.incoming import incoming
 from publisher.intake.replay import IntentsReplay
-from storage.actions import ActionOutcome, advance_action, begin_action, end_action
+from publisher.operations.audited import audited
+from publisher.settings.settings import Settings
+from publisher.streams.health import read_clock
+from publisher.streams.intents import IntentsGroup
+from publisher.streams.intents_progress import read_progress
+from storage.actions import ActionOutcome, advance_action
 from storage.database import Database
+from storage.intents import Acceptance
 
-ACTION = "replay-intents"
+__all__ = ["ActionOutcome", "ReplayByHand", "ReplayEnded", "ReplayTally", "ReplayWindow", "range_of"]
+
+_ACTION = "replay-intents"
+_NO_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayWindow:
+    """The intents to be replayed, by when they were sent.
+
+    since: the first instant.
+    until: the end, exclusive; None: up to the last intent that was read.
+    older_too: also those sent before the dedup window, which may be published a second time.
+    """
+
+    since: datetime
+    until: datetime | None = None
+    older_too: bool = False
 
 
 @dataclass(slots=True)
 class ReplayTally:
-    """seen: entries looked at. missing: those that PostgreSQL lacks and may have. left_out: those that it lacks, and
-    that were published too long ago, if they were. replayed: those taken in."""
+    """Numbers of stream entries.
+
+    seen: looked at.
+    missing: those that PostgreSQL lacks and that may be taken in.
+    left_out: those that PostgreSQL lacks, and that were sent before the dedup window.
+    replayed: taken in.
+    """
 
     seen: int = 0
     missing: int = 0
@@ -25,21 +61,73 @@ class ReplayTally:
     replayed: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class ReplayEnded:
+    """How a replay ended.
+
+    action: the id of its action.
+    outcome: done or interrupted.
+    tally: what it did.
+    """
+
+    action: int
+    outcome: ActionOutcome
+    tally: ReplayTally
+
+
+def range_of(client: redis.Redis, settings: Settings, window: ReplayWindow) -> ReplayRange:
+    """The entries of the window that a consumer has read; what nobody has read yet is left to intake.
+
+    Raises BadRequest if the stream was never read, RedisUnavailable or RedisRefused.
+    """
+    progress = read_progress(client, settings.intents_stream, settings.intents_group)
+    if progress is None:
+        raise BadRequest(f"nothing was read of {settings.intents_stream} yet: there is nothing to replay")
+    last = progress.delivered
+    if window.until is not None:
+        last = min(before(first_at(window.until)), last, key=place)
+    witnessed = _NO_INSTANT
+    if not window.older_too:
+        witnessed = witnessed_since(read_clock(client), settings.dedup_window, settings.route_lease_ttl)
+    return ReplayRange(before(first_at(window.since)), last, None, witnessed)
+
+
 class ReplayByHand:
-    """One replay. size: entries a page. stopping: set to end it between two pages."""
+    """Replays the entries of one range.
 
-    database: Database
-    replay: IntentsReplay
-    wanted: ReplayRange
-    size: int
-    stopping: threading.Event = field(default_factory=threading.Event)
+    client: of its own, since the group reads replies raw. The replay is no member of the group.
+    stopping: set to end it between two pages.
+    """
 
-    def survey(self, on_page: Callable[[int], None] = lambda _: None) -> ReplayTally:
-        """How much there is to do. Changes nothing. on_page: told how many entries were looked at."""
-        tally, reached = ReplayTally(), self.wanted.after
-        while not self.wanted.is_over(reached) and not self.stopping.is_set():
-            page = self.replay.judge(self.wanted, reached, self.size)
+    def __init__(
+        self,
+        database: Database,
+        client: redis.Redis,
+        settings: Settings,
+        wanted: ReplayRange,
+        stopping: threading.Event,
+    ) -> None:
+        stream = settings.intents_stream
+        self._database = database
+        self._stream = stream
+        self._wanted = wanted
+        self._size = settings.batch_size
+        self._stopping = stopping
+        self._due: set[str] = set()
+        self._replay = IntentsReplay(
+            database,
+            stream,
+            IntentsGroup(client, stream, settings.intents_group, "replay"),
+            Acceptor(database, stream, stopping, lambda _: None),
+            lambda entry: incoming(entry, settings.channels),
+            self._note_due,
+        )
+
+    def survey(self, on_page: Callable[[int], None]) -> ReplayTally:
+        """Counts what there is to do. Changes nothing. on_page: told how many entries of a page were looked at."""
+        tally, reached = ReplayTally(), self._wanted.after
+        while not self._wanted.is_over(reached) and not self._stopping.is_set():
+            page = self._replay.judge(self._wanted, reached, self._size)
             reached = page.reached
             tally.seen += page.seen
             tally.missing += len(page.missing)
@@ -48,30 +136,41 @@ class ReplayByHand:
         return tally
 
     def run(
-        self, by: str, target: Mapping[str, object], matched: int, on_page: Callable[[int], None]
-    ) -> tuple[int, ActionOutcome, ReplayTally]:
-        """Takes in what PostgreSQL lacks. Returns the action's id, how it ended, and what was done.
+        self,
+        by: str,
+        window: ReplayWindow,
+        matched: int,
+        on_page: Callable[[int], None],
+        wake: Callable[[str], bool],
+    ) -> ReplayEnded:
+        """Takes in what PostgreSQL lacks, and waits for PostgreSQL while it is away.
 
-        Interrupted, it has done whole pages; begun again, it does the rest. Raises RedisUnavailable or RedisRefused;
-        PostgreSQL is waited for.
+        It stops between two pages: when `stopping` is set, or at a KeyboardInterrupt in on_page, which is not raised
+        on. Replaying again does the rest.
+
+        by: the operator. window: kept in the audit. matched: how many are missing, as surveyed.
+        on_page: told how many entries of a page were looked at.
+        wake: at the end, tells the workers of a channel that routes of it are due.
+        Raises RedisUnavailable or RedisRefused, or as Database does for the audit; the action has failed then.
         """
-        action_id = begin_action(self.database, ACTION, by, target, matched)
-        outcome, tally = ActionOutcome.FAILED, ReplayTally()
-        try:
-            outcome = self._pages(action_id, tally, on_page)
-        finally:
-            # If it is the database that failed, its error says more; the action then never told how it ended.
-            with suppress(PublisherError):
-                end_action(self.database, action_id, outcome)
-        return action_id, outcome, tally
+        tally = ReplayTally()
+        target = {name: value for name, value in asdict(window).items() if value is not None}
+        with audited(self._database, _ACTION, by, target | {"stream": self._stream}, matched) as action:
+            try:
+                action.outcome = self._pages(action.id, tally, on_page)
+            except KeyboardInterrupt:
+                action.outcome = ActionOutcome.INTERRUPTED
+        for channel in sorted(self._due):
+            wake(channel)
+        return ReplayEnded(action.id, action.outcome, tally)
 
     def _pages(self, action_id: int, tally: ReplayTally, on_page: Callable[[int], None]) -> ActionOutcome:
-        reached = self.wanted.after
-        while not self.wanted.is_over(reached):
-            if self.stopping.is_set():
+        reached = self._wanted.after
+        while not self._wanted.is_over(reached):
+            if self._stopping.is_set():
                 return ActionOutcome.INTERRUPTED
-            judged = self.replay.judge(self.wanted, reached, self.size)
-            page = self.replay.take_in(judged)
+            judged = self._replay.judge(self._wanted, reached, self._size)
+            page = self._replay.take_in(judged)
             if page is None:
                 return ActionOutcome.INTERRUPTED
             reached = page.reached
@@ -80,6 +179,9 @@ class ReplayByHand:
             tally.left_out += page.left_out
             tally.replayed += page.replayed
             if page.replayed:
-                advance_action(self.database, action_id, page.replayed)
+                advance_action(self._database, action_id, page.replayed)
             on_page(page.seen)
         return ActionOutcome.DONE
+
+    def _note_due(self, accepted: Acceptance) -> None:
+        self._due.update(accepted.due)
