@@ -11,7 +11,7 @@ from publisher.cli.instants import METAVAR, instant
 from publisher.cli.listing import BeforeOption, LimitOption, print_page
 from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.session import opened
-from storage.actions import ActionFilter, ActionOutcome, find_action, list_actions
+from publisher.operations.audited import ActionFilter, ActionOutcome, find_action, list_actions
 
 app = typer.Typer(help="Look at what operators changed.", no_args_is_help=True)
 
@@ -33,7 +33,7 @@ def list_(
 ) -> None:
     """List the actions that operators took, newest first.
 
-    One that is 'running' is at work, or its process was killed; what it had done by then is counted all the same.
+    An action that is 'running' is at work, or its process was killed. What it has done is counted either way.
     """
     matching = ActionFilter(action, by, outcome, since, until)
     with opened() as (_, database):
@@ -63,7 +63,7 @@ def show(
     action_id: Annotated[int, typer.Argument(metavar="ID", help="An action's id.")],
     json: JsonFlag = False,
 ) -> None:
-    """Show one action whole: who, when, what it was aimed at, how many, and how it ended."""
+    """Show one action: who, when, what it was aimed at, how many routes or intents, and how it ended."""
     with opened() as (_, database):
         record = find_action(database, action_id)
     if json:

@@ -1,4 +1,4 @@
-"""The operator's own editor, on a file that outlives whatever goes wrong."""
+"""Opens a text in the operator's editor, and keeps the edited file unless its text was used."""
 
 import os
 import shlex
@@ -18,10 +18,13 @@ from publisher.domain.errors import BadRequest, PublisherError
 
 @contextmanager
 def edited(text: str, *, name: str) -> Iterator[str]:
-    """The text as it was saved in $VISUAL or $EDITOR. name: how the file's name begins.
+    """Opens the text in $VISUAL or $EDITOR, and yields it as it was saved.
 
-    Whatever ends the block early leaves the file in place and names it; else it is removed. Only the user may read
-    it. Raises BadRequest if there is no editor, if it fails, or if nothing was changed.
+    An error in the block leaves the file in place, and the user is told its name; otherwise the file is removed. Only
+    the user may read it.
+
+    name: the beginning of the file's name.
+    Raises BadRequest if no editor is set, if it fails, or if nothing was changed.
     """
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if not editor:
@@ -37,7 +40,7 @@ def edited(text: str, *, name: str) -> Iterator[str]:
             raise
         raise type(error)(f"{error}; what was edited is kept: go on with --file {shlex.quote(path)}") from error
     except typer.BadParameter as error:
-        # There was no terminal to ask on.
+        # `confirm` had no terminal to ask on.
         raise typer.BadParameter(f"{error.message} What was edited is kept: --file {shlex.quote(path)}") from error
     except (Exception, KeyboardInterrupt):
         print(f"publisher: what was edited is kept: go on with --file {printable(shlex.quote(path))}", file=sys.stderr)
@@ -46,7 +49,7 @@ def edited(text: str, *, name: str) -> Iterator[str]:
 
 
 def _run(editor: str, path: str) -> None:
-    # Ctrl-C on the terminal is the editor's: a handler, other than ignoring, is not inherited by it.
+    # Ctrl-C is meant for the editor. It inherits no handler of this process; it would inherit SIG_IGN.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         code = subprocess.run([*shlex.split(editor), path], check=False).returncode

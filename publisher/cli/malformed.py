@@ -17,7 +17,7 @@ from publisher.operations.malformed_fields import readable_fields
 
 app = typer.Typer(help="Look at intents that were not accepted, and send them again.", no_args_is_help=True)
 app.command("resubmit", epilog="Example: publisher malformed resubmit --code unknown_channel --unchanged")(resubmit)
-# Of a value on a terminal.
+# Characters of a value that a terminal is shown.
 _CHARACTERS = 400
 
 
@@ -61,7 +61,7 @@ def list_(
 def show(id_: MalformedId, json: JsonFlag = False) -> None:
     """Show one intent that was not accepted, with every field, and what can be done about it.
 
-    Control characters, and bytes that are no text, are shown as escapes. On a terminal long values are shortened;
+    Control characters, and bytes that are not UTF-8, are shown as escapes. On a terminal long values are shortened;
     --json has them whole, as they are recorded.
     """
     with opened() as (_, database):

@@ -1,4 +1,4 @@
-"""Who asks: kept with everything that an operator changes."""
+"""The operator's name, recorded with every change."""
 
 import getpass
 import os
@@ -12,7 +12,7 @@ ByOption = Annotated[
 
 
 def operator(by: str | None) -> str:
-    """The name that was given, or the one of this process's user."""
+    """Returns the given name, or else the name of this process's user."""
     if by is not None and by.strip():
         return by.strip()
     try:

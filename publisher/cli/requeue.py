@@ -48,9 +48,9 @@ def requeue(
 ) -> None:
     """Make routes pending again, due now, with all their attempts before them.
 
-    One, by its id, or all that match the options. Says how many there are, and asks, before it begins. What is given
-    up again meanwhile is left alone, and so is what is past its deadline: it would never be sent. Ctrl-C ends it
-    between two batches; --resume does the rest.
+    One, by its id, or all that match the options. Says how many there are, and asks, before it begins. Routes given up
+    meanwhile are left alone, and so are routes past their deadline: they would never be sent. Ctrl-C ends it between
+    two batches; --resume does the rest.
     """
     matching = DeadLetterFilter(channel, type, classification, since, until)
     if notification_id is not None:

@@ -53,8 +53,8 @@ def resubmit(
 ) -> None:
     """Send an intent that was not accepted again, after an edit; or all that match, as they are.
 
-    One opens in $VISUAL or $EDITOR, or comes edited from --file. What is still no valid intent is refused with its
-    reason and not sent; what was edited is kept. Sending twice is harmless: an intent is accepted once per producer
+    One opens in $VISUAL or $EDITOR, or comes edited from --file. An intent that is still not valid is refused with its
+    reason and not sent; the edited file is kept. Sending twice is harmless: an intent is accepted once per producer
     and idempotency_key. Many need --unchanged: those that are valid by now are sent, the others left, with exit code 1.
     """
     matching = MalformedFilter(code and code.value, since, until, stream)

@@ -5,8 +5,28 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from publisher.domain.errors import BadRequest, PublisherError
-from storage.actions import ActionOutcome, ActionRecord, begin_action, end_action, find_action, resume_action
+from storage.actions import (
+    ActionFilter,
+    ActionOutcome,
+    ActionRecord,
+    begin_action,
+    end_action,
+    find_action,
+    list_actions,
+    resume_action,
+)
 from storage.database import Database
+
+__all__ = [
+    "ActionFilter",
+    "ActionOutcome",
+    "ActionRecord",
+    "RunningAction",
+    "audited",
+    "find_action",
+    "list_actions",
+    "resumable",
+]
 
 
 @dataclass(slots=True)

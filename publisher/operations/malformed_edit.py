@@ -1,4 +1,4 @@
-"""A malformed intent as an operator edits it, and what was edited as fields again.
+"""Turns a malformed intent into a form that an operator can edit, and the edited form into fields again.
 
 The form is a JSON object. Its keys are the stream's fields; `*_json` fields stand as JSON where they are JSON that
 intake would read, else as text. Numbers keep the digits that they are written with, on the way out and back.
@@ -26,7 +26,7 @@ _MARKED = re.compile(r".* \((bytes|given \d+ times|cut)\)", re.DOTALL)
 
 
 def edit_form(raw_fields: RawFields, *why: str) -> str:
-    """The text to edit. why: lines for its top."""
+    """Returns the form of these fields as text. why: lines that stand at its top as comments."""
     named = sorted(raw_fields.items(), key=lambda item: (_ORDER.get(item[0], len(_ORDER)), item[0]))
     form = ", ".join(f"{json.dumps(shown)}: {text}" for shown, text in (_offered(*item) for item in named))
     top = [f"# {' '.join(_escaped(line).split())}" for line in why]
@@ -34,7 +34,7 @@ def edit_form(raw_fields: RawFields, *why: str) -> str:
 
 
 def edited_fields(text: str, raw_fields: RawFields) -> dict[str, str] | str:
-    """The fields that an edited form means, or why it means none. Whether they make an intent is not looked at.
+    """Returns the fields of an edited form, or the reason why it is no form. They need not make an intent.
 
     A `*_json` field that was left alone keeps its text to the byte. Numbers become digits; null leaves a field out.
     """

@@ -1,4 +1,4 @@
-"""What a recorded malformed intent holds, for sending and for reading, and what can be done about it (R19)."""
+"""The recorded fields of a malformed intent: as bytes to send, and as text to read (R19)."""
 
 import base64
 from collections.abc import Iterator, Mapping
@@ -11,9 +11,9 @@ RawFields = Mapping[str, object]
 
 
 def recorded_entry(raw_fields: RawFields) -> list[tuple[bytes, bytes]] | Rejection:
-    """The names and values that came off the stream, or that they were not recorded whole.
+    """Returns the names and values as they came off the stream; a rejection if only their beginnings are recorded.
 
-    A name that is no text stays as it is recorded, `base64:…`: there is no such field either way.
+    A name that is not UTF-8 stays as it is recorded, `base64:…`: an intent has no such field either way.
     """
     entry: list[tuple[bytes, bytes]] = []
     for name, recorded in raw_fields.items():
@@ -25,10 +25,10 @@ def recorded_entry(raw_fields: RawFields) -> list[tuple[bytes, bytes]] | Rejecti
 
 
 def readable_fields(raw_fields: RawFields, limit: int | None) -> Iterator[tuple[str, str]]:
-    """Names and values as a person reads them, without a character that a terminal would obey.
+    """Yields names and values for a person to read, with no character that a terminal would obey.
 
-    Such characters and bytes that are no text are written as escapes, `\\x1b`. limit: at most so many characters
-    of a value are shown, then its whole length is said.
+    Such characters, and bytes that are not UTF-8, become escapes, `\\x1b`.
+    limit: characters of a value that are shown before its length is given instead; None: all of them.
     """
     for name, recorded in raw_fields.items():
         values = recorded if isinstance(recorded, list) else [recorded]
@@ -38,7 +38,7 @@ def readable_fields(raw_fields: RawFields, limit: int | None) -> Iterator[tuple[
 
 
 def text_of(value: object) -> str:
-    """A recorded value as text: bytes that are none as escapes."""
+    """Returns a recorded value as text; bytes that are not UTF-8 become escapes."""
     return value if isinstance(value, str) else _bytes(value).decode(errors="backslashreplace")
 
 

@@ -1,9 +1,9 @@
-"""How fast a long action goes: small batches, and pauses between them."""
+"""The pace of a long change: the size of its batches, and the pauses between them."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 
-# What one statement may change, so that it locks briefly and an interruption is soon heard.
+# One statement changes no more routes, so that its locks are short and a stop is soon heard.
 _LARGEST_BATCH = 500
 # A given rate is spread over this many batches a second, so that no consumer sees a burst.
 _BATCHES_A_SECOND = 4
@@ -11,21 +11,22 @@ _BATCHES_A_SECOND = 4
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """rate: so many a second at most, 1 or more; None: as fast as it goes."""
+    """How fast routes are changed. rate: routes a second at most, at least 1; None: no limit and no pauses."""
 
     rate: int | None = None
 
     @property
     def batch(self) -> int:
-        """How many to change at once, 1 to 500."""
+        """Routes a batch, 1 to 500."""
         if self.rate is None:
             return _LARGEST_BATCH
         return min(_LARGEST_BATCH, max(1, self.rate // _BATCHES_A_SECOND))
 
     def pause(self, done: int, spent: timedelta) -> timedelta:
-        """How long to wait after a batch that changed so many in this time.
+        """The pause after a batch. Never negative: a slow batch is not made up for by a burst.
 
-        Never negative: what a slow batch is behind is not made up for by a burst.
+        done: routes that the batch changed.
+        spent: the time that it took.
         """
         if self.rate is None:
             return timedelta(0)

@@ -36,7 +36,12 @@ _HARMLESS = "resubmitting again is harmless, an intent is accepted once"
 
 @dataclass(frozen=True, slots=True)
 class Sendable:
-    """Fields that make a valid intent, and the malformed one they come from."""
+    """A malformed intent that would be accepted now.
+
+    record: as it is on record.
+    fields: to be sent, as recorded or as edited.
+    intent: what they make.
+    """
 
     record: MalformedRecord
     fields: Mapping[str, str]
@@ -67,26 +72,26 @@ class Resubmission:
         self._channels = channels
 
     def judge(self, record: MalformedRecord, entry: Sequence[tuple[bytes, bytes]]) -> Sendable | Rejection:
-        """Whether these fields would be accepted now in the place of the malformed ones."""
+        """Judges whether these fields would be accepted now in the place of the recorded ones."""
         [(_, verdict)] = self._judged([(record, _parsed(record, entry, self._channels))])
         return verdict
 
     def judge_unchanged(self, record: MalformedRecord) -> Sendable | Rejection:
-        """Whether it would be accepted now as it was recorded."""
+        """Judges whether the intent would be accepted now as it was recorded."""
         [(_, verdict)] = self._judged([(record, self._parsed_unchanged(record))])
         return verdict
 
     def judge_edited(self, record: MalformedRecord, text: str) -> Sendable | Rejection:
-        """Whether it would be accepted now as this form says (`malformed_edit`). Raises BadRequest if it is no form."""
+        """Judges whether the intent would be accepted now as this form says. Raises BadRequest if it is no form."""
         fields = edited_fields(text, record.raw_fields)
         if isinstance(fields, str):
             raise BadRequest(f"malformed intent {record.facts.id} cannot be sent as edited: {fields}")
         return self.judge(record, [(name.encode(), value.encode()) for name, value in fields.items()])
 
     def count(self, matching: MalformedFilter) -> tuple[int, MalformedFilter]:
-        """How many match, and the filter bounded by the newest of them.
+        """Returns how many match, and the filter bounded by the newest of them.
 
-        So what is counted, and asked about, is what will be done: an intent that fails once more is newer.
+        The number that is asked about is then the number that is sent: an intent that fails once more is newer.
         """
         count, newest = count_matching(self._database, matching)
         return count, replace(matching, up_to=newest or 0)
