@@ -25,6 +25,7 @@ from dramatiq.errors import ConnectionClosed
 from publisher.domain.errors import RedisRefused, RedisUnavailable
 from publisher.streams.connection import message as redis_message
 from publisher.streams.dead_workers import give_back
+from publisher.streams.keys import wake_key
 
 _log = structlog.get_logger()
 # More wake-ups than there are consumers to wake are of no use.
@@ -111,7 +112,7 @@ class WakingBroker(RedisBroker):
 
     def wake_key(self, queue_name: str) -> str:
         """The list on which the consumers of this queue sleep."""
-        return f"{self.namespace}:{queue_name}.wake"
+        return wake_key(self.namespace, queue_name)
 
     def do_enqueue(self, queue_name: str, message_id: str, data: bytes) -> None:
         """Called by `enqueue`: the stock command, then the wake-up."""

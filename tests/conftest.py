@@ -25,6 +25,7 @@ from publisher.streams.outbound import OutboundStreams
 from storage.database import Database
 from storage.schema import migrate
 from tests.processes import Processes
+from tests.redis_keys import undocumented_keys
 
 TEMPLATE = "publisher_template"
 
@@ -100,12 +101,17 @@ def server_folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def redis_url(servers: Servers) -> str:
-    """An empty Redis."""
+def redis_url(servers: Servers, request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty Redis. After the test it holds only keys that are listed, with the TTL that the list promises.
+
+    A test that plants others says why: `stray_keys(reason)`.
+    """
     with redis.Redis.from_url(servers.redis_url) as client:
         client.flushdb()
         client.script_flush()
-    return servers.redis_url
+        yield servers.redis_url
+        if request.node.get_closest_marker("stray_keys") is None:
+            assert undocumented_keys(client) == []
 
 
 @pytest.fixture

@@ -187,3 +187,13 @@ def retention_key(work: str) -> str:
 def queue_key(queue: str) -> str:
     """Dramatiq's list of a queue. Delayed messages stand under `<key>.DQ`, dead letters under `<key>.XQ`."""
     return f"dramatiq:{queue}"
+
+
+def wake_key(namespace: str, queue: str) -> str:
+    """The list on which idle workers of a queue sleep. namespace: of Dramatiq's keys."""
+    return f"{namespace}:{queue}.wake"
+
+
+def acks_key(worker: str, queue: str) -> str:
+    """Dramatiq's set of messages that a worker has fetched from a queue."""
+    return f"dramatiq:__acks__.{worker}.{queue}"

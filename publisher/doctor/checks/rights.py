@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from publisher.doctor.verdict import Diagnosis, failed, ok
 from publisher.operations.wording import names
-from publisher.streams.rights import RedisTrial
+from publisher.streams.rights_trial import RedisTrial
 from storage.rights import Grant
 
 

@@ -13,7 +13,7 @@ from publisher.doctor.verdict import Diagnosis
 from publisher.domain.errors import RedisRefused
 from publisher.settings.settings import Settings
 from publisher.streams import health
-from publisher.streams import rights as rights_
+from publisher.streams import rights_trial as rights_
 from publisher.streams.heartbeats import ProcessRegister, of_other_systems
 from storage.database import Database
 from storage.identity import read_system

@@ -26,8 +26,8 @@ StartWorker = Callable[..., dramatiq.Worker]
 def quick(install: Install) -> Iterator[Context]:
     """Workers that look ten times a second whether an audit is due, and never miss a scan."""
     context = install(PUBLISHER_SCAN_INTERVAL="0.1")
-    context.redis.set("publisher:scan:email", 1)
-    context.redis.set("publisher:scan:push", 1)
+    context.redis.set("publisher:scan:email", 1, ex=600)
+    context.redis.set("publisher:scan:push", 1, ex=600)
     yield context
     context.stopping.set()
     wait_until(lambda: not {"auditor", "self-scan"} & {thread.name for thread in threading.enumerate()})
@@ -71,7 +71,7 @@ def test_an_audit_does_not_wait_for_the_queue(
     ids = due_routes(database, 3)
     assert quick.publisher.publish_these("email", ids).published == 3
     redis_client.flushdb()
-    quick.redis.set("publisher:scan:email", 1)
+    quick.redis.set("publisher:scan:email", 1, ex=600)
     busy, release = threading.Semaphore(0), threading.Event()
 
     def work(*_: Any) -> Report:
@@ -156,7 +156,7 @@ def test_lost_routes_are_published_at_once(
     ids = due_routes(database, 3)
     assert quick.publisher.publish_these("email", ids).published == 3
     redis_client.flushdb()
-    quick.redis.set("publisher:scan:email", 1)
+    quick.redis.set("publisher:scan:email", 1, ex=600)
 
     start_worker()
 

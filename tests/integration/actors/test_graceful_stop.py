@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import dramatiq
+import pytest
 import redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
@@ -42,6 +43,7 @@ def wait_for_beats(client: redis.Redis, process: Process) -> None:
     wait_until(lambda: int(client.get("beats") or 0) > before + 10, describe=lambda: process.output)
 
 
+@pytest.mark.stray_keys("its actor counts its beats in Redis")
 def test_repeated_signals_do_not_cut_the_work_short(
     processes: Processes, tmp_path: Path, redis_client: redis.Redis
 ) -> None:

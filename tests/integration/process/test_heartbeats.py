@@ -135,6 +135,7 @@ def test_a_line_that_is_not_understood_is_left_out(
     register.sweep()
 
 
+@pytest.mark.stray_keys("plants a key of another type")
 def test_a_key_of_another_type_is_refused(register: ProcessRegister, redis_client: redis.Redis) -> None:
     """Whoever asks is told; nothing else is disturbed."""
     redis_client.set(KEY, "a string")

@@ -35,6 +35,7 @@ def test_a_success_in_between_starts_the_count_again(
     assert (gate.state, gate.refused_batches) == (GateState.OPEN, 2)
 
 
+@pytest.mark.stray_keys("plants a key of another type")
 def test_a_route_at_fault_parks_no_channel(
     database: Database, streams: OutboundStreams, redis_client: redis.Redis
 ) -> None:

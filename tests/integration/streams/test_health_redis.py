@@ -128,6 +128,7 @@ def test_entry_ids_that_are_no_instants_do_no_harm(redis_client: redis.Redis) ->
     assert found.oldest_unread < timedelta(0)
 
 
+@pytest.mark.stray_keys("plants a key of another type")
 def test_a_key_that_is_no_stream_is_refused_by_its_type(redis_client: redis.Redis) -> None:
     """Every key with what it holds, one that is missing too."""
     redis_client.set("a", 1)

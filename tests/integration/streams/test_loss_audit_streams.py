@@ -70,6 +70,7 @@ def test_a_trimmed_entry_is_not_lost(streams: OutboundStreams, redis_client: red
     assert missing(streams, PUSH, NAMES) == []
 
 
+@pytest.mark.stray_keys("plants a key of another type")
 def test_a_witness_that_is_something_else_counts_as_missing(
     streams: OutboundStreams, redis_client: redis.Redis
 ) -> None:
@@ -133,6 +134,7 @@ def test_a_tombstone_is_no_witness(streams: OutboundStreams, redis_client: redis
     assert streams.renewed_witnesses([(PUSH.stream, NAMES[0], 0)]) == [None]
 
 
+@pytest.mark.stray_keys("plants a key of another type")
 def test_a_look_that_renews_says_what_a_look_says(streams: OutboundStreams, redis_client: redis.Redis) -> None:
     """A renewing look finds what stands, and takes a key of another type for no witness."""
     append(streams, *NAMES[:2])

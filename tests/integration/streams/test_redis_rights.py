@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from publisher.streams import rights
-from publisher.streams.rights import RedisTrial
+from publisher.streams import rights, rights_trial
+from publisher.streams.rights_trial import RedisTrial
 from tests.factories import GROUP, INTENTS
 from tests.integration.conftest import AsUser
 from tests.integration.stream_entries import send_intents
@@ -25,7 +25,7 @@ def rules() -> list[str]:
 
 def tried(client: redis.Redis) -> RedisTrial:
     """What this user may not do."""
-    return rights.try_rights(client, intents=INTENTS, group=GROUP, streams=OUTBOUND)
+    return rights_trial.try_rights(client, intents=INTENTS, group=GROUP, streams=OUTBOUND)
 
 
 def lacking(client: redis.Redis) -> list[str]:
@@ -113,7 +113,7 @@ def test_a_stream_with_signs_of_a_pattern_is_named_literally(as_user: AsUser, ow
     streams = {"email": "jobs[1]*"}
     client = as_user(*rights.acl_rules(intents=INTENTS, group=GROUP, streams=streams))
 
-    assert rights.try_rights(client, intents=INTENTS, group=GROUP, streams=streams).refused == []
+    assert rights_trial.try_rights(client, intents=INTENTS, group=GROUP, streams=streams).refused == []
     assert lacking(client)
     with pytest.raises(redis.exceptions.NoPermissionError):
         client.xlen("jobs1x")
@@ -135,6 +135,6 @@ def test_every_command_of_every_script_is_in_the_table() -> None:
 
 def test_keys_of_several_slots_in_one_step_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cluster refuses such a step, with one shard, too: tried on one whose table of rights has one."""
-    monkeypatch.setattr(rights, "_SERVICE", (("MGET publisher:a publisher:b", "nobody"),))
+    monkeypatch.setattr(rights, "_SERVICE", (("MGET {processes} {identity}", "nobody"),))
     with cluster(tmp_path, shards=1) as url, redis.Redis.from_url(url) as client:
-        assert lacking(client) == ["MGET on keys of several slots: publisher:a, publisher:b"]
+        assert lacking(client) == ["MGET on keys of several slots: publisher:processes, publisher:identity"]

@@ -6,7 +6,7 @@ import pytest
 
 from publisher.doctor.checks import redis_server, rights
 from publisher.doctor.verdict import Verdict, ok
-from publisher.streams.rights import RedisTrial, Refusal
+from publisher.streams.rights_trial import RedisTrial, Refusal
 from tests.unit.doctor.test_servers import REDIS
 
 
