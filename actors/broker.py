@@ -22,6 +22,7 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import current_millis
 from dramatiq.errors import ConnectionClosed
 
+from actors.queues import EACH_CHANNEL
 from publisher.domain.errors import RedisRefused, RedisUnavailable
 from publisher.streams.connection import message as redis_message
 from publisher.streams.dead_workers import give_back
@@ -109,6 +110,11 @@ class WakingBroker(RedisBroker):
     def consumer_class(self) -> type["WakingConsumer"]:
         """The consumer that can be woken."""
         return WakingConsumer
+
+    def declare_queue(self, queue_name: str) -> None:
+        """Declares a queue, which workers then consume; but not the name that stands for each channel's queue."""
+        if queue_name != EACH_CHANNEL:
+            super().declare_queue(queue_name)
 
     def wake_key(self, queue_name: str) -> str:
         """The list on which the consumers of this queue sleep."""

@@ -3,10 +3,11 @@
 import dramatiq
 
 from actors.context import context
-from actors.routes import ChannelActor, as_hint, send_scan
+from actors.queues import EACH_CHANNEL, ChannelActor
+from actors.routes import as_hint, send_scan
 
 
-@dramatiq.actor(actor_class=ChannelActor, queue_name="email")
+@dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL)
 def audit_published(channel: str) -> None:
     """Audits the channel, if that is due. A clock of the release before sends this; no audit waits for a message."""
     audit(channel)

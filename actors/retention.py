@@ -9,7 +9,8 @@ import redis
 import structlog
 
 from actors.context import Context, context
-from actors.routes import ChannelActor, as_hint
+from actors.queues import EACH_CHANNEL, ChannelActor
+from actors.routes import as_hint
 from publisher.domain.channel import Channel, StreamTrim
 from publisher.domain.errors import PublisherError, RedisRefused
 from publisher.operations.prune import RECORDS, RecordKind, notification_batches, until
@@ -31,7 +32,7 @@ _BATCHES = 20
 
 
 # Any channel's workers do it: the first to begin, for all. So it is done as long as any channel has workers.
-@dramatiq.actor(actor_class=ChannelActor, queue_name="email")
+@dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL)
 def prune_notifications(channel: str, after: tuple[str, str] | None = None) -> None:
     """Prunes notifications batch by batch, and sends itself again while there are more.
 
@@ -53,7 +54,7 @@ def prune_notifications(channel: str, after: tuple[str, str] | None = None) -> N
         as_hint(_send, prune_notifications, channel, (place.accepted_at.isoformat(), place.notification_id))
 
 
-@dramatiq.actor(actor_class=ChannelActor, queue_name="email")
+@dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL)
 def prune_records(channel: str) -> None:  # noqa: ARG001 - it says whose workers do it
     """Prunes malformed intents, operators' actions, the keys of pruned notifications, replays of intents and losses
     that an operator acknowledged, a bounded number of each.
@@ -67,7 +68,7 @@ def prune_records(channel: str) -> None:  # noqa: ARG001 - it says whose workers
         _prune(service, kind)
 
 
-@dramatiq.actor(actor_class=ChannelActor, queue_name="email")
+@dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL)
 def trim_intents(channel: str) -> None:  # noqa: ARG001 - it says whose workers do it
     """Trims the intents stream up to what every consumer group has acknowledged, a bounded number of entries.
 
@@ -89,7 +90,7 @@ def trim_intents(channel: str) -> None:  # noqa: ARG001 - it says whose workers 
         _log.info("acknowledged intents were trimmed", stream=service.intents_stream, entries=count)
 
 
-@dramatiq.actor(actor_class=ChannelActor, queue_name="email")
+@dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL)
 def trim_commands(channel: str) -> None:
     """Trims the channel's stream as its settings say, and counts what the append script cannot ask for (R13)."""
     service = context()
@@ -145,7 +146,7 @@ def _prune(service: Context, kind: RecordKind) -> None:
 
 
 def _in_batches(service: Context, remove: Callable[[], int], batches: int = _BATCHES) -> int:
-    """Removes until nothing is left, one message's share is done, or the process is told to stop. How many it were."""
+    """Removes until nothing is left, one message's share is done, or the process is told to stop. Returns how many."""
     count = 0
     for _ in range(batches):
         if service.stopping.is_set():

@@ -5,12 +5,13 @@ A message is a wake-up, never the record that work is due: whatever Dramatiq los
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec
 
 import dramatiq
 import structlog
 
 from actors.context import context
+from actors.queues import EACH_CHANNEL, ChannelActor
 from publisher.domain.errors import PublisherError, Unavailable
 from publisher.publishing.report import Report
 from publisher.streams import scan_runs
@@ -18,7 +19,6 @@ from publisher.streams.connection import translated
 
 _log = structlog.get_logger()
 P = ParamSpec("P")
-R = TypeVar("R")
 
 # Dramatiq's own limit for a delay; a longer horizon changes nothing but who wakes whom.
 _LONGEST_DELAY = timedelta(days=7) - timedelta(minutes=1)
@@ -31,19 +31,7 @@ class RouteDeadLettered(Exception):
     """
 
 
-class ChannelActor(dramatiq.Actor[P, R]):
-    """An actor whose first argument is a channel, and whose messages go to that channel's queue (R16)."""
-
-    def message_with_options(
-        self, *, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None, **options: Any
-    ) -> dramatiq.Message[R]:
-        """A message on the queue of the channel in its first argument."""
-        message: dramatiq.Message[R] = super().message_with_options(args=args, kwargs=kwargs, **options)
-        return message.copy(queue_name=args[0])
-
-
-# The queue named here is only where the actor is declared: ChannelActor puts each message on its channel's.
-@dramatiq.actor(actor_class=ChannelActor, queue_name="email", throws=RouteDeadLettered)
+@dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL, throws=RouteDeadLettered)
 def scan_due_routes(channel: str, run: str | None = None) -> None:
     """Publishes a batch of the channel's due routes, and sends itself again while there are more.
 
@@ -69,7 +57,7 @@ def scan_due_routes(channel: str, run: str | None = None) -> None:
     follow_up(channel, report)
 
 
-@dramatiq.actor(actor_class=ChannelActor, queue_name="email", throws=RouteDeadLettered)
+@dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL, throws=RouteDeadLettered)
 def publish_routes(channel: str, ids: Sequence[int]) -> None:
     """Publishes those of these routes that are due and free; the others end quietly."""
     report = context().publisher.publish_these(channel, ids)
