@@ -1,1 +1,1 @@
-"""Redis Streams: the outbound streams, appended to once per delivery, and the inbound consumer group."""
+"""Redis and nothing but Redis: keys, the outbound streams, consumer groups, mutexes and heartbeats."""

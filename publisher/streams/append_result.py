@@ -1,26 +1,28 @@
-"""What became of one append: a value, never an error."""
+"""The result of one append: a value, never an error."""
 
 from dataclasses import dataclass
 
 from publisher.domain.channel import Channel
 
-# What stands in the place of a witness once a route has ended without a command, so that a late append is known.
+# The tombstone of a route that has expired. It stands in the place of the witness, so that a late append finds it.
 EXPIRED = "expired"
 _LONGEST_NAME = 200
 
-# How errors begin that would refuse any command on this stream, or any at all.
+# First words of errors that refuse every command on this stream, or on the server.
 _CHANNELS_FAULTS = (
     *("OOM ", "READONLY ", "MISCONF ", "LOADING ", "NOAUTH ", "NOPERM ", "WRONGTYPE ", "NOREPLICAS ", "MASTERDOWN "),
-    # What NOPERM is called in a script.
+    # NOPERM, as a script reports it.
     *("CLUSTERDOWN ", "ERR ACL failure", "ERR The user executing the script"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """The command stands on the stream under this entry id. first: this append wrote it.
+    """The command stands on the stream.
 
-    unwitnessed: why the delivery is not remembered: another append would write it again. None: it is remembered.
+    entry_id: its entry.
+    first: whether this append wrote it, and no earlier one.
+    unwitnessed: why there is no witness, so that another append would write the command again; None if there is one.
     """
 
     entry_id: str
@@ -30,9 +32,11 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class NotAppended:
-    """The stream refused the command or could not be reached. It may stand there all the same: no one knows.
+    """The stream refused the command, or Redis did not answer. The command may stand on the stream all the same.
 
-    channels_fault: it would have refused any other command as well. unreachable: Redis did not answer.
+    message: the error.
+    channels_fault: whether any other command would have been refused as well.
+    unreachable: whether Redis did not answer.
     """
 
     message: str
@@ -42,9 +46,9 @@ class NotAppended:
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """The command was not appended, because so many stand on the stream unread or unacknowledged (R13).
+    """The command was not appended, because too many commands on the stream are unread or unacknowledged (R13).
 
-    message: who is behind, and how far, or that nobody reads the stream and what to do.
+    message: the slowest group and its backlog, or that no group reads the stream and how to create one.
     """
 
     message: str
@@ -54,7 +58,7 @@ class HeldBack:
 class Ended:
     """The command was not appended, because its route has ended meanwhile.
 
-    life: it was about to become a dead letter, after it had been requeued so often. None: its deadline passed.
+    life: how often the route had been requeued before it became a dead letter, or None if its deadline passed.
     """
 
     life: int | None
@@ -64,17 +68,17 @@ AppendResult = Appended | NotAppended | HeldBack | Ended
 
 
 def dead(requeues: int) -> str:
-    """The tombstone of a dead letter of a route that was requeued so often before."""
+    """Returns the tombstone of a dead letter. requeues: how often its route was requeued before."""
     return f"dead:{requeues}"
 
 
 def ended(tombstone: str) -> Ended:
-    """The result of an append that found this tombstone."""
+    """Returns the result of an append that found this tombstone."""
     return Ended(None if tombstone == EXPIRED else int(tombstone.removeprefix("dead:")))
 
 
 def append_result(channel: Channel, word: str, detail: str) -> AppendResult:
-    """The result that append_once.lua describes by a word and a detail."""
+    """Returns the result that append_once.lua describes by a word and a detail."""
     match word:
         case "appended" | "known":
             return Appended(detail, first=word == "appended")

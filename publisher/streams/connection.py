@@ -1,4 +1,4 @@
-"""The Redis client, and the one place where redis-py's errors become ours."""
+"""Opens Redis clients, and translates redis-py's errors into the service's own."""
 
 import re
 import ssl
@@ -12,7 +12,7 @@ from redis.retry import Retry
 
 from publisher.domain.errors import RedisRefused, RedisUnavailable, SettingsError
 
-# A server that answers, but cannot serve now: the same command may succeed later.
+# The server answers, but cannot serve now: the same command may succeed later.
 _PASSING = (
     redis.exceptions.BusyLoadingError,
     redis.exceptions.ReadOnlyError,
@@ -28,10 +28,10 @@ _USER = re.compile(r"\bUser \S+ has no permissions")
 def open_redis(
     url: str, *, timeout: timedelta, client_name: str, tls: str = "verify", ca_file: str = ""
 ) -> redis.Redis:
-    """A client that connects on first use. Every reply has `timeout`; no command is repeated by itself.
+    """Opens a client that connects on first use. It waits `timeout` for a reply, and repeats no command by itself.
 
-    tls: `verify` the server's certificate, with ca_file if the authority is a private one, or `insecure`.
-    Raises SettingsError if the URL is none that redis-py understands.
+    tls: `verify` checks the server's certificate, against ca_file if that is given; `insecure` does not.
+    Raises SettingsError if redis-py does not understand the URL.
     """
     options: dict[str, object] = {}
     if url.startswith("rediss://"):
@@ -71,7 +71,7 @@ def translated() -> Iterator[None]:
 
 
 def message(error: Exception) -> str:
-    """What Redis said, as one line that begins with its own first word, such as OOM or MOVED.
+    """Returns the error of Redis as one line that begins with its own first word, such as OOM or MOVED.
 
     redis-py takes that word off and keeps it in status_code; of a pipeline it puts the whole command before it, values
     included. The user's name, which is a part of the URL, is left out (R36).

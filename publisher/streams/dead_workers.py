@@ -1,4 +1,4 @@
-"""Dramatiq's queues after a worker's death: its messages come back. Never by searching through Redis's keys."""
+"""Gives back the messages of dead Dramatiq workers, without searching through the keys of Redis."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,13 +10,17 @@ from publisher.streams.connection import translated
 from publisher.streams.scripts import script
 
 _SCRIPT = script("dead_workers")
-# A millisecond or two of the server's time, however much the dead have left.
+# A millisecond or two of the server's time.
 _MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class GivenBack:
-    """What one call did. messages: how many are back in their queues. more: whether there may be more to do."""
+    """The result of one call.
+
+    messages: how many are back in their queues.
+    more: whether another call may find more to do.
+    """
 
     messages: int
     more: bool
@@ -31,11 +35,13 @@ def give_back(
     silent_for: timedelta,
     dead_letters_kept: timedelta,
 ) -> GivenBack:
-    """Puts messages back that workers fetched and never acknowledged, if these were silent for so long.
+    """Puts messages back into their queues that silent workers fetched and never acknowledged; drops old dead letters.
 
-    Drops Dramatiq's dead letters that are older than they are kept. Of both a bounded number: the call takes Redis a
-    few milliseconds. queues: those this process knows, by their names without `.DQ`; those that other processes have
-    ever named here are looked after as well. now_ms: Unix milliseconds by this process's clock, as Dramatiq counts.
+    One call handles a bounded number, in a few milliseconds of Redis's time.
+    queues: names without `.DQ` that this process knows; queues that other processes ever named are handled as well.
+    now_ms: Unix milliseconds by this process's clock, as Dramatiq counts.
+    silent_for: how long a dead worker has been silent.
+    dead_letters_kept: the age from which dead letters are dropped.
     Raises RedisUnavailable or RedisRefused.
     """
     with translated():

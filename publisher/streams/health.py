@@ -1,4 +1,4 @@
-"""What Redis says of its own state: facts for `publisher doctor`. `try_write` alone writes."""
+"""Reads the state of the Redis server, for `publisher doctor`. Only `try_write` writes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +16,16 @@ from publisher.streams.keys import DOCTOR
 
 @dataclass(frozen=True, slots=True)
 class RedisServer:
-    """What the server says of itself. None: it does not say. product: its name and version.
+    """The server as INFO describes it. A field is None if INFO does not tell it.
 
-    role: master, slave or sentinel. mode: standalone, cluster or sentinel.
-    aof_healthy, rdb_healthy: whether the last write went well. max_memory: bytes, 0 for no limit.
+    product: its name and version.
+    role: master, slave or sentinel.
+    mode: standalone, cluster or sentinel.
+    aof_healthy, rdb_healthy: whether the last write succeeded.
+    used_memory: bytes.
+    max_memory: bytes, or 0 for no limit.
     system_memory: bytes of its machine.
+    evicted: keys that the server has evicted since its start.
     """
 
     product: str
@@ -41,7 +46,7 @@ class RedisServer:
 
 @dataclass(frozen=True, slots=True)
 class RedisConfiguration:
-    """What CONFIG GET tells where it may be asked: when an append-only file is synced, and when snapshots are made."""
+    """The persistence settings of the server, as CONFIG GET returns them."""
 
     appendfsync: str
     save: str
@@ -50,7 +55,11 @@ class RedisConfiguration:
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """A consumer of the group. pending: entries it has read and not acknowledged. idle: since it last did anything."""
+    """A consumer of the group.
+
+    pending: entries that it has read and not acknowledged.
+    idle: time since its last command.
+    """
 
     name: str
     pending: int
@@ -59,9 +68,10 @@ class Consumer:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The consumer group. lag: entries nobody has read, None where Redis cannot tell.
+    """The consumer group.
 
-    oldest_unread, oldest_pending: how long the first such entry has stood on the stream, None if there is none.
+    lag: entries that no consumer has read, or None if Redis cannot tell.
+    oldest_unread, oldest_pending: the age of the first such entry, or None if there is none.
     """
 
     lag: int | None
@@ -71,7 +81,7 @@ class Group:
 
     @property
     def pending(self) -> int:
-        """Entries that were read and not acknowledged."""
+        """Counts entries that were read and not acknowledged."""
         return sum(consumer.pending for consumer in self.consumers)
 
 
@@ -80,14 +90,14 @@ _BLOCK = 8192
 
 
 def read_clock(client: redis.Redis) -> datetime:
-    """What Redis's clock says now."""
+    """Reads the clock of Redis."""
     with translated():
         seconds, microseconds = client.time()
     return EPOCH + timedelta(seconds=seconds, microseconds=microseconds)
 
 
 def read_server(client: redis.Redis) -> RedisServer:
-    """What the server says of itself, also while it loads its data. Raises RedisRefused where INFO is not allowed."""
+    """Reads INFO, also while the server loads its data. Raises RedisRefused where INFO is not allowed."""
     with translated():
         info: Mapping[str, Any] = client.info()
     # Valkey says the version of Redis that it is compatible with as well.
@@ -111,7 +121,7 @@ def read_server(client: redis.Redis) -> RedisServer:
 
 
 def read_configuration(client: redis.Redis) -> RedisConfiguration | None:
-    """What CONFIG GET tells, or None where it is denied or renamed, as managed servers do."""
+    """Reads the persistence settings; None where CONFIG GET is denied or renamed, as on managed servers."""
     try:
         with translated():
             found = client.config_get("appendfsync", "save", "stop-writes-on-bgsave-error")
@@ -125,7 +135,7 @@ def read_configuration(client: redis.Redis) -> RedisConfiguration | None:
 
 
 def read_group(client: redis.Redis, stream: str, group: str) -> Group | None:
-    """The consumer group, or None where there is no stream, or no such group."""
+    """Reads the consumer group; None if there is no stream, or no such group."""
     now = read_clock(client)
     try:
         with translated():
@@ -155,7 +165,7 @@ def read_group(client: redis.Redis, stream: str, group: str) -> Group | None:
 
 
 def key_types(client: redis.Redis, keys: Iterable[str]) -> dict[str, str]:
-    """What each key holds: `stream`, `none` for nothing, or another type's name."""
+    """Reads the type of each key: `stream`, `none` if there is no such key, or another."""
     names = list(keys)
     with translated(), client.pipeline(transaction=False) as pipe:
         for name in names:
@@ -164,9 +174,9 @@ def key_types(client: redis.Redis, keys: Iterable[str]) -> dict[str, str]:
 
 
 def try_write(client: redis.Redis) -> None:
-    """Writes a key of our own that is gone a moment later. Raises what any other write would meet, too.
+    """Writes a key that expires at once. Raises the error that any other write would raise, too.
 
-    Twice: a Redis whose disk is full refuses from the write after the one that it could not keep.
+    It writes twice: a Redis whose disk is full refuses the write after the one that it could not keep.
     """
     with translated():
         client.set(DOCTOR, b"0" * _BLOCK, px=1000)
@@ -174,7 +184,7 @@ def try_write(client: redis.Redis) -> None:
 
 
 def read_shards(client: redis.Redis) -> int | None:
-    """How many shards the cluster of this server has; None where it is in no cluster, or may not tell."""
+    """Counts the shards of the server's cluster; None if it is in no cluster, or does not tell."""
     try:
         with translated():
             found: Mapping[str, Any] = client.execute_command("CLUSTER INFO")

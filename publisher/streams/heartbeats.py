@@ -1,6 +1,6 @@
-"""The processes that live, and when each was last heard of: one hash in Redis. For people alone, nothing depends on it.
+"""Heartbeats of the service's processes, in one hash in Redis, for people: no work depends on them.
 
-One hash and not a key each: to find keys, Redis would walk past every witness it holds.
+It is one hash and not a key for each process, because a search for keys would walk over every witness that Redis holds.
 """
 
 import json
@@ -16,19 +16,21 @@ from publisher.streams.connection import translated
 from publisher.streams.keys import PROCESSES
 from publisher.streams.scripts import script
 
-_SIGN_OF_LIFE = script("heartbeat")
-# A process that was killed is shown for so long, and then forgotten.
+_HEARTBEAT = script("heartbeat")
+# How long a process that was killed is still shown.
 REMEMBERED = timedelta(hours=1)
-# A process that has been silent for so long does not live, or is about to end itself.
+# A process that has been silent for longer is dead, or is about to end itself.
 _LIVING = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What a process says of itself.
+    """One process of the service, as it describes itself.
 
-    id: a random text. role: worker, clock or intake. started_at: by its own clock. system: which database it keeps its
-    truth in (`storage.identity`), blank while it has not read that.
+    id: a random text.
+    role: worker, clock or intake.
+    started_at: by its own clock.
+    system: the identity of its database (`storage.identity`), or blank while it has not read that.
     """
 
     id: str
@@ -42,8 +44,11 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class ProcessSeen:
-    """A process, when it last gave a sign of life, and how long it had been silent when that was read. By Redis's
-    clock."""
+    """A process and its last heartbeat, by the clock of Redis.
+
+    seen_at: when the last heartbeat was written.
+    silent: the time since then.
+    """
 
     process: Process
     seen_at: datetime
@@ -51,14 +56,14 @@ class ProcessSeen:
 
 
 class ProcessRegister:
-    """Where processes give their signs of life. Safe to share between threads."""
+    """The heartbeats in Redis. Safe to share between threads."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
-        self._script = client.register_script(_SIGN_OF_LIFE)
+        self._script = client.register_script(_HEARTBEAT)
 
     def sign(self, process: Process) -> None:
-        """Says that this process lives now. Raises RedisUnavailable or RedisRefused."""
+        """Writes a heartbeat of this process. Raises RedisUnavailable or RedisRefused."""
         said = {
             "role": process.role,
             "host": process.host,
@@ -72,20 +77,20 @@ class ProcessRegister:
             self._script(keys=[PROCESSES], args=arguments)
 
     def remove(self, *ids: str) -> None:
-        """Forgets processes: those that stop do so themselves. Raises RedisUnavailable or RedisRefused."""
+        """Removes processes; one that stops removes itself. Raises RedisUnavailable or RedisRefused."""
         if ids:
             with translated():
                 self._client.hdel(PROCESSES, *ids)
 
     def seen(self) -> list[ProcessSeen]:
-        """Every process heard of within the last hour, by role, host and pid.
+        """Reads every process with a heartbeat within the last hour, ordered by role, host and pid.
 
-        A line that is not understood, of a later version say, is left out. Raises RedisUnavailable or RedisRefused.
+        A heartbeat in a form that this release does not know is left out. Raises RedisUnavailable or RedisRefused.
         """
         return [seen for _, seen in self._all() if seen is not None and seen.silent <= REMEMBERED]
 
     def sweep(self) -> None:
-        """Forgets those not heard of within the last hour. Raises RedisUnavailable or RedisRefused."""
+        """Removes processes without a heartbeat within the last hour. Raises RedisUnavailable or RedisRefused."""
         self.remove(*(id_ for id_, seen in self._all() if seen is not None and seen.silent > REMEMBERED))
 
     def _all(self) -> Sequence[tuple[str, ProcessSeen | None]]:
@@ -100,7 +105,7 @@ class ProcessRegister:
 
 
 def of_other_systems(seen: Sequence[ProcessSeen], system: str) -> list[ProcessSeen]:
-    """Those that live, and keep their truth in another database than this one."""
+    """Returns the living processes whose database is another one than `system`."""
     return [s for s in seen if s.process.system not in ("", system) and s.silent <= _LIVING]
 
 
@@ -116,7 +121,7 @@ def _read(id_: str, value: bytes, now: datetime) -> ProcessSeen | None:
             pid=int(fields["pid"]),
             started_at=from_milliseconds(int(fields["started_at_ms"])),
             version=str(fields["version"]),
-            # Processes of earlier releases do not say it.
+            # Processes of earlier releases do not write it.
             system=str(fields.get("system", "")),
         )
     except (ValueError, KeyError, TypeError, OverflowError):

@@ -1,8 +1,7 @@
-"""Losses of intents that were noticed in Redis, until intake has recorded them in PostgreSQL.
+"""Losses of intents that were noticed in Redis, and that intake has not recorded in PostgreSQL yet.
 
-The key `publisher:intents-losses:<stream>` is a list of JSON objects, kept for 30 days after the last one: gap.lua
-appends to it in the step that notices a gap, and intake what it found gone of what it had read. Intake takes each away
-once it is recorded, so that none is forgotten if a process dies in between.
+They stand in a list in Redis, as JSON. gap.lua appends a loss in the step that notices it; intake appends the pending
+entries that it finds removed. Intake removes a loss once it is recorded, so that none is forgotten if a process dies.
 """
 
 import json
@@ -22,9 +21,12 @@ KEPT = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class NoticedLoss:
-    """Entries that were removed behind one id, up to another.
+    """Entries that were removed from the stream before intake had accepted them.
 
-    entries: how many, None where Redis cannot tell. ids: which, where that is known. raw: how Redis keeps it.
+    after_id, before_id: the ids between which they stood.
+    entries: how many, or None if Redis cannot tell.
+    ids: their ids, if they are known.
+    raw: the text in Redis.
     """
 
     cause: LossCause
@@ -36,7 +38,7 @@ class NoticedLoss:
 
 
 def keep_pending_loss(client: redis.Redis, stream: str, ids: Sequence[str]) -> None:
-    """Keeps that these entries were removed after a consumer had read them. Raises RedisUnavailable or RedisRefused."""
+    """Appends the loss of entries that a consumer had read. Raises RedisUnavailable or RedisRefused."""
     loss = {"cause": LossCause.PENDING.value, "after": ids[0], "before": ids[-1], "entries": len(ids), "ids": list(ids)}
     with translated(), client.pipeline(transaction=False) as pipe:
         pipe.rpush(losses_key(stream), json.dumps(loss))
@@ -45,14 +47,14 @@ def keep_pending_loss(client: redis.Redis, stream: str, ids: Sequence[str]) -> N
 
 
 def noticed_losses(client: redis.Redis, stream: str) -> list[NoticedLoss]:
-    """The losses that wait to be recorded, the oldest first."""
+    """Reads the losses that are not recorded yet, oldest first. Raises RedisUnavailable or RedisRefused."""
     with translated():
         kept: list[Any] = client.lrange(losses_key(stream), 0, -1)
     return [_noticed(raw) for raw in kept]
 
 
 def forget_loss(client: redis.Redis, stream: str, loss: NoticedLoss) -> None:
-    """Takes a loss away that is recorded. May be repeated."""
+    """Removes a loss that is recorded. May be repeated. Raises RedisUnavailable or RedisRefused."""
     with translated():
         client.lrem(losses_key(stream), 1, loss.raw.decode())
 

@@ -1,7 +1,7 @@
-"""How far the intents stream is acknowledged, and the copy of PostgreSQL's mark that Redis keeps.
+"""Reads how far the intents stream is acknowledged, and keeps a copy of PostgreSQL's mark in Redis.
 
-The key `publisher:intents-mark:<stream>` holds an entry id: up to there every intent was committed. Intake writes
-it once PostgreSQL has the same, so a PostgreSQL that has less went back. It is kept for 30 days after its last writing.
+The mark is an entry id: every intent up to there was committed. Intake writes the copy after PostgreSQL has the same
+mark. So a PostgreSQL whose mark is lower than the copy has lost data.
 """
 
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ _KEPT = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class IntentsProgress:
-    """How far the stream was read.
+    """How far the intents group has come.
 
     acknowledged: every entry up to this id is acknowledged, so its intent was committed (R20).
-    delivered: the last entry that was given to a reader.
-    mark: the mark that Redis keeps, or None.
+    delivered: the last entry that was delivered to a consumer.
+    mark: the copy of the mark in Redis, or None if there is none.
     """
 
     acknowledged: str
@@ -32,9 +32,10 @@ class IntentsProgress:
 
 
 def read_progress(client: redis.Redis, stream: str, group: str) -> IntentsProgress | None:
-    """How far the group is, or None if there is no such stream or group. Raises RedisUnavailable or RedisRefused.
+    """Reads how far the group has come; None if there is no such stream or group.
 
-    What was delivered is read before what is pending: an entry delivered in between stands behind both.
+    The last delivered id is read before the pending entries: an entry delivered in between stands behind both.
+    Raises RedisUnavailable or RedisRefused.
     """
     # Sent as plain commands: whatever the client makes of replies elsewhere, here they come as they are.
     with translated(), client.pipeline(transaction=False) as pipe:
@@ -58,14 +59,14 @@ def read_progress(client: redis.Redis, stream: str, group: str) -> IntentsProgre
 
 
 def last_id(client: redis.Redis, stream: str) -> str:
-    """The id of the last entry that stands on the stream; `0-0` if none does."""
+    """Returns the id of the last entry on the stream; `0-0` if it is empty."""
     with translated():
         found: Any = client.execute_command("XREVRANGE", stream, "+", "-", "COUNT", 1)
     return found[0][0].decode() if found else FIRST
 
 
 def write_mark(client: redis.Redis, stream: str, entry_id: str) -> None:
-    """Keeps PostgreSQL's mark. Raises RedisUnavailable or RedisRefused."""
+    """Writes the copy of PostgreSQL's mark. Raises RedisUnavailable or RedisRefused."""
     with translated():
         client.set(mark_key(stream), entry_id, ex=_KEPT)
 

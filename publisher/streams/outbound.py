@@ -1,4 +1,4 @@
-"""Appending commands to a channel's stream, once per delivery id within the dedup window (R12, R13)."""
+"""Appends commands to the channels' streams, once per delivery id within the dedup window (R12, R13)."""
 
 import re
 import secrets
@@ -18,12 +18,12 @@ from publisher.streams.scripts import script
 _SCRIPT = script("append_once")
 _END = script("end_once")
 _STANDS = script("stands")
-# One call carries at most this much, so that it passes within its timeout and leaves others their turn.
+# Bytes of one call, so that it ends within its timeout and does not hold Redis up for others.
 _CALL_BYTES = 4 * 1024 * 1024
-# One call looks at no more entries: each may hold a command of a megabyte.
+# Entries that one call reads: each may hold a command of a megabyte.
 _LOOKS = 100
 _ENTRY_ID = re.compile(r"[0-9]+-[0-9]+", re.ASCII)
-# Whose witness: the stream, the delivery id and the replay, as `witness_key` takes them.
+# Names a witness: the stream, the delivery id and the replay, as `witness_key` takes them.
 WitnessOf = tuple[str, str, int]
 
 
@@ -31,7 +31,8 @@ WitnessOf = tuple[str, str, int]
 class Delivery:
     """A command and the id under which it is published.
 
-    replay: how often an operator had it published again. requeues: how often one took it back from the dead letters.
+    replay: how often an operator had it published again.
+    requeues: how often an operator requeued its route from the dead letters.
     """
 
     delivery_id: str
@@ -55,11 +56,11 @@ class OutboundStreams:
     def append(
         self, channel: Channel, deliveries: Sequence[Delivery], go_on: Callable[[], bool] = lambda: True
     ) -> list[AppendResult]:
-        """Appends each command unless its delivery is known (R12); the results stand in the same order.
+        """Appends each command unless its delivery has a witness (R12). The results stand in the same order.
 
-        New ones are held back while the channel's ceiling of commands stands there unread or unacknowledged (R13).
-        go_on: asked before every call but the first; once it says no, the rest is not begun and has no result.
-        Never raises for a refusal or an unreachable server: that is each route's failure (R7), and a value.
+        New commands are held back while the stream holds the channel's ceiling of unread or unacknowledged ones (R13).
+        go_on: asked before every call but the first; once it returns False, the rest is not begun and has no result.
+        Raises nothing for a refusal or an unreachable server: those are results, each its route's failure (R7).
         """
         results: list[AppendResult] = []
         for chunk in _chunks(deliveries):
@@ -94,9 +95,9 @@ class OutboundStreams:
         return ended
 
     def witnesses(self, deliveries: Sequence[WitnessOf]) -> list[str | None]:
-        """The entry ids of these deliveries, in their order; None for one whose witness is gone, or is no entry id.
+        """Reads the witnesses of these deliveries, in order: each an entry id, or None if it is gone or a tombstone.
 
-        Changes nothing, and renews no witness (R12a). Raises RedisUnavailable or RedisRefused.
+        Renews no witness (R12a). Raises RedisUnavailable or RedisRefused.
         """
         found: list[str | None] = [None] * len(deliveries)
         for stream, at in _by_stream(deliveries).items():
@@ -107,10 +108,10 @@ class OutboundStreams:
         return found
 
     def standing(self, deliveries: Sequence[WitnessOf], entry_ids: Sequence[str | None]) -> list[bool]:
-        """Which of these commands stand on their streams, at their entries, though their witnesses are gone (R12a).
+        """Looks for commands whose witnesses are gone at their entries, and gives those found their witnesses (R12a).
 
-        Those that do have witnesses again. False where the entry holds no field with the delivery id, as a third
-        party's command may not. Raises RedisUnavailable or RedisRefused.
+        Returns for each whether it stands on its stream. False also if no field of the entry holds the delivery id, as
+        with a third party's commands. Raises RedisUnavailable or RedisRefused.
         """
         stands = [False] * len(deliveries)
         for stream, all_at in _by_stream(deliveries).items():
@@ -126,7 +127,7 @@ class OutboundStreams:
         return stands
 
     def renewed_witnesses(self, deliveries: Sequence[WitnessOf]) -> list[str | None]:
-        """As `witnesses`, and each that is found lives for another window, as after an append (R12)."""
+        """As `witnesses`, but each witness found lives for another window, as after an append (R12)."""
         if not deliveries:
             return []
         with translated(), self._client.pipeline(transaction=False) as pipe:
@@ -134,17 +135,19 @@ class OutboundStreams:
                 pipe.getex(witness_key(*of), px=self._window_ms)
             replies = pipe.execute(raise_on_error=False)
             for reply in replies:
-                # A key of another type is no witness; any other error says nothing of what stands.
+                # A key of another type is no witness. After any other error the witness is unknown.
                 if isinstance(reply, Exception) and not str(reply).startswith("WRONGTYPE"):
                     raise reply
         return [_entry_id(reply) for reply in replies]
 
     def identity(self) -> str:
-        """What changes when Redis may have lost data (R12a): its run id, its replication id, and a key of ours.
+        """Returns a text that changes when Redis may have lost data (R12a).
 
-        The key catches what the ids do not: a FLUSHALL, an eviction of everything, another database. It stands alone
-        where INFO, which tells the ids, is not allowed. It is one for all streams: processes of a deploy that renames
-        one see the same Redis. Raises RedisUnavailable or RedisRefused.
+        It is made of the run id, the replication id and a key of ours.
+
+        The key changes where the ids do not: after a FLUSHALL, an eviction of every key, or with another database
+        number. Where INFO is not allowed, the key stands alone. All streams share it: processes of a deploy that
+        renames a stream see the same Redis. Raises RedisUnavailable or RedisRefused.
         """
         ids = [self._info("server", "run_id"), self._info("replication", "master_replid")]
         with translated():
@@ -153,7 +156,7 @@ class OutboundStreams:
         return ":".join([*ids, mark.decode() if isinstance(mark, bytes) else ""])
 
     def _info(self, section: str, field: str) -> str:
-        """A field of INFO; empty where INFO is not allowed, as managed servers have it."""
+        """Returns a field of INFO; blank where INFO is not allowed, as on managed servers."""
         try:
             with translated():
                 return str(self._client.info(section).get(field, ""))
@@ -180,7 +183,7 @@ class OutboundStreams:
 
 
 def _by_stream(deliveries: Sequence[WitnessOf]) -> dict[str, list[int]]:
-    """The places of the deliveries of each stream: a call keeps to one, and so to one slot."""
+    """Groups the deliveries' places by stream: one call keeps to one stream, and so to one cluster slot."""
     places: dict[str, list[int]] = {}
     for place, (stream, _, _) in enumerate(deliveries):
         places.setdefault(stream, []).append(place)
@@ -188,7 +191,7 @@ def _by_stream(deliveries: Sequence[WitnessOf]) -> dict[str, list[int]]:
 
 
 def _entry_id(value: object) -> str | None:
-    """The text of a witness, if it is an entry id: a tombstone is none."""
+    """Returns the entry id in a witness, or None: a tombstone holds none."""
     text = value.decode(errors="replace") if isinstance(value, bytes) else ""
     return text if _ENTRY_ID.fullmatch(text) else None
 

@@ -1,4 +1,4 @@
-"""Adding intents to the intents stream, as any producer would."""
+"""Adds intents to the intents stream, as any producer does."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,10 +8,10 @@ from publisher.streams.connection import translated
 
 
 def add_intents(client: redis.Redis, stream: str, intents: Sequence[Mapping[str, str]]) -> list[str]:
-    """Adds these entries in one round trip. Returns their ids, in order.
+    """Adds these intents in one round trip. Returns their entry ids, in order.
 
-    After RedisUnavailable some may stand on the stream: sending all again is harmless, intents are accepted once
-    per producer and idempotency_key (R18).
+    After RedisUnavailable some may stand on the stream. Adding all again is harmless: an intent is accepted once per
+    producer and idempotency_key (R18).
     """
     with translated(), client.pipeline(transaction=False) as pipe:
         for fields in intents:

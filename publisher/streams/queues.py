@@ -1,4 +1,4 @@
-"""How long Dramatiq's queues are."""
+"""Reads how many messages Dramatiq's queues hold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,12 @@ from publisher.streams.keys import queue_key
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """Messages that wait, that wait for their time, and that Dramatiq dead-lettered."""
+    """The messages of one queue.
+
+    ready: for the next worker.
+    delayed: for a later time.
+    dead: Dramatiq's dead letters.
+    """
 
     ready: int = 0
     delayed: int = 0
@@ -19,10 +24,9 @@ class QueueState:
 
 
 def queue_states(client: redis.Redis, names: Sequence[str]) -> dict[str, QueueState]:
-    """The state of each queue. Raises RedisUnavailable or RedisRefused."""
+    """Reads the state of each queue. Raises RedisUnavailable or RedisRefused."""
     with translated(), client.pipeline(transaction=False) as pipe:
         for name in names:
-            # Dramatiq's keys: a list of message ids, one for delayed messages, a sorted set of dead ones.
             pipe.llen(queue_key(name))
             pipe.llen(f"{queue_key(name)}.DQ")
             pipe.zcard(f"{queue_key(name)}.XQ")

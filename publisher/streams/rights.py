@@ -14,13 +14,16 @@ _CONTAINERS = ("XGROUP", "XINFO", "SCRIPT", "CLIENT")
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """One command with sample arguments. keys: those among the arguments that are keys of the service."""
+    """One command with sample arguments.
+
+    keys: those arguments that are keys.
+    """
 
     command: tuple[str, ...]
     keys: tuple[str, ...] = ()
 
 
-# The tables: each command with who runs it, and for what.
+# The tables hold each command, with who runs it and for what purpose.
 
 # With each connection. The database number's command stands in small letters, so that no one takes it for SQL.
 _CONNECTION = (
@@ -142,7 +145,7 @@ _SERVICE = (
     ("SET {doctor} 1 PX 1", "doctor writes"),
 )
 
-# Not needed for the work: without them the checks of doctor that ask them are unknown.
+# Not needed for the work. Without them some checks of doctor are unknown.
 _HELPFUL = (("INFO", "doctor: persistence, eviction, memory; the loss audit where it is allowed"),)
 
 
@@ -194,7 +197,7 @@ def _rights(table: Sequence[tuple[str, str]], names: Mapping[str, str], **others
 
 
 def command_name(command: Sequence[str]) -> str:
-    """The command, with its subcommand where it has some: `XGROUP CREATE`."""
+    """Returns the name of the command, with its subcommand if it has some: `XGROUP CREATE`."""
     return " ".join(command[: 2 if command[0] in _CONTAINERS else 1]).upper()
 
 
@@ -203,7 +206,7 @@ def granting(command: Sequence[str]) -> str:
 
 
 def key_pattern(key: str) -> str:
-    """The ACL pattern of this key: a whole family for keys of our own, and literally the key for a stream."""
+    """Returns the ACL pattern of this key: the whole family of our own keys, and literally the name of a stream."""
     family, colon, _ = key.partition(":")
     if colon and family in (keys.OWN, keys.DRAMATIQ):
         return f"~{family}:*"

@@ -13,7 +13,11 @@ from publisher.streams.rights import Right, command_name, granting, key_pattern,
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A right that is missing. what: the command and its keys. grant: the ACL rules that give it, blank for none."""
+    """A right that is missing.
+
+    what: the command and its keys.
+    grant: the ACL rules that give the right, or blank if none would.
+    """
 
     what: str
     grant: str
@@ -21,9 +25,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class RedisTrial:
-    """Every command of the service, tried.
+    """The result of trying every command of the service.
 
-    elsewhere: some keys are another server's (MOVED). untried: how many could not be tried.
+    refused: the missing rights.
+    elsewhere: whether some keys belong to another server (MOVED).
+    untried: how many commands could not be tried.
     """
 
     refused: Sequence[Refusal]
@@ -57,7 +63,7 @@ def try_rights(client: redis.Redis, *, intents: str, group: str, streams: Mappin
 
 @contextmanager
 def _connection(client: redis.Redis) -> Iterator[Any]:
-    """A connection that is closed in the end, and whatever is queued on it dropped."""
+    """Opens a connection, and closes it with all that is queued on it."""
     pool = client.connection_pool
     connection = pool.get_connection()
     try:
@@ -68,7 +74,7 @@ def _connection(client: redis.Redis) -> Iterator[Any]:
 
 
 def _replies(connection: Any, commands: Sequence[tuple[str, ...]]) -> list[Any]:
-    """What Redis answers to each, in one round trip; its refusals as values."""
+    """Sends the commands in one round trip. Returns the replies; an error is a value."""
     connection.send_packed_command(connection.pack_commands(commands))
     return [_reply(connection) for _ in commands]
 
@@ -81,7 +87,7 @@ def _reply(connection: Any) -> Any:
 
 
 def _refusal(right: Right, reply: object) -> Refusal | None:
-    """None where the right is there: what else Redis may answer, out of memory say, is no matter of rights."""
+    """Returns the missing right, or None. Another error, such as out of memory, says nothing about rights."""
     unknown = isinstance(reply, redis.ResponseError) and str(reply).lower().startswith(
         ("unknown command", "unknown sub")
     )

@@ -1,4 +1,4 @@
-"""Trimming streams: up to what every consumer group has acknowledged, or, where that is wished, by length (R13)."""
+"""Trims streams: up to the last entry that every group has acknowledged, or, if so configured, to a length (R13)."""
 
 from datetime import timedelta
 
@@ -15,14 +15,15 @@ _LIMIT = 10_000
 def trim_acknowledged(client: redis.Redis, stream: str, group: str | None, keep: timedelta) -> int:
     """Removes the oldest entries that every group of the stream has acknowledged and that are older than `keep`.
 
-    group: while it is missing nothing is removed. None: while there is no group at all. Nothing is removed while any
-    group has read nothing either. At most a node's worth of what could go stays (100 entries by default), and the last
-    entry delivered always does. Returns how many entries went; 0 once there is nothing more to remove.
+    group: the group without which nothing is removed, or None if any group will do.
 
-    It looks and trims in one step, so no delivery comes between. A group that is made afterwards finds what is
-    left, as if it had been made a moment later: nobody had promised it what all others were done with.
+    Nothing is removed while any group has read nothing. The last delivered entry always stays, and so may a node's
+    worth of entries (100 by default). The script looks and trims in one step, so no delivery comes between. A group
+    that is created later starts with the entries that are left.
 
-    An entry's age is told by its id: one with an id of its producer's own making may look older or younger.
+    The age of an entry is read from its id: a producer that makes ids of its own may change
+    that.
+    Returns how many entries were removed; 0 means that there is nothing more to remove.
     Raises RedisUnavailable or RedisRefused.
     """
     with translated():
@@ -33,9 +34,10 @@ def trim_acknowledged(client: redis.Redis, stream: str, group: str | None, keep:
 
 
 def trim_to_length(client: redis.Redis, stream: str, length: int) -> int:
-    """Removes the oldest entries of a stream that is longer than this, read or not: at most a node's worth too few.
+    """Removes the oldest entries of a stream that is longer than `length`, read or not.
 
-    Returns how many went; 0 once there is nothing more to remove. Raises RedisUnavailable or RedisRefused.
+    Up to a node's worth of entries more than `length` may stay. Returns how many entries were removed; 0 means that
+    there is nothing more to remove. Raises RedisUnavailable or RedisRefused.
     """
     with translated():
         removed: int = client.execute_command("XTRIM", stream, "MAXLEN", "~", length, "LIMIT", _LIMIT)

@@ -1,7 +1,8 @@
-"""Counting what a consumer group has not read, where the server cannot tell (R13).
+"""Counts the unread entries of consumer groups whose lag the server does not know (R13).
 
-Since Redis 7 a server knows each group's lag, but not after XDEL, nor of a group made in the middle of the stream. The
-append script needs it in every call, too often to count: it is counted apart, in pages, and kept for a while.
+Since Redis 7 a server knows the lag of a group, but not after XDEL, nor if the group was created in the middle of the
+stream. The append script needs the lag in every call, too often to count. So a worker counts in pages, and keeps the
+counts in Redis for a while.
 """
 
 from datetime import timedelta
@@ -18,9 +19,10 @@ _PAGE = 1_000
 
 
 def note_unread(client: redis.Redis, stream: str, *, at_most: int, fresh_for: timedelta) -> None:
-    """Counts what each group has not read whose lag the server does not know, and keeps it for the append script.
+    """Counts the unread entries of each group whose lag the server does not know, for the append script.
 
-    at_most: nothing beyond this many is counted, and a shorter stream not at all. fresh_for: how long it is kept.
+    at_most: counting stops here; a shorter stream is not counted at all.
+    fresh_for: how long the counts are kept.
     Raises RedisUnavailable or RedisRefused.
     """
     key = counted_key(stream)
