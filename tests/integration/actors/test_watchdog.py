@@ -21,7 +21,7 @@ from dramatiq.brokers.stub import StubBroker
 from actors.middleware import watchdog
 
 watchdog._TICK = 0.1
-guard = watchdog.Watchdog(timedelta(seconds=0.5))
+guard = watchdog.WorkerWatchdog(timedelta(seconds=0.5))
 broker = StubBroker(middleware=[guard])
 dramatiq.set_broker(broker)
 
