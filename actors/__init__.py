@@ -1,1 +1,1 @@
-"""The Dramatiq side: thin actors, the broker, and what keeps a worker process honest."""
+"""Dramatiq: the broker, its queues, thin actors, and the middleware of worker processes."""

@@ -1,9 +1,9 @@
-"""Dramatiq's Redis broker with consumers that sleep until they are woken, and that outlive any fault of Redis.
+"""Dramatiq's Redis broker, with consumers that sleep until they are woken and that survive any error of Redis.
 
-The stock consumer polls an empty queue at growing intervals, up to dramatiq_worker_timeout: at a second, a
-message waits half a second on average; at a few milliseconds, idle workers keep a core busy. Here enqueue also
-pushes onto a wake list, and an idle consumer blocks on that list. The list is a hint alone: when one is lost,
-the consumer looks by itself after the same timeout.
+The stock consumer polls an empty queue at growing intervals, up to dramatiq_worker_timeout. At a second, a message
+waits half a second on average; at a few milliseconds, idle workers keep a core busy. This broker also pushes onto a
+wake list when it enqueues, and an idle consumer blocks on that list. The list is a hint: if a wake-up is lost, the
+consumer looks by itself after the same timeout.
 """
 
 import threading
@@ -29,11 +29,11 @@ from publisher.streams.dead_workers import give_back
 from publisher.streams.keys import wake_key
 
 _log = structlog.get_logger()
-# More wake-ups than there are consumers to wake are of no use.
+# More wake-ups than there are consumers would wake nobody.
 _WAKE_UPS = 64
 _WAKE_TTL_MS = 60_000
 _UPKEEP_EVERY_SECONDS = 5.0
-# Whether it is there, and what it must have, is looked at when a process starts (actors.dramatiq_names).
+# A private name: actors.dramatiq_names checks it, and its attributes, when a process starts.
 _StockConsumer: Any = getattr(stock, "_RedisConsumer", dramatiq.Consumer)
 
 
@@ -48,12 +48,14 @@ class WakingBroker(RedisBroker):
         stopping: threading.Event | None = None,
         **options: int,
     ) -> None:
-        """options: the stock broker's. The client's socket timeout bounds how long an idle consumer blocks.
+        """Opens no connection.
 
+        client: its socket timeout bounds how long an idle consumer blocks.
         stopping: set once the process was told to stop.
+        options: those of the stock broker.
         """
-        # No upkeep by Dramatiq's script: it runs KEYS, which holds Redis up for as long as there are witnesses to walk
-        # over. Ours is `maintain`.
+        # Dramatiq's script does no upkeep here: it runs KEYS, which walks over every witness and blocks Redis
+        # meanwhile. `maintain` does it instead.
         super().__init__(client=client, middleware=list(middleware), maintenance_chance=0, **options)
         self._stopping = stopping or threading.Event()
         self._given_up = False
@@ -62,14 +64,14 @@ class WakingBroker(RedisBroker):
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the process was told to stop."""
+        """True once the process was told to stop."""
         return self._stopping.is_set()
 
     def tell(self, say: Callable[[], None]) -> None:
-        """Tells Redis of messages that are done, or given back. A process that stops tries once, for all of them.
+        """Calls `say`, which tells Redis that messages are done or given back. A process that stops tries once.
 
-        Dramatiq tries until Redis answers, and would outlive the time that a stop may take (R17). What Redis has
-        not heard comes back by the heartbeat, or the scan finds it (R14).
+        Dramatiq tries until Redis answers, which may take longer than a stop may (R17). Messages that Redis was not
+        told of come back by Dramatiq's heartbeat, or the scan finds their routes (R14).
         """
         if self._given_up:
             return
@@ -83,9 +85,9 @@ class WakingBroker(RedisBroker):
             _log.warning("stopping, and Redis was not told which messages are done", error=str(error))
 
     def maintain(self) -> None:
-        """Gives back what dead workers have left, a few milliseconds' worth, if it was not done in the last seconds.
+        """Gives back messages of dead workers, at most every few seconds and for a few milliseconds.
 
-        A server that refuses it is said so, and keeps no message from being fetched. Raises RedisUnavailable.
+        If Redis refuses, that is logged, and messages are fetched all the same. Raises RedisUnavailable.
         """
         if time.monotonic() < self._next_upkeep or not self._upkeep.acquire(blocking=False):
             return
@@ -108,7 +110,7 @@ class WakingBroker(RedisBroker):
 
     @property
     def consumer_class(self) -> type["WakingConsumer"]:
-        """The consumer that can be woken."""
+        """The class of this broker's consumers."""
         return WakingConsumer
 
     def declare_queue(self, queue_name: str) -> None:
@@ -117,11 +119,11 @@ class WakingBroker(RedisBroker):
             super().declare_queue(queue_name)
 
     def wake_key(self, queue_name: str) -> str:
-        """The list on which the consumers of this queue sleep."""
+        """Returns the key of the list on which idle consumers of this queue block."""
         return wake_key(self.namespace, queue_name)
 
     def do_enqueue(self, queue_name: str, message_id: str, data: bytes) -> None:
-        """Called by `enqueue`: the stock command, then the wake-up."""
+        """Enqueues as the stock broker does, then wakes a consumer."""
         self._dispatch("enqueue")(queue_name, message_id, data)
         key = self.wake_key(queue_name)
         with self.client.pipeline(transaction=False) as pipe:
@@ -132,14 +134,13 @@ class WakingBroker(RedisBroker):
 
 
 class WakingConsumer(_StockConsumer):  # type: ignore[misc]  # its base is looked up
-    """A consumer that, where the stock one would sleep, blocks until a message is enqueued.
+    """A consumer that blocks until a message is enqueued, where the stock consumer sleeps.
 
-    That is in `__next__` alone: it returns None when nothing came, as the stock one does after its sleep, and
-    the worker then looks after its delayed messages. So a consumer of a delay queue never blocks past the
-    earliest of those it holds.
+    It blocks in `__next__` alone, which returns None if no message came; the worker then handles its delayed messages.
+    So a consumer of a delay queue never blocks past the time of the earliest message it holds.
 
-    Every fault of Redis is a ConnectionClosed to the worker, which then begins anew. The stock consumer lets a
-    timeout through, and its thread ends for good when a second one follows while it gives messages back.
+    Every error of Redis becomes a ConnectionClosed, after which the worker starts the consumer anew. The stock consumer
+    lets a timeout through, and its thread ends for good if a second one follows while it gives messages back.
     """
 
     def __init__(self, broker: WakingBroker, queue_name: str, prefetch: int, timeout: int) -> None:
@@ -151,12 +152,13 @@ class WakingConsumer(_StockConsumer):  # type: ignore[misc]  # its base is looke
         with _faults_close():
             if not self.message_cache:
                 if self.broker.is_stopping:
-                    # Takes no more (R17), and goes on saying that it lives: what it has is not for others yet.
+                    # It takes no more messages (R17), but goes on with its heartbeat, so that no other worker gets
+                    # those it holds.
                     self.broker.do_fetch(self.queue_name, 0)
                     time.sleep(min(self.timeout, 200) / 1000)
                     return None
                 if self.outstanding_message_count >= self.prefetch:
-                    # Full: as much as may be prefetched is being worked on.
+                    # As many messages as may be prefetched are being worked on.
                     time.sleep(min(self.timeout, 20) / 1000)
                     return None
                 self.broker.maintain()
@@ -172,24 +174,24 @@ class WakingConsumer(_StockConsumer):  # type: ignore[misc]  # its base is looke
         return message
 
     def ack(self, message: dramatiq.MessageProxy) -> None:
-        """The stock one; the message is not waited for any more."""
+        """As the stock consumer; a delayed message is then no longer waited for."""
         self._delayed_until.pop(message.message_id, None)
         self.broker.tell(partial(super().ack, message))
 
     def nack(self, message: dramatiq.MessageProxy) -> None:
-        """The stock one; the message is not waited for any more."""
+        """As the stock consumer; a delayed message is then no longer waited for."""
         self._delayed_until.pop(message.message_id, None)
         self.broker.tell(partial(super().nack, message))
 
     def requeue(self, messages: Iterable[dramatiq.MessageProxy]) -> None:
-        """The stock one. Messages that cannot be given back return by Dramatiq's heartbeat, or the scan does."""
+        """As the stock consumer. Messages that cannot be given back return by Dramatiq's heartbeat."""
         self.broker.tell(partial(super().requeue, messages))
 
     def _sleep(self) -> None:
         patience = self.timeout
         if self._delayed_until:
             patience = min(patience, min(self._delayed_until.values()) - current_millis())
-        # Blocking past the socket's timeout would look like a dead connection.
+        # A call that blocks longer than the socket's timeout looks like a dead connection.
         socket_timeout: Any = self.broker.client.connection_pool.connection_kwargs.get("socket_timeout")
         if socket_timeout is not None:
             patience = min(patience, int(socket_timeout * 500))

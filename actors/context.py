@@ -62,7 +62,7 @@ def install(context: Context) -> None:
 
 
 def context() -> Context:
-    """The installed context. Raises RuntimeError if there is none: an actor ran outside an entry module."""
+    """Returns the installed context. Raises RuntimeError if there is none: an actor ran outside an entry module."""
     if not _installed:
         raise RuntimeError("no context is installed: start workers with 'dramatiq publisher.actors'")
     return _installed[0]

@@ -1,6 +1,7 @@
-"""What this service relies on in Dramatiq beyond its documentation, compared with what is installed, at every start.
+"""Checks at every start that the installed Dramatiq has the private names that this service uses.
 
-Another release of Dramatiq may rename or move any of it. Then a process says so at once, instead of losing messages.
+Another release of Dramatiq may rename any of them. Then the process ends with a clear error, instead of losing
+messages.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from dramatiq.brokers.stub import StubBroker
 
 from publisher.domain.errors import SettingsError
 
-# Lines of its script: the keys that `dead_workers.lua` and `publisher.streams.queues` know as well, and the switch that
+# Lines of its script: the keys that `dead_workers.lua` and `publisher.streams.keys` know as well, and the switch that
 # keeps the script from its own upkeep.
 _SCRIPT_LINES = (
     'local acks = namespace .. ":__acks__." .. worker_id',
@@ -25,15 +26,15 @@ _SCRIPT_LINES = (
     'local xqueue_messages = xqueue_full_name .. ".msgs"',
     'if do_maintenance == "1" then',
 )
-# Of its consumer, which `actors.broker` extends.
+# Attributes of its consumer, which `actors.broker` extends.
 _CONSUMER = ("message_cache", "outstanding_message_count", "prefetch", "timeout", "queue_name", "broker")
 _CONSUMER_METHODS = ("ack", "nack", "requeue", "__next__")
-# Of its worker: which queues it consumes.
+# Attributes of its worker: the queues that it consumes.
 _WORKER = ("consumers", "consumer_whitelist")
 
 
 def check_dramatiq() -> None:
-    """Raises SettingsError, naming all that is missing, if the installed Dramatiq is none this release can use."""
+    """Raises SettingsError, which names all that is missing, if this release cannot use the installed Dramatiq."""
     missing = list(_missing())
     if missing:
         raise SettingsError(
@@ -45,12 +46,14 @@ def check_dramatiq() -> None:
 def _missing() -> Iterator[str]:
     script = getattr(stock, "_scripts", {}).get("dispatch", b"").decode()
     yield from (f"the line {line!r} in its script" for line in _SCRIPT_LINES if line not in script)
-    # Anywhere but in its upkeep it could not be switched off.
+    # Outside of its upkeep, KEYS could not be switched off.
     upkeep = script.partition('if do_maintenance == "1" then')[2].partition("\nend\n")[0]
     if '"keys"' in script.replace(upkeep, ""):
         yield "a script without KEYS"
-    if not callable(getattr(stock.RedisBroker, "_dispatch", None)):
-        yield "RedisBroker._dispatch"
+    # `__getattr__` makes `do_fetch`.
+    for name in ("_dispatch", "__getattr__"):
+        if not callable(getattr(stock.RedisBroker, name, None)):
+            yield f"RedisBroker.{name}"
     yield from _missing_of_consumer(getattr(stock, "_RedisConsumer", None))
     yield from (f"Worker.{name}" for name in _WORKER if not hasattr(dramatiq.Worker(StubBroker()), name))
 
@@ -61,5 +64,5 @@ def _missing_of_consumer(consumer: Any) -> Iterator[str]:
         return
     made = consumer(None, "queue", 1, 1)
     yield from (f"_RedisConsumer.{name}" for name in _CONSUMER if not hasattr(made, name))
-    # Of its own: those of its base do nothing.
+    # Its own methods: those of its base class do nothing.
     yield from (f"_RedisConsumer.{name}" for name in _CONSUMER_METHODS if name not in vars(consumer))

@@ -1,4 +1,4 @@
-"""The loss audit in a worker (R12a): by itself at intervals (`actors.middleware.auditor`), or by message."""
+"""Runs the loss audit of a channel (R12a), for `actors.middleware.auditor` or by message."""
 
 import dramatiq
 
@@ -9,14 +9,14 @@ from actors.routes import as_hint, send_scan
 
 @dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL)
 def audit_published(channel: str) -> None:
-    """Audits the channel, if that is due. A clock of the release before sends this; no audit waits for a message."""
+    """Audits the channel if that is due. Only a scheduler of an earlier release sends this message."""
     audit(channel)
 
 
 def audit(channel: str) -> None:
-    """Audits the channel if that is due and nobody else is at it, and has what was lost published at once.
+    """Audits the channel if that is due and no other process does, and sends a scan if commands were lost.
 
-    Raises RedisUnavailable, RedisRefused or DatabaseUnavailable: then the next call looks at everything again.
+    Raises RedisUnavailable, RedisRefused or DatabaseUnavailable; the next call then starts again.
     """
     if context().loss_audit.run(channel):
         as_hint(send_scan, channel)

@@ -1,4 +1,4 @@
-"""Retention by message: pruning what is over and done, and trimming the streams."""
+"""Prunes old records and trims the streams, by message."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -23,20 +23,21 @@ from storage.marks import read_mark
 from storage.retention import AcceptedPlace
 
 _log = structlog.get_logger()
-# How often the clock asks for it. A walk begins at most twice as often, whoever asks.
+# How often the scheduler sends it. A walk begins at most twice as often, whoever sends.
 INTERVAL = timedelta(minutes=5)
-# The streams of commands may grow by their ceiling in so long, where their length bounds them.
+# A stream that is trimmed to a length may grow by its ceiling within this time.
 TRIM_INTERVAL = timedelta(seconds=30)
-# Of one message: a few seconds of work, then scans and publishing have their turn.
+# Batches of one message: a few seconds of work, after which scans and publishing go on.
 _BATCHES = 20
 
 
-# Any channel's workers do it: the first to begin, for all. So it is done as long as any channel has workers.
+# The message goes to each channel's queue, and the first worker does the work for all: so it is done as long as any
+# channel has workers.
 @dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL)
 def prune_notifications(channel: str, after: tuple[str, str] | None = None) -> None:
     """Prunes notifications batch by batch, and sends itself again while there are more.
 
-    after: where the message before has ended: the instant and id of an `AcceptedPlace`.
+    after: the instant and id of the `AcceptedPlace` where the message before ended, or None to begin.
     """
     service = context()
     kept = service.retention.records
@@ -56,11 +57,7 @@ def prune_notifications(channel: str, after: tuple[str, str] | None = None) -> N
 
 @dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL)
 def prune_records(channel: str) -> None:  # noqa: ARG001 - it says whose workers do it
-    """Prunes malformed intents, operators' actions, the keys of pruned notifications, replays of intents and losses
-    that an operator acknowledged, a bounded number of each.
-
-    What is left waits for the next time.
-    """
+    """Prunes old records of every kind but notifications, a bounded number of each; the next message prunes more."""
     service = context()
     if not _may_walk("records", begins=True):
         return
@@ -72,7 +69,7 @@ def prune_records(channel: str) -> None:  # noqa: ARG001 - it says whose workers
 def trim_intents(channel: str) -> None:  # noqa: ARG001 - it says whose workers do it
     """Trims the intents stream up to what every consumer group has acknowledged, a bounded number of entries.
 
-    Not while PostgreSQL is away or may have gone back: what it lost stands on the stream alone.
+    It trims nothing while PostgreSQL is away or may have lost intents, which then stand on the stream alone.
     """
     service = context()
     keep = service.retention.intents
@@ -92,7 +89,7 @@ def trim_intents(channel: str) -> None:  # noqa: ARG001 - it says whose workers 
 
 @dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL)
 def trim_commands(channel: str) -> None:
-    """Trims the channel's stream as its settings say, and counts what the append script cannot ask for (R13)."""
+    """Trims the channel's stream as its settings say, and counts unread entries for the append script (R13)."""
     service = context()
     of = service.channels[channel]
     if not _may_walk(f"commands:{channel}", begins=True, interval=TRIM_INTERVAL):
@@ -107,12 +104,12 @@ def trim_commands(channel: str) -> None:
         if of.holds_back_at:
             note_unread(service.redis, of.stream, at_most=of.holds_back_at, fresh_for=TRIM_INTERVAL * 3)
     except PublisherError as error:
-        # The next message is on its way: a second try of this one would be no earlier.
+        # The next message comes soon: a retry of this one would be no earlier.
         _log.warning("a stream was not trimmed", channel=channel, stream=of.stream, error=str(error))
 
 
 def _trim_of(channel: Channel, client: redis.Redis) -> Callable[[], int] | None:
-    """What trims a bounded part of the channel's stream, if it is to be trimmed."""
+    """Returns a function that trims a bounded part of the channel's stream, or None if it is not to be trimmed."""
     if channel.stream_trim is StreamTrim.ACKNOWLEDGED and channel.stream_retention:
         return lambda: trim_acknowledged(client, channel.stream, None, channel.stream_retention)
     if channel.stream_trim is StreamTrim.LENGTH and channel.stream_ceiling:
@@ -121,12 +118,12 @@ def _trim_of(channel: Channel, client: redis.Redis) -> Callable[[], int] | None:
 
 
 def send_trim(channel: str) -> None:
-    """Enqueues the trimming of the channel's stream; one that waits too long is dropped. Raises as `send_scan`."""
+    """Enqueues the trimming of the channel's stream; a late message is dropped. Raises as `send_scan`."""
     _send(trim_commands, channel, interval=TRIM_INTERVAL)
 
 
 def send_retention(channel: str) -> None:
-    """Enqueues the pruning and the trimming. Messages that wait too long are dropped. Raises as `send_scan`."""
+    """Enqueues pruning and the trimming of intents. Messages that wait too long are dropped. Raises as `send_scan`."""
     for actor in (prune_notifications, prune_records, trim_intents):
         _send(actor, channel)
 

@@ -1,4 +1,4 @@
-"""Publishing by message: a scan of a channel, and the publishing of given routes.
+"""Publishes by message: a scan of a channel, or the publishing of given routes.
 
 A message is a wake-up, never the record that work is due: whatever Dramatiq loses, the next scan finds (R14).
 """
@@ -25,7 +25,7 @@ _LONGEST_DELAY = timedelta(days=7) - timedelta(minutes=1)
 
 
 class RouteDeadLettered(Exception):
-    """Raised once routes are dead letters in PostgreSQL, so that Dramatiq dead-letters their message too.
+    """Routes are dead letters in PostgreSQL, so that Dramatiq dead-letters their message too.
 
     Named in `throws`: expected, not retried, and shown by every tool that shows Dramatiq's dead letters.
     """
@@ -35,16 +35,16 @@ class RouteDeadLettered(Exception):
 def scan_due_routes(channel: str, run: str | None = None) -> None:
     """Publishes a batch of the channel's due routes, and sends itself again while there are more.
 
-    run: the id of an ad-hoc scan that someone waits for (see `scan_runs`).
+    run: the id of an ad-hoc scan that an operator waits for (see `scan_runs`), or None.
     """
     context().scans.extend(channel, context().silence)
     told: list[bool] = []
     report = context().publisher.publish_due(channel, on_more=lambda: told.append(as_hint(send_scan, channel, run)))
     if report.given_back and not told:
-        # For another worker, at once: a process that stops takes no message any more.
+        # Another worker takes it at once: a process that stops takes no more messages.
         _pass_on(channel, run)
     if run is not None:
-        # Only now: a scan that failed comes again, and is not done before that.
+        # Only now: a scan that failed is repeated, and is not done before that.
         scan_runs.finish(
             context().redis,
             run,
@@ -59,7 +59,7 @@ def scan_due_routes(channel: str, run: str | None = None) -> None:
 
 @dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL, throws=RouteDeadLettered)
 def publish_routes(channel: str, ids: Sequence[int]) -> None:
-    """Publishes those of these routes that are due and free; the others end quietly."""
+    """Publishes those of these routes that are due and not leased; leaves the others alone (R5)."""
     report = context().publisher.publish_these(channel, ids)
     if report.more:
         as_hint(send_scan, channel)
@@ -67,13 +67,13 @@ def publish_routes(channel: str, ids: Sequence[int]) -> None:
 
 
 def send_scan(channel: str, run: str | None = None) -> None:
-    """Enqueues a scan of the channel. One that waits too long is dropped: a later one covers it (AgeLimit).
+    """Enqueues a scan of the channel. A scan that waits too long is dropped, since a later one does its work.
 
     Raises RedisUnavailable or RedisRefused.
     """
     if run is not None:
         scan_runs.begin(context().redis, run)
-        # Someone waits for it, however long.
+        # An operator waits for it, so it is never dropped.
         with translated():
             scan_due_routes.send(channel, run)
         return
@@ -83,7 +83,7 @@ def send_scan(channel: str, run: str | None = None) -> None:
 
 
 def _pass_on(channel: str, run: str | None) -> None:
-    """Sends the scan again. Where someone waits for it, one that cannot be sent is a failure of this one."""
+    """Sends the scan again. If an operator waits for it, it fails where it cannot be sent, and is repeated."""
     if run is None:
         as_hint(send_scan, channel)
     else:
@@ -106,7 +106,7 @@ def tell_workers(channel: str, ids: Sequence[int]) -> bool:
 
 
 def as_hint(send: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> bool:
-    """Sends, and goes on if that fails: the scan finds what no message speaks of (R14). True if it was sent."""
+    """Calls `send`, and goes on if that fails: the next scan finds the routes (R14). Returns True if it was sent."""
     try:
         send(*args, **kwargs)
     except PublisherError as error:
@@ -116,11 +116,11 @@ def as_hint(send: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> bool:
 
 
 def follow_up(channel: str, report: Report, *, retry_this_message: bool = False) -> None:
-    """Maps the domain's outcomes onto Dramatiq.
+    """Maps the result of a batch onto Dramatiq.
 
-    Routes due again within the retry horizon get a message at that time; those beyond it are left to the scan,
-    since Dramatiq keeps delayed messages in a worker's memory. Raises dramatiq.Retry for the message itself if
-    it may be the retry, and RouteDeadLettered if routes became dead letters.
+    Routes that are due again within the retry horizon get a message for that time. The scan finds the others: Dramatiq
+    keeps delayed messages in a worker's memory. Raises dramatiq.Retry if this message itself may be the retry, and
+    RouteDeadLettered if routes became dead letters.
     """
     retries = _by_delay(report.rescheduled, min(context().retry_horizon, _LONGEST_DELAY))
     itself = retries.pop(0) if retries and retry_this_message and not report.dead_lettered else None
@@ -132,7 +132,7 @@ def follow_up(channel: str, report: Report, *, retry_this_message: bool = False)
 
 
 def _by_delay(rescheduled: Iterable[tuple[int, timedelta]], horizon: timedelta) -> list[tuple[timedelta, list[int]]]:
-    """Route keys by the time until they are due again, the soonest first."""
+    """Groups route keys by the time until they are due again, the soonest first."""
     groups: dict[timedelta, list[int]] = {}
     for id_, delay in rescheduled:
         if delay <= horizon:
@@ -141,8 +141,11 @@ def _by_delay(rescheduled: Iterable[tuple[int, timedelta]], horizon: timedelta) 
 
 
 def _send_retries(channel: str, retries: Iterable[tuple[timedelta, list[int]]]) -> None:
-    """A message for each delay, until one cannot be sent: with jitter there are as many as routes, and each of the
-    others would wait as long for the same Redis. The scan finds them all."""
+    """Sends a message for each delay, until one cannot be sent.
+
+    With jitter there are as many messages as routes, and each further one would wait as long for the same Redis. The
+    scan finds the other routes.
+    """
     for delay, ids in retries:
         context().watchdog.beat()
         if not as_hint(send_publish, channel, ids, delay):
@@ -150,7 +153,7 @@ def _send_retries(channel: str, retries: Iterable[tuple[timedelta, list[int]]]) 
 
 
 def expire(channel: str) -> None:
-    """Ends what is too late to be published. If that fails, the next scan does it."""
+    """Ends routes that are past their deadline. If that fails, the next scan does it."""
     try:
         while not context().stopping.is_set() and context().publisher.expire_overdue(channel):
             context().watchdog.beat()
@@ -159,7 +162,7 @@ def expire(channel: str) -> None:
 
 
 def drain(channel: str) -> None:
-    """Scans a channel here and now, until nothing is due or the process is told to stop (R14a)."""
+    """Publishes a channel's routes in this thread, until none is due or the process is told to stop (R14a)."""
     more = True
     while more and not context().stopping.is_set():
         context().scans.extend(channel, context().silence)

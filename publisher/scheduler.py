@@ -1,6 +1,7 @@
-"""The clock: APScheduler says which actor is sent how often.
+"""Sends scans and maintenance messages at intervals, by APScheduler.
 
-A tick is an idempotent "look now". Missing one, or having two schedulers, costs or changes nothing (R14, R15).
+A message means "look now" and is idempotent. A missed tick costs nothing, and a second scheduler changes nothing (R14,
+R15).
 """
 
 import threading
@@ -24,12 +25,12 @@ _CLOCK = "clock"
 
 
 def run_scheduler(context: Context, stopping: threading.Event) -> None:
-    """Sends a scan of every channel each interval, and the retention, until `stopping` is set."""
+    """Sends scans, pruning and trimming of every channel, each at its interval, until `stopping` is set."""
     scheduler = BackgroundScheduler(
         jobstores={"default": MemoryJobStore()},
-        # The beat has a thread of its own: jobs that wait for Redis do not hold it up.
+        # The watchdog's beat has a thread of its own, so that jobs which wait for Redis do not delay it.
         executors={"default": ThreadPoolExecutor(4), _CLOCK: ThreadPoolExecutor(1)},
-        # A late tick is run, not dropped, and ticks that piled up are one.
+        # A late tick runs, and ticks that piled up run as one.
         job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         timezone=UTC,
     )
@@ -37,8 +38,8 @@ def run_scheduler(context: Context, stopping: threading.Event) -> None:
         _every(scheduler, context.scan_interval, f"scan {name}", partial(_tick, context, send_scan, name))
         _every(scheduler, retention.INTERVAL, f"retention {name}", partial(_tick, context, send_retention, name))
         _every(scheduler, retention.TRIM_INTERVAL, f"trim {name}", partial(_tick, context, send_trim, name))
-    # The scheduler's own sign of life. It also goes missing when the wall clock is set back, after which the next
-    # tick would be as far away as the step was long.
+    # The scheduler beats for itself. The beat also stops when the wall clock is set back: the next tick would then be
+    # as far away as the clock was set back, so the watchdog ends the process.
     _every(scheduler, LIMIT / 10, "beat", partial(context.watchdog.beat, _CLOCK), executor=_CLOCK)
     with context.watchdog.watched("the scheduler"), context.watchdog.at_work(_CLOCK):
         scheduler.start()

@@ -1,1 +1,1 @@
-"""What keeps a worker process honest: one middleware a file."""
+"""The middleware of worker processes, one a file."""

@@ -1,4 +1,4 @@
-"""Drops messages that waited too long, quietly."""
+"""Drops messages that waited too long, without a dead letter."""
 
 import dramatiq
 from dramatiq.common import current_millis
@@ -8,8 +8,8 @@ from dramatiq.middleware import AgeLimit, SkipMessage
 class DropOldMessages(AgeLimit):
     """The stock AgeLimit, but a message over its `max_age` is acknowledged and not dead-lettered.
 
-    A scan that waited too long is covered by a later one: it is no failure. After an outage of the workers there
-    are thousands, among which the dead letters that mean something would be lost.
+    A scan that waited too long is no failure: a later one does its work. After an outage of the workers there are
+    thousands of them, which would hide the dead letters that matter.
     """
 
     def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:

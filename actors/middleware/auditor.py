@@ -1,4 +1,4 @@
-"""Workers audit their channels (R12a), however long the queues are."""
+"""Runs the loss audits in workers (R12a), however long the queues are."""
 
 import threading
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ _log = structlog.get_logger()
 
 
 class Auditor(dramatiq.Middleware):
-    """Looks each scan interval whether an audit of one of this worker's channels is due, in a thread of its own.
+    """Checks every scan interval, in a thread of its own, whether an audit of one of this worker's channels is due.
 
-    No message and no worker thread is needed, so that neither a long queue nor a clock that is dead holds an audit up.
-    Of all processes one looks, each interval and channel. An audit that failed is tried again at the next interval.
+    It needs no message and no worker thread: neither a long queue nor a dead scheduler delays an audit. One process
+    checks a channel each interval. An audit that failed is tried again at the next interval.
     """
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        """Starts looking."""
+        """Starts the thread, unless audits are switched off."""
         if not context().loss_audit.is_off:
             served = served_channels(worker, context().channels)
             threading.Thread(target=self._run, args=(served,), name="auditor", daemon=True).start()
@@ -34,7 +34,7 @@ class Auditor(dramatiq.Middleware):
         mutex = Mutex(service.redis, audit_key)
         while not service.stopping.wait(service.scan_interval.total_seconds()):
             for channel in served:
-                # The watchdog sees a walk that hangs: it beats page by page.
+                # The audit beats page by page, so that the watchdog sees one that hangs.
                 with service.watchdog.at_work():
                     if mutex.acquire_or_share(channel, service.scan_interval):
                         self._look(channel)
@@ -44,5 +44,5 @@ class Auditor(dramatiq.Middleware):
             audit(channel)
         except PublisherError as error:
             _log.warning("an audit failed and will be repeated", channel=channel, error=str(error))
-        except Exception:  # noqa: BLE001 - the thread must outlive a bug: without it nothing of a loss would be seen
+        except Exception:  # noqa: BLE001 - the thread must survive a bug: without it no loss would be noticed
             _log.exception("an audit failed and will be repeated", channel=channel)

@@ -11,19 +11,18 @@ _SIGNALS = {signal.SIGTERM, signal.SIGHUP}
 
 
 def hold_signals() -> None:
-    """Keeps signals to stop pending until `GracefulStop` takes them. Call it before any thread is started.
+    """Blocks the signals to stop until `GracefulStop` takes them. Call it before any thread is started.
 
-    Dramatiq's handler logs. Run in the midst of whatever the main thread does, it may wait for a lock that this very
-    thread holds.
+    Dramatiq's handler logs. If it interrupts the main thread, it may wait for a lock that the main thread itself holds.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
 
 
 class GracefulStop(dramatiq.Middleware):
-    """Sets `stopping` at the first signal to stop, and keeps a second one from Dramatiq.
+    """Sets `stopping` at the first signal to stop, and keeps a second signal from Dramatiq.
 
-    A platform signals the whole process group, and Dramatiq's master forwards its own to the same workers;
-    Dramatiq takes the second for a wish to be killed at once, and would cut the work short.
+    A platform signals the whole process group, and Dramatiq's master forwards its own signal to the same workers.
+    Dramatiq takes the second signal as an order to end at once, which would interrupt the work.
     """
 
     def __init__(self, stopping: threading.Event) -> None:
@@ -45,5 +44,5 @@ class GracefulStop(dramatiq.Middleware):
         threading.Thread(target=wait, name="signals", daemon=True).start()
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        """Also without a signal, no new work is begun once the worker stops."""
+        """Sets `stopping`, so that no new work begins even if no signal came."""
         self._stopping.set()

@@ -1,4 +1,4 @@
-"""Dramatiq's Prometheus middleware, served where the settings say."""
+"""Dramatiq's Prometheus middleware, served on PUBLISHER_METRICS_PORT."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ class WorkerMetrics(Prometheus):
     """The stock counters of messages and ours of routes, together, on PUBLISHER_METRICS_PORT."""
 
     def __init__(self, serve: Callable[[], int]) -> None:
-        """serve: what the process beside the workers runs, which serves what they all count."""
+        """serve: the main function of the process beside the workers, which serves the counters of all of them."""
         super().__init__()
         self._serve = serve
 

@@ -1,4 +1,4 @@
-"""Workers scan by themselves when nobody else does (R14a)."""
+"""Scans in workers when no scheduler sends scans (R14a)."""
 
 import threading
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ _log = structlog.get_logger()
 
 
 class SelfScan(dramatiq.Middleware):
-    """Scans every channel of this worker that has seen no scan for three intervals, in a thread of its own.
+    """Scans each channel of this worker that was not scanned for three intervals, in a thread of its own.
 
-    Directly and not by message, so that it also helps when Dramatiq's queues are lost or too long. One worker
-    of all takes each silence. A worker of some queues leaves the other channels to theirs (R16).
+    It scans without a message, so that it also helps when Dramatiq's queues are lost or too long. One worker of all
+    scans a channel. A worker of some queues leaves the other channels to their workers (R16).
     """
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        """Starts looking, once an interval."""
+        """Starts the thread."""
         served = served_channels(worker, context().channels)
         threading.Thread(target=self._run, args=(served,), name="self-scan", daemon=True).start()
 
@@ -31,7 +31,7 @@ class SelfScan(dramatiq.Middleware):
         service = context()
         while not service.stopping.wait(service.scan_interval.total_seconds()):
             for channel in served:
-                # No message is at work here: the watchdog would not see that an encoder hangs.
+                # No message is at work here: without this the watchdog would not see an encoder that hangs.
                 with service.watchdog.at_work():
                     self._look(channel)
 
@@ -39,7 +39,7 @@ class SelfScan(dramatiq.Middleware):
         try:
             if context().scans.acquire(channel, context().silence):
                 _log.info("no scan for three intervals: scanning by itself", channel=channel)
-                # The clock's other job: without it nothing would be pruned.
+                # The scheduler is silent, so its other messages are missing, too.
                 as_hint(send_retention, channel)
                 context().watchdog.beat()
                 as_hint(send_trim, channel)

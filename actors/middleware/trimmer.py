@@ -1,4 +1,4 @@
-"""Workers trim the streams by themselves (R13): a Redis that is full takes no message that would ask for it."""
+"""Trims the streams in workers (R13), without messages: a Redis that is full accepts none."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -15,13 +15,13 @@ _log = structlog.get_logger()
 
 
 class Trimmer(dramatiq.Middleware):
-    """Trims the streams of this worker's channels, and of the intents, each trim interval, in a thread of its own.
+    """Trims this worker's streams, and the intents stream, every trim interval, in a thread of its own.
 
-    Of all processes one trims, as with messages. Only where Redis is full each does: it takes no note of who began.
+    One process of all trims. Only if Redis is full every process does: the mutex cannot be written then.
     """
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        """Starts trimming, once an interval."""
+        """Starts the thread."""
         served = served_channels(worker, context().channels)
         threading.Thread(target=self._run, args=(served,), name="trimmer", daemon=True).start()
 
@@ -29,7 +29,7 @@ class Trimmer(dramatiq.Middleware):
         service = context()
         while not service.stopping.wait(TRIM_INTERVAL.total_seconds()):
             for channel in served:
-                # The watchdog sees a trim that hangs: it beats batch by batch.
+                # A trim beats batch by batch, so that the watchdog sees one that hangs.
                 with service.watchdog.at_work():
                     self._trim(trim_commands, channel)
                     self._trim(trim_intents, channel)
@@ -39,5 +39,5 @@ class Trimmer(dramatiq.Middleware):
             trim(channel)
         except PublisherError as error:
             _log.warning("a stream was not trimmed and will be later", channel=channel, error=str(error))
-        except Exception:  # noqa: BLE001 - the thread must outlive a bug: without it a full Redis would stay full
+        except Exception:  # noqa: BLE001 - the thread must survive a bug: without it a full Redis would stay full
             _log.exception("a stream was not trimmed and will be later", channel=channel)

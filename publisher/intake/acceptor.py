@@ -1,8 +1,8 @@
-"""Committing what was read: in transactions of a bounded size, as long as it takes, one bad entry never in the way.
+"""Commits entries of the intents stream to PostgreSQL, in transactions of a bounded size.
 
-PostgreSQL away: wait and try the same again (R20). PostgreSQL refuses a batch: its entries one by one, and the one
-that is refused alone is malformed (R21). Is that record refused as well, it is made in ASCII alone; and if even that is
-refused, no value is at fault: wait (R19a).
+While PostgreSQL is away, the acceptor waits and tries the same again (R20). If PostgreSQL refuses a batch, its entries
+are committed one by one, and an entry that is refused alone is recorded as malformed (R21). If that record is refused
+as well, it is written in ASCII alone. If even that is refused, no value is at fault, and the acceptor waits (R19a).
 """
 
 import threading
@@ -23,14 +23,15 @@ Incoming = IncomingIntent | IncomingMalformed
 # A transaction of a second or so, also where every intent has a thousand recipients or a payload of its limit.
 _ROUTES = 5_000
 _BYTES = 8 * 1024 * 1024
-# However long a server was away, it is used within five seconds of its return.
+# However long PostgreSQL was away, it is used again within five seconds of its return.
 _BACKOFF = Backoff(timedelta(milliseconds=100), timedelta(seconds=2))
 
 
 class Acceptor:
     """Commits entries of one stream. One thread at a time.
 
-    on_wait is called before each wait for PostgreSQL, with the entries in hand; beat before each try.
+    on_wait: called with the ids of the entries in hand before each wait for PostgreSQL.
+    beat: called before each try.
     """
 
     def __init__(
@@ -48,10 +49,10 @@ class Acceptor:
         self._beat = beat
 
     def commit(self, entries: Sequence[Incoming]) -> Iterator[tuple[Sequence[Incoming], Acceptance]]:
-        """Commits the entries, a transaction at a time; yields each with what became of it.
+        """Commits the entries in transactions. Yields the entries of each, and their acceptance, once it is committed.
 
-        Looks before each transaction, and while PostgreSQL is away, whether it is told to stop, and then ends early
-        (R17): what was not yielded was not committed, as far as anyone knows, and may be committed again.
+        Ends early if told to stop, which it checks before each transaction and while PostgreSQL is away (R17). An entry
+        that was not yielded may be committed again.
         """
         for part in _transactions(entries):
             yield from self._commit(part)
@@ -70,7 +71,7 @@ class Acceptor:
             yield entries, accepted
 
     def _accepted(self, entries: Sequence[Incoming]) -> Acceptance | None:
-        """What became of the entries, however long PostgreSQL is away; None if told to stop before."""
+        """Commits the entries in one transaction, however long PostgreSQL is away; None if told to stop before."""
         tries = 0
         while not self._stopping.is_set():
             self._beat()
@@ -88,13 +89,13 @@ class Acceptor:
                 self._on_wait([entry.entry_id for entry in entries])
                 wait(self._stopping, tries, error)
             else:
-                # What a try has left behind whose reply was lost is of this process, and not told of yet.
+                # If the reply of an earlier try was lost, its rows are this process's own, and not reported yet.
                 return accepted.told_as_new() if tries else accepted
         return None
 
 
 def wait(stopping: threading.Event, tries: int, error: PublisherError) -> None:
-    """Logs the error and waits before the next try, longer after each, or until told to stop."""
+    """Logs the error and waits before the next try, longer after each, but ends at once if told to stop."""
     seconds = _BACKOFF.delay(tries, 0.0).total_seconds()
     _log.warning("intake waits and tries again", seconds=seconds, error=str(error))
     stopping.wait(seconds)

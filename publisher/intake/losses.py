@@ -1,4 +1,4 @@
-"""Recording lost intents: from Redis, where they were noticed, to PostgreSQL, where `doctor` and operators see them."""
+"""Records lost intents in PostgreSQL, where `doctor` and operators see them. They are noticed in Redis."""
 
 import redis
 import structlog
@@ -15,7 +15,7 @@ _log = structlog.get_logger()
 def record_losses(database: Database, client: redis.Redis, stream: str, telemetry: Telemetry) -> None:
     """Records, counts and logs every loss that was noticed on the stream. May be repeated: each is recorded once.
 
-    Raises RedisUnavailable, RedisRefused, or as Database does; then what is left is recorded later.
+    Raises RedisUnavailable, RedisRefused, or as Database does. The losses that remain are recorded by the next call.
     """
     for loss in noticed_losses(client, stream):
         _record(database, stream, loss, telemetry)
@@ -25,7 +25,7 @@ def record_losses(database: Database, client: redis.Redis, stream: str, telemetr
 def _record(database: Database, stream: str, loss: NoticedLoss, telemetry: Telemetry) -> None:
     entries = loss.entries
     if loss.cause is LossCause.PENDING:
-        # Its reader may have committed it, and have died before it acknowledged.
+        # A consumer may have committed an entry, and have died before it acknowledged it.
         entries = len(unrecorded(database, stream, loss.ids))
     if entries == 0 or not record_loss(database, stream, loss.cause, loss.after_id, loss.before_id, entries):
         return

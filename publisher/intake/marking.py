@@ -1,9 +1,10 @@
-"""Keeps the mark up to which intents are committed, and replays those that PostgreSQL may have lost.
+"""Keeps the mark up to which intents are committed, and replays intents that PostgreSQL may have lost.
 
-A step is taken between two reads of intake. Once a second it compares three things: how far the group has acknowledged,
-the mark in PostgreSQL, and its copy in Redis. All well: the mark advances. PostgreSQL is another server, was restarted,
-or has less than Redis knows it had: it may have gone back, and whatever was acknowledged since its mark is looked for
-and taken in again. One process does that, a page a step, and reads new intents in between; the others just read.
+Intake takes a step between two reads. Once a second the step compares how far the group has acknowledged, the mark in
+PostgreSQL, and the copy of the mark in Redis. Normally the mark advances. If PostgreSQL is another server, was
+restarted, or has a lower mark than the copy, it may have lost intents. Then the entries acknowledged since its mark are
+read again, and intents that it lacks are accepted again. One process replays, a page a step, and reads new intents in
+between.
 """
 
 import time
@@ -30,15 +31,18 @@ from storage.replays import HeldReplay, Page
 
 _log = structlog.get_logger()
 _INTERVAL = timedelta(seconds=1)
-# An error that stays is told once a minute.
+# An error that lasts is logged once a minute.
 _SILENCE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class MarkingOptions:
-    """stream, group: of the intents. by: this process, as the lease names it. batch: entries a page.
+    """The policy of marking.
 
-    lease: how long a replay is this process's own without a page; also in which a replayed route is published.
+    stream, group: those of the intents.
+    by: this process, as the lease of a replay names it.
+    batch: entries a page.
+    lease: how long a replay stays this process's own after a page, and how long publishing a replayed route may take.
     dedup_window: how long a witness lives.
     """
 
@@ -51,7 +55,7 @@ class MarkingOptions:
 
 
 class Marking:
-    """The marking of one intake process. One thread at a time."""
+    """Marks and replays for one intake process. One thread at a time."""
 
     def __init__(
         self,
@@ -70,10 +74,9 @@ class Marking:
         self._held_since = 0.0
 
     def step(self) -> bool:
-        """Does what is due. True if a replay of this process has more to do at once.
+        """Marks, or replays a page, if that is due. Returns True if a replay of this process has more pages.
 
-        Raises nothing that a server causes: what cannot be marked now is marked later, and intents are accepted
-        meanwhile.
+        Raises no error of a server: the mark advances later, and intents are accepted meanwhile.
         """
         now = self._clock()
         if now < self._due:
@@ -94,12 +97,12 @@ class Marking:
         return self._held is not None
 
     def tell_losses(self) -> None:
-        """Records lost intents at once, if both servers let it; else the next step does, or the next intake."""
+        """Records lost intents now. If a server is away, the next step does it, or the next intake process."""
         with suppress(PublisherError):
             record_losses(self._database, self._client, self._options.stream, self._telemetry)
 
     def leave(self) -> None:
-        """Gives the lease of a replay back, so that another process goes on with it. Raises as Database does."""
+        """Gives back the lease of a replay, so that another process continues it. Raises as Database does."""
         if self._held is not None:
             replays.release_replay(self._database, self._held.id, self._options.by)
             self._held = None

@@ -1,8 +1,8 @@
-"""Taking acknowledged intents in again that PostgreSQL lacks, a page of the stream at a time.
+"""Accepts acknowledged intents again that PostgreSQL lacks, a page of the stream at a time.
 
-Acceptance is idempotent (R18), so an entry may be taken in while its reader still holds it: whoever comes second finds
-it known. That is why pending entries are not left to their readers: one of them may have committed to the server that
-is lost, and acknowledge only now.
+Acceptance is idempotent (R18), so an entry may be accepted while a consumer still holds it: the second one finds it
+accepted. Pending entries are therefore replayed as well: their consumer may have committed them to the server that is
+lost, and may acknowledge them only now.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,8 +22,14 @@ from storage.traces import notifications_of_entry
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A page of the stream. reached: its last id. missing: what PostgreSQL lacks and may have; left_out: how many it
-    lacks that were published too long ago, if they were."""
+    """A page of the stream.
+
+    reached: its last id.
+    seen: how many entries it has.
+    missing: entries that PostgreSQL lacks and that may be replayed.
+    left_out: how many it lacks that are too old to be replayed: they may have been published, and their witnesses are
+    gone.
+    """
 
     reached: str
     seen: int
@@ -34,7 +40,8 @@ class Judged:
 class IntentsReplay:
     """Replays intents of one stream. One thread at a time.
 
-    parse: what an entry is to PostgreSQL. on_accepted: told of each transaction's outcome, once it is committed.
+    parse: makes the record of an entry.
+    on_accepted: called with the acceptance of each transaction, once it is committed.
     """
 
     def __init__(
@@ -54,7 +61,7 @@ class IntentsReplay:
         self._on_accepted = on_accepted
 
     def judge(self, wanted: ReplayRange, reached: str, size: int) -> Judged:
-        """Looks at the next page behind the entry that was reached. Changes nothing."""
+        """Reads the next page behind `reached`. Changes nothing."""
         entries = self._group.between(reached, wanted.up_to, size)
         missing = self._missing([self._parse(entry) for entry in entries])
         may = [entry for entry in missing if wanted.may_replay(entry.entry_id)]
@@ -62,7 +69,7 @@ class IntentsReplay:
         return Judged(last, len(entries), may, len(missing) - len(may))
 
     def take_in(self, page: Judged) -> Page | None:
-        """Accepts what is missing on the page. None if this process was told to stop before all was committed."""
+        """Accepts the page's missing entries. None if this process was told to stop before all were committed."""
         committed = replayed = 0
         for part, accepted in self._acceptor.commit(page.missing):
             committed += len(part)
@@ -72,7 +79,7 @@ class IntentsReplay:
         return None if committed < len(page.missing) else Page(page.reached, page.seen, replayed, page.left_out)
 
     def set_aside(self, wanted: ReplayRange, reached: str) -> Page | None:
-        """Records the next entry as malformed, whatever it is: it killed whoever replayed it (R19)."""
+        """Records the next entry as malformed without parsing it: replaying it may kill the process (R19)."""
         entries = self._group.between(reached, wanted.up_to, 1)
         poison = Rejection(
             RejectionCode.POISON, f"was replayed {TRIES} times, never to its end: it may kill its reader"
@@ -89,7 +96,7 @@ class IntentsReplay:
             self._database, list({e.intent.notification_id for e in entries if isinstance(e, IncomingIntent)})
         )
         missing = [e for e in entries if not _is_accepted(e, known)]
-        # An entry that was malformed once stays so, though it would be accepted by now: an operator sends it again.
+        # An entry that was malformed stays so, even if it would be accepted by now: an operator resubmits it.
         malformed = known_malformed(self._database, self._stream, [(e.entry_id, e.raw) for e in missing])
         return [e for e in missing if e.entry_id not in malformed]
 

@@ -40,6 +40,7 @@ def test_a_script_that_searches_elsewhere_too_is_refused(monkeypatch: pytest.Mon
     [
         (stock, "_RedisConsumer", "_RedisConsumer"),
         (stock.RedisBroker, "_dispatch", r"RedisBroker\._dispatch"),
+        (stock.RedisBroker, "__getattr__", r"RedisBroker\.__getattr__"),
         (stock._RedisConsumer, "outstanding_message_count", r"_RedisConsumer\.outstanding_message_count"),
         (stock._RedisConsumer, "requeue", r"_RedisConsumer\.requeue"),
     ],
