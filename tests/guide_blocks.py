@@ -60,6 +60,7 @@ BLOCKS: dict[str, tuple[str, Callable[[], str]]] = {
     "redis rights": ("deploying", redis_rights),
     "postgresql rights": ("deploying", postgresql_rights),
     "commands": ("operating", commands),
+    "tree": ("inside", tree),
 }
 
 

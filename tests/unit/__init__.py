@@ -1,0 +1,1 @@
+"""Functions and classes by themselves: values in, values out, without a server."""
