@@ -17,7 +17,8 @@ from publisher.streams.outbound import Delivery, OutboundStreams
 from tests.factories import CHANNELS
 from tests.faults.crash_points import How, Point
 from tests.faults.workload import SEED, Workload
-from tests.faults.workload_intents import GOOD
+from tests.faults.workload_intents import GOOD, IN_TIME
+from tests.integration.intake.reverted_postgresql import ANOTHER, LOSE_EVERYTHING
 from tests.integration.publishers import InterruptedStreams, publisher
 
 Detector = Callable[[Workload], str]
@@ -127,6 +128,38 @@ def stale_worker(workload: Workload) -> str:
             workload.errors.append("a worker lost its lease to one whose own had run out")
         recorded.set()
         overtaking.join()
+        workload.publish()
+    return _first(workload)
+
+
+def late_append(workload: Workload) -> str:
+    """A worker stalls before its append until its lease is over and another worker has expired its routes (R12)."""
+
+    def overtaken() -> None:
+        workload.pass_time()
+        other.expire_overdue("email")
+
+    workload.reset([IN_TIME])
+    workload.io.begin()
+    with workload.process() as context:
+        workload.take_in(context)
+        other = publisher(context.database, OutboundStreams(context.redis, timedelta(hours=1)))
+        publisher(context.database, Stalling(context.redis, overtaken)).publish_due("email")
+        workload.publish()
+    return _first(workload)
+
+
+def reverted_postgresql(workload: Workload) -> str:
+    """PostgreSQL comes back as another server that has none of what it had accepted, and intake starts anew (R18)."""
+    workload.reset([GOOD])
+    workload.io.begin()
+    with workload.process() as context:
+        workload.take_in(context)
+        workload.publish()
+    for statement in (LOSE_EVERYTHING, ANOTHER):
+        workload.sql.execute(statement)
+    with workload.process() as context:
+        workload.take_in(context)
         workload.publish()
     return _first(workload)
 

@@ -16,6 +16,7 @@ import pytest
 
 from publisher.domain.attempt import Published
 from publisher.intake.consumer import Intake
+from publisher.intake.marking import Marking
 from publisher.publishing.publisher import Publisher
 from publisher.streams import outbound
 from publisher.streams.consumer_group import Recovered
@@ -160,5 +161,17 @@ BUGS: Sequence[Bug] = (
         "loss audit that misses nothing",
         lambda patch: patch.setattr(OutboundStreams, "witnesses", lambda _streams, asked: ["1-0"] * len(asked)),
         detectors.lost_data,
+    ),
+    Bug(
+        "route that ends without a tombstone",
+        lambda patch: patch.setattr(
+            OutboundStreams, "end", lambda _streams, deliveries, _tombstones: [None] * len(deliveries)
+        ),
+        detectors.late_append,
+    ),
+    Bug(
+        "intents not replayed to a PostgreSQL that went back",
+        lambda patch: patch.setattr(Marking, "_take_up", lambda *_: None),
+        detectors.reverted_postgresql,
     ),
 )

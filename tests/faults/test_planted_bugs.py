@@ -21,7 +21,14 @@ def workload(environ: Mapping[str, str], redis_client: redis.Redis) -> Iterator[
 
 @pytest.mark.parametrize(
     "detector",
-    [detectors.refused_once, detectors.lost_data, detectors.stale_worker, detectors.held_lease],
+    [
+        detectors.refused_once,
+        detectors.lost_data,
+        detectors.stale_worker,
+        detectors.held_lease,
+        detectors.late_append,
+        detectors.reverted_postgresql,
+    ],
     ids=lambda detector: detector.__name__,
 )
 def test_the_service_as_it_is_passes_every_detector(detector: Detector, workload: Workload) -> None:

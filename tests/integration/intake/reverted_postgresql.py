@@ -8,6 +8,7 @@ from storage.marks import read_mark
 from tests.factories import INTENTS
 from tests.integration.rows import execute
 
+LOSE_EVERYTHING = "TRUNCATE notifications, routes, dead_letters, route_failures, malformed_intents"
 # Another server made the mark, when nothing was committed yet.
 ANOTHER = "UPDATE intents_marks SET server = 'another', entry_id = '0-0'"
 
@@ -22,4 +23,4 @@ def is_marked(database: Database, client: redis.Redis) -> bool:
 
 def lose_everything(database: Database) -> None:
     """Empties what PostgreSQL accepted; its marks and replays stay."""
-    execute(database, "TRUNCATE notifications, routes, dead_letters, route_failures, malformed_intents")
+    execute(database, LOSE_EVERYTHING)
