@@ -17,6 +17,7 @@ from tests.faults.proxied_connection import Loss
 from tests.faults.proxy import Proxy
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.stray_keys("its commands are not the service's")
 PATIENCE = timedelta(milliseconds=300)
 
 
