@@ -84,8 +84,7 @@ def _published_first(patch: pytest.MonkeyPatch) -> None:
         published = [Published(route, "0-1") for route, _ in deliveries]
         outcomes.complete(self._database, batch.claim.token, published)
         whole(self, batch, deliveries)
-        for outcome in batch.outcomes:
-            assert isinstance(outcome, Published)
+        for outcome in (outcome for outcome in batch.outcomes if isinstance(outcome, Published)):
             values = [outcome.entry_id, outcome.route.id]
             self._database.rows("UPDATE routes SET stream_entry_id = %s WHERE id = %s RETURNING id", values)
 

@@ -1,18 +1,14 @@
 """What doctor says of a Redis server: what it keeps, its room, its connections."""
 
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
 from publisher.doctor.checks import redis_server
 from publisher.doctor.verdict import Verdict, ok
 from publisher.streams.health import RedisConfiguration, RedisServer
-from storage.health import PostgresServer, Table, Transaction
 
 OK, WARNING, FAILED, UNKNOWN = Verdict.OK, Verdict.WARNING, Verdict.FAILED, Verdict.UNKNOWN
-MS = timedelta(milliseconds=1)
-POSTGRESQL = PostgresServer("18.4", False, False, True, True, "on")
 REDIS = RedisServer(
     product="Valkey 9.1.2",
     loading=False,
@@ -30,8 +26,6 @@ REDIS = RedisServer(
     max_clients=1000,
 )
 CONFIGURATION = RedisConfiguration(appendfsync="everysec", save="", stop_writes_on_error=True)
-IDLE = Transaction(17, "psql", "ann", "idle in transaction", timedelta(0), 3)
-ROUTES = Table("routes", live=1_000_000, dead=0, vacuumed=timedelta(hours=1), autovacuum=True)
 
 
 @pytest.mark.parametrize(

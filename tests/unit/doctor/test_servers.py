@@ -8,7 +8,7 @@ import pytest
 from publisher.doctor.checks import connections, postgresql, redis_server
 from publisher.doctor.verdict import Verdict, ok
 from publisher.local.procfile import procfile
-from publisher.streams.health import RedisConfiguration, RedisServer
+from publisher.streams.health import RedisServer
 from storage.health import Connections, PostgresServer, Prepared, Slot, Table, Transaction
 
 OK, WARNING, FAILED, UNKNOWN = Verdict.OK, Verdict.WARNING, Verdict.FAILED, Verdict.UNKNOWN
@@ -30,7 +30,6 @@ REDIS = RedisServer(
     clients=10,
     max_clients=1000,
 )
-CONFIGURATION = RedisConfiguration(appendfsync="everysec", save="", stop_writes_on_error=True)
 IDLE = Transaction(17, "psql", "ann", "idle in transaction", timedelta(0), 3)
 ROUTES = Table("routes", live=1_000_000, dead=0, vacuumed=timedelta(hours=1), autovacuum=True)
 
