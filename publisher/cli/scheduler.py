@@ -1,10 +1,10 @@
 """`publisher scheduler run` and `publisher scheduler scan`."""
 
 import sys
-import time
 import uuid
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from datetime import timedelta
+from typing import Annotated
 
 import typer
 from rich.progress import SpinnerColumn, TextColumn
@@ -13,17 +13,12 @@ from publisher.bootstrap import install_context
 from publisher.cli.output import JsonFlag, one_line, print_json, print_table, progress
 from publisher.cli.session import configured
 from publisher.domain.circuit import GateState
-from publisher.domain.errors import PublisherError
 from publisher.operations.channels import ChannelRecord, list_channels
 from publisher.operations.names import installed_channel
+from publisher.operations.scan import wait_for_scans
 from publisher.process.logs import redirect_standard_streams
 from publisher.process.metrics_server import serve_metrics
 from publisher.process.signals import stop_on_signals
-
-if TYPE_CHECKING:
-    import redis
-
-    from publisher.streams.scan_runs import RunState
 
 app = typer.Typer(help="The clock: scans at intervals, or one now.", no_args_is_help=True)
 
@@ -65,7 +60,6 @@ def scan(
     context = install_context(settings, "scan")
 
     from actors.routes import send_scan
-    from publisher.streams import scan_runs
 
     runs = {name: uuid.uuid4().hex for name in ([channel] if channel else settings.channels)}
     for name, run_id in runs.items():
@@ -76,8 +70,15 @@ def scan(
         else:
             print(f"enqueued a scan of {', '.join(runs)}")
         return
-    _wait_for(context.redis, list(runs.values()), timeout)
-    states = {name: scan_runs.state(context.redis, run_id) for name, run_id in runs.items()}
+    columns = SpinnerColumn(), TextColumn("{task.description}")
+    with progress(*columns) as bar:
+        task = bar.add_task("waiting for the workers", total=None)
+        states = wait_for_scans(
+            context.redis,
+            runs,
+            timedelta(seconds=timeout),
+            lambda published: bar.update(task, description=f"published {published:,}"),
+        )
     if json:
         for name, state in states.items():
             print_json(
@@ -97,23 +98,6 @@ def scan(
     _warn_of_closed(record for record in list_channels(context.database, settings.channels) if record.name in runs)
 
 
-def _wait_for(client: "redis.Redis", run_ids: list[str], timeout: float) -> None:
-    from publisher.streams import scan_runs
-
-    deadline = time.monotonic() + timeout
-    columns = SpinnerColumn(), TextColumn("{task.description}")
-    with progress(*columns) as bar:
-        task = bar.add_task("waiting for the workers", total=None)
-        while _open(states := [scan_runs.state(client, run_id) for run_id in run_ids]):
-            if time.monotonic() > deadline:
-                raise PublisherError(
-                    f"the scan was not done within {timeout:g} s: are workers running (dramatiq publisher.actors)?"
-                    f" Published so far: {sum(s.published for s in states):,}"
-                )
-            bar.update(task, description=f"published {sum(s.published for s in states):,}")
-            time.sleep(0.05)
-
-
 def _warn_of_closed(channels: Iterable[ChannelRecord]) -> None:
     """Says which of these channels are paused or parked: a scan publishes nothing on them."""
     for channel in channels:
@@ -121,7 +105,3 @@ def _warn_of_closed(channels: Iterable[ChannelRecord]) -> None:
         if gate.state is not GateState.OPEN:
             reason = gate.pause_reason if gate.state is GateState.PAUSED else gate.park_reason
             print(f"publisher: {channel.name} is {gate.state.value}: {one_line(reason or '')}", file=sys.stderr)
-
-
-def _open(states: "list[RunState]") -> bool:
-    return any(state.open > 0 for state in states)
