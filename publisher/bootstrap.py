@@ -1,4 +1,4 @@
-"""The composition: settings in, everything a process works with out. Opens no connection; each opens on first use."""
+"""Composes a process from its settings: the only place that does. Opens no connection; each opens on its first use."""
 
 import gc
 import os
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
     from publisher.intake.consumer import Intake, IntakeOptions
     from publisher.streams.intents import IntentsGroup
 
-# An ordinary exception's message is tried this often; then the scan alone looks after its routes.
+# How often a message is tried after an ordinary exception. After that the scan alone publishes its routes.
 _MESSAGE_TRIES = 20
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings of this process, with every channel that is installed. Raises SettingsError."""
+    """Reads the settings of this process and finds every channel that is installed. Raises SettingsError."""
     return Settings.from_environ(os.environ if environ is None else environ, discover_channels())
 
 
@@ -62,20 +62,21 @@ def configure_logs(settings: Settings) -> None:
 
 
 def collect_garbage_seldom() -> None:
-    """Tells the cycle collector that this process makes thousands of objects a batch, and hardly a cycle among them.
+    """Makes Python's cycle collector run seldom, and ignore everything that exists by now.
 
-    As it comes, it walks over all of them, and over every module, many times a batch: a seventh of a worker's time.
-    Objects without cycles, that is nearly all, are freed at once all the same. To be called once everything is
-    imported.
+    A batch makes thousands of objects and hardly a cycle. With Python's defaults the collector walks over all of them,
+    and over every module, many times a batch: a seventh of a worker's time. Objects without cycles, nearly all, are
+    freed at once all the same. To be called once everything is imported.
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
 
 
 def open_database(settings: Settings, role: str, statement_timeout: timedelta | None = None) -> Database:
-    """PostgreSQL, with the timeouts that fit the lease, or another for statements.
+    """Returns PostgreSQL with the timeouts that fit the lease.
 
-    role names this process in pg_stat_activity.
+    role: names this process in pg_stat_activity.
+    statement_timeout: another than the one that fits the lease.
     """
     return Database(
         settings.database_url.text,
@@ -86,12 +87,12 @@ def open_database(settings: Settings, role: str, statement_timeout: timedelta | 
 
 
 def open_patient_database(settings: Settings, role: str) -> Database:
-    """PostgreSQL without statement timeouts: for migrations, and for a person who waits as long as he likes."""
+    """Returns PostgreSQL without statement timeouts: for migrations, and for an operator, who can press Ctrl-C."""
     return Database(settings.database_url.text, application_name=f"publisher-{role}", statement_timeout=None)
 
 
 def open_client(settings: Settings, role: str, timeout: timedelta | None = None) -> redis.Redis:
-    """A Redis client with the timeout that fits the lease, or another."""
+    """Returns a Redis client. timeout: of each call; None: the one that fits the lease."""
     return open_redis(
         settings.redis_url.text,
         timeout=timeout or settings.timeouts.redis,
@@ -102,20 +103,21 @@ def open_client(settings: Settings, role: str, timeout: timedelta | None = None)
 
 
 def hang_limit(settings: Settings) -> timedelta:
-    """How long a worker's message may show no progress: then it hangs, and the process ends itself.
+    """Returns how long a worker's message may show no progress before its process ends itself (R17).
 
-    Half as long again as a lease, within which an attempt ends anyway; but never longer than intake and the clock
-    have, so that the process is gone within a minute whatever the lease; and never so short that a step which waits
-    for a silent server, as long as its timeouts let it, is taken for one that hangs.
+    One and a half leases: an attempt ends within one. At most the limit of intake and scheduler, so that a hanging
+    process is gone within a minute whatever the lease. At least the longest step, which waits for a silent server as
+    long as its timeouts allow.
     """
     return max(min(settings.route_lease_ttl * 1.5, LIMIT), settings.timeouts.step)
 
 
 def install_context(settings: Settings, role: str, statement_timeout: timedelta | None = None) -> Context:
-    """Composes what the actors work with, sets Dramatiq's broker, and puts the actors onto it.
+    """Composes the context of the actors, sets Dramatiq's broker, and declares the actors on it.
 
-    statement_timeout: another than the one that fits the lease. Raises SettingsError if the installed Dramatiq is not
-    one this release can use.
+    role: names this process's connections; only a "worker" works on messages.
+    statement_timeout: another than the one that fits the lease.
+    Raises SettingsError if this release cannot use the installed Dramatiq.
     """
     check_dramatiq()
     stopping = threading.Event()
@@ -204,7 +206,7 @@ def _broker(settings: Settings, role: str, stopping: threading.Event, watchdog: 
 
 
 def _worker_metrics(port: int) -> list[dramatiq.Middleware]:
-    """The middleware that counts for all worker processes together; none if they cannot share their counters."""
+    """Returns the middleware that counts for all worker processes together; none if they cannot share counters."""
     folder = metrics_folder(master_pid())
     try:
         use_folder(folder)

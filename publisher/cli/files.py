@@ -1,4 +1,4 @@
-"""Files that a command line names, `-` being standard input."""
+"""Reads files that a command line names; `-` is standard input."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ from publisher.domain.errors import BadRequest
 
 @contextmanager
 def opened(file: str, doing: str) -> Iterator[BinaryIO]:
-    """The file, with a bar on a terminal that moves as it is read. doing: what the bar says.
+    """Opens the file, and on a terminal shows how much of it has been read. doing: the label of that bar.
 
     Raises BadRequest for a file that cannot be opened.
     """
@@ -33,7 +33,7 @@ def opened(file: str, doing: str) -> Iterator[BinaryIO]:
 
 
 def read_text(file: str) -> str:
-    """All of the file. Raises BadRequest if it cannot be read, or is not UTF-8."""
+    """Returns all of the file. Raises BadRequest if it cannot be read, or is not UTF-8."""
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(os.fsdecode(_path(file))).read_bytes()
         return data.decode()
@@ -44,7 +44,7 @@ def read_text(file: str) -> str:
 
 
 def numbered_lines(source: BinaryIO, file: str) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not blank, with their numbers from 1. Raises BadRequest if reading fails midway."""
+    """Yields the lines that are not blank, with their numbers from 1. Raises BadRequest if reading fails midway."""
     try:
         for number, line in enumerate(source, start=1):
             if line.strip():

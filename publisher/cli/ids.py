@@ -1,4 +1,4 @@
-"""Ids on the command line, accepted in every form in which they are printed."""
+"""Reads ids on the command line, in every form in which they are printed."""
 
 import re
 import uuid
@@ -14,7 +14,7 @@ MalformedId = Annotated[str, typer.Argument(metavar="ID", help="A malformed inte
 
 
 def delivery(notification_id: str, route_id: str | None) -> tuple[str, str | None]:
-    """The notification id and route id of two arguments, or of a delivery id in the first.
+    """Returns the notification id and the route id of two arguments, or of a delivery id in the first.
 
     Raises BadRequest for what cannot be one.
     """
@@ -27,7 +27,7 @@ def delivery(notification_id: str, route_id: str | None) -> tuple[str, str | Non
 
 
 def malformed(text: str) -> int | str:
-    """The id of a malformed intent, or the stream entry id that it came as. Raises BadRequest for what is neither."""
+    """Returns the id of a malformed intent as a number, or its stream entry id. Raises BadRequest for neither."""
     if re.fullmatch(r"[0-9]{1,18}", text, re.ASCII):
         return int(text)
     if re.fullmatch(r"[0-9]{1,20}-[0-9]{1,20}", text, re.ASCII):

@@ -1,4 +1,4 @@
-"""Instants on the command line, accepted in every form in which they are printed."""
+"""Reads instants on the command line, in every form in which they are printed."""
 
 from datetime import UTC, datetime
 
@@ -9,7 +9,7 @@ METAVAR = "INSTANT"
 
 
 def instant(text: str) -> datetime:
-    """The instant of an ISO 8601 text, such as 2026-03-14, 2026-03-14T09:26 or 2026-03-14 09:26:53.589Z.
+    """Reads an ISO 8601 text, such as 2026-03-14, 2026-03-14T09:26 or 2026-03-14 09:26:53.589Z.
 
     Without an offset it is UTC. Raises typer.BadParameter for anything else.
     """

@@ -1,4 +1,4 @@
-"""JSON lines as people and other tools write them, and files that are something else."""
+"""Reads JSON lines as people and other tools write them, and recognizes files of another format."""
 
 import json
 from collections.abc import Iterator
@@ -23,9 +23,9 @@ _COMPRESSED = {
 
 
 def json_lines(source: BinaryIO, file: str) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not blank, with their numbers from 1, each without its mark and its end.
+    """Yields the lines that are not blank, with their numbers from 1, without byte order mark and line end.
 
-    Raises BadRequest for a file that is no JSON lines as a whole: it is named once, with what to do.
+    Raises BadRequest for a file of another format; the message says which, and how to convert it.
     """
     lines = ((number, _bare(line)) for number, line in numbered_lines(source, file))
     head = list(islice(lines, 2))
@@ -41,7 +41,7 @@ def _bare(line: bytes) -> bytes:
 
 
 def _other_format(head: list[bytes], file: str) -> str | None:
-    """What the file is instead, and what to do, judged by its first two lines; None if it may be JSON lines."""
+    """Names the format of the file by its first two lines, and the conversion; None if it may be JSON lines."""
     if not head:
         return None
     first, second = head[0], head[1] if len(head) > 1 else None
@@ -62,7 +62,7 @@ def _other_format(head: list[bytes], file: str) -> str | None:
 
 
 def _is_unfinished(line: bytes) -> bool:
-    """True if the line is the beginning of a JSON document that goes on after it."""
+    """Returns whether the line is the beginning of a JSON document that goes on after it."""
     try:
         json.loads(line)
     except JSONDecodeError as error:

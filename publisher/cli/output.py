@@ -1,4 +1,4 @@
-"""How commands print: tables for people, JSON lines for machines, and no byte that a terminal would obey."""
+"""Prints tables for people and JSON lines for programs, and never a byte that a terminal would obey."""
 
 import json
 import re
@@ -23,26 +23,26 @@ from publisher.operations.wording import short
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
-# What a terminal obeys, what a reader may take for the end of a line, and halves of characters, which no encoding has.
-# In JSON they can stand in strings alone.
+# Characters that a terminal obeys, that a reader may take for the end of a line, or that are halves of a character,
+# which no encoding has. In JSON they occur in strings alone.
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-# What a table has between two columns, in characters.
+# Width between two columns of a table, in characters.
 _BETWEEN = 3
 
 
 def console() -> Console:
-    """Standard output: colours and width of the terminal, or plain and wide enough for any table."""
+    """Returns standard output with the terminal's colours and width; elsewhere plain, and wide enough for any table."""
     return Console(width=None if sys.stdout.isatty() else 200, highlight=False)
 
 
 def progress(*columns: ProgressColumn) -> Progress:
-    """A progress display on standard error, gone when it is done. Where no terminal is, nothing at all."""
+    """Returns a progress display on standard error, which vanishes at its end. Without a terminal it shows nothing."""
     console = Console(stderr=True)
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def printable(text: str) -> str:
-    """The text with every control character shown as a question mark: it may come from anybody.
+    """Returns the text with a question mark for every control character: the text may come from anybody.
 
     Characters that standard output cannot show stand as escapes, so that a table is laid out with what is shown.
     """
@@ -50,12 +50,12 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text as one printable line."""
+    """Returns the text as one printable line."""
     return printable(" ".join(text.split()))
 
 
 def print_json(record: Mapping[str, object]) -> None:
-    """One object on one line, for every reader. Instants are ISO 8601 in UTC with milliseconds (R2).
+    """Prints one object on one line. Instants are ISO 8601 in UTC with milliseconds (R2).
 
     Letters stand as themselves where standard output is UTF-8, else as escapes, which mean the same.
     """
@@ -71,7 +71,7 @@ def print_table(
     folding: str | None = None,
     optional: int = 0,
 ) -> None:
-    """A table with these columns; numbers to the right.
+    """Prints a table with these columns; numbers are aligned to the right.
 
     folding: the one column that may take several lines. optional: how many of the last columns are left out, one
     by one, where the terminal is too narrow for them.
@@ -97,7 +97,7 @@ def print_table(
 
 
 def print_record(record: Mapping[str, object]) -> None:
-    """Names and values, one a line. An id stands as it is asked for, without separators."""
+    """Prints names and values, one a line. An id has no separators, so that it can be pasted."""
     table = Table.grid(padding=(0, 2))
     for name, value in record.items():
         table.add_row(Text(name, style="bold"), Text(str(value) if name == "id" else show(value)))
@@ -105,7 +105,7 @@ def print_record(record: Mapping[str, object]) -> None:
 
 
 def show(value: object) -> str:
-    """A value as a person reads it."""
+    """Words a value for a person."""
     if value is None:
         return expressible("–")
     if isinstance(value, bool):

@@ -1,12 +1,12 @@
-"""Standard input, output and error of one command, whatever the shell made of them.
+"""Makes standard input, output and error safe to use, whatever the shell passed.
 
-They may be closed, full, a pipe that nobody reads, or unable to show a character. No command asks: `open_streams`
-replaces all three before the first one runs.
+Each may be closed, full, a pipe that nobody reads, or unable to show a character. `open_streams` replaces all three
+before a command runs, so that no command has to check.
 
 - Standard input that is closed or cannot be read: reading it is a StreamLost.
-- Standard output that is closed or full: writing it is a StreamLost. Its reader has had enough: BrokenPipeError.
-- Standard error that takes nothing: what is said there is dropped, and the exit code alone tells.
-- A character that the encoding has not: shown as `-`, or as an escape.
+- Standard output that is closed or full: writing it is a StreamLost. If its reader is gone: BrokenPipeError.
+- Standard error that is closed or full: messages are dropped, and the exit code alone tells.
+- A character that the encoding lacks: shown as a similar ASCII character, or as an escape.
 """
 
 import codecs
@@ -22,7 +22,7 @@ _PLAIN = dict(zip("–—…→←─━│├└┘•▶◀▲▼▸×−", "-
 
 
 def open_streams() -> None:
-    """Replaces sys.stdin, sys.stdout and sys.stderr by streams that do what is said above.
+    """Replaces sys.stdin, sys.stdout and sys.stderr by streams that behave as described above.
 
     Closed descriptors are taken, so that no connection to a server gets the number 1 and the output of a child
     process. Raises nothing.
@@ -38,19 +38,19 @@ def open_streams() -> None:
 
 
 def drop_output() -> None:
-    """Lets everything that standard output still holds vanish: the interpreter would try to write it at its end."""
+    """Discards what standard output still buffers, which the interpreter would otherwise try to write at its end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)
 
 
 def shows_every_character() -> bool:
-    """True if standard output has every character, as rich decides it: its encoding is one of Unicode."""
+    """Returns whether standard output can show every character, by the same rule as rich: a Unicode encoding."""
     return _encoding().lower().startswith("utf")
 
 
 def expressible(text: str) -> str:
-    """The text as standard output will show it: with a sign or an escape for each character that it cannot show."""
+    """Returns the text as standard output shows it, with a substitute for each character that it cannot show."""
     return text if shows_every_character() else text.encode(_encoding(), _ERRORS).decode(_encoding())
 
 

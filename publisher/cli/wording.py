@@ -1,4 +1,4 @@
-"""Figures, spans and gates in few words, for tables that must stay narrow."""
+"""Words figures, rates and closed channels in few characters, for tables that must stay narrow."""
 
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ _UNITS = ((1_000_000_000, "G"), (1_000_000, "M"))
 
 
 def figure(number: int) -> str:
-    """A number in few characters: `99,999`, `123k`, `10.0M`."""
+    """Words a number in few characters: `99,999`, `123k`, `10.0M`."""
     for size, unit in _UNITS:
         if number >= size:
             return f"{number / size:.1f}{unit}"
@@ -20,12 +20,12 @@ def figure(number: int) -> str:
 
 
 def counted(found: Count) -> str:
-    """A count: whole if it is exact, `~10.0M` if it is an estimate."""
+    """Words a count: whole if it is exact, `~10.0M` if it is an estimate."""
     return f"~{figure(found.value)}" if found.estimated else f"{found.value:,}"
 
 
 def rate(count: int, span: timedelta) -> str:
-    """So many in this span, a second: `0`, `0.4`, `1,234`."""
+    """Words how many a second that is, of `count` in this span: `0`, `0.4`, `1,234`."""
     a_second = count / span.total_seconds()
     if 0 < a_second < 0.1:
         return "<0.1"
@@ -33,7 +33,7 @@ def rate(count: int, span: timedelta) -> str:
 
 
 def replayed(replay: ReplayRecord | None) -> str | None:
-    """The last replay of intents: whether it goes on or when it ended, and what it came to; None if there was none."""
+    """Words the last replay of intents: whether it goes on or when it ended, and its counts; None if there was none."""
     if replay is None:
         return None
     when = "goes on" if replay.ended_at is None else f"ended {show(replay.ended_at)}"
@@ -41,9 +41,9 @@ def replayed(replay: ReplayRecord | None) -> str | None:
 
 
 def closed(gate: Gate, now: datetime) -> str | None:
-    """Why a channel is not published, since when, and what comes next; None of one that is open. now: the database's.
+    """Words why a channel is closed, since when, and what comes next, in one printable line; None if it is open.
 
-    One printable line.
+    now: by the database's clock.
     """
     if gate.state is GateState.PAUSED and gate.paused_at is not None:
         state = f"paused by {gate.paused_by} for {coarse(now - gate.paused_at)}: {gate.pause_reason}"

@@ -1,4 +1,4 @@
-"""Names on the command line: one that nothing has is a mistake, never a filter that matches nothing."""
+"""Checks names that an operator gave: a name that nothing has is a mistake, never a filter that matches nothing."""
 
 from publisher.domain.attempt import LEASE_EXPIRED, PAYLOAD_ENCODING_FAILED
 from publisher.domain.errors import BadRequest
@@ -9,14 +9,14 @@ from storage.database import Database
 
 
 def installed_channel(settings: Settings, name: str) -> str:
-    """The name of a channel that is installed. Raises BadRequest, with those there are and the one that is near."""
+    """Returns the name if such a channel is installed. Raises BadRequest, which names the channels that are."""
     if name not in settings.channels:
         raise BadRequest(no_such("channel", name, settings.channels))
     return name
 
 
 def check_names(database: Database, settings: Settings, *, channel: str | None, classification: str | None) -> None:
-    """Raises BadRequest for a channel that is neither installed nor on record, and for such a classification."""
+    """Raises BadRequest for a channel or a classification that is neither installed nor on record."""
     if channel is not None and channel not in settings.channels and not names.channel_occurs(database, channel):
         raise BadRequest(no_such("channel", channel, settings.channels))
     classifications = {PAYLOAD_ENCODING_FAILED, LEASE_EXPIRED, *(c.stream_failure for c in settings.channels.values())}
@@ -29,6 +29,6 @@ def check_names(database: Database, settings: Settings, *, channel: str | None, 
 
 
 def check_type(database: Database, name: str | None) -> None:
-    """Raises BadRequest for a notification type that nothing on record has. To be asked where nothing matched."""
+    """Raises BadRequest for a notification type that nothing on record has. Costly: to be called if nothing matched."""
     if name is not None and not names.type_occurs(database, name):
         raise BadRequest(no_such("notification type", name, names.recent_types(database)))
