@@ -1,4 +1,4 @@
-"""Email: delivery commands for the Mail Service."""
+"""Encodes emails as delivery commands for the Mail Service."""
 
 from json.encoder import encode_basestring_ascii as quoted
 
@@ -10,10 +10,10 @@ from publisher.domain.recipient import Recipient
 
 
 def encode(notification: Notification, route: Route) -> Command:
-    """The Mail Service's delivery command, deterministic (R22).
+    """Returns the Mail Service's delivery command, the same bytes for the same route (R22).
 
-    The payload's text goes in as it stands: no number or key of it is rewritten on the way.
-    Raises EncodingError for an address that no mail can go to (R23).
+    The payload's text is taken over byte for byte: no number and no key of it is rewritten.
+    Raises EncodingError for an address that cannot receive mail (R23).
     """
     address = _checked(route.resolved_email)
     locale = route.resolved_locale or "en"
@@ -49,7 +49,7 @@ def _checked(address: str | None) -> str:
 
 
 def has_email(recipient: Recipient) -> bool:
-    """True if the recipient has an address, whatever it looks like: a bad one fails in `encode` (R19, R23)."""
+    """True if the recipient has an address, of whatever form: a bad address fails in `encode` (R19, R23)."""
     return recipient.email is not None
 
 

@@ -1,4 +1,4 @@
-"""Push: client events for the gateway."""
+"""Encodes push messages as client events for the gateway."""
 
 from publisher.domain.channel import Channel, Command
 from publisher.domain.errors import EncodingError
@@ -9,7 +9,10 @@ _USER = "user:"
 
 
 def encode(notification: Notification, route: Route) -> Command:
-    """The gateway's client event, deterministic (R22). Raises EncodingError for a route to no user (R23)."""
+    """Returns the gateway's client event, the same bytes for the same route (R22).
+
+    Raises EncodingError if the route's recipient is not a user (R23).
+    """
     if not route.recipient_ref.startswith(_USER) or route.recipient_ref == _USER:
         raise EncodingError("the route's recipient is no user")
     fields = [

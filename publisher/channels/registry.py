@@ -1,4 +1,4 @@
-"""Which channels there are: the two that come with the service, and those that installed packages add (R24)."""
+"""Finds every channel: the two that come with the service, and those that installed packages add (R24)."""
 
 from importlib.metadata import entry_points
 
@@ -11,10 +11,10 @@ ENTRY_POINT_GROUP = "publisher.channels"
 
 
 def discover_channels() -> dict[str, Channel]:
-    """Every channel by its name, the built-in ones first.
+    """Returns every channel by its name, the built-in ones first.
 
-    An entry point of the group `publisher.channels` names a `Channel` object. Raises SettingsError for one that
-    cannot be loaded, is no Channel, or takes a name that is in use.
+    An entry point of the group `publisher.channels` names a `Channel` object. Raises SettingsError if an entry point
+    cannot be loaded, is not a Channel, or takes a name that is in use.
     """
     channels = {channel.name: channel for channel in (EMAIL, PUSH)}
     for entry in sorted(entry_points(group=ENTRY_POINT_GROUP)):
