@@ -115,7 +115,20 @@ def environment_is_read_once(module: str, code: Code) -> Iterator[str]:
     yield from (f"imports os.{name}" for name in readers & {n.removeprefix("os.") for n in imported(code)})
 
 
-RULES: list[Rule] = [imports_go_one_way, domain_is_pure, sql_stays_in_storage, environment_is_read_once]
+def operations_know_no_terminal(module: str, code: Code) -> Iterator[str]:
+    """A web page calls operations as the terminal does: they neither ask, print, exit nor handle signals (R34)."""
+    if layer_of(module) == "publisher.operations":
+        terminal = {"typer", "click", "rich", "sys", "signal"}
+        yield from (f"imports {name}" for name in imported(code) if name.split(".")[0] in terminal)
+
+
+RULES: list[Rule] = [
+    imports_go_one_way,
+    domain_is_pure,
+    sql_stays_in_storage,
+    environment_is_read_once,
+    operations_know_no_terminal,
+]
 
 
 def paths() -> Iterator[tuple[str, Path]]:
@@ -218,6 +231,7 @@ def test_the_package_imports_nothing() -> None:
         (environment_is_read_once, "publisher.settings.settings", "x = os.environ['X']", "reads os.environ"),
         (environment_is_read_once, "actors.x", "def f():\n    return os.getenv('X')", "reads os.getenv"),
         (environment_is_read_once, "storage.x", "from os import environ", "imports os.environ"),
+        (operations_know_no_terminal, "publisher.operations.x", "from typer import Exit", "imports typer.Exit"),
     ],
 )
 def test_a_breach_is_found(rule: Rule, module: str, source: str, breach: str) -> None:
