@@ -20,7 +20,7 @@ from publisher.streams.mutex import Mutex
 from publisher.streams.trimming import trim_acknowledged, trim_to_length
 from publisher.streams.unread import note_unread
 from storage.marks import read_mark
-from storage.retention import AcceptedPlace
+from storage.places import Place
 
 _log = structlog.get_logger()
 # How often the scheduler sends it. A walk begins at most twice as often, whoever sends.
@@ -37,13 +37,13 @@ _BATCHES = 20
 def prune_notifications(channel: str, after: tuple[str, str] | None = None) -> None:
     """Prunes notifications batch by batch, and sends itself again while there are more.
 
-    after: the instant and id of the `AcceptedPlace` where the message before ended, or None to begin.
+    after: the instant and id of the `Place` where the message before ended, or None to begin.
     """
     service = context()
     kept = service.retention.records
     if kept is None or not _may_walk("notifications", begins=after is None):
         return
-    place = AcceptedPlace(datetime.fromisoformat(after[0]), after[1]) if after else None
+    place = Place(datetime.fromisoformat(after[0]), after[1]) if after else None
     notifications = routes = 0
     batches = until(service.stopping.is_set, notification_batches(service.database, kept, place))
     for pruned in islice(batches, _BATCHES):
@@ -52,7 +52,7 @@ def prune_notifications(channel: str, after: tuple[str, str] | None = None) -> N
     if notifications:
         _log.info("notifications were pruned", notifications=notifications, routes=routes)
     if place is not None:
-        as_hint(_send, prune_notifications, channel, (place.accepted_at.isoformat(), place.notification_id))
+        as_hint(_send, prune_notifications, channel, (place.at.isoformat(), place.key))
 
 
 @dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL)

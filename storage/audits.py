@@ -7,14 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from storage.database import Database
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A place in the order in which a channel's routes were published."""
-
-    published_at: datetime
-    id: int
+from storage.places import Place, behind, place_parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +20,7 @@ class AuditLease:
 
     channel: str
     token: str
-    start: Place
+    start: Place[int]
     began: datetime
     is_redis_changed: bool
 
@@ -97,7 +90,7 @@ _WITNESSED = """coalesce(witness_until > statement_timestamp(), published_at >= 
 _PUBLISHED_AFTER = f"""
 SELECT id, notification_id || '/' || route_id, replay, stream_entry_id, published_at, stream, {_WITNESSED}
 FROM routes
-WHERE channel = %(channel)s AND status = 'published' AND (published_at, id) > (%(after_at)s, %(after_id)s)
+WHERE channel = %(channel)s AND status = 'published' AND {behind("published_at", "id")}
 ORDER BY published_at, id
 LIMIT %(limit)s
 """
@@ -161,19 +154,13 @@ def give_up_audit(database: Database, lease: AuditLease) -> None:
 
 
 def published_after(
-    database: Database, channel: str, after: Place, *, window: timedelta, limit: int
+    database: Database, channel: str, after: Place[int], *, window: timedelta, limit: int
 ) -> list[PublishedRoute]:
     """Up to `limit` published routes of the channel, those published first, after this place.
 
     window: how long a witness lives at least of which no more is known.
     """
-    parameters = {
-        "channel": channel,
-        "after_at": after.published_at,
-        "after_id": after.id,
-        "window": window,
-        "limit": limit,
-    }
+    parameters = {"channel": channel, "window": window, "limit": limit} | place_parameters(after, 0)
     return [PublishedRoute._make(row) for row in database.rows(_PUBLISHED_AFTER, parameters)]
 
 

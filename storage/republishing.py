@@ -6,6 +6,7 @@ from datetime import datetime
 
 from storage.actions import counted_in_action
 from storage.database import Database
+from storage.places import Place, behind, place_parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +22,11 @@ class PublishedFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class PublishedPlace:
-    """A place in the order in which a channel's routes were published."""
-
-    published_at: datetime
-    id: int
-
-
-@dataclass(frozen=True, slots=True)
 class Republished:
     """What one statement did. count: routes made pending. last: where the next one begins; None at the end."""
 
     count: int
-    last: PublishedPlace | None
+    last: Place[int] | None
 
 
 # Absent values are constants when the statement is planned, so that a condition without one costs nothing, and one
@@ -66,7 +59,7 @@ WHERE {_MATCHING} AND n.notification_type = %(type)s
 _REPUBLISH = f"""
 WITH page AS MATERIALIZED (
     SELECT routes.id, routes.published_at, routes.notification_id FROM routes
-    WHERE {_MATCHING} AND (routes.published_at, routes.id) > (%(after_at)s::timestamptz, %(after_id)s)
+    WHERE {_MATCHING} AND {behind("routes.published_at", "routes.id")}
     ORDER BY routes.published_at, routes.id
     LIMIT %(page)s
 ), chosen AS MATERIALIZED (
@@ -119,7 +112,7 @@ def republish(
     channel: str,
     matching: PublishedFilter,
     *,
-    after: PublishedPlace | None,
+    after: Place[int] | None,
     limit: int,
     action_id: int | None = None,
 ) -> Republished:
@@ -130,14 +123,13 @@ def republish(
     them, in the same statement.
     """
     parameters = _parameters(channel, matching) | {
-        "after_at": "-infinity" if after is None else after.published_at,
-        "after_id": 0 if after is None else after.id,
         "limit": limit,
         "page": limit if matching.notification_type is None else max(limit, _PAGE_FOR_A_TYPE),
         "action": action_id,
     }
+    parameters |= place_parameters(after, 0)
     count, published_at, id_ = database.rows(_REPUBLISH, parameters)[0]
-    return Republished(count, None if id_ is None else PublishedPlace(published_at, id_))
+    return Republished(count, None if id_ is None else Place(published_at, id_))
 
 
 def _parameters(channel: str, matching: PublishedFilter) -> dict[str, object]:

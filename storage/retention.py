@@ -5,22 +5,15 @@ next time. Any number of prunings may run at once.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from storage.database import Database
+from storage.places import Place, behind, place_parameters
 
 # Rows of routes that one statement reads and deletes: a tenth of a second's work.
 ROUTES = 2_000
 # Small rows, nothing hangs on them.
 ROWS = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptedPlace:
-    """A place in the order in which notifications were accepted."""
-
-    accepted_at: datetime
-    notification_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +24,7 @@ class Pruned:
     notifications: int
     routes: int
     seen: int
-    last: AcceptedPlace | None
+    last: Place[str] | None
 
 
 # A notification goes when it was accepted longer ago than it is kept, all of its routes are final, and none was
@@ -52,7 +45,7 @@ class Pruned:
 # kept      meets a row only after an older release, which knows of no pruned keys, accepted a repetition (R15).
 #
 # route_failures go with their routes, by their foreign key.
-_NOTIFICATIONS = """
+_NOTIFICATIONS = f"""
 WITH seen AS MATERIALIZED (
     SELECT n.notification_id, n.accepted_at,
            coalesce(r.status NOT IN ('pending', 'failed') AND r.updated_at < statement_timestamp() - %(kept)s, true)
@@ -60,7 +53,7 @@ WITH seen AS MATERIALIZED (
     FROM (
         SELECT notification_id, accepted_at FROM notifications
         WHERE accepted_at < statement_timestamp() - %(kept)s
-          AND (accepted_at, notification_id) > (%(after_at)s::timestamptz, %(after_id)s::uuid)
+          AND {behind("accepted_at", "notification_id", "uuid")}
         ORDER BY accepted_at, notification_id
         LIMIT %(limit)s
     ) AS n
@@ -157,11 +150,11 @@ WHERE notification_id = ANY(ARRAY(
 RETURNING 1
 """
 
-_BEGINNING = {"after_at": "-infinity", "after_id": "00000000-0000-0000-0000-000000000000"}
+_LEAST_ID = "00000000-0000-0000-0000-000000000000"
 
 
 def prune_notifications(
-    database: Database, kept: timedelta, *, after: AcceptedPlace | None = None, limit: int = ROUTES
+    database: Database, kept: timedelta, *, after: Place[str] | None = None, limit: int = ROUTES
 ) -> Pruned:
     """Deletes notifications that are over for longer than `kept`, the oldest first, with all that hangs on them.
 
@@ -169,12 +162,11 @@ def prune_notifications(
     keys in pruned_notifications. A notification goes with all of its routes, route_failures and dead_letters, or
     not at all. Raises DatabaseUnavailable.
     """
-    place = {"after_at": after.accepted_at, "after_id": after.notification_id} if after else _BEGINNING
-    rows = database.rows(_NOTIFICATIONS, {"kept": kept, "limit": limit, **place})
+    rows = database.rows(_NOTIFICATIONS, {"kept": kept, "limit": limit} | place_parameters(after, _LEAST_ID))
     if not rows:
         return Pruned(0, 0, 0, None)
     notifications, routes, seen, accepted_at, notification_id, read = rows[0]
-    last = AcceptedPlace(accepted_at, notification_id) if read == limit else None
+    last = Place(accepted_at, notification_id) if read == limit else None
     return Pruned(notifications, routes, seen, last)
 
 

@@ -12,8 +12,9 @@ from storage import retention
 from storage.actions import ActionOutcome, advance_action
 from storage.database import Database
 from storage.losses import prune_losses
+from storage.places import Place
 from storage.replays import prune_replays
-from storage.retention import AcceptedPlace, Pruned
+from storage.retention import Pruned
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ class PrunedBatch:
     seen: int = 0
 
 
-def notification_batches(database: Database, kept: timedelta, after: AcceptedPlace | None = None) -> Iterator[Pruned]:
+def notification_batches(database: Database, kept: timedelta, after: Place[str] | None = None) -> Iterator[Pruned]:
     """Prunes notifications batch by batch, the oldest first, and yields what each did. after: where to begin."""
     more = True
     while more:

@@ -13,7 +13,7 @@ from publisher.publishing.earlier_streams import Deliveries, settle_on_earlier_s
 from publisher.publishing.recorder import Decide
 from publisher.streams.append_result import Appended, AppendResult, Ended, HeldBack, NotAppended
 from publisher.streams.outbound import OutboundStreams
-from storage import claims
+from storage import leases
 from storage.database import Database
 
 _log = structlog.get_logger()
@@ -56,7 +56,7 @@ class Appender:
             elif reason := self._why_failed(batch, result):
                 batch.outcomes.append(decide(route, Failure.of(batch.channel.stream_failure, reason)))
         if taken_back:
-            claims.begin_life(self._database, batch.claim.token, taken_back)
+            leases.begin_life(self._database, batch.claim.token, taken_back)
         batch.is_unreachable = any(isinstance(result, NotAppended) and result.unreachable for _, result in results)
         self._circuit.note(
             batch.channel.name, [result for _, result in results], batch.claim.refusing, probing=batch.is_probe

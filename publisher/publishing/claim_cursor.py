@@ -14,7 +14,8 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from storage.claims import Claim, Place
+from storage.claims import Claim
+from storage.places import Place
 
 _LEAST_SECONDS, _MOST_SECONDS = 1.0, 7.0
 # A claim from the beginning that took so long is made again when it is this small a part of the time.
@@ -33,11 +34,11 @@ class ClaimCursor:
         self._now = now
         self._may_look_back = may_look_back
         self._lock = threading.Lock()
-        self._places: dict[str, Place] = {}
+        self._places: dict[str, Place[int]] = {}
         self._until: dict[str, float] = {}
         self._pauses: dict[str, float] = {}
 
-    def of(self, channel: str) -> Place | None:
+    def of(self, channel: str) -> Place[int] | None:
         """Returns the place behind which the next claim begins; None: at the oldest entry."""
         with self._lock:
             place, pause = self._places.get(channel), self._pauses.get(channel, _LEAST_SECONDS)
@@ -52,7 +53,7 @@ class ClaimCursor:
             self._places.pop(channel, None)
         return None
 
-    def note(self, channel: str, began: float, after: Place | None, claim: Claim) -> None:
+    def note(self, channel: str, began: float, after: Place[int] | None, claim: Claim) -> None:
         """Remembers where this claim ended. Of several threads, the one that is furthest counts.
 
         began: when, on the same clock. after: where it began.
@@ -64,6 +65,4 @@ class ClaimCursor:
                 self._until[channel] = self._now() + pause
             known = self._places.pop(channel, None)
             if claim.last is not None:
-                self._places[channel] = max(
-                    (place for place in (known, claim.last) if place), key=lambda p: (p.next_attempt_at, p.id)
-                )
+                self._places[channel] = max(place for place in (known, claim.last) if place)

@@ -1,7 +1,7 @@
 """Looks for commands that an earlier attempt appended before the channel's stream was renamed (R12).
 
 An attempt that was cut off after its append leaves a command of which only the witness tells. The witness belongs to
-the stream that the channel had then, and the route keeps that stream's name (see `storage.claims`). Nearly all routes
+the stream that the channel had then, and the route keeps that stream's name (see `storage.leases`). Nearly all routes
 have the channel's own stream: they cost nothing here.
 """
 
@@ -12,7 +12,7 @@ from publisher.domain.notification import Route
 from publisher.publishing.batch import Batch
 from publisher.streams.append_result import Appended, NotAppended
 from publisher.streams.outbound import Delivery, OutboundStreams
-from storage import claims
+from storage import leases
 from storage.database import Database
 
 Deliveries = Sequence[tuple[Route, Delivery]]
@@ -46,7 +46,7 @@ def settle_on_earlier_streams(
         if entry_id is not None
     }
     absent = [route.id for route, _ in earlier if route.id not in standing]
-    moved = claims.move_to_stream(database, batch.claim.token, absent, today) if absent else set()
+    moved = leases.move_to_stream(database, batch.claim.token, absent, today) if absent else set()
     return (
         [(route, standing[route.id]) for route, _ in earlier if route.id in standing],
         _without(deliveries, {*standing, *absent} - moved),

@@ -25,6 +25,7 @@ from publisher.streams.outbound import OutboundStreams
 from storage import audits
 from storage.audits import AuditLease, PublishedRoute
 from storage.database import Database
+from storage.places import Place
 
 _log = structlog.get_logger()
 _PAGE = 2000
@@ -111,7 +112,7 @@ class LossAudit:
             self._return_lost(walk, page)
             if len(page) < _PAGE:
                 return True
-            after = audits.Place(page[-1].published_at, page[-1].id)
+            after = Place(page[-1].published_at, page[-1].id)
             if time.monotonic() - renewed >= _RENEWED_AFTER:
                 renewed = time.monotonic()
                 if not audits.renew_audit(self._database, walk.lease, _LEASE):

@@ -31,9 +31,10 @@ from publisher.publishing.recorder import Decide, Recorder
 from publisher.publishing.report import Report, report
 from publisher.publishing.tombstones import end_dead_letters, end_overdue
 from publisher.streams.outbound import Delivery, OutboundStreams
-from storage import claims
+from storage import claims, leases
 from storage.claims import Claim
 from storage.database import Database
+from storage.places import Place
 from storage.recording import NotRecorded
 
 _log = structlog.get_logger()
@@ -131,7 +132,7 @@ class Publisher:
             known = ", ".join(sorted(self._channels))
             raise BadRequest(f"no such channel: {name!r}; there are: {known}") from None
 
-    def _claim_due(self, to: Channel, limit: int, *, after: claims.Place | None = None, through_parking: bool) -> Claim:
+    def _claim_due(self, to: Channel, limit: int, *, after: Place[int] | None = None, through_parking: bool) -> Claim:
         return claims.claim_due(
             self._database,
             to.name,
@@ -223,7 +224,7 @@ class Publisher:
         self._hooks.beat()
         recorded = {recording.outcome.route.id for recording in batch.recorded}
         try:
-            claims.release(self._database, batch.claim.token, set(batch.claim.ids) - recorded)
+            leases.release(self._database, batch.claim.token, set(batch.claim.ids) - recorded)
         except PublisherError as error:
             _log.warning("leases were not given up and will expire", channel=batch.channel.name, error=str(error))
 

@@ -6,7 +6,7 @@ Both speak to the servers through psycopg2 and redis-py alone: no framework, no 
 import json
 import multiprocessing
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,8 +15,9 @@ import redis
 
 from publisher.streams.keys import counted_key, witness_key
 from publisher.streams.outbound import _SCRIPT
-from storage.claims import _BEGINNING, _CLAIM_DUE
+from storage.claims import _CLAIM_DUE
 from storage.outcomes import _PUBLISHED
+from storage.places import Place, place_parameters
 
 STREAMS = {"email": "mail:delivery_commands", "push": "gateway:client_events"}
 
@@ -85,15 +86,15 @@ def _floor(database_url: str, redis_url: str, batch: int, worker: int) -> int:
         channels.reverse()
     with connection.cursor() as cursor:
         for channel in channels:
-            place = _BEGINNING
+            place: Place[int] | None = None
             while True:
                 rows = _claimed(cursor, channel, f"floor-{worker}-{done}", batch, place)
                 if not rows:
-                    if place is _BEGINNING:
+                    if place is None:
                         break
-                    place = _BEGINNING
+                    place = None
                     continue
-                place = {"after_at": rows[-1][-3], "after_id": rows[-1][0]}
+                place = Place(rows[-1][-3], rows[-1][0])
                 entries = _append(append, channel, rows)
                 outcomes = {
                     row[0]: {"status": row[4], "attempt_count": row[5], "entry_id": entry_id}
@@ -113,10 +114,10 @@ def _floor(database_url: str, redis_url: str, batch: int, worker: int) -> int:
     return done
 
 
-def _claimed(cursor: Any, channel: str, token: str, batch: int, place: Mapping[str, object]) -> Sequence[Any]:
+def _claimed(cursor: Any, channel: str, token: str, batch: int, place: Place[int] | None) -> Sequence[Any]:
     lease = {"channel": channel, "limit": batch, "token": token, "ttl": timedelta(seconds=30), "through": False}
     lease["stream"] = STREAMS[channel]
-    cursor.execute(_CLAIM_DUE, {**lease, **place})
+    cursor.execute(_CLAIM_DUE, lease | place_parameters(place, 0))
     return list(cursor.fetchall())
 
 

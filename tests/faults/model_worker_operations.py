@@ -16,7 +16,7 @@ from publisher.domain.attempt import (
 from publisher.domain.errors import EncodingError
 from publisher.streams.append_result import Appended, ended
 from publisher.streams.outbound import Delivery
-from storage import claims, outcomes
+from storage import claims, leases, outcomes
 from storage.claims import Claim
 from storage.intents import accept
 from tests.factories import INTENTS
@@ -159,7 +159,7 @@ class WorkerOperations(Comparison):
 
     @of_a_claim
     def release(self, claim: Claim) -> None:
-        got = claims.release(self.database, claim.token, claim.ids)
+        got = leases.release(self.database, claim.token, claim.ids)
         released = {c.route: self.model.release(claim.token, c.route.delivery_id) for c in claim.routes}
         self._changed("released", got, released)
 

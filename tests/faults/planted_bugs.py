@@ -22,7 +22,7 @@ from publisher.streams import outbound
 from publisher.streams.consumer_group import Recovered
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.outbound import OutboundStreams
-from storage import claims, malformed_records, outcomes
+from storage import claims, leases, malformed_records, outcomes
 from tests.faults import detectors
 from tests.faults.detectors import Detector
 
@@ -142,7 +142,7 @@ BUGS: Sequence[Bug] = (
     Bug("completion without any guard", _no_guard, detectors.lost_replies),
     Bug(
         "release without the token",
-        lambda patch: _edit(patch, claims, ["_RELEASE"], (_HELD, "")),
+        lambda patch: _edit(patch, leases, ["_RELEASE"], (_HELD, "")),
         detectors.stale_worker,
     ),
     Bug("leases compared with the worker's clock", _worker_clock, detectors.held_lease, classic=True),

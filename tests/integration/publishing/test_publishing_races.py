@@ -10,7 +10,7 @@ import redis
 from publisher.process.telemetry import Telemetry
 from publisher.publishing.publisher import Publisher
 from publisher.streams.outbound import OutboundStreams
-from storage import claims, recording
+from storage import leases, recording
 from storage.database import Database
 from tests.integration.publishers import InterruptedStreams, commands, counters, logged, publisher
 from tests.integration.rows import all_routes, change, due_routes, expire_leases, one_route, rows
@@ -123,7 +123,7 @@ def die_before(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[
         with monkeypatch.context() as patch:
             patch.setattr(module, name, killed)
             # Dead workers give nothing back.
-            patch.setattr(claims, "release", lambda *_: [])
+            patch.setattr(leases, "release", lambda *_: [])
             with pytest.raises(Killed):
                 worker.publish_due("email")
         expire_leases(database)

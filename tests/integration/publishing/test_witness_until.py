@@ -9,8 +9,9 @@ from publisher.domain.attempt import Published
 from publisher.domain.timeouts import witness_after_lease
 from publisher.streams.keys import witness_key
 from publisher.streams.outbound import OutboundStreams
-from storage.claims import claim_due, claim_these, release
+from storage.claims import claim_due, claim_these
 from storage.database import Database
+from storage.leases import release
 from storage.outcomes import complete
 from tests.integration.publishers import publisher
 from tests.integration.rows import change, due_routes, expire_leases, one_route, rows

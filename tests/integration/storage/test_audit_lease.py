@@ -157,9 +157,7 @@ def test_a_walk_begins_a_window_before_the_last_audit(database: Database, covere
 
     lease = taken(database)
 
-    [row] = rows(
-        database, "SELECT abs(extract(epoch FROM %s - (now() - %s::interval))) AS off", lease.start.published_at, start
-    )
+    [row] = rows(database, "SELECT abs(extract(epoch FROM %s - (now() - %s::interval))) AS off", lease.start.at, start)
     assert row["off"] < 30
 
 
@@ -167,7 +165,7 @@ def test_a_first_audit_looks_as_far_back_as_witnesses_reach(database: Database) 
     """A channel that was never audited is looked at over the whole dedup window (R12a)."""
     lease = taken(database)
 
-    [row] = rows(database, "SELECT now() - %s BETWEEN '59 minutes' AND '61 minutes' AS all", lease.start.published_at)
+    [row] = rows(database, "SELECT now() - %s BETWEEN '59 minutes' AND '61 minutes' AS all", lease.start.at)
     assert row["all"]
 
 

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from publisher.domain.attempt import Published
-from storage.audits import Place, PublishedRoute, published_after, return_lost
+from storage.audits import PublishedRoute, published_after, return_lost
 from storage.claims import claim_due
 from storage.database import Database
 from storage.outcomes import complete
+from storage.places import Place
 from tests.integration.rows import FINAL, REOPENED, all_routes, bury_something, change, due_routes, one_route
 
 WINDOW = timedelta(minutes=10)
@@ -28,12 +29,12 @@ BEGINNING = Place(datetime(2000, 1, 1, tzinfo=UTC), 0)
 
 
 def within(
-    database: Database, *, after: Place = BEGINNING, limit: int = 100, channel: str = "email"
+    database: Database, *, after: Place[int] = BEGINNING, limit: int = 100, channel: str = "email"
 ) -> list[PublishedRoute]:
     return published_after(database, channel, after, window=WINDOW, limit=limit)
 
 
-def place(route: PublishedRoute) -> Place:
+def place(route: PublishedRoute) -> Place[int]:
     return Place(route.published_at, route.id)
 
 

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from publisher.domain.notification import RouteStatus
-from storage.claims import Claim, claim_due, claim_these, release
+from storage.claims import Claim, claim_due, claim_these
 from storage.database import Database
+from storage.leases import release
 from tests.conftest import connected
 from tests.factories import CHANNELS, INSTANT, accepted, notification, route
 from tests.integration.rows import (

@@ -9,8 +9,9 @@ import pytest
 from publisher.domain.attempt import DeadLettered, Failure, Published, Rescheduled
 from publisher.domain.errors import DatabaseRefused
 from publisher.domain.notification import Route
-from storage.claims import Claim, claim_due, release
+from storage.claims import Claim, claim_due
 from storage.database import Database
+from storage.leases import release
 from storage.outcomes import complete
 from tests.integration.rows import FINAL, all_routes, bury_something, change, due_routes, execute, expire_leases, rows
 

@@ -8,9 +8,10 @@ import pytest
 from publisher.domain.attempt import DeadLettered, Failure, Published, Rescheduled
 from publisher.domain.errors import DatabaseRefused
 from publisher.domain.notification import Route
-from storage.claims import Claim, claim_due, release
+from storage.claims import Claim, claim_due
 from storage.database import Database
 from storage.failures import FailureRecord, failure_history, recent_failures
+from storage.leases import release
 from storage.outcomes import complete
 from tests.integration.rows import change, due_routes, execute, make_due, one_route, rows
 

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from storage import dead_letters
-from storage.audits import Place, published_after, return_lost
+from storage.audits import published_after, return_lost
 from storage.database import Database
+from storage.places import Place
 from storage.retention import prune_notifications
 from tests.conftest import connected
 from tests.integration.old_notifications import DAYS, age, bury, ended, kept, prune_all

@@ -1,7 +1,8 @@
 """The walk of a pruning: batch after batch, the oldest first, each notification looked at once."""
 
 from storage.database import Database
-from storage.retention import AcceptedPlace, prune_notifications
+from storage.places import Place
+from storage.retention import prune_notifications
 from tests.integration.old_notifications import DAYS, ended, kept, prune_all
 from tests.integration.rows import all_routes, change, execute, rows
 
@@ -42,7 +43,7 @@ def test_one_notification_larger_than_a_batch_goes_whole(database: Database) -> 
 
     assert (pruned.notifications, pruned.routes) == (1, 60)
     assert pruned.last is not None
-    assert pruned.last.notification_id == giant
+    assert pruned.last.key == giant
     assert kept(database) == {small}
 
 
@@ -63,7 +64,7 @@ def test_a_walk_begins_behind_its_place(database: Database) -> None:
     first, second = ended(database, days=40)[0], ended(database, days=35)[0]
     [row] = rows(database, "SELECT accepted_at FROM notifications WHERE notification_id = %s", first)
 
-    prune_notifications(database, DAYS, after=AcceptedPlace(row["accepted_at"], first))
+    prune_notifications(database, DAYS, after=Place(row["accepted_at"], first))
 
     assert kept(database) == {first}
     assert second not in kept(database)

@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 from publisher.domain.attempt import Published
-from storage.claims import Claim, claim_due, claim_these, release
+from storage.claims import Claim, claim_due, claim_these
 from storage.database import Database
+from storage.leases import release
 from storage.outcomes import complete
 from tests.integration.rows import all_routes, due_routes, expire_leases, one_route
 

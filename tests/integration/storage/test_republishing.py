@@ -12,7 +12,8 @@ from publisher.domain.notification import RouteEvent, RouteStatus, next_status
 from storage import republishing
 from storage.actions import begin_action, find_action
 from storage.database import Database
-from storage.republishing import PublishedFilter, PublishedPlace, count_published, republish, window_end
+from storage.places import Place
+from storage.republishing import PublishedFilter, count_published, republish, window_end
 from tests.factories import accepted
 from tests.integration.rows import FINAL, all_routes, bury_something, change, due_routes, execute, one_route
 
@@ -147,7 +148,7 @@ def test_a_walk_says_where_it_stands_until_its_end(database: Database) -> None:
     ids = published(database, 3)
 
     first = republish(database, "email", WINDOW, after=None, limit=2)
-    assert (first.count, first.last) == (2, PublishedPlace(BEGIN + SECOND, ids[1]))
+    assert (first.count, first.last) == (2, Place(BEGIN + SECOND, ids[1]))
     last = republish(database, "email", WINDOW, after=first.last, limit=2)
     assert (last.count, last.last) == (1, None)
     nothing = republish(database, "email", WINDOW, after=None, limit=2)

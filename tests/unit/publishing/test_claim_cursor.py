@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from publisher.publishing.claim_cursor import ClaimCursor
-from storage.claims import Claim, Place
+from storage.claims import Claim
+from storage.places import Place
 from tests import factories
 
 EARLY = Place(factories.INSTANT, 5)
@@ -36,12 +37,12 @@ def start(clock: Clock) -> ClaimCursor:
     return start
 
 
-def claim(last: Place | None) -> Claim:
+def claim(last: Place[int] | None) -> Claim:
     """A claim that was full and ended here, or that left nothing."""
     return Claim("token", (), more=last is not None, last=last)
 
 
-def note(start: ClaimCursor, claim: Claim, after: Place | None = EARLY) -> None:
+def note(start: ClaimCursor, claim: Claim, after: Place[int] | None = EARLY) -> None:
     """A claim of email that began just now."""
     start.note("email", start._now(), after, claim)
 
@@ -63,7 +64,7 @@ def test_after_a_claim_that_was_not_full_the_next_begins_at_the_beginning(start:
 
 @pytest.mark.parametrize(("seconds", "place"), [(0.9, EARLY), (1.1, None)])
 def test_once_a_second_a_claim_begins_at_the_beginning(
-    seconds: float, place: Place | None, start: ClaimCursor, clock: Clock
+    seconds: float, place: Place[int] | None, start: ClaimCursor, clock: Clock
 ) -> None:
     """A lease that was lost behind the place waits no longer than that (R4, R5)."""
     note(start, claim(EARLY))
@@ -100,7 +101,7 @@ def test_where_looking_back_is_dear_it_is_done_less_often(
 
 
 @pytest.mark.parametrize("places", [(EARLY, LATE), (LATE, EARLY)])
-def test_of_several_threads_the_furthest_counts(places: tuple[Place, Place], start: ClaimCursor) -> None:
+def test_of_several_threads_the_furthest_counts(places: tuple[Place[int], Place[int]], start: ClaimCursor) -> None:
     """Two threads that drain one channel end in any order (R15)."""
     for place in places:
         note(start, claim(place))

@@ -1,0 +1,94 @@
+"""The statement that claims routes, made of named parts: conditions on a route, isolation, and the lease (R4, R5, R5a).
+
+One statement, so that a route is leased or not, never in between (R5). It has these CTEs:
+
+due      locks up to `limit` routes that meet every condition. SKIP LOCKED passes over the routes that another claim is
+         taking at this moment. A CTE, since a subquery with LIMIT and a lock may run more than once (PostgreSQL manual,
+         SELECT, "The Locking Clause").
+chosen   keeps those that ISOLATION lets through.
+claimed  writes the lease. `= ANY(ARRAY(…))` gives the planner keys to look up, whatever it expects of the table.
+
+Conditions compare with statement_timestamp(): the database's clock (R5), stable within a statement, so that an index
+serves them.
+"""
+
+from collections.abc import Sequence
+
+from storage.models import OPEN
+from storage.statement import NOW, named
+
+# Nobody holds the route, or the lease of its holder has expired.
+FREE = "(lease_expires_at IS NULL OR lease_expires_at <= statement_timestamp())"
+
+# The route's next attempt is due.
+DUE = "next_attempt_at <= statement_timestamp()"
+
+# The route has no deadline, or its deadline is still to come. A route that is OVERDUE is claimed to be expired.
+BEFORE_DEADLINE = "(expires_at IS NULL OR expires_at > statement_timestamp())"
+OVERDUE = "expires_at <= statement_timestamp()"
+
+# The channel is neither paused nor parked. `through`: the claim is a probe, which passes a parked channel's gate.
+# PostgreSQL reads the one row once a statement.
+OPEN_GATE = """NOT EXISTS (SELECT FROM channel_gates WHERE channel = %(channel)s
+                      AND (paused_at IS NOT NULL OR parked_at IS NOT NULL AND NOT %(through)s))"""
+
+# A lease that expired without an outcome: this claim will count it (R5a).
+_LOST_NOW = "(lease_token IS NOT NULL)::int"
+
+# Limits what a route that crashes its workers can take with it (R5a): a claim takes only the routes with the highest
+# loss count that it sees, and at most limit / 8^losses of them. After three losses such a route is claimed alone. The
+# other routes of its first batch are published long before its fifth loss. Reads due (id, place, losses).
+ISOLATION = """ranked AS (
+    SELECT id, losses, max(losses) OVER () AS worst,
+           row_number() OVER (PARTITION BY losses ORDER BY place, id) AS rank
+    FROM due
+), chosen AS (
+    SELECT id FROM ranked
+    WHERE losses = worst AND rank <= greatest(1, %(limit)s / power(8, worst))
+)"""
+
+# stream: where this attempt's command goes. A stream that is there already stays, because it may hold the command of an
+# earlier attempt until a worker has looked for it there (see `move_to_stream`).
+LEASE = f"""lease_token = %(token)s,
+        lease_expires_at = {NOW} + %(ttl)s,
+        lease_loss_count = lease_loss_count + {_LOST_NOW},
+        stream = coalesce(stream, %(stream)s),
+        updated_at = {NOW}"""
+
+
+def claim_statement(name: str, conditions: Sequence[str], *, order: str) -> str:
+    """Returns the statement that claims open, free routes of one channel that meet these conditions.
+
+    order: the column by which the first `limit` are taken. A row has the columns that `storage.claims` reads.
+    """
+    return named(
+        name,
+        f"""
+WITH due AS MATERIALIZED (
+    SELECT id, {order} AS place, lease_loss_count + {_LOST_NOW} AS losses
+    FROM routes
+    WHERE channel = %(channel)s AND {" AND ".join(conditions)}
+      AND {OPEN}
+      AND {FREE}
+    ORDER BY {order}, id
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+), {ISOLATION}, claimed AS (
+    UPDATE routes
+    SET {LEASE}
+    WHERE id = ANY(ARRAY(SELECT id FROM chosen))
+    RETURNING id, notification_id, route_id, channel, status, attempt_count, max_attempts, recipient_ref,
+              resolved_email, resolved_locale, lease_loss_count, replay, expires_at, next_attempt_at, stream,
+              requeues
+)
+SELECT c.id, c.notification_id::text, c.route_id, c.channel, c.status, c.attempt_count, c.max_attempts,
+       c.recipient_ref, c.resolved_email, c.resolved_locale, c.lease_loss_count, c.replay,
+       c.expires_at - statement_timestamp(),
+       n.notification_type, n.producer, n.audience_kind, n.idempotency_key, n.payload::text,
+       n.request_id, n.trace_id, n.occurred_at, n.accepted_at, c.stream, c.requeues, c.next_attempt_at,
+       (SELECT count(*) FROM due) AS seen,
+       EXISTS (SELECT FROM channel_gates WHERE channel = %(channel)s AND refused_batches > 0) AS refusing
+FROM claimed AS c LEFT JOIN notifications AS n USING (notification_id)
+ORDER BY c.next_attempt_at, c.id
+""",
+    )
