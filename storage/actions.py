@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from publisher.domain.errors import NotFound
+from storage.clock import NOW
 from storage.database import Database
 
 
@@ -46,24 +47,24 @@ class ActionFilter:
     until: datetime | None = None
 
 
-_BEGIN = """
+_BEGIN = f"""/* begin_action */
 INSERT INTO operator_actions (action, by, target, matched, begun_at)
-VALUES (%s, %s, %s::jsonb, %s, date_trunc('milliseconds', statement_timestamp()))
+VALUES (%s, %s, %s::jsonb, %s, {NOW})
 RETURNING id
 """
 
-_ADVANCE = "UPDATE operator_actions SET done = done + %s WHERE id = %s RETURNING done"
+_ADVANCE = "/* advance_action */ UPDATE operator_actions SET done = done + %s WHERE id = %s RETURNING done"
 
 # An action that was interrupted may be taken up again and end once more.
-_END = """
-UPDATE operator_actions SET outcome = %s, ended_at = date_trunc('milliseconds', statement_timestamp())
+_END = f"""/* end_action */
+UPDATE operator_actions SET outcome = %s, ended_at = {NOW}
 WHERE id = %s AND outcome = 'running'
 RETURNING id
 """
 
 # One that still says 'running' may be taken up too: its process was killed, or works on, which does no harm. Whoever
 # takes it up is kept in the target, beside what it is aimed at.
-_RESUME = """
+_RESUME = """/* resume_action */
 UPDATE operator_actions
 SET outcome = 'running', ended_at = NULL,
     target = target || jsonb_build_object('resumed_by', coalesce(target -> 'resumed_by', '[]') || to_jsonb(%s::text))
@@ -72,7 +73,7 @@ RETURNING id
 """
 
 # Newest first by the primary key; a few rows a day, pruned with the rest.
-_LIST = """
+_LIST = """/* list_actions */
 SELECT id, action, by, target, matched, done, outcome, begun_at, ended_at FROM operator_actions
 WHERE (%(before)s::bigint IS NULL OR id < %(before)s)
   AND (%(action)s::text IS NULL OR action = %(action)s)
@@ -83,7 +84,7 @@ WHERE (%(before)s::bigint IS NULL OR id < %(before)s)
 ORDER BY id DESC LIMIT %(limit)s
 """
 
-_ONE = """
+_ONE = """/* find_action */
 SELECT id, action, by, target, matched, done, outcome, begun_at, ended_at FROM operator_actions WHERE id = %s
 """
 

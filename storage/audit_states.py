@@ -32,7 +32,7 @@ class AuditState:
 
 # For each channel one step into the index routes_published: the first route behind what the last audit covered. An
 # audit of the release before kept audited_at alone, which is 'epoch' before the first audit.
-_STATES = """
+_STATES = """/* audit_states */
 SELECT asked.channel, nullif(a.audited_at, 'epoch'), statement_timestamp() - nullif(a.audited_at, 'epoch'),
        statement_timestamp() - (
            SELECT min(published_at) FROM routes AS r

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from storage.clock import NOW
 from storage.database import Database
 from storage.places import Place, behind, place_parameters
 
@@ -50,7 +51,7 @@ class PublishedRoute(NamedTuple):
 #         that far at most, whenever it is found. No witness is older than the dedup window.
 # A release before this one wrote audited_at and redis_identity alone, and works beside it during a deploy: its audits
 # count, and its identity, which is made in another way, is left as it is.
-_TAKE = """
+_TAKE = f"""/* take_audit */
 INSERT INTO stream_audits AS audit (channel, redis_identity, audited_at, auditor, auditor_until)
 VALUES (%(channel)s, '', 'epoch', %(token)s, statement_timestamp() + %(ttl)s)
 ON CONFLICT (channel) DO UPDATE SET auditor = excluded.auditor, auditor_until = excluded.auditor_until
@@ -58,24 +59,24 @@ WHERE (audit.auditor_until IS NULL OR audit.auditor_until <= statement_timestamp
   AND (audit.identity IS DISTINCT FROM %(identity)s OR audit.audited_at <= statement_timestamp() - %(interval)s)
 RETURNING greatest(least(coalesce(covered_to, audited_at), statement_timestamp()) - %(window)s,
                    statement_timestamp() - %(reach)s),
-          date_trunc('milliseconds', statement_timestamp()), identity <> %(identity)s
+          {NOW}, identity <> %(identity)s
 """
 
-_RENEW = """
+_RENEW = """/* renew_audit */
 UPDATE stream_audits SET auditor_until = statement_timestamp() + %(ttl)s
 WHERE channel = %(channel)s AND auditor = %(token)s
 RETURNING channel
 """
 
-_COMPLETE = """
+_COMPLETE = f"""/* complete_audit */
 UPDATE stream_audits
-SET identity = %(identity)s, audited_at = date_trunc('milliseconds', statement_timestamp()), covered_to = %(began)s,
+SET identity = %(identity)s, audited_at = {NOW}, covered_to = %(began)s,
     auditor = NULL, auditor_until = NULL
 WHERE channel = %(channel)s AND auditor = %(token)s
 RETURNING channel
 """
 
-_GIVE_UP = """
+_GIVE_UP = """/* give_up_audit */
 UPDATE stream_audits SET auditor = NULL, auditor_until = NULL
 WHERE channel = %(channel)s AND auditor = %(token)s
 RETURNING channel
@@ -87,7 +88,7 @@ _WITNESSED = """coalesce(witness_until > statement_timestamp(), published_at >= 
 
 # A walk by keyset, not by offset, along the partial index routes_published: each page costs the same. Routes that are
 # not to be looked for come as well, so that the walk gets past a million of them page by page.
-_PUBLISHED_AFTER = f"""
+_PUBLISHED_AFTER = f"""/* published_after */
 SELECT id, notification_id || '/' || route_id, replay, stream_entry_id, published_at, stream, {_WITNESSED}
 FROM routes
 WHERE channel = %(channel)s AND status = 'published' AND {behind("published_at", "id")}
@@ -99,12 +100,12 @@ LIMIT %(limit)s
 #
 # Guarded by what was looked for, an entry id and when it was published: entry ids come again once Redis was emptied.
 # And by the witness, which must be sure to be alive now: then it was when Redis was asked, however long ago that is.
-_LOST = f"""
+_LOST = f"""/* return_lost */
 UPDATE routes
 SET status = 'pending', attempt_count = 0, published_at = NULL, stream_entry_id = NULL,
     stream = NULL, witness_until = NULL,
-    next_attempt_at = date_trunc('milliseconds', statement_timestamp()),
-    updated_at = date_trunc('milliseconds', statement_timestamp())
+    next_attempt_at = {NOW},
+    updated_at = {NOW}
 FROM unnest(%(ids)s::bigint[], %(entries)s::text[], %(instants)s::timestamptz[]) AS lost (id, entry_id, at)
 WHERE routes.id = lost.id AND status = 'published'
   AND stream_entry_id IS NOT DISTINCT FROM lost.entry_id AND published_at = lost.at AND {_WITNESSED}

@@ -47,13 +47,13 @@ class Constraint:
 
 # A table is looked for as every statement does, on the search path. One that is missing has nothing. A column of an
 # index is read by its name: pg_get_indexdef quotes it where a database sets quote_all_identifiers.
-_COLUMNS = """
+_COLUMNS = """/* found_columns */
 SELECT wanted.name, a.attname
 FROM unnest(%s::text[]) AS wanted (name)
 JOIN pg_attribute AS a ON a.attrelid = to_regclass(quote_ident(wanted.name)) AND a.attnum > 0 AND NOT a.attisdropped
 """
 
-_INDEXES = """
+_INDEXES = """/* found_indexes */
 SELECT wanted.name, c.relname, i.indisunique, i.indpred IS NOT NULL, i.indisvalid AND i.indisready,
        ARRAY(
          SELECT coalesce(a.attname::text, pg_get_indexdef(i.indexrelid, n, true))
@@ -67,7 +67,7 @@ JOIN pg_class AS c ON c.oid = i.indexrelid
 """
 
 # Read through JSON: conenforced is there since PostgreSQL 18 alone.
-_CONSTRAINTS = """
+_CONSTRAINTS = """/* found_constraints */
 SELECT wanted.name, c.conname, c.convalidated AND coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true)
 FROM unnest(%s::text[]) AS wanted (name)
 JOIN pg_constraint AS c ON c.conrelid = to_regclass(quote_ident(wanted.name))

@@ -14,8 +14,8 @@ serves them.
 
 from collections.abc import Sequence
 
+from storage.clock import NOW
 from storage.models import OPEN
-from storage.statement import NOW, named
 
 # Nobody holds the route, or the lease of its holder has expired.
 FREE = "(lease_expires_at IS NULL OR lease_expires_at <= statement_timestamp())"
@@ -61,9 +61,7 @@ def claim_statement(name: str, conditions: Sequence[str], *, order: str) -> str:
 
     order: the column by which the first `limit` are taken. A row has the columns that `storage.claims` reads.
     """
-    return named(
-        name,
-        f"""
+    return f"""/* {name} */
 WITH due AS MATERIALIZED (
     SELECT id, {order} AS place, lease_loss_count + {_LOST_NOW} AS losses
     FROM routes
@@ -90,5 +88,4 @@ SELECT c.id, c.notification_id::text, c.route_id, c.channel, c.status, c.attempt
        EXISTS (SELECT FROM channel_gates WHERE channel = %(channel)s AND refused_batches > 0) AS refusing
 FROM claimed AS c LEFT JOIN notifications AS n USING (notification_id)
 ORDER BY c.next_attempt_at, c.id
-""",
-    )
+"""

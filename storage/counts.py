@@ -14,6 +14,7 @@ import peewee
 
 from publisher.domain.notification import RouteStatus
 from storage.database import Database, fetch
+from storage.loose_scan import distinct
 
 # So many are counted one by one.
 BOUND = 100_000
@@ -40,7 +41,7 @@ class OpenRoutes:
 
 
 # The partial index routes_due serves it: what is final costs nothing, what is open is read once.
-_OPEN = """
+_OPEN = """/* open_routes */
 SELECT channel,
        count(*) FILTER (WHERE status = 'pending'),
        count(*) FILTER (WHERE status = 'failed'),
@@ -56,17 +57,15 @@ FROM (
 GROUP BY channel
 """
 
-# From channel to channel along the index (PostgreSQL wiki, "Loose indexscan"), which also finds those that nobody
-# serves any more. Of each no more than the bound, in the order of the index: without one, a planner that expects many
-# would read the table from its beginning, and go through all of it where those few stand at the end.
-_FINAL = """
-WITH RECURSIVE names (channel) AS (
-    (SELECT channel FROM {table} WHERE {condition} ORDER BY channel LIMIT 1)
-    UNION ALL
-    SELECT (SELECT t.channel FROM {table} AS t WHERE {condition} AND t.channel > names.channel
-            ORDER BY t.channel LIMIT 1)
-    FROM names WHERE names.channel IS NOT NULL
-)
+
+def _final(name: str, table: str, condition: str, order: str) -> str:
+    """Returns the statement that counts rows by channel, of each no more than the bound and one.
+
+    It also finds channels that nobody serves any more. Rows are taken in the order of the index: without one, a planner
+    that expects many rows would read the table from its beginning, and all of it where a few stand at its end.
+    """
+    return f"""/* {name} */
+WITH RECURSIVE {distinct("names", "channel", table, condition)}
 SELECT names.channel, (
     SELECT count(*) FROM (
         SELECT FROM {table} WHERE channel = names.channel AND {condition} ORDER BY {order} LIMIT %(bound)s + 1
@@ -74,19 +73,21 @@ SELECT names.channel, (
 )
 FROM names WHERE names.channel IS NOT NULL
 """
+
+
 _FINALS = {
     # By index routes_published.
-    RouteStatus.PUBLISHED: _FINAL.format(table="routes", condition="status = 'published'", order="published_at, id"),
+    RouteStatus.PUBLISHED: _final("count_published_routes", "routes", "status = 'published'", "published_at, id"),
     # By index routes_unsent.
-    RouteStatus.SKIPPED: _FINAL.format(table="routes", condition="status = 'skipped'", order="id"),
-    RouteStatus.EXPIRED: _FINAL.format(table="routes", condition="status = 'expired'", order="id"),
+    RouteStatus.SKIPPED: _final("count_skipped", "routes", "status = 'skipped'", "id"),
+    RouteStatus.EXPIRED: _final("count_expired", "routes", "status = 'expired'", "id"),
     # By index dead_letters_waiting: a route is a dead letter for as long as its dead letter waits.
-    RouteStatus.DEAD_LETTER: _FINAL.format(table="dead_letters", condition="requeued_at IS NULL", order="id"),
+    RouteStatus.DEAD_LETTER: _final("count_waiting_dead_letters", "dead_letters", "requeued_at IS NULL", "id"),
 }
 
 # The planner's own arithmetic: its statistics (routes_standing: of channel and status together), times what the table
 # holds now. It plans, and runs nothing.
-_EXPECTED = "EXPLAIN (FORMAT JSON) SELECT FROM routes WHERE channel = %s AND status = %s"
+_EXPECTED = "/* expected_routes */ EXPLAIN (FORMAT JSON) SELECT FROM routes WHERE channel = %s AND status = %s"
 
 
 def open_routes(database: Database) -> dict[str, OpenRoutes]:

@@ -8,6 +8,7 @@ from typing import Any
 from peewee import SQL
 
 from storage.actions import counted_in_action
+from storage.clock import NOW
 from storage.database import Database
 from storage.models import DeadLetter as Row
 from storage.models import Route
@@ -61,7 +62,7 @@ class Requeued:
 # lets two operators share the work. An expired witness is not this statement's matter: a command that stands on
 # its stream within the dedup window is not appended again (R12). The count of requeues sets the tombstone of the life
 # that has ended apart from the one that begins. What is past its deadline would expire at once: it is left alone.
-_REQUEUE = f"""
+_REQUEUE = f"""/* requeue */
 WITH chosen AS (
     SELECT id FROM dead_letters
     WHERE requeued_at IS NULL AND id = ANY(%(ids)s::bigint[])
@@ -70,22 +71,22 @@ WITH chosen AS (
     UPDATE routes
     SET status = 'pending', attempt_count = 0, lease_loss_count = 0, dead_letter_id = NULL, dead_lettered_at = NULL,
         requeues = requeues + 1,
-        next_attempt_at = date_trunc('milliseconds', statement_timestamp()),
-        updated_at = date_trunc('milliseconds', statement_timestamp())
+        next_attempt_at = {NOW},
+        updated_at = {NOW}
     FROM chosen
     WHERE routes.dead_letter_id = chosen.id AND routes.status = 'dead_letter'
       AND (routes.expires_at IS NULL OR routes.expires_at > statement_timestamp())
     RETURNING routes.id, routes.channel, chosen.id AS dead_letter_id
 ), {counted_in_action("revived")}
 UPDATE dead_letters
-SET requeued_at = date_trunc('milliseconds', statement_timestamp()), requeued_by = %(by)s
+SET requeued_at = {NOW}, requeued_by = %(by)s
 FROM revived
 WHERE dead_letters.id = revived.dead_letter_id
 RETURNING revived.id, revived.channel
 """
 
 
-_NEWEST = "SELECT coalesce(max(id), 0) FROM dead_letters"
+_NEWEST = "/* newest_dead_letter */ SELECT coalesce(max(id), 0) FROM dead_letters"
 
 
 def newest_dead_letter(database: Database) -> int:

@@ -30,7 +30,7 @@ _COLUMNS = """
 """
 
 # The newest of each route, by index route_failures_of_route, however long its history is.
-_OF_ROUTES = f"""
+_OF_ROUTES = f"""/* failure_history */
 SELECT r.id, {_COLUMNS}
 FROM routes AS r
 CROSS JOIN LATERAL (
@@ -42,7 +42,7 @@ ORDER BY f.id
 
 # Backward along the primary key, and the route of each by its own: the limit's worth of work. MATERIALIZED, since a
 # planner with old statistics may begin with the routes.
-_RECENT = f"""
+_RECENT = f"""/* recent_failures */
 WITH newest AS MATERIALIZED (
     SELECT * FROM route_failures
     WHERE id < coalesce(%(before)s::bigint, 9223372036854775807)

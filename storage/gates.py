@@ -3,24 +3,25 @@
 from datetime import timedelta
 
 from publisher.domain.circuit import Gate, Probing
+from storage.clock import NOW
 from storage.database import Database
 
 # One small row for each channel that was ever paused or refused a batch.
-_GATES = """
+_GATES = """/* read_gates */
 SELECT channel, paused_at, paused_by, pause_reason, refused_batches, parked_at, park_reason, probe_at, probes
 FROM channel_gates ORDER BY channel
 """
 
-_PAUSE = """
+_PAUSE = f"""/* pause */
 INSERT INTO channel_gates AS gate (channel, paused_at, paused_by, pause_reason)
-VALUES (%s, date_trunc('milliseconds', statement_timestamp()), %s, %s)
+VALUES (%s, {NOW}, %s, %s)
 ON CONFLICT (channel) DO UPDATE
 SET paused_at = excluded.paused_at, paused_by = excluded.paused_by, pause_reason = excluded.pause_reason
 WHERE gate.paused_at IS NULL
 RETURNING channel
 """
 
-_RESUME = """
+_RESUME = """/* resume */
 UPDATE channel_gates
 SET paused_at = NULL, paused_by = NULL, pause_reason = NULL,
     refused_batches = 0, parked_at = NULL, park_reason = NULL, probe_at = NULL, probes = 0
@@ -30,24 +31,24 @@ RETURNING channel
 
 # Counts a batch, and parks the channel with the one that is too many: both see the count under the row's lock, so one
 # caller alone parks it. Batches that were in flight when it was parked count on, and change nothing else.
-_REFUSED = """
+_REFUSED = """/* count_refused */
 INSERT INTO channel_gates AS gate (channel, refused_batches) VALUES (%(channel)s, 1)
 ON CONFLICT (channel) DO UPDATE SET refused_batches = gate.refused_batches + 1
 RETURNING refused_batches >= %(limit)s AND parked_at IS NULL
 """
-_PARK = """
+_PARK = f"""/* park */
 UPDATE channel_gates
-SET parked_at = date_trunc('milliseconds', statement_timestamp()), park_reason = %(reason)s, probes = 0,
-    probe_at = date_trunc('milliseconds', statement_timestamp()) + %(first)s
+SET parked_at = {NOW}, park_reason = %(reason)s, probes = 0,
+    probe_at = {NOW} + %(first)s
 WHERE channel = %(channel)s AND parked_at IS NULL AND refused_batches >= %(limit)s
 RETURNING channel
 """
 
 # Parks at once, whatever was refused before: a stream at its ceiling takes nothing until its reader has caught up.
-_PARK_AT_ONCE = """
+_PARK_AT_ONCE = f"""/* park_at_once */
 INSERT INTO channel_gates AS gate (channel, refused_batches, parked_at, park_reason, probes, probe_at)
-VALUES (%(channel)s, %(limit)s, date_trunc('milliseconds', statement_timestamp()), %(reason)s, 0,
-        date_trunc('milliseconds', statement_timestamp()) + %(first)s)
+VALUES (%(channel)s, %(limit)s, {NOW}, %(reason)s, 0,
+        {NOW} + %(first)s)
 ON CONFLICT (channel) DO UPDATE
 SET refused_batches = greatest(gate.refused_batches, excluded.refused_batches), parked_at = excluded.parked_at,
     park_reason = excluded.park_reason, probes = 0, probe_at = excluded.probe_at
@@ -55,24 +56,24 @@ WHERE gate.parked_at IS NULL
 RETURNING channel
 """
 # What a probe has found: the reason as it is now.
-_STILL_PARKED = """
+_STILL_PARKED = """/* renew_park_reason */
 UPDATE channel_gates SET park_reason = %(reason)s
 WHERE channel = %(channel)s AND parked_at IS NOT NULL AND park_reason IS DISTINCT FROM %(reason)s
 RETURNING channel
 """
 
 # One caller alone gets each probe: the next is later for everyone from this moment on.
-_PROBE = """
+_PROBE = f"""/* begin_probe */
 UPDATE channel_gates
 SET probes = probes + 1,
-    probe_at = date_trunc('milliseconds', statement_timestamp())
+    probe_at = {NOW}
                + least(%(longest)s::interval, %(first)s::interval * power(2, least(probes + 1, 20)))
 WHERE channel = %(channel)s AND parked_at IS NOT NULL AND paused_at IS NULL AND probe_at <= statement_timestamp()
 RETURNING channel
 """
 
 # The old row says whether this was the end of a parking: it is locked first, since UPDATE returns new values alone.
-_TAKEN = """
+_TAKEN = """/* note_taken */
 WITH before AS (SELECT channel, parked_at FROM channel_gates WHERE channel = %s AND refused_batches > 0 FOR UPDATE)
 UPDATE channel_gates
 SET refused_batches = 0, parked_at = NULL, park_reason = NULL, probe_at = NULL, probes = 0

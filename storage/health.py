@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from storage.database import Database, fetch
-from storage.models import MODELS
+from storage.loose_scan import distinct
+from storage.models import MODELS, OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +105,13 @@ class Backlog:
     longest_over: timedelta | None
 
 
-_CLOCK = "SELECT clock_timestamp()"
+_CLOCK = "/* read_clock */ SELECT clock_timestamp()"
 
 # About a megabyte: more than a table with room left would take without growing.
 _TRIAL_ROWS = 32_000
 
 # What the session has, and what the role or the database would have given it: the narrowest setting is the first.
-_ISOLATION = """
+_ISOLATION = """/* read_isolation */
 SELECT current_setting('transaction_isolation'), (
     SELECT split_part(setting, '=', 2)
     FROM pg_db_role_setting AS s CROSS JOIN unnest(s.setconfig) AS setting
@@ -121,12 +122,12 @@ SELECT current_setting('transaction_isolation'), (
 """
 
 # A temporary table grows on the same disk, and nobody else sees it.
-_MAY_MAKE_TEMPORARY = "SELECT has_database_privilege(current_database(), 'TEMPORARY')"
+_MAY_MAKE_TEMPORARY = "/* may_make_temporary */ SELECT has_database_privilege(current_database(), 'TEMPORARY')"
 _TEMPORARY = "CREATE TEMPORARY TABLE publisher_doctor (number integer) ON COMMIT DROP"
-_FILL = "INSERT INTO publisher_doctor SELECT generate_series(1, %s)"
-_ROW = "INSERT INTO channel_gates (channel) VALUES ('publisher doctor')"
+_FILL = "/* try_write_temporary */ INSERT INTO publisher_doctor SELECT generate_series(1, %s)"
+_ROW = "/* try_write_row */ INSERT INTO channel_gates (channel) VALUES ('publisher doctor')"
 
-_SERVER = """
+_SERVER = """/* read_server */
 SELECT current_setting('server_version'), pg_is_in_recovery(),
        current_setting('transaction_read_only')::boolean, current_setting('fsync')::boolean,
        current_setting('full_page_writes')::boolean, current_setting('synchronous_commit')
@@ -135,7 +136,7 @@ SELECT current_setting('server_version'), pg_is_in_recovery(),
 # Who keeps dead rows of this database from being removed, or locks: a snapshot, an id, or a transaction that may get
 # one. A standby's (hot_standby_feedback) has no database. Autovacuum has no role, and holds nothing back. The age of
 # another role's transaction is hidden from us, that of its snapshot is not.
-_TRANSACTIONS = """
+_TRANSACTIONS = """/* oldest_transactions */
 SELECT pid, coalesce(application_name, ''), coalesce(usename, ''), state, statement_timestamp() - xact_start,
        coalesce(greatest(age(backend_xmin), age(backend_xid)), 0) AS xmin_age
 FROM pg_stat_activity
@@ -145,19 +146,19 @@ ORDER BY xact_start, xmin_age DESC, pid
 LIMIT 100
 """
 
-_PREPARED = """
+_PREPARED = """/* prepared_transactions */
 SELECT gid, owner, statement_timestamp() - prepared FROM pg_prepared_xacts
 WHERE database = current_database() ORDER BY prepared LIMIT 10
 """
 
 # A standby has no current position of its own. The lesser of the two horizons is the older one.
-_SLOTS = """
+_SLOTS = """/* replication_slots */
 SELECT slot_name, active, greatest(age(xmin), age(catalog_xmin)),
        CASE WHEN NOT pg_is_in_recovery() THEN pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint END
 FROM pg_replication_slots ORDER BY slot_name
 """
 
-_TABLES = """
+_TABLES = """/* tables */
 SELECT s.relname, s.n_live_tup, s.n_dead_tup, statement_timestamp() - greatest(s.last_vacuum, s.last_autovacuum),
        current_setting('autovacuum')::boolean AND current_setting('track_counts')::boolean
        AND coalesce((SELECT o.option_value::boolean FROM pg_options_to_table(c.reloptions) AS o
@@ -169,7 +170,7 @@ ORDER BY wanted.place
 """
 
 # The least of what the server, the database and the role allow; -1 is no limit of its own.
-_CONNECTION_LIMIT = """
+_CONNECTION_LIMIT = """/* connection_limit */
 SELECT least(current_setting('max_connections')::integer
              - CASE WHEN r.rolsuper THEN 0
                     ELSE current_setting('superuser_reserved_connections')::integer
@@ -180,7 +181,7 @@ WHERE r.rolname = current_user AND d.datname = current_database()
 """
 
 # Every database of the server counts. What kind another role's backend is, is hidden from us.
-_CONNECTED = """
+_CONNECTED = """/* connections */
 SELECT coalesce(application_name, ''), count(*) FROM pg_stat_activity
 WHERE pid <> pg_backend_pid() AND datname IS NOT NULL AND usesysid IS NOT NULL
   AND coalesce(backend_type, 'client backend') = 'client backend'
@@ -189,14 +190,8 @@ GROUP BY 1
 
 # From one channel to the next in the index: no route is read that is not asked for. Of each channel the thousand
 # that are due longest: an expired lease's route is among those, since it has been due since before it was leased.
-_BACKLOGS = """
-WITH RECURSIVE channels AS (
-    (SELECT channel FROM routes WHERE status IN ('pending', 'failed') ORDER BY channel LIMIT 1)
-    UNION ALL
-    SELECT (SELECT r.channel FROM routes AS r WHERE r.status IN ('pending', 'failed') AND r.channel > c.channel
-            ORDER BY r.channel LIMIT 1)
-    FROM channels AS c WHERE c.channel IS NOT NULL
-)
+_BACKLOGS = f"""/* backlogs */
+WITH RECURSIVE {distinct("channels", "channel", "routes", OPEN)}
 SELECT c.channel, longest.oldest_due, longest.orphaned, longest.longest_over
 FROM channels AS c CROSS JOIN LATERAL (
     SELECT statement_timestamp() - min(next_attempt_at)

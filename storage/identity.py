@@ -4,7 +4,7 @@ from storage.database import Database
 
 # The server's own identifier, which a standby shares and a copy by pg_dump does not, and the database, whatever its
 # name.
-_SYSTEM = """
+_SYSTEM = """/* read_system */
 SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || oid FROM pg_database
 WHERE datname = current_database()
 """

@@ -9,7 +9,9 @@ from publisher.domain.conflict import standing_conflict
 from publisher.domain.errors import DatabaseUnavailable
 from publisher.domain.intent import Intent
 from publisher.domain.planning import PlannedRoute
+from storage.clock import NOW
 from storage.database import Database, fetch
+from storage.fingerprints import accepted_among
 from storage.malformed_records import IncomingMalformed, RawFields, columns, record_malformed
 
 
@@ -47,11 +49,11 @@ class Acceptance:
 
 # The id is derived from producer and idempotency key, so its conflict is the repetition of both (R1, R18).
 # Rows come sorted by key: two intakes that insert the same keys in different orders would deadlock.
-_INSERT_NOTIFICATIONS = """
+_INSERT_NOTIFICATIONS = f"""/* insert_notifications */
 INSERT INTO notifications (notification_id, notification_type, producer, audience_kind, idempotency_key,
                            request_fingerprint, payload, request_id, trace_id, occurred_at, expires_at,
                            intent_entry_id, accepted_at)
-SELECT *, date_trunc('milliseconds', statement_timestamp())
+SELECT *, {NOW}
 FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::json[], %s::text[],
             %s::text[], %s::timestamptz[], %s::timestamptz[], %s::text[])
 ON CONFLICT (notification_id) DO NOTHING
@@ -61,7 +63,7 @@ RETURNING notification_id::text
 # What was pruned is still known by its key (R18). A statement of its own: the insertion may have waited for a pruning
 # at this moment, and its snapshot is older than the key that this left behind. Now every pruning is seen that the
 # insertion came after. What is taken back has no routes yet.
-_TAKE_BACK_PRUNED = """
+_TAKE_BACK_PRUNED = """/* take_back_pruned */
 DELETE FROM notifications
 WHERE notification_id = ANY(ARRAY(
     SELECT notification_id FROM pruned_notifications WHERE notification_id = ANY(%s::uuid[])
@@ -69,17 +71,8 @@ WHERE notification_id = ANY(ARRAY(
 RETURNING notification_id::text
 """
 
-# One statement, so that a notification that is pruned at this moment is seen here or there.
-_SELECT_FINGERPRINTS = """
-SELECT notification_id::text, request_fingerprint, intent_entry_id
-FROM notifications WHERE notification_id = ANY(%(ids)s::uuid[])
-UNION ALL
-SELECT notification_id::text, request_fingerprint, NULL
-FROM pruned_notifications WHERE notification_id = ANY(%(ids)s::uuid[])
-"""
-
 # Due at once, by the database's clock (R5); a skipped route is never due (R3).
-_INSERT_ROUTES = """
+_INSERT_ROUTES = f"""/* insert_routes */
 INSERT INTO routes (notification_id, route_id, channel, status, max_attempts, recipient_ref, resolved_email,
                     resolved_locale, expires_at, producer, next_attempt_at, created_at, updated_at)
 SELECT planned.*, CASE status WHEN 'pending' THEN now.at END, now.at, now.at
@@ -87,7 +80,7 @@ FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[], %s::text[
             %s::timestamptz[], %s::text[])
          AS planned (notification_id, route_id, channel, status, max_attempts, recipient_ref, email, locale,
                      expires_at, producer),
-     (SELECT date_trunc('milliseconds', statement_timestamp()) AS at) AS now
+     (SELECT {NOW} AS at) AS now
 RETURNING id, channel, status
 """
 
@@ -151,18 +144,18 @@ def _compared(
     if not known:
         return [], [], set()
     ids = list({i.intent.notification_id for i in known})
-    stored = {row[0]: row[1:] for row in fetch(connection, _SELECT_FINGERPRINTS, {"ids": ids})}
+    stored = accepted_among(connection, ids)
     if len(stored) < len(ids):
         raise DatabaseUnavailable("a notification vanished while its repetition was read; reading it again")
     again, duplicates, conflicts = set(), [], []
     for incoming in known:
-        fingerprint, entry_id = stored[incoming.intent.notification_id]
-        conflict = standing_conflict(incoming.intent, fingerprint)
+        accepted = stored[incoming.intent.notification_id]
+        conflict = standing_conflict(incoming.intent, accepted.fingerprint)
         if conflict is not None:
             conflicts.append(IncomingMalformed(incoming.entry_id, incoming.raw, conflict))
             continue
         duplicates.append(incoming)
-        if entry_id == incoming.entry_id:
+        if accepted.entry_id == incoming.entry_id:
             again.add(incoming.entry_id)
     return duplicates, conflicts, again
 

@@ -5,35 +5,26 @@ Every statement is guarded by the lease: a route that another worker holds, or t
 
 from collections.abc import Collection, Mapping
 
+from storage.clock import NOW
 from storage.database import Database
-from storage.statement import NOW, named
 
-_MOVE_TO_STREAM = named(
-    "move_to_stream",
-    """
+_MOVE_TO_STREAM = """/* move_to_stream */
 UPDATE routes SET stream = %(stream)s WHERE id = ANY(%(ids)s::bigint[]) AND lease_token = %(token)s RETURNING id
-""",
-)
+"""
 
-_BEGIN_LIFE = named(
-    "begin_life",
-    """
+_BEGIN_LIFE = """/* begin_life */
 UPDATE routes SET requeues = greatest(requeues, life + 1)
 FROM unnest(%(ids)s::bigint[], %(lives)s::int[]) AS ended (id, life)
 WHERE routes.id = ended.id AND lease_token = %(token)s
 RETURNING routes.id
-""",
-)
+"""
 
-_RELEASE = named(
-    "release",
-    f"""
+_RELEASE = f"""/* release */
 UPDATE routes
 SET lease_token = NULL, lease_expires_at = NULL, updated_at = {NOW}
 WHERE id = ANY(%(ids)s::bigint[]) AND lease_token = %(token)s
 RETURNING id
-""",
-)
+"""
 
 
 def move_to_stream(database: Database, token: str, ids: Collection[int], stream: str) -> set[int]:

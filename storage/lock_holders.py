@@ -13,7 +13,7 @@ from storage.database import Database, fetch
 _LOOK_EVERY_SECONDS = 0.2
 
 # Of those who stand in the way of this backend: holders, and whoever waits before it in the queue.
-_HOLDERS = """
+_HOLDERS = """/* lock_holders */
 SELECT pid, coalesce(application_name, ''), coalesce(state, 'of unknown state'),
        coalesce(floor(extract(epoch FROM clock_timestamp() - xact_start)), 0)::int
 FROM pg_stat_activity WHERE pid = ANY(pg_blocking_pids(%s)) ORDER BY xact_start NULLS LAST, pid

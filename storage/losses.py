@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from publisher.domain.errors import NotFound
 from publisher.domain.loss import LossCause
+from storage.clock import NOW
 from storage.database import Database
 
 
@@ -30,38 +31,38 @@ class LossRecord:
 
 
 # Noticed twice, it is one.
-_RECORD = """
+_RECORD = f"""/* record_loss */
 INSERT INTO intents_losses (stream, cause, after_id, before_id, entries, noticed_at)
-VALUES (%s, %s, %s, %s, %s, date_trunc('milliseconds', statement_timestamp()))
+VALUES (%s, %s, %s, %s, %s, {NOW})
 ON CONFLICT (stream, cause, after_id, before_id) DO NOTHING
 RETURNING id
 """
 
-_LIST = """
+_LIST = """/* list_losses */
 SELECT id, stream, cause, after_id, before_id, entries, noticed_at, acknowledged_at, acknowledged_by
 FROM intents_losses WHERE %(all)s OR acknowledged_at IS NULL ORDER BY id DESC LIMIT %(limit)s
 """
 
-_FIND = """
+_FIND = """/* find_loss */
 SELECT id, stream, cause, after_id, before_id, entries, noticed_at, acknowledged_at, acknowledged_by
 FROM intents_losses WHERE id = %s
 """
 
-_ACKNOWLEDGE = """
+_ACKNOWLEDGE = f"""/* acknowledge_loss */
 UPDATE intents_losses
-SET acknowledged_at = date_trunc('milliseconds', statement_timestamp()), acknowledged_by = %s
+SET acknowledged_at = {NOW}, acknowledged_by = %s
 WHERE id = %s AND acknowledged_at IS NULL
 RETURNING id
 """
 
 # A commit before the acknowledgement is a commit: such an entry is on record, though it was never acknowledged.
-_UNRECORDED = """
+_UNRECORDED = """/* unrecorded */
 SELECT given.id FROM unnest(%(ids)s::text[]) AS given (id)
 WHERE NOT EXISTS (SELECT FROM notifications WHERE intent_entry_id = given.id)
   AND NOT EXISTS (SELECT FROM malformed_intents WHERE stream = %(stream)s AND stream_entry_id = given.id)
 """
 
-_PRUNE = """
+_PRUNE = """/* prune_losses */
 DELETE FROM intents_losses WHERE id = ANY(ARRAY(
     SELECT id FROM intents_losses WHERE acknowledged_at < statement_timestamp() - %(kept)s
     ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED

@@ -7,7 +7,9 @@ from typing import Any
 
 from publisher.domain.errors import NotFound
 from storage.actions import counted_in_action
+from storage.clock import NOW
 from storage.database import Database
+from storage.loose_scan import distinct
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +82,21 @@ AND (%(up_to)s::bigint IS NULL OR id <= %(up_to)s)
 """
 
 # Along the primary key, backwards. Fields are looked into only for the rows that come out.
-_LIST = f"""
+_LIST = f"""/* list_malformed */
 SELECT {_FACTS} FROM malformed_intents
 WHERE {_MATCHING} AND (%(before)s::bigint IS NULL OR id < %(before)s)
 ORDER BY id DESC LIMIT %(limit)s
 """
 
 # Reads every row, its fields left aside: for an operator's eyes, not for a loop.
-_COUNT = f"SELECT count(*), max(id) FROM malformed_intents WHERE {_MATCHING}"
+_COUNT = f"/* count_matching_malformed */ SELECT count(*), max(id) FROM malformed_intents WHERE {_MATCHING}"
 
-_BY_ID = f"SELECT {_FACTS}, raw_fields FROM malformed_intents WHERE id = %s"
+_BY_ID = f"/* find_malformed */ SELECT {_FACTS}, raw_fields FROM malformed_intents WHERE id = %s"
 
-# Two streams may have the same entry id. An entry id alone is no prefix of the unique index on (stream, entry id), so
-# the streams there are come first, each found in one step of that index.
-_BY_ENTRY_ID = f"""
-WITH RECURSIVE streams AS (
-    (SELECT stream FROM malformed_intents ORDER BY stream LIMIT 1)
-    UNION ALL
-    SELECT (SELECT stream FROM malformed_intents WHERE stream > streams.stream ORDER BY stream LIMIT 1)
-    FROM streams WHERE streams.stream IS NOT NULL
-)
+# Two streams may have the same entry id. The unique index malformed_intents_entry begins with the stream, so the
+# entry is looked up in each stream that there is.
+_BY_ENTRY_ID = f"""/* find_malformed_entry */
+WITH RECURSIVE {distinct("streams", "stream", "malformed_intents")}
 SELECT {_FACTS}, raw_fields FROM malformed_intents
 WHERE stream IN (SELECT stream FROM streams) AND stream_entry_id = %s
 ORDER BY id
@@ -107,7 +104,7 @@ ORDER BY id
 
 # A page that fits into memory: up to so many entries, and no more than one beyond so many bytes. An entry's fields
 # may take 16 MiB. Their sizes are taken first, and only those of the page are sent.
-_PAGE = f"""
+_PAGE = f"""/* malformed_pages */
 WITH sized AS (
     SELECT id, octet_length(raw_fields::text) AS size FROM malformed_intents
     WHERE {_MATCHING} AND id > %(after)s ORDER BY id LIMIT %(limit)s
@@ -120,7 +117,7 @@ WHERE bytes_before < %(bytes)s ORDER BY id
 
 # Guarded by what was read: of two operators at once one marks it. Rows come in order, so that two statements do not
 # wait for each other.
-_MARK = f"""
+_MARK = f"""/* mark_resubmitted */
 WITH sent AS (
     SELECT * FROM unnest(%(ids)s::bigint[], %(entry_ids)s::text[], %(seen)s::text[]) AS sent (id, entry_id, seen)
 ), locked AS (
@@ -129,19 +126,12 @@ WITH sent AS (
     ORDER BY malformed_intents.id FOR UPDATE OF malformed_intents
 ), marked AS (
     UPDATE malformed_intents
-    SET resubmitted_at = date_trunc('milliseconds', statement_timestamp()), resubmitted_by = %(by)s,
+    SET resubmitted_at = {NOW}, resubmitted_by = %(by)s,
         resubmitted_as = locked.entry_id
     FROM locked WHERE malformed_intents.id = locked.id
     RETURNING malformed_intents.id
 ), {counted_in_action("marked")}
 SELECT id FROM marked
-"""
-
-# What is pruned leaves its fingerprint for a while, and conflicts as long (R18).
-_ACCEPTED = """
-SELECT notification_id::text, request_fingerprint FROM pruned_notifications WHERE notification_id = ANY(%(ids)s::uuid[])
-UNION ALL
-SELECT notification_id::text, request_fingerprint FROM notifications WHERE notification_id = ANY(%(ids)s::uuid[])
 """
 
 
@@ -179,11 +169,6 @@ def malformed_pages(
     while page := [_record(row) for row in database.rows(_PAGE, parameters | {"after": after})]:
         yield page
         after = page[-1].facts.id
-
-
-def accepted_fingerprints(database: Database, notification_ids: Sequence[str]) -> dict[str, str]:
-    """notification id -> fingerprint of what was accepted under it, for those of these that were (R18)."""
-    return dict(database.rows(_ACCEPTED, {"ids": list(notification_ids)}))
 
 
 def mark_resubmitted(database: Database, sent: Sequence[Sent], by: str, action_id: int) -> set[int]:

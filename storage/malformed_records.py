@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import peewee
 
 from publisher.domain.rejection import Rejection
+from storage.clock import NOW
 from storage.database import fetch
 
 RawFields = Sequence[tuple[bytes, bytes]]
@@ -29,9 +30,9 @@ class IncomingMalformed:
 
 
 # An entry that is read a second time, after a crash between commit and XACK, is recorded once.
-_INSERT_MALFORMED = """
+_INSERT_MALFORMED = f"""/* insert_malformed */
 INSERT INTO malformed_intents (stream, stream_entry_id, failure_code, failure_message, raw_fields, recorded_at)
-SELECT %s, given.*, date_trunc('milliseconds', statement_timestamp())
+SELECT %s, given.*, {NOW}
 FROM unnest(%s::text[], %s::text[], %s::text[], %s::jsonb[]) AS given
 ON CONFLICT (stream, stream_entry_id) DO NOTHING
 RETURNING stream_entry_id
@@ -40,7 +41,7 @@ RETURNING stream_entry_id
 # An entry id comes again with other content once Redis was emptied, or where a producer chooses ids. The older record
 # steps aside, under its entry id and its own, and the plain id is free for the newer one. Rows come in order, so that
 # two statements do not wait for each other.
-_STEP_ASIDE = """
+_STEP_ASIDE = """/* step_aside */
 WITH older AS (
     SELECT id FROM malformed_intents
     JOIN unnest(%s::text[], %s::jsonb[]) AS newer (entry_id, raw_fields) ON stream_entry_id = entry_id

@@ -12,6 +12,7 @@ an operator, so the instant of that is a part of the name.
 from dataclasses import dataclass
 from datetime import datetime
 
+from storage.clock import NOW
 from storage.database import Database
 
 # The start, and the last reset of statistics, in seconds since 1970, as text.
@@ -45,25 +46,25 @@ class Mark:
         return not self.replaying and (self.is_ours or self.entry_id is None)
 
 
-_READ = f"""
+_READ = f"""/* read_mark */
 SELECT m.entry_id, m.marked_at, coalesce(m.server = {SERVER}, false),
        EXISTS (SELECT FROM intents_replays AS r WHERE r.stream = given.stream AND r.ended_at IS NULL)
 FROM (VALUES (%s::text)) AS given (stream) LEFT JOIN intents_marks AS m USING (stream)
 """
 
 # The first mark of all.
-_BEGIN = f"""
+_BEGIN = f"""/* begin_mark */
 INSERT INTO intents_marks (stream, entry_id, server, marked_at)
-VALUES (%(stream)s, %(entry_id)s, {SERVER}, date_trunc('milliseconds', statement_timestamp()))
+VALUES (%(stream)s, %(entry_id)s, {SERVER}, {NOW})
 ON CONFLICT (stream) DO NOTHING
 RETURNING entry_id
 """
 
 # Only while this is the server that the mark speaks of, and nothing is being replayed. A mark that stands still is
 # renewed once a minute: it says until when nothing was missing.
-_ADVANCE = f"""
+_ADVANCE = f"""/* advance_mark */
 UPDATE intents_marks AS m
-SET entry_id = %(entry_id)s, marked_at = date_trunc('milliseconds', statement_timestamp())
+SET entry_id = %(entry_id)s, marked_at = {NOW}
 WHERE stream = %(stream)s AND server = {SERVER}
   AND (%(again)s OR {place_of("%(entry_id)s")} > {place_of("m.entry_id")}
        OR ({place_of("%(entry_id)s")} = {place_of("m.entry_id")}

@@ -3,7 +3,7 @@
 from storage.database import Database
 
 # Each along the beginning of an index: a name that is not there costs as little as one that is.
-_CHANNEL = """
+_CHANNEL = """/* channel_occurs */
 SELECT EXISTS (SELECT 1 FROM routes WHERE status IN ('pending', 'failed') AND channel = %(name)s)
     OR EXISTS (SELECT 1 FROM routes WHERE status = 'published' AND channel = %(name)s)
     OR EXISTS (SELECT 1 FROM routes WHERE status IN ('skipped', 'expired') AND channel = %(name)s)
@@ -11,14 +11,16 @@ SELECT EXISTS (SELECT 1 FROM routes WHERE status IN ('pending', 'failed') AND ch
 """
 
 # Reads whole tables where the name is not there: for a person who asked for something that nothing matches.
-_CLASSIFICATION = "SELECT EXISTS (SELECT 1 FROM dead_letters WHERE classification = %(name)s)"
-_TYPE = """
+_CLASSIFICATION = """/* classification_occurs */
+SELECT EXISTS (SELECT 1 FROM dead_letters WHERE classification = %(name)s)
+"""
+_TYPE = """/* type_occurs */
 SELECT EXISTS (SELECT 1 FROM dead_letters WHERE notification_type = %(name)s)
     OR EXISTS (SELECT 1 FROM notifications WHERE notification_type = %(name)s)
 """
 
 # Of the last notifications along notifications_accepted: to tell which was meant, and not which there are.
-_TYPES = """
+_TYPES = """/* recent_types */
 SELECT DISTINCT notification_type
 FROM (SELECT notification_type FROM notifications ORDER BY accepted_at DESC, notification_id DESC LIMIT 10000) AS newest
 """

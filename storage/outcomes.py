@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from publisher.domain.attempt import DeadLettered, Expired, Failure, Outcome, Published, Rescheduled
+from storage.clock import NOW
 from storage.database import Database
 
 # What every completion is conditional on (R8): the token, and the status and attempt_count that were read.
@@ -23,23 +24,22 @@ _GUARD = f"""
       AND status = {MINE} ->> 'status'
       AND attempt_count = ({MINE} ->> 'attempt_count')::int
 """
-_NOW = "date_trunc('milliseconds', statement_timestamp())"
 _FAILURE = f"""
     last_failure_classification = {MINE} ->> 'classification',
     last_failure_message = {MINE} ->> 'message',
-    last_failure_at = {_NOW}
+    last_failure_at = {NOW}
 """
 # The end of a lease with an outcome: nothing is held, and no loss is remembered (R5a).
-_LEASE_OVER = f"lease_token = NULL, lease_expires_at = NULL, lease_loss_count = 0, updated_at = {_NOW}"
+_LEASE_OVER = f"lease_token = NULL, lease_expires_at = NULL, lease_loss_count = 0, updated_at = {NOW}"
 
 # The witness was set, or renewed, after the claim. Counted from there, which the lease's end tells, it is sure to live
 # as long as said, however late this statement comes. Where there is no witness, the loss audit must not look for one.
-_PUBLISHED = f"""
+_PUBLISHED = f"""/* record_published */
 WITH {GIVEN}
 UPDATE routes
-SET status = 'published', published_at = {_NOW}, next_attempt_at = NULL,
+SET status = 'published', published_at = {NOW}, next_attempt_at = NULL,
     stream_entry_id = {MINE} ->> 'entry_id',
-    witness_until = CASE WHEN ({MINE} ->> 'unwitnessed')::boolean THEN {_NOW}
+    witness_until = CASE WHEN ({MINE} ->> 'unwitnessed')::boolean THEN {NOW}
                          ELSE lease_expires_at + %(witness_after_lease)s::interval END,
     {_LEASE_OVER}
 FROM given
@@ -59,11 +59,11 @@ _HISTORY = """
 
 # The next attempt is counted from the failure on the database's clock (R3, R5), so that a worker whose clock
 # is wrong delays nothing.
-_RESCHEDULED = f"""
+_RESCHEDULED = f"""/* record_rescheduled */
 WITH {GIVEN}, failed AS (
     UPDATE routes
     SET status = 'failed', attempt_count = attempt_count + 1,
-        next_attempt_at = {_NOW}
+        next_attempt_at = {NOW}
             + ({MINE} ->> 'delay_ms')::bigint * interval '1 millisecond',
         {_FAILURE}, {_LEASE_OVER}
     FROM given
@@ -75,7 +75,7 @@ SELECT id, next_attempt_at FROM failed
 
 # The row in dead_letters and the status change together or not at all (R3): doomed locks and checks, buried
 # writes the rows, and the update points each route at its own.
-_DEAD_LETTERED = f"""
+_DEAD_LETTERED = f"""/* record_dead_lettered */
 WITH {GIVEN}, doomed AS (
     SELECT id, notification_id, route_id, channel, max_attempts,
            ({MINE} ->> 'new_attempt_count')::int AS attempts
@@ -87,13 +87,13 @@ WITH {GIVEN}, doomed AS (
                               attempt_count, max_attempts, dead_lettered_at)
     SELECT d.notification_id, d.route_id, d.channel, n.notification_type,
            given.outcomes -> d.id::text ->> 'classification', given.outcomes -> d.id::text ->> 'message',
-           d.attempts, d.max_attempts, {_NOW}
+           d.attempts, d.max_attempts, {NOW}
     FROM given, doomed AS d JOIN notifications AS n USING (notification_id)
     RETURNING id, notification_id, route_id
 ), failed AS (
     UPDATE routes
     SET status = 'dead_letter', attempt_count = doomed.attempts, next_attempt_at = NULL,
-        dead_letter_id = buried.id, dead_lettered_at = {_NOW},
+        dead_letter_id = buried.id, dead_lettered_at = {NOW},
         {_FAILURE}, {_LEASE_OVER}
     FROM given, doomed JOIN buried USING (notification_id, route_id)
     WHERE routes.id = doomed.id
@@ -104,7 +104,7 @@ SELECT id, NULL FROM failed
 
 
 # next_attempt_at goes, as nothing follows; a failure before the deadline stays to be seen.
-_EXPIRED = f"""
+_EXPIRED = f"""/* record_expired */
 WITH {GIVEN}
 UPDATE routes
 SET status = 'expired', next_attempt_at = NULL, {_LEASE_OVER}

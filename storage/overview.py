@@ -7,17 +7,19 @@ from publisher.domain.notification import RouteStatus
 from storage.database import Database
 
 # Reads every route: for an operator's eyes, not for a loop.
-_COUNTS = "SELECT channel, status, count(*) FROM routes GROUP BY channel, status"
+_COUNTS = "/* count_routes */ SELECT channel, status, count(*) FROM routes GROUP BY channel, status"
 
-_MALFORMED = "SELECT count(*) FROM malformed_intents WHERE resubmitted_at IS NULL"
+_MALFORMED = "/* count_malformed */ SELECT count(*) FROM malformed_intents WHERE resubmitted_at IS NULL"
 
-_MALFORMED_AMONG = "SELECT count(*) FROM malformed_intents WHERE stream = %s AND stream_entry_id = ANY(%s)"
+_MALFORMED_AMONG = """/* count_malformed_among */
+SELECT count(*) FROM malformed_intents WHERE stream = %s AND stream_entry_id = ANY(%s)
+"""
 
-_COUNTS_AMONG = """
+_COUNTS_AMONG = """/* count_routes_among */
 SELECT channel, status, count(*) FROM routes WHERE notification_id = ANY(%s::uuid[]) GROUP BY channel, status
 """
 
-_ENDS = """
+_ENDS = """/* route_ends */
 SELECT notification_id || '/' || route_id, channel, status, attempt_count
 FROM routes
 WHERE notification_id = ANY(%s::uuid[])

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from storage.clock import NOW
 from storage.database import Database
 
 # What a first look counts.
@@ -36,8 +37,8 @@ class Happened:
     dead_lettered: int = 0
 
 
-_NOW = """
-SELECT date_trunc('milliseconds', statement_timestamp()), date_trunc('milliseconds', statement_timestamp()) - %s,
+_NOW = f"""/* mark_rates */
+SELECT {NOW}, {NOW} - %s,
        coalesce((SELECT max(id) FROM route_failures), 0),
        coalesce((SELECT max(id) FROM dead_letters), 0)
 """
@@ -45,7 +46,7 @@ SELECT date_trunc('milliseconds', statement_timestamp()), date_trunc('millisecon
 # Three short stretches of an index each: routes_published for each of the channels, and two primary keys. The ids only
 # say where to begin, the instants what to count. MATERIALIZED, since a planner with old statistics may begin with the
 # routes of all failures there are. A failure retries its route unless it was its last attempt, or lost its last lease.
-_BETWEEN = """
+_BETWEEN = """/* happened_between */
 WITH failures AS MATERIALIZED (
     SELECT route_key, attempt_number, classification FROM route_failures
     WHERE id > %(failure_id)s AND failed_at > %(since)s AND failed_at <= %(until)s

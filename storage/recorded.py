@@ -11,7 +11,7 @@ from storage.outcomes import GIVEN, MINE
 
 # A completion clears the token, so that it is recognised by all that it wrote: the status, the count of attempts, and
 # the command's entry or the failure's message. Reads by primary key, and only after a lost reply.
-_RECORDED = f"""
+_RECORDED = f"""/* already_recorded */
 WITH {GIVEN}
 SELECT routes.id, next_attempt_at
 FROM routes, given

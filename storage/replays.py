@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from storage.clock import NOW
 from storage.database import Database
 from storage.malformed_records import RawFields, columns, readable_fields
 from storage.marks import SERVER, place_of
@@ -76,12 +77,12 @@ class Page:
 # Where nothing is wrong with the mark, nothing begins: another process may have replayed everything meanwhile.
 # witnessed: the mark that Redis has. It is written once PostgreSQL has it, so PostgreSQL is never behind it, unless it
 # went back.
-_BEGIN = f"""
+_BEGIN = f"""/* begin_replay */
 INSERT INTO intents_replays (stream, reason, server, after_id, reached_id, up_to_id, covered_at, begun_at)
 SELECT given.stream,
        CASE WHEN m.stream IS NULL THEN 'no_data' WHEN m.server <> {SERVER} THEN 'other_server' ELSE 'older_data' END,
        {SERVER}, coalesce(m.entry_id, '0-0'), coalesce(m.entry_id, '0-0'), given.up_to, m.marked_at,
-       date_trunc('milliseconds', statement_timestamp())
+       {NOW}
 FROM (VALUES (%(stream)s::text, %(up_to)s::text, %(witnessed)s::text)) AS given (stream, up_to, witnessed)
 LEFT JOIN intents_marks AS m USING (stream)
 WHERE m.server IS DISTINCT FROM {SERVER}
@@ -92,7 +93,7 @@ RETURNING id, after_id, reason
 
 # The lease is free, over, or ours. A replay that another server began goes on from where this one knows of it, and up
 # to what is acknowledged by now: what was accepted here since it began may be gone, too.
-_CLAIM = f"""
+_CLAIM = f"""/* claim_replay */
 UPDATE intents_replays
 SET replayer = %(by)s, replayer_until = statement_timestamp() + %(lease)s, tries = tries + 1,
     up_to_id = CASE WHEN server = {SERVER} THEN up_to_id ELSE %(up_to)s END, server = {SERVER}
@@ -101,7 +102,7 @@ WHERE stream = %(stream)s AND ended_at IS NULL
 RETURNING id, reason, reached_id, up_to_id, covered_at, tries, statement_timestamp()
 """
 
-_ADVANCE = f"""
+_ADVANCE = f"""/* advance_replay */
 UPDATE intents_replays
 SET reached_id = %(reached)s, seen = seen + %(seen)s, replayed = replayed + %(replayed)s,
     left_out = left_out + %(left_out)s, tries = 1, replayer_until = statement_timestamp() + %(lease)s
@@ -110,10 +111,10 @@ RETURNING id
 """
 
 # The end, and the mark that lets everything go on from there, in one statement.
-_END = f"""
+_END = f"""/* end_replay */
 WITH ended AS (
     UPDATE intents_replays
-    SET ended_at = date_trunc('milliseconds', statement_timestamp()), reached_id = up_to_id,
+    SET ended_at = {NOW}, reached_id = up_to_id,
         replayer = NULL, replayer_until = NULL
     WHERE id = %(id)s AND ended_at IS NULL AND replayer = %(by)s AND server = {SERVER}
     RETURNING stream, up_to_id, server, ended_at
@@ -127,13 +128,13 @@ RETURNING entry_id
 """
 
 # A process that stops gives the lease back, so that another goes on at once.
-_RELEASE = """
+_RELEASE = """/* release_replay */
 UPDATE intents_replays SET replayer = NULL, replayer_until = NULL, tries = greatest(tries - 1, 0)
 WHERE id = %s AND ended_at IS NULL AND replayer = %s
 RETURNING id
 """
 
-_LATEST = """
+_LATEST = """/* latest_replays */
 SELECT id, stream, reason, after_id, reached_id, up_to_id, begun_at, ended_at, seen, replayed, left_out,
        CASE WHEN ended_at IS NULL AND coalesce(replayer_until, begun_at) < statement_timestamp()
             THEN statement_timestamp() - coalesce(replayer_until, begun_at) END
@@ -141,23 +142,18 @@ FROM intents_replays WHERE stream = %s ORDER BY id DESC LIMIT %s
 """
 
 # What is accepted under these ids, or was and is pruned (R18).
-_KNOWN_NOTIFICATIONS = """
-SELECT notification_id::text, request_fingerprint FROM notifications WHERE notification_id = ANY(%(ids)s::uuid[])
-UNION ALL
-SELECT notification_id::text, request_fingerprint FROM pruned_notifications
-WHERE notification_id = ANY(%(ids)s::uuid[])
+# Few are malformed: their contents are compared only where an id is on record. Ids come again with other content.
+_MALFORMED_IDS = """/* known_malformed_ids */
+SELECT stream_entry_id FROM malformed_intents WHERE stream = %s AND stream_entry_id = ANY(%s)
 """
 
-# Few are malformed: their contents are compared only where an id is on record. Ids come again with other content.
-_MALFORMED_IDS = "SELECT stream_entry_id FROM malformed_intents WHERE stream = %s AND stream_entry_id = ANY(%s)"
-
-_KNOWN_MALFORMED = """
+_KNOWN_MALFORMED = """/* known_malformed */
 SELECT stream_entry_id FROM malformed_intents
 JOIN unnest(%s::text[], %s::jsonb[]) AS given (entry_id, raw_fields) ON stream_entry_id = given.entry_id
 WHERE stream = %s AND malformed_intents.raw_fields = given.raw_fields
 """
 
-_PRUNE = """
+_PRUNE = """/* prune_replays */
 DELETE FROM intents_replays WHERE id = ANY(ARRAY(
     SELECT id FROM intents_replays WHERE ended_at < statement_timestamp() - %(kept)s
     ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
@@ -210,11 +206,6 @@ def latest_replays(database: Database, stream: str, limit: int = 1) -> list[Repl
     """The last replays of the stream, the newest first."""
     rows = database.rows(_LATEST, [stream, limit])
     return [ReplayRecord(row[0], row[1], ReplayReason(row[2]), *row[3:]) for row in rows]
-
-
-def known_notifications(database: Database, ids: Sequence[str]) -> dict[str, str]:
-    """notification id -> fingerprint of what is accepted under it, for those of these that are."""
-    return dict(database.rows(_KNOWN_NOTIFICATIONS, {"ids": list(ids)})) if ids else {}
 
 
 def known_malformed(database: Database, stream: str, entries: Sequence[tuple[str, RawFields]]) -> set[str]:

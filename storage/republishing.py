@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from storage.actions import counted_in_action
+from storage.clock import NOW
 from storage.database import Database
 from storage.places import Place, behind, place_parameters
 
@@ -42,11 +43,11 @@ _MATCHING = """
 """
 
 # What an action takes ends before it begins, on the database's clock: a route that it made published again is later.
-_END = "SELECT least(%s::timestamptz, date_trunc('milliseconds', statement_timestamp()))"
+_END = f"/* window_end */ SELECT least(%s::timestamptz, {NOW})"
 
 # Reads every route of the window: for a question to a person, once.
-_COUNT = f"SELECT count(*) FROM routes WHERE {_MATCHING}"
-_COUNT_OF_TYPE = f"""
+_COUNT = f"/* count_published */ SELECT count(*) FROM routes WHERE {_MATCHING}"
+_COUNT_OF_TYPE = f"""/* count_published_of_type */
 SELECT count(*) FROM routes JOIN notifications AS n USING (notification_id)
 WHERE {_MATCHING} AND n.notification_type = %(type)s
 """
@@ -56,7 +57,7 @@ WHERE {_MATCHING} AND n.notification_type = %(type)s
 # locked    SKIP LOCKED: whoever holds a route at this moment is moving it on itself.
 # taken     the transition, guarded again under the lock.
 # bounds    where the next page begins: behind the last chosen if there may be more in this one, else behind the page.
-_REPUBLISH = f"""
+_REPUBLISH = f"""/* republish */
 WITH page AS MATERIALIZED (
     SELECT routes.id, routes.published_at, routes.notification_id FROM routes
     WHERE {_MATCHING} AND {behind("routes.published_at", "routes.id")}
@@ -74,8 +75,8 @@ WITH page AS MATERIALIZED (
     UPDATE routes
     SET status = 'pending', replay = replay + 1, attempt_count = 0, lease_loss_count = 0,
         published_at = NULL, stream_entry_id = NULL, stream = NULL, witness_until = NULL,
-        next_attempt_at = date_trunc('milliseconds', statement_timestamp()),
-        updated_at = date_trunc('milliseconds', statement_timestamp())
+        next_attempt_at = {NOW},
+        updated_at = {NOW}
     WHERE id = ANY(ARRAY(SELECT id FROM locked))
     RETURNING id
 ), {counted_in_action("taken")}, bounds AS (

@@ -7,6 +7,7 @@ next time. Any number of prunings may run at once.
 from dataclasses import dataclass
 from datetime import timedelta
 
+from storage.clock import NOW
 from storage.database import Database
 from storage.places import Place, behind, place_parameters
 
@@ -45,7 +46,7 @@ class Pruned:
 # kept      meets a row only after an older release, which knows of no pruned keys, accepted a repetition (R15).
 #
 # route_failures go with their routes, by their foreign key.
-_NOTIFICATIONS = f"""
+_NOTIFICATIONS = f"""/* prune_notifications */
 WITH seen AS MATERIALIZED (
     SELECT n.notification_id, n.accepted_at,
            coalesce(r.status NOT IN ('pending', 'failed') AND r.updated_at < statement_timestamp() - %(kept)s, true)
@@ -100,7 +101,7 @@ WITH seen AS MATERIALIZED (
     RETURNING notification_id, request_fingerprint
 ), kept AS (
     INSERT INTO pruned_notifications (notification_id, request_fingerprint, pruned_at)
-    SELECT notification_id, request_fingerprint, date_trunc('milliseconds', statement_timestamp())
+    SELECT notification_id, request_fingerprint, {NOW}
     FROM gone
     ORDER BY notification_id
     ON CONFLICT (notification_id) DO UPDATE
@@ -113,11 +114,13 @@ ORDER BY accepted_at DESC, notification_id DESC
 LIMIT 1
 """
 
-_OLD_NOTIFICATIONS = "SELECT count(*) FROM notifications WHERE accepted_at < statement_timestamp() - %s"
+_OLD_NOTIFICATIONS = """/* count_old_notifications */
+SELECT count(*) FROM notifications WHERE accepted_at < statement_timestamp() - %s
+"""
 
 # Entries are recorded in the order of their keys, as near as matters: only the first are looked at, and a table of
 # nothing but young ones costs no more than a small one.
-_MALFORMED = """
+_MALFORMED = """/* prune_malformed */
 DELETE FROM malformed_intents
 WHERE id = ANY(ARRAY(
     SELECT id FROM (SELECT id, recorded_at FROM malformed_intents ORDER BY id LIMIT %(limit)s) AS first
@@ -127,7 +130,7 @@ RETURNING 1
 """
 
 # A few rows a day: read whole. One that is running has not told its end yet, and stays.
-_ACTIONS = """
+_ACTIONS = """/* prune_actions */
 DELETE FROM operator_actions
 WHERE id = ANY(ARRAY(
     SELECT id FROM operator_actions
@@ -139,7 +142,7 @@ RETURNING 1
 """
 
 # By index pruned_notifications_pruned.
-_KEYS = """
+_KEYS = """/* prune_keys */
 DELETE FROM pruned_notifications
 WHERE notification_id = ANY(ARRAY(
     SELECT notification_id FROM pruned_notifications

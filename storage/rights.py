@@ -37,7 +37,7 @@ NEEDED: Mapping[str, Sequence[str]] = {
 
 # Tables are looked for by name in every schema: one without the right to its schema is on no search path. A table that
 # is nowhere is a matter of the schema's check.
-_MISSING = """
+_MISSING = """/* missing_grants */
 SELECT needed.name, needed.verb, n.nspname, has_schema_privilege(n.oid, 'USAGE'), quote_ident(current_user)
 FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS needed (name, verb, place)
 JOIN pg_class AS c ON c.relname = needed.name AND c.relkind IN ('r', 'p')
@@ -49,7 +49,7 @@ ORDER BY needed.place
 
 
 # Row security that is on, and gives this role no row: a policy that lets some through is its owner's matter.
-_HIDDEN = """
+_HIDDEN = """/* hidden_rows */
 SELECT needed.name, quote_ident(current_user)
 FROM unnest(%s::text[]) WITH ORDINALITY AS needed (name, place)
 JOIN pg_class AS c ON c.oid = to_regclass(quote_ident(needed.name))

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from publisher.domain.notification import RouteStatus, delivery_id_of
+from storage.clock import NOW
 from storage.database import Database, Row
 
 
@@ -68,17 +69,17 @@ class RouteFilter:
 
 # In the order of RouteRecord. read_at is the instant of the statement, so that a route counts as leased, due or too
 # late exactly if a claim at this moment would take it for that (R5).
-_SELECT = """
+_SELECT = f"""
 SELECT r.id, r.notification_id::text, r.route_id, n.notification_type, r.channel, r.status, r.attempt_count,
        r.max_attempts, r.next_attempt_at, r.recipient_ref, r.resolved_email, r.resolved_locale,
        r.last_failure_classification, r.last_failure_message, r.last_failure_at, r.lease_token, r.lease_expires_at,
        r.lease_loss_count, r.stream, r.stream_entry_id, r.created_at, r.updated_at, r.published_at,
-       r.dead_lettered_at, r.replay, r.expires_at, date_trunc('milliseconds', statement_timestamp())
+       r.dead_lettered_at, r.replay, r.expires_at, {NOW}
 FROM routes AS r JOIN notifications AS n USING (notification_id)
 """
 
 # The index routes_identity serves both: all routes of a notification, or one.
-_OF_NOTIFICATION = f"""{_SELECT}
+_OF_NOTIFICATION = f"""/* find_routes */ {_SELECT}
 WHERE r.notification_id = %(notification_id)s::uuid
   AND (%(route_id)s::text IS NULL OR r.route_id = %(route_id)s)
 ORDER BY r.id
@@ -100,7 +101,7 @@ def list_routes(database: Database, matching: RouteFilter, *, before: int | None
     asked = asdict(matching) | {"before": before}
     given = {name: value for name, value in asked.items() if value is not None}
     where = " AND ".join(_CONDITIONS[name] for name in given) or "true"
-    statement = f"{_SELECT} WHERE {where} ORDER BY r.id DESC LIMIT %(limit)s"
+    statement = f"/* list_routes */ {_SELECT} WHERE {where} ORDER BY r.id DESC LIMIT %(limit)s"
     return [_record(row) for row in database.rows(statement, given | {"limit": limit})]
 
 

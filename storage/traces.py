@@ -53,7 +53,8 @@ class PrunedRecord:
 
 # One statement a way in, each by its own index: primary key, notifications_intent, notifications_idempotency_key. The
 # routes are counted by routes_identity, and only those of the rows that come out.
-_FOUND = """
+def _found_by(name: str, which: str) -> str:
+    return f"""/* {name} */
 WITH found AS MATERIALIZED (
     SELECT notification_id, notification_type, producer, audience_kind, idempotency_key, request_fingerprint,
            request_id, trace_id, occurred_at, accepted_at, intent_entry_id, expires_at
@@ -65,17 +66,19 @@ SELECT found.notification_id::text, notification_type, producer, audience_kind, 
        (SELECT count(*) FROM routes WHERE routes.notification_id = found.notification_id)
 FROM found ORDER BY accepted_at DESC, notification_id
 """
-_BY_ID = _FOUND.format(which="notification_id = ANY(%(wanted)s::uuid[])")
-_BY_ENTRY = _FOUND.format(which="intent_entry_id = %(wanted)s")
-_BY_KEY = _FOUND.format(which="idempotency_key = %(wanted)s")
 
-_PRUNED = """
+
+_BY_ID = _found_by("notifications_of_ids", "notification_id = ANY(%(wanted)s::uuid[])")
+_BY_ENTRY = _found_by("notifications_of_entry", "intent_entry_id = %(wanted)s")
+_BY_KEY = _found_by("notifications_of_key", "idempotency_key = %(wanted)s")
+
+_PRUNED = """/* pruned_notifications */
 SELECT notification_id::text, request_fingerprint, pruned_at
 FROM pruned_notifications WHERE notification_id = ANY(%s::uuid[])
 """
 
 # The unique index malformed_intents_entry. Its fields, which may be large, are compared where they are.
-_MALFORMED = """
+_MALFORMED = """/* malformed_entry */
 SELECT id, failure_code, failure_message, recorded_at, resubmitted_by, resubmitted_as
 FROM malformed_intents
 WHERE stream = %(stream)s AND stream_entry_id = %(entry_id)s AND (%(fields)s IS NULL OR raw_fields = %(fields)s::jsonb)

@@ -14,9 +14,10 @@ from publisher.intake.acceptor import Acceptor, Incoming
 from publisher.streams.consumer_group import Entry
 from publisher.streams.intents import IntentsGroup
 from storage.database import Database
+from storage.fingerprints import accepted_fingerprints
 from storage.intents import Acceptance, IncomingIntent
 from storage.malformed_records import IncomingMalformed
-from storage.replays import Page, known_malformed, known_notifications
+from storage.replays import Page, known_malformed
 from storage.traces import notifications_of_entry
 
 
@@ -92,7 +93,7 @@ class IntentsReplay:
         return self.take_in(Judged(entries[-1].id if entries else wanted.up_to, len(entries), missing, 0))
 
     def _missing(self, entries: Sequence[Incoming]) -> list[Incoming]:
-        known = known_notifications(
+        known = accepted_fingerprints(
             self._database, list({e.intent.notification_id for e in entries if isinstance(e, IncomingIntent)})
         )
         missing = [e for e in entries if not _is_accepted(e, known)]

@@ -19,11 +19,11 @@ from publisher.operations.malformed_edit import edited_fields
 from publisher.operations.malformed_fields import recorded_entry
 from publisher.streams.producer import add_intents
 from storage.database import Database
+from storage.fingerprints import accepted_fingerprints
 from storage.malformed import (
     MalformedFilter,
     MalformedRecord,
     Sent,
-    accepted_fingerprints,
     count_matching,
     find_malformed,
     malformed_pages,
@@ -169,7 +169,7 @@ class Resubmission:
         self, parsed: Sequence[tuple[MalformedRecord, Sendable | Rejection]]
     ) -> list[tuple[MalformedRecord, Sendable | Rejection]]:
         ids = [verdict.intent.notification_id for _, verdict in parsed if isinstance(verdict, Sendable)]
-        known = accepted_fingerprints(self._database, ids) if ids else {}
+        known = accepted_fingerprints(self._database, ids)
         return [(record, _against(verdict, known)) for record, verdict in parsed]
 
     def _send(self, ready: Sequence[Sendable]) -> list[Sent]:

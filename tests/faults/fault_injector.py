@@ -22,8 +22,8 @@ _AMID = {
 
 _REQUESTS: Mapping[str, tuple[bytes, ...]] = {
     "COMMIT": (b"COMMIT",),
-    "claim": (b"FOR UPDATE SKIP LOCKED",),
-    "record": (b"status = 'published', published_at",),
+    "claim": (b"/* claim_",),
+    "record": (b"/* record_published */",),
     "append": (b"EVALSHA", b"publisher:witness:"),
     "XREADGROUP": (b"XREADGROUP",),
     "XACK": (b"XACK",),

@@ -28,10 +28,10 @@ PUBLISHED, FAILED, DEAD, EXPIRED = (
     *("route published", "route failed and was rescheduled", "route dead-lettered", "route expired"),
 )
 STATEMENTS = {
-    PUBLISHED: b"SET status = 'published'",
-    FAILED: b"SET status = 'failed'",
-    DEAD: b"SET status = 'dead_letter'",
-    EXPIRED: b"SET status = 'expired'",
+    PUBLISHED: b"/* record_published */",
+    FAILED: b"/* record_rescheduled */",
+    DEAD: b"/* record_dead_lettered */",
+    EXPIRED: b"/* record_expired */",
 }
 COUNTERS = {
     PUBLISHED: ("route_publish_attempts_total", "email", "game.turn.ready", "published", ""),

@@ -16,8 +16,7 @@ from storage.database import Database, Row
 from tests.integration.publishers import commands, counters, logged, publisher
 from tests.integration.rows import all_routes, change, due_routes, execute, expire_leases, make_due, one_route
 
-PUBLISHED, FAILED = "SET status = 'published'", "SET status = 'failed'"
-RELEASED = "SET lease_token = NULL, lease_expires_at = NULL,\n    updated"
+PUBLISHED, FAILED, RELEASED = "/* record_published */", "/* record_rescheduled */", "/* release */"
 
 
 def away(*statements: str, after: int = 0, times: int = 1000) -> Callable[[str], None]:

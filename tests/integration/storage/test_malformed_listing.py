@@ -8,11 +8,11 @@ from publisher.domain.errors import NotFound
 from publisher.domain.rejection import Rejection, RejectionCode
 from storage.actions import begin_action, find_action
 from storage.database import Database
+from storage.fingerprints import accepted_fingerprints
 from storage.intents import IncomingMalformed, RawFields, accept
 from storage.malformed import (
     MalformedFilter,
     Sent,
-    accepted_fingerprints,
     count_matching,
     find_malformed,
     list_malformed,

@@ -20,7 +20,11 @@ def statements() -> str:
     """Every text in the modules of `storage`, but for migrations: whoever runs those owns the tables."""
     modules = sorted(Path(storage.__file__).parent.glob("*.py"))
     nodes = [node for path in modules for node in ast.walk(ast.parse(path.read_text()))]
-    return "\n;\n".join(n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str))
+    texts = [n.values if isinstance(n, ast.JoinedStr) else [n] for n in nodes]
+    return "\n;\n".join(
+        "".join(part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str))
+        for parts in texts
+    )
 
 
 def used() -> set[tuple[str, str]]:
