@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from publisher.domain.notification import RouteEvent
 from storage.clock import NOW
 from storage.database import Database
 from storage.places import Place, behind, place_parameters
+from storage.transitions import allowing, following
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +104,12 @@ LIMIT %(limit)s
 # And by the witness, which must be sure to be alive now: then it was when Redis was asked, however long ago that is.
 _LOST = f"""/* return_lost */
 UPDATE routes
-SET status = 'pending', attempt_count = 0, published_at = NULL, stream_entry_id = NULL,
+SET {following(RouteEvent.COMMAND_LOST)}, attempt_count = 0, published_at = NULL, stream_entry_id = NULL,
     stream = NULL, witness_until = NULL,
     next_attempt_at = {NOW},
     updated_at = {NOW}
 FROM unnest(%(ids)s::bigint[], %(entries)s::text[], %(instants)s::timestamptz[]) AS lost (id, entry_id, at)
-WHERE routes.id = lost.id AND status = 'published'
+WHERE routes.id = lost.id AND {allowing(RouteEvent.COMMAND_LOST)}
   AND stream_entry_id IS NOT DISTINCT FROM lost.entry_id AND published_at = lost.at AND {_WITNESSED}
 RETURNING routes.id
 """

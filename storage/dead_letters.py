@@ -7,11 +7,13 @@ from typing import Any
 
 from peewee import SQL
 
+from publisher.domain.notification import RouteEvent
 from storage.actions import counted_in_action
 from storage.clock import NOW
 from storage.database import Database
 from storage.models import DeadLetter as Row
 from storage.models import Route
+from storage.transitions import allowing, following
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,12 @@ WITH chosen AS (
     FOR UPDATE SKIP LOCKED
 ), revived AS (
     UPDATE routes
-    SET status = 'pending', attempt_count = 0, lease_loss_count = 0, dead_letter_id = NULL, dead_lettered_at = NULL,
-        requeues = requeues + 1,
+    SET {following(RouteEvent.OPERATOR_REQUEUED)}, attempt_count = 0, lease_loss_count = 0,
+        dead_letter_id = NULL, dead_lettered_at = NULL, requeues = requeues + 1,
         next_attempt_at = {NOW},
         updated_at = {NOW}
     FROM chosen
-    WHERE routes.dead_letter_id = chosen.id AND routes.status = 'dead_letter'
+    WHERE routes.dead_letter_id = chosen.id AND {allowing(RouteEvent.OPERATOR_REQUEUED)}
       AND (routes.expires_at IS NULL OR routes.expires_at > statement_timestamp())
     RETURNING routes.id, routes.channel, chosen.id AS dead_letter_id
 ), {counted_in_action("revived")}

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from publisher.domain.attempt import DeadLettered, Expired, Failure, Outcome, Published, Rescheduled
+from publisher.domain.notification import RouteEvent
 from storage.clock import NOW
 from storage.database import Database
+from storage.transitions import following
 
 # What every completion is conditional on (R8): the token, and the status and attempt_count that were read.
 #
@@ -37,7 +39,7 @@ _LEASE_OVER = f"lease_token = NULL, lease_expires_at = NULL, lease_loss_count = 
 _PUBLISHED = f"""/* record_published */
 WITH {GIVEN}
 UPDATE routes
-SET status = 'published', published_at = {NOW}, next_attempt_at = NULL,
+SET {following(RouteEvent.COMMAND_WRITTEN)}, published_at = {NOW}, next_attempt_at = NULL,
     stream_entry_id = {MINE} ->> 'entry_id',
     witness_until = CASE WHEN ({MINE} ->> 'unwitnessed')::boolean THEN {NOW}
                          ELSE lease_expires_at + %(witness_after_lease)s::interval END,
@@ -62,7 +64,7 @@ _HISTORY = """
 _RESCHEDULED = f"""/* record_rescheduled */
 WITH {GIVEN}, failed AS (
     UPDATE routes
-    SET status = 'failed', attempt_count = attempt_count + 1,
+    SET {following(RouteEvent.ATTEMPT_FAILED)}, attempt_count = attempt_count + 1,
         next_attempt_at = {NOW}
             + ({MINE} ->> 'delay_ms')::bigint * interval '1 millisecond',
         {_FAILURE}, {_LEASE_OVER}
@@ -74,7 +76,8 @@ SELECT id, next_attempt_at FROM failed
 """
 
 # The row in dead_letters and the status change together or not at all (R3): doomed locks and checks, buried
-# writes the rows, and the update points each route at its own.
+# writes the rows, and the update points each route at its own. A route ends so by exhausted attempts and by exhausted
+# leases alike.
 _DEAD_LETTERED = f"""/* record_dead_lettered */
 WITH {GIVEN}, doomed AS (
     SELECT id, notification_id, route_id, channel, max_attempts,
@@ -92,7 +95,7 @@ WITH {GIVEN}, doomed AS (
     RETURNING id, notification_id, route_id
 ), failed AS (
     UPDATE routes
-    SET status = 'dead_letter', attempt_count = doomed.attempts, next_attempt_at = NULL,
+    SET {following(RouteEvent.ATTEMPTS_EXHAUSTED)}, attempt_count = doomed.attempts, next_attempt_at = NULL,
         dead_letter_id = buried.id, dead_lettered_at = {NOW},
         {_FAILURE}, {_LEASE_OVER}
     FROM given, doomed JOIN buried USING (notification_id, route_id)
@@ -107,7 +110,7 @@ SELECT id, NULL FROM failed
 _EXPIRED = f"""/* record_expired */
 WITH {GIVEN}
 UPDATE routes
-SET status = 'expired', next_attempt_at = NULL, {_LEASE_OVER}
+SET {following(RouteEvent.DEADLINE_PASSED)}, next_attempt_at = NULL, {_LEASE_OVER}
 FROM given
 WHERE {_GUARD} AND expires_at <= statement_timestamp()
 RETURNING id, NULL

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from publisher.domain.notification import RouteEvent
 from storage.actions import counted_in_action
 from storage.clock import NOW
 from storage.database import Database
 from storage.places import Place, behind, place_parameters
+from storage.transitions import allowing, following
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,8 @@ class Republished:
 # with a notification is served by routes_identity. The rest is a walk along routes_published.
 #
 # A route past its deadline is left alone: made pending it would expire, and no longer say that it was published.
-_MATCHING = """
-    routes.channel = %(channel)s AND routes.status = 'published'
+_MATCHING = f"""
+    routes.channel = %(channel)s AND {allowing(RouteEvent.OPERATOR_REPUBLISHED)}
       AND routes.published_at >= %(since)s::timestamptz AND routes.published_at < %(until)s::timestamptz
       AND (%(notification_id)s::uuid IS NULL OR routes.notification_id = %(notification_id)s::uuid)
       AND (%(route_id)s::text IS NULL OR routes.route_id = %(route_id)s::text)
@@ -73,7 +75,7 @@ WITH page AS MATERIALIZED (
     SELECT id FROM routes WHERE id = ANY(ARRAY(SELECT id FROM chosen)) AND {_MATCHING} FOR UPDATE SKIP LOCKED
 ), taken AS (
     UPDATE routes
-    SET status = 'pending', replay = replay + 1, attempt_count = 0, lease_loss_count = 0,
+    SET {following(RouteEvent.OPERATOR_REPUBLISHED)}, replay = replay + 1, attempt_count = 0, lease_loss_count = 0,
         published_at = NULL, stream_entry_id = NULL, stream = NULL, witness_until = NULL,
         next_attempt_at = {NOW},
         updated_at = {NOW}
