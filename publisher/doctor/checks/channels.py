@@ -6,7 +6,7 @@ from datetime import timedelta
 from publisher.doctor.verdict import Diagnosis, failed, ok, together, warning
 from publisher.domain.circuit import Gate, GateState
 from publisher.operations.wording import names, span
-from storage.health import Backlog
+from storage.backlogs import Backlog
 
 # A lease that is over is free, and due: whoever claims next takes it. Nobody has for so many leases: nobody claims.
 ORPHANED_AFTER_LEASES = 3

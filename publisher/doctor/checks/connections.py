@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from publisher.doctor.verdict import Diagnosis, failed, together, unknown, warning
 from publisher.operations.wording import names
-from storage.health import Connections
+from storage.activity import Connections
 
 _WORKERS = "dramatiq"
 _INTAKE = "intake"

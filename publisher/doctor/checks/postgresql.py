@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from publisher.doctor.verdict import Diagnosis, failed, ok, together, warning
 from publisher.operations.wording import names, size, span
-from storage.health import PostgresServer, Prepared, Slot, Table, Transaction
+from storage.activity import Prepared, Slot, Transaction
+from storage.health import PostgresServer, Table
 from storage.schema import ENCODING
 
 # A server must answer this much faster than its timeout: an attempt's statements do more than nothing.

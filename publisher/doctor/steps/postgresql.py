@@ -9,7 +9,8 @@ from publisher.doctor.steps.clock import read_clock
 from publisher.doctor.steps.step import Look, Server, Step, once, refusal_of
 from publisher.doctor.verdict import Diagnosis, unknown
 from publisher.settings.settings import Settings
-from storage import catalogue, health, schema
+from storage import activity, catalogue, health, schema
+from storage.backlogs import read_backlogs
 from storage.database import POOL_SIZE, Database
 from storage.gates import read_gates
 from storage.losses import list_losses
@@ -27,7 +28,7 @@ def of_postgresql(settings: Settings, database: Database, read_procfile: Callabl
     gates = once(lambda: read_gates(database))
     pending = once(lambda: schema.pending_migrations(database))
     over = settings.route_lease_ttl * channels.ORPHANED_AFTER_LEASES
-    backlogs = once(lambda: health.backlogs(database, over=over))
+    backlogs = once(lambda: read_backlogs(database, over=over))
 
     def due() -> Diagnosis:
         return channels.due(
@@ -68,12 +69,12 @@ def of_postgresql(settings: Settings, database: Database, read_procfile: Callabl
         "indexes": indexes,
         "constraints": constraints,
         "connections": lambda: connections.budget(
-            health.connections(database),
+            activity.connections(database),
             connections.needed(read_procfile(), cores=os.cpu_count() or 1, pool=POOL_SIZE),
         ),
-        "transactions": lambda: postgresql.transactions(health.oldest_transactions(database)),
-        "prepared-transactions": lambda: postgresql.prepared(health.prepared_transactions(database)),
-        "replication-slots": lambda: postgresql.slots(health.replication_slots(database)),
+        "transactions": lambda: postgresql.transactions(activity.oldest_transactions(database)),
+        "prepared-transactions": lambda: postgresql.prepared(activity.prepared_transactions(database)),
+        "replication-slots": lambda: postgresql.slots(activity.replication_slots(database)),
         "dead-rows": lambda: postgresql.dead_rows(health.tables(database)),
         "intents-replayed": replayed,
         "intents-lost": lambda: intents_kept.lost(list_losses(database, acknowledged=False, limit=1000)),

@@ -11,10 +11,10 @@ import pytest
 from publisher.doctor.checks import postgresql, schema
 from publisher.doctor.verdict import Verdict
 from publisher.domain.errors import SchemaOutdated
-from storage import catalogue, health
+from storage import activity, backlogs, catalogue, health
+from storage.backlogs import Backlog, read_backlogs
 from storage.claims import claim_due
 from storage.database import Database
-from storage.health import Backlog
 from storage.schema import foreign_migrations, pending_migrations
 from tests.conftest import connected, run_sql
 from tests.integration.rows import change, due_routes, execute, rows
@@ -48,7 +48,7 @@ def as_stranger(database_url: str) -> Iterator[Database]:
 
 def forgotten(database: Database) -> list[postgresql.Transaction]:
     """What is said of the session that was left open."""
-    return [t for t in health.oldest_transactions(database) if t.application == "forgotten"]
+    return [t for t in activity.oldest_transactions(database) if t.application == "forgotten"]
 
 
 def test_a_migrated_database_has_every_index_and_constraint(database: Database) -> None:
@@ -201,8 +201,8 @@ def test_a_transaction_of_another_database_is_no_concern(database_url: str, data
 
 def test_there_are_no_prepared_transactions_or_slots_by_default(database: Database) -> None:
     """Both lists can be read by the role of the service."""
-    assert health.prepared_transactions(database) == []
-    assert health.replication_slots(database) == []
+    assert activity.prepared_transactions(database) == []
+    assert activity.replication_slots(database) == []
 
 
 def test_a_replication_slot_is_found_with_the_wal_it_keeps(database_url: str, database: Database) -> None:
@@ -211,7 +211,7 @@ def test_a_replication_slot_is_found_with_the_wal_it_keeps(database_url: str, da
     run_sql(database_url, f"SELECT pg_create_physical_replication_slot('{name}', true)")
     try:
         due_routes(database, 10)
-        [found] = [slot for slot in health.replication_slots(database) if slot.name == name]
+        [found] = [slot for slot in activity.replication_slots(database) if slot.name == name]
     finally:
         run_sql(database_url, f"SELECT pg_drop_replication_slot('{name}')")
 
@@ -250,7 +250,7 @@ def test_autovacuum_that_is_off_for_a_table_is_seen(database: Database) -> None:
 def test_connections_are_counted_by_application_without_one_s_own(database_url: str, database: Database) -> None:
     """An operator sees who has them; the doctor's own is not among them."""
     with connected(f"{database_url}{'&' if '?' in database_url else '?'}application_name=the-neighbour"):
-        found = health.connections(database)
+        found = activity.connections(database)
 
     assert found.connected["the-neighbour"] == 1
     assert "test" not in found.connected
@@ -260,21 +260,21 @@ def test_connections_are_counted_by_application_without_one_s_own(database_url: 
 def test_the_limit_is_the_role_s_own_where_that_is_less(database_url: str) -> None:
     """A role may have fewer connections than the server gives, and never those that are reserved."""
     with as_stranger(database_url) as stranger:
-        assert health.connections(stranger).limit == 7
+        assert activity.connections(stranger).limit == 7
     with connected(database_url) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('max_connections')::int")
         (most,) = cursor.fetchone()
     run_sql(database_url, f'ALTER DATABASE "{urlsplit(database_url).path[1:]}" CONNECTION LIMIT {most - 5}')
     with closing(Database(database_url, application_name="test")) as database:
-        assert health.connections(database).limit == most - 5
+        assert activity.connections(database).limit == most - 5
 
 
 def test_without_open_routes_there_is_no_backlog(database: Database) -> None:
     """Final routes are none, however many there are."""
-    assert health.backlogs(database, over=HOUR) == []
+    assert read_backlogs(database, over=HOUR) == []
     change(database, due_routes(database, 3), "status = 'skipped', next_attempt_at = NULL")
 
-    assert health.backlogs(database, over=HOUR) == []
+    assert read_backlogs(database, over=HOUR) == []
 
 
 def test_a_backlog_says_how_long_the_first_free_route_has_been_due(database: Database) -> None:
@@ -284,7 +284,7 @@ def test_a_backlog_says_how_long_the_first_free_route_has_been_due(database: Dat
     claim_due(database, "email", limit=1, lease_ttl=TTL)
     change(database, email[1:], "next_attempt_at = date_trunc('milliseconds', now()) - interval '10 minutes'")
 
-    first, second = health.backlogs(database, over=HOUR)
+    first, second = read_backlogs(database, over=HOUR)
 
     assert (first.channel, second.channel) == ("email", "sms")
     assert first.oldest_due is not None
@@ -297,7 +297,7 @@ def test_a_route_that_is_due_later_waits_for_nobody(database: Database) -> None:
     """Its channel is there all the same: somebody must serve it."""
     change(database, due_routes(database, 1), "next_attempt_at = now() + interval '1 hour'")
 
-    assert health.backlogs(database, over=HOUR) == [Backlog("email", None, 0, None)]
+    assert read_backlogs(database, over=HOUR) == [Backlog("email", None, 0, None)]
 
 
 def test_leases_that_were_over_long_ago_are_orphaned(database: Database) -> None:
@@ -307,7 +307,7 @@ def test_leases_that_were_over_long_ago_are_orphaned(database: Database) -> None
     change(database, held[:2], "lease_expires_at = now() - interval '2 hours'")
     change(database, held[2:3], "lease_expires_at = now() - interval '1 minute'")
 
-    [found] = health.backlogs(database, over=HOUR)
+    [found] = read_backlogs(database, over=HOUR)
 
     assert found.orphaned == 2
     assert found.longest_over is not None
@@ -326,7 +326,7 @@ def test_final_routes_are_never_looked_at(database: Database) -> None:
     )
     execute(database, "ANALYZE routes")
 
-    plan = rows(database, "EXPLAIN ANALYZE " + health._BACKLOGS.replace("%(over)s", "%s"), HOUR, HOUR)
+    plan = rows(database, "EXPLAIN ANALYZE " + backlogs._BACKLOGS.replace("%(over)s", "%s"), HOUR, HOUR)
 
     scans = [row["QUERY PLAN"] for row in plan if "Scan" in row["QUERY PLAN"] and " routes" in row["QUERY PLAN"]]
     assert len(scans) == 3, scans
@@ -338,6 +338,6 @@ def test_on_a_schema_that_is_missing_the_backlog_says_so(database: Database) -> 
     execute(database, "ALTER TABLE routes RENAME TO others")
 
     with pytest.raises(SchemaOutdated):
-        health.backlogs(database, over=HOUR)
+        read_backlogs(database, over=HOUR)
     assert "routes" not in {table.name for table in health.tables(database)}
     assert "routes_due" not in {index.name for index in catalogue.found_indexes(database)}

@@ -9,7 +9,8 @@ from publisher.doctor.checks import connections, postgresql, redis_server
 from publisher.doctor.verdict import Verdict, ok
 from publisher.local.procfile import procfile
 from publisher.streams.health import RedisServer
-from storage.health import Connections, PostgresServer, Prepared, Slot, Table, Transaction
+from storage.activity import Connections, Prepared, Slot, Transaction
+from storage.health import PostgresServer, Table
 
 OK, WARNING, FAILED, UNKNOWN = Verdict.OK, Verdict.WARNING, Verdict.FAILED, Verdict.UNKNOWN
 MS = timedelta(milliseconds=1)
