@@ -7,7 +7,7 @@ from storage.fields import BigIdentityField, InstantField
 
 
 class IntentsMark(peewee.Model):
-    """Up to which entry of a stream every intent is committed, and the PostgreSQL server that said so."""
+    """The entry of a stream up to which every intent is committed, and the PostgreSQL server that recorded it."""
 
     stream = peewee.TextField(primary_key=True)
     entry_id = peewee.TextField()
@@ -19,7 +19,7 @@ class IntentsMark(peewee.Model):
 
 
 class IntentsReplay(peewee.Model):
-    """Intents that are taken in again because PostgreSQL may have lost them: from where, how far, and who is at it."""
+    """A replay: intents that are read again because PostgreSQL may have lost them, and who replays them."""
 
     id = BigIdentityField()
     stream = peewee.TextField()
@@ -42,12 +42,12 @@ class IntentsReplay(peewee.Model):
         table_name = "intents_replays"
 
 
-# At most one that has not ended.
+# A stream has at most one replay that has not ended.
 IntentsReplay.add_index(IntentsReplay.stream, unique=True, where=SQL("ended_at IS NULL"), name="intents_replays_open")
 
 
 class IntentsLoss(peewee.Model):
-    """Entries that were removed from the stream before they were accepted. entries: how many; NULL: unknown."""
+    """A loss: entries that were removed from the stream before they were accepted. entries: how many; NULL: unknown."""
 
     id = BigIdentityField()
     stream = peewee.TextField()
@@ -69,7 +69,7 @@ class IntentsLoss(peewee.Model):
         )
 
 
-# A gap that is seen twice is one.
+# A gap that is noticed twice is recorded once.
 IntentsLoss.add_index(
     IntentsLoss.stream,
     IntentsLoss.cause,

@@ -1,6 +1,6 @@
-"""The tables, with the transition table repeated as CHECK constraints (R3). Nothing else.
+"""The tables of notifications, routes, dead letters and malformed intents, with their constraints and indexes (R3).
 
-A migration makes them; a test proves that these models and the migrations agree.
+Migrations create the tables; a test compares them with these models.
 """
 
 import peewee
@@ -14,7 +14,8 @@ OPEN = "status IN ('pending', 'failed')"
 
 
 class Notification(peewee.Model):
-    """An accepted intent. Its id is derived from producer and idempotency key, so it is the uniqueness (R1, R18)."""
+    """An accepted intent. Its id is derived from producer and idempotency key, so the primary key makes both unique
+    together (R1, R18)."""
 
     notification_id = peewee.UUIDField(primary_key=True)
     notification_type = peewee.TextField()
@@ -35,17 +36,17 @@ class Notification(peewee.Model):
         table_settings = "WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000)"
 
 
-# From what an operator has in hand to the notification.
+# An operator looks a notification up by the id of its entry, or by its idempotency key.
 Notification.add_index(Notification.intent_entry_id, name="notifications_intent")
 Notification.add_index(Notification.idempotency_key, name="notifications_idempotency_key")
-# The oldest first, for pruning.
+# Pruning walks the notifications, the oldest first.
 Notification.add_index(Notification.accepted_at, Notification.notification_id, name="notifications_accepted")
 
 
 class DeadLetter(peewee.Model):
-    """One giving up of a route, kept after a requeue with who and when (R3).
+    """A dead letter: why a route was given up, and who requeued it when (R3).
 
-    No foreign key to the route: the route points here, and both ways would be a circle.
+    No foreign key to routes: routes.dead_letter_id already references this table, and the reverse would make a cycle.
     """
 
     id = BigIdentityField()
@@ -69,12 +70,12 @@ class DeadLetter(peewee.Model):
 
 
 DeadLetter.add_index(DeadLetter.notification_id, DeadLetter.route_id, name="dead_letters_route")
-# What waits for an operator, newest first.
+# The dead letters that nobody has requeued, the newest first.
 DeadLetter.add_index(DeadLetter.channel, DeadLetter.id, where=SQL("requeued_at IS NULL"), name="dead_letters_waiting")
 
 
 class Route(peewee.Model):
-    """One recipient on one channel: the truth of what was and will be published."""
+    """One recipient on one channel: whether and when the command was published, and when the next attempt is due."""
 
     id = BigIdentityField()
     notification = peewee.ForeignKeyField(
@@ -138,8 +139,8 @@ class Route(peewee.Model):
             SQL("CONSTRAINT routes_expired_had_a_deadline CHECK (status <> 'expired' OR expires_at IS NOT NULL)"),
             SQL("CONSTRAINT routes_replays_are_counted CHECK (replay >= 0)"),
         )
-        # Room on each page for the versions of a route: claim and completion then stay on it (PostgreSQL
-        # manual, "Heap-Only Tuples"). When it is vacuumed: see migration 0003.
+        # Leaves room on each page, so that claiming and recording write the new version of a route to the same page
+        # (PostgreSQL manual, "Heap-Only Tuples"). Migration 0003 explains the settings of autovacuum.
         table_settings = (
             "WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000,"
             " autovacuum_analyze_scale_factor = 0.02, autovacuum_analyze_threshold = 5000,"
@@ -148,24 +149,24 @@ class Route(peewee.Model):
 
 
 Route.add_index(Route.notification, Route.route_id, unique=True, name="routes_identity")
-# The claim: the open routes of a channel, by when they are due. Small however many final routes there are.
+# The claim reads the open routes of a channel in the order in which they are due. Final routes do not enlarge it.
 Route.add_index(
     Route.channel, Route.next_attempt_at, Route.id, where=SQL(OPEN), name="routes_due"
 )  # fmt: skip
-# The loss audit's window (R12a).
+# The loss audit walks the published routes of a channel (R12a).
 Route.add_index(
     Route.channel, Route.published_at, Route.id, where=SQL("status = 'published'"), name="routes_published"
 )  # fmt: skip
-# From a dead letter to its route, for the requeue, and for the check of the foreign key.
+# A requeue finds the route of a dead letter, and so does the foreign key's check.
 Route.add_index(
     Route.dead_letter, where=SQL("dead_letter_id IS NOT NULL"), name="routes_dead_letter_id"
 )  # fmt: skip
 
-# Routes that a deadline will end. Nothing of it is paid for by those without one.
+# The open routes that have a deadline, in its order. A route without a deadline is not in it.
 Route.add_index(
     Route.channel, Route.expires_at, Route.id, where=SQL(f"{OPEN} AND expires_at IS NOT NULL"), name="routes_expiring"
 )  # fmt: skip
-# Routes that ended without a command, to be counted and listed: few among millions, which nothing else finds.
+# Counts and lists the few routes that ended without a command.
 Route.add_index(
     Route.status, Route.channel, Route.id, where=SQL("status IN ('skipped', 'expired')"), name="routes_unsent"
 )  # fmt: skip
@@ -191,9 +192,10 @@ RouteFailure.add_index(RouteFailure.route, RouteFailure.id, name="route_failures
 
 
 class MalformedIntent(peewee.Model):
-    """An entry of the intents stream that was not accepted, whole (R19).
+    """An entry of the intents stream that was rejected, with all of its fields (R19).
 
-    raw_fields: name -> value. A value that is no clean text is {"base64": …}; a name given twice holds a list.
+    raw_fields: name -> value. A value that is not UTF-8 text, or holds NUL, is {"base64": …}. A name given more
+        than once has a list of values.
     """
 
     id = BigIdentityField()

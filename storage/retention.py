@@ -1,7 +1,7 @@
-"""Pruning: what is over and done goes after its time, in small batches, each a transaction of its own.
+"""Pruning: deletes records that have been kept long enough, in small batches, each in a transaction of its own.
 
-Nothing here waits for a lock, so nothing deadlocks: a row that someone else holds at this moment is left for the
-next time. Any number of prunings may run at once.
+No statement waits for a lock, so none deadlocks: a row that another session holds is left for the next pruning. Any
+number of prunings may run at once.
 """
 
 from dataclasses import dataclass
@@ -11,16 +11,20 @@ from storage.clock import NOW
 from storage.database import Database
 from storage.places import Place, behind, place_parameters
 
-# Rows of routes that one statement reads and deletes: a tenth of a second's work.
+# How many rows of routes one statement reads and deletes: a tenth of a second's work.
 ROUTES = 2_000
-# Small rows, nothing hangs on them.
+# How many rows of the other tables one statement deletes. They are small, and nothing refers to them.
 ROWS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What one statement did. seen: notifications old enough that it looked at. last: where the next one begins;
-    None at the end."""
+    """What one statement pruned.
+
+    notifications, routes: how many were deleted.
+    seen: how many notifications that are old enough were examined.
+    last: the place behind which the next statement begins. None: the walk has ended.
+    """
 
     notifications: int
     routes: int
@@ -28,24 +32,25 @@ class Pruned:
     last: Place[str] | None
 
 
-# A notification goes when it was accepted longer ago than it is kept, all of its routes are final, and none was
-# changed for as long. Its key stays behind (R18): in the same statement, so that at no instant neither is there.
+# A notification is deleted once it was accepted longer ago than `kept`, all of its routes are final, and none was
+# changed within `kept`. The same statement copies its key to pruned_notifications (R18), so every reader finds the key
+# in one of the two tables.
 #
 # seen      a walk along notifications_accepted by keyset, ended by the routes that it has read: a notification may
 #           have thousands. LATERAL with a LIMIT can only be run as a nested loop, whatever the planner believes; the
 #           walk keeps the index's order and stops at its limit.
-# page      without the last one, whose routes may have been cut off, unless it is alone.
-# mine      locked, so that two prunings never share the routes of one. What is not over was not locked: no row is
-#           written to that stays.
-# ended     the routes under lock, looked at anew: a requeue, a republishing or the loss audit may have taken one
-#           back since the statement began, and holds it or has changed it. A notification gets no new routes.
-# letters   locked before they are deleted: a requeue locks the dead letter first and its route then, and the two
-#           would wait for each other.
-# whole     those of which every route and every dead letter is under lock. The rest waits for the next walk.
+# page      the notifications seen, but not the last one, whose routes may have been cut off, unless it is alone.
+# mine      locks the notifications that are over, so that two prunings never share the routes of one. A notification
+#           that stays is not locked, so its row is not written.
+# ended     locks the routes and checks them again: a requeue, a republishing or the loss audit may have reopened a
+#           route since the statement began. A notification gets no new routes.
+# letters   locks the dead letters before they are deleted: a requeue locks the dead letter first and its route second,
+#           and the two statements would wait for each other.
+# whole     the notifications of which every route and every dead letter is locked. The others wait for the next walk.
 # = ANY(ARRAY(…))  gives the planner keys to look up.
-# kept      meets a row only after an older release, which knows of no pruned keys, accepted a repetition (R15).
+# kept      conflicts with a row only if an older release, which does not read pruned keys, accepted a repetition (R15).
 #
-# route_failures go with their routes, by their foreign key.
+# The foreign key of route_failures deletes them with their routes.
 _NOTIFICATIONS = f"""/* prune_notifications */
 WITH seen AS MATERIALIZED (
     SELECT n.notification_id, n.accepted_at,
@@ -118,8 +123,8 @@ _OLD_NOTIFICATIONS = """/* count_old_notifications */
 SELECT count(*) FROM notifications WHERE accepted_at < statement_timestamp() - %s
 """
 
-# Entries are recorded in the order of their keys, as near as matters: only the first are looked at, and a table of
-# nothing but young ones costs no more than a small one.
+# Keys are given out nearly in the order of time, so only the rows with the lowest keys are read. A large table of young
+# rows costs no more than a small one.
 _MALFORMED = """/* prune_malformed */
 DELETE FROM malformed_intents
 WHERE id = ANY(ARRAY(
@@ -129,7 +134,7 @@ WHERE id = ANY(ARRAY(
 RETURNING 1
 """
 
-# A few rows a day: read whole. One that is running has not told its end yet, and stays.
+# A few rows a day, so the whole table is read. An action that is still running has no ended_at, and stays.
 _ACTIONS = """/* prune_actions */
 DELETE FROM operator_actions
 WHERE id = ANY(ARRAY(
@@ -141,7 +146,7 @@ WHERE id = ANY(ARRAY(
 RETURNING 1
 """
 
-# By index pruned_notifications_pruned.
+# By the index pruned_notifications_pruned.
 _KEYS = """/* prune_keys */
 DELETE FROM pruned_notifications
 WHERE notification_id = ANY(ARRAY(
@@ -159,11 +164,13 @@ _LEAST_ID = "00000000-0000-0000-0000-000000000000"
 def prune_notifications(
     database: Database, kept: timedelta, *, after: Place[str] | None = None, limit: int = ROUTES
 ) -> Pruned:
-    """Deletes notifications that are over for longer than `kept`, the oldest first, with all that hangs on them.
+    """Deletes notifications that have been over for longer than `kept`, the oldest first.
 
-    Looks at those accepted after this place, up to `limit` routes or one notification, and leaves each of their
-    keys in pruned_notifications. A notification goes with all of its routes, route_failures and dead_letters, or
-    not at all. Raises DatabaseUnavailable.
+    A notification is deleted with all of its routes, route_failures and dead_letters, or not at all. Its key is kept in
+    pruned_notifications.
+    after: the walk goes on behind this place; None: it begins with the oldest notification.
+    limit: how many routes are read at most; one notification is read whole, however many routes it has.
+    Raises DatabaseUnavailable.
     """
     rows = database.rows(_NOTIFICATIONS, {"kept": kept, "limit": limit} | place_parameters(after, _LEAST_ID))
     if not rows:
@@ -174,23 +181,23 @@ def prune_notifications(
 
 
 def count_old_notifications(database: Database, kept: timedelta) -> int:
-    """How many notifications were accepted longer ago than that; those that are not over are counted too."""
+    """Returns how many notifications were accepted longer ago than `kept`, with those that are not over yet."""
     return int(database.rows(_OLD_NOTIFICATIONS, [kept])[0][0])
 
 
 def prune_malformed(database: Database, kept: timedelta, *, limit: int = ROWS) -> int:
-    """Deletes malformed intents that were recorded longer ago than that, the oldest first. Returns how many."""
+    """Deletes malformed intents recorded longer ago than `kept`, the oldest first. Returns how many were deleted."""
     return len(database.rows(_MALFORMED, {"kept": kept, "limit": limit}))
 
 
 def prune_actions(database: Database, kept: timedelta, *, limit: int = ROWS) -> int:
-    """Deletes operators' actions that ended longer ago than that. Returns how many."""
+    """Deletes operators' actions that ended longer ago than `kept`. Returns how many were deleted."""
     return len(database.rows(_ACTIONS, {"kept": kept, "limit": limit}))
 
 
 def prune_keys(database: Database, kept: timedelta, *, limit: int = ROWS) -> int:
-    """Deletes the idempotency keys of notifications pruned longer ago than that. Returns how many.
+    """Deletes the idempotency keys of notifications pruned longer ago than `kept`. Returns how many were deleted.
 
-    A repetition is accepted as a new intent from then on.
+    From then on a repetition of such a notification is accepted as a new intent.
     """
     return len(database.rows(_KEYS, {"kept": kept, "limit": limit}))

@@ -1,4 +1,4 @@
-"""The tables of what goes on beside the routes: gates, operators' actions, audits, and what pruning leaves behind."""
+"""The tables beside the routes: channel gates, operators' actions, loss audits and the keys of pruned notifications."""
 
 import peewee
 from peewee import SQL
@@ -7,7 +7,7 @@ from storage.fields import BigIdentityField, InstantField, JsonBinaryField
 
 
 class ChannelGate(peewee.Model):
-    """What keeps a channel from being claimed: an operator's pause, or a stream that refuses everything.
+    """The gate of a channel: paused by an operator, or parked because its stream refuses everything.
 
     A channel without a row is open.
     """
@@ -37,7 +37,7 @@ class ChannelGate(peewee.Model):
 
 
 class OperatorAction(peewee.Model):
-    """What an operator changed: who, when, what it was aimed at, how many, and how it ended."""
+    """An operator's action: who began it and when, its target, how many rows it changed, and how it ended."""
 
     id = BigIdentityField()
     action = peewee.TextField()
@@ -61,9 +61,10 @@ class OperatorAction(peewee.Model):
 
 
 class StreamAudit(peewee.Model):
-    """When a channel was last audited to the end, up to when, which Redis there was, and who is at it now (R12a).
+    """The loss audits of a channel: when the last one ended, what it covered, and who holds the audit's lease (R12a).
 
-    audited_at: 'epoch' before the first. redis_identity: of the release before, which makes it in another way.
+    audited_at: 'epoch' before the first audit has ended.
+    redis_identity: written by the release before, which computes it in another way.
     """
 
     channel = peewee.TextField(primary_key=True)
