@@ -13,13 +13,17 @@ from redis.connection import Connection
 from storage import deadline
 from tests.faults.crash_points import IoInterceptor
 
+# The name by which a statement of `storage` begins.
+_NAME = re.compile(r"/\* (\w+) \*/")
+
 
 def counted_class(io: IoInterceptor, whole: type) -> type:
     """A psycopg2 connection class of which every round trip goes through the io."""
 
     class Cursor(psycopg2.extensions.cursor):
         def execute(self, query: Any, parameters: Any = None) -> Any:
-            what = " ".join(str(query).split()[:3])
+            named = _NAME.match(str(query))
+            what = named[1] if named else " ".join(str(query).split()[:3])
             return io.postgresql(self.connection, what, lambda: super(Cursor, self).execute(query, parameters))
 
     class Counted(whole):
