@@ -4,8 +4,9 @@ import os
 import sys
 
 from actors.middleware.graceful_stop import hold_signals
-from publisher.bootstrap import collect_garbage_seldom, configure_logs, install_context, load_settings
+from publisher.bootstrap import collect_garbage_seldom, install_context
 from publisher.domain.errors import SettingsError
+from publisher.environment import configure_logs, load_settings
 from publisher.process.logs import redirect_standard_streams
 
 hold_signals()

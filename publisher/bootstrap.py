@@ -3,13 +3,11 @@
 import gc
 import os
 import threading
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import dramatiq
 import redis
-import structlog
 from dramatiq.middleware import Retries
 
 from actors.broker import WakingBroker
@@ -20,8 +18,6 @@ from actors.middleware.graceful_stop import GracefulStop
 from actors.middleware.heartbeat import WorkerHeartbeat
 from actors.middleware.known_queues import KnownQueues
 from actors.middleware.watchdog import WorkerWatchdog
-from publisher.channels.registry import discover_channels
-from publisher.process import logs
 from publisher.process.lifeline import master_pid
 from publisher.process.metrics_folder import metrics_folder, use_folder
 from publisher.process.metrics_server import not_served
@@ -43,22 +39,6 @@ if TYPE_CHECKING:
 
 # How often a message is tried after an ordinary exception. After that the scan alone publishes its routes.
 _MESSAGE_TRIES = 20
-
-
-def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Reads the settings of this process and finds every channel that is installed. Raises SettingsError."""
-    return Settings.from_environ(os.environ if environ is None else environ, discover_channels())
-
-
-def configure_logs(settings: Settings) -> None:
-    """Sends this process's logs where the settings say, and warns of settings that are ignored or dangerous."""
-    logs.configure(level=settings.log_level, format=settings.log_format, addresses=settings.log_addresses)
-    for old, new in settings.renamed_variables.items():
-        structlog.get_logger().warning("a setting has a new name", variable=old, understood_as=new)
-    if settings.unknown_variables:
-        structlog.get_logger().warning("unknown settings are ignored", variables=list(settings.unknown_variables))
-    if settings.redis_tls == "insecure":
-        structlog.get_logger().warning("PUBLISHER_REDIS_TLS=insecure: the certificate of Redis is not verified")
 
 
 def collect_garbage_seldom() -> None:

@@ -39,7 +39,7 @@ def _serve(folder: Path) -> Callable[[], None] | None:
     try:
         return serve_shared_metrics(port, folder)
     except OSError as error:
-        from publisher.bootstrap import configure_logs, load_settings
+        from publisher.environment import configure_logs, load_settings
 
         configure_logs(load_settings())
         not_served(error, port)

@@ -50,7 +50,7 @@ def demo(
     bad addresses, repetitions, conflicts and broken ones. Exit code 0 only if every route was published exactly
     once, or ended as it had to.
     """
-    from publisher.bootstrap import load_settings
+    from publisher.environment import load_settings
     from publisher.local.embedded import given_or_embedded
     from publisher.local.procfile import run_release
     from publisher.settings.types import without_blanks
@@ -103,7 +103,8 @@ def _processes(environ: Mapping[str, str], log: Path) -> Iterator["subprocess.Po
 
 
 def _run(count: int, environ: Mapping[str, str], processes: "subprocess.Popen[bytes]", say: Console) -> _Result:
-    from publisher.bootstrap import load_settings, open_client, open_patient_database
+    from publisher.bootstrap import open_client, open_patient_database
+    from publisher.environment import load_settings
     from publisher.local.demo import CHANNELS, Observer, make_sample, problems
     from publisher.streams.producer import add_intents
     from storage import overview

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from publisher.bootstrap import configure_logs, load_settings, open_patient_database
+from publisher.bootstrap import open_patient_database
+from publisher.environment import configure_logs, load_settings
 from publisher.settings.settings import Settings
 from storage.database import Database
 

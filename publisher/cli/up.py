@@ -21,7 +21,7 @@ def up(
     On an embedded PostgreSQL and Valkey, unless DATABASE_URL and REDIS_URL are both set. Their data stays in a
     local folder: the next start goes on where this one ended.
     """
-    from publisher.bootstrap import load_settings
+    from publisher.environment import load_settings
     from publisher.local.embedded import given_or_embedded
     from publisher.local.procfile import run_processes, run_release
 

@@ -35,7 +35,8 @@ class Walk:
 
 def walk(servers: Servers, published: int, span: float) -> Walk:
     """Audits one channel on which so many routes were published within so many seconds, each with its witness."""
-    from publisher.bootstrap import install_context, load_settings
+    from publisher.bootstrap import install_context
+    from publisher.environment import load_settings
 
     with stage(servers) as on:
         _publish(on, published, span)

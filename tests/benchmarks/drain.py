@@ -37,7 +37,8 @@ def drain(
 
 def scan_now(on: Stage) -> None:
     """Enqueues a scan of each channel, as the clock does."""
-    from publisher.bootstrap import install_context, load_settings
+    from publisher.bootstrap import install_context
+    from publisher.environment import load_settings
 
     settings = load_settings(on.environ)
     install_context(settings, "bench")

@@ -8,7 +8,8 @@ import dramatiq
 import pytest
 
 from actors.context import Context
-from publisher.bootstrap import install_context, load_settings
+from publisher.bootstrap import install_context
+from publisher.environment import load_settings
 from storage.models import MODELS
 
 # Empties every table of the service, those that refer to others first. Of so few rows much faster than TRUNCATE, which

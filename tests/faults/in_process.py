@@ -11,9 +11,10 @@ import redis
 from dramatiq import worker as dramatiq_worker
 
 from actors.context import Context
-from publisher.bootstrap import compose_intake, load_settings, open_client
+from publisher.bootstrap import compose_intake, open_client
 from publisher.domain.backoff import Backoff
 from publisher.domain.planning import plan_routes
+from publisher.environment import load_settings
 from publisher.intake import acceptor
 from publisher.intake import consumer as intake
 from publisher.streams.intents import IntentsGroup

@@ -15,8 +15,9 @@ import structlog
 
 from actors.broker import WakingBroker
 from actors.context import Context
-from publisher.bootstrap import compose_intake, install_context, load_settings, open_client
+from publisher.bootstrap import compose_intake, install_context, open_client
 from publisher.domain.errors import PublisherError, Unavailable
+from publisher.environment import load_settings
 from publisher.intake import consumer as intake
 from publisher.intake.consumer import IntakeOptions
 from publisher.settings.settings import Settings

@@ -11,8 +11,9 @@ import pytest
 import redis
 
 from actors.context import Context
-from publisher.bootstrap import compose_intake, install_context, load_settings
+from publisher.bootstrap import compose_intake, install_context
 from publisher.domain.backoff import Backoff
+from publisher.environment import load_settings
 from publisher.intake import acceptor, marking
 from publisher.intake import consumer as intake
 from publisher.streams.connection import open_redis

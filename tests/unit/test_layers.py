@@ -29,7 +29,9 @@ LAYERS: dict[str, list[str]] = {
 # The rest of `publisher`, the entry modules: they may import every layer, and nobody else imports them.
 ENTRY = "publisher"
 
-READS_ENVIRONMENT = re.compile(r"publisher\.(bootstrap|worker_metrics|local\.(procfile|demo\w*)|cli(\.\w+)*)")
+READS_ENVIRONMENT = re.compile(
+    r"publisher\.(environment|bootstrap|worker_metrics|local\.(procfile|demo\w*)|cli(\.\w+)*)"
+)
 NOT_IN_THE_DOMAIN = {
     *("time", "random", "secrets", "os", "sys", "socket", "threading", "subprocess", "asyncio", "logging"),
     *("redis", "peewee", "playhouse", "psycopg2", "dramatiq", "apscheduler", "structlog"),

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from actors.middleware.watchdog import EXIT_STUCK
-from publisher.bootstrap import hang_limit, load_settings
+from publisher.bootstrap import hang_limit
+from publisher.environment import load_settings
 from tests.processes import Process, Processes
 from tests.waiting import wait_until
 

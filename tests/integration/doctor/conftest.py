@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.bootstrap import load_settings, open_client, open_database
+from publisher.bootstrap import open_client, open_database
 from publisher.doctor.examine import STATEMENT, examine, reply_timeout
 from publisher.doctor.verdict import Diagnosis
+from publisher.environment import load_settings
 from publisher.local.procfile import procfile
 from tests.integration.doctor.examined import Examined
 

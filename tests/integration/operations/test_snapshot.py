@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import redis
 
-from publisher.bootstrap import load_settings
 from publisher.domain.circuit import GateState
 from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
 from publisher.domain.notification import RouteStatus
+from publisher.environment import load_settings
 from publisher.local.embedded import Servers
 from publisher.operations.snapshot import Counting, Snapshots, StoreSnapshot, StreamsSnapshot
 from publisher.streams.heartbeats import ProcessRegister

@@ -6,25 +6,10 @@ import pytest
 
 from publisher.doctor.checks import redis_server
 from publisher.doctor.verdict import Verdict, ok
-from publisher.streams.health import RedisConfiguration, RedisServer
+from publisher.streams.health import RedisConfiguration
+from tests.unit.doctor.redis_servers import REDIS
 
 OK, WARNING, FAILED, UNKNOWN = Verdict.OK, Verdict.WARNING, Verdict.FAILED, Verdict.UNKNOWN
-REDIS = RedisServer(
-    product="Valkey 9.1.2",
-    loading=False,
-    role="master",
-    mode="standalone",
-    aof=True,
-    aof_healthy=True,
-    rdb_healthy=True,
-    used_memory=2**30,
-    max_memory=2**32,
-    system_memory=2**34,
-    policy="noeviction",
-    evicted=0,
-    clients=10,
-    max_clients=1000,
-)
 CONFIGURATION = RedisConfiguration(appendfsync="everysec", save="", stop_writes_on_error=True)
 
 

@@ -8,29 +8,13 @@ import pytest
 from publisher.doctor.checks import connections, postgresql, redis_server
 from publisher.doctor.verdict import Verdict, ok
 from publisher.local.procfile import procfile
-from publisher.streams.health import RedisServer
 from storage.activity import Connections, Prepared, Slot, Transaction
 from storage.health import PostgresServer, Table
+from tests.unit.doctor.redis_servers import REDIS
 
 OK, WARNING, FAILED, UNKNOWN = Verdict.OK, Verdict.WARNING, Verdict.FAILED, Verdict.UNKNOWN
 MS = timedelta(milliseconds=1)
 POSTGRESQL = PostgresServer("18.4", False, False, True, True, "on")
-REDIS = RedisServer(
-    product="Valkey 9.1.2",
-    loading=False,
-    role="master",
-    mode="standalone",
-    aof=True,
-    aof_healthy=True,
-    rdb_healthy=True,
-    used_memory=2**30,
-    max_memory=2**32,
-    system_memory=2**34,
-    policy="noeviction",
-    evicted=0,
-    clients=10,
-    max_clients=1000,
-)
 IDLE = Transaction(17, "psql", "ann", "idle in transaction", timedelta(0), 3)
 ROUTES = Table("routes", live=1_000_000, dead=0, vacuumed=timedelta(hours=1), autovacuum=True)
 

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.doctor.checks import configuration
 from publisher.doctor.verdict import Diagnosis, Verdict, failed, ok, together, unknown, warning
 from publisher.operations.wording import names, size, span
 
@@ -12,18 +11,6 @@ from publisher.operations.wording import names, size, span
 def seconds(count: float) -> timedelta:
     """So many seconds."""
     return timedelta(seconds=count)
-
-
-def windows(**changed: timedelta) -> Diagnosis:
-    """What is said of the default windows, with these changed."""
-    whole = {
-        "dedup": seconds(3600),
-        "audit": seconds(600),
-        "lease_ttl": seconds(30),
-        "scan_interval": seconds(5),
-        "longest_backoff": seconds(1800),
-    }
-    return configuration.windows(**(whole | changed))
 
 
 def test_without_complaints_all_is_well() -> None:
