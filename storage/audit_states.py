@@ -1,4 +1,4 @@
-"""How far the loss audits have come, for `status` and `doctor`. Nothing here changes anything."""
+"""Reads how far the loss audits have come, for `status` and `doctor`."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -6,16 +6,17 @@ from datetime import datetime, timedelta
 
 from storage.database import Database
 
-# An audit that is late by so many intervals is overdue.
+# An audit is overdue once it is late by this many intervals.
 OVERDUE_AFTER_INTERVALS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class AuditState:
-    """How far the audits of a channel have come.
+    """How far the loss audits of a channel have come.
 
-    audited_at, age: when the last one came to its end, and how long ago that is; None: none ever did. unaudited: for
-    how long the oldest route has been published that no completed audit covers; None: there is none.
+    audited_at, age: when the last audit ended, and how long ago. None: no audit has ended yet.
+    unaudited: for how long the oldest published route that no completed audit covers has been published. None: every
+        published route is covered.
     """
 
     channel: str
@@ -24,7 +25,7 @@ class AuditState:
     unaudited: timedelta | None = None
 
     def is_overdue(self, interval: timedelta) -> bool:
-        """True if an audit should have ended long ago: there was something to look at, and nobody has."""
+        """True if published routes have waited for three intervals and no audit ended within that time."""
         patience = OVERDUE_AFTER_INTERVALS * interval
         waits = self.unaudited is not None and self.unaudited > patience
         return waits and (self.age is None or self.age > patience)
@@ -45,5 +46,5 @@ ORDER BY 1
 
 
 def audit_states(database: Database, channels: Collection[str]) -> dict[str, AuditState]:
-    """How far the audits of each of these channels have come, by channel."""
+    """Returns how far the audits of each of these channels have come, by channel."""
     return {row[0]: AuditState(*row) for row in database.rows(_STATES, [list(channels)])}

@@ -1,4 +1,4 @@
-"""The loss audit's lease, its walk, and its one transition: a published route whose command Redis lost (R12a)."""
+"""The loss audit in PostgreSQL: its lease, its walk over published routes, and returning the lost ones (R12a)."""
 
 import uuid
 from collections.abc import Collection
@@ -17,8 +17,9 @@ from storage.transitions import allowing, following
 class AuditLease:
     """The right to audit a channel, one holder at a time (R15).
 
-    start: where the walk begins. began: when it does, by the database's clock. is_redis_changed: the last audit saw
-    another Redis.
+    start: the place behind which the walk begins.
+    began: when the walk begins, by the database's clock.
+    is_redis_changed: the last audit saw another Redis.
     """
 
     channel: str
@@ -29,12 +30,12 @@ class AuditLease:
 
 
 class PublishedRoute(NamedTuple):
-    """A published route, as far as the audit needs it. published_at and id are its place in the walk.
+    """A published route, with the columns that the audit needs. published_at and id are its place in the walk.
 
-    stream: where it was published; None if the release that published it kept none. is_witnessed: its witness stands
-    at this moment, unless Redis lost it.
+    stream: where its command was published. None: the release that published it recorded no stream.
+    is_witnessed: its witness exists now, unless Redis lost it.
 
-    A tuple: a walk makes millions, and a frozen dataclass takes four times as long to make.
+    A tuple, because a walk makes millions of them and a frozen dataclass takes four times as long to make.
     """
 
     id: int
@@ -125,10 +126,12 @@ def take_audit(
     dedup_window: timedelta,
     lease_ttl: timedelta,
 ) -> AuditLease | None:
-    """Leases the audit of a channel, or None if none is due or another process is at it (R12a).
+    """Leases the audit of a channel. None: no audit is due, or another process holds the lease (R12a).
 
-    identity: of the Redis that there is now. interval: how long after the last audit's end another one is due, while
-    Redis stays the same. window: how far before the last audit a loss may go back. Raises DatabaseUnavailable.
+    identity: of the Redis that is connected now.
+    interval: how long after the last audit's end the next one is due, while Redis stays the same.
+    window: how far before the last audit a loss may go back.
+    Raises DatabaseUnavailable.
     """
     token = str(uuid.uuid4())
     parameters = {"channel": channel, "token": token, "identity": identity, "interval": interval, "ttl": lease_ttl}
@@ -138,40 +141,40 @@ def take_audit(
 
 
 def renew_audit(database: Database, lease: AuditLease, lease_ttl: timedelta) -> bool:
-    """Holds the lease for another `lease_ttl`. False if it ran out and another process has it."""
+    """Renews the lease for another `lease_ttl`. False if it expired and another process holds it."""
     return bool(database.rows(_RENEW, {"channel": lease.channel, "token": lease.token, "ttl": lease_ttl}))
 
 
 def complete_audit(database: Database, lease: AuditLease, identity: str) -> bool:
-    """Notes that every route was looked at that was published before the walk began, and gives the lease up.
+    """Records that every route published before the walk began was audited, and gives the lease up.
 
-    False, and nothing is noted, if the lease ran out and another process has it.
+    False, and nothing is recorded, if the lease expired and another process holds it.
     """
     parameters = {"channel": lease.channel, "token": lease.token, "began": lease.began, "identity": identity}
     return bool(database.rows(_COMPLETE, parameters))
 
 
 def give_up_audit(database: Database, lease: AuditLease) -> None:
-    """Gives up the lease of an audit that was not completed: the next one looks at everything again."""
+    """Gives up the lease of an audit that was not completed. The next audit begins where this one began."""
     database.rows(_GIVE_UP, {"channel": lease.channel, "token": lease.token})
 
 
 def published_after(
     database: Database, channel: str, after: Place[int], *, window: timedelta, limit: int
 ) -> list[PublishedRoute]:
-    """Up to `limit` published routes of the channel, those published first, after this place.
+    """Returns up to `limit` published routes of the channel behind this place, those published first.
 
-    window: how long a witness lives at least of which no more is known.
+    window: how long a witness lives at least if no witness_until was recorded.
     """
     parameters = {"channel": channel, "window": window, "limit": limit} | place_parameters(after, 0)
     return [PublishedRoute._make(row) for row in database.rows(_PUBLISHED_AFTER, parameters)]
 
 
 def return_lost(database: Database, routes: Collection[PublishedRoute], *, window: timedelta) -> set[int]:
-    """Makes these routes pending again (R12a). Returns the keys of those it changed.
+    """Makes these routes pending again (R12a). Returns the keys of the routes it changed.
 
-    A route that was moved on meanwhile, or whose witness may have ended by itself, is left alone. window: as for
-    `published_after`.
+    A route that changed meanwhile stays as it is, and so does one whose witness may have expired by itself.
+    window: as for `published_after`.
     """
     if not routes:
         return set()

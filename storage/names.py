@@ -1,8 +1,8 @@
-"""Whether anything on record has a name: a channel that is not installed any more, a notification type."""
+"""Tells whether a channel, a notification type or a classification occurs in any record."""
 
 from storage.database import Database
 
-# Each along the beginning of an index: a name that is not there costs as little as one that is.
+# Every condition is the beginning of an index, so a name that does not occur costs as little as one that does.
 _CHANNEL = """/* channel_occurs */
 SELECT EXISTS (SELECT 1 FROM routes WHERE status IN ('pending', 'failed') AND channel = %(name)s)
     OR EXISTS (SELECT 1 FROM routes WHERE status = 'published' AND channel = %(name)s)
@@ -10,7 +10,7 @@ SELECT EXISTS (SELECT 1 FROM routes WHERE status IN ('pending', 'failed') AND ch
     OR EXISTS (SELECT 1 FROM dead_letters WHERE channel = %(name)s)
 """
 
-# Reads whole tables where the name is not there: for a person who asked for something that nothing matches.
+# Reads a whole table if the name does not occur: run it for an operator whose filter matched nothing.
 _CLASSIFICATION = """/* classification_occurs */
 SELECT EXISTS (SELECT 1 FROM dead_letters WHERE classification = %(name)s)
 """
@@ -19,7 +19,7 @@ SELECT EXISTS (SELECT 1 FROM dead_letters WHERE notification_type = %(name)s)
     OR EXISTS (SELECT 1 FROM notifications WHERE notification_type = %(name)s)
 """
 
-# Of the last notifications along notifications_accepted: to tell which was meant, and not which there are.
+# Reads the newest notifications along notifications_accepted, to suggest which type an operator meant.
 _TYPES = """/* recent_types */
 SELECT DISTINCT notification_type
 FROM (SELECT notification_type FROM notifications ORDER BY accepted_at DESC, notification_id DESC LIMIT 10000) AS newest

@@ -1,4 +1,4 @@
-"""Counts of what there is, and where given routes stand."""
+"""Counts routes and malformed intents, and reads the status of given routes."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from publisher.domain.notification import RouteStatus
 from storage.database import Database
 
-# Reads every route: for an operator's eyes, not for a loop.
+# Reads every route: run it once for an operator, never in a loop.
 _COUNTS = "/* count_routes */ SELECT channel, status, count(*) FROM routes GROUP BY channel, status"
 
 _MALFORMED = "/* count_malformed */ SELECT count(*) FROM malformed_intents WHERE resubmitted_at IS NULL"
@@ -30,7 +30,7 @@ Counts = Mapping[tuple[str, RouteStatus], int]
 
 @dataclass(frozen=True, slots=True)
 class RouteEnd:
-    """Where a route stands, and after how many failed attempts."""
+    """The status of a route, and how many attempts of it have failed."""
 
     delivery_id: str
     channel: str
@@ -39,7 +39,7 @@ class RouteEnd:
 
 
 def count_routes(database: Database, notification_ids: Collection[str] | None = None) -> Counts:
-    """How many routes there are by channel and status, of all notifications or of these."""
+    """Returns the number of routes by channel and status, of these notifications or of all."""
     rows = (
         database.rows(_COUNTS) if notification_ids is None else database.rows(_COUNTS_AMONG, [list(notification_ids)])
     )
@@ -47,17 +47,17 @@ def count_routes(database: Database, notification_ids: Collection[str] | None = 
 
 
 def count_malformed(database: Database) -> int:
-    """How many malformed intents wait for someone to see to them."""
+    """Returns the number of malformed intents that nobody has resubmitted."""
     return int(database.rows(_MALFORMED)[0][0])
 
 
 def count_malformed_among(database: Database, stream: str, entry_ids: Collection[str]) -> int:
-    """How many of these entries of the stream were recorded as malformed."""
+    """Returns how many of these entries of the stream were recorded as malformed."""
     return int(database.rows(_MALFORMED_AMONG, [stream, list(entry_ids)])[0][0])
 
 
 def route_ends(database: Database, notification_ids: Collection[str]) -> list[RouteEnd]:
-    """Where every route of these notifications stands."""
+    """Returns the status of every route of these notifications."""
     return [
         RouteEnd(delivery_id, channel, RouteStatus(status), attempts)
         for delivery_id, channel, status, attempts in database.rows(_ENDS, [list(notification_ids)])

@@ -1,4 +1,4 @@
-"""What happened since the last look: routes published, attempts failed, routes given up, by channel."""
+"""Counts what happened between two marks: routes published, attempts failed and routes given up, by channel."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from storage.clock import NOW
 from storage.database import Database
 
-# What a first look counts.
+# The time before the first mark that is counted.
 WINDOW = timedelta(seconds=10)
 # A statement's instant is its beginning, and its rows are seen at its end: what is younger is left to the next look.
 _SETTLED = timedelta(milliseconds=500)
@@ -19,8 +19,11 @@ _FIRST_IDS = 500_000
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place to count up to, by the database's clock. until: half a second before `at`, so that all there is up to it
-    is seen. *_id: the largest ids at that moment."""
+    """A mark up to which is counted, by the database's clock.
+
+    until: half a second before `at`, when every row up to it is visible.
+    failure_id, dead_letter_id: the largest ids at that moment.
+    """
 
     at: datetime
     until: datetime
@@ -30,7 +33,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """What happened on a channel between two marks. retried: failed attempts that another one follows."""
+    """What happened on a channel between two marks. retried: failed attempts that another attempt follows."""
 
     published: int = 0
     retried: int = 0
@@ -72,12 +75,12 @@ GROUP BY channel
 
 
 def mark(database: Database) -> Mark:
-    """The mark of now."""
+    """Returns a mark of the present."""
     return Mark(*database.rows(_NOW, [_SETTLED])[0])
 
 
 def before(mark: Mark) -> Mark:
-    """The mark of a window earlier, for a first look."""
+    """Returns the mark of one WINDOW earlier, to count from when there is no earlier mark."""
     return Mark(mark.at - WINDOW, mark.until - WINDOW, mark.failure_id - _FIRST_IDS, mark.dead_letter_id - _FIRST_IDS)
 
 

@@ -1,4 +1,4 @@
-"""What is kept: a notification, its routes, and the table of what may happen to a route (R1, R3)."""
+"""A notification, its routes, and the transition table: where an event leads a route from each status (R1, R3)."""
 
 import uuid
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ NOTIFICATION_NAMESPACE = uuid.UUID("6f0f3a52-3a63-5d6e-9c0e-2b6f7a0c9d11")
 
 
 class RouteStatus(StrEnum):
-    """Where a route stands (R3)."""
+    """The status of a route (R3)."""
 
     PENDING = "pending"
     FAILED = "failed"
@@ -22,7 +22,7 @@ class RouteStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """True if nothing happens to the route by itself any more."""
+        """True if no attempt follows, unless an operator or the loss audit reopens the route."""
         return self not in OPEN_STATUSES
 
 
@@ -30,7 +30,7 @@ OPEN_STATUSES = frozenset({RouteStatus.PENDING, RouteStatus.FAILED})
 
 
 class RouteEvent(StrEnum):
-    """What can happen to a route."""
+    """An event that changes a route's status. The statement that records it names it (`storage.transitions`)."""
 
     COMMAND_WRITTEN = "command_written"
     ATTEMPT_FAILED = "attempt_failed"
