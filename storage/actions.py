@@ -1,4 +1,4 @@
-"""The audit of what operators changed: who, when, what it was aimed at, how many, and how it ended."""
+"""Operators' actions on record: who began one and when, its target, how many rows it changed, and how it ended."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from storage.database import Database
 
 
 class ActionOutcome(StrEnum):
-    """How an action ended, or that it has not yet, or never told: its process was killed."""
+    """How an action ended. RUNNING: it has not ended, or its process was killed."""
 
     RUNNING = "running"
     DONE = "done"
@@ -23,7 +23,7 @@ class ActionOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ActionRecord:
-    """One action of an operator. target: what it was aimed at, as JSON names and values. id: its place in a listing."""
+    """An operator's action. target: its options, as JSON names and values. id: also its place in a listing."""
 
     id: int
     action: str
@@ -105,7 +105,7 @@ def begin_action(database: Database, action: str, by: str, target: Mapping[str, 
 
 
 def advance_action(database: Database, action_id: int, done: int) -> int:
-    """Adds to what the action has done. Returns the sum."""
+    """Adds to the number of rows that the action has changed. Returns the sum."""
     return int(database.rows(_ADVANCE, [done, action_id])[0][0])
 
 
@@ -123,7 +123,7 @@ def resume_action(database: Database, action_id: int, by: str) -> bool:
 
 
 def find_action(database: Database, action_id: int) -> ActionRecord:
-    """The action. Raises NotFound."""
+    """Returns the action of this id. Raises NotFound."""
     rows = database.rows(_ONE, [action_id])
     if not rows:
         raise NotFound(f"there is no operator action {action_id}: see 'publisher actions list'")

@@ -1,4 +1,4 @@
-"""How many routes of each channel stand where, at a cost that does not grow with the final ones.
+"""Counts the routes of each channel by status, at a cost that does not grow with the number of final routes.
 
 Open routes and waiting dead letters are counted through their partial indexes. Final routes are counted one by one
 up to a bound, and estimated above it.
@@ -16,13 +16,13 @@ from publisher.domain.notification import RouteStatus
 from storage.database import Database, fetch
 from storage.loose_scan import distinct
 
-# So many are counted one by one.
+# Final routes are counted one by one up to this number.
 BOUND = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many there are; estimated: roughly."""
+    """A number of routes. estimated: by the planner's statistics."""
 
     value: int = 0
     estimated: bool = False

@@ -1,4 +1,4 @@
-"""Dead letters: looking at them, and the operator's requeue, the one way back (R3)."""
+"""Dead letters: listing, counting and requeueing them (R3)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from storage.transitions import allowing, following
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterRecord:
-    """One giving up of a route, and who took it back, if anyone did. id is its place in a listing."""
+    """A dead letter. requeued_at, requeued_by: None until an operator requeued it. id: also its place in a listing."""
 
     id: int
     notification_id: str
@@ -92,7 +92,7 @@ _NEWEST = "/* newest_dead_letter */ SELECT coalesce(max(id), 0) FROM dead_letter
 
 
 def newest_dead_letter(database: Database) -> int:
-    """The id of the newest dead letter, 0 if there is none. What is given up later has a greater one."""
+    """Returns the id of the newest dead letter, 0 if there is none. A later dead letter has a greater id."""
     return int(database.rows(_NEWEST)[0][0])
 
 
@@ -113,13 +113,13 @@ def dead_letter_ids(database: Database, matching: DeadLetterFilter, *, before: i
 
 
 def count_dead_letters(database: Database, matching: DeadLetterFilter) -> int:
-    """How many match."""
+    """Returns how many dead letters match."""
     with database.unit() as connection:
         return int(_matching(Row.select(), matching).count(connection))
 
 
 def count_past_deadline(database: Database, matching: DeadLetterFilter) -> int:
-    """How many match whose route's deadline has passed: nobody takes them back."""
+    """Returns how many matching dead letters cannot be requeued, because the route's deadline has passed."""
     late = Route.expires_at <= SQL("statement_timestamp()")
     with database.unit() as connection:
         query = Row.select().join(Route, on=(Route.dead_letter == Row.id)).where(late)

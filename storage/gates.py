@@ -1,4 +1,4 @@
-"""The gates of the channels: pausing and resuming, parking and probing. Each change says whether it happened."""
+"""The gates of the channels: pause and resume, park and probe. Each change returns whether it happened."""
 
 from datetime import timedelta
 
@@ -55,14 +55,14 @@ SET refused_batches = greatest(gate.refused_batches, excluded.refused_batches), 
 WHERE gate.parked_at IS NULL
 RETURNING channel
 """
-# What a probe has found: the reason as it is now.
+# A probe that was refused records the present reason.
 _STILL_PARKED = """/* renew_park_reason */
 UPDATE channel_gates SET park_reason = %(reason)s
 WHERE channel = %(channel)s AND parked_at IS NOT NULL AND park_reason IS DISTINCT FROM %(reason)s
 RETURNING channel
 """
 
-# One caller alone gets each probe: the next is later for everyone from this moment on.
+# One caller gets each probe: the statement moves the next probe to a later time for every other caller.
 _PROBE = f"""/* begin_probe */
 UPDATE channel_gates
 SET probes = probes + 1,
@@ -83,22 +83,22 @@ RETURNING statement_timestamp() - before.parked_at
 
 
 def read_gates(database: Database) -> dict[str, Gate]:
-    """Every gate that was ever closed, by channel. A channel that is missing is open."""
+    """Returns every gate that was ever closed, by channel. A channel without one is open."""
     return {row[0]: Gate(*row) for row in database.rows(_GATES)}
 
 
 def pause(database: Database, channel: str, by: str, reason: str) -> bool:
-    """Closes the channel to every claim that begins from now on. False if it was paused before: nothing is changed."""
+    """Pauses the channel: no claim that begins from now on gets a route of it. False if it was paused before."""
     return bool(database.rows(_PAUSE, [channel, by, reason]))
 
 
 def resume(database: Database, channel: str) -> bool:
-    """Opens the channel, paused or parked. False if it was open."""
+    """Opens a paused or parked channel. False if it was open."""
     return bool(database.rows(_RESUME, [channel]))
 
 
 def note_refused(database: Database, channel: str, reason: str, probing: Probing) -> bool:
-    """Counts a batch that the channel refused. True if that parked it, for one caller alone."""
+    """Counts a batch that the channel refused. True, for one caller, if that parked the channel."""
     parameters = {"channel": channel, "limit": probing.refused_batches, "reason": reason, "first": probing.first}
     return bool(database.rows(_REFUSED, parameters)[0][0] and database.rows(_PARK, parameters))
 
@@ -122,6 +122,6 @@ def begin_probe(database: Database, channel: str, probing: Probing) -> bool:
 
 
 def note_taken(database: Database, channel: str) -> timedelta | None:
-    """Says that the channel took a command. How long it had been parked, if this was the end of that."""
+    """Records that the channel took a command. Returns how long the channel was parked; None if it was not."""
     rows = database.rows(_TAKEN, [channel])
     return rows[0][0] if rows else None

@@ -1,4 +1,4 @@
-"""Which system this is: the database that it keeps its truth in."""
+"""Identifies the system by the database that holds its routes."""
 
 from storage.database import Database
 
@@ -11,9 +11,9 @@ WHERE datname = current_database()
 
 
 def read_system(database: Database) -> str:
-    """A text that is the same for all processes of one system, and another for every other system.
+    """Returns a text that is the same for every process of this system, and differs from that of any other system.
 
-    It outlives restarts, failovers to a standby, and a new name; not a dump that is restored elsewhere.
+    It survives restarts, failovers to a standby, and renaming the database. A restored dump has another one.
     """
     [[system]] = database.rows(_SYSTEM)
     # A process has no more connections than its work needs, and this was asked beside it.

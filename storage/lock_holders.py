@@ -1,4 +1,4 @@
-"""Who holds the lock that a session waits for: asked while it waits, since nobody knows afterwards."""
+"""Finds the sessions that hold a lock while another session waits for it: afterwards PostgreSQL cannot tell."""
 
 import threading
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from storage.database import Database, fetch
 
 _LOOK_EVERY_SECONDS = 0.2
 
-# Of those who stand in the way of this backend: holders, and whoever waits before it in the queue.
+# The sessions that block this backend: those that hold the lock, and those that wait before it in the queue.
 _HOLDERS = """/* lock_holders */
 SELECT pid, coalesce(application_name, ''), coalesce(state, 'of unknown state'),
        coalesce(floor(extract(epoch FROM clock_timestamp() - xact_start)), 0)::int
@@ -22,7 +22,7 @@ FROM pg_stat_activity WHERE pid = ANY(pg_blocking_pids(%s)) ORDER BY xact_start 
 
 @dataclass(frozen=True, slots=True)
 class LockHolder:
-    """A session that stands in the way. seconds: how old its transaction is."""
+    """A session that blocks another one. seconds: how old its transaction is."""
 
     pid: int
     application: str

@@ -1,4 +1,4 @@
-"""Entries that were removed from an intents stream before they were accepted, until an operator says that he knows."""
+"""Losses of intents: entries that were removed from the stream before they were accepted, and their acknowledgement."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class LossRecord:
 
     after_id, before_id: the entries stood between these two ids; of `pending`, they are the first and the last one.
     entries: how many; None: at least one, and nobody can tell.
-    acknowledged_at, acknowledged_by: None until an operator has said that he knows.
+    acknowledged_at, acknowledged_by: None until an operator has acknowledged the loss.
     """
 
     id: int
@@ -30,7 +30,7 @@ class LossRecord:
     acknowledged_by: str | None
 
 
-# Noticed twice, it is one.
+# A loss that is noticed twice is recorded once.
 _RECORD = f"""/* record_loss */
 INSERT INTO intents_losses (stream, cause, after_id, before_id, entries, noticed_at)
 VALUES (%s, %s, %s, %s, %s, {NOW})
@@ -79,17 +79,17 @@ def record_loss(
 
 
 def unrecorded(database: Database, stream: str, entry_ids: Sequence[str]) -> set[str]:
-    """Those of these entries that were neither accepted nor recorded as malformed."""
+    """Returns those of these entries that were neither accepted nor recorded as malformed."""
     return {row[0] for row in database.rows(_UNRECORDED, {"stream": stream, "ids": list(entry_ids)})}
 
 
 def list_losses(database: Database, *, acknowledged: bool, limit: int) -> list[LossRecord]:
-    """The losses that wait for an operator, the newest first; acknowledged: the others as well."""
+    """Returns the losses that nobody has acknowledged, the newest first. acknowledged: with the acknowledged ones."""
     return [_record(row) for row in database.rows(_LIST, {"all": acknowledged, "limit": limit})]
 
 
 def find_loss(database: Database, loss_id: int) -> LossRecord:
-    """The loss of this id. Raises NotFound."""
+    """Returns the loss of this id. Raises NotFound."""
     rows = database.rows(_FIND, [loss_id])
     if not rows:
         raise NotFound(f"there is no loss of intents {loss_id}: see 'publisher intents losses list --all'")
@@ -97,12 +97,12 @@ def find_loss(database: Database, loss_id: int) -> LossRecord:
 
 
 def acknowledge_loss(database: Database, loss_id: int, by: str) -> bool:
-    """Records that an operator knows of the loss. False if someone had said so before, or there is no such loss."""
+    """Records that an operator acknowledges the loss. False if it was acknowledged before, or does not exist."""
     return bool(database.rows(_ACKNOWLEDGE, [by, loss_id]))
 
 
 def prune_losses(database: Database, kept: timedelta, *, limit: int = 1000) -> int:
-    """Deletes losses acknowledged longer ago than that. Returns how many were deleted."""
+    """Deletes losses acknowledged longer ago than `kept`. Returns how many were deleted."""
     return len(database.rows(_PRUNE, {"kept": kept, "limit": limit}))
 
 
