@@ -61,8 +61,8 @@ def list_(
 @app.command("show", epilog="Example: publisher dead-letters show 0b5c…/email:user:7")
 def show(notification_id: NotificationId, route_id: RouteId = None, json: JsonFlag = False) -> None:
     """Show every time a route was given up, and who took it back."""
-    notification, route = delivery(notification_id, route_id)
     with opened() as (_, database):
+        notification, route = delivery(notification_id, route_id)
         records = dead_letters_of(database, notification, route)
     for record in records:
         if json:

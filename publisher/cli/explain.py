@@ -36,8 +36,8 @@ def explain(
 
     A notification id alone explains each of its routes. Times are by the database's clock.
     """
-    id_, route = delivery(notification_id, route_id)
     with opened() as (settings, database):
+        id_, route = delivery(notification_id, route_id)
         found = [find_notification(database, id_)]
         [history] = notification_histories(database, settings.channels, found, route, limit=limit)
     if route is not None and not history.routes:

@@ -47,14 +47,14 @@ def replay(
     again; what was sent before that is left out without --older-too. Says how many there are, and asks, before it
     begins. Ctrl-C ends it between two pages; the same command does the rest.
     """
-    if since is None:
-        raise BadRequest("say since when: --since 2026-03-14T09:00")
-    if until is not None and since >= until:
-        raise BadRequest("nothing lies between --since and --until: the second must be later")
-    window = ReplayWindow(since, until, older_too)
     with opened() as (settings, database), open_client(settings, "cli") as client:
+        if since is None:
+            raise BadRequest("say since when: --since 2026-03-14T09:00")
+        if until is not None and since >= until:
+            raise BadRequest("nothing lies between --since and --until: the second must be later")
+        window = ReplayWindow(since, until, older_too)
         wanted = range_of(client, settings, window)
-        survey = ReplayByHand(database, open_client(settings, "cli"), settings, wanted, threading.Event())
+        survey = ReplayByHand(database, client, settings, wanted, threading.Event())
         with progress(TextColumn("looking"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
             task = bar.add_task("looking", total=None)
             found = survey.survey(lambda seen: bar.advance(task, seen))

@@ -46,10 +46,10 @@ def republish(
     the rest.
     """
     matching = PublishedFilter(channel, type, since, until)
-    if notification_id is not None:
-        notification, route = delivery(notification_id, route_id)
-        matching = replace(matching, notification_id=notification, route_id=route)
     with opened() as (settings, database):
+        if notification_id is not None:
+            notification, route = delivery(notification_id, route_id)
+            matching = replace(matching, notification_id=notification, route_id=route)
         _refuse_contradictions(matching, resume)
         if resume is None:
             change = plan_republish(database, settings, matching, operator(by))

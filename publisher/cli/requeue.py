@@ -53,15 +53,17 @@ def requeue(
     two batches; --resume does the rest.
     """
     matching = DeadLetterFilter(channel, type, classification, since, until)
-    if notification_id is not None:
-        notification, route = delivery(notification_id, route_id)
-        matching = replace(matching, notification_id=notification, route_id=route)
-    chosen = all_ or matching != DeadLetterFilter()
-    if resume is not None and chosen:
-        raise BadRequest("--resume takes its dead letters from the action: give no others")
-    if resume is None and not chosen:
-        raise BadRequest("name a route, or say which dead letters: --channel, --type, --classification, --since, --all")
     with opened() as (settings, database):
+        if notification_id is not None:
+            notification, route = delivery(notification_id, route_id)
+            matching = replace(matching, notification_id=notification, route_id=route)
+        chosen = all_ or matching != DeadLetterFilter()
+        if resume is not None and chosen:
+            raise BadRequest("--resume takes its dead letters from the action: give no others")
+        if resume is None and not chosen:
+            raise BadRequest(
+                "name a route, or say which dead letters: --channel, --type, --classification, --since, --all"
+            )
         if resume is None:
             change = plan_requeue(database, settings, matching, operator(by))
         else:

@@ -59,8 +59,8 @@ def resubmit(
     """
     matching = MalformedFilter(code and code.value, since, until, stream)
     many = all_ or matching != MalformedFilter()
-    _refuse_contradictions(id_, file, many=many, unchanged=unchanged, again=again, dry_run=dry_run)
     with opened() as (settings, database), open_client(settings, "cli") as client:
+        _refuse_contradictions(id_, file, many=many, unchanged=unchanged, again=again, dry_run=dry_run)
         work = Resubmission(database, client, settings.intents_stream, settings.channels)
         if id_ is None:
             _matching(work, matching, by=operator(by), dry_run=dry_run, yes=yes, json=json)

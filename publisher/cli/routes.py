@@ -30,8 +30,8 @@ def list_(
     json: JsonFlag = False,
 ) -> None:
     """List routes, newest first."""
-    matching = RouteFilter(channel, status, notification and delivery(notification, None)[0], type)
     with opened() as (settings, database):
+        matching = RouteFilter(channel, status, notification and delivery(notification, None)[0], type)
         records = list_routes(database, settings, matching, before=before, limit=limit)
     print_page(
         "Routes",
@@ -60,8 +60,8 @@ def show(
     json: JsonFlag = False,
 ) -> None:
     """Show one route whole. A delivery id does as well as its two parts."""
-    notification, route = delivery(notification_id, route_id)
     with opened() as (_, database):
+        notification, route = delivery(notification_id, route_id)
         records = find_routes(database, notification, route)
     for record in records:
         if json:

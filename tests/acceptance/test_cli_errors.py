@@ -13,7 +13,7 @@ from tests.acceptance.forked_commands import run_many
 from tests.processes import Processes, free_port
 
 # They need no settings.
-BRING_SERVERS = {"demo", "up"}
+NEED_NO_SETTINGS = {"demo", "up", "guide"}
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
@@ -107,7 +107,7 @@ def test_what_does_not_exist_is_one_line_and_exit_code_1(publisher: Publisher) -
 
 def test_missing_settings_are_named_all_at_once(environ: dict[str, str], processes: Processes) -> None:
     """Every process stops with exit code 2 and one line that names each variable it misses."""
-    need_settings = [[*name.split(), *given(leaf)] for name, leaf in leaves().items() if name not in BRING_SERVERS]
+    need_settings = [[*name.split(), *given(leaf)] for name, leaf in leaves().items() if name not in NEED_NO_SETTINGS]
     for done in run_many(need_settings, environ | {"DATABASE_URL": None, "REDIS_URL": None}):
         assert (done.code, done.stdout) == (2, b"")
         assert re.fullmatch(
