@@ -1,4 +1,4 @@
-"""Malformed intents: looking at them, and marking what was resubmitted. `malformed_records` records them (R19)."""
+"""Reads malformed intents, and marks those that were resubmitted. `malformed_records` records them (R19)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -43,9 +43,10 @@ class MalformedRecord:
 
 @dataclass(frozen=True, slots=True)
 class MalformedFilter:
-    """Which entries: those that match everything that is given. since and until bound recorded_at.
+    """Selects the entries that match every field that is not None. since and until bound recorded_at.
 
-    resubmitted: None for those that were and those that wait. up_to: the newest id that counts.
+    resubmitted: true for the resubmitted, false for the others, None for both.
+    up_to: the highest id that matches, None for no bound.
     """
 
     failure_code: str | None = None
@@ -71,7 +72,7 @@ left(raw_fields ->> 'producer', 200), left(raw_fields ->> 'notification_type', 2
 resubmitted_at, resubmitted_by, resubmitted_as
 """
 
-# Parameters are put in by the driver: the planner sees constants, and what is not asked for costs nothing.
+# The driver puts the parameters in: the planner sees constants, and a condition whose parameter is None costs nothing.
 _MATCHING = """
 (%(failure_code)s::text IS NULL OR failure_code = %(failure_code)s)
 AND (%(since)s::timestamptz IS NULL OR recorded_at >= %(since)s)
@@ -144,7 +145,7 @@ def list_malformed(
 
 
 def count_matching(database: Database, matching: MalformedFilter) -> tuple[int, int | None]:
-    """How many match, and the id of the newest of them."""
+    """Returns how many malformed intents match, and the newest one's id, or None if none matches."""
     [(count, newest)] = database.rows(_COUNT, asdict(matching))
     return count, newest
 
@@ -163,7 +164,7 @@ def find_malformed(database: Database, named: int | str) -> list[MalformedRecord
 def malformed_pages(
     database: Database, matching: MalformedFilter, *, limit: int = 500, most_bytes: int = 8 * 1024 * 1024
 ) -> Iterator[list[MalformedRecord]]:
-    """All that match, oldest first, page by page. What is changed between two pages is seen as it is then."""
+    """Yields the matching malformed intents, oldest first, page by page. Each page is read anew, with changes since."""
     after = 0
     parameters = asdict(matching) | {"limit": limit, "bytes": most_bytes}
     while page := [_record(row) for row in database.rows(_PAGE, parameters | {"after": after})]:

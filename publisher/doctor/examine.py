@@ -69,14 +69,14 @@ def _run(steps: Sequence[Step]) -> Iterator[Check]:
                 f"not looked at: {_PATIENCE.seconds} s were over", "ask again when the servers are quicker"
             )
         else:
-            diagnosis, gone = _look(step)
+            diagnosis, gone = _run_check(step)
             if gone:
                 away.add(step.asks)
         yield Check(step.name, diagnosis)
 
 
-def _look(step: Step) -> tuple[Diagnosis, bool]:
-    """What the check says, and whether its server is not to be asked any more."""
+def _run_check(step: Step) -> tuple[Diagnosis, bool]:
+    """Runs the check. Returns its diagnosis, and true if its server must not be asked again."""
     try:
         return step.look(), False
     except Unusable as error:

@@ -32,7 +32,7 @@ class Diagnosis:
 
 _FROM_THE_WORST = (Verdict.FAILED, Verdict.WARNING, Verdict.UNKNOWN, Verdict.OK)
 # As many complaints as a person reads of one check.
-_TOLD = 5
+_SHOWN = 5
 
 
 def ok(finding: str) -> Diagnosis:
@@ -58,13 +58,13 @@ def unknown(finding: str, remedy: str) -> Diagnosis:
 def together(complaints: Sequence[Diagnosis], well: str) -> Diagnosis:
     """All complaints as one, with the worst verdict among them and the worst first; without any, that all is well.
 
-    The first few are told whole, of the others how many there are.
+    The first few findings are given in full, the others only as a number.
     """
     if not complaints:
         return ok(well)
     ordered = sorted(complaints, key=lambda c: _FROM_THE_WORST.index(c.verdict))
-    told, more = ordered[:_TOLD], len(ordered) - _TOLD
-    findings = [c.finding for c in told] + ([f"and {more:,} more"] if more > 0 else [])
+    shown, more = ordered[:_SHOWN], len(ordered) - _SHOWN
+    findings = [c.finding for c in shown] + ([f"and {more:,} more"] if more > 0 else [])
     # Several complaints may have the same remedy.
-    remedies = dict.fromkeys(c.remedy for c in told if c.remedy)
+    remedies = dict.fromkeys(c.remedy for c in shown if c.remedy)
     return Diagnosis(ordered[0].verdict, "; ".join(findings), "; ".join(remedies))

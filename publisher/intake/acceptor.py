@@ -105,8 +105,10 @@ def _refused(entry: Incoming, error: DatabaseRefused) -> IncomingMalformed:
     if isinstance(entry, IncomingIntent):
         return IncomingMalformed(entry.entry_id, entry.raw, Rejection(RejectionCode.STORAGE_REFUSED, str(error)))
     before = entry.malformed
-    told = str(error) if before.code is RejectionCode.STORAGE_REFUSED else f"{before.code}: {before.message}; {error}"
-    reason = Rejection(RejectionCode.STORAGE_REFUSED, told)
+    message = (
+        str(error) if before.code is RejectionCode.STORAGE_REFUSED else f"{before.code}: {before.message}; {error}"
+    )
+    reason = Rejection(RejectionCode.STORAGE_REFUSED, message)
     return IncomingMalformed(entry.entry_id, entry.raw, reason, is_plain=True)
 
 

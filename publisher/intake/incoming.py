@@ -19,8 +19,8 @@ def incoming(entry: Entry, channels: Mapping[str, Channel]) -> IncomingIntent | 
     An entry that was delivered more than five times is malformed: it may kill its reader.
     """
     if entry.deliveries > _DELIVERY_LIMIT:
-        told = f"given to a consumer {entry.deliveries} times and never acknowledged: it may kill its reader"
-        return IncomingMalformed(entry.id, entry.fields, Rejection(RejectionCode.POISON, told))
+        message = f"given to a consumer {entry.deliveries} times and never acknowledged: it may kill its reader"
+        return IncomingMalformed(entry.id, entry.fields, Rejection(RejectionCode.POISON, message))
     intent = parse_intent(entry.fields, channels)
     if isinstance(intent, Rejection):
         return IncomingMalformed(entry.id, entry.fields, intent)

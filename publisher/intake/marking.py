@@ -83,7 +83,7 @@ class Marking:
             return False
         try:
             if self._held is None:
-                self._look()
+                self._check_mark()
             else:
                 self._page(self._held)
         except PublisherError as error:
@@ -107,7 +107,7 @@ class Marking:
             replays.release_replay(self._database, self._held.id, self._options.by)
             self._held = None
 
-    def _look(self) -> None:
+    def _check_mark(self) -> None:
         # Redis first: PostgreSQL, asked later, has at least as much, unless it went back.
         stream = self._options.stream
         record_losses(self._database, self._client, stream, self._telemetry)

@@ -1,4 +1,4 @@
-"""The demo's material: sample intents of every kind, where each of their routes must end, and the check that it did.
+"""Makes the demo's sample intents, with the status each route must end in, and checks that it did.
 
 What is sent is made by pure functions; `Observer` then looks from outside, at PostgreSQL and at the streams.
 """

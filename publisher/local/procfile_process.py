@@ -1,4 +1,4 @@
-"""One process of the Procfile as honcho runs it, which ends with whoever started it."""
+"""One process of the Procfile, run by honcho. It ends when the process that started it ends."""
 
 import signal
 from functools import partial
@@ -10,7 +10,7 @@ from publisher.process.lifeline import end_with_parent, ends_with_us
 
 
 class Process(process.Process):  # type: ignore[misc]  # honcho has no types
-    """Honcho's. If its manager is killed, the command stops as if it was told to."""
+    """Honcho's process. If its manager is killed, the command receives a stop signal."""
 
     def run(self, *arguments: Any) -> None:
         """Runs the command to its end, in a process beside the manager that no signal to stop ends."""

@@ -1,1 +1,1 @@
-"""What an operator can ask and do, as values in and out: no terminal, no HTTP."""
+"""The questions and changes of an operator, as values in and out: no terminal, no HTTP."""

@@ -1,4 +1,4 @@
-"""The audit of what operators change (R34): an action is on record before its change begins, and told how it ended."""
+"""Audits operators' changes (R34): an action is recorded before its change begins, and its result after the end."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress

@@ -1,4 +1,4 @@
-"""Dead letters as an operator looks at them. `requeue` takes them back."""
+"""Lists and shows dead letters for an operator. `requeue` makes their routes pending again."""
 
 from publisher.domain.errors import NotFound
 from publisher.domain.notification import delivery_id_of

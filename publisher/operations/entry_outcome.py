@@ -1,4 +1,4 @@
-"""Explains what became of an entry of the intents stream, or what will, for an operator who has its id (R18-R20)."""
+"""Explains the outcome of an entry of the intents stream, or the outcome to expect, given the entry's id (R18-R20)."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Finds everything that an id leads to, and what became of an intent's entry, for an operator who has one of them."""
+"""Finds the notifications, routes and entries that an id names, and the outcome of an intent's entry."""
 
 import re
 import uuid

@@ -1,4 +1,4 @@
-"""Losses of intents: listed, and acknowledged by an operator, who knows of them from then on."""
+"""Lists the losses of intents, and acknowledges them for an operator."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Malformed intents as an operator looks at them, and the remedy of each (R19). `resubmit` sends them again."""
+"""Lists and shows malformed intents, each with its remedy (R19). `resubmit` sends them again."""
 
 from enum import StrEnum
 

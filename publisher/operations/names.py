@@ -1,4 +1,4 @@
-"""Checks names that an operator gave: a name that nothing has is a mistake, never a filter that matches nothing."""
+"""Checks the names that an operator gave: an unknown name is an error, never a filter that matches nothing."""
 
 from publisher.domain.attempt import LEASE_EXPIRED, PAYLOAD_ENCODING_FAILED
 from publisher.domain.errors import BadRequest

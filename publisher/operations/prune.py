@@ -1,4 +1,4 @@
-"""Prunes what is over and older than it is kept, batch by batch: for the clock's jobs, and at an operator's word."""
+"""Prunes finished records past their retention, batch by batch: for the scheduler's jobs and for an operator."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What an operator can do about a finding, as a value: the terminal says a command, a page shows a button."""
+"""The remedy of a finding, as a value: a terminal prints it as a command, a page shows it as a button."""
 
 from dataclasses import dataclass
 from enum import StrEnum

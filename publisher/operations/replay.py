@@ -1,4 +1,4 @@
-"""Replay of intents at an operator's word: a part of the stream is surveyed, then taken in under an audited action.
+"""Replays intents for an operator: surveys a range of the stream, then accepts its entries in an audited action.
 
 It stands on intake's own replay, so that both judge and accept an intent in the same way.
 """

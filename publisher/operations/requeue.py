@@ -1,4 +1,4 @@
-"""Requeue of dead letters: their routes are pending again, due now, with all their attempts before them (R3)."""
+"""Requeues dead letters: their routes become pending and due now, with an attempt count of zero (R3)."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Waiting for scans that an operator asked for, until the workers have done them."""
+"""Waits until the workers have finished the scans that an operator requested."""
 
 import time
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Takes snapshots of the service: what waits, what happens now, and which processes run.
+"""Takes snapshots of the service: the waiting routes and entries, the current activity, the running processes.
 
 PostgreSQL and Redis are read apart. A server that is away hides nothing of the other (R35).
 """

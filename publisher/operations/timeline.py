@@ -1,4 +1,4 @@
-"""What happened to a route, step by step: its failed attempts, its dead letters, its command."""
+"""The timeline of a route: its failed attempts, its dead letters and its command."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The heartbeat of this process, every few seconds, for `publisher status`. Best effort: work never waits for it."""
+"""Sends the heartbeat of this process every few seconds, for `publisher status`. Best effort: no work waits for it."""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""Children that end with the process that started them, however that ends.
+"""Ends a child process when the process that started it ends, even if that one was killed.
 
 Linux tells a child of its parent's death, `kill -9` included. Elsewhere whoever starts the next one finds the lock that
 the children keep (see `publisher.local.embedded`).

@@ -1,4 +1,4 @@
-"""Where lines go that nobody may have to wait for: a log on standard error whose reader is slow, stalled or gone.
+"""Writes log lines to standard error without blocking the caller, even if the reader is slow, stalled or gone.
 
 Whoever reads may be a router that restarts, or `| head`. A line waits a second for a slow reader. Then the reader
 counts as stalled: lines are dropped, without waiting, until it reads again, and a line says how many. For a reader that

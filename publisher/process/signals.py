@@ -1,4 +1,4 @@
-"""What the long-running commands have in common: they stop when they are told to, once (R17)."""
+"""Handles the stop signals of the long-running commands: the first one stops the process in order (R17)."""
 
 import signal
 import threading

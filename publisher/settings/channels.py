@@ -1,4 +1,4 @@
-"""The settings of each channel: PUBLISHER_<CHANNEL>_…, whatever channels there are (R24)."""
+"""The settings of each registered channel, read from PUBLISHER_<CHANNEL>_… (R24)."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The options that may stand in the query of a connection URL.
+"""The options that the query of a connection URL may hold.
 
 The drivers obey every option that they know, whatever it breaks: an encoding, a timeout beyond the lease, a certificate
 that nobody verifies. So what is not listed here is refused at start.

@@ -1,4 +1,4 @@
-"""The two connection URLs: what may stand in them, and the part of them that may be shown.
+"""Checks the two connection URLs, and shortens each to the part that may be shown.
 
 A URL holds a password. Its `text` goes to the driver and nowhere else; whatever prints or logs a URL gets its scheme,
 hosts, ports and database alone. A URL that cannot be read safely is refused before a driver sees it: a raw `@` or `/`

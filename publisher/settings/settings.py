@@ -1,4 +1,4 @@
-"""Settings: from the environment alone, checked once at start, every problem in one message."""
+"""Settings, read from the environment alone and checked once at start. One message lists every problem."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta

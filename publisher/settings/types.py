@@ -1,4 +1,4 @@
-"""The types of settings: how a variable's text becomes a value, and the rule that it may break."""
+"""The types of settings: each parses a variable's text into a value and names the rule that a wrong text breaks."""
 
 from collections.abc import Mapping
 from datetime import timedelta

@@ -33,10 +33,10 @@ def replayed(*, settled: bool, mark: str | None, last: ReplayRecord | None) -> D
     """
     if last is not None and last.ended_at is None:
         done = f"{last.seen:,} looked at, {last.replayed:,} taken in again"
-        told = f"intents that PostgreSQL may lack are looked for since {readable(last.begun_at)}: {done}"
+        progress = f"intents that PostgreSQL may lack are looked for since {readable(last.begun_at)}: {done}"
         if last.silent is not None and last.silent > _SILENT:
-            return failed(f"{told}, and nobody has been at it for {span(last.silent)}", _RUN_INTAKE)
-        return warning(told, "wait: new intents are accepted meanwhile")
+            return failed(f"{progress}, and nobody has been at it for {span(last.silent)}", _RUN_INTAKE)
+        return warning(progress, "wait: new intents are accepted meanwhile")
     if not settled:
         return warning("PostgreSQL was restarted, or is another server: it may lack acknowledged intents", _RUN_INTAKE)
     if mark is None:
