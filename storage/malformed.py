@@ -164,7 +164,10 @@ def find_malformed(database: Database, named: int | str) -> list[MalformedRecord
 def malformed_pages(
     database: Database, matching: MalformedFilter, *, limit: int = 500, most_bytes: int = 8 * 1024 * 1024
 ) -> Iterator[list[MalformedRecord]]:
-    """Yields the matching malformed intents, oldest first, page by page. Each page is read anew, with changes since."""
+    """Yields the matching malformed intents, oldest first, page by page.
+
+    Each page is read when it is asked for, so it shows changes made since the page before.
+    """
     after = 0
     parameters = asdict(matching) | {"limit": limit, "bytes": most_bytes}
     while page := [_record(row) for row in database.rows(_PAGE, parameters | {"after": after})]:

@@ -47,7 +47,7 @@ class EntryFacts:
 
 
 class EntryState(StrEnum):
-    """What became of an entry, or where it waits."""
+    """The outcome of an entry, or where the entry waits."""
 
     ACCEPTED = "accepted"
     MALFORMED = "malformed"
@@ -60,7 +60,10 @@ class EntryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EntryOutcome:
-    """What became of an entry. notification_id: the one that it made, repeats or would make; None: none."""
+    """The outcome of an entry.
+
+    notification_id: of the notification that the entry made, repeats or would make; None: there is none.
+    """
 
     state: EntryState
     sentences: tuple[Sentence, ...]

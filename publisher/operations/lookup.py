@@ -38,7 +38,7 @@ class IntentsStream:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What an id leads to.
+    """Everything that an id names.
 
     entry: what became of the entry with this id. None: it is no entry's id, or nothing knows such an entry.
     pruned: notifications that the id leads to and of which only the key is left.

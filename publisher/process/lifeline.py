@@ -1,7 +1,7 @@
 """Ends a child process when the process that started it ends, even if that one was killed.
 
-Linux tells a child of its parent's death, `kill -9` included. Elsewhere whoever starts the next one finds the lock that
-the children keep (see `publisher.local.embedded`).
+On Linux a child is sent a signal when its parent dies, also by `kill -9`. On other systems children may be left over;
+they keep a lock, which the next start finds (see `publisher.local.embedded`).
 """
 
 import ctypes
@@ -21,9 +21,9 @@ def end_with_parent(number: signal.Signals) -> None:
 
 
 def ends_with_us(number: signal.Signals) -> Callable[[], None] | None:
-    """What a child runs before its program (`preexec_fn`): it is sent the signal once the thread that started it ends.
+    """Returns the `preexec_fn` of a child that is sent the signal once the thread that started it ends.
 
-    To be started by the main thread, therefore. None where the system cannot do it.
+    Start the child from the main thread, whose end is the end of the process. None where the system cannot do it.
     """
     if sys.platform != "linux":
         return None

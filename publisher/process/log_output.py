@@ -1,8 +1,8 @@
-"""Writes log lines to standard error without blocking the caller, even if the reader is slow, stalled or gone.
+"""Writes log lines to standard error, and drops them where the reader is stalled or gone.
 
-Whoever reads may be a router that restarts, or `| head`. A line waits a second for a slow reader. Then the reader
-counts as stalled: lines are dropped, without waiting, until it reads again, and a line says how many. For a reader that
-is gone lines are dropped as well. So no thread ever waits long for a log, nor fails because of one.
+The reader may be a router that restarts, or `| head`. A line waits up to a second for a slow reader. After that the
+reader counts as stalled: lines are dropped without waiting until it reads again, and then a line says how many were
+dropped. If the reader is gone, lines are dropped as well. So no thread waits long for a log, and none fails for one.
 """
 
 import io

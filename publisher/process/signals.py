@@ -1,4 +1,4 @@
-"""Handles the stop signals of the long-running commands: the first one stops the process in order (R17)."""
+"""Handles the stop signals of the long-running commands: the first one ends the process in an orderly way (R17)."""
 
 import signal
 import threading
@@ -37,6 +37,6 @@ def interrupt_once() -> None:
 
 
 def ignore_signals() -> None:
-    """Lets nothing disturb what is left to do."""
+    """Ignores further stop signals, so that the process can finish what it has begun."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)

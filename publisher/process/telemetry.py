@@ -1,4 +1,4 @@
-"""The counters (R25). A conflict counts nowhere."""
+"""Counts routes and intents for Prometheus (R25). A route whose outcome was a conflict is not counted (R8)."""
 
 import threading
 from collections.abc import Mapping

@@ -42,7 +42,7 @@ class ConnectionUrl:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What a URL of one variable may be."""
+    """The form that the URL of one variable must have."""
 
     variable: str
     schemes: Sequence[str]
