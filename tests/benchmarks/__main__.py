@@ -216,7 +216,8 @@ def as_markdown(figures: list[Figure], size: Size) -> str:
     lines = [
         "# How fast it is",
         "",
-        f"Measured on {datetime.now(UTC):%Y-%m-%d} by `python -m tests.benchmarks --write`,",
+        f"Last written on {datetime.now(UTC):%Y-%m-%d} by `python -m tests.benchmarks --write`.",
+        "Groups that were not run then keep their rows.",
         f"{psutil.cpu_count()} cores, Python {platform.python_version()}, everything on one machine, with fsync on.",
         f"Throughputs are medians of {size.runs}. Machines differ: the ratios say more than the figures.",
         "",
