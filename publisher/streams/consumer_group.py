@@ -172,10 +172,12 @@ class ConsumerGroup:
 
 
 def reply_raw(client: redis.Redis, *commands: str) -> None:
+    """Makes the client return the replies to these commands as Redis sends them."""
     for command in commands:
         client.set_response_callback(command, lambda reply, **_: reply)
 
 
 def entry_of(raw: Any, deliveries: int) -> Entry:
+    """Returns the entry of a raw reply: its id, and its names and values in turn."""
     flat = raw[1]
     return Entry(raw[0].decode(), tuple(zip(flat[::2], flat[1::2], strict=True)), deliveries)
