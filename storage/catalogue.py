@@ -1,4 +1,4 @@
-"""The columns, indexes and constraints of the models, and those that the database has."""
+"""Compares the columns, indexes and constraints of the models with those that the database has."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,12 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """What an index is for: the columns in order, and whether it is unique, or over a part of the table."""
+    """An index, by all that decides what it can serve.
+
+    columns: in order.
+    unique: no two rows have the same values.
+    partial: it covers a part of the table.
+    """
 
     table: str
     name: str
@@ -31,7 +36,7 @@ class Index:
 
     @property
     def shape(self) -> str:
-        """As a person reads it: `unique on routes (notification_id, route_id)`."""
+        """The index as a person reads it: `unique on routes (notification_id, route_id)`."""
         words = ("unique", "partial")
         said = [word for word, is_so in zip(words, (self.unique, self.partial), strict=True) if is_so]
         return " ".join([*said, f"on {self.table} ({', '.join(self.columns)})"])
@@ -77,29 +82,29 @@ _CHECK = re.compile(r"CONSTRAINT (\w+) CHECK")
 
 
 def expected_columns() -> list[Column]:
-    """Every column of the models."""
+    """Returns every column of the models."""
     return [Column(model._meta.table_name, name) for model in MODELS for name in model._meta.columns]
 
 
 def found_columns(database: Database) -> set[Column]:
-    """Every column of our tables, others' among them."""
+    """Returns every column of the models' tables, also those that the models do not know."""
     return {Column(table, name) for table, name in database.rows(_COLUMNS, [_tables()])}
 
 
 def expected_indexes() -> dict[Index, str]:
-    """Every index of the models, with the statement that makes it beside a running service."""
+    """Returns every index of the models, with the statement that builds it beside a running service."""
     return {_shape(index): _statement(index) for model in MODELS for index in model._meta.fields_to_index()}
 
 
 def expected_constraints() -> list[Constraint]:
-    """Every primary key, foreign key and check of the models."""
+    """Returns every primary key, foreign key and check of the models."""
     return [
         Constraint(model._meta.table_name, name) for model in MODELS for name in (_key(model), *_constraints(model))
     ]
 
 
 def found_indexes(database: Database) -> dict[Index, bool]:
-    """Every index of our tables, with whether it is valid."""
+    """Returns every index of the models' tables, and whether it is valid."""
     return {
         Index(table, name, tuple(columns), unique, partial): valid
         for table, name, unique, partial, valid, columns in database.rows(_INDEXES, [_tables()])
@@ -107,7 +112,7 @@ def found_indexes(database: Database) -> dict[Index, bool]:
 
 
 def found_constraints(database: Database) -> dict[Constraint, bool]:
-    """Every constraint of our tables, with whether it holds for old rows too."""
+    """Returns every constraint of the models' tables, and whether it holds for old rows too."""
     return {Constraint(table, name): valid for table, name, valid in database.rows(_CONSTRAINTS, [_tables()])}
 
 

@@ -1,4 +1,4 @@
-"""The connection pool, and the one place where driver errors become ours."""
+"""Opens connections through a pool, and translates driver errors into those of domain/errors."""
 
 import os
 import weakref
@@ -80,9 +80,9 @@ class Database:
 
     @contextmanager
     def unit(self) -> Iterator[peewee.PostgresqlDatabase]:
-        """One connection for one unit of work, each statement its own transaction unless `atomic()` says else.
+        """Borrows one connection for a unit of work. Each statement is its own transaction unless `atomic()` is used.
 
-        Raises DatabaseUnavailable, DatabaseRefused or SchemaOutdated for whatever the driver raises. DatabaseRefused
+        Raises DatabaseUnavailable, DatabaseRefused or SchemaOutdated for every error of the driver. DatabaseRefused
         means that a value of the statement is at fault, and nothing else does (R19a).
         """
         try:
@@ -101,12 +101,12 @@ class Database:
             raise DatabaseRefused(f"a value cannot be sent to PostgreSQL: {error}") from error
 
     def rows(self, sql: str, parameters: Sequence[object] | dict[str, object] = ()) -> list[Row]:
-        """The rows of one statement, in a unit of its own."""
+        """Returns the rows of one statement, run in a unit of its own."""
         with self.unit() as connection:
             return fetch(connection, sql, parameters)
 
     def close_idle(self) -> None:
-        """Closes the connections that nobody uses at this moment."""
+        """Closes the connections that are not borrowed at this moment."""
         self._pool.close_idle()
 
     def close(self) -> None:
@@ -117,7 +117,7 @@ class Database:
 def fetch(
     connection: peewee.PostgresqlDatabase, sql: str, parameters: Sequence[object] | dict[str, object] = ()
 ) -> list[Row]:
-    """The rows of one statement, within the caller's unit."""
+    """Returns the rows of one statement, run within the caller's unit."""
     rows: list[Row] = connection.execute_sql(sql, parameters).fetchall()
     return rows
 

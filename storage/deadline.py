@@ -1,6 +1,6 @@
-"""A deadline for every wait on PostgreSQL, also when the server is silent with the connection open.
+"""Gives every wait on PostgreSQL a deadline, also while the server is silent and the connection open.
 
-libpq has none: statement_timeout needs a server that answers, and keepalives an operating system that gives
+libpq has no such deadline: statement_timeout needs a server that answers, and keepalives an operating system that gives
 up. psycopg2 waits through a callback of ours instead ("Support for coroutine libraries" in its manual).
 """
 
@@ -16,7 +16,11 @@ _EVENTS = {psycopg2.extensions.POLL_READ: select.POLLIN, psycopg2.extensions.POL
 
 
 class PatientConnection(psycopg2.extensions.connection):  # type: ignore[misc]  # psycopg2 has no types
-    """A connection that waits `connect_patience` to be made, then `patience` for each answer; None: without end."""
+    """A connection whose waits end.
+
+    connect_patience: how long connecting may take.
+    patience: how long each answer may take; None: without end.
+    """
 
     connect_patience: timedelta | None = None
     patience: timedelta | None = None
@@ -30,7 +34,7 @@ class PatientConnection(psycopg2.extensions.connection):  # type: ignore[misc]  
 
 
 def connection_class(connect_patience: timedelta, patience: timedelta | None) -> type[PatientConnection]:
-    """A connection class with this patience, for psycopg2's `connection_factory`."""
+    """Returns a connection class with this patience, for psycopg2's `connection_factory`."""
     return type("PatientConnection", (PatientConnection,), {"connect_patience": connect_patience, "patience": patience})
 
 

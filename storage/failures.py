@@ -1,4 +1,4 @@
-"""The failure history: every failed attempt, of a route or the newest of all. Its lines are written in outcomes.py."""
+"""Reads the failure history: every failed attempt of a route, or the newest of all. outcomes.py writes it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +9,11 @@ from storage.database import Database
 
 @dataclass(frozen=True, slots=True)
 class FailureRecord:
-    """One failed attempt of a route. id is its place in a listing.
+    """One failed attempt of a route.
 
-    attempt_number: which of the route's attempts it was, counted anew after a requeue. For a dead letter by lost
-    leases no attempt was made: the number of those made before (R5a).
+    id: the record's id, and its place in a listing.
+    attempt_number: which of the route's attempts failed, counted anew after a requeue. For a dead letter by lost
+        leases, which was not attempted, the number of attempts made before (R5a).
     """
 
     id: int
@@ -57,7 +58,10 @@ ORDER BY f.id DESC
 def failure_history(
     database: Database, route_keys: Collection[int], *, limit: int
 ) -> Mapping[int, Sequence[FailureRecord]]:
-    """The last `limit` failed attempts of each of these routes, oldest first. A route without any is missing."""
+    """Returns the last `limit` failed attempts of each of these routes, oldest first.
+
+    A route without any is missing.
+    """
     history: dict[int, list[FailureRecord]] = {}
     for key, *fields in database.rows(_OF_ROUTES, {"keys": list(route_keys), "limit": limit}):
         history.setdefault(key, []).append(FailureRecord(*fields))
@@ -65,5 +69,5 @@ def failure_history(
 
 
 def recent_failures(database: Database, limit: int, *, before: int | None = None) -> list[FailureRecord]:
-    """Up to `limit` failed attempts of all channels, newest first. before: the id of the last one seen."""
+    """Returns up to `limit` failed attempts of all channels, newest first. before: the id of the last one seen."""
     return [FailureRecord(*row) for row in database.rows(_RECENT, {"before": before, "limit": limit})]

@@ -1,4 +1,4 @@
-"""Accepting intents: a batch in one transaction, each entry with an outcome of its own (R18–R21)."""
+"""Accepts intents: a batch in one transaction, each entry with an outcome of its own (R18–R21)."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,10 +27,12 @@ class IncomingIntent:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """What became of a batch.
+    """The result of accepting a batch.
 
-    accepted: new notifications. duplicates: known with the same content. malformed: rejections, on record now.
-    again: ids of those duplicates and rejections that the very same entry had left on an earlier reading: nothing new.
+    accepted: intents that became notifications.
+    duplicates: intents that are known with the same content.
+    malformed: rejections, which are on record now.
+    again: ids of the duplicates and rejections that an earlier reading of the very same entry has left: nothing is new.
     due: channel -> keys of the new routes that can be published at once.
     """
 
@@ -90,10 +92,11 @@ def accept(
 ) -> Acceptance:
     """Records a batch of entries, all or none, in one transaction (R20, R21).
 
-    A new intent becomes a notification with its routes. The same content again changes nothing; other content
-    under a known key is recorded as malformed, `idempotency_conflict` (R18). A pruned notification's key is known for
-    as long as it is kept in pruned_notifications. May be repeated after any error: what these entries have left before
-    is then found again. Raises DatabaseUnavailable or DatabaseRefused.
+    A new intent becomes a notification with its routes. The same content again changes nothing. Other content under a
+    known key is recorded as malformed, `idempotency_conflict` (R18). The key of a pruned notification is known for as
+    long as pruned_notifications keeps it. May be repeated after any error: it then finds what an earlier try of these
+    entries has left.
+    Raises DatabaseUnavailable or DatabaseRefused.
     """
     with database.unit() as connection, connection.atomic():
         first: dict[str, IncomingIntent] = {}
@@ -140,7 +143,7 @@ def _insert_notifications(
 def _compared(
     connection: peewee.PostgresqlDatabase, known: Sequence[IncomingIntent]
 ) -> tuple[list[IncomingIntent], list[IncomingMalformed], set[str]]:
-    """Duplicates, conflicts (R18), and the ids of those duplicates that were accepted from the very same entry."""
+    """Returns duplicates, conflicts (R18), and the ids of the duplicates that the very same entry was accepted from."""
     if not known:
         return [], [], set()
     ids = list({i.intent.notification_id for i in known})

@@ -14,10 +14,11 @@ from storage.loose_scan import distinct
 
 @dataclass(frozen=True, slots=True)
 class MalformedFacts:
-    """An entry that was not accepted, without its fields. id is its place in a listing, and its name.
+    """An entry that was not accepted, without its fields.
 
-    producer and notification_type: what stood in these fields, cut to 200 characters. resubmitted_as: the id of the
-    entry by which it was last sent again.
+    id: the record's id, and its place in a listing.
+    producer, notification_type: the values of these fields, cut to 200 characters.
+    resubmitted_as: the id of the entry by which it was last sent again; None: it was not.
     """
 
     id: int
@@ -43,8 +44,9 @@ class MalformedRecord:
 
 @dataclass(frozen=True, slots=True)
 class MalformedFilter:
-    """Selects the entries that match every field that is not None. since and until bound recorded_at.
+    """Selects the entries that match every field that is not None.
 
+    since, until: bounds of recorded_at.
     resubmitted: true for the resubmitted, false for the others, None for both.
     up_to: the highest id that matches, None for no bound.
     """
@@ -59,7 +61,10 @@ class MalformedFilter:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A malformed intent that was sent again as an entry. seen: its resubmitted_as when it was read."""
+    """A malformed intent that was sent again as an entry.
+
+    seen: its resubmitted_as when it was read.
+    """
 
     id: int
     entry_id: str
@@ -139,7 +144,7 @@ SELECT id FROM marked
 def list_malformed(
     database: Database, matching: MalformedFilter, *, before: int | None, limit: int
 ) -> list[MalformedFacts]:
-    """Up to `limit` malformed intents, newest first. before: the id of the last one seen, for the next page."""
+    """Returns up to `limit` malformed intents, newest first. before: the id of the last one seen, for the next page."""
     rows = database.rows(_LIST, asdict(matching) | {"before": before, "limit": limit})
     return [MalformedFacts(*row) for row in rows]
 
@@ -151,7 +156,7 @@ def count_matching(database: Database, matching: MalformedFilter) -> tuple[int, 
 
 
 def find_malformed(database: Database, named: int | str) -> list[MalformedRecord]:
-    """The malformed intent of this id, or all that came as the entry of this id: at most one of each stream.
+    """Returns the malformed intent of this id, or those recorded from the entry of this id: at most one a stream.
 
     Raises NotFound.
     """
@@ -176,10 +181,10 @@ def malformed_pages(
 
 
 def mark_resubmitted(database: Database, sent: Sequence[Sent], by: str, action_id: int) -> set[int]:
-    """Records that these were sent again: by whom, as what, and when by the database's clock.
+    """Records of these malformed intents that they were sent again: by whom, as which entry, and when.
 
-    Counts them in the action. Returns the ids it marked: one that someone else resubmitted since it was read, or that
-    was pruned, is left out.
+    The instant is the database's. The same statement counts them in the action. Returns the ids that were marked: it
+    leaves out those that someone else resubmitted since they were read, and those that were pruned.
     """
     parameters = {
         "ids": [s.id for s in sent],

@@ -1,4 +1,4 @@
-"""Recording the entries that are not accepted, whole (R19). `storage.malformed` reads the records."""
+"""Records the entries that are not accepted, whole (R19). `storage.malformed` reads the records."""
 
 import base64
 import json
@@ -18,9 +18,10 @@ _CUT = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class IncomingMalformed:
-    """An entry that cannot be accepted, and why.
+    """An entry that cannot be accepted, and its rejection.
 
-    is_plain: it is recorded in ASCII alone, every other text as base64: for a database that cannot hold the texts.
+    is_plain: the entry is recorded in ASCII alone, every other text as base64: for a database that cannot hold the
+        texts.
     """
 
     entry_id: str
@@ -56,8 +57,11 @@ FROM older WHERE malformed_intents.id = older.id
 def record_malformed(
     connection: peewee.PostgresqlDatabase, stream: str, rejected: Sequence[IncomingMalformed]
 ) -> set[str]:
-    """Records the rejections, within the caller's transaction. Returns the ids of those entries that were not on
-    record as they are. An older record of other content under an entry's id is kept, under another."""
+    """Records the rejections, within the caller's transaction.
+
+    Returns the ids of the entries that were not on record with this content. If an entry id is on record with other
+    content, the older record stays, under another id.
+    """
     rows = {
         r.entry_id: (r.entry_id, r.malformed.code.value, _message(r), readable_fields(r.raw, is_plain=r.is_plain))
         for r in sorted(rejected, key=lambda r: r.entry_id)
@@ -80,10 +84,11 @@ def _message(rejected: IncomingMalformed) -> str:
 
 
 def readable_fields(raw: RawFields, *, is_plain: bool = False) -> str:
-    """Raw fields as a JSON object, with nothing lost (R19): see MalformedIntent.raw_fields.
+    """Returns raw fields as a JSON object, with nothing lost (R19): see MalformedIntent.raw_fields.
 
-    Of an entry over 16 MiB each value is cut to its first 64 KiB: `{"cut": …, "bytes": its whole length}`. The
-    whole stands on the stream. is_plain: a text that is not ASCII is base64.
+    Of an entry over 16 MiB each value is cut to its first 64 KiB: `{"cut": …, "bytes": its whole length}`. The whole
+    entry stands on the stream.
+    is_plain: a text that is not ASCII is written as base64.
     """
     if sum(len(name) + len(value) for name, value in raw) > _RAW_LIMIT:
         cut = {
@@ -112,5 +117,5 @@ def _readable(data: bytes, is_plain: bool) -> str | dict[str, str]:
 
 
 def columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
-    """Rows as one array a column, for unnest: one statement text whatever the number of rows."""
+    """Turns rows into one array a column, for unnest: the statement's text is the same for any number of rows."""
     return [list(column) for column in zip(*rows, strict=True)]

@@ -1,12 +1,12 @@
-"""How far the intents of a stream are committed, as this PostgreSQL server knows it.
+"""Marks: up to which entry the intents of a stream are committed, as this PostgreSQL server knows it.
 
-A server is told by its start: a replica that was promoted, a restored snapshot and a restarted primary each have one of
-their own, and every role may ask for it. So a mark of another server says up to where this one is sure to have
-everything. WAL is replayed in order: where the mark is, everything committed before it is.
+A server is identified by the instant of its start: a promoted replica, a restored snapshot and a restarted primary each
+have their own, and every role may read it. A mark that another server made says up to where this one is sure to have
+everything: WAL is replayed in order, so where the mark is, all that was committed before it is.
 
-One process of the server that is killed makes the others begin anew from the WAL, under the same start: what
-synchronous_commit = off had not written yet is gone. Statistics are reset by that, and by nothing else but a start or
-an operator, so the instant of that is a part of the name.
+If one process of the server is killed, the others recover from the WAL under the same start. What synchronous_commit =
+off had not written yet is gone then. That resets the statistics, and so do only a start and an operator. So the
+instant of the statistics' reset is a part of the server's identity.
 """
 
 from dataclasses import dataclass
@@ -21,17 +21,17 @@ SERVER = """(extract(epoch FROM pg_postmaster_start_time())::text || '/'
 
 
 def place_of(entry_id: str) -> str:
-    """The SQL by which ids compare as pairs of numbers: they have 64 bits without a sign."""
+    """Returns the SQL by which entry ids compare as pairs of numbers of 64 bits without a sign."""
     return f"string_to_array({entry_id}, '-')::numeric[]"
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What is known of a stream.
+    """The mark of a stream.
 
-    entry_id: every intent up to this one is committed; None: nobody said so yet.
-    marked_at: when that was said last.
-    is_ours: this server said it. False: another one, or this one before its last start.
+    entry_id: every intent up to this one is committed; None: no mark was set yet.
+    marked_at: when the mark was set last.
+    is_ours: this server set it. False: another server did, or this one before its last start.
     replaying: a replay of the stream has not ended.
     """
 
@@ -42,7 +42,7 @@ class Mark:
 
     @property
     def is_settled(self) -> bool:
-        """True if nothing says that PostgreSQL may lack what was acknowledged."""
+        """True unless something says that PostgreSQL may lack intents that were acknowledged."""
         return not self.replaying and (self.is_ours or self.entry_id is None)
 
 
@@ -75,19 +75,19 @@ RETURNING entry_id
 
 
 def read_mark(database: Database, stream: str) -> Mark:
-    """The mark of the stream as it stands."""
+    """Returns the mark of the stream as it stands."""
     return Mark(*database.rows(_READ, [stream])[0])
 
 
 def begin_mark(database: Database, stream: str, entry_id: str) -> bool:
-    """Sets the stream's first mark. False if there is one."""
+    """Sets the stream's first mark. Returns False if there is one."""
     return bool(database.rows(_BEGIN, {"stream": stream, "entry_id": entry_id}))
 
 
 def advance_mark(database: Database, stream: str, entry_id: str, *, again: bool = False) -> bool:
-    """Says that every intent up to this entry is committed.
+    """Records that every intent up to this entry is committed.
 
-    again: the stream begins again with lower ids, so the mark goes back. False if the mark stayed as it was: it is
-    there already, this server did not set it, or a replay goes on.
+    again: the stream begins again with lower ids, so the mark goes back.
+    Returns False if the mark stayed as it was: it is there already, this server did not set it, or a replay goes on.
     """
     return bool(database.rows(_ADVANCE, {"stream": stream, "entry_id": entry_id, "again": again}))

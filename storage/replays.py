@@ -1,7 +1,7 @@
-"""Replays of intents that PostgreSQL may have lost: one at a time a stream, page by page, under a lease.
+"""Replays of intents that PostgreSQL may have lost: one replay a stream at a time, page by page, under a lease.
 
-The mirror of the loss audit (R12a). Every transition asks whether this is still the server that the replay was working
-on: after one more failover, what the pages before have committed may be gone as well.
+A replay is to intents what the loss audit is to commands (R12a). Every statement checks that this is still the server
+on which the replay began: after one more failover, what the earlier pages have committed may be gone as well.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,9 @@ from storage.marks import SERVER, place_of
 class ReplayReason(StrEnum):
     """Why PostgreSQL may have lost intents.
 
-    OTHER_SERVER: another server made the mark, or this one before its last start. OLDER_DATA: Redis knows of a later
-    mark. NO_DATA: Redis knows of a mark, and PostgreSQL of none.
+    OTHER_SERVER: the mark was made by another server, or by this one before its last start.
+    OLDER_DATA: Redis knows of a later mark.
+    NO_DATA: Redis knows of a mark, and PostgreSQL of none.
     """
 
     OTHER_SERVER = "other_server"
@@ -31,9 +32,10 @@ class ReplayReason(StrEnum):
 class ReplayRecord:
     """A replay as an operator sees it.
 
-    seen: how many entries were looked at. replayed: how many were taken in again. left_out: how many PostgreSQL lacks
-    and were not taken in, since they may have been published too long ago.
-    silent: for how long nobody has had its lease; None while somebody has, and once it has ended.
+    seen: how many entries were checked.
+    replayed: how many were accepted again.
+    left_out: how many are missing in PostgreSQL and were not accepted, since they may have been published too long ago.
+    silent: for how long no process has held its lease; None while one does, and once the replay has ended.
     """
 
     id: int
@@ -52,8 +54,12 @@ class ReplayRecord:
 
 @dataclass(frozen=True, slots=True)
 class HeldReplay:
-    """A replay that this process has the lease of. now: the database's clock. tries: how often it was taken up since
-    its last page. The other fields: see `IntentsReplay`."""
+    """A replay whose lease this process holds.
+
+    now: the database's clock.
+    tries: how often the replay was claimed since its last page.
+    The other fields: see `IntentsReplay`.
+    """
 
     id: int
     reason: ReplayReason
@@ -66,7 +72,10 @@ class HeldReplay:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one page of a replay came to. reached: the last id it looked at. The others: numbers of entries."""
+    """The result of one page of a replay.
+
+    reached: the last entry id that was checked. The other fields are numbers of entries.
+    """
 
     reached: str
     seen: int
@@ -163,22 +172,24 @@ RETURNING id
 
 
 def begin_replay(database: Database, stream: str, *, up_to: str, witnessed: str | None) -> ReplayReason | None:
-    """Begins a replay behind the stream's mark, if PostgreSQL may have gone back and none goes on. Why, if it began.
+    """Begins a replay behind the stream's mark, if PostgreSQL may have gone back and no replay goes on.
 
-    up_to: the last entry given to a reader. witnessed: the mark that Redis has, None if it has none.
+    up_to: the last entry that was delivered to a consumer.
+    witnessed: the mark that Redis has, None if it has none.
+    Returns the reason of the replay that began, or None.
     """
     rows = database.rows(_BEGIN, {"stream": stream, "up_to": up_to, "witnessed": witnessed})
     return ReplayReason(rows[0][2]) if rows else None
 
 
 def claim_replay(database: Database, stream: str, by: str, lease: timedelta, *, up_to: str) -> HeldReplay | None:
-    """Takes the lease of the stream's replay. None if there is none to do, or another process is at it."""
+    """Claims the lease of the stream's replay. Returns None if there is none to do, or another process holds it."""
     rows = database.rows(_CLAIM, {"stream": stream, "by": by, "lease": lease, "up_to": up_to})
     return HeldReplay(rows[0][0], ReplayReason(rows[0][1]), *rows[0][2:]) if rows else None
 
 
 def advance_replay(database: Database, replay_id: int, by: str, lease: timedelta, page: Page) -> bool:
-    """Records a page and renews the lease. False if the replay is no longer ours, or the server is another."""
+    """Records a page and renews the lease. Returns False if the lease is lost, or the server is another one."""
     parameters = {
         "id": replay_id,
         "by": by,
@@ -192,24 +203,24 @@ def advance_replay(database: Database, replay_id: int, by: str, lease: timedelta
 
 
 def end_replay(database: Database, replay_id: int, by: str) -> str | None:
-    """Ends the replay and sets the stream's mark. Returns the mark, or None if the replay is no longer ours."""
+    """Ends the replay and sets the stream's mark. Returns the mark, or None if the lease is lost."""
     rows = database.rows(_END, {"id": replay_id, "by": by})
     return rows[0][0] if rows else None
 
 
 def release_replay(database: Database, replay_id: int, by: str) -> bool:
-    """Gives the lease back. False if it was not held."""
+    """Gives the lease back. Returns False if it was not held."""
     return bool(database.rows(_RELEASE, [replay_id, by]))
 
 
 def latest_replays(database: Database, stream: str, limit: int = 1) -> list[ReplayRecord]:
-    """The last replays of the stream, the newest first."""
+    """Returns the last replays of the stream, newest first."""
     rows = database.rows(_LATEST, [stream, limit])
     return [ReplayRecord(row[0], row[1], ReplayReason(row[2]), *row[3:]) for row in rows]
 
 
 def known_malformed(database: Database, stream: str, entries: Sequence[tuple[str, RawFields]]) -> set[str]:
-    """The ids of those of these entries that are on record as malformed, with these fields."""
+    """Returns the ids of those entries that are recorded as malformed with these fields."""
     ids = {row[0] for row in database.rows(_MALFORMED_IDS, [stream, [id_ for id_, _ in entries]])} if entries else ()
     if not ids:
         return set()
@@ -218,5 +229,5 @@ def known_malformed(database: Database, stream: str, entries: Sequence[tuple[str
 
 
 def prune_replays(database: Database, kept: timedelta, *, limit: int = 1000) -> int:
-    """Deletes replays that ended longer ago than that. Returns how many were deleted."""
+    """Deletes replays that ended longer ago than this. Returns how many were deleted."""
     return len(database.rows(_PRUNE, {"kept": kept, "limit": limit}))

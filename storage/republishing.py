@@ -1,4 +1,4 @@
-"""Sending again: published routes made pending at an operator's word, under the same delivery id (R3)."""
+"""Republishes for an operator: makes published routes pending, under the same delivery ids (R3)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from storage.transitions import allowing, following
 
 @dataclass(frozen=True, slots=True)
 class PublishedFilter:
-    """Which published routes: those that match everything that is given. since and until bound published_at."""
+    """Selects the published routes that match every field that is given. since, until: bounds of published_at."""
 
     channel: str | None = None
     notification_type: str | None = None
@@ -26,7 +26,11 @@ class PublishedFilter:
 
 @dataclass(frozen=True, slots=True)
 class Republished:
-    """What one statement did. count: routes made pending. last: where the next one begins; None at the end."""
+    """The result of one statement.
+
+    count: how many routes were made pending.
+    last: the place behind which the next statement begins; None at the end.
+    """
 
     count: int
     last: Place[int] | None
@@ -99,13 +103,13 @@ _PAGE_FOR_A_TYPE = 2_000
 
 
 def window_end(database: Database, until: datetime | None) -> datetime:
-    """The given end of a window, or now by the database's clock if that is earlier, or none was given."""
+    """Returns the end of a window: now, by the database's clock, or the given end if that is earlier."""
     end: datetime = database.rows(_END, [until])[0][0]
     return end
 
 
 def count_published(database: Database, channels: Sequence[str], matching: PublishedFilter) -> int:
-    """How many published routes of these channels match. matching.until must be given."""
+    """Returns how many published routes of these channels match. matching.until must be given."""
     sql = _COUNT if matching.notification_type is None else _COUNT_OF_TYPE
     return sum(int(database.rows(sql, _parameters(channel, matching))[0][0]) for channel in channels)
 
@@ -121,9 +125,10 @@ def republish(
 ) -> Republished:
     """Makes up to `limit` published routes of the channel pending and due, as a new replay with all attempts (R3).
 
-    They keep their delivery ids. matching.until must be given, and lie before this work began (`window_end`):
-    so no route is taken twice. after: where the statement before ended. action_id: the operator's action that counts
-    them, in the same statement.
+    The routes keep their delivery ids. matching.until must be given, and lie before this work began (`window_end`), so
+    that no route is taken twice.
+    after: the place where the statement before ended.
+    action_id: the operator's action in which the same statement counts the routes.
     """
     parameters = _parameters(channel, matching) | {
         "limit": limit,

@@ -1,6 +1,6 @@
-"""Every right that the service needs of its PostgreSQL role: one table for `doctor`, for the guide and for the tests.
+"""Lists every right that the service needs of its PostgreSQL role: for `doctor`, the guide and the tests.
 
-Rights to rows alone. Whoever runs `publisher migrate` on an old schema needs more: he owns the tables. Identity columns
+These are rights to rows alone. The role that runs `publisher migrate` needs more: it owns the tables. Identity columns
 need no right to their sequences, and foreign keys are checked with the rights of the tables' owner.
 """
 
@@ -12,7 +12,11 @@ from storage.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A right that PostgreSQL does not give. what: the verb and the table. statement: the GRANT that gives it."""
+    """A right that PostgreSQL does not give to this role.
+
+    what: the verb and the table.
+    statement: the GRANT that gives the right.
+    """
 
     what: str
     statement: str
@@ -64,7 +68,10 @@ ORDER BY needed.place
 
 
 def missing_grants(database: Database) -> list[Grant]:
-    """The rights that this role lacks, each with the statement that gives it; where row security is on, a policy."""
+    """Returns the rights that this role lacks, each with the statement that gives it.
+
+    Where row security is on, the statement makes a policy.
+    """
     pairs = [(table, verb) for table, needed in NEEDED.items() for verb in needed]
     grants: dict[Grant, None] = {}
     names, verbs = [table for table, _ in pairs], [verb for _, verb in pairs]
@@ -80,7 +87,7 @@ def missing_grants(database: Database) -> list[Grant]:
 
 
 def grant_statements(role: str, schema: str = "public") -> list[str]:
-    """The statements that give a role every right of the service, and no other; a line for the same rights."""
+    """Returns the statements that give a role every right of the service, and no other: one a set of equal rights."""
     together: dict[Sequence[str], list[str]] = {}
     for table, verbs in NEEDED.items():
         together.setdefault(verbs, []).append(table)

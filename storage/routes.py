@@ -59,7 +59,7 @@ class RouteRecord:
 
 @dataclass(frozen=True, slots=True)
 class RouteFilter:
-    """Which routes: those that match everything that is given."""
+    """Selects the routes that match every field that is given."""
 
     channel: str | None = None
     status: RouteStatus | None = None

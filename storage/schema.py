@@ -39,15 +39,16 @@ def migrate(
 ) -> list[str]:
     """Applies every pending migration and returns their names, in order.
 
-    All of them or none: one transaction, under an advisory lock that ends with it (which also holds behind a
-    transaction pooler). A second caller waits, then finds nothing to do. The database needs no statement timeout. A
+    All of them or none are applied: one transaction, under an advisory lock that ends with it, which also holds behind
+    a transaction pooler. A second caller waits, then finds nothing to do. The database needs no statement timeout. A
     migration that cannot run in a transaction (CREATE INDEX CONCURRENTLY) has no place here yet.
 
-    Raises DatabaseMisconfigured for a database that is not UTF8: it could not hold what producers write.
-
-    A lock that someone else holds is tried for again and again, each time for `lock_timeout` at most: a request for an
-    exclusive lock lets nobody else pass while it waits. on_wait: called after each try that failed, with the sessions
-    that held the lock. Raises DatabaseUnavailable, naming them, once `patience` is over.
+    lock_timeout: how long one try waits for a lock that someone else holds. While a request for an exclusive lock
+        waits, nobody else gets the table, so the try is given up and repeated.
+    patience: how long it is tried in all.
+    on_wait: called after each try that failed, with the sessions that held the lock.
+    Raises DatabaseMisconfigured for a database that is not UTF8, which could not hold what producers write, and
+    DatabaseUnavailable, naming the sessions, once `patience` is over.
     """
     if (found := server_encoding(database)) != ENCODING:
         raise DatabaseMisconfigured(
@@ -68,25 +69,25 @@ def migrate(
 
 
 def server_encoding(database: Database) -> str:
-    """The encoding that the database stores texts in, by PostgreSQL's name for it."""
+    """Returns the encoding in which the database stores texts, by PostgreSQL's name for it."""
     encoding: str = database.rows("SELECT current_setting('server_encoding')")[0][0]
     return encoding
 
 
 def pending_migrations(database: Database) -> list[str]:
-    """The names of the migrations that `migrate` would apply. Reads only."""
+    """Returns the names of the migrations that `migrate` would apply. Reads only."""
     with database.unit() as connection:
         return [m.name for m in Runner(connection, str(MIGRATIONS)).status() if m.applied is None]
 
 
 def foreign_migrations(database: Database) -> list[str]:
-    """The names of the migrations that are applied and that this release does not know. Reads only."""
+    """Returns the names of the applied migrations that this release does not know. Reads only."""
     with database.unit() as connection:
         return [m.name for m in Runner(connection, str(MIGRATIONS)).status() if m.path is None]
 
 
 def _apply(database: Database, watch: LockWatch, lock_timeout: timedelta) -> list[str] | None:
-    """One try. None, and nothing is changed, if a lock was not to be had in time."""
+    """Tries once. Returns None, with nothing changed, if a lock was not free in time."""
     with database.unit() as connection:
         try:
             with connection.atomic():

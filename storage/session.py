@@ -1,16 +1,17 @@
-"""What every transaction of ours sets for itself, whatever a database, role, environment or pooler gives its session.
+"""Sets in every transaction what its results depend on, whatever a database, role or pooler gives its session.
 
-A session may begin with other settings than PostgreSQL's own: by ALTER DATABASE or ALTER ROLE, by PGOPTIONS, PGTZ or
-PGDATESTYLE. Behind PgBouncer in transaction mode it is another one with each transaction, what a startup packet asks
-for may be dropped, and what SET leaves behind meets strangers. So nothing is set for the session: the settings go in
-front of a transaction's first statement, in the same message, and end with the transaction. No round trip is added;
-the server takes some 15 µs for them.
+A session may begin with settings other than PostgreSQL's own: by ALTER DATABASE or ALTER ROLE, by PGOPTIONS, PGTZ or
+PGDATESTYLE. Behind PgBouncer in transaction mode each transaction may have another session. PgBouncer may drop what a
+startup packet asks for, and what SET changes would stay for strangers. So nothing is set for the session. The settings
+stand before a transaction's first statement, in the same message, and end with the transaction. That adds no round trip
+and some 15 µs on the server.
 
-Set: all that a result or a wait depends on. Left to whoever runs the database: search_path (where the tables are),
-row_security, synchronous_commit (what a commit is worth: `doctor` warns), and how queries are planned. No statement
-depends on bytea_output, xmlbinary, backslash_quote or standard_conforming_strings. client_encoding, which
-the message itself is written in, is a parameter of the connection, and poolers keep it. idle_session_timeout ends
-connections that nobody uses: the pool sees that, and opens others.
+Set: all that a result or a wait depends on.
+Left to whoever runs the database: search_path (where the tables are), row_security, synchronous_commit (`doctor` warns
+where a commit may be lost), and how queries are planned.
+Of no concern: no statement depends on bytea_output, xmlbinary, backslash_quote or standard_conforming_strings.
+client_encoding, in which the message itself is written, is a parameter of the connection, and poolers keep it.
+idle_session_timeout ends unused connections: the pool sees that, and opens others.
 """
 
 import re
@@ -39,7 +40,7 @@ class SelfSetCursor(psycopg2.extensions.cursor):  # type: ignore[misc]  # psycop
     timeouts = ""
 
     def execute(self, query: str, parameters: object = None) -> None:
-        """Runs the statement; one that begins a transaction, BEGIN included, under the settings above."""
+        """Runs the statement. A statement that begins a transaction, also BEGIN, brings the settings along."""
         connection = self.connection
         if connection.get_transaction_status() == _IDLE and not _ALONE.match(query):
             # A standby takes nothing but reading; what it says of itself changes with its promotion.
@@ -52,8 +53,11 @@ class SelfSetCursor(psycopg2.extensions.cursor):  # type: ignore[misc]  # psycop
 
 
 def cursor_class(statement_timeout: timedelta | None) -> type[SelfSetCursor]:
-    """A cursor class for psycopg2's `cursor_factory`. statement_timeout: how long the client waits for an answer; None:
-    without end, and then the server waits as long for locks and for the client, too."""
+    """Returns a cursor class for psycopg2's `cursor_factory`.
+
+    statement_timeout: how long the client waits for an answer; None: without end, and then the server waits without end
+        for locks and for the client, too.
+    """
     if statement_timeout is None:
         statement = pause = 0
     else:

@@ -1,4 +1,4 @@
-"""From what an operator has in hand to notifications: an entry id, an idempotency key, or their own ids."""
+"""Finds notifications by what an operator has at hand: an entry id, an idempotency key, or their own ids."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from storage.malformed_records import RawFields, readable_fields
 
 @dataclass(frozen=True, slots=True)
 class RecordedMalformed:
-    """What malformed_intents says of the entry."""
+    """The record that malformed_intents has of an entry."""
 
     id: int
     code: str
@@ -22,8 +22,9 @@ class RecordedMalformed:
 
 @dataclass(frozen=True, slots=True)
 class NotificationRecord:
-    """A notification without its payload. intent_entry_id: None if it was accepted by a release that kept none.
+    """A notification without its payload.
 
+    intent_entry_id: None if a release that kept no entry ids accepted it.
     route_count: how many routes it has.
     """
 
@@ -44,7 +45,7 @@ class NotificationRecord:
 
 @dataclass(frozen=True, slots=True)
 class PrunedRecord:
-    """What is left of a pruned notification (R18)."""
+    """The key that is left of a pruned notification (R18)."""
 
     notification_id: str
     request_fingerprint: str
@@ -86,30 +87,30 @@ WHERE stream = %(stream)s AND stream_entry_id = %(entry_id)s AND (%(fields)s IS 
 
 
 def notifications_of_ids(database: Database, notification_ids: Collection[str]) -> Sequence[NotificationRecord]:
-    """Those of these notifications that there are, newest first."""
+    """Returns the notifications of these ids that exist, newest first."""
     ids = list(notification_ids)
     return _found(database, _BY_ID, ids, len(ids)) if ids else []
 
 
 def notifications_of_entry(database: Database, entry_id: str, *, limit: int) -> Sequence[NotificationRecord]:
-    """The notifications accepted from this entry, newest first: one for each stream that intake ever read."""
+    """Returns the notifications accepted from this entry, newest first: one for each stream that intake ever read."""
     return _found(database, _BY_ENTRY, entry_id, limit)
 
 
 def notifications_of_key(database: Database, idempotency_key: str, *, limit: int) -> Sequence[NotificationRecord]:
-    """The notifications with this idempotency key, newest first: one a producer."""
+    """Returns the notifications with this idempotency key, newest first: one a producer."""
     return _found(database, _BY_KEY, idempotency_key, limit)
 
 
 def pruned_notifications(database: Database, notification_ids: Collection[str]) -> Mapping[str, PrunedRecord]:
-    """What is left of those of these notifications that were pruned, by id."""
+    """Returns the pruned ones of these notifications, by id."""
     return {row[0]: PrunedRecord(*row) for row in database.rows(_PRUNED, [list(notification_ids)])}
 
 
 def malformed_entry(
     database: Database, stream: str, entry_id: str, fields: RawFields | None = None
 ) -> RecordedMalformed | None:
-    """What is recorded of this entry of the stream as malformed, or None. fields: only if it had these."""
+    """Returns the record of this entry of the stream as malformed, or None. fields: only if it had these."""
     wanted = None if fields is None else readable_fields(fields)
     rows = database.rows(_MALFORMED, {"stream": stream, "entry_id": entry_id, "fields": wanted})
     return RecordedMalformed(*rows[0]) if rows else None

@@ -71,7 +71,7 @@ class EntryOutcome:
 
 
 def outcome_of(entry: EntryFacts) -> EntryOutcome | None:
-    """Returns what became of the entry, or will. None: it is neither on the stream nor on record."""
+    """Returns the outcome of the entry, or the one to expect; None if it is neither on the stream nor on record."""
     if entry.accepted_as:
         said = [f"Accepted as notification {id_}." for id_ in entry.accepted_as]
         return EntryOutcome(EntryState.ACCEPTED, (*said, *_held(entry)), entry.accepted_as[0])

@@ -40,8 +40,8 @@ class IntentsStream:
 class Found:
     """Everything that an id names.
 
-    entry: what became of the entry with this id. None: it is no entry's id, or nothing knows such an entry.
-    pruned: notifications that the id leads to and of which only the key is left.
+    entry: the outcome of the entry with this id. None: it is no entry's id, or nothing knows such an entry.
+    pruned: pruned notifications that the id names: only their keys are left.
     route_id: the route that a delivery id names, or None.
     unread: why the stream could not be read, or None. Then `entry` rests on PostgreSQL alone.
     """

@@ -63,11 +63,11 @@ class ReplayTally:
 
 @dataclass(frozen=True, slots=True)
 class ReplayEnded:
-    """How a replay ended.
+    """The end of a replay.
 
     action: the id of its action.
     outcome: done or interrupted.
-    tally: what it did.
+    tally: the numbers of its entries.
     """
 
     action: int
@@ -76,7 +76,7 @@ class ReplayEnded:
 
 
 def range_of(client: redis.Redis, settings: Settings, window: ReplayWindow) -> ReplayRange:
-    """The entries of the window that a consumer has read; what nobody has read yet is left to intake.
+    """Returns the range of the window that consumers have read. Intake takes the rest.
 
     Raises BadRequest if the stream was never read, RedisUnavailable or RedisRefused.
     """
@@ -124,7 +124,10 @@ class ReplayByHand:
         )
 
     def survey(self, on_page: Callable[[int], None]) -> ReplayTally:
-        """Counts what there is to do. Changes nothing. on_page: told how many entries of a page were looked at."""
+        """Counts the entries to be replayed. Changes nothing.
+
+        on_page: called with the number of entries of each page that was checked.
+        """
         tally, reached = ReplayTally(), self._wanted.after
         while not self._wanted.is_over(reached) and not self._stopping.is_set():
             page = self._replay.judge(self._wanted, reached, self._size)

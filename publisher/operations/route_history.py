@@ -37,7 +37,7 @@ class RouteHistory:
 
     @property
     def steps(self) -> Sequence[Step]:
-        """What happened to the route, in order."""
+        """Returns the steps of the route's history, in order."""
         return timeline(self.route, self.stream, self.failures, self.dead_letters)
 
 

@@ -157,7 +157,7 @@ class LossAudit:
         return [route for route, stand in zip(unwitnessed, stands, strict=True) if not stand]
 
     def _give_up(self, lease: AuditLease) -> None:
-        """Best effort: what is not given up runs out."""
+        """Gives the audit's lease up. Best effort: a lease that is not given up runs out."""
         try:
             audits.give_up_audit(self._database, lease)
         except PublisherError as error:

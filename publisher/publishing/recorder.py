@@ -35,9 +35,9 @@ class Recorder:
         self._beat = beat
 
     def record(self, batch: Batch, decide: Decide) -> list[Recording]:
-        """Records every outcome of the batch. Returns what became of each, one a route.
+        """Records every outcome of the batch. Returns one recording a route.
 
-        decide: what a failed attempt means.
+        decide: turns a failure into the route's outcome: rescheduled, or a dead letter.
         """
         published = self._record(batch, [o for o in batch.outcomes if isinstance(o, Published)])
         others = [o for o in batch.outcomes if not isinstance(o, Published)]
@@ -59,10 +59,10 @@ class Recorder:
         )
 
     def _recognised(self, batch: Batch, recordings: Sequence[Recording]) -> list[Recording]:
-        """One recording a route: the one that stands in PostgreSQL, or else the last.
+        """Returns one recording a route: the one that stands in PostgreSQL, or else the last.
 
-        A statement that is repeated finds nothing to change if its first try happened. What stands as that try wrote it
-        is recorded.
+        A statement that is repeated changes nothing if its first try happened. An outcome that stands as that try wrote
+        it is recorded.
         """
         last = {recording.outcome.route.id: recording for recording in recordings}
         in_doubt = [r.outcome for r in recordings if not isinstance(r, Recorded) and r.in_doubt]
@@ -71,7 +71,10 @@ class Recorder:
         return list(last.values())
 
     def _standing(self, batch: Batch, outcomes: Sequence[Outcome]) -> list[tuple[Outcome, datetime | None]]:
-        """The outcomes that stand in PostgreSQL. Best effort: what is not recognised is recorded, and not reported."""
+        """Returns the outcomes that stand in PostgreSQL.
+
+        Best effort: an outcome that is not recognised is recorded all the same, and not reported.
+        """
         standing: list[tuple[Outcome, datetime | None]] = []
         # A route may have been published and, with no answer to that, rescheduled: it is asked about once a kind.
         for kind in dict.fromkeys(map(type, outcomes)):
