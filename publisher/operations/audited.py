@@ -50,6 +50,7 @@ def audited(
     matched: int = 1,
     *,
     resumed: ActionRecord | None = None,
+    must_end: bool = True,
 ) -> Iterator[RunningAction]:
     """Records an operator's action around the change made in its block.
 
@@ -61,6 +62,8 @@ def audited(
     target: names and values of what is changed, kept as JSON.
     matched: how many things are to be changed.
     resumed: the action that goes on, in the place of a new one. Raises BadRequest if it is done by now.
+    must_end: raises the error if the end of a change that was made is not recorded. False drops that error: for a
+        caller with results to report, which are committed and counted whatever becomes of the end.
     """
     running = RunningAction(_begin(database, action, by, target, matched, resumed))
     try:
@@ -71,10 +74,15 @@ def audited(
     except BaseException:
         _end_if_possible(database, running.id, ActionOutcome.FAILED)
         raise
+    if not must_end:
+        _end_if_possible(database, running.id, running.outcome)
+        return
     try:
         end_action(database, running.id, running.outcome)
     except PublisherError as error:
-        raise type(error)(f"{error}; the end of action {running.id} is not recorded: it stays 'running'") from error
+        raise type(error)(
+            f"{error}; the end of action {running.id} is not recorded, or the reply to that was lost"
+        ) from error
 
 
 def resumable(database: Database, action_id: int, action: str) -> ActionRecord:
@@ -106,6 +114,6 @@ def _begin(
 
 
 def _end_if_possible(database: Database, action_id: int, outcome: ActionOutcome) -> None:
-    # The error that ended the change says more than one of recording its end.
+    # The caller has more to say: the error that ended the change, or what the change came to.
     with suppress(PublisherError):
         end_action(database, action_id, outcome)

@@ -113,7 +113,8 @@ def carry_out(database: Database, change: Change, rate: int | None, hooks: Hooks
     """Makes the change batch by batch under an action in the audit.
 
     It stops between two batches: when `stopping` says so, or at a KeyboardInterrupt, which is not raised on. An error
-    of a batch, or of recording the end, is returned as `error`. Workers are woken once a second, and at the end.
+    of a batch is returned as `error`. An error of recording the end is dropped: each batch was counted with its change.
+    Workers are woken once a second, and at the end.
 
     rate: routes a second at most; None: no limit.
     Raises BadRequest if the action to be resumed is done by now, and whatever PostgreSQL causes before the first batch.
@@ -122,7 +123,7 @@ def carry_out(database: Database, change: Change, rate: int | None, hooks: Hooks
     done = 0 if change.resumed is None else change.resumed.done
     try:
         with audited(
-            database, change.action, change.by, change.target, change.matched, resumed=change.resumed
+            database, change.action, change.by, change.target, change.matched, resumed=change.resumed, must_end=False
         ) as action:
             try:
                 with _Waking(hooks.wake) as waking:

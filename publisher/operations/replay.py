@@ -158,7 +158,8 @@ class ReplayByHand:
         """
         tally = ReplayTally()
         target = {name: value for name, value in asdict(window).items() if value is not None}
-        with audited(self._database, _ACTION, by, target | {"stream": self._stream}, matched) as action:
+        target["stream"] = self._stream
+        with audited(self._database, _ACTION, by, target, matched, must_end=False) as action:
             try:
                 action.outcome = self._pages(action.id, tally, on_page)
             except KeyboardInterrupt:

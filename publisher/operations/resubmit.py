@@ -111,7 +111,7 @@ class Resubmission:
                 f"malformed intent {facts.id} was resubmitted meanwhile by {now.resubmitted_by} as {now.resubmitted_as}"
             )
         target = {"id": facts.id, "stream_entry_id": facts.stream_entry_id, "manner": manner}
-        with audited(self._database, _ACTION, by, target) as action:
+        with audited(self._database, _ACTION, by, target, must_end=False) as action:
             [sent] = self._send([sendable])
             if not self._mark([sent], by, action.id):
                 raise BadRequest(
@@ -143,7 +143,7 @@ class Resubmission:
             return tally
         target = {name: value for name, value in asdict(matching).items() if value is not None}
         target["manner"] = "unchanged"
-        with audited(self._database, _ACTION, by, target, matched) as action:
+        with audited(self._database, _ACTION, by, target, matched, must_end=False) as action:
             for page in self._pages(matching, tally):
                 ready = [verdict for _, verdict in page if isinstance(verdict, Sendable)]
                 if ready:

@@ -206,3 +206,10 @@ def test_routes_are_republished_channel_by_channel(database: Database, settings:
     assert carry_out(database, rest, None, Caller().hooks) == Ended(1, 12, 12, DONE)
     with pytest.raises(NotFound):
         plan_republish_rest(database, settings, 2, "ann")
+
+
+@pytest.mark.usefixtures("end_not_heard")
+def test_a_lost_reply_to_its_end_makes_no_failure_of_a_change(database: Database, change: Change) -> None:
+    """All twelve are changed and counted: so it ended, though nobody heard that the end is recorded (R34)."""
+    assert carry_out(database, change, None, Caller().hooks) == Ended(1, 12, 12, DONE)
+    assert find_action(database, 1).outcome is DONE

@@ -127,3 +127,12 @@ def test_a_stream_that_nobody_has_read_has_no_range(redis_client: redis.Redis, s
     """What nobody has read is intake's to read, not lost."""
     with pytest.raises(BadRequest, match="nothing was read of notification:intents yet"):
         range_of(redis_client, settings, WINDOW)
+
+
+@pytest.mark.usefixtures("end_not_heard")
+def test_workers_are_woken_though_nobody_heard_that_its_end_is_recorded(work: ReplayByHand, database: Database) -> None:
+    """All five are taken in: the replay says so, and their channels are looked at (R34)."""
+    ended, woken = run(work)
+
+    assert (ended.outcome, ended.tally.replayed, accepted(database)) == (ActionOutcome.DONE, 5, 5)
+    assert woken == ["email", "push"]

@@ -1,6 +1,5 @@
-"""Sending malformed intents again: validated, sent, marked, in that order (R18, R19)."""
+"""Sending a malformed intent again: validated, sent, marked, in that order (R18, R19)."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,62 +8,14 @@ import redis
 from publisher.domain.errors import BadRequest, DatabaseUnavailable, RedisRefused
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.operations import resubmit as resubmission
-from publisher.operations.resubmit import Resubmission, Sendable, Tally
+from publisher.operations.resubmit import Resubmission, Sendable
 from publisher.streams.producer import add_intents
-from storage.actions import ActionFilter, ActionOutcome, ActionRecord, list_actions
+from storage.actions import ActionFilter, ActionOutcome, list_actions
 from storage.database import Database
-from storage.intents import IncomingMalformed, accept
-from storage.malformed import MalformedFilter, MalformedRecord, find_malformed, malformed_pages
-from tests.factories import CHANNELS, INTENTS, accepted, incoming, intent_fields, raw
-from tests.integration.rows import execute, rows
-
-WHY = Rejection(RejectionCode.UNKNOWN_CHANNEL, "channels_json.0: no such channel")
-Give = Callable[..., MalformedRecord]
-
-
-@pytest.fixture
-def work(database: Database, redis_client: redis.Redis) -> Resubmission:
-    """Resubmission with email and push installed."""
-    return Resubmission(database, redis_client, INTENTS, CHANNELS)
-
-
-@pytest.fixture
-def give(database: Database) -> Give:
-    """Records an entry with these fields as malformed."""
-    given: list[str] = []
-
-    def record(**fields: Any) -> MalformedRecord:
-        given.append(f"{len(given) + 1}-1")
-        accept(database, INTENTS, [], [IncomingMalformed(given[-1], raw(intent_fields(**fields)), WHY)])
-        return find_malformed(database, given[-1])[0]
-
-    return record
-
-
-def sent(client: redis.Redis) -> list[dict[str, str]]:
-    """What stands on the intents stream."""
-    return [{k.decode(): v.decode() for k, v in fields.items()} for _, fields in client.xrange(INTENTS)]
-
-
-def marks(database: Database) -> list[str | None]:
-    """What each was resubmitted as."""
-    return [row["resubmitted_as"] for row in rows(database, "SELECT resubmitted_as FROM malformed_intents ORDER BY id")]
-
-
-def action(database: Database) -> ActionRecord:
-    """The only action."""
-    [only] = list_actions(database, ActionFilter(), limit=10)
-    return only
-
-
-def valid(work: Resubmission, record: MalformedRecord) -> Sendable:
-    verdict = work.judge_unchanged(record)
-    assert isinstance(verdict, Sendable), verdict
-    return verdict
-
-
-def send_all(work: Resubmission, on_page: Callable[[int], None] = lambda _: None) -> Tally:
-    return work.send_matching(MalformedFilter(), 3, "ann", on_page)
+from storage.intents import accept
+from tests.factories import INTENTS, accepted, incoming, intent_fields, raw
+from tests.integration.operations.resubmit.resubmissions import Give, action, marks, sent, valid
+from tests.integration.rows import rows
 
 
 def test_what_is_valid_by_now_is_sent_as_it_came_and_marked(
@@ -190,76 +141,12 @@ def test_a_stream_that_refuses_leaves_it_waiting(
     assert action(database).outcome is ActionOutcome.FAILED
 
 
-def test_those_that_match_are_sent_oldest_first_and_the_rest_left(
+@pytest.mark.usefixtures("end_not_heard")
+def test_the_entry_is_told_though_nobody_heard_that_the_end_is_recorded(
     work: Resubmission, give: Give, redis_client: redis.Redis, database: Database
 ) -> None:
-    """Valid ones go, with one mark each; what is still malformed or would conflict stays, counted by its code (R19)."""
-    accepted(database, [{"idempotency_key": "k"}])
-    give(idempotency_key="a")
-    give(channels_json=["pigeon"])
-    give(idempotency_key="k", payload_json={"other": 1})
-    give(idempotency_key="b")
-    seen: list[int] = []
+    """The intent is sent and marked: its operator learns the entry's id (R34)."""
+    entry_id = work.send(valid(work, give()), "ann", "unchanged")
 
-    tally = send_all(work, seen.append)
-
-    assert [fields["idempotency_key"] for fields in sent(redis_client)] == ["a", "b"]
-    assert (tally.sent, tally.taken, dict(tally.left)) == (2, 0, {"unknown_channel": 1, "idempotency_conflict": 1})
-    assert [as_ is not None for as_ in marks(database)] == [True, False, False, True]
-    assert seen == [4]
-    done = action(database)
-    assert (done.matched, done.done, done.outcome) == (3, 2, ActionOutcome.DONE)
-
-
-def test_a_survey_changes_nothing(
-    work: Resubmission, give: Give, redis_client: redis.Redis, database: Database
-) -> None:
-    """A dry run says how many would go, sends nothing and leaves no action."""
-    give()
-    give(channels_json=["pigeon"])
-
-    tally = work.survey(MalformedFilter(), lambda _: None)
-
-    assert (tally.sent, dict(tally.left)) == (1, {"unknown_channel": 1})
-    assert (sent(redis_client), marks(database)) == ([], [None, None])
-    assert list_actions(database, ActionFilter(), limit=1) == []
-
-
-def test_what_was_interrupted_is_done_by_doing_it_again(
-    work: Resubmission, give: Give, redis_client: redis.Redis, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ctrl-C after a page leaves whole pages and an action that says so; the next run does the rest, none twice."""
-    keys = [give(idempotency_key=str(n)).facts.id and str(n) for n in range(3)]
-    pages = malformed_pages
-    monkeypatch.setattr(resubmission, "malformed_pages", lambda *given: pages(*given, limit=2))
-
-    def interrupt(_: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        send_all(work, interrupt)
-    interrupted = action(database)
-    assert (interrupted.done, interrupted.outcome) == (2, ActionOutcome.INTERRUPTED)
-
-    assert send_all(work).sent == 1
-    assert [fields["idempotency_key"] for fields in sent(redis_client)] == keys
-
-
-def test_one_that_is_pruned_meanwhile_is_told_apart(
-    work: Resubmission, give: Give, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What vanished between sending and marking is counted as taken, and spoils nothing."""
-    gone = give().facts.id
-    give()
-    real = add_intents
-
-    def while_it_is_pruned(*arguments: Any) -> list[str]:
-        execute(database, "DELETE FROM malformed_intents WHERE id = %s", gone)
-        return real(*arguments)
-
-    monkeypatch.setattr(resubmission, "add_intents", while_it_is_pruned)
-
-    tally = send_all(work)
-
-    assert (tally.sent, tally.taken) == (2, 1)
-    assert None not in marks(database)
+    assert marks(database) == [entry_id]
+    assert len(sent(redis_client)) == 1

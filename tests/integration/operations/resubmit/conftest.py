@@ -1,0 +1,35 @@
+"""A resubmission, and the malformed intents that it is given."""
+
+from typing import Any
+
+import pytest
+import redis
+
+from publisher.domain.rejection import Rejection, RejectionCode
+from publisher.operations.resubmit import Resubmission
+from storage.database import Database
+from storage.intents import IncomingMalformed, accept
+from storage.malformed import MalformedRecord, find_malformed
+from tests.factories import CHANNELS, INTENTS, intent_fields, raw
+from tests.integration.operations.resubmit.resubmissions import Give
+
+WHY = Rejection(RejectionCode.UNKNOWN_CHANNEL, "channels_json.0: no such channel")
+
+
+@pytest.fixture
+def work(database: Database, redis_client: redis.Redis) -> Resubmission:
+    """Resubmission with email and push installed."""
+    return Resubmission(database, redis_client, INTENTS, CHANNELS)
+
+
+@pytest.fixture
+def give(database: Database) -> Give:
+    """Records an entry with these fields as malformed."""
+    given: list[str] = []
+
+    def record(**fields: Any) -> MalformedRecord:
+        given.append(f"{len(given) + 1}-1")
+        accept(database, INTENTS, [], [IncomingMalformed(given[-1], raw(intent_fields(**fields)), WHY)])
+        return find_malformed(database, given[-1])[0]
+
+    return record

@@ -1,0 +1,40 @@
+"""What a resubmission is asked, and what it leaves on the stream and on record."""
+
+from collections.abc import Callable
+
+import redis
+
+from publisher.operations.resubmit import Resubmission, Sendable, Tally
+from storage.actions import ActionFilter, ActionRecord, list_actions
+from storage.database import Database
+from storage.malformed import MalformedFilter, MalformedRecord
+from tests.factories import INTENTS
+from tests.integration.rows import rows
+
+Give = Callable[..., MalformedRecord]
+
+
+def sent(client: redis.Redis) -> list[dict[str, str]]:
+    """What stands on the intents stream."""
+    return [{k.decode(): v.decode() for k, v in fields.items()} for _, fields in client.xrange(INTENTS)]
+
+
+def marks(database: Database) -> list[str | None]:
+    """What each was resubmitted as."""
+    return [row["resubmitted_as"] for row in rows(database, "SELECT resubmitted_as FROM malformed_intents ORDER BY id")]
+
+
+def action(database: Database) -> ActionRecord:
+    """The only action."""
+    [only] = list_actions(database, ActionFilter(), limit=10)
+    return only
+
+
+def valid(work: Resubmission, record: MalformedRecord) -> Sendable:
+    verdict = work.judge_unchanged(record)
+    assert isinstance(verdict, Sendable), verdict
+    return verdict
+
+
+def send_all(work: Resubmission, on_page: Callable[[int], None] = lambda _: None) -> Tally:
+    return work.send_matching(MalformedFilter(), 3, "ann", on_page)
