@@ -3,7 +3,6 @@
 import sys
 import uuid
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -76,7 +75,7 @@ def scan(
         states = wait_for_scans(
             context.redis,
             runs,
-            timedelta(seconds=timeout),
+            timeout,
             lambda published: bar.update(task, description=f"published {published:,}"),
         )
     if json:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 
 import redis
 
@@ -10,19 +9,20 @@ from publisher.domain.errors import PublisherError
 from publisher.streams import scan_runs
 from publisher.streams.scan_runs import RunState
 
-_PAUSE = timedelta(milliseconds=50)
+_PAUSE_SECONDS = 0.05
 
 
 def wait_for_scans(
-    client: redis.Redis, runs: Mapping[str, str], timeout: timedelta, on_published: Callable[[int], None]
+    client: redis.Redis, runs: Mapping[str, str], timeout_seconds: float, on_published: Callable[[int], None]
 ) -> Mapping[str, RunState]:
     """Waits until every run is done, and returns its counts by channel.
 
     runs: the id of each run, by channel.
+    timeout_seconds: a number and no timedelta, since it may be infinite.
     on_published: told again and again how many routes were published so far.
     Raises PublisherError if a run is not done in time, and RedisUnavailable or RedisRefused.
     """
-    deadline = time.monotonic() + timeout.total_seconds()
+    deadline = time.monotonic() + timeout_seconds
     while True:
         states = {channel: scan_runs.state(client, run) for channel, run in runs.items()}
         published = sum(state.published for state in states.values())
@@ -30,8 +30,8 @@ def wait_for_scans(
             return states
         if time.monotonic() > deadline:
             raise PublisherError(
-                f"the scan was not done within {timeout.total_seconds():g} s: are workers running"
+                f"the scan was not done within {timeout_seconds:g} s: are workers running"
                 f" (dramatiq publisher.actors)? Published so far: {published:,}"
             )
         on_published(published)
-        time.sleep(_PAUSE.total_seconds())
+        time.sleep(_PAUSE_SECONDS)

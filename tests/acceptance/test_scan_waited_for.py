@@ -69,3 +69,13 @@ def test_a_channel_that_is_paused_is_named(worker: Process, outside: Outside, pu
 
     assert done.returncode == 0
     assert "email is paused: mail server moves" in done.stderr
+
+
+@pytest.mark.parametrize("timeout", ["inf", "1e300"])
+def test_a_scan_may_be_waited_for_without_end(timeout: str, processes: Processes, publisher: Publisher) -> None:
+    """`--timeout inf` waits until the workers are done, however long that is."""
+    processes.start("worker").wait_for_output("ready for action")
+
+    done = publisher("scheduler", "scan", "email", "--wait", "--timeout", timeout, "--json")
+
+    assert (done.returncode, json.loads(done.stdout)["published"]) == (0, 0), done.stderr
