@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import peewee
 
-from publisher.domain.conflict import standing_conflict
+from publisher.domain.conflict import idempotency_conflict
 from publisher.domain.errors import DatabaseUnavailable
 from publisher.domain.intent import Intent
 from publisher.domain.planning import PlannedRoute
@@ -153,7 +153,7 @@ def _compared(
     again, duplicates, conflicts = set(), [], []
     for incoming in known:
         accepted = stored[incoming.intent.notification_id]
-        conflict = standing_conflict(incoming.intent, accepted.fingerprint)
+        conflict = idempotency_conflict(incoming.intent, accepted.fingerprint)
         if conflict is not None:
             conflicts.append(IncomingMalformed(incoming.entry_id, incoming.raw, conflict))
             continue

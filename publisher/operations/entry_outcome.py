@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from publisher.domain.conflict import standing_conflict
+from publisher.domain.conflict import idempotency_conflict
 from publisher.domain.instants import readable
 from publisher.domain.intent import Intent
 from publisher.domain.rejection import Rejection
@@ -120,7 +120,7 @@ def _to_come(entry: EntryFacts, standing: Standing, content: Intent | Rejection)
     id_ = content.notification_id
     if entry.earlier is None:
         outlook = f"Once accepted it is notification {id_}."
-    elif standing_conflict(content, entry.earlier.fingerprint) is None:
+    elif idempotency_conflict(content, entry.earlier.fingerprint) is None:
         outlook = f"It will change nothing: it repeats notification {id_}{_source(entry.earlier)}."
     else:
         outlook = f"It will be malformed, as idempotency_conflict: {_conflict(id_)}."
@@ -136,7 +136,7 @@ def _done(content: Intent | Rejection, earlier: EarlierAcceptance | None) -> Ent
         why = "pruned with its key, or the database was emptied or restored since"
         said = f"Acknowledged, and nothing is kept of it: {why}."
         return EntryOutcome(EntryState.FORGOTTEN, (said, f"Sent again it would be notification {id_}."), id_)
-    if standing_conflict(content, earlier.fingerprint) is not None:
+    if idempotency_conflict(content, earlier.fingerprint) is not None:
         said = f"Malformed, as idempotency_conflict: {_conflict(id_)}. Its record is gone."
         return EntryOutcome(EntryState.CONFLICT, (said,), id_)
     if earlier.entry_id is None:
