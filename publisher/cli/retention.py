@@ -1,6 +1,7 @@
 """`publisher retention run`."""
 
 import threading
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
@@ -37,20 +38,24 @@ def run(
         stopping = threading.Event()
         stop_on_signals(stopping)
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        try:
-            with progress(*columns) as bar:
-                task = bar.add_task("pruning", total=old)
+        # An error in the midst leaves batches that are pruned: they are reported as well.
+        with ExitStack() as at_the_end, progress(*columns) as bar:
+            task = bar.add_task("pruning", total=old)
 
-                def on_batch(batch: PrunedBatch) -> None:
-                    bar.advance(task, batch.seen)
-                    for name, count in batch.counts.items():
-                        done[name] += count
+            def on_batch(batch: PrunedBatch) -> None:
+                bar.advance(task, batch.seen)
+                for name, count in batch.counts.items():
+                    done[name] += count
 
-                complete = prune(
-                    database, settings.keeping, operator(by), old=old, stopping=stopping.is_set, on_batch=on_batch
-                )
-        finally:
-            _report(old, done, json=json)
+            complete = prune(
+                database,
+                settings.keeping,
+                operator(by),
+                old=old,
+                stopping=stopping.is_set,
+                on_begin=lambda: at_the_end.callback(_report, old, done, json=json),
+                on_batch=on_batch,
+            )
     if not complete:
         raise typer.Abort
 

@@ -97,15 +97,19 @@ def prune(
     *,
     old: int,
     stopping: Callable[[], bool],
+    on_begin: Callable[[], object],
     on_batch: Callable[[PrunedBatch], None],
 ) -> bool:
     """Prunes notifications and records as an operator's action (R34). Returns False if it was stopped before its end.
 
-    old: what `count_old` returned. stopping: asked before each batch; what is pruned by then stays pruned. Raises
-    BadRequest as `kept_for` does.
+    old: the count that `count_old` returned.
+    stopping: asked before each batch. What is pruned by then stays pruned.
+    on_begin: called once the action is on record, before anything is pruned.
+    Raises BadRequest as `kept_for` does.
     """
     kept = kept_for(keeping)
     with audited(database, "prune", by, {"older_than_seconds": kept.total_seconds()}, old) as action:
+        on_begin()
         for pruned in until(stopping, notification_batches(database, kept)):
             if pruned.notifications:
                 advance_action(database, action.id, pruned.notifications)

@@ -10,7 +10,7 @@ from storage.database import Database
 from storage.intents import accept
 from tests.factories import INTENTS, incoming
 from tests.integration.old_notifications import age, ended, kept
-from tests.integration.rows import FINAL, all_routes, change, count, rows
+from tests.integration.rows import FINAL, all_routes, change, count, execute, rows
 from tests.integration.stream_entries import send_intents, wait_until_read
 from tests.processes import Processes
 from tests.waiting import wait_until
@@ -99,3 +99,15 @@ def test_the_running_service_prunes_and_trims(
     wait_until_read(redis_client)
     assert old not in kept(database)
     assert len(kept(database)) == 300
+
+
+def test_a_pruning_that_could_not_begin_reports_none(publisher: Publisher, database: Database) -> None:
+    """Where its action is not recorded nothing is pruned, and no count says that something ran (R34)."""
+    ended(database, 3)
+    execute(database, "ALTER TABLE operator_actions ADD CONSTRAINT broken CHECK (action <> 'prune') NOT VALID")
+
+    done = publisher("retention", "run", "--yes", "--json")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "broken" in done.stderr
+    assert len(kept(database)) == 3
