@@ -39,7 +39,7 @@ _LOSSES = 1000
 class Counting(Enum):
     """Which totals a snapshot holds.
 
-    NONE: no totals. Finished routes cost nothing, so a snapshot can be taken every second.
+    NONE: no totals, but the current activity. Finished routes cost nothing, so it can be taken every second.
     ESTIMATED: all totals; more than 100,000 finished routes of one channel and status are estimated.
     EXACT: all totals; every route is counted, which reads the whole table.
     """
@@ -75,10 +75,9 @@ class StoreSnapshot:
 
     at: when it was read, by the database's clock.
     channels: in order, those that are installed and all others that this snapshot knows something of.
-    window: the time in which the routes of `happened` were published, failed or were dead-lettered.
-    audits: of the installed channels.
-    failures: the newest failed attempts, newest first.
-    totals: None if none were asked for.
+    window: the time in which the routes of `happened` were published, failed or were dead-lettered; zero beside totals.
+    failures: the newest failed attempts, newest first; none beside totals.
+    totals: None if the activity was asked for.
     """
 
     at: datetime
@@ -178,28 +177,41 @@ class Snapshots:
 
     def _store(self, counting: Counting) -> StoreSnapshot:
         last = mark(self._database)
-        first = self._counted
-        if first is None or not timedelta(0) < last.until - first.until <= _LONGEST_WINDOW:
-            first = before(last)
         routes = open_routes(self._database)
         gates = read_gates(self._database)
         known = {*self._settings.channels, *routes, *gates}
-        happened = happened_between(self._database, first, last, sorted(known))
-        failures = recent_failures(self._database, _FAILURES)
+        if counting is Counting.NONE:
+            return self._activity(last, routes, gates, sorted(known))
         audits = audit_states(self._database, self._settings.channels)
-        totals = None if counting is Counting.NONE else self._totals(routes, exact=counting is Counting.EXACT)
-        self._counted = last
-        counted = set() if totals is None else {channel for channel, _ in totals.routes}
+        totals = self._totals(routes, exact=counting is Counting.EXACT)
         return StoreSnapshot(
             at=last.at,
-            channels=sorted({*known, *happened, *counted}),
+            channels=sorted({*known, *(channel for channel, _ in totals.routes)}),
+            open_routes=routes,
+            gates=gates,
+            audits=audits,
+            totals=totals,
+        )
+
+    def _activity(
+        self, last: Mark, routes: Mapping[str, OpenRoutes], gates: Mapping[str, Gate], known: Sequence[str]
+    ) -> StoreSnapshot:
+        first = self._counted
+        if first is None or not timedelta(0) < last.until - first.until <= _LONGEST_WINDOW:
+            first = before(last)
+        happened = happened_between(self._database, first, last, known)
+        failures = recent_failures(self._database, _FAILURES)
+        audits = audit_states(self._database, known)
+        self._counted = last
+        return StoreSnapshot(
+            at=last.at,
+            channels=sorted({*known, *happened}),
             window=last.until - first.until,
             happened=happened,
             open_routes=routes,
             gates=gates,
             audits=audits,
             failures=failures,
-            totals=totals,
         )
 
     def _streams(self) -> StreamsSnapshot:

@@ -179,3 +179,31 @@ def test_snapshots_leave_no_connection_behind(database_url: str, redis_client: r
         with connected(database_url) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'watched'")
             assert cursor.fetchone() == (1,)
+
+
+def test_the_audit_of_a_channel_that_is_no_longer_installed_is_shown(
+    database: Database, redis_client: redis.Redis
+) -> None:
+    """Its routes wait still: when they were last audited stands beside them (R12a, R35)."""
+    pause(database, "fax", "ann", "its package is being replaced")
+    execute(database, "INSERT INTO stream_audits (channel, redis_identity, audited_at) VALUES ('fax', 'x', now())")
+
+    store = store_of(snapshots_of(database, redis_client))
+
+    assert store.audit("fax").audited_at is not None
+
+
+def test_totals_are_read_without_the_current_activity(database: Database, redis_client: redis.Redis) -> None:
+    """What happened lately is not looked for where nobody shows it, and the next snapshot counts it still (R35)."""
+    ids = due_routes(database, 2)
+    snapshots = snapshots_of(database, redis_client)
+    store_of(snapshots)
+    change(database, ids, FINAL["published"])
+
+    totals = snapshots.take(Counting.ESTIMATED).store
+    assert isinstance(totals, StoreSnapshot), totals
+
+    assert (totals.happened, totals.failures, totals.window) == ({}, (), timedelta(0))
+    assert totals.totals is not None
+    assert totals.totals.count("email", RouteStatus.PUBLISHED).value == 2
+    wait_until(lambda: store_of(snapshots).activity("email").published == 2)
