@@ -119,9 +119,9 @@ class Publisher:
         try:
             end_overdue(self._streams, batch)
             self._record(batch)
+            report(batch, self._telemetry)
         finally:
             self._give_back(batch)
-        report(batch, self._telemetry)
         batch.raise_errors()
         return claim.more
 
@@ -162,9 +162,9 @@ class Publisher:
             deliveries = self._encode(batch)
             self._append(batch, deliveries)
             self._record(batch)
+            reported = report(batch, self._telemetry)
         finally:
             self._give_back(batch)
-        reported = report(batch, self._telemetry)
         batch.raise_errors()
         return reported
 

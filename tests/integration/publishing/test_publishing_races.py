@@ -183,3 +183,18 @@ def test_a_route_that_kills_every_worker_ends_as_a_dead_letter(
 
     assert report.dead_lettered == [route]
     assert one_route(database, route)["last_failure_classification"] == "lease_expired"
+
+
+def test_what_is_recorded_is_told_before_the_rest_is_given_back(
+    database: Database, streams: OutboundStreams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that dies while it gives leases back leaves no recorded outcome without its count (R25, R26)."""
+    due_routes(database, 1)
+    telemetry = Telemetry()
+    monkeypatch.setattr(leases, "release", killed)
+
+    with pytest.raises(Killed):
+        publisher(database, streams, telemetry=telemetry).publish_due("email")
+
+    assert {row["status"] for row in all_routes(database)} == {"published"}
+    assert counters(telemetry) == {("route_publish_attempts_total", "email", "game.turn.ready", "published", ""): 1}
