@@ -8,6 +8,7 @@ from publisher.bootstrap import install_context
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, print_table
 from publisher.cli.session import opened
+from publisher.cli.waking import waker
 from publisher.domain.circuit import Gate
 from publisher.domain.errors import BadRequest
 from publisher.operations import channels
@@ -75,10 +76,7 @@ def resume(channel: ChannelArgument, by: ByOption = None, yes: YesFlag = False, 
         installed_channel(settings, channel)
         confirm(f"Resume {channel}, which is {channels.read_gate(database, channel).state.value}?", yes)
         _print(channels.resume(database, channel, who), json)
-    install_context(settings, "resume")
-    from actors.routes import as_hint, send_scan
-
-    as_hint(send_scan, channel)
+    waker(install_context(settings, "resume"))(channel)
 
 
 def _print(gate: Gate, json: bool) -> None:
