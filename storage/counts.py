@@ -81,8 +81,10 @@ _FINALS = {
     # By index routes_unsent.
     RouteStatus.SKIPPED: _final("count_skipped", "routes", "status = 'skipped'", "id"),
     RouteStatus.EXPIRED: _final("count_expired", "routes", "status = 'expired'", "id"),
-    # By index dead_letters_waiting: a route is a dead letter for as long as its dead letter waits.
-    RouteStatus.DEAD_LETTER: _final("count_waiting_dead_letters", "dead_letters", "requeued_at IS NULL", "id"),
+    # By index dead_letters_waiting. Those that an operator discarded are final, and count no more.
+    RouteStatus.DEAD_LETTER: _final(
+        "count_waiting_dead_letters", "dead_letters", "requeued_at IS NULL AND discarded_at IS NULL", "id"
+    ),
 }
 
 # The planner's own arithmetic: its statistics (routes_standing: of channel and status together), times what the table

@@ -1,10 +1,11 @@
-"""`publisher dead-letters list`, `show` and `requeue`."""
+"""`publisher dead-letters list`, `show`, `requeue` and `discard`."""
 
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from publisher.cli.discard import discard
 from publisher.cli.help import CommandApp
 from publisher.cli.ids import NotificationId, RouteId, delivery
 from publisher.cli.listing import BeforeOption, LimitOption, print_page
@@ -22,6 +23,7 @@ from publisher.operations.dead_letters import (
 
 app = CommandApp("Look at routes that were given up, and take them back.")
 app.command("requeue", example="publisher dead-letters requeue --channel email --rate 200")(requeue)
+app.command("discard", example="publisher dead-letters discard --classification payload_encoding_failed")(discard)
 
 
 @app.command("list", example="publisher dead-letters list --channel email --since 2026-03-01")
@@ -31,7 +33,7 @@ def list_(
     classification: ClassificationOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
-    all_: Annotated[bool, typer.Option("--all", help="Those requeued since, too.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Those requeued or discarded since, too.")] = False,
     before: BeforeOption = None,
     limit: LimitOption = 50,
     json: JsonFlag = False,
@@ -47,6 +49,7 @@ def list_(
             "notification_id": lambda r: r.notification_id,
             "route_id": lambda r: r.route_id,
             "requeued by": lambda r: r.requeued_by,
+            "discarded by": lambda r: r.discarded_by,
             "classification": lambda r: r.classification,
             "attempts": lambda r: f"{r.attempt_count}/{r.max_attempts}",
             "given up": lambda r: r.dead_lettered_at,
@@ -60,7 +63,7 @@ def list_(
 
 @app.command("show", example="publisher dead-letters show 0b5c…/email:user:7")
 def show(notification_id: NotificationId, route_id: RouteId = None, json: JsonFlag = False) -> None:
-    """Show every time a route was given up, and who took it back."""
+    """Show every time a route was given up, and who took it back or discarded it."""
     with opened() as (_, database):
         notification, route = delivery(notification_id, route_id)
         records = dead_letters_of(database, notification, route)

@@ -62,13 +62,7 @@ def requeue(
         if notification_id is not None:
             notification, route = delivery(notification_id, route_id)
             matching = replace(matching, notification_id=notification, route_id=route)
-        chosen = all_ or matching != DeadLetterFilter()
-        if resume is not None and chosen:
-            raise BadRequest("--resume takes its dead letters from the action: give no others")
-        if resume is None and not chosen:
-            raise BadRequest(
-                "name a route, or say which dead letters: --channel, --type, --classification, --since, --all"
-            )
+        check_choice(matching, all_, resume)
         if resume is None:
             change = plan_requeue(database, settings, matching, operator(by))
         else:
@@ -77,3 +71,12 @@ def requeue(
             raise NotFound(f"{notification_id} has no dead letter that waits")
         question = f"Requeue {rest_of(change)}{change.matched:,} dead letters?"
         carry_out(settings, change, _WORDING, question, rate=rate, dry_run=dry_run, yes=yes, json=json)
+
+
+def check_choice(matching: DeadLetterFilter, all_: bool, resume: int | None) -> None:
+    """Raises BadRequest unless the command line says which dead letters, or which action to resume, and not both."""
+    chosen = all_ or matching != DeadLetterFilter()
+    if resume is not None and chosen:
+        raise BadRequest("--resume takes its dead letters from the action: give no others")
+    if resume is None and not chosen:
+        raise BadRequest("name a route, or say which dead letters: --channel, --type, --classification, --since, --all")
