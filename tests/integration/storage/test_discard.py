@@ -5,6 +5,7 @@ from storage.actions import begin_action, find_action
 from storage.counts import final_routes
 from storage.database import Database
 from storage.dead_letters import DeadLetterFilter, count_dead_letters, discard, list_dead_letters, requeue
+from storage.outstanding import read_outstanding
 from tests.integration.rows import all_routes
 from tests.integration.storage.test_requeue import EVERYTHING, buried
 
@@ -23,6 +24,7 @@ def test_what_is_discarded_waits_no_more(database: Database) -> None:
         *(("ann", True), ("ann", True), (None, False)),
     ]
     assert final_routes(database)["email", RouteStatus.DEAD_LETTER].value == 1
+    assert read_outstanding(database).dead_letters.count == 1
 
 
 def test_one_of_requeue_and_discard_happens(database: Database) -> None:
