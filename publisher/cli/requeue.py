@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from publisher.cli import candidates
 from publisher.cli.bulk import DryRunFlag, RateOption, ResumeOption, Wording, carry_out, rest_of
 from publisher.cli.ids import OptionalId, RouteId, number, place
 from publisher.cli.instants import since as since_option
@@ -23,7 +24,10 @@ _WORDING = Wording("publisher dead-letters requeue", "requeued")
 ClassificationOption = Annotated[
     str | None,
     typer.Option(
-        "--classification", metavar="REASON", help="Only those given up for this, e.g. payload_encoding_failed."
+        "--classification",
+        metavar="REASON",
+        autocompletion=candidates.classifications,
+        help="Only those given up for this, e.g. payload_encoding_failed.",
     ),
 ]
 SinceOption = Annotated[
