@@ -28,6 +28,8 @@ from publisher.process.lifeline import ends_with_us
 _START_TIMEOUT = timedelta(seconds=20)
 # How long servers may take to end whose user was killed.
 _END_TIMEOUT = timedelta(seconds=10)
+# How long a killed user and its helpers may take to be gone.
+_DEATH_TIMEOUT = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,41 +161,39 @@ def _postgresql(folder: Path, lock: int) -> Iterator[str]:
 
 @contextmanager
 def _sole_user(folder: Path) -> Iterator[int]:
-    """Locks the folder. Yields the lock's descriptor: it is held until everyone who keeps that open has ended."""
-    with (folder / "lock").open("a+") as lock:
+    """Locks the folder. Yields the lock's descriptor: it is held until everyone who keeps that open has ended.
+
+    A second lock tells whether the user itself lives: no server inherits it, and it goes with the process. A process id
+    would not tell, since a killed process keeps it until its parent has taken notice.
+    """
+    with (folder / "user").open("a+") as user, (folder / "lock").open("a+") as lock:
+        lives = not _locked(user, _DEATH_TIMEOUT)
+        user.seek(0)
+        pid = user.read().strip()
         # Servers whose user was killed are ending: a moment, and the folder is free.
-        deadline = time.monotonic() + _END_TIMEOUT.total_seconds()
-        while not _locked(lock):
-            lock.seek(0)
-            pid = lock.read().strip()
-            if _runs(pid) or time.monotonic() > deadline:
-                raise EmbeddedUnavailable(
-                    f"another process runs the embedded servers in {folder}: it is in use by pid {pid}"
-                    + ("" if _runs(pid) else ", which has ended, and whose servers have not: stop those")
-                )
-            time.sleep(0.05)
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
+        if lives or not _locked(lock, _END_TIMEOUT):
+            raise EmbeddedUnavailable(
+                f"another process runs the embedded servers in {folder}: it is in use by pid {pid}"
+                + ("" if lives else ", which has ended, and whose servers have not: stop those")
+            )
+        user.truncate(0)
+        user.write(f"{os.getpid()}\n")
+        user.flush()
         yield lock.fileno()
 
 
-def _locked(lock: TextIO) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _runs(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True
+def _locked(file: TextIO, patience: timedelta) -> bool:
+    """Locks the file. False if another has it locked for longer than `patience`."""
+    deadline = time.monotonic() + patience.total_seconds()
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
 
 
 def _not_installed() -> PublisherError:

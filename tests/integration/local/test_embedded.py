@@ -99,6 +99,24 @@ def test_a_folder_serves_one_user_at_a_time(server_folder: Path) -> None:
         assert redis_client.ping()
 
 
+def test_servers_of_a_killed_user_are_waited_for_though_nobody_has_taken_notice_of_its_death(
+    server_folder: Path,
+) -> None:
+    """A killed process that its parent has not reaped keeps its pid: it uses the folder no longer, its servers end."""
+    code = (
+        f"import pathlib, time, publisher.local.embedded as e; s = e._sole_user(pathlib.Path({str(server_folder)!r}))"
+    )
+    server = "import subprocess; print(subprocess.Popen(['sleep', '3'], pass_fds=[lock]).pid, flush=True)"
+    command = [sys.executable, "-c", f"{code}; lock = s.__enter__(); {server}; time.sleep(60)"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as user:
+        assert user.stdout is not None
+        assert user.stdout.readline().strip().isdigit()
+        os.kill(user.pid, signal.SIGKILL)
+
+        with embedded_servers(server_folder) as servers, client(servers.redis_url) as redis_client:
+            assert redis_client.ping()
+
+
 def test_processes_find_the_servers_in_their_environment() -> None:
     """The servers' addresses are the variables that every process reads."""
     assert Servers("postgresql://h/d", "redis://h:1/0").environ == {
