@@ -29,6 +29,8 @@ INTERVAL = timedelta(minutes=5)
 TRIM_INTERVAL = timedelta(seconds=30)
 # Batches of one message: a few seconds of work, after which scans and publishing go on.
 _BATCHES = 20
+# A batch of a trim takes Redis a millisecond or two. A million entries each trim interval: more than are ever sent.
+_TRIM_BATCHES = 100
 
 
 # The message goes to each channel's queue, and the first worker does the work for all: so it is done as long as any
@@ -56,13 +58,18 @@ def prune_notifications(channel: str, after: tuple[str, str] | None = None) -> N
 
 
 @dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL)
-def prune_records(channel: str) -> None:  # noqa: ARG001 - it says whose workers do it
-    """Prunes old records of every kind but notifications, a bounded number of each; the next message prunes more."""
+def prune_records(channel: str, again: bool = False) -> None:
+    """Prunes old records of every kind but notifications, a bounded number of each.
+
+    It sends itself again while there may be more: keys come as fast as notifications, thousands a second.
+    again: this message goes on where one before it ended.
+    """
     service = context()
-    if not _may_walk("records", begins=True):
+    if not _may_walk("records", begins=not again):
         return
-    for kind in RECORDS:
-        _prune(service, kind)
+    more = [_prune(service, kind) for kind in RECORDS]
+    if any(more):
+        as_hint(_send, prune_records, channel, True)
 
 
 @dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL)
@@ -73,7 +80,7 @@ def trim_intents(channel: str) -> None:  # noqa: ARG001 - it says whose workers 
     """
     service = context()
     keep = service.retention.intents
-    if keep is None or not _may_walk("intents", begins=True):
+    if keep is None or not _may_walk("intents", begins=True, interval=TRIM_INTERVAL):
         return
     if not read_mark(service.database, service.intents_stream).is_settled:
         return
@@ -82,7 +89,7 @@ def trim_intents(channel: str) -> None:  # noqa: ARG001 - it says whose workers 
         with translated():
             return trim_acknowledged(service.redis, service.intents_stream, service.intents_group, keep)
 
-    count = _in_batches(service, trim)
+    count, _ = _in_batches(service, trim, batches=_TRIM_BATCHES)
     if count:
         _log.info("acknowledged intents were trimmed", stream=service.intents_stream, entries=count)
 
@@ -96,7 +103,7 @@ def trim_commands(channel: str) -> None:
         return
     try:
         if trim := _trim_of(of, service.redis):
-            count = _in_batches(service, trim, batches=_BATCHES * 5)
+            count, _ = _in_batches(service, trim, batches=_TRIM_BATCHES)
             if count:
                 _log.info(
                     "commands were trimmed", channel=channel, stream=of.stream, entries=count, trim=of.stream_trim
@@ -133,17 +140,22 @@ def _send(actor: dramatiq.Actor[..., None], *args: object, interval: timedelta =
         actor.send_with_options(args=args, max_age=round(interval.total_seconds() * 1000))
 
 
-def _prune(service: Context, kind: RecordKind) -> None:
+def _prune(service: Context, kind: RecordKind) -> bool:
+    """Prunes one message's share of such records. Returns whether there may be more."""
     kept = kind.kept(service.retention)
     if kept is None:
-        return
-    count = _in_batches(service, lambda: kind.prune(service.database, kept))
+        return False
+    count, more = _in_batches(service, lambda: kind.prune(service.database, kept), _BATCHES)
     if count:
         _log.info(f"{kind.title} were pruned", count=count)
+    return more
 
 
-def _in_batches(service: Context, remove: Callable[[], int], batches: int = _BATCHES) -> int:
-    """Removes until nothing is left, one message's share is done, or the process is told to stop. Returns how many."""
+def _in_batches(service: Context, remove: Callable[[], int], batches: int) -> tuple[int, bool]:
+    """Removes until nothing is left, one message's share is done, or the process is told to stop.
+
+    Returns how many, and whether there may be more.
+    """
     count = 0
     for _ in range(batches):
         if service.stopping.is_set():
@@ -152,8 +164,8 @@ def _in_batches(service: Context, remove: Callable[[], int], batches: int = _BAT
         service.watchdog.beat()
         count += removed
         if not removed:
-            break
-    return count
+            return count, False
+    return count, True
 
 
 def _may_walk(what: str, *, begins: bool, interval: timedelta = INTERVAL) -> bool:

@@ -12,7 +12,6 @@ from actors.retention import prune_notifications, prune_records, send_retention,
 from publisher.domain.errors import DatabaseUnavailable
 from storage import retention as stored
 from storage.database import Database
-from tests.factories import GROUP, INTENTS
 from tests.integration.dramatiq_messages import held, wait_for_quiet
 from tests.integration.old_notifications import ended, kept
 from tests.integration.rows import count, execute
@@ -153,35 +152,22 @@ def test_records_are_pruned_by_message(
     wait_for_quiet(redis_client, "push")
 
 
-def test_acknowledged_intents_are_trimmed_by_message(
-    install: Install, start_worker: StartWorker, redis_client: redis.Redis
+def test_records_that_are_left_are_pruned_by_another_message(
+    context: Context, database: Database, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The intents stream loses what every group has acknowledged and what is older than it is kept."""
-    install(PUBLISHER_INTENTS_RETENTION="60")
-    for n in range(1000):
-        redis_client.xadd(INTENTS, {"n": n}, id=f"{n + 1}-0")
-    redis_client.xadd(INTENTS, {"n": 1})
-    redis_client.xgroup_create(INTENTS, GROUP, "0")
-    [(_, entries)] = redis_client.xreadgroup(GROUP, "one", {INTENTS: ">"})
-    redis_client.xack(INTENTS, GROUP, *(id_ for id_, _ in entries))
-    start_worker()
+    """A message prunes a bounded number and sends itself again: keys may come by the thousand each second."""
+    monkeypatch.setattr(retention, "_BATCHES", 1)
+    execute(
+        database,
+        "INSERT INTO pruned_notifications SELECT gen_random_uuid(), 'f', '2020-01-01' FROM generate_series(1, 5001)",
+    )
 
-    send_retention("email")
+    prune_records("email")
+    [message] = held(redis_client, "email")
+    assert count(database, "pruned_notifications") == 1
 
-    wait_until(lambda: redis_client.xlen(INTENTS) <= 101, describe=lambda: redis_client.xlen(INTENTS))
-
-
-def test_an_intents_retention_of_zero_never_trims(install: Install, redis_client: redis.Redis) -> None:
-    """With PUBLISHER_INTENTS_RETENTION=0 the stream is left to whoever else looks after it."""
-    install(PUBLISHER_INTENTS_RETENTION="0")
-    for n in range(1000):
-        redis_client.xadd(INTENTS, {"n": n}, id=f"{n + 1}-0")
-    redis_client.xgroup_create(INTENTS, GROUP, "$")
-    redis_client.xgroup_setid(INTENTS, GROUP, "1000-0")
-
-    trim_intents("email")
-
-    assert redis_client.xlen(INTENTS) == 1000
+    prune_records(*message["args"])
+    assert count(database, "pruned_notifications") == 0
 
 
 def test_a_process_that_stops_prunes_no_more(

@@ -1,0 +1,57 @@
+"""The intents stream is trimmed by message: what every group has acknowledged, after its time."""
+
+from collections.abc import Callable
+
+import dramatiq
+import redis
+
+from actors.context import Context
+from actors.retention import TRIM_INTERVAL, send_retention, trim_intents
+from tests.factories import GROUP, INTENTS
+from tests.waiting import wait_until
+
+Install = Callable[..., Context]
+StartWorker = Callable[[], dramatiq.Worker]
+
+
+def test_intents_are_trimmed_as_often_as_commands(install: Install, redis_client: redis.Redis) -> None:
+    """The next trim may begin within half a minute: at thousands a second a stream grows by gigabytes an hour."""
+    install(PUBLISHER_INTENTS_RETENTION="60")
+    redis_client.xadd(INTENTS, {"n": 1})
+    redis_client.xgroup_create(INTENTS, GROUP, "$")
+
+    trim_intents("email")
+
+    [key] = redis_client.keys("publisher:retention:intents")
+    assert 0 < redis_client.ttl(key) <= TRIM_INTERVAL.total_seconds() / 2
+
+
+def test_acknowledged_intents_are_trimmed_by_message(
+    install: Install, start_worker: StartWorker, redis_client: redis.Redis
+) -> None:
+    """The intents stream loses what every group has acknowledged and what is older than it is kept."""
+    install(PUBLISHER_INTENTS_RETENTION="60")
+    for n in range(1000):
+        redis_client.xadd(INTENTS, {"n": n}, id=f"{n + 1}-0")
+    redis_client.xadd(INTENTS, {"n": 1})
+    redis_client.xgroup_create(INTENTS, GROUP, "0")
+    [(_, entries)] = redis_client.xreadgroup(GROUP, "one", {INTENTS: ">"})
+    redis_client.xack(INTENTS, GROUP, *(id_ for id_, _ in entries))
+    start_worker()
+
+    send_retention("email")
+
+    wait_until(lambda: redis_client.xlen(INTENTS) <= 101, describe=lambda: redis_client.xlen(INTENTS))
+
+
+def test_an_intents_retention_of_zero_never_trims(install: Install, redis_client: redis.Redis) -> None:
+    """With PUBLISHER_INTENTS_RETENTION=0 the stream is left to whoever else looks after it."""
+    install(PUBLISHER_INTENTS_RETENTION="0")
+    for n in range(1000):
+        redis_client.xadd(INTENTS, {"n": n}, id=f"{n + 1}-0")
+    redis_client.xgroup_create(INTENTS, GROUP, "$")
+    redis_client.xgroup_setid(INTENTS, GROUP, "1000-0")
+
+    trim_intents("email")
+
+    assert redis_client.xlen(INTENTS) == 1000
