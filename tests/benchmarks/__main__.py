@@ -1,23 +1,18 @@
 """`python -m tests.benchmarks`: runs every measurement beside its rulers, prints a table, and writes it to a file."""
 
-import platform
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
-import psutil
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from publisher.local.embedded import Servers
-from tests.benchmarks import audit, drain, intake, latency, resources, retries, startup
+from tests.benchmarks import audit, drain, intake, latency, rates, resources, retries, sizes, startup
+from tests.benchmarks.results import RESULTS, Figure, as_markdown, kept
 from tests.benchmarks.stage import durable_servers
-
-RESULTS = Path(__file__).parent / "RESULTS.md"
 
 
 @dataclass(frozen=True)
@@ -38,20 +33,12 @@ class Size:
     startups: int = 15
     # A window and a half at 5,000 routes/s: what one audit looks at.
     audited: int = 4_500_000
+    sized: int = 1_000_000
+    rates: tuple[int, ...] = (10, 300, 3_000)
+    rate_seconds: float = 60
 
 
-TINY = Size(400, 200, 400, 800, 20, 100, 1, 1, 1, 2, 1, 2, 3_000)
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the table. ratio: beside which ruler, and how much of it."""
-
-    group: str
-    what: str
-    value: str
-    beside: str = ""
-    target: str = ""
+TINY = Size(400, 200, 400, 800, 20, 100, 1, 1, 1, 2, 1, 2, 3_000, 200, (10, 300), 2)
 
 
 class Measurements:
@@ -178,8 +165,19 @@ class Measurements:
                 "100 MB, flat",
             )
 
+    def sizes(self) -> Iterator[Figure]:
+        """Bytes and CPU seconds of a million notifications, and how linear they are."""
+        count = self._size.sized
+        part, whole = sizes.sizes(self._servers, count // 10), sizes.sizes(self._servers, count)
+        yield from sizes.figures(part, whole)
 
-GROUPS = ("startup", "drain", "intake", "retries", "latency", "audit", "resources")
+    def rates(self) -> Iterator[Figure]:
+        """Cores, memory and latency at a steady rate."""
+        for rate in self._size.rates:
+            yield from rates.figures(rate, rates.steady(self._servers, rate, self._size.rate_seconds))
+
+
+GROUPS = ("startup", "drain", "intake", "retries", "latency", "audit", "resources", "sizes", "rates")
 
 
 def measure(servers: Servers, size: Size, groups: tuple[str, ...] = GROUPS) -> Iterator[Figure]:
@@ -208,35 +206,7 @@ def main(
         table.add_row(figure.group, figure.what, figure.value, figure.beside, figure.target)
     Console(width=None if say.is_terminal else 160).print(table)
     if write:
-        RESULTS.write_text(as_markdown([*_kept(figures), *figures], size))
-
-
-def as_markdown(figures: list[Figure], size: Size) -> str:
-    """The table as a file."""
-    lines = [
-        "# How fast it is",
-        "",
-        f"Last written on {datetime.now(UTC):%Y-%m-%d} by `python -m tests.benchmarks --write`.",
-        "Groups that were not run then keep their rows.",
-        f"{psutil.cpu_count()} cores, Python {platform.python_version()}, everything on one machine, with fsync on.",
-        f"Throughputs are medians of {size.runs}. Machines differ: the ratios say more than the figures.",
-        "",
-        "| | what | measured | beside | target |",
-        "|---|---|---|---|---|",
-        *(f"| {f.group} | {f.what} | {f.value} | {f.beside} | {f.target} |" for f in figures),
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _kept(figures: list[Figure]) -> list[Figure]:
-    """The lines of the file that were not measured anew: a run of some groups leaves the others as they are."""
-    if not RESULTS.exists():
-        return []
-    rows = [line.strip("|").split(" | ") for line in RESULTS.read_text().splitlines() if line.startswith("| ")]
-    old = [Figure(*(cell.strip() for cell in row)) for row in rows[1:] if len(row) == 5]
-    measured = {figure.group for figure in figures}
-    return [figure for figure in old if figure.group not in measured]
+        RESULTS.write_text(as_markdown([*kept(figures), *figures], size.runs))
 
 
 def _rate(value: float, what: str = "routes") -> str:

@@ -30,7 +30,7 @@ def accepted_per_second(servers: Servers, intents: int) -> float:
     """Intents a second that one intake process accepts, with no worker beside it."""
     with stage(servers) as on:
         on.start("intake")
-        return _rate(on, intents, _accepted)
+        return _rate(on, intents, accepted)
 
 
 def end_to_end_per_second(servers: Servers, intents: int) -> float:
@@ -44,18 +44,19 @@ def end_to_end_per_second(servers: Servers, intents: int) -> float:
 
 def _rate(on: Stage, intents: int, wait: Callable[[Stage, int], None]) -> float:
     """Intents a second. Intake is connected and warm, and stopped while the stream fills."""
-    _fill(on.redis, 0, 1)
+    fill(on.redis, 0, 1)
     wait(on, 1)
     intake = on.processes["intake"]
     intake.suspend()
-    _fill(on.redis, 1, intents + 1)
+    fill(on.redis, 1, intents + 1)
     began = time.monotonic()
     intake.resume()
     wait(on, intents + 1)
     return intents / (time.monotonic() - began)
 
 
-def _fill(client: redis.Redis, start: int, stop: int) -> None:
+def fill(client: redis.Redis, start: int, stop: int) -> None:
+    """Sends the intents of these numbers, as fast as Redis takes them."""
     for first in range(start, stop, _BATCH):
         with client.pipeline(transaction=False) as pipe:
             for number in range(first, min(first + _BATCH, stop)):
@@ -63,7 +64,8 @@ def _fill(client: redis.Redis, start: int, stop: int) -> None:
             pipe.execute()
 
 
-def _accepted(on: Stage, intents: int) -> None:
+def accepted(on: Stage, intents: int) -> None:
+    """Returns once so many notifications were accepted."""
     while on.database.rows("SELECT count(*) FROM notifications")[0][0] < intents:
         time.sleep(0.02)
 

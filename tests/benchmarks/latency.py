@@ -38,12 +38,12 @@ def latency(servers: Servers, rate: int, seconds: float, idle: float = 0) -> tup
         if idle:
             time.sleep(idle)
             send_evenly(on, 20, 1, 1)
-            first = max(_delays(on, 20, 21))
+            first = max(delays(on, 20, 21))
         count = round(rate * seconds)
         start = 100
         send_evenly(on, start, count, rate)
-        delays = _delays(on, start, start + count)
-    return _summary(delays), first
+        summary = summarized(delays(on, start, start + count))
+    return summary, first
 
 
 def send_evenly(on: Stage, start: int, count: int, rate: int) -> None:
@@ -58,25 +58,26 @@ def send_evenly(on: Stage, start: int, count: int, rate: int) -> None:
     on.wait_for_appended(before + 2 * count, within=60)
 
 
-def _delays(on: Stage, start: int, stop: int) -> list[int]:
+def delays(on: Stage, start: int, stop: int) -> list[int]:
     """Milliseconds from each intent to each of its commands."""
     sent = {
         int(fields[b"request_id"].removeprefix(b"request-")): _milliseconds(entry_id)
         for entry_id, fields in on.redis.xrange(INTENTS_STREAM)
     }
-    delays = []
+    found = []
     for stream in (EMAIL_STREAM, PUSH_STREAM):
         for entry_id, fields in on.redis.xrange(stream):
             number = int(fields[b"request_id"].removeprefix(b"request-"))
             if start <= number < stop:
-                delays.append(_milliseconds(entry_id) - sent[number])
-    return delays
+                found.append(_milliseconds(entry_id) - sent[number])
+    return found
 
 
 def _milliseconds(entry_id: bytes) -> int:
     return int(entry_id.partition(b"-")[0])
 
 
-def _summary(delays: Sequence[int]) -> Latency:
+def summarized(delays: Sequence[int]) -> Latency:
+    """The percentiles of these delays."""
     cuts = statistics.quantiles(delays, n=100, method="inclusive")
     return Latency(cuts[49], cuts[94], cuts[98], max(delays))

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from publisher.local.embedded import Servers
-from tests.benchmarks.__main__ import GROUPS, TINY, as_markdown, measure
+from tests.benchmarks.__main__ import GROUPS, TINY, measure
+from tests.benchmarks.results import as_markdown
 from tests.benchmarks.stage import durable_servers
 
 
@@ -22,4 +23,4 @@ def test_every_benchmark_runs(durable: Servers, group: str) -> None:
     figures = list(measure(durable, TINY, (group,)))
 
     assert {figure.value for figure in figures}
-    assert group in as_markdown(figures, TINY)
+    assert group in as_markdown(figures, TINY.runs)
