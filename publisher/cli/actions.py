@@ -52,8 +52,7 @@ def list_(
         },
         asdict,
         json=json,
-        folding="target",
-        optional=4,
+        wrapping="target",
         limit=limit,
     )
 
@@ -69,7 +68,7 @@ def show(
     if json:
         print_json(asdict(record))
     else:
-        print_record(asdict(record) | {"target": _words(record.target)})
+        print_record(asdict(record) | {"target": _words(record.target)}, wrapping=["target"])
 
 
 def _words(target: Mapping[str, Any]) -> str:

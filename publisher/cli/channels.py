@@ -43,7 +43,7 @@ def list_(json: JsonFlag = False) -> None:
             ]
             for r in records
         ],
-        folding="reason",
+        wrapping="reason",
     )
 
 

@@ -52,8 +52,6 @@ def list_(
         },
         _fields,
         json=json,
-        folding="route_id",
-        optional=5,
         limit=limit,
     )
 
@@ -68,7 +66,7 @@ def show(notification_id: NotificationId, route_id: RouteId = None, json: JsonFl
         if json:
             print_json(_fields(record))
         else:
-            print_record(_fields(record))
+            print_record(_fields(record), wrapping=["message"])
 
 
 def _fields(record: DeadLetterRecord) -> dict[str, object]:

@@ -5,12 +5,11 @@ from collections import Counter
 from contextlib import closing
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from publisher.bootstrap import open_client, open_database
-from publisher.cli.output import JsonFlag, console, print_json, printable
+from publisher.cli.layout import Hanging
+from publisher.cli.output import JsonFlag, print_json, print_layout, printable
 from publisher.cli.session import configured
 from publisher.doctor.examine import STATEMENT, Check, examine, reply_timeout
 from publisher.doctor.verdict import Verdict
@@ -28,7 +27,7 @@ def doctor(json: JsonFlag = False) -> None:
     'publisher migrate'.
     """
     settings = configured()
-    out, verdicts = console(), Counter[Verdict]()
+    verdicts = Counter[Verdict]()
     with (
         closing(open_database(settings, "doctor", STATEMENT)) as database,
         open_client(settings, "doctor", reply_timeout(settings)) as client,
@@ -38,7 +37,7 @@ def doctor(json: JsonFlag = False) -> None:
             if json:
                 _print_json(check)
             else:
-                _print_line(out, check)
+                _print_line(check)
             # Each as soon as it is known: some take their time.
             sys.stdout.flush()
     if not json:
@@ -53,14 +52,10 @@ def _print_json(check: Check) -> None:
     print_json({"name": check.name, "verdict": found.verdict, "finding": found.finding, "remedy": found.remedy})
 
 
-def _print_line(out: Console, check: Check) -> None:
+def _print_line(check: Check) -> None:
     found = check.diagnosis
-    line = Table.grid(padding=(0, 2))
-    line.add_column(width=_VERDICT_WIDTH)
-    line.add_column(width=_NAME_WIDTH)
-    line.add_column(overflow="fold")
+    head = Text.assemble((f"{found.verdict:<{_VERDICT_WIDTH}}", _STYLES[found.verdict]), "  ", check.name)
     said = Text(printable(found.finding))
     if found.remedy:
         said.append(f" → {printable(found.remedy)}", style="bold")
-    line.add_row(Text(found.verdict, style=_STYLES[found.verdict]), Text(check.name), said)
-    out.print(line)
+    print_layout(Hanging(said, head, _VERDICT_WIDTH + _NAME_WIDTH + 4))

@@ -5,11 +5,11 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from publisher.cli.ids import NotificationId, RouteId, delivery
-from publisher.cli.output import JsonFlag, console, one_line, print_json, printable
+from publisher.cli.layout import Hanging
+from publisher.cli.output import JsonFlag, one_line, print_json, print_layout, printable
 from publisher.cli.remedies import worded
 from publisher.cli.session import opened
 from publisher.domain.errors import NotFound
@@ -20,6 +20,8 @@ from publisher.operations.route_history import RouteHistory, notification_histor
 
 RoutesOption = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most this many routes of each.")]
 
+# Where the lines of an explanation begin, behind the longest name.
+_INDENT = len("  so far  ")
 # The fields of a route's record that --json leaves out.
 _HIDDEN = {"id", "notification_type", "resolved_email", "resolved_locale", "lease_token"}
 # The fields that a failure and a dead letter repeat of their route.
@@ -78,18 +80,20 @@ def _without(fields: dict[str, object], names: set[str]) -> dict[str, object]:
 
 
 def _print(history: RouteHistory) -> None:
-    out = console()
     delivery_id = Text(printable(history.route.delivery_id), style="bold")
     status, state = history.route.status.value, history.explanation.state.value
-    out.print(Text.assemble(delivery_id, f"  {status if state == status else f'{status}, {state}'}"))
-    table = Table.grid(padding=(0, 2))
-    for name, lines in _parts(history):
-        for n, line in enumerate(lines):
-            table.add_row(Text(name if n == 0 else ""), Text(one_line(line)))
-    out.print(table)
+    standing = Text(status if state == status else f"{status}, {state}")
+    print_layout(
+        Hanging(standing, delivery_id),
+        *(
+            Hanging(Text(one_line(line)), Text(f"  {name}" if n == 0 else ""), _INDENT)
+            for name, lines in _parts(history)
+            for n, line in enumerate(lines)
+        ),
+    )
 
 
 def _parts(history: RouteHistory) -> Iterator[tuple[str, Sequence[str]]]:
-    yield "  why", history.explanation.why
-    yield "  next", [worded(sentence) for sentence in history.explanation.next]
-    yield "  so far", [f"{readable(step.at)}  {step.what}" for step in history.steps]
+    yield "why", history.explanation.why
+    yield "next", [worded(sentence) for sentence in history.explanation.next]
+    yield "so far", [f"{readable(step.at)}  {step.what}" for step in history.steps]

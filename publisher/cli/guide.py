@@ -43,7 +43,7 @@ def _list(json: bool) -> None:
         for each in guides:
             print_json({"name": each.name, "title": each.title, "about": each.about})
     else:
-        print_table("Guides", ["name", "about"], [(each.name, each.about) for each in guides], folding="about")
+        print_table("Guides", ["name", "about"], [(each.name, each.about) for each in guides], wrapping="about")
 
 
 def _lay_out(text: str) -> None:

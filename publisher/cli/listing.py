@@ -29,13 +29,12 @@ def print_page(
     fields: Callable[[R], Mapping[str, object]],
     *,
     json: bool,
-    folding: str,
-    optional: int,
+    wrapping: str | None = None,
     limit: int | None = None,
 ) -> None:
     """Prints records as a table of their ids and these columns, or with `json` their fields, one object a line.
 
-    folding, optional: see `print_table`.
+    wrapping: the column that is prose, see `print_table`.
     limit: how many records fill a page; after a full page it says how to ask for the next. None: there is no next.
     """
     if json:
@@ -43,6 +42,6 @@ def print_page(
             print_json(fields(record))
         return
     rows = [[str(record.id), *(value(record) for value in columns.values())] for record in records]
-    print_table(title, ["id", *columns], rows, folding=folding, optional=optional)
+    print_table(title, ["id", *columns], rows, wrapping=wrapping)
     if len(records) == limit:
         print(f"more: --before {records[-1].id}")

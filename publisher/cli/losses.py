@@ -41,8 +41,6 @@ def list_(
         },
         asdict,
         json=json,
-        folding="stream",
-        optional=2,
     )
 
 

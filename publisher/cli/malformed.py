@@ -51,8 +51,7 @@ def list_(
         },
         asdict,
         json=json,
-        folding="message",
-        optional=4,
+        wrapping="message",
         limit=limit,
     )
 
@@ -79,7 +78,7 @@ def _print(record: MalformedRecord) -> None:
     facts = asdict(record.facts)
     # They stand among the fields.
     del facts["producer"], facts["notification_type"]
-    print_record(facts | {"remedy": remedy(record.facts.failure_code)})
+    print_record(facts | {"remedy": remedy(record.facts.failure_code)}, wrapping=["failure_message", "remedy"])
     print("\nfields")
     for name, value in readable_fields(record.raw_fields, _CHARACTERS if sys.stdout.isatty() else None):
         print(f"  {name}: {value}")

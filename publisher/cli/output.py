@@ -1,21 +1,20 @@
 """Prints tables for people and JSON lines for programs, and never a byte that a terminal would obey."""
 
 import json
+import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.cells import cell_len
-from rich.console import Console, OverflowMethod
+from rich.console import Console, RenderableType
 from rich.progress import Progress, ProgressColumn
-from rich.table import Table
 from rich.text import Text
 
+from publisher.cli.layout import Rows, fields
 from publisher.cli.standard_streams import expressible, shows_every_character
 from publisher.domain.instants import readable
 from publisher.operations.wording import short
@@ -26,13 +25,18 @@ YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 # Characters that a terminal obeys, that a reader may take for the end of a line, or that are halves of a character,
 # which no encoding has. In JSON they occur in strings alone.
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-# Width between two columns of a table, in characters.
-_BETWEEN = 3
+# Wider than any line.
+_UNLIMITED = 1_000_000
 
 
 def console() -> Console:
-    """Returns standard output with the terminal's colours and width; elsewhere plain, and wide enough for any table."""
-    return Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    """Returns standard output with the terminal's colours and width.
+
+    COLUMNS, if it is set, is the width everywhere. Elsewhere output is plain, and no line is wrapped: `grep` finds it
+    whole.
+    """
+    measured = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    return Console(width=None if measured else _UNLIMITED, highlight=False)
 
 
 def progress(*columns: ProgressColumn) -> Progress:
@@ -64,44 +68,43 @@ def print_json(record: Mapping[str, object]) -> None:
 
 
 def print_table(
-    title: str,
-    columns: Sequence[str],
-    rows: Iterable[Sequence[object]],
-    *,
-    folding: str | None = None,
-    optional: int = 0,
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, wrapping: str | None = None
 ) -> None:
-    """Prints a table with these columns; numbers are aligned to the right.
+    """Prints records of the same fields as a table, or in a layout that fits a narrower screen (`cli.layout`).
 
-    folding: the one column that may take several lines. optional: how many of the last columns are left out, one
-    by one, where the terminal is too narrow for them.
+    Numbers are aligned to the right. wrapping: the column that is prose, and may take several lines.
     """
     values = [list(row) for row in rows]
-    texts = [[show(value) for value in row] for row in values]
+    if not values:
+        print(f"{title}: none")
+        return
+    numeric = {
+        column
+        for n, column in enumerate(columns)
+        if values and all(isinstance(row[n], (int, float, type(None))) for row in values)
+    }
+    texts = [[Text(show(value)) for value in row] for row in values]
+    print_layout(Text(title, "italic"), Rows(columns, texts, numeric, wrapping))
+
+
+def print_record(record: Mapping[str, object], *, wrapping: Collection[str] = ()) -> None:
+    """Prints names and values, one a line. An id has no separators, so that it can be pasted.
+
+    wrapping: the names of the values that are prose, and may take several lines.
+    """
+    texts = {name: Text(str(value) if name == "id" else show(value)) for name, value in record.items()}
+    print_layout(fields(texts, wrapping))
+
+
+def print_layout(*parts: RenderableType) -> None:
+    """Prints parts that were laid out by `cli.layout`. A line that is wider than the terminal is continued by it."""
     out = console()
-    shown, least = len(columns), len(columns) - optional
-    widths = [max(map(cell_len, (column, *(row[n] for row in texts)))) for n, column in enumerate(columns)]
-    while shown > least and sum(widths[:shown]) + _BETWEEN * shown > out.width:
-        shown -= 1
-    caption = "more with --json, or on a wider terminal" if shown < len(columns) else None
-    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left", box=SIMPLE_HEAD)
-    table.pad_edge = False
-    for n, column in enumerate(columns[:shown]):
-        numeric = bool(values) and all(isinstance(row[n], (int, float, type(None))) for row in values)
-        rigid = folding is not None and column != folding
-        overflow: OverflowMethod = "ellipsis" if rigid else "fold"
-        table.add_column(column, justify="right" if numeric else "left", overflow=overflow, no_wrap=rigid)
-    for row in texts:
-        table.add_row(*map(Text, row[:shown]))
-    out.print(table)
-
-
-def print_record(record: Mapping[str, object]) -> None:
-    """Prints names and values, one a line. An id has no separators, so that it can be pasted."""
-    table = Table.grid(padding=(0, 2))
-    for name, value in record.items():
-        table.add_row(Text(name, style="bold"), Text(str(value) if name == "id" else show(value)))
-    console().print(table)
+    if out.is_terminal:
+        out.print(*parts, sep="\n", crop=False)
+        return
+    with out.capture() as printed:
+        out.print(*parts, sep="\n", crop=False)
+    print("\n".join(line.rstrip(" ") for line in printed.get().split("\n")), end="")
 
 
 def show(value: object) -> str:

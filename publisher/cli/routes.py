@@ -47,8 +47,6 @@ def list_(
         },
         _fields,
         json=json,
-        folding="route_id",
-        optional=4,
         limit=limit,
     )
 
@@ -67,7 +65,7 @@ def show(
         if json:
             print_json(_fields(record))
         else:
-            print_record(_fields(record))
+            print_record(_fields(record), wrapping=["last_failure_message"])
 
 
 def _fields(record: RouteRecord) -> dict[str, object]:

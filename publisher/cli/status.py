@@ -82,6 +82,7 @@ def _print(snapshot: Snapshot) -> None:
 
 
 def _print_streams(streams: StreamsSnapshot) -> None:
+    print()
     print_table(
         "Queues (hints alone)",
         ["queue", "ready", "delayed", "dead messages"],
@@ -98,6 +99,7 @@ def _print_routes(store: StoreSnapshot, totals: Totals, audit_interval: timedelt
         zip(store.channels, *map(_right, columns), strict=True),
     )
     rows = [(channel, store.open(channel)) for channel in store.channels]
+    print()
     print_table(
         "Open routes",
         ["channel", "state", "due", "oldest due", "in flight", "last audit"],
@@ -122,6 +124,10 @@ def _audit(store: StoreSnapshot, channel: str, interval: timedelta) -> str:
 
 
 def _print_processes(processes: Sequence[ProcessSeen]) -> None:
+    print()
+    if not processes:
+        print(f"Processes: {roles(processes)}")
+        return
     print_table(
         f"Processes: {roles(processes)}",
         ["role", "host", "pid", "version", "started", "seen"],
@@ -136,7 +142,6 @@ def _print_processes(processes: Sequence[ProcessSeen]) -> None:
             ]
             for seen in processes
         ],
-        folding="host",
     )
 
 

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 from rich.text import Text
-from rich.tree import Tree
 
 from publisher.bootstrap import open_client
 from publisher.cli.explain import RoutesOption, history_fields
-from publisher.cli.output import JsonFlag, console, one_line, print_json
+from publisher.cli.layout import Tree
+from publisher.cli.output import JsonFlag, one_line, print_json, print_layout
 from publisher.cli.remedies import worded
 from publisher.cli.session import opened
 from publisher.domain.errors import NotFound
@@ -68,15 +68,14 @@ def _print_json(entry_id: str, found: Found, histories: Sequence[NotificationHis
 
 def _print(entry_id: str, found: Found, histories: Sequence[NotificationHistory]) -> None:
     """Prints a tree for each notification, below the entry that it came from."""
-    out = console()
     if found.entry is not None:
-        out.print(_entry(entry_id, found.entry))
+        print_layout(_entry(entry_id, found.entry))
     for history in histories:
-        out.print(_notification(history, whole=found.route_id is not None))
+        print_layout(_notification(history, whole=found.route_id is not None))
     for pruned in found.pruned:
         tree = Tree(_head("notification", pruned.notification_id, "pruned"))
         tree.add(_line(f"pruned {readable(pruned.pruned_at)}: only its key is left"))
-        out.print(tree)
+        print_layout(tree)
     if len(histories) >= MATCHES:
         print(f"the newest {MATCHES} alone: choose with --producer")
 
