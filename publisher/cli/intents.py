@@ -1,7 +1,7 @@
 """`publisher intents send`."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
 
 import typer
@@ -10,10 +10,11 @@ from publisher.bootstrap import open_client
 from publisher.cli import losses, replay
 from publisher.cli.files import opened
 from publisher.cli.json_lines import json_lines
-from publisher.cli.output import JsonFlag, one_line, print_json
+from publisher.cli.output import JsonFlag, one_line, print_json, print_record
 from publisher.cli.session import configured
 from publisher.domain.errors import PublisherError
-from publisher.domain.intent_json import RefusedLine, intent_of_line
+from publisher.domain.intent_json import RefusedLine, WrittenIntent, intent_of_line
+from publisher.operations.wording import names
 from publisher.settings.settings import Settings
 from publisher.streams.producer import add_intents
 
@@ -21,6 +22,8 @@ app = typer.Typer(help="Send intents, take them in again, and look at those that
 app.command("replay", epilog="Example: publisher intents replay --since 2026-03-14T09:00 --dry-run")(replay.replay)
 app.add_typer(losses.app, name="losses")
 _BATCH = 500
+# How many of the sent intents are shown, on a terminal and in the JSON object.
+_SHOWN, _SHOWN_JSON = 3, 1000
 _EXAMPLE = (
     """{"notification_type": "game.turn.ready", "producer": "game", "audience_kind": "user", """
     """"recipients": [{"user_id": "7", "email": "ann@example.com"}], "idempotency_key": "turn-17", """
@@ -43,43 +46,82 @@ def send(
 
     The text of payload and recipients goes through as it stands. A line that intake would refuse is named with its
     reason and not sent; the others are. Sending a file again is harmless: an intent is accepted once per producer and
-    idempotency_key. Exit code 1 if any line was bad.
+    idempotency_key. Shows the ids of what was sent, and how to look them up. Exit code 1 if any line was bad.
     """
     settings = configured()
     sent = bad = 0
+    shown: list[tuple[str | None, WrittenIntent]] = []
     client = open_client(settings, "send")
     with opened(file, "sending") as source:
         for batch, refused in _batches(json_lines(source, file), settings):
             for number, line in refused:
                 print(f"line {number}, column {line.column}: {one_line(line.reason)}", file=sys.stderr)
+            entry_ids: Sequence[str | None] = [None] * len(batch)
             if not check:
                 try:
-                    add_intents(client, settings.intents_stream, batch)
+                    entry_ids = add_intents(client, settings.intents_stream, [line.fields for line in batch])
                 except PublisherError as error:
                     reason = str(error).rstrip(".")
                     raise type(error)(
                         f"{reason}; {sent:,} intents were sent before, and sending all again is harmless"
                     ) from error
             sent, bad = sent + len(batch), bad + len(refused)
+            room = (_SHOWN_JSON if json else _SHOWN) - len(shown)
+            shown += list(zip(entry_ids, batch, strict=True))[: max(0, room)]
     if json:
-        print_json({"valid" if check else "sent": sent, "refused": bad})
+        intents = [_ids(*each) for each in shown]
+        print_json({"valid" if check else "sent": sent, "refused": bad, "intents": intents})
     else:
+        _print(shown, sent, check=check)
         print(f"{sent:,} {'valid' if check else 'sent'}, {bad:,} refused")
     if bad:
         raise typer.Exit(1)
 
 
+def _print(shown: Sequence[tuple[str | None, WrittenIntent]], sent: int, *, check: bool) -> None:
+    """Prints the ids of the first few intents, and the command that looks each up once it is sent."""
+    for entry_id, line in shown:
+        fields = _ids(entry_id, line)
+        count = len(line.intent.recipients)
+        by = names(line.channels) or "no channel that reaches any"
+        print_record(
+            {
+                **({} if check else {"entry": entry_id}),
+                "producer": fields["producer"],
+                "idempotency key": fields["idempotency_key"],
+                "notification": fields["notification_id"],
+                "to": f"{count:,} recipient{'' if count == 1 else 's'}, by {by}",
+                **({} if check else {"look it up": f"publisher trace {entry_id}"}),
+            }
+        )
+        print()
+    if sent > len(shown):
+        print(f"and {sent - len(shown):,} more: look each up with publisher trace IDEMPOTENCY_KEY")
+
+
+def _ids(entry_id: str | None, line: WrittenIntent) -> dict[str, object]:
+    intent = line.intent
+    return {
+        "entry_id": entry_id,
+        "producer": intent.producer,
+        "idempotency_key": intent.idempotency_key,
+        "notification_id": intent.notification_id,
+        "recipients": len(intent.recipients),
+        "channels": line.channels,
+    }
+
+
 def _batches(
     lines: Iterable[tuple[int, bytes]], settings: Settings
-) -> Iterator[tuple[list[Mapping[str, str]], list[tuple[int, RefusedLine]]]]:
-    good: list[Mapping[str, str]] = []
+) -> Iterator[tuple[list[WrittenIntent], list[tuple[int, RefusedLine]]]]:
+    good: list[WrittenIntent] = []
     bad: list[tuple[int, RefusedLine]] = []
     for number, line in lines:
-        fields = intent_of_line(line, settings.channels)
-        if isinstance(fields, RefusedLine):
-            bad.append((number, fields))
+        read = intent_of_line(line, settings.channels)
+        if isinstance(read, RefusedLine):
+            bad.append((number, read))
         else:
-            good.append(fields)
+            good.append(read)
         if len(good) + len(bad) == _BATCH:
             yield good, bad
             good, bad = [], []

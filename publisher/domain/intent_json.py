@@ -1,16 +1,33 @@
-"""Reads an intent that a person wrote as a JSON object: its keys are the stream's fields without `_json`."""
+"""Reads an intent that a person wrote as a JSON object: its keys are the stream's fields, with or without `_json`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from json import JSONDecodeError
 
 from publisher.domain.channel import Channel
-from publisher.domain.intent import parse_intent
+from publisher.domain.intent import Intent, parse_intent
 from publisher.domain.json_text import Member, NoObject, Number, members
+from publisher.domain.notification import RouteStatus
 from publisher.domain.planning import plan_routes
 from publisher.domain.rejection import Rejection, RejectionCode
 
 _JSON_FIELDS = ("recipients", "channels", "payload")
+# A producer's own fields, which hold JSON as text. A person may write the JSON itself.
+_ENCODED = tuple(f"{name}_json" for name in _JSON_FIELDS)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenIntent:
+    """A line that is an intent.
+
+    fields: the fields of its entry on the stream.
+    intent: the intent that they make.
+    channels: the channels that reach at least one of its recipients.
+    """
+
+    fields: Mapping[str, str]
+    intent: Intent
+    channels: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +42,12 @@ class RefusedLine:
     reason: str
 
 
-def intent_of_line(line: bytes, channels: Mapping[str, Channel]) -> Mapping[str, str] | RefusedLine:
-    """Returns the stream's fields of one line, or the reason why intake would refuse them. Raises nothing.
+def intent_of_line(line: bytes, channels: Mapping[str, Channel]) -> WrittenIntent | RefusedLine:
+    """Returns the intent of one line, or the reason why intake would refuse it. Raises nothing.
 
     The text of recipients, channels and payload is taken from the line byte for byte. A number becomes its digits as
-    they are written, and null leaves the field out. channels: the configured channels by name.
+    they are written, and null leaves the field out. A field such as `recipients_json` holds its JSON as text, as on
+    the stream, or the JSON itself. channels: the configured channels by name.
     """
     try:
         text = line.decode()
@@ -46,7 +64,7 @@ def intent_of_line(line: bytes, channels: Mapping[str, Channel]) -> Mapping[str,
     return _judged(written, channels)
 
 
-def _judged(written: list[Member], channels: Mapping[str, Channel]) -> Mapping[str, str] | RefusedLine:
+def _judged(written: list[Member], channels: Mapping[str, Channel]) -> WrittenIntent | RefusedLine:
     fields: dict[str, str] = {}
     columns: dict[str, int] = {}
     for member in written:
@@ -58,10 +76,17 @@ def _judged(written: list[Member], channels: Mapping[str, Channel]) -> Mapping[s
         if member.value is not None:
             fields[name] = member.value if type(member.value) is str and name == member.name else member.text
     intent = parse_intent([(name.encode(), value.encode()) for name, value in fields.items()], channels)
-    judged = intent if isinstance(intent, Rejection) else plan_routes(intent, channels)
-    if isinstance(judged, Rejection):
-        return RefusedLine(columns.get(judged.field or "", 1), f"{judged.code.value}: {judged.message}")
-    return fields
+    if isinstance(intent, Rejection):
+        return _refused(intent, columns)
+    planned = plan_routes(intent, channels)
+    if isinstance(planned, Rejection):
+        return _refused(planned, columns)
+    reached = dict.fromkeys(route.channel for route in planned if route.status is RouteStatus.PENDING)
+    return WrittenIntent(fields, intent, tuple(reached))
+
+
+def _refused(rejection: Rejection, columns: Mapping[str, int]) -> RefusedLine:
+    return RefusedLine(columns.get(rejection.field or "", 1), f"{rejection.code.value}: {rejection.message}")
 
 
 def _refusal(member: Member, *, twice: bool) -> str | None:
@@ -73,6 +98,6 @@ def _refusal(member: Member, *, twice: bool) -> str | None:
     if twice:
         return f"{RejectionCode.DUPLICATE_FIELD.value}: a field is given more than once"
     is_text = member.value is None or isinstance(member.value, (str, Number))
-    if not is_text and member.name not in _JSON_FIELDS:
+    if not is_text and member.name not in (*_JSON_FIELDS, *_ENCODED):
         return f"{RejectionCode.INVALID_FIELD.value}: {member.name!r} must be text or a number"
     return None

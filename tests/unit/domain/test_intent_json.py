@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.domain.intent import Intent, parse_intent
-from publisher.domain.intent_json import RefusedLine, intent_of_line
+from publisher.domain.intent_json import RefusedLine, WrittenIntent, intent_of_line
 from tests import factories
 
 WRITTEN = {
@@ -24,11 +24,17 @@ WRITTEN = {
 }
 
 
+def written(line: str) -> WrittenIntent:
+    """The intent of a line that is one."""
+    found = intent_of_line(line.encode(), factories.CHANNELS)
+    assert isinstance(found, WrittenIntent), found
+    return found
+
+
 def test_an_object_becomes_the_fields_of_an_entry() -> None:
     """Keys are the stream's fields without `_json`, numbers become digits, null leaves a field out."""
-    fields = intent_of_line(json.dumps(WRITTEN).encode(), factories.CHANNELS)
+    fields = written(json.dumps(WRITTEN)).fields
 
-    assert isinstance(fields, dict)
     assert set(fields) == {
         *("notification_type", "producer", "audience_kind", "recipients_json", "channels_json", "idempotency_key"),
         *("occurred_at_ms", "payload_json"),
@@ -39,15 +45,32 @@ def test_an_object_becomes_the_fields_of_an_entry() -> None:
 
 def test_those_fields_are_the_same_intent() -> None:
     """What is sent from a file and what a producer adds by itself are one content (R18)."""
-    fields = intent_of_line(json.dumps(WRITTEN, indent=2).encode(), factories.CHANNELS)
+    fields = written(json.dumps(WRITTEN, indent=2)).fields
     added = factories.intent(
         **{f"{name}_json": WRITTEN[name] for name in ("recipients", "channels", "payload")}, idempotency_key="turn-17"
     )
 
-    assert isinstance(fields, dict)
     sent = parse_intent(factories.raw(fields), factories.CHANNELS)
     assert isinstance(sent, Intent)
     assert sent.fingerprint == added.fingerprint
+
+
+@pytest.mark.parametrize("encoded", [True, False])
+def test_a_field_of_the_stream_holds_json_or_its_text(encoded: bool) -> None:
+    """`recipients_json` may be given as on the stream, or as the JSON itself, which is taken byte for byte."""
+    renamed = {f"{name}_json": WRITTEN[name] for name in ("recipients", "channels", "payload")}
+    given = {name: json.dumps(value) if encoded else value for name, value in renamed.items()}
+    line = json.dumps({name: value for name, value in WRITTEN.items() if f"{name}_json" not in renamed} | given)
+
+    assert written(line) == written(json.dumps(WRITTEN))
+
+
+def test_a_line_says_whom_it_reaches() -> None:
+    """Of its channels those count that reach a recipient: a user without an address gets no email."""
+    line = json.dumps(WRITTEN | {"recipients": [{"user_id": "7"}], "channels": ["email", "push"]})
+
+    assert written(line).channels == ("push",)
+    assert len(written(line).intent.recipients) == 1
 
 
 @pytest.mark.parametrize(
@@ -146,9 +169,8 @@ def test_the_text_of_a_payload_goes_through_to_the_byte(payload: str, before: st
     """Every number, escape and space of it stands on the stream as it stood in the line."""
     line = with_payload(f"{before}{payload}{after}")
 
-    fields = intent_of_line(line.encode(), factories.CHANNELS)
+    fields = written(line).fields
 
-    assert not isinstance(fields, RefusedLine), fields
     assert fields["payload_json"] == payload
     assert fields["recipients_json"] == json.dumps(WRITTEN["recipients"])
     assert isinstance(parse_intent(factories.raw(fields), factories.CHANNELS), Intent)
@@ -172,7 +194,7 @@ def test_a_line_is_refused_if_and_only_if_intake_would_refuse_it(payload: str, p
 
     accepts = len(one_value) == 1 and isinstance(parse_intent(factories.raw(recorded), factories.CHANNELS), Intent)
 
-    assert isinstance(intent_of_line(line.encode(), factories.CHANNELS), dict) is accepts
+    assert isinstance(intent_of_line(line.encode(), factories.CHANNELS), WrittenIntent) is accepts
 
 
 @given(
@@ -181,5 +203,5 @@ def test_a_line_is_refused_if_and_only_if_intake_would_refuse_it(payload: str, p
     | st.dictionaries(st.text(max_size=5), st.floats() | st.text(max_size=5)).map(lambda d: json.dumps(d).encode())
 )
 def test_no_line_makes_it_raise(line: bytes) -> None:
-    """Whatever stands in a file, every line is fields or a reason."""
-    assert isinstance(intent_of_line(line, factories.CHANNELS), dict | RefusedLine)
+    """Whatever stands in a file, every line is an intent or a reason."""
+    assert isinstance(intent_of_line(line, factories.CHANNELS), WrittenIntent | RefusedLine)

@@ -12,7 +12,7 @@ from publisher.channels.registry import discover_channels
 from publisher.cli.app import app
 from publisher.domain.channel import Channel
 from publisher.domain.intent import Intent, parse_intent
-from publisher.domain.intent_json import intent_of_line
+from publisher.domain.intent_json import WrittenIntent, intent_of_line
 from tests.factories import notification, route
 from tests.guide_blocks import GUIDES, ROOT
 
@@ -56,7 +56,7 @@ def test_the_intents_of_the_examples_are_accepted() -> None:
     line = shlex.split(shell[-1])[1].replace("\n", "")
 
     assert isinstance(parse_intent([(k.encode(), v.encode()) for k, v in fields], {"email", "push"}), Intent)
-    assert isinstance(intent_of_line(line.encode(), discover_channels()), dict)
+    assert isinstance(intent_of_line(line.encode(), discover_channels()), WrittenIntent)
 
 
 def test_the_channel_of_the_example_encodes() -> None:
