@@ -17,6 +17,7 @@ from actors.middleware.age_limit import DropOldMessages
 from actors.middleware.graceful_stop import GracefulStop
 from actors.middleware.heartbeat import WorkerHeartbeat
 from actors.middleware.known_queues import KnownQueues
+from actors.middleware.schema_wait import SchemaWait
 from actors.middleware.watchdog import WorkerWatchdog
 from publisher.process.lifeline import master_pid
 from publisher.process.metrics_folder import metrics_folder, use_folder
@@ -172,7 +173,7 @@ def _broker(settings: Settings, role: str, stopping: threading.Event, watchdog: 
         watchdog,
     ]
     if role == "worker":
-        middleware += [KnownQueues(), GracefulStop(stopping), WorkerHeartbeat()]
+        middleware += [SchemaWait(), KnownQueues(), GracefulStop(stopping), WorkerHeartbeat()]
         if settings.metrics_port:
             middleware += _worker_metrics(settings.metrics_port)
     return WakingBroker(

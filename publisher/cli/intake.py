@@ -30,7 +30,9 @@ def intake() -> None:
 
     from publisher.intake.consumer import IntakeOptions
     from publisher.process.heartbeat import heartbeats
+    from publisher.process.schema_wait import wait_for_schema
     from publisher.streams.intents import IntentsGroup
+    from storage.schema import pending_migrations
 
     # Longer than a read blocks: it waits for intents, not for the server.
     client = open_client(settings, "intake-group", max(settings.timeouts.redis, timedelta(seconds=3)))
@@ -45,4 +47,5 @@ def intake() -> None:
     )
     collect_garbage_seldom()
     with heartbeats(context.redis, "intake", partial(read_system, context.database)):
+        wait_for_schema(partial(pending_migrations, context.database), context.stopping.wait)
         compose_intake(context, group, options).run()

@@ -1,11 +1,15 @@
 """`publisher migrate`."""
 
+import os
+import sys
 from collections.abc import Sequence
 
 import structlog
 
 from publisher.cli.output import JsonFlag, print_json
 from publisher.cli.session import opened
+from publisher.process.release import manager_of_release
+from publisher.process.signals import interrupt_once, wait_for_signal
 from storage import schema
 from storage.lock_holders import LockHolder
 
@@ -17,7 +21,12 @@ def migrate(json: JsonFlag = False) -> None:
 
     Safe to run twice, and from two places at once: the second waits, then finds nothing to do. Waits for a lock in
     short tries, so that the work goes on meanwhile, and says who holds it.
+
+    As the process `release` of a manager that stops every process once one ends (foreman, honcho, overmind, hivemind),
+    it stays until SIGTERM or Ctrl-C.
     """
+    # Also as the first process of a container, where a signal that nobody handles is lost.
+    interrupt_once()
     with opened("migrate") as (_, database):
         applied = schema.migrate(database, _say_who_holds_it)
     if json:
@@ -26,6 +35,16 @@ def migrate(json: JsonFlag = False) -> None:
         print(f"applied {', '.join(applied)}")
     else:
         print("the schema is up to date")
+    manager = manager_of_release(os.environ)
+    if manager is not None:
+        _stay(manager)
+
+
+def _stay(manager: str) -> None:
+    """Waits to be stopped: the manager would stop every other process once this one has ended."""
+    sys.stdout.flush()
+    _log.info("the release is done and stays: its manager stops every process once one ends", manager=manager)
+    wait_for_signal()
 
 
 def _say_who_holds_it(holders: Sequence[LockHolder]) -> None:

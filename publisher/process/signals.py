@@ -22,6 +22,13 @@ def stop_on_signals(stopping: threading.Event) -> None:
     threading.Thread(target=wait, name="signals", daemon=True).start()
 
 
+def wait_for_signal() -> None:
+    """Returns at the first SIGTERM or SIGINT. From the call on neither ends the process by itself."""
+    signals = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    signal.sigwait(signals)
+
+
 def interrupt_once() -> None:
     """Makes the first SIGTERM or SIGINT end a command as Ctrl-C does: what it started is stopped on the way out.
 

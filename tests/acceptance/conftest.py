@@ -24,6 +24,17 @@ def outside(database_url: str, redis_url: str) -> Iterator[Outside]:
 
 
 @pytest.fixture
+def empty(environ: dict[str, str], create_database: Callable[[str], str], redis_url: str) -> Iterator[Outside]:
+    """A database without a schema, which this test's processes use, and its Redis, seen from outside."""
+    environ["DATABASE_URL"] = create_database("template0")
+    with (
+        connected(environ["DATABASE_URL"]) as connection,
+        redis.Redis.from_url(redis_url, decode_responses=True) as client,
+    ):
+        yield Outside(connection, client)
+
+
+@pytest.fixture
 def publisher(environ: dict[str, str]) -> Publisher:
     """Runs one `publisher` command to its end; keyword arguments are variables, None takes one away."""
 
