@@ -4,8 +4,11 @@ These are rights to rows alone. The role that runs `publisher migrate` needs mor
 need no right to their sequences, and foreign keys are checked with the rights of the tables' owner.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import psycopg2.extensions
 
 from storage.database import Database
 
@@ -22,6 +25,21 @@ class Grant:
     statement: str
 
 
+@dataclass(frozen=True, slots=True)
+class Grantee:
+    """Who needs the rights, and where.
+
+    role: the name of the role, or blank if the URL names none.
+    schema: the schema in which the tables are.
+    """
+
+    role: str
+    database: str
+    schema: str
+
+
+# What a URL's options set as the first schema of the search path.
+_SEARCH_PATH = re.compile(r"search_path\s*=\s*\"?([^\s,\"]+)")
 # Table -> what the service does with its rows. FOR UPDATE needs UPDATE.
 NEEDED: Mapping[str, Sequence[str]] = {
     "notifications": ("SELECT", "INSERT", "UPDATE", "DELETE"),
@@ -42,7 +60,7 @@ NEEDED: Mapping[str, Sequence[str]] = {
 # Tables are looked for by name in every schema: one without the right to its schema is on no search path. A table that
 # is nowhere is a matter of the schema's check.
 _MISSING = """/* missing_grants */
-SELECT needed.name, needed.verb, n.nspname, has_schema_privilege(n.oid, 'USAGE'), quote_ident(current_user)
+SELECT needed.name, needed.verb, quote_ident(n.nspname), has_schema_privilege(n.oid, 'USAGE'), quote_ident(current_user)
 FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS needed (name, verb, place)
 JOIN pg_class AS c ON c.relname = needed.name AND c.relkind IN ('r', 'p')
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -77,7 +95,7 @@ def missing_grants(database: Database) -> list[Grant]:
     names, verbs = [table for table, _ in pairs], [verb for _, verb in pairs]
     for table, verb, schema, may_enter, role in database.rows(_MISSING, [names, verbs]):
         if may_enter:
-            grants[Grant(f"{verb} on {table}", f"GRANT {verb} ON {table} TO {role}")] = None
+            grants[Grant(f"{verb} on {table}", f"GRANT {verb} ON {schema}.{table} TO {role}")] = None
         else:
             grants[Grant(f"USAGE on schema {schema}", f"GRANT USAGE ON SCHEMA {schema} TO {role}")] = None
     for table, role in database.rows(_HIDDEN, [list(NEEDED)]):
@@ -86,12 +104,36 @@ def missing_grants(database: Database) -> list[Grant]:
     return list(grants)
 
 
-def grant_statements(role: str, schema: str = "public") -> list[str]:
-    """Returns the statements that give a role every right of the service, and no other: one a set of equal rights."""
+def grantee(url: str) -> Grantee:
+    """Reads from a connection URL that libpq understands who connects, and where. Asks no server."""
+    found = psycopg2.extensions.parse_dsn(url)
+    role = found.get("user", "")
+    path = _SEARCH_PATH.search(found.get("options", ""))
+    schema = path[1].replace("$user", role or "public") if path else "public"
+    return Grantee(role, found.get("dbname", role), schema)
+
+
+def grant_statements(to: Grantee) -> list[str]:
+    """Returns the statements that give a role every right of the service, and no other: one a set of equal rights.
+
+    Each names the schema, so that it means the same whatever the search path of whoever runs it.
+    """
+    role, schema = quoted_name(to.role), quoted_name(to.schema)
     together: dict[Sequence[str], list[str]] = {}
     for table, verbs in NEEDED.items():
-        together.setdefault(verbs, []).append(table)
+        together.setdefault(verbs, []).append(f"{schema}.{table}")
     return [
+        f"GRANT CONNECT ON DATABASE {quoted_name(to.database)} TO {role};",
         f"GRANT USAGE ON SCHEMA {schema} TO {role};",
         *(f"GRANT {', '.join(verbs)} ON {', '.join(tables)} TO {role};" for verbs, tables in together.items()),
     ]
+
+
+def migrating_statement(to: Grantee) -> str:
+    """Returns the statement that lets a role make the tables, which it then owns: `publisher migrate` does that."""
+    return f"GRANT USAGE, CREATE ON SCHEMA {quoted_name(to.schema)} TO {quoted_name(to.role)};"
+
+
+def quoted_name(name: str) -> str:
+    """Returns the name as SQL takes it: in quotation marks, since a name that people choose may be a keyword."""
+    return name if name == "public" else '"' + name.replace('"', '""') + '"'

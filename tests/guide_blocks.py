@@ -12,34 +12,29 @@ import typer
 
 from publisher.channels.registry import discover_channels
 from publisher.cli.app import app
+from publisher.cli.grants import postgresql_lines, redis_lines
+from publisher.doctor.grants import Grants, needed_grants
 from publisher.settings.settings import Settings
-from publisher.streams.rights import acl_rules
-from storage.rights import grant_statements
 
 ROOT = Path(__file__).parent.parent
 GUIDES = ROOT / "publisher" / "guides"
-_WIDTH = 105
 _PACKAGES = ("publisher", "actors", "storage")
 
 
 def redis_rights() -> str:
     """One command for a shell, for the streams as they are by default."""
-    settings = Settings.from_environ({"DATABASE_URL": "postgres://a/b", "REDIS_URL": "redis://a"}, discover_channels())
-    streams = {name: channel.stream for name, channel in settings.channels.items()}
-    rules = acl_rules(intents=settings.intents_stream, group=settings.intents_group, streams=streams)
-    lines = ["redis-cli ACL SETUSER publisher on"]
-    for word in ("'>password'", *map(_quoted, rules)):
-        if len(lines[-1]) + len(word) > _WIDTH:
-            lines[-1] += " \\"
-            lines.append(f"    {word}")
-        else:
-            lines[-1] += f" {word}"
-    return _fenced("sh", lines)
+    return _fenced("sh", redis_lines(_grants()))
 
 
 def postgresql_rights() -> str:
-    """A statement a line."""
-    return _fenced("sql", grant_statements("publisher"))
+    """The statements that grant."""
+    return _fenced("sql", postgresql_lines(_grants()))
+
+
+def _grants() -> Grants:
+    """Returns what `doctor --print-grants` prints for a user and role `publisher`, and a database `app`."""
+    environ = {"DATABASE_URL": "postgres://a/app", "REDIS_URL": "redis://a"}
+    return needed_grants(Settings.from_environ(environ, discover_channels()))
 
 
 def commands() -> str:
@@ -131,11 +126,6 @@ def _test_rooms() -> list[Path]:
 
 def _fenced(language: str, lines: list[str]) -> str:
     return "\n".join([f"```{language}", *lines, "```"])
-
-
-def _quoted(rule: str) -> str:
-    """As a shell takes it."""
-    return f"'{rule}'" if set(rule) & set("*~|&>") else rule
 
 
 if __name__ == "__main__":

@@ -3,15 +3,18 @@
 import sys
 from collections import Counter
 from contextlib import closing
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from publisher.bootstrap import open_client, open_database
+from publisher.cli.grants import print_grants, print_grants_as_json
 from publisher.cli.layout import Hanging
 from publisher.cli.output import JsonFlag, print_json, print_layout, printable
 from publisher.cli.session import configured
 from publisher.doctor.examine import STATEMENT, Check, examine, reply_timeout
+from publisher.doctor.grants import needed_grants
 from publisher.doctor.verdict import Verdict
 from publisher.local.procfile import procfile
 
@@ -19,7 +22,20 @@ _STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold
 _VERDICT_WIDTH, _NAME_WIDTH = 7, 21
 
 
-def doctor(json: JsonFlag = False) -> None:
+def doctor(
+    print_rights: Annotated[
+        bool, typer.Option("--print-grants", help="Print the rights that the service needs, to paste; ask no server.")
+    ] = False,
+    role: Annotated[
+        str | None,
+        typer.Option(help="With --print-grants: the name of role and user; those of the two URLs if left out."),
+    ] = None,
+    schema: Annotated[
+        str | None,
+        typer.Option(help="With --print-grants: the schema of the tables; that of DATABASE_URL if left out."),
+    ] = None,
+    json: JsonFlag = False,
+) -> None:
     """Check settings, PostgreSQL and Redis, and say what to do about what is wrong.
 
     What the service must be able to do is tried, and nothing of it stays. Ends by itself whatever the servers do. Exit
@@ -27,6 +43,13 @@ def doctor(json: JsonFlag = False) -> None:
     'publisher migrate'.
     """
     settings = configured()
+    if print_rights:
+        grants = needed_grants(settings, role=role, schema=schema)
+        if json:
+            print_grants_as_json(grants)
+        else:
+            print_grants(grants)
+        return
     verdicts = Counter[Verdict]()
     with (
         closing(open_database(settings, "doctor", STATEMENT)) as database,

@@ -7,6 +7,8 @@ its own line, beside the EVALSHA of the script.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import redis.connection
+
 from publisher.streams import keys
 
 _CONTAINERS = ("XGROUP", "XINFO", "SCRIPT", "CLIENT")
@@ -186,6 +188,14 @@ def acl_rules(*, intents: str, group: str, streams: Mapping[str, str]) -> list[s
     own = dict.fromkeys(sorted({key_pattern(key) for right in rights for key in right.keys}))
     commands = sorted({granting(right.command) for right in rights})
     return ["resetkeys", *{**patterns, **own}, "resetchannels", "-@all", *commands]
+
+
+def user_of(url: str) -> str:
+    """Returns the user that a Redis URL logs in as, or blank for the user `default`. Asks no server."""
+    found = redis.connection.parse_url(url)
+    # A name without a password may be a password in the wrong place, and must not be shown (R36).
+    name = found.get("username", "") if found.get("password") else ""
+    return "" if name == "default" else name
 
 
 def _rights(table: Sequence[tuple[str, str]], names: Mapping[str, str], **others: str) -> Iterator[Right]:

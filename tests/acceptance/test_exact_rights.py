@@ -1,6 +1,7 @@
-"""The service with the rights that the guide names, and no other: neither server ever says no."""
+"""The service with the rights that `doctor --print-grants` prints, and no other: neither server ever says no."""
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,16 +10,15 @@ from typing import Any
 import pytest
 import redis
 
-from publisher.streams.rights import acl_rules, needed_rights
+from publisher.streams.rights import needed_rights
 from storage.database import Database
-from storage.rights import grant_statements
 from tests.acceptance.conftest import Publisher
 from tests.acceptance.outside import EMAIL, PUSH, Outside, users
 from tests.conftest import connected
 from tests.factories import GROUP, INTENTS, intent_fields
 from tests.integration.old_notifications import ended
-from tests.integration.roles import plain_role
-from tests.processes import Processes
+from tests.integration.roles import plain_name, plain_role
+from tests.processes import Processes, run_command
 from tests.valkeys import OwnValkey
 from tests.waiting import wait_until
 
@@ -42,17 +42,28 @@ def own_valkey(tmp_path: Path) -> Iterator[OwnValkey]:
     server.stop()
 
 
+def printed(environ: dict[str, str], role: str) -> tuple[list[str], str]:
+    """What `doctor --print-grants` prints for this role: the words of the Redis command, and the SQL."""
+    done = run_command("publisher", "doctor", "--print-grants", "--role", role, environ=environ)
+    assert (done.returncode, done.stderr) == (0, "")
+    redis_part, _, sql = done.stdout.partition("\n\n")
+    return shlex.split(redis_part.replace("\\\n", ""), comments=True), sql
+
+
 @pytest.fixture
 def world(database_url: str, own_valkey: OwnValkey, environ: dict[str, str]) -> Iterator[Outside]:
     """Both servers as an administrator sees them; everything in `environ` is the service's own user and role."""
-    rules = acl_rules(intents=INTENTS, group=GROUP, streams=STREAMS)
-    with plain_role(database_url, *grant_statements("{role}"), "REVOKE CREATE ON SCHEMA public FROM PUBLIC") as url:
-        environ |= {"DATABASE_URL": url, "REDIS_URL": own_valkey.url.replace("://", "://publisher:secret@"), **QUICK}
+    role = plain_name(database_url)
+    (program, *command), sql = printed(environ, role)
+    assert (program, *command[:3]) == ("redis-cli", "ACL", "SETUSER", role)
+    nothing_else = ("REVOKE ALL ON SCHEMA public FROM PUBLIC", 'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC')
+    with plain_role(database_url, *nothing_else, sql) as url:
+        environ |= {"DATABASE_URL": url, "REDIS_URL": own_valkey.url.replace("://", f"://{role}:secret@"), **QUICK}
         with (
             connected(database_url) as connection,
             redis.Redis.from_url(own_valkey.url, decode_responses=True) as client,
         ):
-            client.execute_command("ACL", "SETUSER", "publisher", "on", ">secret", *rules)
+            client.execute_command(*command, ">secret")
             yield Outside(connection, client)
 
 
@@ -192,15 +203,10 @@ def test_every_change_works_with_exactly_these_rights(
     assert refusals(world) == []
 
 
-def test_the_rights_are_no_more_than_the_service_has_commands_for(world: Outside) -> None:
+def test_the_rights_are_no_more_than_the_service_has_commands_for(world: Outside, environ: dict[str, str]) -> None:
     """The user may neither look at other keys nor administer the server."""
-    with redis.Redis.from_url(_own_url(world).replace("://", "://publisher:secret@")) as client:
+    with redis.Redis.from_url(environ["REDIS_URL"]) as client:
         for command in (("GET", "others:key"), ("KEYS", "*"), ("FLUSHALL",), ("CONFIG", "GET", "*"), ("ACL", "LIST")):
             with pytest.raises(redis.exceptions.NoPermissionError):
                 client.execute_command(*command)
     assert len(needed_rights(intents=INTENTS, group=GROUP, streams=STREAMS)) > 50
-
-
-def _own_url(outside: Outside) -> str:
-    where = outside.redis.connection_pool.connection_kwargs
-    return f"redis://{where['host']}:{where['port']}/0"

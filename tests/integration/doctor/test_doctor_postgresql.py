@@ -11,11 +11,10 @@ import redis
 
 from publisher.doctor.verdict import Verdict
 from storage.database import Database
-from storage.rights import grant_statements
 from tests.conftest import run_sql
 from tests.factories import GROUP, INTENTS
 from tests.integration.doctor.examined import Examined, amiss
-from tests.integration.roles import plain_role
+from tests.integration.roles import GRANTS, plain_role
 from tests.integration.rows import change, due_routes, execute, rows
 
 OK, WARNING, FAILED, UNKNOWN = Verdict.OK, Verdict.WARNING, Verdict.FAILED, Verdict.UNKNOWN
@@ -78,7 +77,7 @@ def test_a_role_with_rights_to_rows_alone_has_nothing_amiss_until_one_is_missing
     examined: Examined, database_url: str
 ) -> None:
     """The missing one is named, and the statement that gives it; what it keeps from being looked at is unknown."""
-    with plain_role(database_url, *grant_statements("{role}")) as url:
+    with plain_role(database_url, *GRANTS) as url:
         assert amiss(examined(DATABASE_URL=url)) == {}
         run_sql(database_url, f"REVOKE INSERT ON routes FROM {urlsplit(url).username}")
 
@@ -86,7 +85,18 @@ def test_a_role_with_rights_to_rows_alone_has_nothing_amiss_until_one_is_missing
 
     assert amiss(found) == {"postgresql-rights": FAILED}
     assert found["postgresql-rights"].finding == "not granted: INSERT on routes"
-    assert found["postgresql-rights"].remedy == f"GRANT INSERT ON routes TO {urlsplit(url).username}"
+    assert found["postgresql-rights"].remedy == f"GRANT INSERT ON public.routes TO {urlsplit(url).username}"
+
+
+def test_a_role_that_may_not_connect_is_told_which_right_it_lacks(examined: Examined, database_url: str) -> None:
+    """Nothing else can be looked at then."""
+    closed = 'REVOKE CONNECT ON DATABASE "{database}" FROM PUBLIC'
+    with plain_role(database_url, closed, *(grant for grant in GRANTS if "CONNECT" not in grant)) as url:
+        found = examined(DATABASE_URL=url)
+
+    assert found["postgresql"].verdict is FAILED
+    assert "permission denied for database" in found["postgresql"].finding
+    assert "CONNECT" in found["postgresql"].finding
 
 
 def test_a_postgresql_that_takes_no_write_fails_its_check(

@@ -5,20 +5,18 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
 from publisher.domain.errors import PublisherError
 from storage import health
 from storage.database import Database
-from storage.rights import NEEDED, grant_statements, missing_grants
+from storage.rights import NEEDED, Grantee, grant_statements, missing_grants
 from storage.schema import migrate
 from tests.conftest import connected, run_sql
-from tests.integration.roles import plain_role
+from tests.integration.roles import GRANTS, plain_role
 from tests.integration.rows import rows
-
-GRANTS = grant_statements("{role}")
 
 
 @contextmanager
@@ -46,6 +44,22 @@ def test_the_statements_to_paste_are_enough(database_url: str) -> None:
         assert missing_grants(database) == []
         with pytest.raises(PublisherError, match="must be owner"):
             database.rows("ALTER TABLE routes ADD COLUMN more text")
+
+
+def test_the_statements_name_the_schema_and_whatever_people_call_things(database_url: str) -> None:
+    """A role may be called `user`, a keyword, and the tables may be in a schema that nobody else looks into."""
+    name = urlsplit(database_url).path[1:]
+    moved = [f'ALTER TABLE {table} SET SCHEMA "Our App"' for table in NEEDED]
+    parts = urlsplit(database_url)
+    url = urlunsplit(parts._replace(netloc=f"user@{parts.netloc.rpartition('@')[2]}"))
+    run_sql(database_url, 'CREATE ROLE "user" LOGIN', 'CREATE SCHEMA "Our App"', *moved)
+    try:
+        run_sql(database_url, *grant_statements(Grantee("user", name, "Our App")))
+        run_sql(database_url, f'ALTER ROLE "user" IN DATABASE "{name}" SET search_path = "Our App"')
+        with closing(Database(url, application_name="user")) as database:
+            assert missing_grants(database) == []
+    finally:
+        run_sql(database_url, 'DROP OWNED BY "user"', 'DROP ROLE "user"')
 
 
 def test_a_right_that_is_taken_away_is_named_and_given_back_by_its_statement(database_url: str) -> None:
@@ -76,7 +90,7 @@ def test_row_security_that_gives_no_row_is_named_and_opened_by_its_statement(dat
 def test_without_the_right_to_the_schema_that_is_what_is_missing(database_url: str) -> None:
     """Its tables are not seen then, and yet no migration would help."""
     name = urlsplit(database_url).path[1:]
-    with as_role(database_url, *GRANTS[1:]) as database:
+    with as_role(database_url, *(grant for grant in GRANTS if "SCHEMA" not in grant)) as database:
         run_sql(database_url, "REVOKE USAGE ON SCHEMA public FROM PUBLIC")
 
         [grant] = missing_grants(database)

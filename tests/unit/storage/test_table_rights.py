@@ -4,9 +4,11 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 import storage
 from storage.models import MODELS
-from storage.rights import NEEDED, grant_statements
+from storage.rights import NEEDED, Grantee, grant_statements, grantee, quoted_name
 
 TABLES = {model._meta.table_name for model in MODELS}
 # What a statement does, by how it begins. DO UPDATE and FOR UPDATE name no table.
@@ -50,9 +52,31 @@ def test_the_table_names_what_the_statements_do_and_no_more() -> None:
 
 
 def test_the_statements_to_paste_name_every_table_once() -> None:
-    """After the right to the schema, without which no table is seen."""
-    first, *grants = grant_statements("publisher")
+    """After the rights to database and schema, without which no table is seen."""
+    connect, usage, *grants = grant_statements(Grantee("publisher", "app", "public"))
 
-    assert first == "GRANT USAGE ON SCHEMA public TO publisher;"
+    assert connect == 'GRANT CONNECT ON DATABASE "app" TO "publisher";'
+    assert usage == 'GRANT USAGE ON SCHEMA public TO "publisher";'
     named = [name for grant in grants for name in grant.split(" ON ")[1].split(" TO ")[0].split(", ")]
-    assert sorted(named) == sorted(NEEDED)
+    assert sorted(named) == sorted(f"public.{table}" for table in NEEDED)
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("postgres://ann:pw@a/app", Grantee("ann", "app", "public")),
+        ("postgres://ann@a", Grantee("ann", "ann", "public")),
+        ("postgres://a/app", Grantee("", "app", "public")),
+        ("postgres://ann%40x:pw@a,b/app?dbname=other", Grantee("ann@x", "other", "public")),
+        ("postgres://ann@a/app?options=-csearch_path%3Dours,public", Grantee("ann", "app", "ours")),
+        ("postgres://ann@a/app?options=-c%20search_path%3D%22$user%22", Grantee("ann", "app", "ann")),
+    ],
+)
+def test_a_url_says_who_connects_and_where(url: str, found: Grantee) -> None:
+    """As libpq reads it; the database is by default the user's own."""
+    assert grantee(url) == found
+
+
+def test_a_name_with_quotation_marks_stays_one_name() -> None:
+    """In SQL a quotation mark within a name is written twice."""
+    assert quoted_name('a"; DROP TABLE routes; --') == '"a""; DROP TABLE routes; --"'

@@ -1,0 +1,85 @@
+"""Words the rights that the service needs as lines to paste, for `doctor --print-grants` and the guide."""
+
+import re
+import shlex
+from collections.abc import Sequence
+
+from publisher.cli.output import print_json, printable
+from publisher.doctor.grants import Grants
+from storage.rights import quoted_name
+
+# Fits a terminal of 80 columns: a line that the terminal breaks is copied with the break.
+_WIDTH = 78
+_INDENT = "    "
+# A word of SQL: quotation marks hold spaces together.
+_SQL_WORD = re.compile(r'(?:"(?:[^"]|"")*"|[^ "])+')
+
+
+def print_grants(grants: Grants) -> None:
+    """Prints both servers' rights, each under comments that say who runs the lines, and where."""
+    to = grants.to
+    lines = [
+        "# Redis: in a shell, as an administrator (redis-cli -u URL ...).",
+        f"# A new user needs a password, too: ACL SETUSER {grants.redis_user} '>...'",
+        *redis_lines(grants),
+        "",
+        "-- PostgreSQL: in psql, as the owner of the tables, after 'publisher migrate', in",
+        f"-- the database {quoted_name(to.database)}. A new role comes first:",
+        f"--   CREATE ROLE {quoted_name(to.role)} LOGIN PASSWORD '...';",
+        *postgresql_lines(grants),
+        *_search_path_lines(grants),
+        "-- Whoever runs 'publisher migrate' while there is something to apply owns the",
+        "-- tables. To let this role make them, and own them:",
+        f"--   {grants.postgresql_migrating}",
+    ]
+    for line in lines:
+        print(printable(line))
+
+
+def print_grants_as_json(grants: Grants) -> None:
+    """Prints one object: the Redis user with its ACL rules, and the PostgreSQL role with its statements."""
+    print_json(
+        {
+            "redis": {"user": grants.redis_user, "rules": grants.redis_rules},
+            "postgresql": {
+                "role": grants.to.role,
+                "database": grants.to.database,
+                "schema": grants.to.schema,
+                "statements": grants.postgresql_statements,
+                "migrating": grants.postgresql_migrating,
+            },
+        }
+    )
+
+
+def redis_lines(grants: Grants) -> list[str]:
+    """Returns one command for a shell, over several lines."""
+    words = ["redis-cli", "ACL", "SETUSER", *map(shlex.quote, [grants.redis_user, *grants.redis_rules])]
+    return _folded(words, " \\")
+
+
+def postgresql_lines(grants: Grants) -> list[str]:
+    """Returns statements for psql, each over as many lines as it needs."""
+    return [line for text in grants.postgresql_statements for line in _folded(_SQL_WORD.findall(text), "")]
+
+
+def _search_path_lines(grants: Grants) -> list[str]:
+    """Returns a comment for a schema in which PostgreSQL does not look by itself."""
+    if grants.to.schema == "public":
+        return []
+    role, database, schema = map(quoted_name, (grants.to.role, grants.to.database, grants.to.schema))
+    return [
+        "-- The service finds its tables by the search path, which DATABASE_URL may set, or:",
+        f"--   ALTER ROLE {role} IN DATABASE {database} SET search_path TO {schema};",
+    ]
+
+
+def _folded(words: Sequence[str], end: str) -> list[str]:
+    """Returns the words as lines of at most _WIDTH characters. end: closes each line but the last."""
+    lines = [words[0]]
+    for word in words[1:]:
+        if len(f"{lines[-1]} {word}{end}") > _WIDTH:
+            lines.append(_INDENT + word)
+        else:
+            lines[-1] += f" {word}"
+    return [*(line + end for line in lines[:-1]), lines[-1]]

@@ -1,0 +1,66 @@
+"""The lines of `doctor --print-grants`: whole words, narrow enough for a terminal, and no password."""
+
+import shlex
+
+import pytest
+
+from publisher.channels.registry import discover_channels
+from publisher.cli.grants import postgresql_lines, print_grants, redis_lines
+from publisher.doctor.grants import Grants, needed_grants
+from publisher.settings.settings import Settings
+
+
+def grants_of(role: str | None = None, schema: str | None = None, **environ: str) -> Grants:
+    """The rights of an installation with these variables."""
+    urls = {"DATABASE_URL": "postgres://ann:hush@a/app", "REDIS_URL": "redis://bob:hush@a"}
+    return needed_grants(Settings.from_environ(urls | environ, discover_channels()), role=role, schema=schema)
+
+
+def test_the_lines_are_the_rules_and_statements_word_by_word() -> None:
+    """A shell joins the lines of the one command; SQL does not mind where its lines end."""
+    grants = grants_of(PUBLISHER_EMAIL_STREAM="jobs[1] of 'us'")
+
+    command = "\n".join(redis_lines(grants)).replace("\\\n", "")
+    assert shlex.split(command) == ["redis-cli", "ACL", "SETUSER", "bob", *grants.redis_rules]
+    assert "~jobs\\[1\\] of 'us'" in grants.redis_rules
+    assert " ".join(" ".join(postgresql_lines(grants)).split()) == " ".join(grants.postgresql_statements)
+
+
+def test_no_line_is_wider_than_a_terminal() -> None:
+    """A line that a terminal breaks would be copied with the break."""
+    grants = grants_of(role="a_service_with_a_name")
+
+    assert max(map(len, [*redis_lines(grants), *postgresql_lines(grants)])) < 80
+
+
+def test_a_name_with_spaces_is_not_broken() -> None:
+    """Quotation marks hold it together."""
+    lines = postgresql_lines(grants_of(role="   ".join(["the role"] * 9)))
+
+    assert all(line.count('"') % 2 == 0 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("redis_url", "user"),
+    [
+        ("redis://bob:hush@a", "bob"),
+        ("redis://:hush@a", "publisher"),
+        ("redis://default:hush@a", "publisher"),
+        ("redis://hush@a", "publisher"),
+        ("redis://a", "publisher"),
+    ],
+)
+def test_the_user_is_the_urls_unless_that_is_nobodys_own(redis_url: str, user: str) -> None:
+    """`default` is everyone's; a name without a password may be the password (R36)."""
+    assert grants_of(REDIS_URL=redis_url).redis_user == user
+    assert grants_of(REDIS_URL=redis_url, role="svc").redis_user == "svc"
+
+
+def test_no_password_is_printed_and_a_schema_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the URLs names alone are shown; where the tables are elsewhere the search path is a matter, too (R36)."""
+    print_grants(grants_of(schema="ours"))
+
+    said = capsys.readouterr().out
+    assert "hush" not in said
+    assert 'GRANT USAGE ON SCHEMA "ours" TO "ann";' in said
+    assert 'ALTER ROLE "ann" IN DATABASE "app" SET search_path TO "ours";' in said
