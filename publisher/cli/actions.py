@@ -22,10 +22,10 @@ def list_(
     by: Annotated[str | None, typer.Option(help="Only those of this operator.")] = None,
     outcome: Annotated[ActionOutcome | None, typer.Option(help="Only those that ended so.")] = None,
     since: Annotated[
-        datetime | None, typer.Option(parser=instant, metavar=METAVAR, help="Only those begun since (UTC).")
+        datetime | None, typer.Option(parser=instant, metavar=METAVAR, help="Only those begun since.")
     ] = None,
     until: Annotated[
-        datetime | None, typer.Option(parser=instant, metavar=METAVAR, help="Only those begun before (UTC).")
+        datetime | None, typer.Option(parser=instant, metavar=METAVAR, help="Only those begun before.")
     ] = None,
     before: BeforeOption = None,
     limit: LimitOption = 50,

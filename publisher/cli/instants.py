@@ -1,22 +1,70 @@
-"""Reads instants on the command line, in every form in which they are printed."""
+"""Reads instants on the command line: as they are printed, as a clock's time, and as a time ago."""
 
-from datetime import UTC, datetime
+import os
+import re
+import sys
+from datetime import UTC, datetime, time, timedelta
 
 import typer
 
+from publisher.domain.instants import readable
+
 # What help shows for an option that takes one.
 METAVAR = "INSTANT"
+_DAY = timedelta(days=1)
+# Longest first, as they are written: 1h30m.
+_UNITS = {
+    "w": timedelta(weeks=1),
+    "d": _DAY,
+    "h": timedelta(hours=1),
+    "m": timedelta(minutes=1),
+    "s": timedelta(seconds=1),
+}
+_AGO = re.compile("".join(rf"(?:(\d{{1,9}}){unit})?" for unit in _UNITS), re.ASCII)
 
 
 def instant(text: str) -> datetime:
-    """Reads an ISO 8601 text, such as 2026-03-14, 2026-03-14T09:26 or 2026-03-14 09:26:53.589Z.
+    """Reads an instant as `read_instant` does, now, and says on a terminal which one a relative text is."""
+    now = datetime.now(UTC)
+    found = read_instant(text, now.replace(microsecond=now.microsecond // 1000 * 1000))
+    if not text.strip()[:4].isdecimal() and sys.stderr.isatty() and "_PUBLISHER_COMPLETE" not in os.environ:
+        print(f"publisher: {text.strip()} is {readable(found)}", file=sys.stderr)
+    return found
 
-    Without an offset it is UTC. Raises typer.BadParameter for anything else.
+
+def read_instant(text: str, now: datetime) -> datetime:
+    """Reads an instant in UTC, as every instant is printed. An offset, where one is given, is heeded.
+
+    2026-03-14, 2026-03-14T09:26 or 2026-03-14 09:26:53.589Z: that instant; a day is its begin.
+    19:00 or 19:00:30: the last time that a clock in UTC showed it.
+    90s, 15m, 1h30m, 2d or 1w: that long before now.
+    now, today, yesterday: now, or the begin of the day.
+    Raises typer.BadParameter for anything else.
     """
+    given = text.strip()
+    days = {"today": now.date(), "yesterday": now.date() - _DAY}
     try:
-        given = datetime.fromisoformat(text.strip())
-        return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
+        if given == "now":
+            return now
+        if given in days:
+            return datetime.combine(days[given], time(tzinfo=UTC))
+        if given and (ago := _AGO.fullmatch(given)):
+            return now - sum(
+                (int(count) * unit for count, unit in zip(ago.groups(), _UNITS.values(), strict=True) if count),
+                timedelta(),
+            )
+        if given[2:3] == ":":
+            return _last(time.fromisoformat(given), now)
+        found = datetime.fromisoformat(given)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError):
         raise typer.BadParameter(
-            f"{text!r} is no instant: those look like 2026-03-14 or 2026-03-14T09:26:53Z"
+            f"{text!r} is no instant: those look like 1h30m (ago), 19:00, yesterday, 2026-03-14 or 2026-03-14T09:26:53Z"
         ) from None
+
+
+def _last(clock: time, now: datetime) -> datetime:
+    """Returns the last instant, not after now, at which a clock showed this time."""
+    zone = clock.tzinfo or UTC
+    shown = datetime.combine(now.astimezone(zone).date(), clock.replace(tzinfo=zone)).astimezone(UTC)
+    return shown if shown <= now else shown - _DAY

@@ -25,11 +25,11 @@ from publisher.settings.settings import Settings
 
 def replay(
     since: Annotated[
-        datetime | None, typer.Option("--since", parser=instant, metavar=METAVAR, help="Only those sent since (UTC).")
+        datetime | None, typer.Option("--since", parser=instant, metavar=METAVAR, help="Only those sent since.")
     ] = None,
     until: Annotated[
         datetime | None,
-        typer.Option("--until", parser=instant, metavar=METAVAR, help="Only those sent before (UTC); now."),
+        typer.Option("--until", parser=instant, metavar=METAVAR, help="Only those sent before; now, if left out."),
     ] = None,
     older_too: Annotated[
         bool,

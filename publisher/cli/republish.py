@@ -25,11 +25,11 @@ def republish(
     type: Annotated[str | None, typer.Option("--type", help="Only those of this notification type.")] = None,  # noqa: A002 - the option's name
     since: Annotated[
         datetime | None,
-        typer.Option("--since", parser=instant, metavar=METAVAR, help="Only those published since (UTC)."),
+        typer.Option("--since", parser=instant, metavar=METAVAR, help="Only those published since."),
     ] = None,
     until: Annotated[
         datetime | None,
-        typer.Option("--until", parser=instant, metavar=METAVAR, help="Only those published before (UTC); now."),
+        typer.Option("--until", parser=instant, metavar=METAVAR, help="Only those published before; now, if left out."),
     ] = None,
     rate: RateOption = None,
     dry_run: DryRunFlag = False,

@@ -22,11 +22,11 @@ TypeOption = Annotated[str | None, typer.Option("--type", help="Only those of th
 ClassificationOption = Annotated[str | None, typer.Option("--classification", help="Only those given up for this.")]
 SinceOption = Annotated[
     datetime | None,
-    typer.Option("--since", parser=instant, metavar=METAVAR, help="Only those given up since (UTC)."),
+    typer.Option("--since", parser=instant, metavar=METAVAR, help="Only those given up since."),
 ]
 UntilOption = Annotated[
     datetime | None,
-    typer.Option("--until", parser=instant, metavar=METAVAR, help="Only those given up before (UTC)."),
+    typer.Option("--until", parser=instant, metavar=METAVAR, help="Only those given up before."),
 ]
 
 

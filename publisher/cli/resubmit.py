@@ -27,10 +27,10 @@ CodeOption = Annotated[
 ]
 StreamOption = Annotated[str | None, typer.Option("--stream", help="Only those of this intents stream.")]
 SinceOption = Annotated[
-    datetime | None, typer.Option("--since", parser=instant, metavar=METAVAR, help="Only those recorded since (UTC).")
+    datetime | None, typer.Option("--since", parser=instant, metavar=METAVAR, help="Only those recorded since.")
 ]
 UntilOption = Annotated[
-    datetime | None, typer.Option("--until", parser=instant, metavar=METAVAR, help="Only those recorded before (UTC).")
+    datetime | None, typer.Option("--until", parser=instant, metavar=METAVAR, help="Only those recorded before.")
 ]
 
 
