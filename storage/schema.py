@@ -1,16 +1,18 @@
 """Brings the schema up to date: playhouse.migrations, one process at a time, without stopping the service's work."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import peewee
 from playhouse.migrations import Runner
 
-from publisher.domain.errors import DatabaseMisconfigured, DatabaseUnavailable
+from publisher.domain.errors import DatabaseMisconfigured, DatabaseUnavailable, SchemaOutdated
 from storage.database import Database
 from storage.lock_holders import LockHolder, LockWatch
+from storage.migration_rights import missing_right
 
 # The only encoding of a database that holds whatever a producer writes.
 ENCODING = "UTF8"
@@ -26,6 +28,9 @@ _LOCK_TIMEOUT = timedelta(seconds=2)
 _PAUSE = timedelta(seconds=1)
 _PATIENCE = timedelta(minutes=10)
 _LOCK_NOT_AVAILABLE = "55P03"
+# SQLSTATEs: insufficient privilege, no schema to make a table in, no such table (in a schema that the role may use),
+# a read-only server.
+_FOR_WANT_OF_A_RIGHT = frozenset({"42501", "3F000", "42P01", "25006"})
 
 OnWait = Callable[[Sequence[LockHolder]], object]
 
@@ -39,25 +44,30 @@ def migrate(
 ) -> list[str]:
     """Applies every pending migration and returns their names, in order.
 
-    All of them or none are applied: one transaction, under an advisory lock that ends with it, which also holds behind
-    a transaction pooler. A second caller waits, then finds nothing to do. The database needs no statement timeout. A
-    migration that cannot run in a transaction (CREATE INDEX CONCURRENTLY) has no place here yet.
+    With nothing to apply a role needs the right to read `schema_migration` and no other, and the server may be a
+    standby. All of them or none are applied: one transaction, under an advisory lock that ends with it, which also
+    holds behind a transaction pooler. A second caller waits, then finds nothing to do. The database needs no statement
+    timeout. A migration that cannot run in a transaction (CREATE INDEX CONCURRENTLY) has no place here yet.
 
     lock_timeout: how long one try waits for a lock that someone else holds. While a request for an exclusive lock
         waits, nobody else gets the table, so the try is given up and repeated.
     patience: how long it is tried in all.
     on_wait: called after each try that failed, with the sessions that held the lock.
-    Raises DatabaseMisconfigured for a database that is not UTF8, which could not hold what producers write, and
-    DatabaseUnavailable, naming the sessions, once `patience` is over.
+    Raises DatabaseMisconfigured for a database that is not UTF8, which could not hold what producers write, and for a
+    role without the rights, naming them; and DatabaseUnavailable, naming the sessions, once `patience` is over.
     """
     if (found := server_encoding(database)) != ENCODING:
         raise DatabaseMisconfigured(
             f"the database has the encoding {found}, and {ENCODING} is needed: make another one with"
             f" CREATE DATABASE … ENCODING '{ENCODING}' TEMPLATE template0, and name it in DATABASE_URL"
         )
+    with _rights_named(database):
+        # Without a lock: a role with rights to rows may wait for nobody's migration but one that is pending.
+        if not pending_migrations(database):
+            return []
     deadline = time.monotonic() + patience.total_seconds()
     while True:
-        with LockWatch(database) as watch:
+        with _rights_named(database), LockWatch(database) as watch:
             applied = _apply(database, watch, lock_timeout)
         if applied is not None:
             return applied
@@ -80,10 +90,32 @@ def pending_migrations(database: Database) -> list[str]:
         return [m.name for m in Runner(connection, str(MIGRATIONS)).status() if m.applied is None]
 
 
+def newest_migration(database: Database) -> str:
+    """Returns the name of the last applied migration, of this release or of a later one. Reads only."""
+    with database.unit() as connection:
+        applied = [m.name for m in Runner(connection, str(MIGRATIONS)).status() if m.applied is not None]
+    return max(applied, default="")
+
+
 def foreign_migrations(database: Database) -> list[str]:
     """Returns the names of the applied migrations that this release does not know. Reads only."""
     with database.unit() as connection:
         return [m.name for m in Runner(connection, str(MIGRATIONS)).status() if m.path is None]
+
+
+@contextmanager
+def _rights_named(database: Database) -> Iterator[None]:
+    """Turns a refusal for want of a right into an error that names role, schema and right. Nothing was changed then."""
+    try:
+        yield
+    except (DatabaseUnavailable, SchemaOutdated) as error:
+        code = getattr(getattr(error.__cause__, "orig", None), "pgcode", None)
+        if code not in _FOR_WANT_OF_A_RIGHT:
+            raise
+        missing = missing_right(database)
+        if missing is None:
+            raise
+        raise DatabaseMisconfigured(f"the schema was not migrated: {missing}") from error
 
 
 def _apply(database: Database, watch: LockWatch, lock_timeout: timedelta) -> list[str] | None:

@@ -20,7 +20,8 @@ def migrate(json: JsonFlag = False) -> None:
     """Bring the database schema up to date.
 
     Safe to run twice, and from two places at once: the second waits, then finds nothing to do. Waits for a lock in
-    short tries, so that the work goes on meanwhile, and says who holds it.
+    short tries, so that the work goes on meanwhile, and says who holds it. Needs the owner of the tables while there
+    is something to apply, and else the service's own rights.
 
     As the process `release` of a manager that stops every process once one ends (foreman, honcho, overmind, hivemind),
     it stays until SIGTERM or Ctrl-C.
@@ -29,12 +30,13 @@ def migrate(json: JsonFlag = False) -> None:
     interrupt_once()
     with opened("migrate") as (_, database):
         applied = schema.migrate(database, _say_who_holds_it)
+        newest = schema.newest_migration(database)
     if json:
-        print_json({"applied": applied})
+        print_json({"applied": applied, "schema": newest})
     elif applied:
         print(f"applied {', '.join(applied)}")
     else:
-        print("the schema is up to date")
+        print(f"nothing to apply: the schema is at {newest}")
     manager = manager_of_release(os.environ)
     if manager is not None:
         _stay(manager)

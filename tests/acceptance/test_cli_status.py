@@ -47,14 +47,15 @@ def status(publisher: Publisher) -> dict[str, dict[str, dict[str, object]]]:
 def test_migrating_twice_changes_nothing_the_second_time(
     publisher: Publisher, create_database: Callable[[str], str]
 ) -> None:
-    """The first call names what it applied, the second finds the schema up to date."""
+    """The first call names what it applied, the second finds nothing to apply."""
     empty = create_database("template1")
 
     first, second, third = (publisher("migrate", *flags, DATABASE_URL=empty) for flags in ([], [], ["--json"]))
 
     assert first.stdout.startswith("applied 0001_initial")
-    assert second.stdout == "the schema is up to date\n"
-    assert json.loads(third.stdout) == {"applied": []}
+    newest = first.stdout.split()[-1]
+    assert second.stdout == f"nothing to apply: the schema is at {newest}\n"
+    assert json.loads(third.stdout) == {"applied": [], "schema": newest}
     assert publisher("status", DATABASE_URL=empty).returncode == 0
 
 

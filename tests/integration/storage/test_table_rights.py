@@ -13,7 +13,6 @@ from publisher.domain.errors import PublisherError
 from storage import health
 from storage.database import Database
 from storage.rights import NEEDED, Grantee, grant_statements, missing_grants
-from storage.schema import migrate
 from tests.conftest import connected, run_sql
 from tests.integration.roles import GRANTS, plain_role
 from tests.integration.rows import rows
@@ -98,12 +97,6 @@ def test_without_the_right_to_the_schema_that_is_what_is_missing(database_url: s
         run_sql(database_url, grant.statement)
 
         assert missing_grants(database) == [], name
-
-
-def test_migrating_what_is_migrated_needs_no_right_to_the_schema(database_url: str) -> None:
-    """A release phase as this role goes through while there is nothing to apply."""
-    with as_role(database_url, *GRANTS, "REVOKE CREATE ON SCHEMA public FROM PUBLIC") as database:
-        assert migrate(database) == []
 
 
 @pytest.mark.parametrize("rule", ["SELECT 1", "REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC"])
