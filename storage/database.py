@@ -2,7 +2,7 @@
 
 import os
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -22,6 +22,8 @@ from publisher.domain.errors import (
     SettingsError,
 )
 from storage import deadline, session
+from storage.connection_errors import place
+from storage.deadline import CannotConnect
 from storage.models import MODELS
 
 Row = tuple[Any, ...]
@@ -45,14 +47,18 @@ class Database:
         connect_timeout: timedelta = timedelta(seconds=3),
         statement_timeout: timedelta | None = timedelta(seconds=7),
         pool_size: int = POOL_SIZE,
+        on_answer: Callable[[], None] | None = None,
     ) -> None:
-        """Opens no connection. statement_timeout None: statements may take as long as they need.
+        """Opens no connection.
 
+        statement_timeout: None: statements may take as long as they need.
+        on_answer: called after each unit of work without an error; None: nobody asks.
         Raises SettingsError if the URL is none that libpq understands.
         """
         deadline.install()
+        self._on_answer = on_answer
         try:
-            psycopg2.extensions.parse_dsn(url)
+            self._place = place(url)
         except psycopg2.ProgrammingError:
             # Without its reason: libpq's may quote the whole URL, and a traceback would show it.
             raise SettingsError("DATABASE_URL is no URL that PostgreSQL understands") from None
@@ -88,8 +94,10 @@ class Database:
         try:
             with self._pool.connection_context():
                 yield self._pool
+            if self._on_answer is not None:
+                self._on_answer()
         except (peewee.PeeweeException, psycopg2.Error) as error:
-            translated = _translated(error)
+            translated = _translated(error, self._place)
             if isinstance(_original(error), psycopg2.errors.ReadOnlySqlTransaction | psycopg2.NotSupportedError):
                 # After a failover these sessions may be with what is a standby now: the next ones ask anew.
                 self._pool.close_idle()
@@ -146,7 +154,7 @@ _UNSENDABLE = (psycopg2.DataError, psycopg2.ProgrammingError, psycopg2.NotSuppor
 _OUTDATED = (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedColumn)
 
 
-def _translated(error: Exception) -> PublisherError:
+def _translated(error: Exception, place: str) -> PublisherError:
     original = _original(error)
     message = _message(original)
     code = getattr(original, "pgcode", None)
@@ -156,6 +164,8 @@ def _translated(error: Exception) -> PublisherError:
         return DatabaseRefused(f"a value cannot be sent to PostgreSQL: {message}")
     if code is not None and code[:2] in _OF_A_VALUE:
         return DatabaseRefused(f"PostgreSQL refused the statement: {message}")
+    if code is None and not isinstance(original, CannotConnect):
+        return DatabaseUnavailable(f"PostgreSQL is not available: {message} ({place})")
     if code is None or isinstance(original, _PASSING):
         return DatabaseUnavailable(f"PostgreSQL is not available: {message}")
     return DatabaseMisconfigured(f"PostgreSQL refuses, whatever the values (SQLSTATE {code}): {message}")

@@ -12,7 +12,13 @@ from datetime import timedelta
 import psycopg2
 import psycopg2.extensions
 
+from storage.connection_errors import refused_connection
+
 _EVENTS = {psycopg2.extensions.POLL_READ: select.POLLIN, psycopg2.extensions.POLL_WRITE: select.POLLOUT}
+
+
+class CannotConnect(psycopg2.OperationalError):  # type: ignore[misc]  # psycopg2 has no types
+    """No connection was established. The text says why, where, and what to do."""
 
 
 class PatientConnection(psycopg2.extensions.connection):  # type: ignore[misc]  # psycopg2 has no types
@@ -26,11 +32,11 @@ class PatientConnection(psycopg2.extensions.connection):  # type: ignore[misc]  
     patience: timedelta | None = None
 
     def __init__(self, dsn: str, *arguments: object) -> None:
-        """Connects. The error of a refused login does not name the user, who is a part of the URL (R36)."""
+        """Connects. Raises CannotConnect, which does not name the user, who is a part of the URL (R36)."""
         try:
             super().__init__(dsn, *arguments)
         except psycopg2.OperationalError as error:
-            raise type(error)(_without_user(str(error), dsn)) from None
+            raise CannotConnect(refused_connection(_without_user(str(error), dsn), dsn)) from None
 
 
 def connection_class(connect_patience: timedelta, patience: timedelta | None) -> type[PatientConnection]:
@@ -54,7 +60,8 @@ def _wait(connection: psycopg2.extensions.connection) -> None:
         remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
         if not poller.poll(None if remaining is None else remaining * 1000):
             # Raising from the callback makes psycopg2 close the connection: nothing of it is used again.
-            raise psycopg2.OperationalError(f"PostgreSQL did not answer within {patience}")
+            seconds = 0.0 if patience is None else patience.total_seconds()
+            raise psycopg2.OperationalError(f"timeout: PostgreSQL did not answer within {seconds:g} s")
 
 
 def _without_user(message: str, dsn: str) -> str:

@@ -2,7 +2,7 @@
 
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from publisher.domain.errors import RedisRefused, RedisUnavailable, SettingsError
+from publisher.streams.named_connections import connection_class
 
 # The server answers, but cannot serve now: the same command may succeed later.
 _PASSING = (
@@ -26,11 +27,18 @@ _USER = re.compile(r"\bUser \S+ has no permissions")
 
 
 def open_redis(
-    url: str, *, timeout: timedelta, client_name: str, tls: str = "verify", ca_file: str = ""
+    url: str,
+    *,
+    timeout: timedelta,
+    client_name: str,
+    tls: str = "verify",
+    ca_file: str = "",
+    on_answer: Callable[[], None] | None = None,
 ) -> redis.Redis:
     """Opens a client that connects on first use. It waits `timeout` for a reply, and repeats no command by itself.
 
     tls: `verify` checks the server's certificate, against ca_file if that is given; `insecure` does not.
+    on_answer: called after each answer that is no error; None: nobody asks.
     Raises SettingsError if redis-py does not understand the URL.
     """
     options: dict[str, object] = {}
@@ -52,6 +60,8 @@ def open_redis(
             client_name=client_name,
             # Nobody reads what redis-py would say of itself, and Redis before 7.2 does not know the command.
             driver_info=None,
+            connection_class=connection_class(url),
+            on_answer=on_answer,
             **options,
         )
     except ValueError:

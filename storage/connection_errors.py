@@ -1,0 +1,118 @@
+"""Words why a connection to PostgreSQL failed: the cause, the host and port, the sslmode, and what to do.
+
+A password never stands in these texts, nor a user's name (R36). libpq's own words are kept where they are known to hold
+neither, and its advice is replaced by ours.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg2.extensions
+
+_RUNS = "see that PostgreSQL runs there, or correct the host and port in DATABASE_URL"
+_ITS_PORT = "see that host and port in DATABASE_URL are those of PostgreSQL, and not of another server"
+_TOO_MANY = "run fewer processes or threads, or raise the limit: 'publisher doctor' counts the connections"
+_HBA = "let this host, user and database in by a line of pg_hba.conf"
+# libpq begins its error about each address so.
+_ATTEMPT = re.compile(r'connection to server (?:at "([^"]*)"(?: \([^)]*\))?, port (\w+)|on socket "([^"]*)") failed: ')
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A cause that is known by a piece of libpq's text. cause: its words here; blank: libpq's own."""
+
+    piece: str
+    advice: str
+    cause: str = ""
+
+
+# The first that is found holds.
+_CAUSES: Sequence[_Known] = (
+    _Known("Connection refused", _RUNS, "connection refused"),
+    _Known("No such file or directory\n\tIs the server running", _RUNS, "there is no such socket"),
+    _Known(
+        "could not translate host name",
+        "correct it in DATABASE_URL, or see that this machine can resolve it",
+        "the host name is unknown",
+    ),
+    _Known(
+        "server does not support SSL",
+        "turn ssl on in PostgreSQL, or write sslmode=prefer into DATABASE_URL, which does without TLS",
+        "the server does not speak TLS, and DATABASE_URL demands it",
+    ),
+    _Known("no encryption", f"write sslmode=require into DATABASE_URL, or {_HBA}"),
+    _Known("no pg_hba.conf entry", _HBA),
+    _Known("pg_hba.conf rejects", _HBA),
+    _Known(
+        "certificate verify failed",
+        "name the file of its authority by sslrootcert in DATABASE_URL, or write sslmode=require, which verifies no"
+        " certificate",
+        "the certificate of PostgreSQL is not trusted",
+    ),
+    _Known(
+        "does not match host name",
+        "write the name that the certificate holds into DATABASE_URL, or sslmode=verify-ca, which does not compare it",
+    ),
+    _Known("root certificate file", "name the file of the authority by sslrootcert in DATABASE_URL"),
+    _Known("password authentication failed", "correct the user name and password in DATABASE_URL"),
+    _Known("no password supplied", "write the password into DATABASE_URL", "the server demands a password"),
+    _Known("too many clients", _TOO_MANY),
+    _Known("too many connections", _TOO_MANY),
+    _Known("remaining connection slots", _TOO_MANY),
+    _Known("permission denied for database", "GRANT CONNECT ON DATABASE to this user"),
+    _Known("not currently accepting connections", "ALTER DATABASE … ALLOW_CONNECTIONS true, once it may be used"),
+    _Known("is not permitted to log in", "ALTER ROLE … LOGIN, or correct the user name in DATABASE_URL"),
+    _Known('role "', "create this role, or correct the user name in DATABASE_URL"),
+    _Known('database "', "create this database, or correct its name at the end of DATABASE_URL"),
+    _Known("the database system is", "wait until it is up"),
+    _Known("received invalid response to SSL negotiation", _ITS_PORT, "another server than PostgreSQL answers"),
+    _Known("expected authentication request", _ITS_PORT, "another server than PostgreSQL answers"),
+    _Known("SSL error", f"{_ITS_PORT}; if they are, see the sslmode in DATABASE_URL"),
+    _Known(
+        "server closed the connection unexpectedly", _ITS_PORT, "the server closed the connection without an answer"
+    ),
+    _Known("did not answer within", f"it is stalled or out of reach; {_ITS_PORT}"),
+    _Known("timeout expired", f"it is stalled or out of reach; {_ITS_PORT}"),
+    _Known("timed out", "see that the host is up, and that no firewall drops the connection"),
+    _Known("No route to host", "correct the host in DATABASE_URL, or see to the network"),
+    _Known("Network is unreachable", "correct the host in DATABASE_URL, or see to the network"),
+)
+
+
+def place(dsn: str) -> str:
+    """Returns hosts, ports and the sslmode of a connection: `db.example:5432, sslmode=require`."""
+    parts = psycopg2.extensions.parse_dsn(dsn)
+    hosts = (parts.get("host") or parts.get("hostaddr") or "").split(",")
+    ports = (parts.get("port") or "5432").split(",")
+    if len(ports) < len(hosts):
+        ports *= len(hosts)
+    if all(host.startswith("/") or not host for host in hosts):
+        return f"{','.join(hosts) or 'the local socket'}, Unix socket"
+    addresses = ",".join(f"{host or 'localhost'}:{port}" for host, port in zip(hosts, ports, strict=False))
+    return f"{addresses}, {_security(parts)}"
+
+
+def refused_connection(text: str, dsn: str) -> str:
+    """Words libpq's error about a connection that was not established, of every address that was tried, on one line."""
+    found = list(_ATTEMPT.finditer(text))
+    if not found:
+        return _told(text, place(dsn))
+    security = _security(psycopg2.extensions.parse_dsn(dsn))
+    said: dict[str, None] = {}
+    for attempt, following in zip(found, [*found[1:], None], strict=True):
+        host, port, path = attempt.groups()
+        where = f"{path}, Unix socket" if path else f"{host}:{port}, {security}"
+        said[_told(text[attempt.end() : following and following.start()], where)] = None
+    return "; ".join(said)
+
+
+def _told(text: str, where: str) -> str:
+    known = next((known for known in _CAUSES if known.piece in text), _Known("", ""))
+    cause = known.cause or " ".join(text.split()).removeprefix("FATAL: ").strip()
+    return f"{cause} ({where})" + (f": {known.advice}" if known.advice else "")
+
+
+def _security(parts: dict[str, str]) -> str:
+    mode = parts.get("sslmode")
+    return f"sslmode={mode}" if mode else "sslmode not set"
