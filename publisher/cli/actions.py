@@ -7,26 +7,26 @@ from typing import Annotated, Any
 
 import typer
 
-from publisher.cli.instants import METAVAR, instant
+from publisher.cli.help import CommandApp
+from publisher.cli.instants import since as since_option
+from publisher.cli.instants import until as until_option
 from publisher.cli.listing import BeforeOption, LimitOption, print_page
 from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.session import opened
 from publisher.operations.audited import ActionFilter, ActionOutcome, find_action, list_actions
 
-app = typer.Typer(help="Look at what operators changed.", no_args_is_help=True)
+app = CommandApp("Look at what operators changed.")
 
 
-@app.command("list", epilog="Example: publisher actions list --action requeue-dead-letters --since 2026-03-01")
+@app.command("list", example="publisher actions list --action requeue-dead-letters --since 2026-03-01")
 def list_(
-    action: Annotated[str | None, typer.Option(help="Only this kind, such as requeue-dead-letters.")] = None,
-    by: Annotated[str | None, typer.Option(help="Only those of this operator.")] = None,
+    action: Annotated[
+        str | None, typer.Option(metavar="KIND", help="Only this kind, such as requeue-dead-letters.")
+    ] = None,
+    by: Annotated[str | None, typer.Option(metavar="NAME", help="Only those of this operator.")] = None,
     outcome: Annotated[ActionOutcome | None, typer.Option(help="Only those that ended so.")] = None,
-    since: Annotated[
-        datetime | None, typer.Option(parser=instant, metavar=METAVAR, help="Only those begun since.")
-    ] = None,
-    until: Annotated[
-        datetime | None, typer.Option(parser=instant, metavar=METAVAR, help="Only those begun before.")
-    ] = None,
+    since: Annotated[datetime | None, since_option("begun")] = None,
+    until: Annotated[datetime | None, until_option("begun")] = None,
     before: BeforeOption = None,
     limit: LimitOption = 50,
     json: JsonFlag = False,
@@ -57,7 +57,7 @@ def list_(
     )
 
 
-@app.command("show", epilog="Example: publisher actions show 7")
+@app.command("show", example="publisher actions show 7")
 def show(
     action_id: Annotated[int, typer.Argument(metavar="ID", help="An action's id.")],
     json: JsonFlag = False,

@@ -1,29 +1,40 @@
 """Runs a command line of `publisher`: parses it, calls the command, and turns an error into a line and an exit code."""
 
 import os
+import platform
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
 from publisher.cli.commands import CommandGroup
+from publisher.cli.help import CommandApp
 from publisher.cli.output import one_line
 from publisher.cli.standard_streams import drop_output
 from publisher.domain.errors import BadRequest, PublisherError, SettingsError, StreamLost
 
-app = typer.Typer(
-    name="publisher",
+app = CommandApp(
+    "Takes notification intents off a Redis stream and publishes each due route as a command, once.",
     cls=CommandGroup,
-    help="Takes notification intents off a Redis stream and publishes each due route as a command, once.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
-    epilog="Every command reads DATABASE_URL and REDIS_URL. Try it without either: [bold]publisher demo[/bold]",
+    name="publisher",
+    epilog="publisher demo\npublisher status --watch\npublisher explain --help",
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"publisher {version('notification-publisher')}, Python {platform.python_version()}")
+        raise typer.Exit
+
+
 @app.callback()
-def publisher() -> None:
+def publisher(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """Does nothing before a command. Typer makes a group of an application that has this."""
 
 

@@ -16,11 +16,13 @@ from publisher.operations.bulk import ActionOutcome, Change, Ended, Hooks
 from publisher.process.signals import stop_on_signals
 from publisher.settings.settings import Settings
 
-RateOption = Annotated[int | None, typer.Option("--rate", min=1, help="So many routes a second at most.")]
-DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Only count.")]
+RateOption = Annotated[
+    int | None, typer.Option("--rate", metavar="NUMBER", min=1, help="Change at most so many a second.")
+]
+DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Only count: change nothing.")]
 ResumeOption = Annotated[
     int | None,
-    typer.Option("--resume", metavar="ACTION_ID", help="Go on with an action that was interrupted: do its rest."),
+    typer.Option("--resume", metavar="ACTION", help="Do the rest of an action that was interrupted."),
 ]
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from publisher.bootstrap import install_context
+from publisher.cli.help import CommandApp
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, print_table
 from publisher.cli.session import opened
@@ -15,11 +16,11 @@ from publisher.operations import channels
 from publisher.operations.channels import ChannelRecord
 from publisher.operations.names import installed_channel
 
-app = typer.Typer(help="Look at channels; pause one, and let it go on.", no_args_is_help=True)
-ChannelArgument = Annotated[str, typer.Argument(help="The channel's name.")]
+app = CommandApp("Look at channels; pause one, and let it go on.")
+ChannelArgument = Annotated[str, typer.Argument(metavar="CHANNEL", help="The channel's name.")]
 
 
-@app.command("list")
+@app.command("list", example="publisher channels list")
 def list_(json: JsonFlag = False) -> None:
     """List the channels: where each publishes, and whether it is open, paused or parked."""
     with opened() as (settings, database):
@@ -47,10 +48,10 @@ def list_(json: JsonFlag = False) -> None:
     )
 
 
-@app.command("pause", epilog="Example: publisher channels pause email --reason 'mail server moves'")
+@app.command("pause", example="publisher channels pause email --reason 'mail server moves'")
 def pause(
     channel: ChannelArgument,
-    reason: Annotated[str, typer.Option("--reason", help="Why; shown to whoever finds it paused.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; shown to whoever finds it paused.")],
     by: ByOption = None,
     yes: YesFlag = False,
     json: JsonFlag = False,
@@ -68,7 +69,7 @@ def pause(
         _print(channels.pause(database, channel, who, reason.strip()), json)
 
 
-@app.command("resume", epilog="Example: publisher channels resume email")
+@app.command("resume", example="publisher channels resume email")
 def resume(channel: ChannelArgument, by: ByOption = None, yes: YesFlag = False, json: JsonFlag = False) -> None:
     """Let a paused channel go on, or a parked one without waiting for its next probe. Its due routes follow at once."""
     who = operator(by)

@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+
+from publisher.cli.help import Command, CommandApp, Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Entry:
 
     place: its module in `publisher.cli`, and the function or `typer.Typer` there.
     help: the first line of its own help, so that the list can be shown without its module.
-    example: a command line shown under its help; blank: none.
+    example: the lines that show its use, under its help.
     """
 
     place: str
@@ -30,20 +31,26 @@ class Entry:
 # In the order of the help. A test holds each line to the command's own.
 ENTRIES: Mapping[str, Entry] = {
     "demo": Entry(
-        "demo:demo", "Watch intents become commands: start every process, send sample intents, check what comes out."
+        "demo:demo",
+        "Watch intents become commands: start every process, send sample intents, check what comes out.",
+        "publisher demo\npublisher demo --intents 500",
     ),
-    "up": Entry("up:up", "Run every Procfile process on this machine until Ctrl-C."),
-    "migrate": Entry("migrate:migrate", "Bring the database schema up to date."),
-    "intake": Entry("intake:intake", "Take intents off the stream into PostgreSQL, until SIGTERM or Ctrl-C."),
+    "up": Entry("up:up", "Run every Procfile process on this machine until Ctrl-C.", "publisher up"),
+    "migrate": Entry(
+        "migrate:migrate", "Bring the database schema up to date.", "publisher migrate && publisher doctor"
+    ),
+    "intake": Entry(
+        "intake:intake", "Take intents off the stream into PostgreSQL, until SIGTERM or Ctrl-C.", "publisher intake"
+    ),
     "doctor": Entry(
         "doctor:doctor",
         "Check settings, PostgreSQL and Redis, and say what to do about what is wrong.",
-        "publisher migrate && publisher doctor",
+        "publisher doctor\npublisher doctor --json\npublisher doctor --print-grants --role app",
     ),
     "status": Entry(
         "status:status",
         "Say how many routes stand where, what is due, what waits on the intents stream, and which processes run.",
-        "publisher status --watch --interval 5",
+        "publisher status\npublisher status --watch --interval 5",
     ),
     "explain": Entry(
         "explain:explain",
@@ -71,7 +78,15 @@ ENTRIES: Mapping[str, Entry] = {
 }
 
 
-class CommandGroup(TyperGroup):
+EXIT_CODES = [
+    ("0", "Done."),
+    ("1", "It failed, or was done in part; standard error says why."),
+    ("2", "The command line or a setting is wrong: nothing was done."),
+    ("130", "It was interrupted by Ctrl-C or SIGTERM."),
+]
+
+
+class CommandGroup(Group):
     """The group `publisher`: its commands are those of ENTRIES."""
 
     def __init__(self, **attributes: Any) -> None:
@@ -85,8 +100,16 @@ class CommandGroup(TyperGroup):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Shows the help from the lines of ENTRIES alone."""
         listed = copy.copy(self)
-        listed.commands = {name: TyperCommand(name, help=entry.help) for name, entry in ENTRIES.items()}
-        TyperGroup.format_help(listed, ctx, formatter)
+        listed.commands = {name: Command(name, help=entry.help) for name, entry in ENTRIES.items()}
+        Group.format_help(listed, ctx, formatter)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Shows the examples, then what holds for every command."""
+        super().format_epilog(ctx, formatter)
+        with formatter.section("Environment"):
+            formatter.write_text("DATABASE_URL, REDIS_URL, and the settings of 'publisher guide deploying'.")
+        with formatter.section("Exit codes"):
+            formatter.write_dl(EXIT_CODES)
 
 
 class _Commands(dict[str, Any]):
@@ -116,6 +139,6 @@ def _command(name: str, entry: Entry) -> Any:
         command: Any = typer.main.get_group(found)
         command.name = name
         return command
-    alone = typer.Typer(add_completion=False)
-    alone.command(name, epilog=f"Example: {entry.example}" if entry.example else None)(found)
+    alone = CommandApp(entry.help, add_completion=False)
+    alone.command(name, example=entry.example)(found)
     return typer.main.get_command(alone)

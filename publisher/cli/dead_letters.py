@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
+from publisher.cli.help import CommandApp
 from publisher.cli.ids import NotificationId, RouteId, delivery
 from publisher.cli.listing import BeforeOption, LimitOption, print_page
+from publisher.cli.options import ChannelOption, TypeOption
 from publisher.cli.output import JsonFlag, print_json, print_record
-from publisher.cli.requeue import ChannelOption, ClassificationOption, SinceOption, TypeOption, UntilOption, requeue
+from publisher.cli.requeue import ClassificationOption, SinceOption, UntilOption, requeue
 from publisher.cli.session import opened
 from publisher.domain.notification import delivery_id_of
 from publisher.operations.dead_letters import (
@@ -18,11 +20,11 @@ from publisher.operations.dead_letters import (
     list_dead_letters,
 )
 
-app = typer.Typer(help="Look at routes that were given up, and take them back.", no_args_is_help=True)
-app.command("requeue", epilog="Example: publisher dead-letters requeue --channel email --rate 200")(requeue)
+app = CommandApp("Look at routes that were given up, and take them back.")
+app.command("requeue", example="publisher dead-letters requeue --channel email --rate 200")(requeue)
 
 
-@app.command("list", epilog="Example: publisher dead-letters list --channel email --since 2026-03-01")
+@app.command("list", example="publisher dead-letters list --channel email --since 2026-03-01")
 def list_(
     channel: ChannelOption = None,
     type: TypeOption = None,  # noqa: A002 - the option's name
@@ -56,7 +58,7 @@ def list_(
     )
 
 
-@app.command("show", epilog="Example: publisher dead-letters show 0b5c…/email:user:7")
+@app.command("show", example="publisher dead-letters show 0b5c…/email:user:7")
 def show(notification_id: NotificationId, route_id: RouteId = None, json: JsonFlag = False) -> None:
     """Show every time a route was given up, and who took it back."""
     with opened() as (_, database):

@@ -40,7 +40,9 @@ class _Result:
 
 
 def demo(
-    intents: Annotated[int, typer.Option("--intents", min=1, max=1_000_000, help="How many intents to send.")] = 2000,
+    intents: Annotated[
+        int, typer.Option("--intents", metavar="NUMBER", min=1, max=1_000_000, help="How many intents to send.")
+    ] = 2000,
     yes: YesFlag = False,
     json: JsonFlag = False,
 ) -> None:

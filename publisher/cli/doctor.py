@@ -28,11 +28,15 @@ def doctor(
     ] = False,
     role: Annotated[
         str | None,
-        typer.Option(help="With --print-grants: the name of role and user; those of the two URLs if left out."),
+        typer.Option(
+            metavar="NAME", help="With --print-grants: the name of role and user. Without it, those of the two URLs."
+        ),
     ] = None,
     schema: Annotated[
         str | None,
-        typer.Option(help="With --print-grants: the schema of the tables; that of DATABASE_URL if left out."),
+        typer.Option(
+            metavar="NAME", help="With --print-grants: the schema of the tables. Without it, that of DATABASE_URL."
+        ),
     ] = None,
     json: JsonFlag = False,
 ) -> None:

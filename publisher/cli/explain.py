@@ -18,7 +18,9 @@ from publisher.domain.notification import delivery_id_of
 from publisher.operations.lookup import find_notification
 from publisher.operations.route_history import RouteHistory, notification_histories
 
-RoutesOption = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most this many routes of each.")]
+RoutesOption = Annotated[
+    int, typer.Option("--limit", metavar="NUMBER", min=1, max=10_000, help="At most this many routes of each.")
+]
 
 # Where the lines of an explanation begin, behind the longest name.
 _INDENT = len("  so far  ")

@@ -16,7 +16,9 @@ _WIDTH = 100
 
 
 def guide(
-    name: Annotated[str | None, typer.Argument(help="The guide to read; all are listed if left out.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="The guide to read. Without it, all are listed.")
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Read a guide: what is promised, how to deploy and operate the service, and how it is built.

@@ -4,13 +4,12 @@ import os
 import re
 import sys
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 import typer
 
 from publisher.domain.instants import readable
 
-# What help shows for an option that takes one.
-METAVAR = "INSTANT"
 _DAY = timedelta(days=1)
 # Longest first, as they are written: 1h30m.
 _UNITS = {
@@ -30,6 +29,16 @@ def instant(text: str) -> datetime:
     if not text.strip()[:4].isdecimal() and sys.stderr.isatty() and "_PUBLISHER_COMPLETE" not in os.environ:
         print(f"publisher: {text.strip()} is {readable(found)}", file=sys.stderr)
     return found
+
+
+def since(done: str) -> Any:
+    """Returns the option --since of a command. done: what was done to the records, such as 'given up'."""
+    return typer.Option("--since", parser=instant, metavar="INSTANT", help=f"Only those {done} then or later.")
+
+
+def until(done: str) -> Any:
+    """Returns the option --until of a command. done: what was done to the records, such as 'given up'."""
+    return typer.Option("--until", parser=instant, metavar="INSTANT", help=f"Only those {done} before.")
 
 
 def read_instant(text: str, now: datetime) -> datetime:

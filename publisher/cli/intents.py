@@ -9,6 +9,7 @@ import typer
 from publisher.bootstrap import open_client
 from publisher.cli import losses, replay
 from publisher.cli.files import opened
+from publisher.cli.help import CommandApp
 from publisher.cli.json_lines import json_lines
 from publisher.cli.output import JsonFlag, one_line, print_json, print_record
 from publisher.cli.session import configured
@@ -18,8 +19,8 @@ from publisher.operations.wording import names
 from publisher.settings.settings import Settings
 from publisher.streams.producer import add_intents
 
-app = typer.Typer(help="Send intents, take them in again, and look at those that were lost.", no_args_is_help=True)
-app.command("replay", epilog="Example: publisher intents replay --since 2026-03-14T09:00 --dry-run")(replay.replay)
+app = CommandApp("Send intents, take them in again, and look at those that were lost.")
+app.command("replay", example="publisher intents replay --since 2026-03-14T09:00 --dry-run")(replay.replay)
 app.add_typer(losses.app, name="losses")
 _BATCH = 500
 # How many of the sent intents are shown, on a terminal and in the JSON object.
@@ -36,7 +37,7 @@ def intents() -> None:
     """Send intents, take them in again, and look at those that were lost."""
 
 
-@app.command("send", epilog=f"A line of FILE: {_EXAMPLE.replace('[', chr(92) + '[')}")
+@app.command("send", example=f"publisher intents send intents.jsonl\necho '{_EXAMPLE}' | publisher intents send -")
 def send(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="JSON lines; - reads standard input.")],
     check: Annotated[bool, typer.Option("--check", help="Only validate: send nothing.")] = False,

@@ -7,8 +7,12 @@ import typer
 
 from publisher.cli.output import print_json, print_table
 
-BeforeOption = Annotated[int | None, typer.Option("--before", help="The next page: the last id of the one before.")]
-LimitOption = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most this many, newest first.")]
+BeforeOption = Annotated[
+    int | None, typer.Option("--before", metavar="NUMBER", help="Show the next page: those before this id.")
+]
+LimitOption = Annotated[
+    int, typer.Option("--limit", metavar="NUMBER", min=1, max=10_000, help="Show at most so many, the newest.")
+]
 
 
 class Listed(Protocol):

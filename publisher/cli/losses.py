@@ -5,16 +5,17 @@ from typing import Annotated
 
 import typer
 
+from publisher.cli.help import CommandApp
 from publisher.cli.listing import LimitOption, print_page
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, print_json
 from publisher.cli.session import opened
 from publisher.operations import losses
 
-app = typer.Typer(help="Look at intents that were removed from their stream unread.", no_args_is_help=True)
+app = CommandApp("Look at intents that were removed from their stream unread.")
 
 
-@app.command("list", epilog="Example: publisher intents losses list --all")
+@app.command("list", example="publisher intents losses list --all")
 def list_(
     all_: Annotated[bool, typer.Option("--all", help="Those that were acknowledged, too.")] = False,
     limit: LimitOption = 50,
@@ -44,7 +45,7 @@ def list_(
     )
 
 
-@app.command("acknowledge", epilog="Example: publisher intents losses acknowledge 3 --by ann")
+@app.command("acknowledge", example="publisher intents losses acknowledge 3 --by ann")
 def acknowledge(
     loss_id: Annotated[int, typer.Argument(metavar="ID", help="A loss's id.")],
     by: ByOption = None,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from publisher.cli.help import CommandApp
 from publisher.cli.ids import MalformedId, malformed
 from publisher.cli.listing import BeforeOption, LimitOption, print_page
 from publisher.cli.output import JsonFlag, print_json, print_record
@@ -15,13 +16,13 @@ from publisher.cli.session import opened
 from publisher.operations.malformed import MalformedFilter, MalformedRecord, find_malformed, list_malformed
 from publisher.operations.malformed_fields import readable_fields
 
-app = typer.Typer(help="Look at intents that were not accepted, and send them again.", no_args_is_help=True)
-app.command("resubmit", epilog="Example: publisher malformed resubmit --code unknown_channel --unchanged")(resubmit)
+app = CommandApp("Look at intents that were not accepted, and send them again.")
+app.command("resubmit", example="publisher malformed resubmit --code unknown_channel --unchanged")(resubmit)
 # Characters of a value that a terminal is shown.
 _CHARACTERS = 400
 
 
-@app.command("list", epilog="Example: publisher malformed list --code unknown_channel --since 2026-03-01")
+@app.command("list", example="publisher malformed list --code unknown_channel --since 2026-03-01")
 def list_(
     code: CodeOption = None,
     since: SinceOption = None,
@@ -56,7 +57,7 @@ def list_(
     )
 
 
-@app.command("show", epilog="Example: publisher malformed show 17")
+@app.command("show", example="publisher malformed show 17")
 def show(id_: MalformedId, json: JsonFlag = False) -> None:
     """Show one intent that was not accepted, with every field, and what can be done about it.
 

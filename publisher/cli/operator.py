@@ -7,7 +7,10 @@ from typing import Annotated
 import typer
 
 ByOption = Annotated[
-    str | None, typer.Option("--by", help="Who asks; kept with the action. The user's name if left out.")
+    str | None,
+    typer.Option(
+        "--by", metavar="NAME", help="Who asks; kept with the action. Without it, the name of this process's user."
+    ),
 ]
 
 

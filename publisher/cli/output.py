@@ -20,7 +20,7 @@ from publisher.domain.instants import readable
 from publisher.operations.wording import short
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
-YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; needed where there is no terminal.")]
 
 # Characters that a terminal obeys, that a reader may take for the end of a line, or that are halves of a character,
 # which no encoding has. In JSON they occur in strings alone.

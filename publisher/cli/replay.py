@@ -11,7 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 
 from publisher.bootstrap import install_context, open_client
 from publisher.cli.bulk import DryRunFlag
-from publisher.cli.instants import METAVAR, instant
+from publisher.cli.instants import since as since_option
+from publisher.cli.instants import until as until_option
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, progress
 from publisher.cli.session import opened
@@ -24,12 +25,10 @@ from publisher.settings.settings import Settings
 
 
 def replay(
-    since: Annotated[
-        datetime | None, typer.Option("--since", parser=instant, metavar=METAVAR, help="Only those sent since.")
-    ] = None,
+    since: Annotated[datetime | None, since_option("sent")] = None,
     until: Annotated[
         datetime | None,
-        typer.Option("--until", parser=instant, metavar=METAVAR, help="Only those sent before; now, if left out."),
+        until_option("sent"),
     ] = None,
     older_too: Annotated[
         bool,

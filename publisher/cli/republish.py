@@ -8,8 +8,10 @@ import typer
 
 from publisher.cli.bulk import DryRunFlag, RateOption, ResumeOption, Wording, carry_out, rest_of
 from publisher.cli.ids import RouteId, delivery
-from publisher.cli.instants import METAVAR, instant
+from publisher.cli.instants import since as since_option
+from publisher.cli.instants import until as until_option
 from publisher.cli.operator import ByOption, operator
+from publisher.cli.options import ChannelOption, TypeOption
 from publisher.cli.output import JsonFlag, YesFlag
 from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest, NotFound
@@ -21,15 +23,15 @@ _WORDING = Wording("publisher routes republish", "republished")
 def republish(
     notification_id: Annotated[str | None, typer.Argument(help="A notification id, or a whole delivery id.")] = None,
     route_id: RouteId = None,
-    channel: Annotated[str | None, typer.Option("--channel", help="Only this channel's.")] = None,
-    type: Annotated[str | None, typer.Option("--type", help="Only those of this notification type.")] = None,  # noqa: A002 - the option's name
+    channel: ChannelOption = None,
+    type: TypeOption = None,  # noqa: A002 - the option's name
     since: Annotated[
         datetime | None,
-        typer.Option("--since", parser=instant, metavar=METAVAR, help="Only those published since."),
+        since_option("published"),
     ] = None,
     until: Annotated[
         datetime | None,
-        typer.Option("--until", parser=instant, metavar=METAVAR, help="Only those published before; now, if left out."),
+        until_option("published"),
     ] = None,
     rate: RateOption = None,
     dry_run: DryRunFlag = False,

@@ -8,8 +8,10 @@ import typer
 
 from publisher.cli.bulk import DryRunFlag, RateOption, ResumeOption, Wording, carry_out, rest_of
 from publisher.cli.ids import RouteId, delivery
-from publisher.cli.instants import METAVAR, instant
+from publisher.cli.instants import since as since_option
+from publisher.cli.instants import until as until_option
 from publisher.cli.operator import ByOption, operator
+from publisher.cli.options import ChannelOption, TypeOption
 from publisher.cli.output import JsonFlag, YesFlag
 from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest, NotFound
@@ -17,16 +19,19 @@ from publisher.operations.requeue import DeadLetterFilter, plan_requeue, plan_re
 
 _WORDING = Wording("publisher dead-letters requeue", "requeued")
 
-ChannelOption = Annotated[str | None, typer.Option("--channel", help="Only this channel's.")]
-TypeOption = Annotated[str | None, typer.Option("--type", help="Only those of this notification type.")]
-ClassificationOption = Annotated[str | None, typer.Option("--classification", help="Only those given up for this.")]
+ClassificationOption = Annotated[
+    str | None,
+    typer.Option(
+        "--classification", metavar="REASON", help="Only those given up for this, e.g. payload_encoding_failed."
+    ),
+]
 SinceOption = Annotated[
     datetime | None,
-    typer.Option("--since", parser=instant, metavar=METAVAR, help="Only those given up since."),
+    since_option("given up"),
 ]
 UntilOption = Annotated[
     datetime | None,
-    typer.Option("--until", parser=instant, metavar=METAVAR, help="Only those given up before."),
+    until_option("given up"),
 ]
 
 

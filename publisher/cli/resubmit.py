@@ -10,7 +10,8 @@ from publisher.bootstrap import open_client
 from publisher.cli.editor import edited
 from publisher.cli.files import read_text
 from publisher.cli.ids import malformed
-from publisher.cli.instants import METAVAR, instant
+from publisher.cli.instants import since as since_option
+from publisher.cli.instants import until as until_option
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, printable, progress
 from publisher.cli.remedies import remedy
@@ -25,13 +26,11 @@ CodeOption = Annotated[
     RejectionCode | None,
     typer.Option("--code", metavar="CODE", help="Only those that failed for this, e.g. unknown_channel."),
 ]
-StreamOption = Annotated[str | None, typer.Option("--stream", help="Only those of this intents stream.")]
-SinceOption = Annotated[
-    datetime | None, typer.Option("--since", parser=instant, metavar=METAVAR, help="Only those recorded since.")
+StreamOption = Annotated[
+    str | None, typer.Option("--stream", metavar="NAME", help="Only those of this intents stream.")
 ]
-UntilOption = Annotated[
-    datetime | None, typer.Option("--until", parser=instant, metavar=METAVAR, help="Only those recorded before.")
-]
+SinceOption = Annotated[datetime | None, since_option("recorded")]
+UntilOption = Annotated[datetime | None, until_option("recorded")]
 
 
 def resubmit(

@@ -2,23 +2,24 @@
 
 import threading
 from contextlib import ExitStack
-from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
+from publisher.cli.bulk import DryRunFlag
+from publisher.cli.help import CommandApp
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, progress, show
 from publisher.cli.session import opened
 from publisher.operations.prune import REPORTED, PrunedBatch, count_old, kept_for, prune
 from publisher.process.signals import stop_on_signals
 
-app = typer.Typer(help="Prune what is over, now and not at the clock's time.", no_args_is_help=True)
+app = CommandApp("Prune what is over, now and not at the clock's time.")
 
 
-@app.command("run", epilog="Example: publisher retention run --dry-run")
+@app.command("run", example="publisher retention run --dry-run")
 def run(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    dry_run: DryRunFlag = False,
     by: ByOption = None,
     yes: YesFlag = False,
     json: JsonFlag = False,

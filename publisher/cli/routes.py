@@ -5,26 +5,28 @@ from typing import Annotated
 
 import typer
 
+from publisher.cli.help import CommandApp
 from publisher.cli.ids import NotificationId, RouteId, delivery
 from publisher.cli.listing import BeforeOption, LimitOption, print_page
+from publisher.cli.options import ChannelOption, TypeOption
 from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.republish import republish
 from publisher.cli.session import opened
 from publisher.domain.notification import RouteStatus
 from publisher.operations.routes import RouteFilter, RouteRecord, find_routes, list_routes
 
-app = typer.Typer(help="Look at routes, and publish them again.", no_args_is_help=True)
-app.command(
-    "republish", epilog="Example: publisher routes republish --channel push --since 2026-03-14T09:00 --rate 500"
-)(republish)
+app = CommandApp("Look at routes, and publish them again.")
+app.command("republish", example="publisher routes republish --channel push --since 2026-03-14T09:00 --rate 500")(
+    republish
+)
 
 
-@app.command("list", epilog="Example: publisher routes list --status failed --channel email --json")
+@app.command("list", example="publisher routes list --status failed --channel email --json")
 def list_(
-    channel: Annotated[str | None, typer.Option(help="Only this channel's.")] = None,
+    channel: ChannelOption = None,
     status: Annotated[RouteStatus | None, typer.Option(help="Only those of this status.")] = None,
-    notification: Annotated[str | None, typer.Option(help="Only those of this notification id.")] = None,
-    type: Annotated[str | None, typer.Option(help="Only those of this notification type.")] = None,  # noqa: A002 - the option's name
+    notification: Annotated[str | None, typer.Option(metavar="ID", help="Only those of this notification.")] = None,
+    type: TypeOption = None,  # noqa: A002 - the option's name
     before: BeforeOption = None,
     limit: LimitOption = 50,
     json: JsonFlag = False,
@@ -51,7 +53,7 @@ def list_(
     )
 
 
-@app.command("show", epilog="Example: publisher routes show 0b5c…/email:user:7")
+@app.command("show", example="publisher routes show 0b5c…/email:user:7")
 def show(
     notification_id: NotificationId,
     route_id: RouteId = None,

@@ -9,6 +9,7 @@ import typer
 from rich.progress import SpinnerColumn, TextColumn
 
 from publisher.bootstrap import install_context
+from publisher.cli.help import CommandApp
 from publisher.cli.output import JsonFlag, one_line, print_json, print_table, progress
 from publisher.cli.session import configured
 from publisher.domain.circuit import GateState
@@ -19,10 +20,10 @@ from publisher.process.logs import redirect_standard_streams
 from publisher.process.metrics_server import serve_metrics
 from publisher.process.signals import stop_on_signals
 
-app = typer.Typer(help="The clock: scans at intervals, or one now.", no_args_is_help=True)
+app = CommandApp("The clock: scans at intervals, or one now.")
 
 
-@app.command("run")
+@app.command("run", example="publisher scheduler run")
 def run() -> None:
     """Send a scan of every channel each interval, and the maintenance jobs, until SIGTERM or Ctrl-C.
 
@@ -41,11 +42,13 @@ def run() -> None:
         run_scheduler(context, context.stopping)
 
 
-@app.command("scan", epilog="Example: publisher scheduler scan email --wait")
+@app.command("scan", example="publisher scheduler scan email --wait")
 def scan(
-    channel: Annotated[str | None, typer.Argument(help="The channel to scan; every one if left out.")] = None,
+    channel: Annotated[
+        str | None, typer.Argument(metavar="CHANNEL", help="The channel to scan. Without it, every channel.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the workers, and say what they did.")] = False,
-    timeout: Annotated[float, typer.Option(min=0, help="With --wait: seconds to wait at most.")] = 60,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="With --wait: wait at most so long.")] = 60,
     json: JsonFlag = False,
 ) -> None:
     """Enqueue a scan now: every due route is published at once, in batches.

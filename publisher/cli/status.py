@@ -25,7 +25,10 @@ _INTERVAL = 2.0
 def status(
     watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")] = False,
     interval: Annotated[
-        float | None, typer.Option(min=0.2, max=60, help="With --watch: seconds between two snapshots; 2 if left out.")
+        float | None,
+        typer.Option(
+            metavar="SECONDS", min=0.2, max=60, help="With --watch: the time between two snapshots. Default: 2."
+        ),
     ] = None,
     exact: Annotated[
         bool, typer.Option("--exact", help="Count every route. Reads the whole table: minutes, if it is large.")

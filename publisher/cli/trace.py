@@ -29,7 +29,10 @@ def trace(
         ),
     ],
     producer: Annotated[
-        str | None, typer.Option("--producer", help="Of an idempotency key that several producers use, this one's.")
+        str | None,
+        typer.Option(
+            "--producer", metavar="NAME", help="Of an idempotency key that several producers use, this one's."
+        ),
     ] = None,
     limit: RoutesOption = 20,
     json: JsonFlag = False,

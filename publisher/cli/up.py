@@ -13,7 +13,8 @@ from publisher.process.signals import ignore_signals, interrupt_once
 
 def up(
     data: Annotated[
-        Path, typer.Option("--data", help="Where the embedded servers keep their data.", file_okay=False)
+        Path,
+        typer.Option("--data", metavar="FOLDER", help="Where the embedded servers keep their data.", file_okay=False),
     ] = Path(".publisher"),
 ) -> None:
     """Run every Procfile process on this machine until Ctrl-C.

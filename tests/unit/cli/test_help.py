@@ -1,0 +1,87 @@
+"""The help of every command, at the widths that terminals have."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+
+from publisher.cli.app import app
+from publisher.cli.help import metavar
+from tests.acceptance.command_tree import commands, leaves
+
+GROUP: Any = typer.main.get_command(app)
+
+
+def command_of(name: str) -> tuple[Any, Any]:
+    """A command and its context."""
+    command, context = GROUP, GROUP.make_context("publisher", [], resilient_parsing=True)
+    for word in name.split():
+        command = command.get_command(context, word)
+        context = command.make_context(word, [], parent=context, resilient_parsing=True)
+    return command, context
+
+
+def help_of(name: str, width: int) -> list[str]:
+    """The lines of a command's help on a terminal that is this wide."""
+    command, context = command_of(name)
+    context.terminal_width = width
+    return str(command.get_help(context)).splitlines()
+
+
+def examples_of(name: str) -> list[str]:
+    """The lines under `Examples`."""
+    lines = help_of(name, 80)
+    if "Examples:" not in lines:
+        return []
+    after = lines[lines.index("Examples:") + 1 :]
+    return [line.strip() for line in after[: after.index("") if "" in after else None]]
+
+
+def spoken(name: str) -> Iterator[list[str]]:
+    """The command lines of `publisher` in the examples, in words."""
+    for line in examples_of(name):
+        lexer = shlex.shlex(line, posix=True, punctuation_chars="&|;<>")
+        lexer.whitespace_split = True
+        words = list(lexer)
+        start = 0
+        for n, word in enumerate([*words, "&&"]):
+            if set(word) <= set("&|;<>"):
+                if words[start:n][:1] == ["publisher"]:
+                    yield words[start + 1 : n]
+                start = n + 1
+
+
+@pytest.mark.parametrize("width", [60, 80])
+@pytest.mark.parametrize("name", commands(), ids=lambda name: name or "publisher")
+def test_help_fits_the_terminal(name: str, width: int) -> None:
+    """No line but an example is wider than the terminal, and no word is broken to fit."""
+    examples = examples_of(name)
+    wide = help_of(name, 10_000)
+    words = {word for line in wide for word in line.split()}
+
+    for line in help_of(name, width):
+        assert len(line) <= width or line.strip() in examples
+        assert set(line.split()) <= words
+
+
+@pytest.mark.parametrize("name", commands(), ids=lambda name: name or "publisher")
+def test_help_names_values_by_words(name: str) -> None:
+    """A value is `--limit NUMBER`: nobody must know Python's types, and a flag takes none."""
+    for parameter in command_of(name)[0].params:
+        value = "" if getattr(parameter, "is_flag", False) else f" {metavar(parameter)}"
+        assert re.fullmatch(r"(| [A-Z_|-]+)", value), parameter.name
+        if parameter.opts[0].startswith("--"):
+            assert any(re.match(rf".*{parameter.opts[0]}{re.escape(value)}(  |$)", line) for line in help_of(name, 80))
+
+
+@pytest.mark.parametrize("name", leaves())
+def test_each_command_has_an_example_that_it_accepts(name: str) -> None:
+    """Under its help stands a command line of this very command, which can be pasted."""
+    lines = [words for words in spoken(name) if words[: len(name.split())] == name.split()]
+    assert lines
+    for words in lines:
+        command, context = command_of(name)
+        command.make_context(name, words[len(name.split()) :], parent=context.parent)
