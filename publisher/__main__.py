@@ -1,13 +1,20 @@
 """`python -m publisher` and the console script `publisher`."""
 
+import signal
 import sys
-
-from publisher.cli.app import run
-from publisher.cli.standard_streams import open_streams
 
 
 def main() -> None:
     """Runs the command line and exits with its code."""
+    # A Ctrl-C during the imports ends the process without a traceback. The shell may have ignored it: `publisher … &`.
+    heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if heard:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from publisher.cli.app import run
+    from publisher.cli.standard_streams import open_streams
+
+    if heard:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     open_streams()
     sys.exit(run(sys.argv[1:]))
 

@@ -1,26 +1,70 @@
-"""Reads the settings from the environment, once a process, and configures its logs by them."""
+"""Reads the settings from the environment, once a process, and configures its logs by them.
+
+Where neither server is set, both are those of a `publisher up` that runs in this folder.
+"""
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 
 import structlog
 
 from publisher.channels.registry import discover_channels
+from publisher.domain.errors import SettingsError
 from publisher.process import logs
 from publisher.settings.settings import Settings
 
+_FOLDER = Path(".publisher")
+
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Reads the settings of this process and finds every channel that is installed. Raises SettingsError."""
-    return Settings.from_environ(os.environ if environ is None else environ, discover_channels())
+    """Reads the settings of this process and finds every channel that is installed.
+
+    environ: the variables; None for those of this process, and of `publisher up` in this folder if they name no server.
+        The first use of that is said in a line on standard error.
+    Raises SettingsError.
+    """
+    return Settings.from_environ(_environ() if environ is None else environ, discover_channels())
 
 
 def configure_logs(settings: Settings) -> None:
     """Sends this process's logs where the settings say, and warns of settings that are ignored or dangerous."""
-    logs.configure(level=settings.log_level, format=settings.log_format, addresses=settings.log_addresses)
+    logs.configure(
+        level=settings.log_level,
+        format=settings.log_format,
+        addresses=settings.log_addresses,
+        colours=_colours(),
+    )
     for old, new in settings.renamed_variables.items():
         structlog.get_logger().warning("a setting has a new name", variable=old, understood_as=new)
     if settings.unknown_variables:
         structlog.get_logger().warning("unknown settings are ignored", variables=list(settings.unknown_variables))
     if settings.redis_tls == "insecure":
         structlog.get_logger().warning("PUBLISHER_REDIS_TLS=insecure: the certificate of Redis is not verified")
+
+
+def _colours() -> bool:
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or os.isatty(2)
+
+
+def _environ() -> Mapping[str, str]:
+    if any(os.environ.get(name, "").strip() for name in ("DATABASE_URL", "REDIS_URL")) or not _FOLDER.is_dir():
+        return os.environ
+    from publisher.local.env_file import read_env_file
+
+    path = _FOLDER / "env"
+    found = read_env_file(path)
+    if found is None:
+        raise SettingsError(
+            "DATABASE_URL and REDIS_URL are not set, and `publisher up` is not running in this folder:"
+            " start it, or set both"
+        )
+    with suppress(OSError):
+        # Not sys.stderr: in a worker that is Dramatiq's pipe to its master.
+        os.write(2, f"publisher: using the servers of `publisher up` in this folder ({path})\n".encode())
+    # What this process starts, and what it reads later, finds them without another word.
+    os.environ.update(found)
+    return os.environ

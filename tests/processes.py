@@ -168,13 +168,14 @@ def complete(environ: Mapping[str, str | None]) -> dict[str, str]:
     return environment(outer | {name: value for name, value in environ.items() if value is not None})
 
 
-def marked(mark: str) -> list[str]:
-    """The command lines of all processes that have this text in their environment, whoever started them (Linux)."""
-    found = []
+def marked(mark: str) -> dict[int, str]:
+    """The processes that have this text in their environment, whoever started them: pid -> command line (Linux)."""
+    found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if mark.encode() in (folder / "environ").read_bytes():
-                found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+                line = (folder / "cmdline").read_bytes()
+                found[int(folder.name)] = line.replace(b"\0", b" ").decode(errors="replace")
     return found
 
 

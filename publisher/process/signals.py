@@ -1,7 +1,9 @@
-"""Handles the stop signals of the long-running commands: the first one ends the process in an orderly way (R17)."""
+"""Handles the stop signals of the commands that run for long: the first one ends them in an orderly way (R17)."""
 
 import signal
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 
@@ -36,14 +38,60 @@ def interrupt_once() -> None:
     """
 
     def interrupt(_signum: int, _frame: FrameType | None) -> None:
-        ignore_signals()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, interrupt)
 
 
-def ignore_signals() -> None:
-    """Ignores further stop signals, so that the process can finish what it has begun."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
+class StopSignals:
+    """The stop signals that this process received. They interrupt nothing: the command asks for them.
+
+    So none leaves a child process or a file behind, whatever the command is doing when the signal comes.
+    """
+
+    def __init__(self, hurry: Callable[[], None]) -> None:
+        """Handles SIGINT, SIGTERM and SIGHUP from now on, the last one only if it is not ignored (nohup).
+
+        hurry: called for a Ctrl-C after the first stop signal, in the midst of any other code of the main thread. A
+            repeated SIGTERM changes nothing: managers signal a process, and then its whole group.
+        """
+        self.requested = False
+        self.hurried = False
+        self._hurry = hurry
+        self._raising = False
+        signal.signal(signal.SIGINT, self._note)
+        signal.signal(signal.SIGTERM, self._note)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._note)
+
+    def ignore(self) -> None:
+        """Ignores stop signals from now on: the interpreter, which ends next, would be killed by one."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+
+    def check(self) -> None:
+        """Raises KeyboardInterrupt once a stop signal has come."""
+        if self.requested:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """Lets a stop signal raise KeyboardInterrupt anywhere in the block: for a computation that holds nothing."""
+        self._raising = True
+        try:
+            self.check()
+            yield
+        finally:
+            self._raising = False
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        if self.requested and number == signal.SIGINT:
+            self.hurried = True
+            self._hurry()
+        self.requested = True
+        if self._raising:
+            self._raising = False
+            raise KeyboardInterrupt

@@ -1,7 +1,15 @@
 """`publisher up` and `publisher demo` as tests see them: when all is at work, and when nothing of it is left."""
 
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from subprocess import PIPE
 
+import redis
+
+from tests.acceptance.outside import Outside
+from tests.conftest import connected
 from tests.processes import Process, marked
 from tests.waiting import wait_until
 
@@ -18,7 +26,11 @@ class Descendants:
     @property
     def command_lines(self) -> list[str]:
         """The command line of each that runs."""
-        return marked(self.mark)
+        return list(marked(self.mark).values())
+
+    def pids_of(self, command: str) -> list[int]:
+        """The pids of those with this in their command line."""
+        return [pid for pid, line in marked(self.mark).items() if command in line]
 
     def wait_for(self, command: str, *, of: Process) -> None:
         """Returns once one with this in its command line runs. of: the process that starts it."""
@@ -32,6 +44,22 @@ class Descendants:
 
 
 def wait_until_serving(up: Process) -> None:
-    """Returns once `publisher up` has started everything: a worker that still boots is slow to stop."""
-    up.wait_for_output("scheduler started", within=PATIENCE)
-    up.wait_for_output("ready for action", within=PATIENCE, times=2)
+    """Returns once `publisher up` says that every process is ready."""
+    up.wait_for_output("up      | ready\n", within=PATIENCE)
+
+
+@contextmanager
+def served_by(up: Process) -> Iterator[Outside]:
+    """Opens the servers that it says it runs, once every process is ready."""
+    wait_until_serving(up)
+    exports = "".join(line for line in up.output.splitlines(keepends=True) if line.startswith("export "))
+    # As a shell reads the lines that are there to be pasted.
+    done = subprocess.run(
+        ["sh", "-c", f'{exports}printf "%s\\n%s" "$DATABASE_URL" "$REDIS_URL"'], stdout=PIPE, check=True
+    )
+    database_url, redis_url = done.stdout.decode().split("\n")
+    with (
+        connected(database_url) as connection,
+        redis.Redis.from_url(redis_url, decode_responses=True) as client,
+    ):
+        yield Outside(connection, client)

@@ -1,21 +1,15 @@
-"""`publisher demo` and `publisher up`: everything on one machine, and nothing left of it afterwards."""
+"""`publisher demo`: everything on one machine, and nothing left of it afterwards."""
 
 import json
-import re
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import redis
 
 from tests.acceptance.conftest import Publisher
-from tests.acceptance.local_run import PATIENCE, Descendants, wait_until_serving
+from tests.acceptance.local_run import PATIENCE, Descendants
 from tests.acceptance.outside import EMAIL, PUSH, Outside
-from tests.conftest import connected
-from tests.factories import intent_fields
-from tests.processes import Process, Processes
+from tests.processes import Processes
 from tests.waiting import wait_until
 
 
@@ -84,42 +78,3 @@ def test_an_interrupted_demo_stops_everything_it_started(
     assert "Traceback" not in demo.output
     descendants.wait_until_gone()
     assert list(server_folder.glob("publisher-demo-*")) == []
-
-
-def test_up_serves_until_it_is_told_to_stop_and_goes_on_where_it_ended(
-    descendants: Descendants, processes: Processes, server_folder: Path
-) -> None:
-    """SIGTERM and Ctrl-C end it with exit code 0 and without a process left; its folder keeps everything."""
-    command = f"publisher up --data {server_folder / 'data'}"
-    up = processes.start(command)
-    with _served_by(up) as outside:
-        outside.send(*(intent_fields() for _ in range(10)))
-        wait_until(lambda: _published(outside) == 20, describe=lambda: up.output[-3000:])
-    up.signal(signal.SIGTERM)
-    assert up.wait(PATIENCE) == 0, up.output[-3000:]
-    descendants.wait_until_gone()
-
-    up = processes.start(command)
-    with _served_by(up) as outside:
-        outside.send(intent_fields())
-        wait_until(lambda: _published(outside) == 22, describe=lambda: up.output[-3000:])
-        assert len(outside.commands(EMAIL)) == 11
-    wait_until(lambda: up.signal(signal.SIGINT, group=True) or up.returncode is not None, within=PATIENCE)
-    assert up.returncode == 0, up.output[-3000:]
-    descendants.wait_until_gone()
-
-
-def _published(outside: Outside) -> int:
-    return outside.row("SELECT count(*) FROM routes WHERE status = 'published'")["count"]
-
-
-@contextmanager
-def _served_by(up: Process) -> Iterator[Outside]:
-    """Opens the servers that it says it runs, once all processes are at work."""
-    wait_until_serving(up)
-    urls = dict(re.findall(r"^(DATABASE_URL|REDIS_URL)=(.+)$", up.output, re.MULTILINE))
-    with (
-        connected(urls["DATABASE_URL"]) as connection,
-        redis.Redis.from_url(urls["REDIS_URL"], decode_responses=True) as client,
-    ):
-        yield Outside(connection, client)

@@ -1,5 +1,6 @@
 """`publisher up` in any folder, and however it ends."""
 
+import os
 import re
 import shlex
 import signal
@@ -7,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.local_run import PATIENCE, Descendants, wait_until_serving
+from tests.acceptance.local_run import PATIENCE, Descendants, served_by, wait_until_serving
+from tests.acceptance.outside import EMAIL, Outside
+from tests.factories import intent_fields
 from tests.processes import Process, Processes
+from tests.waiting import wait_until
 
 
 def start_up(processes: Processes, folder: Path) -> Process:
@@ -66,10 +70,81 @@ def test_a_second_up_on_the_same_folder_says_who_has_it(
     second = start_up(processes, server_folder / "data")
 
     assert second.wait() == 1
-    assert re.fullmatch(rf"publisher: .*data: it is in use by pid {first.pid}\n", second.output)
+    assert re.fullmatch(rf"publisher: .*data: it is in use by pid {first.pid}", second.output.splitlines()[-1])
     assert first.returncode is None
     first.signal(signal.SIGTERM)
     assert first.wait(PATIENCE) == 0
+
+
+def test_up_serves_until_it_is_told_to_stop_and_goes_on_where_it_ended(
+    descendants: Descendants, processes: Processes, server_folder: Path
+) -> None:
+    """SIGTERM and Ctrl-C end it with exit code 0 and without a process left; its folder keeps data and port."""
+    up = start_up(processes, server_folder / "data")
+    with served_by(up) as outside:
+        outside.send(*(intent_fields() for _ in range(10)))
+        wait_until(lambda: _published(outside) == 20, describe=lambda: up.output[-3000:])
+    port = re.search(r"redis://127\.0\.0\.1:(\d+)/0", up.output)
+    up.signal(signal.SIGTERM)
+    assert up.wait(PATIENCE) == 0, up.output[-3000:]
+    descendants.wait_until_gone()
+
+    again = start_up(processes, server_folder / "data")
+    with served_by(again) as outside:
+        outside.send(intent_fields())
+        wait_until(lambda: _published(outside) == 22, describe=lambda: again.output[-3000:])
+        assert len(outside.commands(EMAIL)) == 11
+    assert port is not None
+    assert port[0] in again.output
+    again.signal(signal.SIGINT, group=True)
+    assert again.wait(PATIENCE) == 0, again.output[-3000:]
+    descendants.wait_until_gone()
+
+
+def _published(outside: Outside) -> int:
+    return outside.row("SELECT count(*) FROM routes WHERE status = 'published'")["count"]
+
+
+@pytest.mark.parametrize("moment", ["starting PostgreSQL", "export REDIS_URL", "applied", "scheduler started"])
+def test_ctrl_c_ends_an_up_that_still_starts(
+    moment: str, descendants: Descendants, processes: Processes, server_folder: Path
+) -> None:
+    """Whatever it is starting: everything ends, the exit code is 0, and the next start finds its folder whole."""
+    up = start_up(processes, server_folder / "data")
+    up.wait_for_output(moment, within=PATIENCE)
+
+    up.signal(signal.SIGINT, group=True)
+
+    assert up.wait(PATIENCE) == 0, up.output[-3000:]
+    assert up.output.splitlines()[-1] == "up      | stopped"
+    assert "Traceback" not in up.output
+    descendants.wait_until_gone()
+    again = start_up(processes, server_folder / "data")
+    wait_until_serving(again)
+
+
+def test_a_second_ctrl_c_kills_an_up_and_loses_nothing(
+    descendants: Descendants, processes: Processes, server_folder: Path
+) -> None:
+    """What does not stop is not waited for: exit code 130, nothing runs on, and the next start has the data."""
+    up = start_up(processes, server_folder / "data")
+    with served_by(up) as outside:
+        outside.send(intent_fields())
+        wait_until(lambda: _published(outside) == 2, describe=lambda: up.output[-3000:])
+        [intake] = descendants.pids_of("publisher intake")
+        os.kill(intake, signal.SIGSTOP)
+    up.signal(signal.SIGINT, group=True)
+    up.wait_for_output("stopping")
+    assert up.returncode is None
+
+    up.signal(signal.SIGINT, group=True)
+
+    assert up.wait(PATIENCE) == 130, up.output[-3000:]
+    descendants.wait_until_gone()
+    again = start_up(processes, server_folder / "data")
+    with served_by(again) as outside:
+        assert _published(outside) == 2
+        assert len(outside.commands(EMAIL)) == 1
 
 
 def test_a_killed_demo_leaves_nothing_running(descendants: Descendants, processes: Processes) -> None:

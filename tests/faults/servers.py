@@ -14,7 +14,7 @@ import psutil
 import psycopg2
 import redis
 
-from publisher.local.embedded import start_valkey
+from publisher.local.embedded_valkey import start_valkey
 from storage.database import Database
 from storage.schema import migrate
 from tests.conftest import run_sql, with_database

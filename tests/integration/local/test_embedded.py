@@ -16,7 +16,8 @@ import redis
 
 from publisher.domain.errors import EmbeddedUnavailable, SettingsError
 from publisher.local import embedded_postgresql
-from publisher.local.embedded import Servers, embedded_servers, given_or_embedded, start_valkey, valkey
+from publisher.local.embedded import Servers, are_given, embedded_servers
+from publisher.local.embedded_valkey import PortTaken, start_valkey, valkey
 from publisher.streams.connection import open_redis
 from tests.conftest import connected, run_sql
 from tests.processes import free_port
@@ -125,21 +126,17 @@ def test_processes_find_the_servers_in_their_environment() -> None:
     }
 
 
-def test_servers_that_are_given_are_used(server_folder: Path) -> None:
-    """Where both addresses are set nothing is started, and the environment stays as it is."""
-    given = {"DATABASE_URL": "postgresql://h/d", "REDIS_URL": "redis://h/0", "OTHER": "1"}
-
-    with given_or_embedded(given, server_folder / "unused") as environ:
-        assert environ == given
-
-    assert not (server_folder / "unused").exists()
+@pytest.mark.parametrize(("given", "expected"), [("x://h", True), (" ", False)], ids=["both", "blank"])
+def test_servers_are_given_by_both_variables(given: str, expected: bool) -> None:
+    """Both addresses are given or neither is; a blank one is none."""
+    assert are_given({"DATABASE_URL": given, "REDIS_URL": given}) is expected
 
 
 @pytest.mark.parametrize("variable", ["DATABASE_URL", "REDIS_URL"])
-def test_half_a_setting_starts_nothing(variable: str, server_folder: Path) -> None:
+def test_half_a_setting_starts_nothing(variable: str) -> None:
     """One address without the other is a setting to fix, not a reason to make up the rest."""
     with pytest.raises(SettingsError, match=f"{variable} alone"):
-        given_or_embedded({variable: "x://h"}, server_folder / "unused").__enter__()
+        are_given({variable: "x://h"})
 
 
 @pytest.mark.parametrize(
@@ -185,10 +182,10 @@ def test_ctrl_c_does_not_reach_valkey(
 
 def test_valkey_stops_with_its_user(server_folder: Path) -> None:
     """Valkey is stopped also when its user fails."""
-    with pytest.raises(KeyError), valkey(server_folder) as port:
+    with pytest.raises(KeyError), valkey(server_folder) as listening:
         raise KeyError
 
-    with client(f"redis://127.0.0.1:{port}/0") as redis_client, pytest.raises(redis.ConnectionError):
+    with client(f"redis://127.0.0.1:{listening.port}/0") as redis_client, pytest.raises(redis.ConnectionError):
         redis_client.ping()
 
 
@@ -202,17 +199,17 @@ def test_a_stopped_valkey_is_not_waited_for_for_ever(server_folder: Path, monkey
         return whole(process, None if timeout is None else 0.1)
 
     monkeypatch.setattr(subprocess.Popen, "wait", impatient)
-    with valkey(server_folder) as port, client(f"redis://127.0.0.1:{port}/0") as redis_client:
+    with valkey(server_folder) as at, client(f"redis://127.0.0.1:{at.port}/0") as redis_client:
         os.kill(redis_client.info("server")["process_id"], signal.SIGSTOP)
 
     assert started[-1].returncode == -signal.SIGKILL
 
 
-def test_a_valkey_that_cannot_start_says_where_to_look(server_folder: Path) -> None:
-    """A Valkey that ends at its start, here for want of its port, is an error that names its log."""
+def test_a_valkey_without_its_port_says_so(server_folder: Path) -> None:
+    """A Valkey whose port another program has ends at its start: the error says so, and names its log."""
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
-        pytest.raises(EmbeddedUnavailable, match=r"did not answer .* valkey\.log"),
+        pytest.raises(PortTaken, match=r"another program listens .* valkey\.log"),
     ):
         start_valkey(server_folder, taken.getsockname()[1])
 

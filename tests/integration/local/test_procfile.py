@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
@@ -11,17 +12,40 @@ from honcho.environ import parse_procfile
 
 from publisher.domain.errors import PublisherError
 from publisher.local import procfile
-from tests.processes import ROOT, Process, Processes
+from tests.processes import ROOT, Process, Processes, marked
 
-# Runs these commands in the place of the Procfile's.
+# Runs these commands in the place of the Procfile's, as `publisher up` does.
 RUN = """
-import os, sys
+import os, sys, time
+from publisher.cli.up_screen import Screen
 from publisher.local import procfile
+from publisher.local.children import kill_children
+from publisher.process.signals import StopSignals
 procfile.procfile = lambda: {commands!r}
-if __name__ == "__main__":
-    sys.exit(procfile.run_processes(os.environ, sys.stdout))
+stop = StopSignals(kill_children)
+with procfile.processes(os.environ, Screen(1).relay) as running:
+    while procfile.first_ended(running) is None and not stop.requested:
+        time.sleep(0.05)
+    ended = procfile.first_ended(running)
+sys.exit(0 if ended is None else running[ended].returncode)
 """
 WAIT = f"{sys.executable} -c 'import signal; print(\"waiting\", flush=True); signal.pause()'"
+
+STUBBORN = """
+import itertools, signal
+times = itertools.count(1)
+signal.signal(signal.SIGTERM, lambda *_: print("no:", next(times), flush=True))
+print("waiting", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+@pytest.fixture
+def mark(environ: dict[str, str]) -> str:
+    """A text in the environment of every process that comes of this test."""
+    environ["MARK"] = uuid.uuid4().hex
+    return environ["MARK"]
 
 
 def start(processes: Processes, folder: Path, *, worker: str = WAIT, clock: str = WAIT, **environ: str) -> Process:
@@ -88,24 +112,51 @@ def test_the_procfile_is_found_where_it_is_installed(
     assert procfile.procfile() == {"web": "run --port 1"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_stops_every_process(number: signal.Signals, processes: Processes, tmp_path: Path) -> None:
-    """At a SIGTERM or Ctrl-C all processes are stopped, and the command has done well (R17)."""
+    """At a SIGTERM, at Ctrl-C and where the terminal is closed every process is stopped (R17)."""
     process = start(processes, tmp_path)
     process.wait_for_output("waiting", times=3)
 
     process.signal(number)
 
     assert process.wait() == 0
-    assert process.output.count("stopped") == 3
 
 
-def test_a_process_that_ends_ends_the_others(processes: Processes, tmp_path: Path) -> None:
+def test_a_process_that_ends_ends_the_others(mark: str, processes: Processes, tmp_path: Path) -> None:
     """When one process ends the others are stopped, and its exit code is the command's."""
     process = start(processes, tmp_path, clock="sh -c 'exit 7'")
 
     assert process.wait() == 7
-    assert process.output.count("stopped") == 3
+    assert marked(mark) == {}
+
+
+def test_what_outlives_its_process_is_ended(mark: str, processes: Processes, tmp_path: Path) -> None:
+    """A worker process that still booted when its master was stopped keeps the master's output open. It is ended."""
+    (tmp_path / "master.sh").write_text(f"{WAIT} &\nexec {WAIT}\n")
+    process = start(processes, tmp_path, worker=f"sh {tmp_path / 'master.sh'}")
+    process.wait_for_output("waiting", times=4)
+
+    process.signal(signal.SIGTERM)
+
+    assert process.wait() == 0
+    assert marked(mark) == {}
+
+
+def test_a_second_ctrl_c_kills(mark: str, processes: Processes, tmp_path: Path) -> None:
+    """A process that does not stop when it is told to is killed by a Ctrl-C after that, and not by a second SIGTERM."""
+    (tmp_path / "stubborn.py").write_text(STUBBORN)
+    process = start(processes, tmp_path, worker=f"{sys.executable} {tmp_path / 'stubborn.py'}")
+    process.wait_for_output("waiting", times=3)
+    process.signal(signal.SIGTERM)
+    process.wait_for_output("no: 1")
+    process.signal(signal.SIGTERM)
+    assert process.returncode is None
+
+    process.signal(signal.SIGINT)
+
+    assert process.wait(within=15) == 0
+    assert marked(mark) == {}
 
 
 def test_each_line_names_its_process(processes: Processes, tmp_path: Path) -> None:
@@ -134,7 +185,7 @@ def test_a_release_that_fails_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
     """A release command that fails stops the start, and its exit code is said."""
     monkeypatch.setattr(procfile, "procfile", lambda: {"release": "test $ANSWER = 42"})
 
-    procfile.run_release({"ANSWER": "42"})
+    procfile.run_release({"ANSWER": "42"}, lambda *_: None)
 
     with pytest.raises(PublisherError, match="exit code 1"):
-        procfile.run_release({"ANSWER": "41"})
+        procfile.run_release({"ANSWER": "41"}, lambda *_: None)
