@@ -24,7 +24,7 @@ from dramatiq.errors import ConnectionClosed
 
 from actors.queues import EACH_CHANNEL
 from publisher.domain.errors import RedisRefused, RedisUnavailable
-from publisher.streams.connection import message as redis_message
+from publisher.streams.connection import translated
 from publisher.streams.dead_workers import give_back
 from publisher.streams.keys import wake_key
 
@@ -123,10 +123,10 @@ class WakingBroker(RedisBroker):
         return wake_key(self.namespace, queue_name)
 
     def do_enqueue(self, queue_name: str, message_id: str, data: bytes) -> None:
-        """Enqueues as the stock broker does, then wakes a consumer."""
-        self._dispatch("enqueue")(queue_name, message_id, data)
+        """Enqueues as the stock broker does, then wakes a consumer. Raises RedisUnavailable or RedisRefused."""
         key = self.wake_key(queue_name)
-        with self.client.pipeline(transaction=False) as pipe:
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            self._dispatch("enqueue")(queue_name, message_id, data)
             pipe.lpush(key, 1)
             pipe.ltrim(key, 0, _WAKE_UPS - 1)
             pipe.pexpire(key, _WAKE_TTL_MS)
@@ -201,13 +201,14 @@ class WakingConsumer(_StockConsumer):  # type: ignore[misc]  # its base is looke
 
 @contextmanager
 def _faults_close() -> Iterator[None]:
+    """Turns every error of Redis into a ConnectionClosed that names the error of ours as its cause."""
     try:
-        yield
-    except redis.RedisError as error:
-        raise ConnectionClosed(redis_message(error)) from error
-    except RedisUnavailable as error:
+        with translated():
+            yield
+    except (RedisRefused, RedisUnavailable) as error:
         raise ConnectionClosed(str(error)) from error
     except ConnectionClosed as error:
-        if isinstance(error.message, redis.RedisError):
-            raise ConnectionClosed(redis_message(error.message)) from error
-        raise
+        if not isinstance(error.message, redis.RedisError):
+            raise
+        with _faults_close():
+            raise error.message from error

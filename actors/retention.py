@@ -112,7 +112,7 @@ def trim_commands(channel: str) -> None:
             note_unread(service.redis, of.stream, at_most=of.holds_back_at, fresh_for=TRIM_INTERVAL * 3)
     except PublisherError as error:
         # The next message comes soon: a retry of this one would be no earlier.
-        _log.warning("a stream was not trimmed", channel=channel, stream=of.stream, error=str(error))
+        _log.warning("a stream was not trimmed", channel=channel, stream=of.stream, error=error)
 
 
 def _trim_of(channel: Channel, client: redis.Redis) -> Callable[[], int] | None:

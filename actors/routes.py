@@ -110,7 +110,7 @@ def as_hint(send: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> bool:
     try:
         send(*args, **kwargs)
     except PublisherError as error:
-        _log.warning("a message was not sent; the next scan does without it", error=str(error))
+        _log.warning("a message was not sent; the next scan does without it", error=error)
         return False
     return True
 
@@ -158,7 +158,7 @@ def expire(channel: str) -> None:
         while not context().stopping.is_set() and context().publisher.expire_overdue(channel):
             context().watchdog.beat()
     except Unavailable as error:
-        _log.warning("routes past their deadline are ended later", channel=channel, error=str(error))
+        _log.warning("routes past their deadline are ended later", channel=channel, error=error)
 
 
 def drain(channel: str) -> None:

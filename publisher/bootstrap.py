@@ -4,6 +4,7 @@ import gc
 import os
 import threading
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import dramatiq
@@ -22,6 +23,7 @@ from actors.middleware.watchdog import WorkerWatchdog
 from publisher.process.lifeline import master_pid
 from publisher.process.metrics_folder import metrics_folder, use_folder
 from publisher.process.metrics_server import not_served
+from publisher.process.outages import Server, outages
 from publisher.process.telemetry import Telemetry
 from publisher.process.watchdog import LIMIT, Watchdog
 from publisher.publishing.loss_audit import LossAudit
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 # How often a message is tried after an ordinary exception. After that the scan alone publishes its routes.
 _MESSAGE_TRIES = 20
+_LONG_RUNNING = {"worker", "scheduler", "intake"}
 
 
 def collect_garbage_seldom() -> None:
@@ -63,6 +66,7 @@ def open_database(settings: Settings, role: str, statement_timeout: timedelta | 
         settings.database_url.text,
         application_name=f"publisher-{role}",
         connect_timeout=settings.timeouts.connect,
+        on_answer=partial(outages.answered, Server.POSTGRESQL),
         statement_timeout=statement_timeout or settings.timeouts.statement,
     )
 
@@ -80,6 +84,7 @@ def open_client(settings: Settings, role: str, timeout: timedelta | None = None)
         client_name=f"publisher-{role}",
         tls=settings.redis_tls,
         ca_file=settings.redis_ca_file,
+        on_answer=partial(outages.answered, Server.REDIS),
     )
 
 
@@ -98,9 +103,12 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
 
     role: names this process's connections; only a "worker" works on messages.
     statement_timeout: another than the one that fits the lease.
+    A process that runs until it is told to stop logs an outage of a server in few lines.
     Raises SettingsError if this release cannot use the installed Dramatiq.
     """
     check_dramatiq()
+    if role in _LONG_RUNNING:
+        outages.watch()
     stopping = threading.Event()
     watchdog = Watchdog()
     broker = _broker(settings, role, stopping, WorkerWatchdog(hang_limit(settings), watchdog))

@@ -14,6 +14,7 @@ import psycopg2.extensions
 from playhouse.pool import PooledPostgresqlDatabase
 
 from publisher.domain.errors import (
+    DatabaseBusy,
     DatabaseMisconfigured,
     DatabaseRefused,
     DatabaseUnavailable,
@@ -105,7 +106,7 @@ class Database:
         except ValueError as error:
             # The pool's MaxConnectionsExceeded is a ValueError; a psycopg2 adapter raises one for NUL in text.
             if "Max connections exceeded" in str(error):
-                raise DatabaseUnavailable("no connection came free in the pool in time") from error
+                raise DatabaseBusy("no connection came free in the pool in time") from error
             raise DatabaseRefused(f"a value cannot be sent to PostgreSQL: {error}") from error
 
     def rows(self, sql: str, parameters: Sequence[object] | dict[str, object] = ()) -> list[Row]:
@@ -146,6 +147,13 @@ _PASSING = (
     psycopg2.errors.LockNotAvailable,
     psycopg2.errors.QueryCanceled,
 )
+# Of those, the answers of a server that serves everybody else.
+_BUSY = (
+    psycopg2.errors.SerializationFailure,
+    psycopg2.errors.DeadlockDetected,
+    psycopg2.errors.LockNotAvailable,
+    psycopg2.errors.QueryCanceled,
+)
 # The classes of SQLSTATE that blame a value (R19a): data exceptions, constraints, and PostgreSQL's limits on a value,
 # which the driver takes for trouble of the server.
 _OF_A_VALUE = frozenset({"22", "23", "54"})
@@ -166,6 +174,8 @@ def _translated(error: Exception, place: str) -> PublisherError:
         return DatabaseRefused(f"PostgreSQL refused the statement: {message}")
     if code is None and not isinstance(original, CannotConnect):
         return DatabaseUnavailable(f"PostgreSQL is not available: {message} ({place})")
+    if code is not None and isinstance(original, _BUSY):
+        return DatabaseBusy(f"PostgreSQL is not available: {message}")
     if code is None or isinstance(original, _PASSING):
         return DatabaseUnavailable(f"PostgreSQL is not available: {message}")
     return DatabaseMisconfigured(f"PostgreSQL refuses, whatever the values (SQLSTATE {code}): {message}")

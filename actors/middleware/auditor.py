@@ -43,6 +43,6 @@ class Auditor(dramatiq.Middleware):
         try:
             audit(channel)
         except PublisherError as error:
-            _log.warning("an audit failed and will be repeated", channel=channel, error=str(error))
+            _log.warning("an audit failed and will be repeated", channel=channel, error=error)
         except Exception:  # noqa: BLE001 - the thread must survive a bug: without it no loss would be noticed
             _log.exception("an audit failed and will be repeated", channel=channel)

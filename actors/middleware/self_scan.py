@@ -46,4 +46,4 @@ class SelfScan(dramatiq.Middleware):
                 context().watchdog.beat()
                 drain(channel)
         except PublisherError as error:
-            _log.warning("a scan failed and will be repeated", channel=channel, error=str(error))
+            _log.warning("a scan failed and will be repeated", channel=channel, error=error)

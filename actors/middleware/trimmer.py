@@ -38,6 +38,6 @@ class Trimmer(dramatiq.Middleware):
         try:
             trim(channel)
         except PublisherError as error:
-            _log.warning("a stream was not trimmed and will be later", channel=channel, error=str(error))
+            _log.warning("a stream was not trimmed and will be later", channel=channel, error=error)
         except Exception:  # noqa: BLE001 - the thread must survive a bug: without it a full Redis would stay full
             _log.exception("a stream was not trimmed and will be later", channel=channel)

@@ -6,6 +6,7 @@ PublisherError
 ├── BadRequest           change the request: it contradicts itself, or the state of what it asks to change
 ├── Unavailable          wait and try again: a server did not answer, or not in time
 │   ├── DatabaseUnavailable
+│   │   ├── DatabaseBusy           the server is there: a deadlock, a lock or a connection that did not come free
 │   │   └── DatabaseMisconfigured  the same, until someone mends PostgreSQL's rights, limits or state
 │   ├── RedisUnavailable
 │   └── EmbeddedUnavailable  the servers that this process starts for itself
@@ -43,6 +44,10 @@ class Unavailable(PublisherError):
 
 class DatabaseUnavailable(Unavailable):
     """PostgreSQL could not be reached or did not answer in time."""
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    """PostgreSQL could not do this statement now: a deadlock, a lock or a connection that did not come free in time."""
 
 
 class DatabaseMisconfigured(DatabaseUnavailable):

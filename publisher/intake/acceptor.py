@@ -97,7 +97,7 @@ class Acceptor:
 def wait(stopping: threading.Event, tries: int, error: PublisherError) -> None:
     """Logs the error and waits before the next try, longer after each, but ends at once if told to stop."""
     seconds = _BACKOFF.delay(tries, 0.0).total_seconds()
-    _log.warning("intake waits and tries again", seconds=seconds, error=str(error))
+    _log.warning("intake waits and tries again", seconds=seconds, error=error)
     stopping.wait(seconds)
 
 

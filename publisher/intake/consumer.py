@@ -191,7 +191,7 @@ class Intake:
         try:
             self._group.hold(entry_ids)
         except PublisherError as error:
-            _log.warning("entries in hand may be taken over by another intake", error=str(error))
+            _log.warning("entries in hand may be taken over by another intake", error=error)
 
     def _make_marking(self) -> Marking:
         options = self._options

@@ -90,7 +90,7 @@ class Marking:
             self._due = now + _INTERVAL.total_seconds()
             if now - self._told >= _SILENCE.total_seconds():
                 self._told = now
-                _log.warning("how far intents are committed cannot be marked now", error=str(error))
+                _log.warning("how far intents are committed cannot be marked now", error=error)
             return False
         if self._held is None:
             self._due = now + _INTERVAL.total_seconds()

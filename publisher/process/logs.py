@@ -19,6 +19,7 @@ from publisher.process.log_console import for_people
 from publisher.process.log_lines import json_line
 from publisher.process.log_output import LineOutput, LineStream
 from publisher.process.masking import mask_event
+from publisher.process.outages import outages
 
 Event = MutableMapping[str, Any]
 
@@ -42,6 +43,7 @@ def configure(
     colours: whether lines for people have colours; None: if standard error is a terminal.
     """
     shared: list[structlog.typing.Processor] = [
+        outages.collapse,
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         _add_instant,
@@ -97,7 +99,8 @@ class _LineHandler(logging.Handler):
         self._output = output
 
     def handle(self, record: logging.LogRecord) -> bool:
-        self.emit(record)
+        if not outages.is_repetition(record):
+            self.emit(record)
         return True
 
     def emit(self, record: logging.LogRecord) -> None:

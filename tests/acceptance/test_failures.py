@@ -106,7 +106,7 @@ def test_while_postgresql_is_away_nothing_is_acknowledged_and_afterwards_nothing
 
     outside.send(*(intent_fields() for _ in range(50)))
     for process in (intake, worker):
-        process.wait_for_output("PostgreSQL is not available", times=5)
+        process.wait_for_output("postgresql is not available")
     unacknowledged = outside.redis.xinfo_groups(INTENTS)[0]
     _allow_connections(database_url, allowed=True)
 

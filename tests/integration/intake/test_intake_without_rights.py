@@ -40,7 +40,7 @@ def count(database: Database, table: str) -> int:
 
 
 def waits(logs: list[dict[str, str]]) -> list[str]:
-    return [line["error"] for line in logs if line["event"] == "intake waits and tries again"]
+    return [str(line["error"]) for line in logs if line["event"] == "intake waits and tries again"]
 
 
 @pytest.mark.parametrize("table", ["routes", "notifications"])
