@@ -11,7 +11,7 @@ import typer
 
 from publisher.cli.commands import CommandGroup
 from publisher.cli.help import CommandApp
-from publisher.cli.output import one_line
+from publisher.cli.output import one_line, say
 from publisher.cli.standard_streams import drop_output
 from publisher.domain.errors import BadRequest, PublisherError, SettingsError, StreamLost
 
@@ -84,5 +84,5 @@ def _text(argument: str) -> str:
 
 def _say(message: str, code: int) -> int:
     if message:
-        print(f"publisher: {one_line(message)}", file=sys.stderr)
+        say(f"publisher: {one_line(message)}", sys.stderr)
     return code

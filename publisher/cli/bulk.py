@@ -9,7 +9,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from publisher.bootstrap import install_context
-from publisher.cli.output import confirm, print_json, progress
+from publisher.cli.output import confirm, print_json, progress, say
 from publisher.cli.waking import waker
 from publisher.operations import bulk
 from publisher.operations.bulk import ActionOutcome, Change, Ended, Hooks
@@ -93,4 +93,4 @@ def _report(change: Change, wording: Wording, ended: Ended | None, *, json: bool
     else:
         under = "" if ended is None else f" (action {ended.action})"
         left = f"; {late:,} past their deadline: left" if late else ""
-        print(f"{matched:,} matched, {done:,} {wording.done}{under}{left}")
+        say(f"{matched:,} matched, {done:,} {wording.done}{under}{left}")

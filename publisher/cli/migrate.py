@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from publisher.cli.output import JsonFlag, print_json
+from publisher.cli.output import JsonFlag, print_json, say
 from publisher.cli.session import opened
 from publisher.process.release import manager_of_release
 from publisher.process.signals import interrupt_once, wait_for_signal
@@ -34,9 +34,9 @@ def migrate(json: JsonFlag = False) -> None:
     if json:
         print_json({"applied": applied, "schema": newest})
     elif applied:
-        print(f"applied {', '.join(applied)}")
+        say(f"applied {', '.join(applied)}")
     else:
-        print(f"nothing to apply: the schema is at {newest}")
+        say(f"nothing to apply: the schema is at {newest}")
     manager = manager_of_release(os.environ)
     if manager is not None:
         _stay(manager)

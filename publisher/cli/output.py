@@ -7,7 +7,8 @@ import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Annotated
+from textwrap import wrap
+from typing import Annotated, TextIO
 
 import typer
 from rich.console import Console, RenderableType
@@ -56,6 +57,23 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """Returns the text as one printable line."""
     return printable(" ".join(text.split()))
+
+
+def say(sentence: str, file: TextIO | None = None) -> None:
+    """Prints a sentence as one line. A terminal that is narrower shows it wrapped between words, never within one.
+
+    So an id, a URL or an option in it stays whole. file: standard error; None: standard output.
+    """
+    out = file or sys.stdout
+    lines = wrap(sentence, _columns(out), break_long_words=False, break_on_hyphens=False)
+    print("\n".join(lines), file=out)
+
+
+def _columns(out: TextIO) -> int:
+    """The width of the terminal that this is, or no limit."""
+    if not out.isatty():
+        return _UNLIMITED
+    return int(os.environ.get("COLUMNS", "0") or 0) or os.get_terminal_size(out.fileno()).columns
 
 
 def print_json(record: Mapping[str, object]) -> None:

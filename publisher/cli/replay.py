@@ -14,7 +14,7 @@ from publisher.cli.bulk import DryRunFlag
 from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, progress
+from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, progress, say
 from publisher.cli.session import opened
 from publisher.cli.waking import waker
 from publisher.domain.errors import BadRequest
@@ -83,6 +83,6 @@ def _report(ended: ReplayEnded | None, tally: ReplayTally, *, json: bool) -> Non
         print_json({"action": ended and ended.action, **asdict(tally), "outcome": ended and ended.outcome})
         return
     under = "" if ended is None else f" (action {ended.action})"
-    print(f"{tally.seen:,} looked at, {tally.missing:,} missing, {tally.replayed:,} taken in again{under}")
+    say(f"{tally.seen:,} looked at, {tally.missing:,} missing, {tally.replayed:,} taken in again{under}")
     if tally.left_out:
-        print(f"{tally.left_out:,} more are missing, sent before the dedup window: --older-too takes them in, too")
+        say(f"{tally.left_out:,} more are missing, sent before the dedup window: --older-too takes them in, too")

@@ -13,7 +13,7 @@ from publisher.cli.ids import malformed
 from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, printable, progress
+from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, printable, progress, say
 from publisher.cli.remedies import remedy
 from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest
@@ -164,4 +164,4 @@ def _say(outcome: dict[str, object], text: str, *, json: bool) -> None:
     if json:
         print_json(outcome)
     else:
-        print(text)
+        say(text)

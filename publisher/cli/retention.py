@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from publisher.cli.bulk import DryRunFlag
 from publisher.cli.help import CommandApp
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, progress, show
+from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, progress, say, show
 from publisher.cli.session import opened
 from publisher.operations.prune import REPORTED, PrunedBatch, count_old, kept_for, prune
 from publisher.process.signals import stop_on_signals
@@ -66,4 +66,4 @@ def _report(old: int, done: dict[str, int], *, json: bool) -> None:
         print_json({"old_notifications": old, **done})
     else:
         pruned = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in done.items())
-        print(f"{old:,} notifications were old; pruned: {pruned}")
+        say(f"{old:,} notifications were old; pruned: {pruned}")
