@@ -2,12 +2,14 @@
 
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 import redis
 
+from tests.acceptance.first_hour import COLUMNS, FirstHour
 from tests.acceptance.local_run import Descendants
 from tests.acceptance.outside import Outside
 from tests.conftest import connected
@@ -51,3 +53,10 @@ def descendants(environ: dict[str, str], server_folder: Path) -> Descendants:
     environ |= {"MARK": mark, "TMPDIR": str(server_folder)}
     del environ["DATABASE_URL"], environ["REDIS_URL"]
     return Descendants(mark)
+
+
+@pytest.fixture(params=COLUMNS, ids=lambda columns: f"{columns}-columns")
+def hour(request: pytest.FixtureRequest, environ: dict[str, str], server_folder: Path) -> Iterator[FirstHour]:
+    """Somebody at a terminal of this width, with the servers of this test, in an empty folder."""
+    with closing(FirstHour(environ, request.param, server_folder)) as hour:
+        yield hour
