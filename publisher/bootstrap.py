@@ -5,6 +5,7 @@ import os
 import threading
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dramatiq
@@ -21,7 +22,7 @@ from actors.middleware.known_queues import KnownQueues
 from actors.middleware.schema_wait import SchemaWait
 from actors.middleware.watchdog import WorkerWatchdog
 from publisher.process.lifeline import master_pid
-from publisher.process.metrics_folder import metrics_folder, use_folder
+from publisher.process.metrics_folder import metrics_folder, told_port, use_folder
 from publisher.process.metrics_server import not_served
 from publisher.process.outages import Server, outages
 from publisher.process.telemetry import Telemetry
@@ -181,9 +182,11 @@ def _broker(settings: Settings, role: str, stopping: threading.Event, watchdog: 
         watchdog,
     ]
     if role == "worker":
-        middleware += [SchemaWait(), KnownQueues(), GracefulStop(stopping), WorkerHeartbeat()]
-        if settings.metrics_port:
-            middleware += _worker_metrics(settings.metrics_port)
+        folder = _share_counters(settings.metrics_port) if settings.metrics_port else None
+        read_port = None if folder is None else partial(told_port, folder)
+        middleware += [SchemaWait(), KnownQueues(), GracefulStop(stopping), WorkerHeartbeat(read_port)]
+        if folder is not None:
+            middleware.append(_worker_metrics())
     return WakingBroker(
         # Longer than the attempt's own timeout: idle consumers block here.
         client=open_client(settings, f"{role}-queue", max(settings.timeouts.redis, timedelta(seconds=3))),
@@ -194,20 +197,28 @@ def _broker(settings: Settings, role: str, stopping: threading.Event, watchdog: 
     )
 
 
-def _worker_metrics(port: int) -> list[dramatiq.Middleware]:
-    """Returns the middleware that counts for all worker processes together; none if they cannot share counters."""
-    folder = metrics_folder(master_pid())
+def _share_counters(port: int) -> Path | None:
+    """Has all worker processes of this master count into one folder, and returns it; None if they cannot share one.
+
+    port: the first at which the counters might have been served.
+    """
     try:
+        folder = metrics_folder(master_pid())
         use_folder(folder)
     except OSError as error:
         not_served(error, port)
-        return []
+        return None
     # Read by prometheus_client and by Dramatiq's middleware when they are imported: so both come after this.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.environ["dramatiq_prom_db"] = str(folder)  # noqa: SIM112
+    return folder
+
+
+def _worker_metrics() -> dramatiq.Middleware:
+    """Returns the middleware that counts for all worker processes together."""
     from actors.middleware.metrics import WorkerMetrics
     from publisher.worker_metrics import serve
 
-    return [WorkerMetrics(serve)]
+    return WorkerMetrics(serve)
 
 
 def _declare_actors(broker: WakingBroker, settings: Settings) -> None:

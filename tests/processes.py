@@ -201,6 +201,11 @@ def free_port() -> int:
     raise AssertionError("every port was handed out")
 
 
+def some_port(first: int, last: int) -> int:
+    """A port of these, at random. It may be taken."""
+    return random.SystemRandom().randint(first, last)
+
+
 def listens(port: int) -> bool:
     """True if something on this machine listens on the port."""
     with socket.socket() as probe:

@@ -1,4 +1,4 @@
-"""Dramatiq's Prometheus middleware, served on PUBLISHER_METRICS_PORT."""
+"""Dramatiq's Prometheus middleware, served by one process beside the workers."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from dramatiq.middleware.prometheus import Prometheus
 
 
 class WorkerMetrics(Prometheus):
-    """The stock counters of messages and ours of routes, together, on PUBLISHER_METRICS_PORT."""
+    """The stock counters of messages and ours of routes, together."""
 
     def __init__(self, serve: Callable[[], int]) -> None:
         """serve: the main function of the process beside the workers, which serves the counters of all of them."""

@@ -26,7 +26,7 @@ def intake() -> None:
     redirect_standard_streams()
     context = install_context(settings, "intake", statement_timeout=_TRANSACTION)
     stop_on_signals(context.stopping)
-    serve_metrics(settings.metrics_port, context.telemetry.registry)
+    metrics_port = serve_metrics(settings.metrics_port, context.telemetry.registry)
 
     from publisher.intake.consumer import IntakeOptions
     from publisher.process.heartbeat import heartbeats
@@ -46,6 +46,6 @@ def intake() -> None:
         dedup_window=settings.dedup_window,
     )
     collect_garbage_seldom()
-    with heartbeats(context.redis, "intake", partial(read_system, context.database)):
+    with heartbeats(context.redis, "intake", partial(read_system, context.database), metrics_port=metrics_port):
         wait_for_schema(partial(pending_migrations, context.database), context.stopping.wait)
         compose_intake(context, group, options).run()

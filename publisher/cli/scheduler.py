@@ -33,12 +33,12 @@ def run() -> None:
     redirect_standard_streams()
     context = install_context(settings, "scheduler")
     stop_on_signals(context.stopping)
-    serve_metrics(settings.metrics_port, context.telemetry.registry)
+    metrics_port = serve_metrics(settings.metrics_port, context.telemetry.registry)
 
     from publisher.process.heartbeat import heartbeats
     from publisher.scheduler import run_scheduler
 
-    with heartbeats(context.redis, "clock"):
+    with heartbeats(context.redis, "clock", metrics_port=metrics_port):
         run_scheduler(context, context.stopping)
 
 

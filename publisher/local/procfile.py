@@ -64,12 +64,9 @@ def processes(environ: Mapping[str, str], say: Say) -> Iterator[Mapping[str, Chi
     say: takes each line that one of them prints, with the name of its process; called by several threads.
     """
     started: dict[str, _Relayed] = {}
-    metrics_port = int(environ.get("PUBLISHER_METRICS_PORT", "").strip() or 0)
     try:
-        for offset, name in enumerate(PROCESSES):
-            # On one machine each needs a port of its own.
-            own = {"PUBLISHER_METRICS_PORT": str(metrics_port + offset)} if metrics_port else {}
-            started[name] = _start(name, {**environ, **own}, say)
+        for name in PROCESSES:
+            started[name] = _start(name, environ, say)
         yield {name: child.process for name, child in started.items()}
     finally:
         end_all([child.process for child in started.values()], _KILL_AFTER_SECONDS)

@@ -146,6 +146,7 @@ def _processes(processes: Sequence[ProcessSeen]) -> list[Fields]:
             "started_at": seen.process.started_at,
             "seen_at": seen.seen_at,
             "silent_seconds": round(seen.silent.total_seconds(), 3),
+            "metrics_port": seen.process.metrics_port,
         }
         for seen in processes
     ]

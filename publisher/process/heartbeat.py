@@ -33,14 +33,17 @@ class Heartbeat:
         role: str,
         interval: timedelta = INTERVAL,
         read_system: Callable[[], str] | None = None,
+        read_port: Callable[[], int] | None = None,
     ) -> None:
         """Starts nothing yet.
 
         role: worker, clock or intake.
         read_system: reads the database's identity, or None if the process has no connection to the database.
+        read_port: reads the port of this process's counters, 0 while they are not served; None: they never are.
         """
         self._register = ProcessRegister(client)
         self._read_system = read_system
+        self._read_port = read_port
         self._interval = interval
         self._told = False
         self._done = threading.Event()
@@ -68,6 +71,8 @@ class Heartbeat:
         swept = False
         while True:
             try:
+                if self._read_port is not None:
+                    self.process = replace(self.process, metrics_port=self._read_port())
                 self._register.sign(self.process)
                 if self._learn_system():
                     self._register.sign(self.process)
@@ -109,9 +114,11 @@ class Heartbeat:
 
 
 @contextmanager
-def heartbeats(client: redis.Redis, role: str, read_system: Callable[[], str] | None = None) -> Iterator[None]:
-    """Writes heartbeats of this process during the block."""
-    heartbeat = Heartbeat(client, role, read_system=read_system)
+def heartbeats(
+    client: redis.Redis, role: str, read_system: Callable[[], str] | None = None, *, metrics_port: int = 0
+) -> Iterator[None]:
+    """Writes heartbeats of this process during the block. metrics_port: of its counters; 0: they are not served."""
+    heartbeat = Heartbeat(client, role, read_system=read_system, read_port=lambda: metrics_port)
     heartbeat.start()
     try:
         yield

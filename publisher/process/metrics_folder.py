@@ -18,11 +18,33 @@ _NAME = re.compile(r"publisher-metrics-(\d+)")
 # Counters are files mapped into memory: on a full disk, writing to one would kill the process (SIGBUS).
 _LEAST_ROOM = 16 * 1024 * 1024
 _TICK = 0.1
+# A container with a read-only root has no folder for temporary files, but mostly this one, in memory.
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder in it is this user's alone
+# Where a folder tells at which port its counters are served.
+_PORT = "port"
 
 
 def metrics_folder(master_pid: int) -> Path:
-    """The folder of this master's workers."""
-    return Path(tempfile.gettempdir()) / f"publisher-metrics-{master_pid}"
+    """The folder of this master's workers, in the first place that can be written to. Raises OSError without one."""
+    for place in _places():
+        if os.access(place, os.W_OK | os.X_OK):
+            return place / f"publisher-metrics-{master_pid}"
+    raise OSError(errno.EROFS, "no folder for temporary files can be written to")
+
+
+def tell_port(folder: Path, port: int) -> None:
+    """Notes at which port the counters of this folder are served. Raises OSError."""
+    unfinished = folder / f"{_PORT}.new"
+    unfinished.write_text(str(port))
+    unfinished.rename(folder / _PORT)
+
+
+def told_port(folder: Path) -> int:
+    """The port at which the counters of this folder are served; 0 while they are not."""
+    try:
+        return int((folder / _PORT).read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def use_folder(folder: Path) -> None:
@@ -58,11 +80,21 @@ def remove_once_unused(folder: Path, within: timedelta) -> None:
 
 def _sweep() -> None:
     """Removes this user's folders of masters that are gone."""
-    for folder in Path(tempfile.gettempdir()).glob("publisher-metrics-*"):
+    for folder in (folder for place in _places() for folder in place.glob("publisher-metrics-*")):
         named = _NAME.fullmatch(folder.name)
         # Workers of an earlier release do not lock their folder: the number tells whether their master lives.
         if named is not None and not _lives(int(named[1])):
             _remove_unused(folder)
+
+
+def _places() -> list[Path]:
+    """Where folders may be: that for temporary files, and shared memory. Never the current folder."""
+    try:
+        temporary = [Path(tempfile.gettempdir())]
+    except FileNotFoundError:
+        temporary = []
+    # The standard library falls back to it, and it is the application's own.
+    return [*(place for place in temporary if place != Path.cwd()), _SHARED_MEMORY]
 
 
 def _remove_unused(folder: Path) -> bool:

@@ -1,5 +1,6 @@
 """Serves counters to Prometheus (R25). A process whose counters cannot be served says so once, and works on."""
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,24 +11,31 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 _log = structlog.get_logger()
+# Processes of one host are told the same port: each takes the first of so many, counted up from it, that is free.
+PORTS = 20
+_HIGHEST = 65_535
 
 
-def serve_metrics(port: int, registry: "CollectorRegistry") -> None:
-    """Serves the counters at http://0.0.0.0:port/metrics until the process ends. Port 0 serves nothing.
+def serve_metrics(port: int, registry: "CollectorRegistry") -> int:
+    """Serves the counters at http://0.0.0.0:port/metrics, or the next free port, until the process ends.
 
-    A port that is taken is logged.
+    Returns and logs the port that it got; 0 if `port` is 0 or no port was free, which is logged.
     """
-    if port:
-        try:
-            _start(port, registry)
-        except OSError as error:
-            not_served(error, port)
+    if not port:
+        return 0
+    try:
+        got, _ = _start(port, registry)
+    except OSError as error:
+        not_served(error, port)
+        return 0
+    served(got)
+    return got
 
 
-def serve_shared_metrics(port: int, folder: Path) -> Callable[[], None]:
-    """Serves the counters that worker processes share in this folder. Returns what ends that.
+def serve_shared_metrics(port: int, folder: Path) -> tuple[int, Callable[[], None]]:
+    """Serves the counters that worker processes share in this folder. Returns the port it got, and what ends that.
 
-    Raises OSError if the port cannot be used.
+    Raises OSError if none of the ports can be used.
     """
     import prometheus_client
     import prometheus_client.multiprocess
@@ -37,12 +45,34 @@ def serve_shared_metrics(port: int, folder: Path) -> Callable[[], None]:
     return _start(port, registry)
 
 
+def served(port: int) -> None:
+    """Says where this process's counters are served."""
+    _log.info("counters are served", port=port)
+
+
 def not_served(error: OSError, port: int) -> None:
-    """Says why this process's counters are not served."""
-    _log.warning("metrics are not served; the process works without them", port=port, error=str(error))
+    """Says why this process's counters are not served. port: the first of those that were tried."""
+    _log.warning(
+        "metrics are not served; the process works without them", port=port, ports_tried=PORTS, error=str(error)
+    )
 
 
-def _start(port: int, registry: "CollectorRegistry") -> Callable[[], None]:
+def _start(first: int, registry: "CollectorRegistry") -> tuple[int, Callable[[], None]]:
+    """Serves on the first free port. Raises OSError if there is none, or if a port cannot be used for another reason.
+
+    Binding is the test: of two processes that start at once one gets the port, and the other tries the next.
+    """
+    last = min(first + PORTS - 1, _HIGHEST)
+    for port in range(first, last + 1):
+        try:
+            return port, _listen(port, registry)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or port == last:
+                raise
+    raise AssertionError("the last port returns or raises")
+
+
+def _listen(port: int, registry: "CollectorRegistry") -> Callable[[], None]:
     import prometheus_client
 
     server, thread = prometheus_client.start_http_server(port, registry=registry)

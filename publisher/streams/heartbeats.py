@@ -31,6 +31,7 @@ class Process:
     role: worker, clock or intake.
     started_at: by its own clock.
     system: the identity of its database (`storage.identity`), or blank while it has not read that.
+    metrics_port: where its counters are served; 0: nowhere. The workers of one master share one.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Process:
     started_at: datetime
     version: str
     system: str = ""
+    metrics_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class ProcessRegister:
             "started_at_ms": to_milliseconds(process.started_at),
             "version": process.version,
             "system": process.system,
+            "metrics_port": process.metrics_port,
         }
         arguments: list[str | int] = [process.id, json.dumps(said), round(REMEMBERED.total_seconds() * 1000)]
         with translated():
@@ -121,8 +124,9 @@ def _read(id_: str, value: bytes, now: datetime) -> ProcessSeen | None:
             pid=int(fields["pid"]),
             started_at=from_milliseconds(int(fields["started_at_ms"])),
             version=str(fields["version"]),
-            # Processes of earlier releases do not write it.
+            # Processes of earlier releases do not write these.
             system=str(fields.get("system", "")),
+            metrics_port=int(fields.get("metrics_port", 0)),
         )
     except (ValueError, KeyError, TypeError, OverflowError):
         return None

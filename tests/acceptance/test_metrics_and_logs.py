@@ -2,33 +2,20 @@
 
 import json
 import re
-import urllib.request
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
+from tests.acceptance.counters import counted, metrics_port, scraped, served_port
 from tests.acceptance.outside import EMAIL, Outside, users
 from tests.factories import intent_fields
-from tests.processes import Process, Processes, free_port, listens
+from tests.processes import Process, Processes, free_port
 from tests.waiting import wait_until
 
 SECRET = "hush-5ecret"  # noqa: S105 - looked for in logs
 BAD = {"user_id": "9", "email": "nobody"}
-
-
-def scraped(port: int) -> dict[str, float]:
-    """The samples at /metrics, by name and labels as they are printed."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as response:
-        lines = response.read().decode().splitlines()
-    samples = [line.rpartition(" ") for line in lines if line and not line.startswith("#")]
-    return {name: float(value) for name, _, value in samples}
-
-
-def counted(port: int, family: str) -> dict[str, float]:
-    """The samples of this counter alone."""
-    return {name: value for name, value in scraped(port).items() if name.split("{")[0] == family}
 
 
 def events(process: Process) -> list[dict[str, Any]]:
@@ -39,12 +26,10 @@ def events(process: Process) -> list[dict[str, Any]]:
 def test_every_process_serves_its_counters(processes: Processes, environ: dict[str, str], outside: Outside) -> None:
     """Attempts, retries and dead letters are counted by the workers, intents by intake, all as named (R25)."""
     environ["PUBLISHER_EMAIL_MAX_ATTEMPTS"] = "2"
-    ports = {name: free_port() for name in ("worker", "clock", "intake")}
-    for name, port in ports.items():
-        processes.start(name, PUBLISHER_METRICS_PORT=str(port))
+    environ["PUBLISHER_METRICS_PORT"] = metrics_port()
+    started = {name: processes.start(name) for name in ("worker", "clock", "intake")}
     # Counters are served by a process beside the workers, which may start after they have published everything.
-    for port in ports.values():
-        wait_until(lambda port=port: listens(port), describe=lambda port=port: f"nothing serves counters at {port}")
+    ports = {name: served_port(process) for name, process in started.items()}
     intent = intent_fields(recipients_json=[*users(3), BAD])
     outside.send(intent, intent, intent | {"payload_json": '{"other": 1}'}, {"no": "intent"})
     outside.wait_for_routes(published=7, dead_letter=1)

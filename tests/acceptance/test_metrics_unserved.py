@@ -1,42 +1,45 @@
 """What keeps counters from being served is one line, and keeps no process from its work (R25)."""
 
-import signal
 import socket
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance.counters import metrics_port
 from tests.acceptance.outside import Outside
-from tests.acceptance.test_metrics_and_logs import counted, events
+from tests.acceptance.test_metrics_and_logs import events
 from tests.factories import intent_fields
-from tests.processes import COMMANDS, Processes, free_port, listens
+from tests.processes import COMMANDS, Processes
 from tests.waiting import wait_until
 
 UNSERVED = "metrics are not served; the process works without them"
+# No port is higher, so that a process has no other to try.
+HIGHEST_PORT = 65_535
 
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
-    """A port on which something else listens."""
-    with closing(socket.create_server(("0.0.0.0", 0))) as taken:  # noqa: S104 - as the service binds it
-        yield taken.getsockname()[1]
+    """A port on which something else listens, and after which there is none."""
+    with ExitStack() as stack:
+
+        def taken() -> bool:
+            try:
+                listener = socket.create_server(("0.0.0.0", HIGHEST_PORT))  # noqa: S104 - as the service binds it
+            except OSError:
+                return False
+            stack.enter_context(closing(listener))
+            return True
+
+        wait_until(taken)
+        yield HIGHEST_PORT
 
 
-@pytest.fixture
-def temporary(environ: dict[str, str], tmp_path: Path) -> Path:
-    """A folder for the processes' temporary files."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    environ["TMPDIR"] = str(folder)
-    return folder
-
-
-def test_every_process_works_where_its_port_is_taken(
+def test_every_process_works_where_no_port_is_free(
     processes: Processes, environ: dict[str, str], outside: Outside, taken_port: int
 ) -> None:
-    """A second process on one port says so once, as a line like all others, and does its work."""
+    """A process that finds no port says so once, as a line like all others, and does its work."""
     environ["PUBLISHER_METRICS_PORT"] = str(taken_port)
     running = [processes.start(name) for name in ("worker", "clock", "intake")]
     outside.send(intent_fields())
@@ -50,45 +53,13 @@ def test_every_process_works_where_its_port_is_taken(
 
 
 def test_workers_work_where_they_cannot_share_their_counters(
-    processes: Processes, environ: dict[str, str], outside: Outside, temporary: Path
+    processes: Processes, environ: dict[str, str], outside: Outside, tmp_path: Path
 ) -> None:
     """A folder that cannot be used costs the counters alone."""
-    environ["PUBLISHER_METRICS_PORT"] = str(free_port())
+    environ |= {"PUBLISHER_METRICS_PORT": metrics_port(), "TMPDIR": str(tmp_path)}
     worker = processes.start(f"sh -c 'ln -s /nowhere $TMPDIR/publisher-metrics-$$; exec {COMMANDS['worker']}'")
     processes.start("intake")
     outside.send(intent_fields())
 
     outside.wait_for_routes(published=2)
     assert [event["event"] for event in events(worker)].count(UNSERVED) == 1
-
-
-def test_the_workers_folder_is_there_while_they_are(
-    processes: Processes, environ: dict[str, str], outside: Outside, temporary: Path
-) -> None:
-    """A graceful stop removes the folder; one that a killed master left goes with the next one's start."""
-    port = free_port()
-    environ["PUBLISHER_METRICS_PORT"] = str(port)
-
-    def folders() -> list[str]:
-        return [path.name for path in temporary.glob("publisher-metrics-*")]
-
-    killed = processes.start("worker")
-    killed.wait_for_output("Worker process is ready for action")
-    wait_until(lambda: listens(port), describe=lambda: killed.output)
-    assert folders() == [f"publisher-metrics-{killed.pid}"]
-    killed.kill()
-    wait_until(lambda: not listens(port))
-    assert folders() == [f"publisher-metrics-{killed.pid}"]
-
-    stopped = processes.start("worker")
-    wait_until(lambda: listens(port), describe=lambda: stopped.output)
-    assert folders() == [f"publisher-metrics-{stopped.pid}"]
-    processes.start("intake", PUBLISHER_METRICS_PORT="0")
-    outside.send(intent_fields())
-    outside.wait_for_routes(published=2)
-    wait_until(lambda: len(counted(port, "route_publish_attempts_total")) == 2)
-    stopped.signal(signal.SIGTERM, group=True)
-
-    assert stopped.wait() == 0
-    assert folders() == []
-    assert "Traceback" not in stopped.output

@@ -7,9 +7,10 @@ import pytest
 
 from publisher.local.procfile import procfile
 from storage.database import Database
+from tests.acceptance.counters import metrics_port, served_port
 from tests.acceptance.outside import EMAIL, PUSH, Outside, users
 from tests.factories import INTENTS, accepted, intent_fields
-from tests.processes import Processes, free_port, listens
+from tests.processes import Processes, listens
 from tests.waiting import wait_until
 
 PATIENCE = 25.0
@@ -119,15 +120,14 @@ def test_the_workers_of_a_killed_master_end_by_themselves(
     processes: Processes, environ: dict[str, str], outside: Outside
 ) -> None:
     """No orphan runs on where no one would ever stop or restart it, nor keeps the port of its metrics (R15)."""
-    port = free_port()
-    environ["PUBLISHER_METRICS_PORT"] = str(port)
+    environ["PUBLISHER_METRICS_PORT"] = metrics_port()
     worker = processes.start(procfile()["worker"])
-    wait_until(lambda: listens(port), describe=lambda: worker.output)
+    port = served_port(worker)
 
     worker.signal(signal.SIGKILL)
 
     wait_until(lambda: not worker.members(), within=PATIENCE, describe=worker.members)
-    assert not listens(port)
+    wait_until(lambda: not listens(port))
 
 
 def test_workers_whose_master_is_killed_while_they_boot_end_too(processes: Processes, outside: Outside) -> None:

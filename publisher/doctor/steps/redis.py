@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import redis
 
-from publisher.doctor.checks import clocks, intents, redis_server, rights, systems
+from publisher.doctor.checks import clocks, counters, intents, redis_server, rights, systems
 from publisher.doctor.steps.clock import read_clock
 from publisher.doctor.steps.step import Look, Server, Step, Unusable, once, refusal_of
 from publisher.doctor.verdict import Diagnosis
@@ -19,6 +19,10 @@ from storage.database import Database
 from storage.identity import read_system
 
 T = TypeVar("T")
+# A process that is silent for longer was killed, or cannot reach Redis.
+_ALIVE = timedelta(seconds=15)
+# The counters of workers are served once all of them run.
+_STARTING = timedelta(seconds=15)
 
 
 def of_redis(settings: Settings, client: redis.Redis, database: Database) -> list[Step]:
@@ -54,6 +58,18 @@ def of_redis(settings: Settings, client: redis.Redis, database: Database) -> lis
         seen = of_other_systems(ProcessRegister(client).seen(), read_system(database))
         return systems.alone([f"{s.process.role} {s.process.host} pid {s.process.pid}" for s in seen])
 
+    def counting() -> Diagnosis:
+        seen = [
+            s
+            for s in ProcessRegister(client).seen()
+            if s.silent <= _ALIVE and s.seen_at - s.process.started_at > _STARTING
+        ]
+        named = [
+            counters.Counting(f"{p.role} {p.host} pid {p.pid}", p.host, p.metrics_port)
+            for p in (s.process for s in seen)
+        ]
+        return counters.counters(settings.metrics_port, named)
+
     looks: dict[str, Look] = {
         "redis": reachable,
         "redis-clock": lambda: clocks.clock("Redis", clock()),
@@ -63,6 +79,7 @@ def of_redis(settings: Settings, client: redis.Redis, database: Database) -> lis
         "redis-clients": lambda: redis_server.clients(server()),
         "redis-writes": lambda: redis_server.writes(refusal_of(lambda: health.try_write(client))),
         "redis-systems": others,
+        "counters": counting,
         "redis-rights": lambda: rights.redis(trial()),
         "streams": lambda: redis_server.streams(
             health.key_types(client, [settings.intents_stream, *outbound.values()])

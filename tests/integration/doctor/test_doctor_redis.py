@@ -68,7 +68,7 @@ def test_a_redis_without_a_right_of_the_service_fails_its_check(
 
     found = examined(REDIS_URL=own_valkey.url.replace("://", "://app:secret@"))
 
-    assert amiss(found) == {"redis-rights": FAILED, "redis-systems": UNKNOWN}
+    assert amiss(found) == {"redis-rights": FAILED, "redis-systems": UNKNOWN, "counters": UNKNOWN}
     assert found["redis-rights"].finding.startswith("not allowed: HDEL publisher:processes, HGETALL publisher:process")
     assert found["redis-rights"].remedy.startswith("ACL SETUSER … +hdel ~publisher:* +hgetall ~dramatiq:* for")
 
@@ -157,6 +157,24 @@ def test_a_second_system_on_the_same_redis_fails_its_check(
     assert amiss(ours) == amiss(theirs_found) == {"redis-systems": FAILED}
     assert "intake web-2 pid 17" in ours["redis-systems"].finding
     assert "intake web-1 pid 17" in theirs_found["redis-systems"].finding
+
+
+def test_a_process_whose_counters_nobody_can_read_is_a_warning(examined: Examined, redis_client: redis.Redis) -> None:
+    """It was told to serve them, and had time to; one that has just started is not asked yet."""
+    register, now = ProcessRegister(redis_client), datetime.now(UTC)
+    old = Process("a", "intake", "web-1", 17, now - timedelta(hours=1), "0.1.0", metrics_port=9100)
+    for process in (
+        old,
+        replace(old, id="b", pid=18, metrics_port=0),
+        replace(old, id="c", started_at=now, metrics_port=0),
+    ):
+        register.sign(process)
+
+    served, told = examined(), examined(PUBLISHER_METRICS_PORT="9100")
+
+    assert (served["counters"].verdict, served["counters"].finding) == (OK, "counters are served at web-1:9100")
+    assert amiss(told) == {"counters": WARNING}
+    assert told["counters"].finding == "no counters are served by: intake web-1 pid 18"
 
 
 def test_a_consumer_that_died_with_entries_is_a_warning(examined: Examined, redis_client: redis.Redis) -> None:

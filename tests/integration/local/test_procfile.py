@@ -169,18 +169,6 @@ def test_each_line_names_its_process(processes: Processes, tmp_path: Path) -> No
     assert "worker" in line.split("|")[0]
 
 
-def test_each_process_has_a_metrics_port_of_its_own(processes: Processes, tmp_path: Path) -> None:
-    """On one machine the processes' metrics ports are counted up from the one that is set; zero stays zero."""
-    # None ends by itself: the first to end would stop the others before they have said theirs.
-    show = f"sh -c 'echo port $PUBLISHER_METRICS_PORT'; exec {WAIT}"
-    counted = start(processes, tmp_path, worker=show, clock=show, PUBLISHER_METRICS_PORT="9100")
-    counted.wait_for_output("port 9100")
-    counted.wait_for_output("port 9101")
-
-    none = start(processes, tmp_path, worker=show, clock=show, PUBLISHER_METRICS_PORT="0")
-    none.wait_for_output("port 0", times=2)
-
-
 def test_a_release_that_fails_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A release command that fails stops the start, and its exit code is said."""
     monkeypatch.setattr(procfile, "procfile", lambda: {"release": "test $ANSWER = 42"})

@@ -157,6 +157,18 @@ def test_a_process_says_that_it_lives_until_it_stops(register: ProcessRegister, 
     assert register.seen() == []
 
 
+def test_a_process_says_where_its_counters_are_served(register: ProcessRegister, redis_client: redis.Redis) -> None:
+    """The counters of workers are served some time after the first heartbeat; later ones bring the port."""
+    ports = iter([0])
+    presence = Heartbeat(
+        redis_client, "worker", interval=timedelta(milliseconds=20), read_port=lambda: next(ports, 9102)
+    )
+    presence.start()
+
+    wait_until(lambda: [seen.process.metrics_port for seen in register.seen()] == [9102])
+    presence.stop()
+
+
 def test_a_process_says_so_when_redis_comes_back(own_valkey: OwnValkey, own_client: redis.Redis) -> None:
     """While Redis is away nothing happens, and nothing is raised; with its return the process is seen again."""
     presence = Heartbeat(own_client, "clock", interval=timedelta(milliseconds=20))

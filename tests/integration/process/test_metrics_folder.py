@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from publisher.process.metrics_folder import metrics_folder, remove_once_unused, use_folder
+from publisher.process.metrics_folder import metrics_folder, remove_once_unused, tell_port, told_port, use_folder
 
 USER = """
 import sys
@@ -68,6 +68,40 @@ def left(pid: int, file: str = "counter_17.db") -> Path:
 def test_workers_of_one_master_share_a_folder_and_no_others() -> None:
     """Two deployments on one machine do not add up each other's counters (R15, R25)."""
     assert metrics_folder(17) == metrics_folder(17) != metrics_folder(18)
+
+
+def test_a_read_only_system_has_its_folder_in_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container with a read-only root: no folder for temporary files can be written to."""
+    monkeypatch.setattr(os, "access", lambda path, _mode: path == Path("/dev/shm"))  # noqa: S108
+
+    assert metrics_folder(17) == Path("/dev/shm/publisher-metrics-17")  # noqa: S108
+
+
+def test_the_current_folder_is_never_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The standard library falls back to it, and it is the application's."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+
+    assert metrics_folder(17).parent != tmp_path
+
+
+def test_without_any_place_that_is_an_error_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which a worker logs, and works without counters."""
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+
+    with pytest.raises(OSError, match="no folder for temporary files"):
+        metrics_folder(17)
+
+
+def test_a_folder_tells_its_port(user: User) -> None:
+    """Workers read at which port the process beside them serves what they count; until then it is 0."""
+    folder = metrics_folder(os.getpid())
+    user(folder)
+    assert told_port(folder) == 0
+
+    tell_port(folder, 9102)
+
+    assert told_port(folder) == 9102
 
 
 def test_a_dead_masters_folder_is_removed_at_the_next_start(dead_pid: int, user: User) -> None:
