@@ -2,6 +2,7 @@
 
 import gc
 import os
+import tempfile
 import threading
 from datetime import timedelta
 from functools import partial
@@ -208,6 +209,8 @@ def _share_counters(port: int) -> Path | None:
     except OSError as error:
         not_served(error, port)
         return None
+    # Dramatiq's middleware asks for a folder for temporary files, also where it is told another one.
+    tempfile.tempdir = str(folder.parent)
     # Read by prometheus_client and by Dramatiq's middleware when they are imported: so both come after this.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.environ["dramatiq_prom_db"] = str(folder)  # noqa: SIM112
     return folder
