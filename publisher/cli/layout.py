@@ -25,7 +25,7 @@ _LEAST_PROSE = 24
 # What is never broken at its spaces: an instant, a number and its unit, a command.
 _TIGHT = re.compile(
     r"\d{4}-\d\d-\d\d \d\d:\d\d\S*|\d+(?: (?:d|h|min|ms|s|bytes|KiB|MiB|GiB|TiB)\b)"
-    r"|'publisher [^']+'|(?<=: )publisher [a-z-]+ .*$"
+    r"|'publisher [^']+'|(?<=: )publisher [a-z-]+ .*$|(?<=→ )(?:publisher|dramatiq) .*$"
 )
 # Stands for a space of these while a text is wrapped. No text holds it: it is not printable.
 _HELD = "\ue000"
@@ -36,12 +36,14 @@ class Hanging:
     """A text beside its head, each further line of it below the first.
 
     indent: where the text begins. It stands below the head if it does not fit beside it.
+    further: how much farther to the right further lines begin.
     wrapping: whether the text is prose. Otherwise it is one line, whatever its width.
     """
 
     text: Text
     head: Text = field(default_factory=Text)
     indent: int = 0
+    further: int = 0
     wrapping: bool = True
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -52,16 +54,18 @@ class Hanging:
             yield _whole(head)
             indent, head = _BETWEEN, Text()
         text.overflow = "ignore"
-        lines = text.wrap(console, max(1, options.max_width - indent)) if self.wrapping else [text]
-        for n, line in enumerate(lines):
-            start = head if n == 0 else Text()
-            yield _whole(Text.assemble(start, " " * (indent - start.cell_len), _released(line)))
+        room = options.max_width - indent - self.further
+        for n, line in enumerate(text.wrap(console, max(1, room)) if self.wrapping else [text]):
+            start = head if n == 0 else Text(" " * self.further)
+            yield _whole(Text.assemble(start, " " * (indent - head.cell_len if n == 0 else indent), _released(line)))
 
 
 def fields(texts: Mapping[str, Text], wrapping: Collection[str] = ()) -> RenderableType:
     """Returns names and texts, a field a line. wrapping: the names of those that are prose."""
     indent = max(map(cell_len, texts), default=0) + _BETWEEN
-    return Group(*(Hanging(text, Text(name, "bold"), indent, name in wrapping) for name, text in texts.items()))
+    return Group(
+        *(Hanging(text, Text(name, "bold"), indent, wrapping=name in wrapping) for name, text in texts.items())
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,23 +86,29 @@ def print_json(record: Mapping[str, object]) -> None:
 
 
 def print_table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, wrapping: str | None = None
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    wrapping: str | None = None,
+    numeric: Collection[str] = (),
 ) -> None:
     """Prints records of the same fields as a table, or in a layout that fits a narrower screen (`cli.layout`).
 
-    Numbers are aligned to the right. wrapping: the column that is prose, and may take several lines.
+    Numbers are aligned to the right. wrapping: the column that is prose, and may take several lines. numeric: columns
+    whose texts are numbers.
     """
     values = [list(row) for row in rows]
     if not values:
         print(f"{title}: none")
         return
-    numeric = {
+    numbers = {
         column
         for n, column in enumerate(columns)
-        if values and all(isinstance(row[n], (int, float, type(None))) for row in values)
+        if column in numeric or all(isinstance(row[n], (int, float, type(None))) for row in values)
     }
     texts = [[Text(show(value)) for value in row] for row in values]
-    print_layout(Text(title, "italic"), Rows(columns, texts, numeric, wrapping))
+    print_layout(Text(title, "italic"), Rows(columns, texts, numbers, wrapping))
 
 
 def print_record(record: Mapping[str, object], *, wrapping: Collection[str] = ()) -> None:

@@ -3,116 +3,126 @@
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from publisher.cli.output import one_line, printable, show
-from publisher.cli.wording import closed, figure, rate
+from publisher.cli.layout import Hanging, Rows
+from publisher.cli.output import one_line, show
+from publisher.cli.verdict_lines import verdict_lines
+from publisher.cli.wording import figure, rate
 from publisher.domain.circuit import GateState
 from publisher.domain.errors import PublisherError
+from publisher.domain.notification import delivery_id_of
+from publisher.operations.failure_groups import FailureGroup, group_failures
+from publisher.operations.judge import judge
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
 from publisher.operations.wording import coarse
 from publisher.streams.heartbeats import ProcessSeen
 
-# One sign of life is given every five seconds.
-SILENT = timedelta(seconds=15)
-# More processes than these are a number.
+# More processes and groups of failures than these are a number.
 _PROCESSES = 6
+_GROUPS = 4
+# Characters of a failure's message that a screen is shown, which is drawn anew each second.
+_MESSAGE = 300
 _ROLES = ("worker", "clock", "intake")
+_NUMBERS = ("published/s", "retried/s", "dead/s", "due", "oldest", "in flight")
 # What is wrong stands out where there is colour; a paused channel is meant to be.
 _WRONG, _MEANT = "bold red", "yellow"
 
 
-def render(snapshot: Snapshot, interval: timedelta) -> RenderableType:
-    """Renders a snapshot for 80 columns or more. interval: how often one is taken."""
+def render(snapshot: Snapshot, interval: timedelta, width: int) -> RenderableType:
+    """Renders a snapshot for so many columns. interval: how often one is taken."""
     title = f"notification-publisher  {show(snapshot.at)}  every {interval.total_seconds():g} s, Ctrl-C ends it"
-    parts: list[RenderableType] = [Text(title, style="bold", overflow="ellipsis", no_wrap=True)]
-    if isinstance(snapshot.store, PublisherError):
-        parts += [Text(""), _line(str(snapshot.store), _WRONG), Text("")]
-    else:
-        parts += [Text(""), _channels(snapshot.store), Text(""), *_gates(snapshot.store)]
-    if isinstance(snapshot.streams, PublisherError):
-        parts.append(_line(str(snapshot.streams), _WRONG))
-    else:
+    parts: list[RenderableType] = [Hanging(Text(title, "bold")), *verdict_lines(judge(snapshot)), Text("")]
+    if not isinstance(snapshot.store, PublisherError):
+        parts += [_channels(snapshot.store), Text("")]
+    if not isinstance(snapshot.streams, PublisherError):
         parts += _streams(snapshot.streams)
     if not isinstance(snapshot.store, PublisherError):
-        parts += _failures(snapshot.store)
+        parts += _failures(snapshot.store, width)
     return Group(*parts)
 
 
 def roles(processes: Sequence[ProcessSeen]) -> str:
     """Counts the processes of each role that live, and names a role that has none: `2 workers, 1 clock, no intake`."""
-    alive = [seen.process.role for seen in processes if seen.silent <= SILENT]
+    alive = [seen.process.role for seen in processes if not seen.is_silent]
     known = [*_ROLES, *sorted({*alive} - {*_ROLES})]
     return ", ".join(_many(alive.count(role), role) for role in known)
 
 
-def _channels(store: StoreSnapshot) -> Table:
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column("channel", overflow="fold")
-    table.add_column("state", no_wrap=True)
-    for name in ("published/s", "retried/s", "dead/s", "due", "oldest", "in flight"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for channel in store.channels:
-        happened = store.activity(channel)
-        routes = store.open(channel)
-        state = store.gate(channel).state
-        table.add_row(
-            Text(one_line(channel)),
-            Text(state.value, style=_style(state)),
-            rate(happened.published, store.window),
-            rate(happened.retried, store.window),
-            Text(rate(happened.dead_lettered, store.window), style=_WRONG if happened.dead_lettered else ""),
-            figure(routes.due),
-            "–" if routes.oldest_due is None else coarse(routes.oldest_due),
-            figure(routes.in_flight),
-        )
-    return table
+def _channels(store: StoreSnapshot) -> RenderableType:
+    return Rows(("channel", "state", *_NUMBERS), [_channel(store, name) for name in store.channels], _NUMBERS)
 
 
-def _gates(store: StoreSnapshot) -> Iterator[Text]:
-    said = [(gate, closed(gate, store.at)) for gate in store.gates.values()]
-    lines = [_line(text, _style(gate.state)) for gate, text in said if text is not None]
-    if lines:
-        yield from (*lines, Text(""))
+def _channel(store: StoreSnapshot, channel: str) -> Sequence[Text]:
+    happened, routes, state = store.activity(channel), store.open(channel), store.gate(channel).state
+    return (
+        Text(one_line(channel)),
+        Text(state.value, _style(state)),
+        Text(rate(happened.published, store.window)),
+        Text(rate(happened.retried, store.window)),
+        Text(rate(happened.dead_lettered, store.window), _WRONG if happened.dead_lettered else ""),
+        Text(figure(routes.due)),
+        Text("–" if routes.oldest_due is None else coarse(routes.oldest_due)),
+        Text(figure(routes.in_flight)),
+    )
 
 
-def _streams(streams: StreamsSnapshot) -> Iterator[Text]:
+def _streams(streams: StreamsSnapshot) -> Iterator[RenderableType]:
     waiting = "an unknown number" if streams.intents.lag is None else figure(streams.intents.lag)
     pending, consumers = figure(streams.intents.pending), _many(streams.intents.consumers, "consumer")
-    yield _line(f"intents    {waiting} waiting, {pending} being accepted, {consumers}")
-    missing = any(seen.silent > SILENT for seen in streams.processes) or "no " in roles(streams.processes)
-    yield _line(f"processes  {roles(streams.processes)}", _MEANT if missing else "")
+    yield _beside("intents", f"{waiting} waiting, {pending} being accepted, {consumers}")
+    missing = any(seen.is_silent for seen in streams.processes) or "no " in roles(streams.processes)
+    yield _beside("processes", roles(streams.processes), _MEANT if missing else "")
     # Those that fell silent first: they were killed, or cannot reach Redis.
-    ordered = sorted(streams.processes, key=lambda seen: seen.silent <= SILENT)
+    ordered = sorted(streams.processes, key=lambda seen: not seen.is_silent)
     for seen in ordered[:_PROCESSES]:
-        yield _line(f"  {_process(seen)}", _WRONG if seen.silent > SILENT else "")
+        yield _process(seen)
     if len(ordered) > _PROCESSES:
-        yield _line(f"  and {len(ordered) - _PROCESSES:,} more")
+        yield Text(f"  and {len(ordered) - _PROCESSES:,} more")
 
 
-def _process(seen: ProcessSeen) -> str:
+def _beside(name: str, text: str, style: str = "") -> Hanging:
+    return Hanging(Text(text, style), Text(f"{name:<9}"))
+
+
+def _process(seen: ProcessSeen) -> Hanging:
     process = seen.process
-    named = f"{process.role:<7} {process.host} pid {process.pid}, version {process.version}"
-    if seen.silent > SILENT:
-        return f"{named}, silent for {coarse(seen.silent)}: killed, or cut off from Redis"
-    return f"{named}, up {coarse(seen.seen_at + seen.silent - process.started_at)}, seen {coarse(seen.silent)} ago"
+    named = f"{process.host} pid {process.pid}, version {process.version}"
+    if seen.is_silent:
+        said = f"{named}, silent for {coarse(seen.silent)}: killed, or cut off from Redis"
+    else:
+        up = coarse(seen.seen_at + seen.silent - process.started_at)
+        said = f"{named}, up {up}, seen {coarse(seen.silent)} ago"
+    return Hanging(Text(one_line(said), _WRONG if seen.is_silent else ""), Text(f"  {one_line(process.role):<6}"))
 
 
-def _failures(store: StoreSnapshot) -> Iterator[Text]:
-    if store.failures:
-        yield Text("")
-        yield _line("newest failures")
-    for f in store.failures:
-        ago = coarse(store.at - f.failed_at)
-        yield _line(f"  {ago} ago  {f.route_id}  attempt {f.attempt_number}  {f.classification}: {f.message}")
+def _failures(store: StoreSnapshot, width: int) -> Iterator[RenderableType]:
+    if not store.failures:
+        return
+    groups = group_failures(store.failures)
+    yield Text("")
+    yield Hanging(Text(f"the newest {_many(len(store.failures), 'failed attempt')}, equal ones together"))
+    for group in groups[:_GROUPS]:
+        yield from _group(store, group, width)
+    if len(groups) > _GROUPS:
+        yield Text(f"  and {len(groups) - _GROUPS:,} other failures")
 
 
-def _line(text: str, style: str = "") -> Text:
-    """One line of text that may come from anybody, cut to the terminal's width."""
-    return Text(printable(text.replace("\n", " ")), style=style, overflow="ellipsis", no_wrap=True)
+def _group(store: StoreSnapshot, group: FailureGroup, width: int) -> Iterator[RenderableType]:
+    failure = group.example
+    message = one_line(failure.message)
+    if len(message) > _MESSAGE < width:
+        message = f"{message[:_MESSAGE]}…"
+    said = f"{one_line(failure.channel)}: {one_line(failure.classification)}: {message}"
+    yield Hanging(Text(said), Text(f"{group.count:>5} ×"))
+    first, last = coarse(store.at - group.first_at), coarse(store.at - group.last_at)
+    since = f"{last} ago" if group.count == 1 else f"{last} ago, the first {first} ago"
+    example = one_line(delivery_id_of(failure.notification_id, failure.route_id))
+    # An id that the screen would cut is of no use: the notification's is shorter, and leads there too.
+    if len(example) > width - 11:
+        example = failure.notification_id
+    yield Hanging(Text(f"{since}, such as {example}"), indent=9)
 
 
 def _many(count: int, what: str) -> str:

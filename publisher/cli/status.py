@@ -7,13 +7,15 @@ from typing import Annotated
 import typer
 
 from publisher.bootstrap import open_client
-from publisher.cli.output import JsonFlag, print_json, print_record, print_table
+from publisher.cli.output import JsonFlag, print_json, print_layout, print_record, print_table
 from publisher.cli.session import configured, opened
-from publisher.cli.snapshot_view import SILENT, roles
+from publisher.cli.snapshot_view import roles
+from publisher.cli.verdict_lines import verdict_fields, verdict_lines
 from publisher.cli.watch import watch as watch_snapshots
-from publisher.cli.wording import closed, counted, replayed
+from publisher.cli.wording import counted, replayed
 from publisher.domain.errors import BadRequest, PublisherError
 from publisher.domain.notification import RouteStatus
+from publisher.operations.judge import judge
 from publisher.operations.snapshot import Counting, Snapshot, Snapshots, StoreSnapshot, StreamsSnapshot, Totals
 from publisher.operations.snapshot_fields import status_fields
 from publisher.operations.wording import coarse
@@ -53,7 +55,7 @@ def status(
     with opened() as (settings, database), open_client(settings, "cli") as client:
         snapshot = Snapshots(database, client, settings).take(Counting.EXACT if exact else Counting.ESTIMATED)
     if json:
-        print_json(status_fields(snapshot))
+        print_json({"verdict": verdict_fields(judge(snapshot))} | status_fields(snapshot))
     else:
         _print(snapshot)
     if snapshot.problems:
@@ -61,6 +63,7 @@ def status(
 
 
 def _print(snapshot: Snapshot) -> None:
+    print_layout(*verdict_lines(judge(snapshot)))
     record: dict[str, object] = {}
     totals = None if isinstance(snapshot.store, PublisherError) else snapshot.store.totals
     if not isinstance(snapshot.store, PublisherError) and totals is not None:
@@ -81,7 +84,7 @@ def _print(snapshot: Snapshot) -> None:
         }
     if record:
         print()
-        print_record(record)
+        print_record(record, wrapping=["last replay"])
 
 
 def _print_streams(streams: StreamsSnapshot) -> None:
@@ -95,11 +98,13 @@ def _print_streams(streams: StreamsSnapshot) -> None:
 
 
 def _print_routes(store: StoreSnapshot, totals: Totals, audit_interval: timedelta) -> None:
-    columns = [[counted(totals.count(channel, status)) for channel in store.channels] for status in RouteStatus]
+    print()
+    statuses = [status.value.removesuffix("_letter") for status in RouteStatus]
     print_table(
         "Routes",
-        ["channel", *(status.value.removesuffix("_letter") for status in RouteStatus)],
-        zip(store.channels, *map(_right, columns), strict=True),
+        ["channel", *statuses],
+        [[channel, *(counted(totals.count(channel, status)) for status in RouteStatus)] for channel in store.channels],
+        numeric=statuses,
     )
     rows = [(channel, store.open(channel)) for channel in store.channels]
     print()
@@ -111,10 +116,6 @@ def _print_routes(store: StoreSnapshot, totals: Totals, audit_interval: timedelt
             for name, r in rows
         ],
     )
-    for channel in store.channels:
-        said = closed(store.gate(channel), store.at)
-        if said is not None:
-            print(said)
 
 
 def _audit(store: StoreSnapshot, channel: str, interval: timedelta) -> str:
@@ -141,14 +142,8 @@ def _print_processes(processes: Sequence[ProcessSeen]) -> None:
                 str(seen.process.pid),
                 seen.process.version,
                 seen.process.started_at,
-                f"{coarse(seen.silent)} ago" + (", silent" if seen.silent > SILENT else ""),
+                f"{coarse(seen.silent)} ago" + (", silent" if seen.is_silent else ""),
             ]
             for seen in processes
         ],
     )
-
-
-def _right(column: list[str]) -> list[str]:
-    # A table puts numbers to the right, and an estimate is a text.
-    width = max(map(len, column), default=0)
-    return [text.rjust(width) for text in column]

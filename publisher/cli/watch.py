@@ -6,10 +6,13 @@ from contextlib import closing
 from datetime import timedelta
 
 from rich.live import Live
+from rich.text import Text
 
 from publisher.bootstrap import open_client, open_database
-from publisher.cli.output import console, print_json
+from publisher.cli.output import console, print_json, print_layout
 from publisher.cli.snapshot_view import render
+from publisher.cli.verdict_lines import verdict_fields
+from publisher.operations.judge import judge
 from publisher.operations.snapshot import Snapshots
 from publisher.operations.snapshot_fields import activity_fields
 from publisher.process.signals import interrupt_once
@@ -46,11 +49,11 @@ def _loop(snapshots: Snapshots, interval: timedelta, *, json: bool) -> None:
             snapshot = snapshots.take()
             took = time.monotonic() - began
             if json:
-                print_json(activity_fields(snapshot))
+                print_json(activity_fields(snapshot) | {"verdict": verdict_fields(judge(snapshot))})
                 sys.stdout.flush()
             elif out.is_terminal:
-                live.update(render(snapshot, interval), refresh=True)
+                live.update(render(snapshot, interval, out.width), refresh=True)
             else:
-                out.print(render(snapshot, interval), "")
+                print_layout(render(snapshot, interval, out.width), Text())
                 sys.stdout.flush()
             time.sleep(max(interval.total_seconds() - took, took / _SHARE - took))

@@ -1,10 +1,8 @@
-"""Words figures, rates and closed channels in few characters, for tables that must stay narrow."""
+"""Words figures and rates in few characters, for tables that must stay narrow."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from publisher.cli.output import one_line, show
-from publisher.domain.circuit import Gate, GateState
-from publisher.operations.wording import coarse
+from publisher.cli.output import show
 from storage.counts import Count
 from storage.replays import ReplayRecord
 
@@ -38,18 +36,3 @@ def replayed(replay: ReplayRecord | None) -> str | None:
         return None
     when = "goes on" if replay.ended_at is None else f"ended {show(replay.ended_at)}"
     return f"{when}: {replay.replayed:,} of {replay.seen:,} intents taken in again"
-
-
-def closed(gate: Gate, now: datetime) -> str | None:
-    """Words why a channel is closed, since when, and what comes next, in one printable line; None if it is open.
-
-    now: by the database's clock.
-    """
-    if gate.state is GateState.PAUSED and gate.paused_at is not None:
-        state = f"paused by {gate.paused_by} for {coarse(now - gate.paused_at)}: {gate.pause_reason}"
-    elif gate.parked_at is not None and gate.probe_at is not None:
-        probe = "now" if gate.probe_at <= now else f"in {coarse(gate.probe_at - now)}"
-        state = f"parked for {coarse(now - gate.parked_at)}, next probe {probe}: {gate.park_reason}"
-    else:
-        return None
-    return one_line(f"{gate.channel} is {state}")

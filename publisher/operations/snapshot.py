@@ -25,13 +25,14 @@ from storage.database import Database
 from storage.failures import FailureRecord, recent_failures
 from storage.gates import read_gates
 from storage.losses import list_losses
+from storage.outstanding import Outstanding, read_outstanding
 from storage.rates import Happened, Mark, before, happened_between, mark
 from storage.replays import ReplayRecord, latest_replays
 
 # After a longer pause a snapshot does not count from the one before: its rates are those of now.
 _LONGEST_WINDOW = timedelta(minutes=5)
 # The newest failed attempts that a snapshot holds.
-_FAILURES = 5
+_FAILURES = 200
 # Losses that no operator acknowledged are counted up to here.
 _LOSSES = 1000
 
@@ -78,6 +79,7 @@ class StoreSnapshot:
     window: the time in which the routes of `happened` were published, failed or were dead-lettered; zero beside totals.
     failures: the newest failed attempts, newest first; none beside totals.
     totals: None if the activity was asked for.
+    outstanding: what waits for an operator.
     """
 
     at: datetime
@@ -89,6 +91,7 @@ class StoreSnapshot:
     audits: Mapping[str, AuditState] = field(default_factory=dict)
     failures: Sequence[FailureRecord] = ()
     totals: Totals | None = None
+    outstanding: Outstanding = field(default_factory=Outstanding)
 
     def activity(self, channel: str) -> Happened:
         """Returns what happened on the channel within the window."""
@@ -114,6 +117,10 @@ class StreamsSnapshot:
     intents: GroupState = field(default_factory=GroupState)
     processes: Sequence[ProcessSeen] = ()
     queues: Mapping[str, QueueState] = field(default_factory=dict)
+
+    def living(self, role: str) -> Sequence[ProcessSeen]:
+        """Returns the processes of this role that are not silent."""
+        return [seen for seen in self.processes if seen.process.role == role and not seen.is_silent]
 
     def queue(self, channel: str) -> QueueState:
         """Returns the length of the channel's queue."""
@@ -191,6 +198,7 @@ class Snapshots:
             gates=gates,
             audits=audits,
             totals=totals,
+            outstanding=read_outstanding(self._database),
         )
 
     def _activity(
@@ -212,6 +220,7 @@ class Snapshots:
             gates=gates,
             audits=audits,
             failures=failures,
+            outstanding=read_outstanding(self._database),
         )
 
     def _streams(self) -> StreamsSnapshot:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from publisher.domain.circuit import Gate
 from publisher.domain.errors import PublisherError
-from publisher.domain.notification import RouteStatus
+from publisher.domain.notification import RouteStatus, delivery_id_of
+from publisher.operations.failure_groups import FailureGroup, group_failures
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot, Totals
 from publisher.streams.groups import GroupState
 from publisher.streams.heartbeats import ProcessSeen
@@ -17,6 +18,8 @@ from storage.replays import ReplayRecord
 
 Fields = dict[str, object]
 
+# As many of the newest failures are told one by one.
+_FAILURES = 5
 # Has every name that a snapshot of PostgreSQL has, for one that could not be read.
 _UNREAD = StoreSnapshot(datetime.min.replace(tzinfo=UTC), totals=Totals())
 
@@ -39,7 +42,8 @@ def activity_fields(snapshot: Snapshot) -> Fields:
         "at": snapshot.at,
         "seconds": store and round(store.window.total_seconds(), 3),
         "channels": store and {channel: _channel_activity(store, channel) for channel in store.channels},
-        "recent_failures": store and [asdict(failure) for failure in store.failures],
+        "recent_failures": store and [asdict(failure) for failure in store.failures[:_FAILURES]],
+        "failure_groups": store and [_group_of(group) for group in group_failures(store.failures)],
         "intents": streams and _group(streams.intents),
         "processes": streams and _processes(streams.processes),
         "problems": snapshot.problems,
@@ -113,6 +117,19 @@ def _audit(state: AuditState) -> Fields:
 
 def _group(group: GroupState) -> Fields:
     return {"lag": group.lag, "pending": group.pending, "consumers": group.consumers}
+
+
+def _group_of(group: FailureGroup) -> Fields:
+    example = group.example
+    return {
+        "channel": example.channel,
+        "classification": example.classification,
+        "message": example.message,
+        "count": group.count,
+        "first_at": group.first_at,
+        "last_at": group.last_at,
+        "example": delivery_id_of(example.notification_id, example.route_id),
+    }
 
 
 def _queue(queue: QueueState) -> Fields:

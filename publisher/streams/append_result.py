@@ -1,5 +1,6 @@
 """The result of one append: a value, never an error."""
 
+import re
 from dataclasses import dataclass
 
 from publisher.domain.channel import Channel
@@ -7,6 +8,8 @@ from publisher.domain.channel import Channel
 # The tombstone of a route that has expired. It stands in the place of the witness, so that a late append finds it.
 EXPIRED = "expired"
 _LONGEST_NAME = 200
+# Both messages of `_who_is_behind`.
+_HELD_BACK = re.compile(r".* is [\d,]+ commands behind|no consumer group reads .*", re.DOTALL)
 
 # First words of errors that refuse every command on this stream, or on the server.
 _CHANNELS_FAULTS = (
@@ -94,6 +97,11 @@ def append_result(channel: Channel, word: str, detail: str) -> AppendResult:
         case _:
             # Its own key is of another type: that is no other command's matter.
             return NotAppended(f"Redis refused: {detail}")
+
+
+def is_held_back(message: str) -> bool:
+    """Returns whether this is the message of a HeldBack: the reason of a parking is kept as text alone."""
+    return _HELD_BACK.fullmatch(message) is not None
 
 
 def _who_is_behind(channel: Channel, detail: str) -> str:

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import redis
 
+from publisher.domain.entry_ids import sent_at
 from publisher.domain.errors import RedisRefused
 from publisher.streams.connection import translated
 from publisher.streams.consumer_group import Entry, entry_of, reply_raw
@@ -68,11 +69,13 @@ class GroupState:
     lag: entries that no consumer has read, or None if the server cannot tell.
     pending: entries that were read and not acknowledged.
     consumers: how many consumers the group has.
+    oldest_at: when the first entry that is not acknowledged was sent, by Redis' clock, or None if there is none.
     """
 
     lag: int | None = 0
     pending: int = 0
     consumers: int = 0
+    oldest_at: datetime | None = None
 
 
 def group_state(client: redis.Redis, stream: str, group: str) -> GroupState:
@@ -89,9 +92,19 @@ def group_state(client: redis.Redis, stream: str, group: str) -> GroupState:
         return GroupState()
     for found in groups:
         if found["name"] == group.encode():
-            return GroupState(unread(client, stream, found).count, found["pending"], found["consumers"])
-    with translated():
-        return GroupState(lag=client.xlen(stream))
+            waiting = unread(client, stream, found)
+            with translated():
+                pending = client.xpending(stream, group)["min"] if found["pending"] else None
+            return GroupState(waiting.count, found["pending"], found["consumers"], _oldest(waiting.first, pending))
+    with translated(), client.pipeline(transaction=False) as pipe:
+        pipe.xlen(stream)
+        pipe.xrange(stream, count=1)
+        length, first = pipe.execute()
+    return GroupState(lag=length, oldest_at=_oldest(*(id_ for id_, _ in first)))
+
+
+def _oldest(*entry_ids: bytes | None) -> datetime | None:
+    return min((sent_at(id_.decode()) for id_ in entry_ids if id_), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from publisher.streams.scripts import script
 _HEARTBEAT = script("heartbeat")
 # How long a process that was killed is still shown.
 REMEMBERED = timedelta(hours=1)
+# One sign of life is given every five seconds: a process that is silent for longer was killed, or cannot reach Redis.
+SILENT = timedelta(seconds=15)
 # A process that has been silent for longer is dead, or is about to end itself.
 _LIVING = timedelta(seconds=30)
 
@@ -55,6 +57,11 @@ class ProcessSeen:
     process: Process
     seen_at: datetime
     silent: timedelta
+
+    @property
+    def is_silent(self) -> bool:
+        """True if it was killed, or cannot reach Redis."""
+        return self.silent > SILENT
 
 
 class ProcessRegister:

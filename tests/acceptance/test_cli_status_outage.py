@@ -63,10 +63,11 @@ def test_without_postgresql_what_redis_says_is_shown(publisher: Publisher) -> No
 
 
 def test_without_either_both_are_told_in_one_line(publisher: Publisher) -> None:
-    """Nothing can be shown, and the line says why, of both (R35)."""
+    """Nothing else can be shown: the verdict and the line of the error say why, of both (R35)."""
     done = publisher("status", **NO_DATABASE, **NO_REDIS)
 
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert (done.returncode, done.stdout.count("\n"), done.stderr.count("\n")) == (1, 2, 1)
+    assert [line.partition(" is not ")[0] for line in done.stdout.splitlines()] == ["PostgreSQL", "Redis"]
     assert done.stderr.startswith("publisher: PostgreSQL is not available: ")
     assert "; Redis is not available: " in done.stderr
 

@@ -95,7 +95,7 @@ def test_a_paused_channel_shows_in_status(outside: Outside, publisher: Publisher
     push = status(publisher)["channels"]["push"]
 
     assert (push["state"], push["paused_by"], push["pause_reason"]) == ("paused", "ann", "moves")
-    assert re.search(r"^push is paused by ann for \d+s: moves$", publisher("status").stdout, re.MULTILINE)
+    assert re.search(r"^push is paused by ann for .* s: moves → ", publisher("status").stdout, re.MULTILINE)
 
 
 def test_an_exact_count_is_no_estimate(database: Database, publisher: Publisher) -> None:
@@ -150,7 +150,10 @@ def test_a_watch_as_json_is_an_object_a_line(processes: Processes, outside: Outs
     watch.signal(number)
 
     assert watch.wait() == 0
-    assert set(frame) == {"at", "seconds", "channels", "recent_failures", "intents", "processes", "problems"}
+    assert set(frame) == {
+        *("at", "seconds", "channels", "recent_failures", "failure_groups"),
+        *("intents", "processes", "problems", "verdict"),
+    }
     assert frame["channels"]["email"] == {
         "state": "open",
         "last_audited_at": None,
@@ -189,8 +192,10 @@ def test_a_watch_shows_what_happens(processes: Processes, environ: dict[str, str
     wait_until(lambda: happened(watch, "dead_lettered") >= 1, describe=lambda: watch.output[-3000:])
     assert (happened(watch, "published"), happened(watch, "dead_lettered")) == (4, 1)
     assert happened(watch, "retried") == 0
-    [failure] = last["recent_failures"]
-    assert failure["classification"] == "payload_encoding_failed"
+    [failure], [group] = last["recent_failures"], last["failure_groups"]
+    assert failure["classification"] == group["classification"] == "payload_encoding_failed"
+    assert (group["count"], group["channel"]) == (1, "email")
+    assert group["example"] == f"{failure['notification_id']}/{failure['route_id']}"
 
 
 def test_a_watch_survives_an_outage(processes: Processes, database: Database, servers: Servers) -> None:

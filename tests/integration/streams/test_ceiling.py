@@ -9,7 +9,7 @@ import redis
 
 from publisher.channels.push import PUSH
 from publisher.domain.channel import Channel, Command, StreamTrim
-from publisher.streams.append_result import Appended, AppendResult, HeldBack
+from publisher.streams.append_result import Appended, AppendResult, HeldBack, is_held_back
 from publisher.streams.connection import open_redis
 from publisher.streams.keys import counted_key
 from publisher.streams.outbound import Delivery, OutboundStreams
@@ -68,6 +68,8 @@ def test_unread_commands_hold_new_ones_back(streams: OutboundStreams, group: red
     assert words(results) == ["new"] * 10 + ["HeldBack"] * 3
     assert group.xlen(PUSH.stream) == CEILING
     assert reasons(results) == {"gateway is 10 commands behind"}
+    assert all(map(is_held_back, reasons(results)))
+    assert not is_held_back("Redis refused: OOM command not allowed")
     assert reasons(streams.append(CHANNEL, deliveries(2, 50))) == {"gateway is 10 commands behind"}
 
 

@@ -1,8 +1,11 @@
 """How many intents wait: what stands behind the group's last delivered entry, whatever Redis believes of the past."""
 
+from datetime import datetime
+
 import pytest
 import redis
 
+from publisher.domain.entry_ids import sent_at
 from publisher.streams.groups import group_state
 from publisher.streams.health import read_group
 from tests.factories import GROUP, INTENTS
@@ -15,6 +18,7 @@ def waiting(client: redis.Redis) -> int | None:
     assert found is not None
     assert found.lag == state.lag
     assert (found.oldest_unread is None) == (state.lag == 0)
+    assert (state.oldest_at is None) == (state.lag == 0 and not state.pending)
     return state.lag
 
 
@@ -74,3 +78,18 @@ def test_an_empty_stream_has_nothing_waiting(redis_client: redis.Redis, ids: lis
     redis_client.xtrim(INTENTS, maxlen=0, approximate=False)
 
     assert waiting(redis_client) == 0
+
+
+def test_the_oldest_entry_is_the_first_that_is_not_acknowledged(redis_client: redis.Redis, ids: list[str]) -> None:
+    """Read or unread, with or without the group: since then an intent has waited."""
+
+    def oldest() -> datetime | None:
+        return group_state(redis_client, INTENTS, GROUP).oldest_at
+
+    assert oldest() == sent_at(ids[0])
+    redis_client.xack(INTENTS, GROUP, *ids[:5])
+    assert oldest() == sent_at(ids[5])
+    redis_client.xgroup_destroy(INTENTS, GROUP)
+    assert oldest() == sent_at(ids[0])
+    redis_client.delete(INTENTS)
+    assert oldest() is None

@@ -50,7 +50,7 @@ STORE = StoreSnapshot(
     },
     gates={"push": Gate("push", INSTANT - timedelta(minutes=12), "ann", "gateway moves")},
     audits={},
-    failures=[failure()],
+    failures=[failure(id=2), failure(failed_at=INSTANT - 64 * SECOND)],
 )
 STREAMS = StreamsSnapshot(GroupState(3, 12, 2), [seen("clock"), seen("intake"), seen("worker", 18), seen("worker", 19)])
 
@@ -59,7 +59,7 @@ def text(store: object = STORE, streams: object = STREAMS, *, width: int = 80) -
     """The snapshot as it is printed, without the spaces at the ends of lines."""
     snapshot = Snapshot(INSTANT, store, streams, ["email", "push"], timedelta(0))  # type: ignore[arg-type]
     console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False)
-    console.print(render(snapshot, 2 * SECOND))
+    console.print(render(snapshot, 2 * SECOND, width), crop=False)
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
@@ -69,13 +69,13 @@ def test_a_snapshot_says_everything_at_80_columns_without_colour() -> None:
     assert text() == (
         """\
 notification-publisher  2026-03-14 09:26:53.589Z  every 2 s, Ctrl-C ends it
+8,012 due on push: paused by ann for 12 min: gateway moves →
+  publisher channels resume push
 
 channel  state   published/s  retried/s  dead/s    due  oldest  in flight
 ─────────────────────────────────────────────────────────────────────────
 email    open          1,234        0.5       0      0       –          0
 push     paused            0          0       0  8,012  12m 3s        500
-
-push is paused by ann for 12m: gateway moves
 
 intents    3 waiting, 12 being accepted, 2 consumers
 processes  2 workers, 1 clock, 1 intake
@@ -84,8 +84,10 @@ processes  2 workers, 1 clock, 1 intake
   worker  web-1 pid 18, version 0.1.0, up 2h, seen 1s ago
   worker  web-1 pid 19, version 0.1.0, up 2h, seen 1s ago
 
-newest failures
-  4s ago  email:user:7  attempt 3  mail_stream_publish_failed: Redis refused: O…"""
+the newest 2 failed attempts, equal ones together
+    2 ×  email: mail_stream_publish_failed: Redis refused: OOM
+         4s ago, the first 1m 4s ago, such as
+         b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11/email:user:7"""
     )
 
 
@@ -104,8 +106,14 @@ def test_large_figures_fit_into_80_columns() -> None:
     shown = text(store)
 
     assert max(map(len, shown.splitlines())) <= 80
-    row = next(line for line in shown.splitlines() if "10.0M" in line)
-    assert row.split()[1:] == ["open", "99,999", "99,999", "99,999", "10.0M", "29d", "23h", "99,999"]
+    table = dict(line.split(maxsplit=1) for line in shown.splitlines()[4:11])
+    assert table == {
+        "channel": name,
+        "state": "open",
+        **dict.fromkeys(("published/s", "retried/s", "dead/s"), "99,999"),
+        "due": "10.0M",
+        "oldest": "29d 23h",
+    }
 
 
 def test_a_snapshot_without_postgresql_says_so_and_shows_the_rest() -> None:
@@ -127,17 +135,54 @@ def test_a_snapshot_without_redis_says_so_and_shows_the_rest() -> None:
     assert "processes" not in shown
 
 
-def test_what_anybody_wrote_stays_on_its_line() -> None:
-    """A message, a host or an address with line breaks and escapes moves no cursor and makes no second line."""
-    hostile = "\x1b[2J\r\nsecond [red]line[/red]\u202e" + "x" * 300
+def test_at_60_columns_nothing_is_lost() -> None:
+    """The table is turned on its side, and every line is broken between words alone."""
+    shown = text(width=60)
+
+    assert max(map(len, shown.splitlines())) <= 60
+    assert "…" not in shown
+    for whole in ("2026-03-14 09:26:53.589Z", "publisher channels resume push", "b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11"):
+        assert whole in shown
+    assert (
+        """
+channel      email  push
+state        open   paused
+published/s  1,234  0
+retried/s    0.5    0
+dead/s       0      0
+due          0      8,012
+oldest       –      12m 3s
+in flight    0      500
+"""
+        in shown
+    )
+
+
+def test_without_a_terminal_each_line_is_whole() -> None:
+    """`grep` finds the reason beside the number."""
+    lines = text(width=1_000_000).splitlines()
+
+    assert lines[1] == ("8,012 due on push: paused by ann for 12 min: gateway moves → publisher channels resume push")
+    assert lines[-1].endswith("such as b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11/email:user:7")
+
+
+def test_what_anybody_wrote_reaches_no_terminal() -> None:
+    """A message, a host or an address with line breaks and escapes moves no cursor, and a long one is shortened."""
+    hostile = "\x1b[2J\r\nsecond [red]line[/red]\u202e" + "x" * 3000
     store = replace(STORE, failures=[failure(message=hostile, route_id=f"email:address:{hostile}")])
 
     shown = text(store, replace(STREAMS, processes=[seen("worker", host=hostile)]))
 
-    assert len(shown.splitlines()) == len(text(streams=replace(STREAMS, processes=[seen("worker")])).splitlines())
     assert not set("\x1b\r\u202e") & set(shown)
-    assert max(map(len, shown.splitlines())) <= 80
     assert "[red]" in shown
+    assert "such as b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11\n" in f"{shown}\n"
+
+
+def test_other_groups_of_failures_are_a_number() -> None:
+    """The first few groups are shown; a screen is not for all."""
+    store = replace(STORE, failures=[failure(id=n, message=f"reason {n}") for n in range(9)])
+
+    assert text(store).splitlines()[-1] == "  and 5 other failures"
 
 
 def test_an_unknown_lag_is_not_zero() -> None:
@@ -154,10 +199,11 @@ def test_a_silent_process_stands_first_and_is_not_counted() -> None:
     lines = text(streams=replace(STREAMS, processes=processes)).splitlines()
 
     at = lines.index("processes  20 workers, no clock, no intake")
-    assert lines[at + 1] == (
-        "  worker  web-1 pid 99, version 0.1.0, silent for 12m: killed, or cut off from Redis"[:79] + "…"
-    )
-    assert lines[at + 7] == "  and 15 more"
+    assert lines[at + 1 : at + 3] == [
+        "  worker  web-1 pid 99, version 0.1.0, silent for 12m: killed, or cut off from",
+        "          Redis",
+    ]
+    assert lines[at + 8] == "  and 15 more"
 
 
 @pytest.mark.parametrize(

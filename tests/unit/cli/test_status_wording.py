@@ -1,16 +1,12 @@
-"""Figures, spans and gates as `status` words them."""
+"""Figures and spans as `status` words them."""
 
 from datetime import timedelta
 
 import pytest
 
-from publisher.cli.wording import closed, counted, figure, rate
-from publisher.domain.circuit import Gate
+from publisher.cli.wording import counted, figure, rate
 from publisher.operations.wording import coarse
 from storage.counts import Count
-from tests.factories import INSTANT
-
-MINUTE = timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(
@@ -54,43 +50,3 @@ def test_a_rate_is_a_second(count: int, seconds: int, text: str) -> None:
 def test_a_span_is_told_in_seconds(seconds: float, text: str) -> None:
     """Ages need no fractions, and clocks that differ make none negative."""
     assert coarse(timedelta(seconds=seconds)) == text
-
-
-def paused(reason: str = "mail server moves") -> Gate:
-    return Gate("email", paused_at=INSTANT - 12 * MINUTE, paused_by="ann", pause_reason=reason)
-
-
-def parked(probe: timedelta) -> Gate:
-    return Gate("push", parked_at=INSTANT - MINUTE, park_reason="Redis refused: OOM", probe_at=INSTANT + probe)
-
-
-def test_an_open_channel_needs_no_words() -> None:
-    """A channel that refused a batch or two is open still."""
-    assert closed(Gate("email", refused_batches=2), INSTANT) is None
-
-
-def test_a_paused_channel_says_who_and_why() -> None:
-    """Who paused it, for how long it has been, and the reason that was given."""
-    assert closed(paused(), INSTANT) == "email is paused by ann for 12m: mail server moves"
-
-
-@pytest.mark.parametrize(
-    ("probe", "text"), [(timedelta(seconds=4), "in 4s"), (timedelta(0), "now"), (timedelta(seconds=-9), "now")]
-)
-def test_a_parked_channel_says_when_it_is_tried_again(probe: timedelta, text: str) -> None:
-    """For how long it has been parked, when the next probe is due, and what its stream said."""
-    assert closed(parked(probe), INSTANT) == f"push is parked for 1m, next probe {text}: Redis refused: OOM"
-
-
-def test_a_pause_is_told_before_a_parking() -> None:
-    """A channel that is both stays closed until an operator resumes it: that is what is said."""
-    both = Gate("email", INSTANT, "ann", "moves", 3, INSTANT, "OOM", INSTANT)
-
-    assert closed(both, INSTANT) == "email is paused by ann for 0s: moves"
-
-
-def test_a_reason_cannot_write_to_the_terminal() -> None:
-    """What an operator or a server wrote is one printable line."""
-    text = closed(paused("line\nbreak \x1b[31mred"), INSTANT)
-
-    assert text == "email is paused by ann for 12m: line break ?[31mred"

@@ -1,0 +1,252 @@
+"""The verdict on a snapshot: each cause by itself, and the worst first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from publisher.domain.circuit import Gate
+from publisher.domain.errors import DatabaseUnavailable, PublisherError, RedisUnavailable, SchemaOutdated
+from publisher.operations.judge import judge
+from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
+from publisher.operations.verdict import Cause, Finding, Level
+from publisher.streams.groups import GroupState
+from publisher.streams.heartbeats import Process, ProcessSeen
+from storage.audit_states import AuditState
+from storage.counts import OpenRoutes
+from storage.outstanding import Outstanding, Waiting
+from tests.factories import INSTANT
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+AUDIT = 5 * MINUTE
+FAILED, WARNING, OK = Level
+BEHIND = "mail is 100,000 commands behind"
+
+
+def seen(role: str, *, silent: timedelta = SECOND, up: timedelta = HOUR) -> ProcessSeen:
+    process = Process(role, role, "web-1", 17, INSTANT - up, "0.1.0")
+    return ProcessSeen(process, INSTANT - silent, silent)
+
+
+RUNNING = [seen("clock"), seen("intake"), seen("worker")]
+STORE = StoreSnapshot(INSTANT, ["email", "push"])
+STREAMS = StreamsSnapshot(processes=RUNNING)
+
+
+def due(count: int, oldest: timedelta = SECOND) -> OpenRoutes:
+    return OpenRoutes(count, 0, count, oldest)
+
+
+def without(role: str) -> StreamsSnapshot:
+    return replace(STREAMS, processes=[each for each in RUNNING if each.process.role != role])
+
+
+def routes(**open_routes: OpenRoutes) -> StoreSnapshot:
+    return replace(STORE, open_routes=open_routes)
+
+
+def gate(found: OpenRoutes = due(3), **fields: Any) -> StoreSnapshot:  # noqa: B008 - a value
+    return replace(STORE, open_routes={"push": found}, gates={"push": Gate("push", **fields)})
+
+
+def parked(reason: str, found: OpenRoutes = due(3)) -> StoreSnapshot:  # noqa: B008 - a value
+    return gate(found, refused_batches=3, parked_at=INSTANT - MINUTE, park_reason=reason, probe_at=INSTANT)
+
+
+def outstanding(**waiting: Any) -> StoreSnapshot:
+    return replace(STORE, outstanding=Outstanding(**waiting))
+
+
+def audited(age: timedelta) -> StoreSnapshot:
+    return replace(STORE, audits={"push": AuditState("push", INSTANT - age, age, age)})
+
+
+def group(lag: int | None, pending: int = 0, oldest: datetime | None = INSTANT) -> StreamsSnapshot:
+    return replace(STREAMS, intents=GroupState(lag, pending, 1, oldest))
+
+
+def findings(
+    store: StoreSnapshot | PublisherError = STORE, streams: StreamsSnapshot | PublisherError = STREAMS
+) -> Sequence[Finding]:
+    return judge(Snapshot(INSTANT, store, streams, ["email", "push"], AUDIT)).findings
+
+
+@pytest.mark.parametrize(
+    ("store", "streams", "finding"),
+    [
+        (STORE, STREAMS, Finding(OK, Cause.ALL_WELL)),
+        (routes(email=due(9)), STREAMS, Finding(OK, Cause.ALL_WELL)),
+        (STORE, group(12, 3), Finding(OK, Cause.ALL_WELL)),
+        # Servers.
+        (DatabaseUnavailable("gone"), STREAMS, Finding(FAILED, Cause.POSTGRESQL_UNREAD, detail="gone")),
+        (SchemaOutdated("old"), STREAMS, Finding(FAILED, Cause.SCHEMA_BEHIND, detail="old")),
+        (
+            routes(email=due(9, MINUTE)),
+            RedisUnavailable("gone"),
+            Finding(FAILED, Cause.REDIS_UNREAD, count=9, lasting=MINUTE, detail="gone"),
+        ),
+        # Processes.
+        (STORE, without("worker"), Finding(WARNING, Cause.NO_WORKER)),
+        (
+            routes(email=due(9), push=due(3, MINUTE)),
+            without("worker"),
+            Finding(FAILED, Cause.NO_WORKER, count=12, lasting=MINUTE),
+        ),
+        (
+            routes(email=due(9)),
+            replace(STREAMS, processes=[*RUNNING[:2], seen("worker", silent=MINUTE)]),
+            Finding(FAILED, Cause.NO_WORKER, count=9, lasting=SECOND),
+        ),
+        (STORE, without("clock"), Finding(WARNING, Cause.NO_CLOCK)),
+        (STORE, without("intake"), Finding(WARNING, Cause.NO_INTAKE)),
+        (
+            STORE,
+            replace(without("intake"), intents=GroupState(12, 3, 1, INSTANT - MINUTE)),
+            Finding(FAILED, Cause.NO_INTAKE, count=15, lasting=MINUTE),
+        ),
+        (
+            STORE,
+            replace(without("intake"), intents=GroupState(None, 0, 1, INSTANT)),
+            Finding(FAILED, Cause.NO_INTAKE, count=None, lasting=timedelta(0)),
+        ),
+        # Routes.
+        (
+            routes(email=due(9, HOUR)),
+            STREAMS,
+            Finding(WARNING, Cause.LATE, "email", 9, lasting=HOUR),
+        ),
+        (
+            routes(email=due(9, HOUR), push=due(3, 2 * HOUR)),
+            STREAMS,
+            Finding(WARNING, Cause.LATE, count=12, lasting=2 * HOUR),
+        ),
+        (
+            replace(routes(fax=OpenRoutes(2, 1)), channels=["email", "fax", "push"]),
+            STREAMS,
+            Finding(FAILED, Cause.NOT_INSTALLED, "fax", 3),
+        ),
+        # Closed channels.
+        (
+            gate(paused_at=INSTANT - HOUR, paused_by="ann", pause_reason="moves"),
+            STREAMS,
+            Finding(WARNING, Cause.PAUSED, "push", 3, lasting=HOUR, by="ann", detail="moves"),
+        ),
+        (
+            parked("Redis refused: OOM"),
+            STREAMS,
+            Finding(FAILED, Cause.CIRCUIT_OPEN, "push", 3, lasting=MINUTE, detail="Redis refused: OOM"),
+        ),
+        (parked(BEHIND), STREAMS, Finding(FAILED, Cause.HELD_BACK, "push", 3, lasting=MINUTE, detail=BEHIND)),
+        (
+            parked(BEHIND, OpenRoutes()),
+            STREAMS,
+            Finding(WARNING, Cause.HELD_BACK, "push", lasting=MINUTE, detail=BEHIND),
+        ),
+        # What waits for an operator.
+        (
+            outstanding(dead_letters=Waiting(12, False, "payload_encoding_failed", MINUTE)),
+            STREAMS,
+            Finding(WARNING, Cause.DEAD_LETTERS, count=12, lasting=MINUTE, detail="payload_encoding_failed"),
+        ),
+        (
+            outstanding(malformed=Waiting(10_000, True, "invalid_json", MINUTE)),
+            STREAMS,
+            Finding(WARNING, Cause.MALFORMED, count=10_000, is_bound=True, lasting=MINUTE, detail="invalid_json"),
+        ),
+        (
+            outstanding(losses=Waiting(1, False, "", HOUR)),
+            STREAMS,
+            Finding(FAILED, Cause.LOSSES, count=1, lasting=HOUR),
+        ),
+        # Loss audits.
+        (audited(3 * AUDIT), STREAMS, Finding(OK, Cause.ALL_WELL)),
+        (audited(HOUR), STREAMS, Finding(FAILED, Cause.AUDIT_OVERDUE, "push", None, lasting=HOUR)),
+        (
+            audited(HOUR),
+            replace(STREAMS, processes=[*RUNNING[:2], seen("worker", up=MINUTE)]),
+            Finding(WARNING, Cause.AUDIT_OVERDUE, "push", None, lasting=HOUR),
+        ),
+        # Intents.
+        (
+            STORE,
+            group(12, 3, INSTANT - HOUR),
+            Finding(WARNING, Cause.INTENTS_LATE, count=15, lasting=HOUR),
+        ),
+        (STORE, group(0, 3, INSTANT + HOUR), Finding(OK, Cause.ALL_WELL)),
+        # Nothing at all yet.
+        (outstanding(is_unused=True), STREAMS, Finding(OK, Cause.NOTHING_SENT)),
+        (
+            outstanding(is_unused=True),
+            StreamsSnapshot(),
+            Finding(OK, Cause.NOTHING_SENT, missing=("worker", "clock", "intake")),
+        ),
+    ],
+)
+def test_each_cause_is_told_by_itself(
+    store: StoreSnapshot | PublisherError, streams: StreamsSnapshot | PublisherError, finding: Finding
+) -> None:
+    """With one thing wrong there is one finding: its cause, how many, and since when."""
+    assert list(findings(store, streams)) == [finding]
+
+
+CLOSED: Mapping[str, Gate] = {
+    "email": Gate("email", parked_at=INSTANT, park_reason="Redis refused: OOM"),
+    "push": Gate("push", INSTANT, "ann", "moves"),
+}
+
+
+def test_the_worst_comes_first() -> None:
+    """What does not go on by itself, then what is to be looked at, each by the order of the causes."""
+    store = replace(
+        STORE,
+        open_routes={"email": due(9), "push": due(3)},
+        gates=CLOSED,
+        outstanding=Outstanding(Waiting(1), Waiting(1), Waiting(1)),
+    )
+
+    found = findings(store, replace(without("intake"), intents=GroupState(1)))
+
+    assert [finding.cause for finding in found] == [
+        *(Cause.NO_INTAKE, Cause.CIRCUIT_OPEN, Cause.LOSSES),
+        *(Cause.PAUSED, Cause.DEAD_LETTERS, Cause.MALFORMED),
+    ]
+
+
+def test_the_routes_of_a_closed_channel_wait_for_no_worker() -> None:
+    """Nothing of them would be claimed: that no worker runs is a warning, and how many wait is said of the channel."""
+    store = replace(STORE, open_routes={"push": due(3)}, gates={"push": CLOSED["push"]})
+
+    found = {finding.cause: finding for finding in findings(store, without("worker"))}
+
+    assert (found[Cause.NO_WORKER].level, found[Cause.NO_WORKER].count) == (WARNING, 0)
+    assert found[Cause.PAUSED].count == 3
+
+
+def test_both_servers_away_are_two_findings() -> None:
+    """Neither hides the other (R35)."""
+    found = findings(DatabaseUnavailable("one"), RedisUnavailable("two"))
+
+    assert [finding.cause for finding in found] == [Cause.POSTGRESQL_UNREAD, Cause.REDIS_UNREAD]
+
+
+def test_without_redis_nobody_says_that_no_process_runs() -> None:
+    """Heartbeats stand in Redis: while it is away nothing is known of the processes."""
+    causes = {finding.cause for finding in findings(routes(email=due(9, HOUR)), RedisUnavailable("gone"))}
+
+    assert causes == {Cause.REDIS_UNREAD}
+
+
+def test_a_paused_channel_shows_on_an_unused_system() -> None:
+    """What an operator did is not hidden by what comes next."""
+    store = replace(outstanding(is_unused=True), gates={"push": CLOSED["push"]})
+
+    assert [finding.cause for finding in findings(store, StreamsSnapshot())] == [Cause.PAUSED, Cause.NOTHING_SENT]
+
+
+def test_audits_that_are_off_are_not_overdue() -> None:
+    """Without a window nothing is audited, and nothing is late."""
+    snapshot = Snapshot(INSTANT, audited(HOUR), STREAMS, ["email", "push"], timedelta(0))
+
+    assert judge(snapshot).worst.cause is Cause.ALL_WELL
