@@ -1,7 +1,8 @@
 """Runs many `publisher` commands, each in a process of its own that is forked after the imports.
 
 `python -m tests.acceptance.forked_commands OUTPUT` reads a JSON array of command lines. OUTPUT: `captured`, `full` or
-`closed`, what each finds as standard output. Prints an object for each: code, stdout and stderr, bytes as Latin-1.
+`closed`, what each finds as standard output, or a number: a terminal of so many columns. Prints an object for each:
+code, stdout and stderr, bytes as Latin-1.
 """
 
 import json
@@ -9,9 +10,11 @@ import os
 import subprocess
 import sys
 import tempfile
+import termios
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 from publisher.__main__ import main
 from tests.processes import ROOT, complete
@@ -46,6 +49,8 @@ def run_many(
 
 
 def _run(arguments: list[str], output: str) -> dict[str, object]:
+    if output.isdecimal():
+        return _on_terminal(arguments, int(output))
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         child = os.fork()
         if not child:
@@ -55,7 +60,25 @@ def _run(arguments: list[str], output: str) -> dict[str, object]:
     return {"code": os.waitstatus_to_exitcode(status), "stdout": written[0], "stderr": written[1]}
 
 
-def _command(arguments: list[str], output: str, stdout: IO[bytes], stderr: IO[bytes]) -> int:
+def _on_terminal(arguments: list[str], columns: int) -> dict[str, object]:
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
+    with tempfile.TemporaryFile() as stderr, os.fdopen(theirs, "wb", buffering=0) as terminal:
+        child = os.fork()
+        if not child:
+            os._exit(_command(arguments, "captured", terminal, stderr))
+        terminal.close()
+        shown = b""
+        # On Linux a terminal whose other side is closed is an error to read from.
+        with suppress(OSError), os.fdopen(ours, "rb", buffering=0) as screen:
+            while chunk := screen.read(65536):
+                shown += chunk
+        _, status = os.waitpid(child, 0)
+        error = _written(stderr)
+    return {"code": os.waitstatus_to_exitcode(status), "stdout": shown.decode("latin-1"), "stderr": error}
+
+
+def _command(arguments: list[str], output: str, stdout: Any, stderr: IO[bytes]) -> int:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(os.open("/dev/full", os.O_WRONLY) if output == "full" else stdout.fileno(), 1)
     os.dup2(stderr.fileno(), 2)
