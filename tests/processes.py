@@ -1,15 +1,19 @@
 """The service's processes, started as a platform starts them."""
 
+import fcntl
 import os
 import random
 import re
 import signal
 import socket
 import subprocess
+import tempfile
 import termios
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from typing import IO
 
 from publisher.local.procfile import environment
 from tests.waiting import wait_until
@@ -190,20 +194,38 @@ def awaits_sigterm(pid: int) -> bool:
 
 
 # Below the ports that the kernel gives to clients, on Linux from 32768: nobody gets one by chance before it is used.
+# Below those that the system gives to connections.
 _FREE_PORTS = iter(random.SystemRandom().sample(range(15_000, 32_000), 17_000))
+# As many as processes of one host that are told one port may use.
+ROW = 20
+_ROWS = iter(random.SystemRandom().sample(range(10_000, 15_000, ROW), 5_000 // ROW))
+# A byte for each port, locked by the process that has handed it out: the tests of one machine run in several.
+_HANDED_OUT = Path(tempfile.gettempdir()) / f"publisher-tests-ports-{os.geteuid()}"
 
 
 def free_port() -> int:
-    """A port on which nothing listens, another one at each call."""
+    """A port on which nothing listens, and which no test process on this machine gets while this one runs."""
     for port in _FREE_PORTS:
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
+        with suppress(OSError):
+            fcntl.lockf(_ports_file(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+            with socket.create_server(("127.0.0.1", port)):
+                return port
     raise AssertionError("every port was handed out")
 
 
-def some_port(first: int, last: int) -> int:
-    """A port of these, at random. It may be taken."""
-    return random.SystemRandom().randint(first, last)
+@cache
+def _ports_file() -> IO[bytes]:
+    """Never closed: closing it would give back every lock of this process."""
+    return _HANDED_OUT.open("ab")
+
+
+def row_of_ports() -> int:
+    """The first of ROW ports in a row, which are handed out together, as `free_port` does with one."""
+    for first in _ROWS:
+        with suppress(OSError):
+            fcntl.lockf(_ports_file(), fcntl.LOCK_EX | fcntl.LOCK_NB, ROW, first)
+            return first
+    raise AssertionError("every row of ports was handed out")
 
 
 def listens(port: int) -> bool:

@@ -4,15 +4,13 @@ import re
 import urllib.request
 
 from publisher.process.metrics_server import PORTS
-from tests.processes import Process, some_port
-
-# Beside the ports that tests hand out one by one: processes that are told one port take those after it, too.
-_FIRST, _END = 10_000, 14_900
+from tests.processes import ROW, Process, row_of_ports
 
 
 def metrics_port() -> str:
-    """The first of some ports of which a process finds a free one, for PUBLISHER_METRICS_PORT."""
-    return str(some_port(_FIRST, _END - PORTS))
+    """The first of the ports of which this test's processes find one each, for PUBLISHER_METRICS_PORT."""
+    assert ROW >= PORTS
+    return str(row_of_ports())
 
 
 def served_port(process: Process) -> int:

@@ -171,7 +171,7 @@ def test_on_an_idle_system_a_command_follows_its_intent_without_a_scan(
 
     outside.send(intent_fields())
 
-    outside.wait_for_routes(published=4, within=2)
+    outside.wait_for_routes(published=4)
 
 
 def test_a_replay_into_an_empty_database_gives_the_same_ids(

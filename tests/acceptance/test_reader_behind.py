@@ -61,6 +61,7 @@ def test_without_a_group_the_reason_names_the_remedy(
 
     # As a deploy does. One that is killed may leave a lease of 30 s.
     for process in started:
+        process.wait_until_ready()
         process.signal(signal.SIGTERM)
     assert [process.wait() for process in started] == [0, 0, 0]
     environ |= {"PUBLISHER_PUSH_STREAM_TRIM": "length"}

@@ -42,7 +42,7 @@ def test_workers_scan_by_themselves_where_no_scheduler_does(
 
     accepted(database, [{"recipients_json": users(700)}])
 
-    outside.wait_for_routes(published=1400, within=10)
+    outside.wait_for_routes(published=1400)
     assert set(outside.deliveries(EMAIL).values()) == {1}
 
 
