@@ -15,6 +15,7 @@ from publisher.cli.app import app
 from publisher.cli.grants import postgresql_lines, redis_lines
 from publisher.doctor.grants import Grants, needed_grants
 from publisher.settings.settings import Settings
+from tests import guide_sizes
 
 ROOT = Path(__file__).parent.parent
 GUIDES = ROOT / "publisher" / "guides"
@@ -56,6 +57,11 @@ BLOCKS: dict[str, tuple[str, Callable[[], str]]] = {
     "postgresql rights": ("deploying", postgresql_rights),
     "commands": ("operating", commands),
     "tree": ("inside", tree),
+    "sizes": ("sizing", guide_sizes.places_table),
+    "written": ("sizing", guide_sizes.written_table),
+    "cpu": ("sizing", guide_sizes.cpu_table),
+    "settings": ("sizing", guide_sizes.settings_table),
+    "growth": ("sizing", guide_sizes.growth_table),
 }
 
 

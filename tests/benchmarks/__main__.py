@@ -11,6 +11,7 @@ from rich.table import Table
 
 from publisher.local.embedded import Servers
 from tests.benchmarks import audit, drain, intake, latency, rates, resources, retries, sizes, startup
+from tests.benchmarks.recommended import RATES
 from tests.benchmarks.results import RESULTS, Figure, as_markdown, kept
 from tests.benchmarks.stage import durable_servers
 
@@ -33,8 +34,8 @@ class Size:
     startups: int = 15
     # A window and a half at 5,000 routes/s: what one audit looks at.
     audited: int = 4_500_000
-    sized: int = 1_000_000
-    rates: tuple[int, ...] = (10, 300, 3_000)
+    sized: int = 500_000
+    rates: tuple[int, ...] = RATES
     rate_seconds: float = 60
 
 

@@ -31,9 +31,14 @@ def _postgresql(on: Stage) -> float:
     [(pid,)] = on.database.rows("SELECT pg_backend_pid()")
     postmaster = psutil.Process(pid).parent()
     assert postmaster is not None
-    ended = postmaster.cpu_times()
-    running = sum(map(_seconds, [postmaster, *postmaster.children(recursive=True)]))
-    return running + float(ended.children_user + ended.children_system)
+    while True:
+        ended = postmaster.cpu_times()
+        try:
+            running = sum(map(_seconds, [postmaster, *postmaster.children()]))
+        except psutil.NoSuchProcess:
+            # One ended in between, and is among the ended from now on.
+            continue
+        return running + float(ended.children_user + ended.children_system)
 
 
 def _redis(on: Stage) -> float:
