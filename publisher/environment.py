@@ -64,7 +64,7 @@ def _environ() -> Mapping[str, str]:
         )
     with suppress(OSError):
         # Not sys.stderr: in a worker that is Dramatiq's pipe to its master.
-        os.write(2, f"publisher: using the servers of `publisher up` in this folder ({path})\n".encode())
+        os.write(2, f"publisher: using the servers of {path}\n".encode())
     # What this process starts, and what it reads later, finds them without another word.
     os.environ.update(found)
     return os.environ

@@ -24,7 +24,9 @@ _PATIENCE = 60.0
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # What looks like the first or the last part of a UUID: eight hexadecimal digits and a hyphen, or a hyphen and twelve.
 _PART_OF_UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]*|[0-9a-f-]*-[0-9a-f]{12}\b")
-_COMMAND = re.compile(r"\s*(publisher|export) [\w-]")
+# Lines that stay one line however narrow the terminal is: a command to copy, the log line of a process of `up`, and a
+# value of a malformed intent as it came.
+_ONE_LINE = re.compile(r"\s*(?:Send an intent: +echo|publisher|export) [\w{'-]|(?:\^C)?\w+ +\| |  \w+_json: ")
 _CUT_NUMBER = re.compile(r"\d[\d,]*…")
 
 
@@ -50,8 +52,8 @@ class Screen:
 
     @property
     def too_long(self) -> list[str]:
-        """Lines that the terminal has to wrap, but for a command line: that can be copied only if it is one line."""
-        return [line for line in self.printed if len(line) > self.columns and not _COMMAND.match(line)]
+        """Lines that the terminal has to wrap, but for those that stay one line."""
+        return [line for line in self.printed if len(line) > self.columns and not _ONE_LINE.match(line)]
 
     @property
     def broken(self) -> list[str]:

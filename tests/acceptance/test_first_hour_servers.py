@@ -9,6 +9,9 @@ from tests.acceptance.first_hour import FirstHour
 from tests.factories import accepted
 from tests.processes import free_port
 
+# A story is many commands, each a process of its own.
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture
 def new_database(create_database: Callable[[str], str]) -> str:
@@ -26,7 +29,7 @@ def test_doctor_and_migrate_lead_from_an_empty_database_to_a_service(hour: First
     hour.types("publisher migrate", says="0004_promises")
     hour.types("publisher migrate", screen="migrate-again")
     hour.types("publisher doctor", says="checks:", screen="doctor-after-migrate")
-    hour.types("publisher status", screen="status-of-nothing")
+    hour.types("publisher status", says="nothing was ever sent", screen="status-of-nothing")
     hour.types("publisher --help", says="status")
     hour.types("publisher dead-letters requeue --help", says="--dry-run")
 
@@ -35,7 +38,8 @@ def test_status_says_that_no_worker_runs(hour: FirstHour, database: Database) ->
     """A thousand routes are due, and nobody publishes them."""
     accepted(database, [{"idempotency_key": f"turn-{n}"} for n in range(500)])
 
-    hour.types("publisher status", says="no worker", screen="status-without-worker")
+    seen = hour.types("publisher status", says="no worker runs", screen="status-without-worker")
+    assert seen.shown[0].startswith("1,000 due"), seen.shown[0]
 
 
 def test_status_watch_ends_by_ctrl_c(hour: FirstHour, database: Database) -> None:

@@ -3,6 +3,8 @@
 import json
 import sys
 
+import pytest
+
 from tests.acceptance.first_hour import FirstHour
 from tests.acceptance.outside import Outside
 from tests.factories import intent_fields
@@ -18,6 +20,9 @@ from pathlib import Path
 path = Path(sys.argv[1])
 path.write_text(path.read_text().replace("{'turn': 19}", '{\\\\"turn\\\\": 19}'))
 """
+
+# A story is many commands, each a process of its own.
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_an_intent_is_sent_and_followed(hour: FirstHour, processes: Processes, outside: Outside) -> None:
