@@ -11,16 +11,16 @@ _WORKERS = "dramatiq"
 _INTAKE = "intake"
 # Dramatiq's own default.
 _THREADS = 8
-# A worker process has threads of its own that scan, audit and trim.
-_OWN_THREADS = 3
+# A worker process has threads of its own for its heartbeat, scans, audits and trims; an intake one for its heartbeat.
+_OWN_THREADS = 4
+_OF_INTAKE = 2
 
 
 def needed(commands: Mapping[str, str], *, cores: int, pool: int) -> int | None:
     """How many connections one of each process opens at most; None where a command does not say.
 
     commands: a Procfile's. cores: of the machine, which is how many processes Dramatiq starts unless told.
-    pool: how many a process opens at most. A worker process has one a thread, and one each for
-    its own scans, audits and trims.
+    pool: how many a process opens at most. A worker process has one for each thread of Dramatiq and of its own.
     """
     total = 0
     for command in commands.values():
@@ -32,7 +32,7 @@ def needed(commands: Mapping[str, str], *, cores: int, pool: int) -> int | None:
                 return None
             total += processes * min(threads + _OWN_THREADS, pool)
         elif _INTAKE in words:
-            total += 1
+            total += _OF_INTAKE
     return total
 
 

@@ -152,27 +152,27 @@ def test_a_table_without_autovacuum_is_named() -> None:
 @pytest.mark.parametrize(
     ("command", "count"),
     [
-        ("dramatiq publisher.actors --processes 2 --threads 4 --skip-logging", 14),
-        ("dramatiq publisher.actors -p 1 -t 8", 11),
-        ("exec dramatiq publisher.actors --processes=3 --threads=1 --queues email", 12),
+        ("dramatiq publisher.actors --processes 2 --threads 4 --skip-logging", 16),
+        ("dramatiq publisher.actors -p 1 -t 8", 12),
+        ("exec dramatiq publisher.actors --processes=3 --threads=1 --queues email", 15),
         # What Dramatiq takes unless told: a process a core, eight threads.
-        ("dramatiq publisher.actors", 4 * 11),
+        ("dramatiq publisher.actors", 4 * 12),
         # A process opens no more than its pool.
         ("dramatiq publisher.actors -p 1 -t 64", 16),
-        ("publisher intake", 1),
+        ("publisher intake", 2),
         ("publisher scheduler run", 0),
         ("dramatiq publisher.actors --processes ${WORKERS:-2}", None),
         ("dramatiq publisher.actors --threads", None),
     ],
 )
 def test_a_procfile_line_says_how_many_connections_it_opens(command: str, count: int | None) -> None:
-    """A worker process has one connection a thread and one each for its own scans, audits and trims; intake has one."""
+    """A worker process has one for each thread, of Dramatiq and of its own; intake one, and one of its heartbeat."""
     assert connections.needed({"process": command}, cores=4, pool=16) == count
 
 
 def test_the_procfile_as_it_stands_fits_a_small_plan() -> None:
     """Twenty connections are enough for one of each process."""
-    assert connections.needed(procfile(), cores=1, pool=16) == 15
+    assert connections.needed(procfile(), cores=1, pool=16) == 18
 
 
 @pytest.mark.parametrize(
