@@ -19,6 +19,8 @@ from publisher.local.procfile import environment
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent
+# Where commands run: a folder in which no `publisher up` runs, whatever runs in the checkout.
+ELSEWHERE = Path("/")
 COMMANDS = {
     "worker": (
         "dramatiq publisher.actors --processes 1 --threads 4 --worker-fork-timeout 10000"
@@ -40,7 +42,7 @@ class Process:
                 f"exec {command}",
                 shell=True,
                 env=complete(environ),
-                cwd=ROOT,
+                cwd=ELSEWHERE,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
@@ -130,7 +132,7 @@ def run_command(
     done = subprocess.run(
         arguments,
         env=complete(environ),
-        cwd=ROOT,
+        cwd=ELSEWHERE,
         input=stdin.encode() if isinstance(stdin, str) else stdin,
         capture_output=True,
         timeout=60,
@@ -150,7 +152,7 @@ def run_on_terminal(
         process = subprocess.Popen(
             arguments,
             env=complete(environ),
-            cwd=ROOT,
+            cwd=ELSEWHERE,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 from publisher.domain.errors import PublisherError, SettingsError
 
@@ -39,7 +38,7 @@ def written_env_file(folder: Path, environ: Mapping[str, str]) -> Iterator[None]
         descriptor, name = tempfile.mkstemp(dir=folder, prefix=f"{NAME}.")
     except OSError as error:
         raise PublisherError(f"{path} cannot be written: {error.strerror}") from error
-    with os.fdopen(descriptor, "w") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         # Locked before it has its name.
         fcntl.flock(file, fcntl.LOCK_EX)
         file.write("".join(f"{line}\n" for line in export_lines(environ)))
@@ -63,11 +62,13 @@ def read_env_file(path: Path) -> dict[str, str] | None:
         return None
     except OSError as error:
         raise _refused(path, f"it cannot be opened: {error.strerror}") from error
-    with os.fdopen(descriptor, errors="replace") as file:
+    try:
         _check_owner(path, os.fstat(descriptor))
-        if not _is_locked(file):
-            return None
-        return _variables(path, file.read(_LONGEST))
+        return _variables(path, os.read(descriptor, _LONGEST).decode()) if _is_locked(descriptor) else None
+    except UnicodeDecodeError as error:
+        raise _refused(path, "it is not UTF-8") from error
+    finally:
+        os.close(descriptor)
 
 
 def _check_owner(path: Path, found: os.stat_result) -> None:
@@ -79,9 +80,9 @@ def _check_owner(path: Path, found: os.stat_result) -> None:
         raise _refused(path, "other users may write it")
 
 
-def _is_locked(file: IO[str]) -> bool:
+def _is_locked(descriptor: int) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return True
     return False

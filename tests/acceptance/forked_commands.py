@@ -14,10 +14,11 @@ import termios
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from typing import IO, Any
 
 from publisher.__main__ import main
-from tests.processes import ROOT, complete
+from tests.processes import ELSEWHERE, ROOT, complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,5 +102,9 @@ def _written(file: IO[bytes]) -> str:
 
 
 if __name__ == "__main__":
+    # As every command of the tests: no `publisher up` in the checkout is found.
+    os.chdir(ELSEWHERE)
+    # `main` would import it in each.
+    import_module("publisher.cli.app")
     for line in json.load(sys.stdin):
         print(json.dumps(_run(line, sys.argv[1])), flush=True)

@@ -29,8 +29,8 @@ class Descendants:
         return list(marked(self.mark).values())
 
     def pids_of(self, command: str) -> list[int]:
-        """The pids of those with this in their command line."""
-        return [pid for pid, line in marked(self.mark).items() if command in line]
+        """The pids of those with this in their command line, shells that run it left out."""
+        return [pid for pid, line in marked(self.mark).items() if command in line and not line.startswith("sh -c")]
 
     def wait_for(self, command: str, *, of: Process) -> None:
         """Returns once one with this in its command line runs. of: the process that starts it."""
