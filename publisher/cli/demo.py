@@ -74,7 +74,7 @@ def demo(
         # A server that is being ended refuses what was asked of it: that is no error of the demo.
         if stop.requested:
             keep = False
-            raise KeyboardInterrupt from error
+            raise typer.Abort from error
         raise
     finally:
         if not keep:
