@@ -63,6 +63,7 @@ def up(
 
 def _environment(data: Path, stop: StopSignals, screen: Screen, stack: ExitStack) -> dict[str, str]:
     """The environment of the processes, with servers that run. stack: ends the servers that are started here."""
+    from publisher.environment import load_settings
     from publisher.local.embedded import are_given, embedded_servers
     from publisher.local.env_file import FOLDER, export_lines, written_env_file
 
@@ -71,7 +72,10 @@ def _environment(data: Path, stop: StopSignals, screen: Screen, stack: ExitStack
     if screen.colours:
         environ["FORCE_COLOR"] = "1"
     if are_given(environ):
-        screen.say("using the servers of DATABASE_URL and REDIS_URL, and starting none")
+        screen.say("DATABASE_URL and REDIS_URL are set: their servers are used, and none is started")
+        settings = load_settings(environ)
+        # Without the passwords that they may hold.
+        screen.show([f"DATABASE_URL={settings.database_url.shown}", f"REDIS_URL={settings.redis_url.shown}"])
         return environ
     screen.say(f"starting PostgreSQL and Valkey, with their data in {data}")
     servers = stack.enter_context(embedded_servers(data, stop.check))
