@@ -11,7 +11,7 @@ import pytest
 from tests.acceptance.local_run import PATIENCE, Descendants, wait_until_serving
 from tests.processes import Processes, complete
 
-SAYS = "publisher: using the servers of `publisher up` in this folder (.publisher/env)"
+SAYS = "publisher: using the servers of .publisher/env"
 
 
 def run_in(folder: Path, *arguments: str, environ: Mapping[str, str | None]) -> subprocess.CompletedProcess[str]:
