@@ -126,7 +126,7 @@ def find_action(database: Database, action_id: int) -> ActionRecord:
     """Returns the action of this id. Raises NotFound."""
     rows = database.rows(_ONE, [action_id])
     if not rows:
-        raise NotFound(f"there is no operator action {action_id}: see 'publisher actions list'")
+        raise NotFound(f"there is no operator action {action_id}")
     return _record(rows[0])
 
 

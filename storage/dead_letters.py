@@ -38,7 +38,7 @@ class DeadLetterRecord:
 class DeadLetterFilter:
     """Which dead letters: those that match everything that is given.
 
-    since and until bound dead_lettered_at. up_to: those of at most this id, that is, given up no later.
+    since and until bound dead_lettered_at. up_to: those of at most this id, that is, given up no later. id: this one.
     """
 
     channel: str | None = None
@@ -50,6 +50,7 @@ class DeadLetterFilter:
     route_id: str | None = None
     requeued: bool | None = False
     up_to: int | None = None
+    id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ def _page(query: Any, matching: DeadLetterFilter, before: int | None, limit: int
 
 def _matching(query: Any, matching: DeadLetterFilter) -> Any:
     equal = {
+        Row.id: matching.id,
         Row.channel: matching.channel,
         Row.notification_type: matching.notification_type,
         Row.classification: matching.classification,

@@ -92,7 +92,7 @@ def find_loss(database: Database, loss_id: int) -> LossRecord:
     """Returns the loss of this id. Raises NotFound."""
     rows = database.rows(_FIND, [loss_id])
     if not rows:
-        raise NotFound(f"there is no loss of intents {loss_id}: see 'publisher intents losses list --all'")
+        raise NotFound(f"there is no loss of intents {loss_id}")
     return _record(rows[0])
 
 

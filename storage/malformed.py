@@ -9,7 +9,6 @@ from publisher.domain.errors import NotFound
 from storage.actions import counted_in_action
 from storage.clock import NOW
 from storage.database import Database
-from storage.loose_scan import distinct
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +98,6 @@ _COUNT = f"/* count_matching_malformed */ SELECT count(*), max(id) FROM malforme
 
 _BY_ID = f"/* find_malformed */ SELECT {_FACTS}, raw_fields FROM malformed_intents WHERE id = %s"
 
-# Two streams may have the same entry id. The unique index malformed_intents_entry begins with the stream, so the
-# entry is looked up in each stream that there is.
-_BY_ENTRY_ID = f"""/* find_malformed_entry */
-WITH RECURSIVE {distinct("streams", "stream", "malformed_intents")}
-SELECT {_FACTS}, raw_fields FROM malformed_intents
-WHERE stream IN (SELECT stream FROM streams) AND stream_entry_id = %s
-ORDER BY id
-"""
-
 # A page that fits into memory: up to so many entries, and no more than one beyond so many bytes. An entry's fields
 # may take 16 MiB. Their sizes are taken first, and only those of the page are sent.
 _PAGE = f"""/* malformed_pages */
@@ -155,15 +145,11 @@ def count_matching(database: Database, matching: MalformedFilter) -> tuple[int, 
     return count, newest
 
 
-def find_malformed(database: Database, named: int | str) -> list[MalformedRecord]:
-    """Returns the malformed intent of this id, or those recorded from the entry of this id: at most one a stream.
-
-    Raises NotFound.
-    """
-    records = [_record(row) for row in database.rows(_BY_ID if isinstance(named, int) else _BY_ENTRY_ID, [named])]
-    if not records:
-        raise NotFound(f"there is no malformed intent {named}: see 'publisher malformed list --all'")
-    return records
+def find_malformed(database: Database, id_: int) -> MalformedRecord:
+    """Returns the malformed intent of this id. Raises NotFound."""
+    for row in database.rows(_BY_ID, [id_]):
+        return _record(row)
+    raise NotFound(f"there is no malformed intent {id_}")
 
 
 def malformed_pages(

@@ -1,4 +1,4 @@
-"""Finds notifications by what an operator has at hand: an entry id, an idempotency key, or their own ids."""
+"""Reads notifications by their ids or by the entry that they were accepted from. `storage.named` resolves other ids."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,8 +52,8 @@ class PrunedRecord:
     pruned_at: datetime
 
 
-# One statement a way in, each by its own index: primary key, notifications_intent, notifications_idempotency_key. The
-# routes are counted by routes_identity, and only those of the rows that come out.
+# One statement a way in, each by its own index: primary key, notifications_intent. The routes are counted by
+# routes_identity, and only those of the rows that come out.
 def _found_by(name: str, which: str) -> str:
     return f"""/* {name} */
 WITH found AS MATERIALIZED (
@@ -71,7 +71,6 @@ FROM found ORDER BY accepted_at DESC, notification_id
 
 _BY_ID = _found_by("notifications_of_ids", "notification_id = ANY(%(wanted)s::uuid[])")
 _BY_ENTRY = _found_by("notifications_of_entry", "intent_entry_id = %(wanted)s")
-_BY_KEY = _found_by("notifications_of_key", "idempotency_key = %(wanted)s")
 
 _PRUNED = """/* pruned_notifications */
 SELECT notification_id::text, request_fingerprint, pruned_at
@@ -95,11 +94,6 @@ def notifications_of_ids(database: Database, notification_ids: Collection[str]) 
 def notifications_of_entry(database: Database, entry_id: str, *, limit: int) -> Sequence[NotificationRecord]:
     """Returns the notifications accepted from this entry, newest first: one for each stream that intake ever read."""
     return _found(database, _BY_ENTRY, entry_id, limit)
-
-
-def notifications_of_key(database: Database, idempotency_key: str, *, limit: int) -> Sequence[NotificationRecord]:
-    """Returns the notifications with this idempotency key, newest first: one a producer."""
-    return _found(database, _BY_KEY, idempotency_key, limit)
 
 
 def pruned_notifications(database: Database, notification_ids: Collection[str]) -> Mapping[str, PrunedRecord]:

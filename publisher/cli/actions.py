@@ -8,12 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from publisher.cli.help import CommandApp
+from publisher.cli.ids import number
 from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
 from publisher.cli.listing import BeforeOption, LimitOption, print_page
 from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.session import opened
 from publisher.operations.audited import ActionFilter, ActionOutcome, find_action, list_actions
+from publisher.operations.ids import NamedKind
 
 app = CommandApp("Look at what operators changed.")
 
@@ -59,12 +61,12 @@ def list_(
 
 @app.command("show", example="publisher actions show 7")
 def show(
-    action_id: Annotated[int, typer.Argument(metavar="ID", help="An action's id.")],
+    id_: Annotated[str, typer.Argument(metavar="ID", help="An action's number.")],
     json: JsonFlag = False,
 ) -> None:
     """Show one action: who, when, what it was aimed at, how many routes or intents, and how it ended."""
-    with opened() as (_, database):
-        record = find_action(database, action_id)
+    with opened() as (settings, database):
+        record = find_action(database, number(settings, database, id_, NamedKind.ACTION, "publisher actions show"))
     if json:
         print_json(asdict(record))
     else:

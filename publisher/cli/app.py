@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from publisher.cli.choice import Choice
 from publisher.cli.commands import CommandGroup
 from publisher.cli.help import CommandApp
 from publisher.cli.output import one_line, say
@@ -59,6 +60,11 @@ def _run(arguments: Sequence[str]) -> int:
         code = app([_text(argument) for argument in arguments], prog_name="publisher", standalone_mode=False)
     except typer.TyperException as error:
         return _say(error.format_message(), error.exit_code)
+    except Choice as choice:
+        _say(choice.text, 2)
+        for line, about in choice.lines:
+            print(f"  {one_line(line)}\n    {one_line(about)}", file=sys.stderr)
+        return 2
     except (SettingsError, BadRequest) as error:
         return _say(str(error), 2)
     except StreamLost:

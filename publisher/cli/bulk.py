@@ -21,7 +21,7 @@ RateOption = Annotated[
 ]
 DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Only count: change nothing.")]
 ResumeOption = Annotated[
-    int | None,
+    str | None,
     typer.Option("--resume", metavar="ACTION", help="Do the rest of an action that was interrupted."),
 ]
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from publisher.cli.help import CommandApp
-from publisher.cli.ids import NotificationId, RouteId, delivery
+from publisher.cli.ids import AnyId, RouteId, place
 from publisher.cli.listing import BeforeOption, LimitOption, print_page
 from publisher.cli.options import ChannelOption, TypeOption
 from publisher.cli.output import JsonFlag, print_json, print_record
@@ -19,6 +19,7 @@ from publisher.operations.dead_letters import (
     dead_letters_of,
     list_dead_letters,
 )
+from publisher.operations.ids import NamedKind
 
 app = CommandApp("Look at routes that were given up, and take them back.")
 app.command("requeue", example="publisher dead-letters requeue --channel email --rate 200")(requeue)
@@ -59,11 +60,13 @@ def list_(
 
 
 @app.command("show", example="publisher dead-letters show 0b5c…/email:user:7")
-def show(notification_id: NotificationId, route_id: RouteId = None, json: JsonFlag = False) -> None:
-    """Show every time a route was given up, and who took it back."""
-    with opened() as (_, database):
-        notification, route = delivery(notification_id, route_id)
-        records = dead_letters_of(database, notification, route)
+def show(id_: AnyId, route_id: RouteId = None, json: JsonFlag = False) -> None:
+    """Show every time a route was given up, and who took it back. A dead letter's number shows that one alone."""
+    with opened() as (settings, database):
+        named = place(
+            settings, database, id_, route_id, command="publisher dead-letters show", own=NamedKind.DEAD_LETTER
+        )
+        records = dead_letters_of(database, named.notification_id, named.route_id, named.dead_letter)
     for record in records:
         if json:
             print_json(_fields(record))

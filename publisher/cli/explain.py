@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from publisher.cli.ids import NotificationId, RouteId, delivery
+from publisher.cli.ids import AnyId, RouteId, place
 from publisher.cli.layout import Hanging
 from publisher.cli.output import JsonFlag, one_line, print_json, print_layout, printable
 from publisher.cli.remedies import worded
@@ -31,22 +31,24 @@ _REPEATED = {"notification_id", "route_id", "channel", "notification_type"}
 
 
 def explain(
-    notification_id: NotificationId,
+    id_: AnyId,
     route_id: RouteId = None,
     limit: RoutesOption = 20,
     json: JsonFlag = False,
 ) -> None:
     """Say why a route is where it is, what happens next and when, and what happened so far.
 
-    A notification id alone explains each of its routes. Times are by the database's clock.
+    A notification's id explains each of its routes. Times are by the database's clock.
     """
     with opened() as (settings, database):
-        id_, route = delivery(notification_id, route_id)
-        found = [find_notification(database, id_)]
+        named = place(settings, database, id_, route_id, command="publisher explain")
+        notification, route = named.notification_id, named.route_id
+        found = [find_notification(database, notification)]
         [history] = notification_histories(database, settings.channels, found, route, limit=limit)
     if route is not None and not history.routes:
         raise NotFound(
-            f"there is no route {delivery_id_of(id_, route)}: see 'publisher explain {id_}' for those there are"
+            f"there is no route {delivery_id_of(notification, route)}:"
+            f" see 'publisher explain {notification}' for those there are"
         )
     if json:
         for each in history.routes:

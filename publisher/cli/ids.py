@@ -1,35 +1,107 @@
-"""Reads ids on the command line, in every form in which they are printed."""
+"""Reads ids on the command line: every command takes every id that any command prints, and guesses none.
 
-import re
-import uuid
+`publisher.operations.ids` finds what an id names. Here a command says which kinds it can act on. Any other id is an
+error that says what it names and which command takes it.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
+import redis
 import typer
 
+from publisher.bootstrap import open_client
+from publisher.cli.id_wording import NOUNS, not_for, said, several, unknown
+from publisher.cli.output import one_line
 from publisher.domain.errors import BadRequest
+from publisher.operations.ids import IntentsStream, NamedKind, Resolution, meant, of_kind, resolve
+from publisher.settings.settings import Settings
+from storage.database import Database
 
-NotificationId = Annotated[str, typer.Argument(help="A notification id, or a whole delivery id.")]
+AnyId = Annotated[str, typer.Argument(metavar="ID", help="Any id that a command prints.")]
+OptionalId = Annotated[str | None, typer.Argument(metavar="ID", help="Any id that a command prints.")]
 RouteId = Annotated[str | None, typer.Argument(help="A route id, such as email:user:7.")]
-MalformedId = Annotated[str, typer.Argument(metavar="ID", help="A malformed intent's id, or its stream entry id.")]
+
+_PLACED = {NamedKind.NOTIFICATION, NamedKind.PRUNED, NamedKind.ROUTE, NamedKind.DEAD_LETTER}
 
 
-def delivery(notification_id: str, route_id: str | None) -> tuple[str, str | None]:
-    """Returns the notification id and the route id of two arguments, or of a delivery id in the first.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A notification, or one of its routes.
 
-    Raises BadRequest for what cannot be one.
+    route_id: None for all of its routes.
+    dead_letter: the number of the dead letter by which the route was named, or None.
     """
-    if route_id is None and "/" in notification_id:
-        notification_id, _, route_id = notification_id.partition("/")
-    try:
-        return str(uuid.UUID(notification_id)), route_id
-    except ValueError:
-        raise BadRequest(f"{notification_id!r} is no notification id: those look like {uuid.UUID(int=0)}") from None
+
+    notification_id: str
+    route_id: str | None = None
+    dead_letter: int | None = None
 
 
-def malformed(text: str) -> int | str:
-    """Returns the id of a malformed intent as a number, or its stream entry id. Raises BadRequest for neither."""
-    if re.fullmatch(r"[0-9]{1,18}", text, re.ASCII):
-        return int(text)
-    if re.fullmatch(r"[0-9]{1,20}-[0-9]{1,20}", text, re.ASCII):
-        return text
-    raise BadRequest(f"{text!r} is no id of a malformed intent: those look like 17, or like 1773480413589-0")
+def place(
+    settings: Settings,
+    database: Database,
+    text: str,
+    route_id: str | None = None,
+    *,
+    command: str,
+    own: NamedKind | None = None,
+) -> Place:
+    """Returns the notification or the route that an id names, of which route_id may name the route.
+
+    command: the command line that takes such an id. own: the kind that a bare number is of; None: of any.
+    Raises NotFound for an id that nothing has, and BadRequest for one that names something else, or several things.
+    """
+    found = resolved(settings, database, text)
+    things = meant(found, own)
+    if not things:
+        raise unknown(found, command, own and NOUNS[own])
+    [thing] = things if len(things) == 1 else [None]
+    if thing is not None and thing.kind not in _PLACED:
+        raise not_for(text, thing, "a notification, a route or a dead letter")
+    if thing is None or (own is not None and found.forms.number and thing.number is not None and thing.kind is not own):
+        raise several(text, things, lambda each: command if each.kind in _PLACED else None)
+    if thing.route_id is not None and route_id not in (None, thing.route_id):
+        raise BadRequest(f"{text!r} is {said(thing)}, and {route_id!r} is another one")
+    letter = thing.number if thing.kind is NamedKind.DEAD_LETTER else None
+    return Place(str(thing.notification_id), thing.route_id or route_id, letter)
+
+
+def numbers(settings: Settings, database: Database, text: str, kind: NamedKind) -> Sequence[int]:
+    """Returns the numbers of the things of one kind that an id names: several for an entry id of several streams.
+
+    Raises NotFound for an id that nothing has, and BadRequest for one that names nothing of this kind.
+    """
+    if found := of_kind(database, text, kind):
+        return [thing.number for thing in found if thing.number is not None]
+    resolution = resolved(settings, database, text)
+    things = meant(resolution)
+    if not things:
+        raise unknown(resolution, "publisher trace", NOUNS[kind])
+    if len(things) > 1:
+        raise several(text, things, lambda _: None)
+    raise not_for(text, things[0], f"the id of a {NOUNS[kind]}" if kind is not NamedKind.ACTION else "an action's id")
+
+
+def number(settings: Settings, database: Database, text: str, kind: NamedKind, command: str) -> int:
+    """Returns the number of the only thing of one kind that an id names. Raises as `numbers` does."""
+    found = numbers(settings, database, text, kind)
+    if len(found) > 1:
+        raise several(text, of_kind(database, text, kind), lambda _: command)
+    return found[0]
+
+
+def resolved(settings: Settings, database: Database, text: str, producer: str | None = None) -> Resolution:
+    """Returns everything that an id names; says on standard error if the streams could not be asked for more."""
+    with open_client(settings, "cli") as client:
+        found = resolve(database, intents_stream(settings, client), text, producer)
+    if found.unread is not None and found.things:
+        print(f"publisher: the streams could not be asked: {one_line(str(found.unread))}", file=sys.stderr)
+    return found
+
+
+def intents_stream(settings: Settings, client: redis.Redis) -> IntentsStream:
+    """Returns where intents come in, by these settings."""
+    return IntentsStream(client, settings.intents_stream, settings.intents_group, settings.channels)

@@ -6,11 +6,13 @@ from typing import Annotated
 import typer
 
 from publisher.cli.help import CommandApp
+from publisher.cli.ids import number
 from publisher.cli.listing import LimitOption, print_page
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, print_json
 from publisher.cli.session import opened
 from publisher.operations import losses
+from publisher.operations.ids import NamedKind
 
 app = CommandApp("Look at intents that were removed from their stream unread.")
 
@@ -47,12 +49,13 @@ def list_(
 
 @app.command("acknowledge", example="publisher intents losses acknowledge 3 --by ann")
 def acknowledge(
-    loss_id: Annotated[int, typer.Argument(metavar="ID", help="A loss's id.")],
+    id_: Annotated[str, typer.Argument(metavar="ID", help="A loss's number.")],
     by: ByOption = None,
     json: JsonFlag = False,
 ) -> None:
     """Say that a loss is known, and dealt with: `publisher doctor` no longer fails for it. It brings nothing back."""
-    with opened() as (_, database):
+    with opened() as (settings, database):
+        loss_id = number(settings, database, id_, NamedKind.LOSS, "publisher intents losses acknowledge")
         done = losses.acknowledge(database, loss_id, operator(by))
     if json:
         print_json({"action": done.action, "id": loss_id, "acknowledged": done.changed})

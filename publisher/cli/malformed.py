@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from publisher.cli.help import CommandApp
-from publisher.cli.ids import MalformedId, malformed
+from publisher.cli.ids import numbers
 from publisher.cli.listing import BeforeOption, LimitOption, print_page
 from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.remedies import remedy
 from publisher.cli.resubmit import CodeOption, SinceOption, StreamOption, UntilOption, resubmit
 from publisher.cli.session import opened
+from publisher.operations.ids import NamedKind
 from publisher.operations.malformed import MalformedFilter, MalformedRecord, find_malformed, list_malformed
 from publisher.operations.malformed_fields import readable_fields
 
@@ -58,14 +59,18 @@ def list_(
 
 
 @app.command("show", example="publisher malformed show 17")
-def show(id_: MalformedId, json: JsonFlag = False) -> None:
+def show(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="A malformed intent's number, or its stream entry id.")],
+    json: JsonFlag = False,
+) -> None:
     """Show one intent that was not accepted, with every field, and what can be done about it.
 
     Control characters, and bytes that are not UTF-8, are shown as escapes. On a terminal long values are shortened;
     --json has them whole, as they are recorded.
     """
-    with opened() as (_, database):
-        records = find_malformed(database, malformed(id_))
+    with opened() as (settings, database):
+        found = numbers(settings, database, id_, NamedKind.MALFORMED)
+        records = [find_malformed(database, number) for number in found]
     for record in records:
         if json:
             print_json(

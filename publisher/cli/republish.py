@@ -4,10 +4,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
-import typer
-
 from publisher.cli.bulk import DryRunFlag, RateOption, ResumeOption, Wording, carry_out, rest_of
-from publisher.cli.ids import RouteId, delivery
+from publisher.cli.ids import OptionalId, RouteId, number, place
 from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
 from publisher.cli.operator import ByOption, operator
@@ -15,13 +13,14 @@ from publisher.cli.options import ChannelOption, TypeOption
 from publisher.cli.output import JsonFlag, YesFlag
 from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest, NotFound
+from publisher.operations.ids import NamedKind
 from publisher.operations.republish import PublishedFilter, plan_republish, plan_republish_rest
 
 _WORDING = Wording("publisher routes republish", "republished")
 
 
 def republish(
-    notification_id: Annotated[str | None, typer.Argument(help="A notification id, or a whole delivery id.")] = None,
+    id_: OptionalId = None,
     route_id: RouteId = None,
     channel: ChannelOption = None,
     type: TypeOption = None,  # noqa: A002 - the option's name
@@ -49,16 +48,17 @@ def republish(
     """
     matching = PublishedFilter(channel, type, since, until)
     with opened() as (settings, database):
-        if notification_id is not None:
-            notification, route = delivery(notification_id, route_id)
-            matching = replace(matching, notification_id=notification, route_id=route)
+        if id_ is not None:
+            named = place(settings, database, id_, route_id, command=_WORDING.command, own=NamedKind.ROUTE)
+            matching = replace(matching, notification_id=named.notification_id, route_id=named.route_id)
         _refuse_contradictions(matching, resume)
         if resume is None:
             change = plan_republish(database, settings, matching, operator(by))
         else:
-            change = plan_republish_rest(database, settings, resume, operator(by))
-        if notification_id is not None and not change.matched:
-            raise NotFound(f"{notification_id} has no published route that could be published again")
+            action = number(settings, database, resume, NamedKind.ACTION, f"{_WORDING.command} --resume")
+            change = plan_republish_rest(database, settings, action, operator(by))
+        if id_ is not None and not change.matched:
+            raise NotFound(f"{id_} has no published route that could be published again")
         question = (
             f"Publish {rest_of(change)}{change.matched:,} routes again?"
             " Their consumers will see these delivery ids once more."
@@ -66,7 +66,7 @@ def republish(
         carry_out(settings, change, _WORDING, question, rate=rate, dry_run=dry_run, yes=yes, json=json)
 
 
-def _refuse_contradictions(matching: PublishedFilter, resume: int | None) -> None:
+def _refuse_contradictions(matching: PublishedFilter, resume: str | None) -> None:
     if resume is not None:
         if matching != PublishedFilter():
             raise BadRequest("--resume takes its routes from the action: give no others")

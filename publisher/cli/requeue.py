@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from publisher.cli.bulk import DryRunFlag, RateOption, ResumeOption, Wording, carry_out, rest_of
-from publisher.cli.ids import RouteId, delivery
+from publisher.cli.ids import OptionalId, RouteId, number, place
 from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
 from publisher.cli.operator import ByOption, operator
@@ -15,6 +15,7 @@ from publisher.cli.options import ChannelOption, TypeOption
 from publisher.cli.output import JsonFlag, YesFlag
 from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest, NotFound
+from publisher.operations.ids import NamedKind
 from publisher.operations.requeue import DeadLetterFilter, plan_requeue, plan_requeue_rest
 
 _WORDING = Wording("publisher dead-letters requeue", "requeued")
@@ -36,7 +37,7 @@ UntilOption = Annotated[
 
 
 def requeue(
-    notification_id: Annotated[str | None, typer.Argument(help="A notification id, or a whole delivery id.")] = None,
+    id_: OptionalId = None,
     route_id: RouteId = None,
     all_: Annotated[bool, typer.Option("--all", help="Every dead letter there is.")] = False,
     channel: ChannelOption = None,
@@ -59,9 +60,11 @@ def requeue(
     """
     matching = DeadLetterFilter(channel, type, classification, since, until)
     with opened() as (settings, database):
-        if notification_id is not None:
-            notification, route = delivery(notification_id, route_id)
-            matching = replace(matching, notification_id=notification, route_id=route)
+        if id_ is not None:
+            named = place(settings, database, id_, route_id, command=_WORDING.command, own=NamedKind.DEAD_LETTER)
+            matching = replace(
+                matching, notification_id=named.notification_id, route_id=named.route_id, id=named.dead_letter
+            )
         chosen = all_ or matching != DeadLetterFilter()
         if resume is not None and chosen:
             raise BadRequest("--resume takes its dead letters from the action: give no others")
@@ -72,8 +75,9 @@ def requeue(
         if resume is None:
             change = plan_requeue(database, settings, matching, operator(by))
         else:
-            change = plan_requeue_rest(database, resume, operator(by))
-        if notification_id is not None and not (change.matched or (change.past_deadline and change.past_deadline())):
-            raise NotFound(f"{notification_id} has no dead letter that waits")
+            action = number(settings, database, resume, NamedKind.ACTION, f"{_WORDING.command} --resume")
+            change = plan_requeue_rest(database, action, operator(by))
+        if id_ is not None and not (change.matched or (change.past_deadline and change.past_deadline())):
+            raise NotFound(f"{id_} has no dead letter that waits")
         question = f"Requeue {rest_of(change)}{change.matched:,} dead letters?"
         carry_out(settings, change, _WORDING, question, rate=rate, dry_run=dry_run, yes=yes, json=json)

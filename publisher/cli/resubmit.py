@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from publisher.bootstrap import open_client
 from publisher.cli.editor import edited
 from publisher.cli.files import read_text
-from publisher.cli.ids import malformed
+from publisher.cli.ids import number
 from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
 from publisher.cli.operator import ByOption, operator
@@ -18,7 +18,8 @@ from publisher.cli.remedies import remedy
 from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest
 from publisher.domain.rejection import Rejection, RejectionCode
-from publisher.operations.malformed import MalformedFilter, MalformedRecord, one_malformed
+from publisher.operations.ids import NamedKind
+from publisher.operations.malformed import MalformedFilter, MalformedRecord, find_malformed
 from publisher.operations.malformed_edit import edit_form
 from publisher.operations.resubmit import Resubmission, Sendable
 
@@ -34,7 +35,7 @@ UntilOption = Annotated[datetime | None, until_option("recorded")]
 
 
 def resubmit(
-    id_: Annotated[str | None, typer.Argument(metavar="ID", help="Its id, or its stream entry id.")] = None,
+    id_: Annotated[str | None, typer.Argument(metavar="ID", help="Its number, or its stream entry id.")] = None,
     file: Annotated[
         str | None, typer.Option("--file", metavar="FILE|-", help="The edited intent; - reads standard input.")
     ] = None,
@@ -64,7 +65,8 @@ def resubmit(
         if id_ is None:
             _matching(work, matching, by=operator(by), dry_run=dry_run, yes=yes, json=json)
             return
-        record = one_malformed(database, malformed(id_))
+        named = number(settings, database, id_, NamedKind.MALFORMED, "publisher malformed resubmit")
+        record = find_malformed(database, named)
         if not again:
             _refuse_repeated(record)
         if unchanged:

@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from publisher.cli.help import CommandApp
-from publisher.cli.ids import NotificationId, RouteId, delivery
+from publisher.cli.ids import AnyId, RouteId, place
 from publisher.cli.listing import BeforeOption, LimitOption, print_page
 from publisher.cli.options import ChannelOption, TypeOption
 from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.republish import republish
 from publisher.cli.session import opened
 from publisher.domain.notification import RouteStatus
+from publisher.operations.ids import NamedKind
 from publisher.operations.routes import RouteFilter, RouteRecord, find_routes, list_routes
 
 app = CommandApp("Look at routes, and publish them again.")
@@ -25,7 +26,7 @@ app.command("republish", example="publisher routes republish --channel push --si
 def list_(
     channel: ChannelOption = None,
     status: Annotated[RouteStatus | None, typer.Option(help="Only those of this status.")] = None,
-    notification: Annotated[str | None, typer.Option(metavar="ID", help="Only those of this notification.")] = None,
+    notification: Annotated[str | None, typer.Option(metavar="ID", help="Of this notification alone.")] = None,
     type: TypeOption = None,  # noqa: A002 - the option's name
     before: BeforeOption = None,
     limit: LimitOption = 50,
@@ -33,7 +34,8 @@ def list_(
 ) -> None:
     """List routes, newest first."""
     with opened() as (settings, database):
-        matching = RouteFilter(channel, status, notification and delivery(notification, None)[0], type)
+        of = notification and place(settings, database, notification, command="publisher routes list --notification")
+        matching = RouteFilter(channel, status, of.notification_id if of else None, type)
         records = list_routes(database, settings, matching, before=before, limit=limit)
     print_page(
         "Routes",
@@ -55,14 +57,14 @@ def list_(
 
 @app.command("show", example="publisher routes show 0b5c…/email:user:7")
 def show(
-    notification_id: NotificationId,
+    id_: AnyId,
     route_id: RouteId = None,
     json: JsonFlag = False,
 ) -> None:
-    """Show one route whole. A delivery id does as well as its two parts."""
-    with opened() as (_, database):
-        notification, route = delivery(notification_id, route_id)
-        records = find_routes(database, notification, route)
+    """Show one route whole, or each route of a notification."""
+    with opened() as (settings, database):
+        named = place(settings, database, id_, route_id, command="publisher routes show", own=NamedKind.ROUTE)
+        records = find_routes(database, named.notification_id, named.route_id)
     for record in records:
         if json:
             print_json(_fields(record))

@@ -10,6 +10,8 @@ from rich.text import Text
 
 from publisher.bootstrap import open_client
 from publisher.cli.explain import RoutesOption, history_fields
+from publisher.cli.id_wording import not_for, several, unknown
+from publisher.cli.ids import intents_stream
 from publisher.cli.layout import Tree
 from publisher.cli.output import JsonFlag, one_line, print_json, print_layout
 from publisher.cli.remedies import worded
@@ -17,15 +19,20 @@ from publisher.cli.session import opened
 from publisher.domain.errors import NotFound
 from publisher.domain.instants import readable
 from publisher.operations.entry_outcome import EntryOutcome
-from publisher.operations.lookup import MATCHES, Found, IntentsStream, lookup
+from publisher.operations.ids import IntentsStream, NamedKind, meant, resolve
+from publisher.operations.lookup import MATCHES, Found, lookup
 from publisher.operations.route_history import NotificationHistory, notification_histories
+from storage.database import Database
+
+# Kinds that have a way to show: actions and losses have none.
+_SHOWN = frozenset(NamedKind) - {NamedKind.ACTION, NamedKind.LOSS}
 
 
 def trace(
     id: Annotated[  # noqa: A002 - the argument's name
         str,
         typer.Argument(
-            metavar="ID", help="A stream entry id of an intent, a notification or delivery id, or an idempotency key."
+            metavar="ID", help="Any id that a command prints, such as a stream entry id or an idempotency key."
         ),
     ],
     producer: Annotated[
@@ -42,23 +49,44 @@ def trace(
     Everything that has this id is shown. An entry that became no notification is told with what became of it.
     """
     with opened() as (settings, database), open_client(settings, "cli") as client:
-        intents = IntentsStream(client, settings.intents_stream, settings.intents_group, settings.channels)
-        found = lookup(database, intents, id, producer)
-        histories = notification_histories(
-            database, settings.channels, found.notifications, found.route_id, limit=limit
-        )
-    if found.route_id is not None and not any(history.routes for history in histories):
-        raise NotFound(f"there is no route {id}: see 'publisher trace {id.partition('/')[0]}' for those there are")
+        intents = intents_stream(settings, client)
+        found = _found(database, intents, id, producer)
+        histories = [
+            history
+            for notification in found.notifications
+            for route_id in found.routes.get(notification.notification_id, [None])
+            for history in notification_histories(database, settings.channels, [notification], route_id, limit=limit)
+        ]
+    if found.routes and not any(history.routes for history in histories):
+        raise NotFound(f"there is no route {id}: see 'publisher trace {next(iter(found.routes))}' for those there are")
     if found.unread is not None:
         print(f"publisher: the intents stream could not be asked: {one_line(str(found.unread))}", file=sys.stderr)
     if json:
-        _print_json(id, found, histories)
+        _print_json(found, histories)
     else:
-        _print(id, found, histories)
+        _print(found, histories)
 
 
-def _print_json(entry_id: str, found: Found, histories: Sequence[NotificationHistory]) -> None:
+def _found(database: Database, intents: IntentsStream, id_: str, producer: str | None) -> Found:
+    """Returns everything that the id leads to. Raises NotFound, or BadRequest for an id of what has no way to show."""
+    resolution = resolve(database, intents, id_, producer)
+    things = meant(resolution)
+    if not things:
+        raise unknown(resolution, "publisher trace", producer=producer)
+    numbered = [thing for thing in things if resolution.forms.number and thing.number is not None]
+    if len(things) > 1 and (len(numbered) > 1 or any(thing.kind not in _SHOWN for thing in things)):
+        raise several(id_, things, lambda thing: "publisher trace" if thing.kind in _SHOWN else None)
+    found = lookup(database, intents, things, resolution.forms.entry_id, producer)
+    if found.entry is None and not found.notifications and not found.pruned:
+        if producer is not None:
+            raise unknown(resolution, "publisher trace", producer=producer)
+        raise not_for(id_, things[0], "what an intent leads to")
+    return found
+
+
+def _print_json(found: Found, histories: Sequence[NotificationHistory]) -> None:
     if found.entry is not None:
+        entry_id = found.entry_id
         sentences = [worded(sentence) for sentence in found.entry.sentences]
         entry = {"fate": found.entry.state, "sentences": sentences, "notification_id": found.entry.notification_id}
         print_json({"kind": "entry", "entry_id": entry_id, **entry})
@@ -69,12 +97,12 @@ def _print_json(entry_id: str, found: Found, histories: Sequence[NotificationHis
         print_json({"kind": "pruned", **asdict(pruned)})
 
 
-def _print(entry_id: str, found: Found, histories: Sequence[NotificationHistory]) -> None:
+def _print(found: Found, histories: Sequence[NotificationHistory]) -> None:
     """Prints a tree for each notification, below the entry that it came from."""
     if found.entry is not None:
-        print_layout(_entry(entry_id, found.entry))
+        print_layout(_entry(str(found.entry_id), found.entry))
     for history in histories:
-        print_layout(_notification(history, whole=found.route_id is not None))
+        print_layout(_notification(history, whole=history.notification.notification_id in found.routes))
     for pruned in found.pruned:
         tree = Tree(_head("notification", pruned.notification_id, "pruned"))
         tree.add(_line(f"pruned {readable(pruned.pruned_at)}: only its key is left"))

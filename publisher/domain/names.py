@@ -1,15 +1,22 @@
-"""Words the error for an unknown name: it lists the names there are, and the nearest one."""
+"""Finds the names that a misspelled name is near to, and words the error for a name that nothing has."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+
+def near_names(name: str, known: Iterable[str]) -> Sequence[str]:
+    """Returns up to three known names that are spelled nearly like this one, the nearest first. Case does not count."""
+    folded = {each.casefold(): each for each in sorted(known, reverse=True)}
+    return [folded[near] for near in difflib.get_close_matches(name.strip().casefold(), folded, n=3, cutoff=0.6)]
 
 
 def no_such(kind: str, name: str, known: Iterable[str]) -> str:
-    """Returns one line: nothing of this kind has this name, which names there are, and the nearest of them.
+    """Returns one line: nothing of this kind has this name, which one was meant, and which names there are.
 
     kind: a noun, such as `channel`.
     """
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    there_are = f"there are: {', '.join(names)}" if names else "there is none"
-    return f"no such {kind}: {name!r}; {there_are}" + (f"; did you mean {near[0]!r}?" if near else "")
+    near = near_names(name, names)
+    meant = f"; did you mean {near[0]}?" if near else ";"
+    there_are = f"{kind}s: {', '.join(names)}" if names else f"there is no {kind} at all"
+    return f"there is no {kind} {name!r}{meant} {there_are}"

@@ -28,9 +28,14 @@ def list_dead_letters(
     return records
 
 
-def dead_letters_of(database: Database, notification_id: str, route_id: str | None) -> list[DeadLetterRecord]:
-    """Finds every time that a route, or any route of the notification, was given up, newest first. Raises NotFound."""
-    matching = DeadLetterFilter(notification_id=notification_id, route_id=route_id, requeued=None)
+def dead_letters_of(
+    database: Database, notification_id: str, route_id: str | None, number: int | None = None
+) -> list[DeadLetterRecord]:
+    """Finds every time that a route, or any route of the notification, was given up, newest first.
+
+    number: of one dead letter; None for all. Raises NotFound.
+    """
+    matching = DeadLetterFilter(notification_id=notification_id, route_id=route_id, requeued=None, id=number)
     records = store.list_dead_letters(database, matching, before=None, limit=_ALL)
     if not records:
         named = notification_id if route_id is None else delivery_id_of(notification_id, route_id)

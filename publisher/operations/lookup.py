@@ -1,89 +1,86 @@
-"""Finds the notifications, routes and entries that an id names, and the outcome of an intent's entry."""
+"""Reads everything that a resolved id leads to: its notifications and routes, and the outcome of an intent's entry."""
 
-import re
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import redis
-
-from publisher.domain.channel import Channel
 from publisher.domain.errors import NotFound, PublisherError
 from publisher.domain.instants import readable
 from publisher.domain.intent import Intent, parse_intent
-from publisher.domain.notification import notification_id_of
 from publisher.domain.rejection import Rejection
 from publisher.operations.entry_outcome import EarlierAcceptance, EntryFacts, EntryOutcome, outcome_of
+from publisher.operations.id_forms import is_entry_id
+from publisher.operations.ids import IntentsStream, Named, NamedKind
 from publisher.streams.consumer_group import Entry
 from publisher.streams.groups import Standing, find_entry
 from storage import traces
 from storage.database import Database
+from storage.named import MATCHES
 from storage.traces import NotificationRecord, PrunedRecord
 
-# How many notifications of one idempotency key are found: there is one for each producer that used it.
-MATCHES = 100
-_ENTRY_ID = re.compile(r"([0-9]{1,20})-([0-9]{1,20})", re.ASCII)
-_LARGEST = 2**64 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class IntentsStream:
-    """Where intents come in: the stream, the group that reads it, and the channels that intents may ask for."""
-
-    client: redis.Redis
-    name: str
-    group: str
-    channels: Mapping[str, Channel]
+__all__ = ["MATCHES", "Found", "find_notification", "lookup"]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Everything that an id names.
+    """Everything that an id leads to.
 
-    entry: the outcome of the entry with this id. None: it is no entry's id, or nothing knows such an entry.
-    pruned: pruned notifications that the id names: only their keys are left.
-    route_id: the route that a delivery id names, or None.
+    entry: the outcome of the intent's entry that it names. None: it names none, or nothing knows such an entry.
+    entry_id: the id of that entry, or None.
+    pruned: pruned notifications that it names: only their keys are left.
+    routes: the routes that it names, by notification. A notification that is not here is named as a whole.
     unread: why the stream could not be read, or None. Then `entry` rests on PostgreSQL alone.
     """
 
     entry: EntryOutcome | None
+    entry_id: str | None
     notifications: Sequence[NotificationRecord]
     pruned: Sequence[PrunedRecord]
-    route_id: str | None = None
+    routes: Mapping[str, Sequence[str]]
     unread: PublisherError | None = None
 
 
-def lookup(database: Database, intents: IntentsStream, id_: str, producer: str | None = None) -> Found:
-    """Finds everything with this id: an entry of the intents stream, a notification, a delivery, an idempotency key.
+def lookup(
+    database: Database,
+    intents: IntentsStream,
+    things: Sequence[Named],
+    entry_id: str | None = None,
+    producer: str | None = None,
+) -> Found:
+    """Reads what these things lead to, and the outcome of the entry of this id.
 
-    An id may be several of these; all that match are found. producer: only its notifications. Raises NotFound if
-    nothing has the id, and RedisUnavailable or RedisRefused if nothing in PostgreSQL has it and the stream could not be
-    read.
+    things: what an id names. producer: only its notifications. All of it may be empty.
     """
+    recorded = [thing.detail for thing in things if thing.kind is NamedKind.MALFORMED]
+    entry_id = entry_id or next(iter(recorded), None)
     entry, outcome, unread = None, None, None
-    if is_entry_id(id_):
+    if entry_id is not None:
         # The stream is read first: whatever it shows as acknowledged was committed before, so PostgreSQL has it.
         try:
-            entry = find_entry(intents.client, intents.name, intents.group, id_)
+            if is_entry_id(entry_id):
+                entry = find_entry(intents.client, intents.name, intents.group, entry_id)
         except PublisherError as error:
             unread = error
-        outcome = outcome_of(_entry_facts(database, intents, id_, entry))
-    notification_id, route_id = _as_delivery(id_)
-    asked = [i for i in (notification_id, outcome and outcome.notification_id) if i]
-    if producer is not None:
-        asked.append(notification_id_of(producer, id_))
-        by_key: Sequence[NotificationRecord] = ()
-    else:
-        by_key = traces.notifications_of_key(database, id_, limit=MATCHES)
-    by_entry = traces.notifications_of_entry(database, id_, limit=MATCHES) if is_entry_id(id_) else ()
-    found = {n.notification_id: n for n in (*by_entry, *traces.notifications_of_ids(database, asked), *by_key)}
+        outcome = outcome_of(_entry_facts(database, intents, entry_id, entry))
+    routes: dict[str, list[str]] = {}
+    whole: dict[str, None] = {}
+    for thing in things:
+        if thing.notification_id is not None and thing.route_id is not None:
+            routes.setdefault(thing.notification_id, []).append(thing.route_id)
+        elif thing.notification_id is not None:
+            whole[thing.notification_id] = None
+    if outcome is not None and outcome.notification_id is not None:
+        whole[outcome.notification_id] = None
+    asked = [*whole, *(id_ for id_ in routes if id_ not in whole)]
+    found = {n.notification_id: n for n in traces.notifications_of_ids(database, asked)}
     pruned = traces.pruned_notifications(database, set(asked) - set(found))
-    notifications = [n for n in found.values() if producer in (None, n.producer)]
-    if outcome is None and not notifications and not pruned:
-        if unread is not None:
-            raise type(unread)(f"PostgreSQL knows no {id_!r}, and the intents stream could not be asked: {unread}")
-        raise _unknown(id_, producer)
-    return Found(outcome, notifications, list(pruned.values()), route_id, unread)
+    return Found(
+        outcome,
+        entry_id if outcome is not None else None,
+        [n for n in found.values() if producer in (None, n.producer)],
+        list(pruned.values()),
+        {id_: ids for id_, ids in routes.items() if id_ not in whole},
+        unread,
+    )
 
 
 def find_notification(database: Database, notification_id: str) -> NotificationRecord:
@@ -93,12 +90,6 @@ def find_notification(database: Database, notification_id: str) -> NotificationR
     for pruned in traces.pruned_notifications(database, [notification_id]).values():
         raise NotFound(f"notification {notification_id} was pruned {readable(pruned.pruned_at)}: only its key is left")
     raise NotFound(f"there is no notification {notification_id}")
-
-
-def is_entry_id(text: str) -> bool:
-    """Returns whether an entry of a stream can have this id. It may be an idempotency key all the same."""
-    matched = _ENTRY_ID.fullmatch(text)
-    return matched is not None and all(int(part) <= _LARGEST for part in matched.groups())
 
 
 def _entry_facts(
@@ -141,17 +132,3 @@ def _earlier(database: Database, notification_id: str) -> EarlierAcceptance | No
         return EarlierAcceptance(record.request_fingerprint, record.intent_entry_id, None)
     pruned = traces.pruned_notifications(database, [notification_id]).get(notification_id)
     return None if pruned is None else EarlierAcceptance(pruned.request_fingerprint, None, pruned.pruned_at)
-
-
-def _as_delivery(text: str) -> tuple[str | None, str | None]:
-    """Returns the notification id and the route id that the text may be, None for each that it is not."""
-    notification_id, _, route_id = text.partition("/")
-    try:
-        return str(uuid.UUID(notification_id)), route_id or None
-    except ValueError:
-        return None, None
-
-
-def _unknown(id_: str, producer: str | None) -> NotFound:
-    key = "idempotency key" if producer is None else f"idempotency key of producer {producer!r}"
-    return NotFound(f"nothing has the id {id_!r}: no intent's stream entry, no notification or delivery, no {key}")

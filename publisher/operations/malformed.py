@@ -2,9 +2,7 @@
 
 from enum import StrEnum
 
-from publisher.domain.errors import BadRequest
 from publisher.domain.rejection import RejectionCode
-from storage.database import Database
 from storage.malformed import MalformedFacts, MalformedFilter, MalformedRecord, find_malformed, list_malformed
 
 __all__ = [
@@ -14,7 +12,6 @@ __all__ = [
     "MalformedRemedy",
     "find_malformed",
     "list_malformed",
-    "one_malformed",
     "remedy_of",
 ]
 
@@ -50,15 +47,3 @@ _REMEDIES: dict[str, MalformedRemedy] = {
 def remedy_of(failure_code: str) -> MalformedRemedy:
     """What an operator can do about an intent recorded with this code; EDIT for a code that this release lacks."""
     return _REMEDIES.get(failure_code, MalformedRemedy.EDIT)
-
-
-def one_malformed(database: Database, named: int | str) -> MalformedRecord:
-    """The malformed intent of this id or stream entry id.
-
-    Raises NotFound, or BadRequest if entries of this id came on several streams.
-    """
-    records = find_malformed(database, named)
-    if len(records) > 1:
-        ids = ", ".join(f"{r.facts.id} ({r.facts.stream})" for r in records)
-        raise BadRequest(f"entry {named} came on several streams: name one of {ids}")
-    return records[0]

@@ -104,8 +104,7 @@ class Resubmission:
         sent; if after, both were sent, and the text says so. Unavailable after it was sent: the text names the entry.
         """
         facts = sendable.record.facts
-        [latest] = find_malformed(self._database, facts.id)
-        now = latest.facts
+        now = find_malformed(self._database, facts.id).facts
         if now.resubmitted_as != facts.resubmitted_as:
             raise BadRequest(
                 f"malformed intent {facts.id} was resubmitted meanwhile by {now.resubmitted_by} as {now.resubmitted_as}"

@@ -87,7 +87,7 @@ def test_every_change_leaves_an_audit_row(database: Database, outside: Outside, 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["pause", "fax", "--reason", "x", "--yes"], "no such channel: 'fax'; there are: email, push"),
+        (["pause", "fax", "--reason", "x", "--yes"], "there is no channel 'fax'; channels: email, push"),
         (["pause", "email", "--reason", " ", "--yes"], "--reason must not be blank"),
         (["pause", "email", "--yes"], "--reason"),
         (["pause", "email", "--reason", "x"], "add --yes"),

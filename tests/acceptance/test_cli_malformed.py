@@ -82,8 +82,6 @@ def test_json_has_every_field_whole(database: Database, publisher: Publisher) ->
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["show", "x"], "'x' is no id of a malformed intent"),
-        (["show", "17-"], "'17-' is no id of a malformed intent"),
         (["resubmit"], "name an intent, or say which"),
         (["resubmit", "--all"], "add --unchanged"),
         (["resubmit", "1", "--all"], "not both"),

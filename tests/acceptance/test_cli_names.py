@@ -8,34 +8,34 @@ from tests.acceptance.conftest import Publisher
 from tests.acceptance.outside import Outside
 from tests.factories import accepted
 
-ALL = "there are: email, push"
+ALL = "channels: email, push"
 CLASSIFICATIONS = (
-    "there are: gateway_stream_publish_failed, lease_expired, mail_stream_publish_failed, payload_encoding_failed"
+    "classifications: gateway_stream_publish_failed, lease_expired, mail_stream_publish_failed, payload_encoding_failed"
 )
 
 
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ("dead-letters requeue --channel emial --yes", f"no such channel: 'emial'; {ALL}; did you mean 'email'?"),
-        ("dead-letters requeue --channel emial --dry-run", f"no such channel: 'emial'; {ALL}; did you mean 'email'?"),
-        ("dead-letters list --channel emial", f"no such channel: 'emial'; {ALL}; did you mean 'email'?"),
-        ("routes list --channel pigeon", f"no such channel: 'pigeon'; {ALL}"),
-        ("routes republish --since 2026-03-14 --channel phus", f"no such channel: 'phus'; {ALL}; did you mean 'push'?"),
-        ("scheduler scan emails", f"no such channel: 'emails'; {ALL}; did you mean 'email'?"),
-        ("channels resume emails", f"no such channel: 'emails'; {ALL}; did you mean 'email'?"),
+        ("dead-letters requeue --channel emial --yes", f"there is no channel 'emial'; did you mean email? {ALL}"),
+        ("dead-letters requeue --channel emial --dry-run", f"there is no channel 'emial'; did you mean email? {ALL}"),
+        ("dead-letters list --channel emial", f"there is no channel 'emial'; did you mean email? {ALL}"),
+        ("routes list --channel pigeon", f"there is no channel 'pigeon'; {ALL}"),
+        ("routes republish --since 2026-03-14 --channel phus", f"there is no channel 'phus'; did you mean push? {ALL}"),
+        ("scheduler scan emails", f"there is no channel 'emails'; did you mean email? {ALL}"),
+        ("channels resume emails", f"there is no channel 'emails'; did you mean email? {ALL}"),
         (
             "dead-letters requeue --classification mail_stream_failed --yes",
-            f"{CLASSIFICATIONS}; did you mean 'mail_stream_publish_failed'?",
+            f"did you mean mail_stream_publish_failed? {CLASSIFICATIONS}",
         ),
         (
             "dead-letters list --classification lease_expierd",
-            f"no such classification: 'lease_expierd'; {CLASSIFICATIONS}; did you mean 'lease_expired'?",
+            f"there is no classification 'lease_expierd'; did you mean lease_expired? {CLASSIFICATIONS}",
         ),
         *(
             (
                 f"{command} --type game.trun.ready",
-                "'game.trun.ready'; there are: game.turn.ready; did you mean 'game.turn.ready'?",
+                "'game.trun.ready'; did you mean game.turn.ready? notification types: game.turn.ready",
             )
             for command in (
                 "dead-letters requeue --yes",

@@ -128,8 +128,8 @@ def test_an_id_that_nothing_has_is_named(publisher: Publisher) -> None:
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "publisher: nothing has the id 'turn-18': no intent's stream entry, no notification or delivery,"
-        " no idempotency key of producer 'game'\n"
+        "publisher: nothing has the id 'turn-18': no idempotency key of producer 'game',"
+        " no request, trace or route id of the newest 10,000\n"
     )
 
 

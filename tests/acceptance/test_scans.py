@@ -83,7 +83,7 @@ def test_a_worker_of_a_queue_that_does_not_exist_says_so(processes: Processes) -
     worker = processes.start(f"{WORKER} emial")
 
     assert worker.wait() == 2
-    assert "publisher: no such queue: 'emial'; there are: email, push; did you mean 'email'?" in worker.output
+    assert "publisher: there is no queue 'emial'; did you mean email? queues: email, push" in worker.output
 
 
 def test_an_ad_hoc_scan_drains_a_channel_and_says_what_it_did(

@@ -10,7 +10,8 @@ import redis
 
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.operations.entry_outcome import EntryOutcome, EntryState
-from publisher.operations.lookup import IntentsStream, lookup
+from publisher.operations.ids import IntentsStream, resolve
+from publisher.operations.lookup import lookup
 from publisher.streams.connection import open_redis
 from storage.database import Database
 from storage.intents import IncomingMalformed, accept
@@ -28,7 +29,8 @@ def look(database: Database, redis_url: str) -> Iterator[Look]:
     with open_redis(redis_url, timeout=timedelta(seconds=3), client_name="test") as client:
 
         def verdict(entry_id: str) -> EntryOutcome:
-            told = lookup(database, IntentsStream(client, INTENTS, GROUP, CHANNELS), entry_id, None).entry
+            stream = IntentsStream(client, INTENTS, GROUP, CHANNELS)
+            told = lookup(database, stream, resolve(database, stream, entry_id).things, entry_id).entry
             assert told is not None
             return told
 

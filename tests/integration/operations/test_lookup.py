@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import redis
 
-from publisher.domain.errors import NotFound, RedisUnavailable
+from publisher.domain.errors import RedisUnavailable
 from publisher.operations.entry_outcome import EntryState
-from publisher.operations.lookup import Found, IntentsStream, is_entry_id, lookup
+from publisher.operations.id_forms import is_entry_id
+from publisher.operations.ids import IntentsStream, meant, resolve
+from publisher.operations.lookup import Found, lookup
 from publisher.streams.connection import open_redis
 from storage.database import Database
 from storage.intents import accept
@@ -25,13 +27,19 @@ def look(database: Database, redis_url: str) -> Iterator[Look]:
     """Looks an id up, with an optional producer."""
     with open_redis(redis_url, timeout=timedelta(seconds=3), client_name="test") as client:
         stream = IntentsStream(client, INTENTS, GROUP, CHANNELS)
-        yield lambda id_, producer=None: lookup(database, stream, id_, producer)
+        yield lambda id_, producer=None: looked_up(database, stream, id_, producer)
 
 
 @pytest.fixture
 def id_(database: Database) -> str:
     """A notification of producer game-service and key turn-17, accepted from entry 0-1."""
     return accepted(database, [{"idempotency_key": "turn-17"}]).accepted[0].intent.notification_id
+
+
+def looked_up(database: Database, stream: IntentsStream, id_: str, producer: str | None = None) -> Found:
+    """What the id leads to, as `publisher trace` looks it up."""
+    named = resolve(database, stream, id_, producer)
+    return lookup(database, stream, meant(named), named.forms.entry_id, producer)
 
 
 def found(result: Found) -> list[str]:
@@ -56,7 +64,7 @@ def test_a_notification_id_is_taken_in_any_form(look: Look, id_: str) -> None:
     """Upper case, without hyphens, or as a delivery id: all are the same notification."""
     assert found(look(id_)) == found(look(id_.upper())) == found(look(id_.replace("-", ""))) == [id_]
     delivered = look(f"{id_}/email:user:7")
-    assert (found(delivered), delivered.route_id) == ([id_], "email:user:7")
+    assert (found(delivered), delivered.routes) == ([id_], {id_: ["email:user:7"]})
 
 
 def test_a_key_that_several_producers_use_leads_to_all(database: Database, look: Look) -> None:
@@ -72,8 +80,7 @@ def test_a_key_that_several_producers_use_leads_to_all(database: Database, look:
 
     assert [n.producer for n in look("k").notifications] == ["c", "b", "a"]
     assert [n.producer for n in look("k", "b").notifications] == ["b"]
-    with pytest.raises(NotFound, match="'nobody'"):
-        look("k", "nobody")
+    assert found(look("k", "nobody")) == []
 
 
 def test_a_key_that_looks_like_an_id_is_found_as_a_key_too(database: Database, look: Look, id_: str) -> None:
@@ -81,18 +88,17 @@ def test_a_key_that_looks_like_an_id_is_found_as_a_key_too(database: Database, l
     accept(database, INTENTS, [incoming("7-7", producer="x", idempotency_key="0-1")], [])
     accept(database, INTENTS, [incoming("8-8", producer="x", idempotency_key=id_)], [])
 
-    assert [(n.producer, n.idempotency_key) for n in look("0-1").notifications] == [
+    assert {(n.producer, n.idempotency_key) for n in look("0-1").notifications} == {
         ("game-service", "turn-17"),
         ("x", "0-1"),
-    ]
-    assert [n.producer for n in look(id_).notifications] == ["game-service", "x"]
+    }
+    assert {n.producer for n in look(id_).notifications} == {"game-service", "x"}
 
 
 def test_a_producer_chooses_whatever_the_id_is(look: Look, id_: str) -> None:
     """Another producer's notification is left out, by whichever id it is found."""
     assert found(look(id_, "game-service")) == [id_]
-    with pytest.raises(NotFound):
-        look(id_, "x")
+    assert found(look(id_, "x")) == []
 
 
 def test_a_repetition_on_the_stream_leads_to_what_it_repeats(
@@ -144,8 +150,7 @@ def test_another_stream_s_malformed_entry_of_the_same_id_is_not_meant(database: 
     accept(database, "other", [incoming("1-0", idempotency_key="k")], [])
     accept(database, "other", [incoming("2-0", idempotency_key="k", payload_json={})], [])
 
-    with pytest.raises(NotFound):
-        look("2-0")
+    assert look("2-0").entry is None
 
 
 def test_a_pruned_notification_is_told_as_pruned(database: Database, look: Look, id_: str) -> None:
@@ -180,9 +185,10 @@ def test_an_entry_accepted_by_an_older_release_is_not_claimed_to_be_a_repetition
 
 @pytest.mark.parametrize("unknown", ["turn-18", "1773480413589-0", "b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11", "", "a/b"])
 def test_an_id_that_nothing_has_is_not_found(look: Look, id_: str, unknown: str) -> None:
-    """What nothing has is not found, and named in the error."""
-    with pytest.raises(NotFound, match="nothing has the id"):
-        look(unknown)
+    """What nothing has leads nowhere."""
+    nowhere = look(unknown)
+
+    assert (nowhere.entry, found(nowhere), list(nowhere.pruned)) == (None, [], [])
 
 
 def test_without_redis_the_database_still_tells(database: Database, id_: str) -> None:
@@ -190,13 +196,12 @@ def test_without_redis_the_database_still_tells(database: Database, id_: str) ->
     with open_redis("redis://127.0.0.1:1", timeout=timedelta(seconds=1), client_name="test") as client:
         stream = IntentsStream(client, INTENTS, GROUP, CHANNELS)
 
-        result = lookup(database, stream, "0-1", None)
+        result = looked_up(database, stream, "0-1")
 
         assert found(result) == [id_]
         assert isinstance(result.unread, RedisUnavailable)
-        assert found(lookup(database, stream, "turn-17", None)) == [id_]
-        with pytest.raises(RedisUnavailable, match="PostgreSQL knows no '9-9'"):
-            lookup(database, stream, "9-9", None)
+        assert found(looked_up(database, stream, "turn-17")) == [id_]
+        assert isinstance(resolve(database, stream, "9-9").unread, RedisUnavailable)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +228,7 @@ def test_an_entry_id_is_two_numbers_of_64_bits(text: str, is_one: bool) -> None:
 
 def test_the_newest_of_many_are_found(database: Database, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key that more producers use than are shown is cut to the newest."""
-    monkeypatch.setattr("publisher.operations.lookup.MATCHES", 2)
+    monkeypatch.setattr("storage.named.MATCHES", 2)
     intents: list[dict[str, Any]] = [{"producer": str(n), "idempotency_key": "k"} for n in range(4)]
     accepted(database, intents)
     execute(database, "UPDATE notifications SET accepted_at = now() + producer::int * interval '1 minute'")

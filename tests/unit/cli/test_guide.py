@@ -57,5 +57,4 @@ def test_a_wrong_name_is_told_the_near_one(capsys: pytest.CaptureFixture[str]) -
     assert run(["guide", "operations"]) == 2
 
     said = capsys.readouterr().err
-    assert "no such guide: 'operations'" in said
-    assert "did you mean 'operating'?" in said
+    assert "there is no guide 'operations'; did you mean operating?" in said

@@ -30,6 +30,7 @@ def give(database: Database) -> Give:
     def record(**fields: Any) -> MalformedRecord:
         given.append(f"{len(given) + 1}-1")
         accept(database, INTENTS, [], [IncomingMalformed(given[-1], raw(intent_fields(**fields)), WHY)])
-        return find_malformed(database, given[-1])[0]
+        [(id_,)] = database.rows("SELECT max(id) FROM malformed_intents")
+        return find_malformed(database, id_)
 
     return record

@@ -1,0 +1,109 @@
+"""Words what an id names, the command line that takes it, and the error for an id that nothing has."""
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+
+from publisher.cli.choice import Choice
+from publisher.domain.errors import BadRequest, NotFound, PublisherError
+from publisher.domain.notification import delivery_id_of
+from publisher.operations.ids import Named, NamedKind, Resolution
+from storage.near_ids import NEWEST
+
+NOUNS: Mapping[NamedKind, str] = {
+    NamedKind.DEAD_LETTER: "dead letter",
+    NamedKind.MALFORMED: "malformed intent",
+    NamedKind.ACTION: "operator action",
+    NamedKind.LOSS: "loss of intents",
+    NamedKind.ROUTE: "route",
+}
+_SAID: Mapping[NamedKind, Callable[[Named], str]] = {
+    NamedKind.NOTIFICATION: lambda t: f"notification {t.notification_id} of {t.name}, key {t.detail}",
+    NamedKind.PRUNED: lambda t: f"notification {t.notification_id}, which was pruned: only its key is left",
+    NamedKind.ROUTE: lambda t: f"route {_delivery(t)}",
+    NamedKind.DEAD_LETTER: lambda t: f"dead letter {t.number}, of route {_delivery(t)}",
+    NamedKind.MALFORMED: lambda t: f"malformed intent {t.number}, entry {t.detail}: {t.name}",
+    NamedKind.ACTION: lambda t: f"action {t.number}, {t.name} by {t.detail}",
+    NamedKind.LOSS: lambda t: f"loss {t.number} of intents of stream {t.detail}",
+    NamedKind.ENTRY: lambda t: f"entry {t.name} of stream {t.detail}, which no record names",
+}
+# The command that shows a thing of a kind, and its id there.
+_SHOWN: Mapping[NamedKind, tuple[str, Callable[[Named], str]]] = {
+    NamedKind.NOTIFICATION: ("publisher trace", lambda t: str(t.notification_id)),
+    NamedKind.PRUNED: ("publisher trace", lambda t: str(t.notification_id)),
+    NamedKind.ROUTE: ("publisher explain", lambda t: _delivery(t)),
+    NamedKind.DEAD_LETTER: ("publisher dead-letters show", lambda t: f"dead-letter:{t.number}"),
+    NamedKind.MALFORMED: ("publisher malformed show", lambda t: str(t.number)),
+    NamedKind.ACTION: ("publisher actions show", lambda t: str(t.number)),
+    NamedKind.LOSS: ("publisher intents losses acknowledge", lambda t: str(t.number)),
+    NamedKind.ENTRY: ("publisher trace", lambda t: f"entry:{t.name}"),
+}
+
+
+def said(thing: Named) -> str:
+    """Words a thing: its noun, its id and one fact."""
+    return _SAID[thing.kind](thing)
+
+
+def line_of(thing: Named, text: str, command: str | None) -> str:
+    """Returns a command line that names this thing alone. command: the one that takes it; None: the one that shows it.
+
+    text: the id that was given, which names several things and must not be the one in the line.
+    """
+    shown_by, id_of = _SHOWN[thing.kind]
+    id_ = id_of(thing)
+    if command is not None and thing.kind in NOUNS and thing.kind is not NamedKind.ROUTE:
+        id_ = f"{thing.kind.value.replace('_', '-')}:{thing.number}"
+    elif id_ == text and thing.notification_id is not None:
+        id_ = f"notification:{id_}"
+    return f"{command or shown_by} {shlex.quote(id_)}"
+
+
+def several(text: str, things: Sequence[Named], takes: Callable[[Named], str | None]) -> Choice:
+    """Returns the error for an id that names several things. takes: the command that is to get one of them, or None."""
+    return Choice(
+        f"{text!r} names {len(things)} things: choose one",
+        [(line_of(thing, text, takes(thing)), said(thing)) for thing in things],
+    )
+
+
+def not_for(text: str, thing: Named, what: str) -> BadRequest:
+    """Returns the error for an id of a thing that the command cannot act on. what: what the command takes instead."""
+    return BadRequest(f"{text!r} is {said(thing)}; this command takes {what}: see '{line_of(thing, text, None)}'")
+
+
+def unknown(found: Resolution, command: str, noun: str | None = None, producer: str | None = None) -> PublisherError:
+    """Returns the error for an id that nothing has: what it could have been, and what was looked at.
+
+    command: the line that a near id is put into.
+    noun: the kind that a bare number is of; None: of any.
+    producer: whose key it was looked for as; None: anybody's.
+    """
+    text = found.forms.text
+    if found.unread is not None:
+        return type(found.unread)(f"PostgreSQL knows no {text!r}, and the streams could not be asked: {found.unread}")
+    if found.routes:
+        return Choice(
+            f"{text!r} is a route id, which names a route within a notification; the newest are",
+            [(f"{command} {shlex.quote(_delivery(route))}", str(route.detail)) for route in found.routes],
+        )
+    near = [f"'{command} {shlex.quote(key)}'" for key in found.keys]
+    meant = f"; did you mean {' or '.join(near)}?" if near else ""
+    return NotFound(f"nothing has the id {text!r}: {', '.join(_looked_at(found, noun, producer))}{meant}")
+
+
+def _looked_at(found: Resolution, noun: str | None, producer: str | None) -> list[str]:
+    read = found.forms
+    looked = []
+    if read.number:
+        looked.append(f"no {noun or 'dead letter, malformed intent, action, loss or route'} of this number")
+    if read.entry_id:
+        looked.append("no entry of the intents stream or of a channel's stream, no malformed intent")
+    if read.notification:
+        looked.append("no notification or delivery")
+    looked.append("no idempotency key" if producer is None else f"no idempotency key of producer {producer!r}")
+    looked.append(f"no request, trace or route id of the newest {NEWEST:,}")
+    return looked
+
+
+def _delivery(thing: Named) -> str:
+    return delivery_id_of(str(thing.notification_id), str(thing.route_id))

@@ -1,0 +1,152 @@
+"""Resolves an id: from the text that an operator has at hand to everything that it names. It never guesses.
+
+The exact ids are looked up first. If nothing has one, quotes and brackets around the text are left out, then a
+shortened notification id is completed, then the newest records are searched for ids that have no index.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import redis
+
+from publisher.domain.channel import Channel
+from publisher.domain.errors import PublisherError
+from publisher.domain.instants import from_milliseconds
+from publisher.domain.names import near_names
+from publisher.operations.id_forms import Forms, as_delivery, beginning, cleaned, forms
+from publisher.streams.entries import Fields, entries_at
+from storage.database import Database
+from storage.named import Named, NamedKind, Wanted, named, published_as
+from storage.near_ids import ids_that_begin, near_ids
+from storage.routes import find_routes
+
+__all__ = ["IntentsStream", "Named", "NamedKind", "Resolution", "meant", "of_kind", "resolve"]
+
+# The years that an instant can be in: an entry id may begin with any number.
+_LATEST_MS = 253_402_300_799_000
+
+
+@dataclass(frozen=True, slots=True)
+class IntentsStream:
+    """Where intents come in: the stream, the group that reads it, and the channels that intents may ask for."""
+
+    client: redis.Redis
+    name: str
+    group: str
+    channels: Mapping[str, Channel]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """Everything that an id names.
+
+    forms: the text, and what it can be.
+    things: what has this id; empty: nothing has it. Several: the text alone does not tell which is meant.
+    unread: why the streams could not be read, or None. Then `things` rests on PostgreSQL alone.
+    routes: if nothing has it, routes among the newest of which it is the route id alone.
+    keys: if nothing has it, idempotency keys that are nearly the same.
+    """
+
+    forms: Forms
+    things: Sequence[Named] = ()
+    unread: PublisherError | None = None
+    routes: Sequence[Named] = ()
+    keys: Sequence[str] = ()
+
+
+def resolve(database: Database, intents: IntentsStream, text: str, producer: str | None = None) -> Resolution:
+    """Finds everything that has this id. producer: a key is this one's alone.
+
+    Nothing is left out because Redis could not be asked: `unread` says so.
+    """
+    exact = _exact(database, intents, forms(text, producer))
+    if exact.things:
+        return exact
+    bare = cleaned(text)
+    if bare not in ("", text):
+        again = _exact(database, intents, forms(bare, producer))
+        if again.things:
+            return again
+    shortened = beginning(bare)
+    if shortened is not None:
+        first, last, route_id = shortened
+        if things := ids_that_begin(database, first, last):
+            return replace(exact, things=[_route_of(thing, route_id) for thing in things])
+    near = near_ids(database, bare)
+    return replace(exact, things=near.requests, routes=near.routes, keys=near_names(bare, near.keys))
+
+
+def of_kind(database: Database, text: str, kind: NamedKind) -> Sequence[Named]:
+    """Returns the things of one kind that have this id, in PostgreSQL alone: for a command of that kind."""
+    for each in dict.fromkeys((text, cleaned(text))):
+        if found := [thing for thing in named(database, forms(each).wanted) if thing.kind is kind]:
+            return found
+    return []
+
+
+def meant(found: Resolution, own: NamedKind | None = None) -> Sequence[Named]:
+    """Returns the things that the text can mean to a command.
+
+    own: the kind that a bare number is of, for a command about that kind. None: any kind. The number of a route, which
+    only listings of routes show, is then meant if nothing else has the number.
+    """
+    if not found.forms.number:
+        return found.things
+    others = [thing for thing in found.things if thing.number is None]
+    numbered = [thing for thing in found.things if thing.number is not None]
+    if own is not None:
+        mine = [thing for thing in numbered if thing.kind is own]
+        return [*(mine or numbered), *others]
+    first = [*(thing for thing in numbered if thing.kind is not NamedKind.ROUTE), *others]
+    return first or numbered
+
+
+def _exact(database: Database, intents: IntentsStream, read: Forms) -> Resolution:
+    entry_id, unread = read.entry_id, None
+    entries: Mapping[str, Fields] = {}
+    if entry_id is not None:
+        # The streams are read first: what the intents stream shows as acknowledged was committed before.
+        try:
+            streams = [intents.name, *(channel.stream for channel in intents.channels.values())]
+            entries = entries_at(intents.client, list(dict.fromkeys(streams)), entry_id)
+        except PublisherError as error:
+            unread = error
+    things = [_route_of(thing, read.route_id, of=read.wanted) for thing in named(database, read.wanted)]
+    if entry_id is not None:
+        things += _commands(database, intents, entries, entry_id, walk=not things)
+        if not things:
+            things += [Named(NamedKind.ENTRY, name=entry_id, detail=stream) for stream in entries]
+    return Resolution(read, list(dict.fromkeys(things)), unread)
+
+
+def _route_of(thing: Named, route_id: str | None, of: Wanted | None = None) -> Named:
+    """The route of a delivery id in the place of its notification. of: the ids that the text named."""
+    named_itself = of is None or thing.notification_id == next(iter(of.notification_ids), None)
+    if route_id is None or thing.kind is not NamedKind.NOTIFICATION or not named_itself:
+        return thing
+    return Named(NamedKind.ROUTE, None, thing.notification_id, route_id)
+
+
+def _commands(
+    database: Database, intents: IntentsStream, entries: Mapping[str, Fields], entry_id: str, *, walk: bool
+) -> list[Named]:
+    """Returns the routes whose commands have this entry id.
+
+    The command says which. walk: where no stream has the entry any more, the published routes are looked at.
+    """
+    routes = [
+        Named(NamedKind.ROUTE, None, route.notification_id, route.route_id, route.channel, route.status.value)
+        for stream, fields in entries.items()
+        if stream != intents.name
+        for notification_id, route_id in _deliveries(fields.values())
+        for route in find_routes(database, notification_id, route_id)
+    ]
+    milliseconds = int(entry_id.partition("-")[0])
+    if routes or not walk or milliseconds > _LATEST_MS or intents.name in entries:
+        return routes
+    return published_as(database, sorted(intents.channels), entry_id, from_milliseconds(milliseconds))
+
+
+def _deliveries(values: Iterable[bytes]) -> set[tuple[str, str]]:
+    found = (as_delivery(value.decode(errors="replace")) for value in values if b"/" in value and len(value) < 1000)
+    return {(notification_id, route_id) for notification_id, route_id in found if notification_id and route_id}
