@@ -47,12 +47,20 @@ def publisher(environ: dict[str, str]) -> Publisher:
 
 
 @pytest.fixture
-def descendants(environ: dict[str, str], server_folder: Path) -> Descendants:
+def family(environ: dict[str, str]) -> Iterator[Descendants]:
+    """The processes that come of this test. None outlives it."""
+    environ["MARK"] = uuid.uuid4().hex
+    family = Descendants(environ["MARK"])
+    yield family
+    family.kill()
+
+
+@pytest.fixture
+def descendants(environ: dict[str, str], family: Descendants, server_folder: Path) -> Descendants:
     """The processes that come of this test, in an environment without servers and a folder for temporary files."""
-    mark = uuid.uuid4().hex
-    environ |= {"MARK": mark, "TMPDIR": str(server_folder)}
+    environ["TMPDIR"] = str(server_folder)
     del environ["DATABASE_URL"], environ["REDIS_URL"]
-    return Descendants(mark)
+    return family
 
 
 @pytest.fixture(params=COLUMNS, ids=lambda columns: f"{columns}-columns")

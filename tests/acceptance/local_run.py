@@ -1,8 +1,10 @@
 """`publisher up` and `publisher demo` as tests see them: when all is at work, and when nothing of it is left."""
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from subprocess import PIPE
 
@@ -37,6 +39,12 @@ class Descendants:
         wait_until(
             lambda: any(command in line for line in self.command_lines), within=PATIENCE, describe=lambda: of.output
         )
+
+    def kill(self) -> None:
+        """Ends whichever still run: those of a manager that was killed are in sessions of their own."""
+        for pid in marked(self.mark):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def wait_until_gone(self) -> None:
         """Returns once none runs."""
