@@ -3,9 +3,12 @@
 import signal
 import sys
 
+from publisher.process.signals import obey_as_first_process
+
 
 def main() -> None:
     """Runs the command line and exits with its code."""
+    obey_as_first_process()
     # A Ctrl-C during the imports ends the process without a traceback. The shell may have ignored it: `publisher … &`.
     heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if heard:

@@ -25,6 +25,7 @@ from publisher.domain.errors import PublisherError
 from publisher.domain.notification import RouteStatus
 from publisher.local.children import Child, kill_children
 from publisher.process.signals import StopSignals
+from publisher.process.temporary import temporary_folder
 
 _PATIENCE = 60.0
 _BATCH = 500
@@ -61,7 +62,7 @@ def demo(
         confirm("DATABASE_URL and REDIS_URL are set: send sample intents through these servers?", yes)
     stop = StopSignals(kill_children)
     say = Console(stderr=True, highlight=False)
-    folder = Path(tempfile.mkdtemp(prefix="publisher-demo-"))
+    folder = Path(tempfile.mkdtemp(prefix="publisher-demo-", dir=temporary_folder()))
     keep = True
     try:
         say.print("starting PostgreSQL, Valkey and the processes of the Procfile", style="dim")

@@ -14,6 +14,7 @@ import typer
 
 from publisher.cli.output import printable
 from publisher.domain.errors import BadRequest, PublisherError
+from publisher.process.temporary import temporary_folder
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def edited(text: str, *, name: str) -> Iterator[str]:
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if not editor:
         raise BadRequest("neither VISUAL nor EDITOR is set: set one, or give the edited intent with --file")
-    handle, path = tempfile.mkstemp(prefix=f"{name}-", suffix=".json")
+    handle, path = tempfile.mkstemp(prefix=f"{name}-", suffix=".json", dir=temporary_folder())
     with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
         file.write(text)
     try:

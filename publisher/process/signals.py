@@ -1,10 +1,22 @@
 """Handles the stop signals of the commands that run for long: the first one ends them in an orderly way (R17)."""
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+
+def obey_as_first_process() -> None:
+    """Makes SIGTERM end this process where it is the first of a container.
+
+    The kernel drops a signal for such a process unless the process handles it. Call it before anything takes time;
+    what a command does with its signals later replaces this.
+    """
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def stop_on_signals(stopping: threading.Event) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import IO, Any
 
+import publisher.cli.app  # noqa: F401 - imported by `main`, here once for all
 from publisher.__main__ import main
 from tests.processes import ELSEWHERE, ROOT, complete
 
