@@ -4,6 +4,7 @@ A column of names, prose beside it. An example is one line, however wide: the te
 """
 
 import inspect
+import sys
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -43,6 +44,13 @@ class Command(_Help, TyperCommand):
 class Group(_Help, TyperGroup):
     """A group of commands whose help is shown so."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parses the words behind the group's name. Without any it shows the help on standard error, exit code 2."""
+        if not args and not ctx.resilient_parsing:
+            print(ctx.get_help(), file=sys.stderr)
+            raise typer.Exit(2)
+        return list(super().parse_args(ctx, args))
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Shows the options, and below them each command with the whole first paragraph of its help."""
         _format_parameters(self, ctx, formatter)
@@ -61,7 +69,7 @@ class CommandApp(typer.Typer):
     """A `typer.Typer` whose group and commands show their help so. about: its line in the list of commands."""
 
     def __init__(self, about: str, cls: type[TyperGroup] = Group, **more: Any) -> None:
-        super().__init__(help=about, cls=cls, no_args_is_help=True, rich_markup_mode=None, **more)
+        super().__init__(help=about, cls=cls, rich_markup_mode=None, **more)
 
     def command(self, name: str | None = None, *, example: str = "", **more: Any) -> Callable[[Any], Any]:
         """Adds a command, as `typer.Typer.command` does. example: lines that show its use."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import typer
 
-from publisher.cli.app import app
+from publisher.cli.app import app, run
 from publisher.cli.help import metavar
 from tests.acceptance.command_tree import commands, leaves
 
@@ -85,3 +85,14 @@ def test_each_command_has_an_example_that_it_accepts(name: str) -> None:
     for words in lines:
         command, context = command_of(name)
         command.make_context(name, words[len(name.split()) :], parent=context.parent)
+
+
+@pytest.mark.parametrize("name", [name for name in commands() if name not in leaves()])
+def test_a_group_alone_shows_its_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`publisher dead-letters` names its commands line by line on standard error, and ends with exit code 2."""
+    code = run(name.split())
+
+    shown = capsys.readouterr()
+    assert (code, shown.out) == (2, "")
+    assert shown.err.startswith(f"Usage: publisher {name}".strip())
+    assert "\nCommands:\n" in shown.err
