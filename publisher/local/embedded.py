@@ -23,6 +23,8 @@ from publisher.local.embedded_valkey import valkey
 
 # How long servers may take to end whose user was killed.
 _END_TIMEOUT = timedelta(seconds=10)
+# How long a killed user and its helpers may take to be gone.
+_DEATH_TIMEOUT = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,50 +73,48 @@ def are_given(environ: Mapping[str, str]) -> bool:
 
 @contextmanager
 def _sole_user(folder: Path, check: Check) -> Iterator[int]:
-    """Locks the folder. Yields the lock's descriptor: it is held until everyone who keeps that open has ended."""
-    with _lock_file(folder) as lock:
+    """Locks the folder. Yields the lock's descriptor: it is held until everyone who keeps that open has ended.
+
+    A second lock tells whether the user itself lives: no server inherits it, and it goes with the process. A process id
+    would not tell, since a killed process keeps it until its parent has taken notice.
+    """
+    with _opened(folder, "user") as user, _opened(folder, "lock") as lock:
+        lives = not _locked(user, _DEATH_TIMEOUT, check)
+        user.seek(0)
+        pid = user.read().strip()
         # Servers whose user was killed are ending: a moment, and the folder is free.
-        deadline = time.monotonic() + _END_TIMEOUT.total_seconds()
-        while not _locked(lock):
-            lock.seek(0)
-            pid = lock.read().strip()
-            if _runs(pid) or time.monotonic() > deadline:
-                raise EmbeddedUnavailable(
-                    f"another process runs the embedded servers in {folder}: it is in use by pid {pid}"
-                    + ("" if _runs(pid) else ", which has ended, and whose servers have not: stop those")
-                )
-            check()
-            time.sleep(0.05)
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
+        if lives or not _locked(lock, _END_TIMEOUT, check):
+            raise EmbeddedUnavailable(
+                f"another process runs the embedded servers in {folder}: it is in use by pid {pid}"
+                + ("" if lives else ", which has ended, and whose servers have not: stop those")
+            )
+        user.truncate(0)
+        user.write(f"{os.getpid()}\n")
+        user.flush()
         yield lock.fileno()
 
 
-def _lock_file(folder: Path) -> TextIO:
+def _opened(folder: Path, name: str) -> TextIO:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return (folder / "lock").open("a+")
+        return (folder / name).open("a+")
     except OSError as error:
         raise EmbeddedUnavailable(f"the servers cannot keep their data in {folder}: {error.strerror}") from error
 
 
-def _locked(lock: TextIO) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _runs(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True
+def _locked(file: TextIO, patience: timedelta, check: Check) -> bool:
+    """Locks the file. False if another has it locked for longer than `patience`."""
+    deadline = time.monotonic() + patience.total_seconds()
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > deadline:
+                return False
+            check()
+            time.sleep(0.05)
+        else:
+            return True
 
 
 def _check_installed() -> None:

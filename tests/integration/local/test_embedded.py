@@ -104,11 +104,12 @@ def test_servers_of_a_killed_user_are_waited_for_though_nobody_has_taken_notice_
     server_folder: Path,
 ) -> None:
     """A killed process that its parent has not reaped keeps its pid: it uses the folder no longer, its servers end."""
-    code = (
-        f"import pathlib, time, publisher.local.embedded as e; s = e._sole_user(pathlib.Path({str(server_folder)!r}))"
+    user_code = (
+        "import pathlib, time; from publisher.local.embedded import _sole_user, go_on;"
+        f" user = _sole_user(pathlib.Path({str(server_folder)!r}), go_on); lock = user.__enter__()"
     )
     server = "import subprocess; print(subprocess.Popen(['sleep', '3'], pass_fds=[lock]).pid, flush=True)"
-    command = [sys.executable, "-c", f"{code}; lock = s.__enter__(); {server}; time.sleep(60)"]
+    command = [sys.executable, "-c", f"{user_code}; {server}; time.sleep(60)"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as user:
         assert user.stdout is not None
         assert user.stdout.readline().strip().isdigit()
