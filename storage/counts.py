@@ -75,19 +75,24 @@ FROM names WHERE names.channel IS NOT NULL
 """
 
 
+_WAITING = "requeued_at IS NULL AND discarded_at IS NULL"
+
 _FINALS = {
     # By index routes_published.
     RouteStatus.PUBLISHED: _final("count_published_routes", "routes", "status = 'published'", "published_at, id"),
     # By index routes_unsent.
     RouteStatus.SKIPPED: _final("count_skipped", "routes", "status = 'skipped'", "id"),
     RouteStatus.EXPIRED: _final("count_expired", "routes", "status = 'expired'", "id"),
-    # By index dead_letters_waiting: a route is a dead letter for as long as its dead letter waits.
-    RouteStatus.DEAD_LETTER: _final("count_waiting_dead_letters", "dead_letters", "requeued_at IS NULL", "id"),
+    # By index dead_letters_waiting: a route whose dead letter was discarded is not counted.
+    RouteStatus.DEAD_LETTER: _final("count_waiting_dead_letters", "dead_letters", _WAITING, "id"),
 }
 
 # The planner's own arithmetic: its statistics (routes_standing: of channel and status together), times what the table
 # holds now. It plans, and runs nothing.
 _EXPECTED = "/* expected_routes */ EXPLAIN (FORMAT JSON) SELECT FROM routes WHERE channel = %s AND status = %s"
+_EXPECTED_DEAD_LETTERS = f"""/* expected_dead_letters */
+EXPLAIN (FORMAT JSON) SELECT FROM dead_letters WHERE channel = %s AND {_WAITING}
+"""
 
 
 def open_routes(database: Database) -> dict[str, OpenRoutes]:
@@ -111,5 +116,8 @@ def final_routes(database: Database, *, bound: int = BOUND) -> dict[tuple[str, R
 
 
 def _expected(connection: peewee.PostgresqlDatabase, channel: str, status: RouteStatus) -> int:
-    ((plan,),) = fetch(connection, _EXPECTED, [channel, status.value])
+    if status is RouteStatus.DEAD_LETTER:
+        ((plan,),) = fetch(connection, _EXPECTED_DEAD_LETTERS, [channel])
+    else:
+        ((plan,),) = fetch(connection, _EXPECTED, [channel, status.value])
     return int(plan[0]["Plan"]["Plan Rows"])

@@ -1,4 +1,4 @@
-"""Dead letters: listing, counting and requeueing them (R3)."""
+"""Dead letters: listing, counting, requeueing and discarding them (R3)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,12 @@ from storage.transitions import allowing, following
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterRecord:
-    """A dead letter. requeued_at, requeued_by: None until an operator requeued it. id: also its place in a listing."""
+    """A dead letter.
+
+    id: also its place in a listing.
+    requeued_at, requeued_by: None until an operator requeued it.
+    discarded_at, discarded_by: None until an operator discarded it. It is never both.
+    """
 
     id: int
     notification_id: str
@@ -32,13 +37,17 @@ class DeadLetterRecord:
     dead_lettered_at: datetime
     requeued_at: datetime | None
     requeued_by: str | None
+    discarded_at: datetime | None = None
+    discarded_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterFilter:
     """Which dead letters: those that match everything that is given.
 
-    since and until bound dead_lettered_at. up_to: those of at most this id, that is, given up no later. id: this one.
+    since and until bound dead_lettered_at. up_to: those of at most this id, that is, given up no later.
+    id: this one.
+    requeued: False for those that wait: neither requeued nor discarded. None for all.
     """
 
     channel: str | None = None
@@ -68,7 +77,7 @@ class Requeued:
 _REQUEUE = f"""/* requeue */
 WITH chosen AS (
     SELECT id FROM dead_letters
-    WHERE requeued_at IS NULL AND id = ANY(%(ids)s::bigint[])
+    WHERE requeued_at IS NULL AND discarded_at IS NULL AND id = ANY(%(ids)s::bigint[])
     FOR UPDATE SKIP LOCKED
 ), revived AS (
     UPDATE routes
@@ -88,6 +97,22 @@ WHERE dead_letters.id = revived.dead_letter_id
 RETURNING revived.id, revived.channel
 """
 
+# The route stays a dead letter, which is final: nothing of it changes. SKIP LOCKED and the conditions let a requeue and
+# a discard of one dead letter meet: one of the two happens.
+_DISCARD = f"""/* discard */
+WITH chosen AS (
+    SELECT id FROM dead_letters
+    WHERE requeued_at IS NULL AND discarded_at IS NULL AND id = ANY(%(ids)s::bigint[])
+    FOR UPDATE SKIP LOCKED
+), discarded AS (
+    UPDATE dead_letters
+    SET discarded_at = {NOW}, discarded_by = %(by)s
+    FROM chosen
+    WHERE dead_letters.id = chosen.id
+    RETURNING dead_letters.channel
+), {counted_in_action("discarded")}
+SELECT channel FROM discarded
+"""
 
 _NEWEST = "/* newest_dead_letter */ SELECT coalesce(max(id), 0) FROM dead_letters"
 
@@ -137,6 +162,16 @@ def requeue(database: Database, ids: Sequence[int], by: str, action_id: int | No
     return [Requeued(*row) for row in database.rows(_REQUEUE, {"ids": list(ids), "by": by, "action": action_id})]
 
 
+def discard(database: Database, ids: Sequence[int], by: str, action_id: int | None = None) -> list[str]:
+    """Marks these dead letters as discarded: they are neither listed nor counted among those that wait (R3).
+
+    The mark stands on the dead letter alone: its route stays dead_letter, and no transition of the route reads it.
+    by and action_id: as `requeue`. Returns the channel of each that was marked: those that were requeued or discarded
+    before, or by someone else at this moment, are left out.
+    """
+    return [channel for (channel,) in database.rows(_DISCARD, {"ids": list(ids), "by": by, "action": action_id})]
+
+
 def _page(query: Any, matching: DeadLetterFilter, before: int | None, limit: int) -> Any:
     if before is not None:
         query = query.where(Row.id < before)
@@ -163,6 +198,8 @@ def _matching(query: Any, matching: DeadLetterFilter) -> Any:
         query = query.where(Row.id <= matching.up_to)
     if matching.requeued is not None:
         query = query.where(Row.requeued_at.is_null(not matching.requeued))
+        if not matching.requeued:
+            query = query.where(Row.discarded_at.is_null())
     return query
 
 

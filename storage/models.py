@@ -44,7 +44,7 @@ Notification.add_index(Notification.accepted_at, Notification.notification_id, n
 
 
 class DeadLetter(peewee.Model):
-    """A dead letter: why a route was given up, and who requeued it when (R3).
+    """A dead letter: why a route was given up, and who requeued or discarded it when (R3).
 
     No foreign key to routes: routes.dead_letter_id already references this table, and the reverse would make a cycle.
     """
@@ -61,17 +61,25 @@ class DeadLetter(peewee.Model):
     dead_lettered_at = InstantField()
     requeued_at = InstantField(null=True)
     requeued_by = peewee.TextField(null=True)
+    discarded_at = InstantField(null=True)
+    discarded_by = peewee.TextField(null=True)
 
     class Meta:
         table_name = "dead_letters"
         constraints = (
             SQL("CONSTRAINT dead_letters_requeue_is_both CHECK ((requeued_at IS NULL) = (requeued_by IS NULL))"),
+            SQL("CONSTRAINT dead_letters_discard_is_both CHECK ((discarded_at IS NULL) = (discarded_by IS NULL))"),
         )
 
 
 DeadLetter.add_index(DeadLetter.notification_id, DeadLetter.route_id, name="dead_letters_route")
-# The dead letters that nobody has requeued, the newest first.
-DeadLetter.add_index(DeadLetter.channel, DeadLetter.id, where=SQL("requeued_at IS NULL"), name="dead_letters_waiting")
+# The dead letters that nobody has requeued or discarded, the newest first.
+DeadLetter.add_index(
+    DeadLetter.channel,
+    DeadLetter.id,
+    where=SQL("requeued_at IS NULL AND discarded_at IS NULL"),
+    name="dead_letters_waiting",
+)
 
 
 class Route(peewee.Model):

@@ -35,7 +35,7 @@ class Waiting:
 class Outstanding:
     """What waits for an operator, and whether the system has ever been used.
 
-    dead_letters: those that nobody requeued.
+    dead_letters: those that nobody requeued or discarded.
     malformed: those that nobody resubmitted.
     losses: those that nobody acknowledged.
     is_unused: no intent was ever accepted or recorded as malformed.
@@ -49,16 +49,17 @@ class Outstanding:
 
 # From one channel to the next by the partial index dead_letters_waiting: of each the bound's worth, and the newest.
 _DEAD_LETTERS = f"""/* outstanding_dead_letters */
-WITH RECURSIVE {distinct("names", "channel", "dead_letters", "requeued_at IS NULL")}
+WITH RECURSIVE {distinct("names", "channel", "dead_letters", "requeued_at IS NULL AND discarded_at IS NULL")}
 SELECT (
     SELECT count(*) FROM (
-        SELECT FROM dead_letters AS d WHERE d.channel = names.channel AND d.requeued_at IS NULL
+        SELECT FROM dead_letters AS d
+        WHERE d.channel = names.channel AND d.requeued_at IS NULL AND d.discarded_at IS NULL
         ORDER BY d.id LIMIT %(bound)s
     ) AS few
 ), newest.classification, newest.dead_lettered_at, statement_timestamp() - newest.dead_lettered_at
 FROM names CROSS JOIN LATERAL (
     SELECT classification, dead_lettered_at FROM dead_letters AS d
-    WHERE d.channel = names.channel AND d.requeued_at IS NULL ORDER BY d.id DESC LIMIT 1
+    WHERE d.channel = names.channel AND d.requeued_at IS NULL AND d.discarded_at IS NULL ORDER BY d.id DESC LIMIT 1
 ) AS newest
 WHERE names.channel IS NOT NULL
 """

@@ -6,8 +6,14 @@ from dataclasses import dataclass
 from publisher.domain.notification import RouteStatus
 from storage.database import Database
 
-# Reads every route: run it once for an operator, never in a loop.
-_COUNTS = "/* count_routes */ SELECT channel, status, count(*) FROM routes GROUP BY channel, status"
+# Reads every route: run it once for an operator, never in a loop. As storage.counts, it leaves out routes whose dead
+# letters were discarded: only a route that is a dead letter has a dead_letter_id.
+_COUNTS = """/* count_routes */
+SELECT routes.channel, status, count(*)
+FROM routes LEFT JOIN dead_letters ON dead_letters.id = routes.dead_letter_id
+WHERE dead_letters.discarded_at IS NULL
+GROUP BY routes.channel, status
+"""
 
 _MALFORMED = "/* count_malformed */ SELECT count(*) FROM malformed_intents WHERE resubmitted_at IS NULL"
 
@@ -39,7 +45,10 @@ class RouteEnd:
 
 
 def count_routes(database: Database, notification_ids: Collection[str] | None = None) -> Counts:
-    """Returns the number of routes by channel and status, of these notifications or of all."""
+    """Returns the number of routes by channel and status, of these notifications or of all.
+
+    Of all: those whose dead letter an operator discarded are left out.
+    """
     rows = (
         database.rows(_COUNTS) if notification_ids is None else database.rows(_COUNTS_AMONG, [list(notification_ids)])
     )

@@ -1,16 +1,18 @@
-"""`publisher dead-letters list`, `show` and `requeue`."""
+"""`publisher dead-letters list`, `show`, `requeue` and `discard`."""
 
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from publisher.cli.dead_letter_choice import ClassificationOption, SinceOption, UntilOption
+from publisher.cli.discard import discard
 from publisher.cli.help import CommandApp
 from publisher.cli.ids import AnyId, RouteId, place
 from publisher.cli.listing import BeforeOption, LimitOption, print_page
 from publisher.cli.options import ChannelOption, TypeOption
 from publisher.cli.output import JsonFlag, print_json, print_record
-from publisher.cli.requeue import ClassificationOption, SinceOption, UntilOption, requeue
+from publisher.cli.requeue import requeue
 from publisher.cli.session import opened
 from publisher.domain.notification import delivery_id_of
 from publisher.operations.dead_letters import (
@@ -23,6 +25,7 @@ from publisher.operations.ids import NamedKind
 
 app = CommandApp("Look at routes that were given up, and take them back.")
 app.command("requeue", example="publisher dead-letters requeue --channel email --rate 200")(requeue)
+app.command("discard", example="publisher dead-letters discard --classification payload_encoding_failed")(discard)
 
 
 @app.command("list", example="publisher dead-letters list --channel email --since 2026-03-01")
@@ -32,7 +35,7 @@ def list_(
     classification: ClassificationOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
-    all_: Annotated[bool, typer.Option("--all", help="Those requeued since, too.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Those requeued or discarded since, too.")] = False,
     before: BeforeOption = None,
     limit: LimitOption = 50,
     json: JsonFlag = False,
@@ -48,6 +51,7 @@ def list_(
             "notification_id": lambda r: r.notification_id,
             "route_id": lambda r: r.route_id,
             "requeued by": lambda r: r.requeued_by,
+            "discarded by": lambda r: r.discarded_by,
             "classification": lambda r: r.classification,
             "attempts": lambda r: f"{r.attempt_count}/{r.max_attempts}",
             "given up": lambda r: r.dead_lettered_at,
@@ -61,7 +65,10 @@ def list_(
 
 @app.command("show", example="publisher dead-letters show 0b5c…/email:user:7")
 def show(id_: AnyId, route_id: RouteId = None, json: JsonFlag = False) -> None:
-    """Show every time a route was given up, and who took it back. A dead letter's number shows that one alone."""
+    """Show every time a route was given up, and who requeued or discarded it.
+
+    A dead letter's number shows that one alone.
+    """
     with opened() as (settings, database):
         named = place(
             settings, database, id_, route_id, command="publisher dead-letters show", own=NamedKind.DEAD_LETTER

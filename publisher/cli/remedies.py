@@ -8,6 +8,7 @@ from publisher.operations.remedy import Remedy, Sentence
 _SAID = {
     Remedy.REPUBLISH: ": publisher routes republish {}",
     Remedy.REQUEUE: ": publisher dead-letters requeue {}",
+    Remedy.DISCARD: ": publisher dead-letters discard {}",
     Remedy.RESUME_CHANNEL: ": publisher channels resume {}",
     Remedy.CHECK_STATUS: " 'publisher status' says more.",
     Remedy.SHOW_MALFORMED: ": publisher malformed show {}",

@@ -13,6 +13,7 @@ from publisher.domain.notification import Notification, Route
 from publisher.domain.recipient import Recipient
 
 COMMAND_SIZE_LIMIT = 1024 * 1024
+_OVER_LIMIT = f", over the limit of {COMMAND_SIZE_LIMIT}"
 CHANNEL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 STREAM_CEILING = 100_000
 
@@ -117,7 +118,21 @@ class Channel:
         except Exception as error:
             # Not str(error): that may raise as well.
             described = " ".join("".join(format_exception_only(error)).split())
-            raise EncodingError(f"the {self.name} encoder raised {described}") from error
+            raise EncodingError(f"{_raised(self.name)}{described}") from error
         if size > COMMAND_SIZE_LIMIT:
-            raise EncodingError(f"the command is {size} bytes, over the limit of {COMMAND_SIZE_LIMIT}")
+            raise EncodingError(f"the command is {size} bytes{_OVER_LIMIT}")
         return command
+
+
+def encoder_raised(message: str, channel: str) -> bool:
+    """Returns True if this message of an EncodingError blames the encoder's code, and not the route."""
+    return message.startswith(_raised(channel))
+
+
+def is_over_limit(message: str) -> bool:
+    """Returns True if this message of an EncodingError says that the command is too large."""
+    return message.endswith(_OVER_LIMIT)
+
+
+def _raised(channel: str) -> str:
+    return f"the {channel} encoder raised "

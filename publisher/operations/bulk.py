@@ -55,6 +55,7 @@ class Change:
     batches: changes at most `limit` routes at each step, and counts them in the action: (database, action id, limit).
     resumed: the action whose rest this is; None for a new one.
     past_deadline: counts the routes that would match but for their deadline; None where nobody asks.
+    makes_due: whether the routes are due after it, so that workers are woken.
     """
 
     action: str
@@ -64,6 +65,7 @@ class Change:
     batches: Callable[[Database, int, int], Iterable[Batch]]
     resumed: ActionRecord | None = None
     past_deadline: Callable[[], int] | None = None
+    makes_due: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,8 @@ def carry_out(database: Database, change: Change, rate: int | None, hooks: Hooks
                     for batch in _paced(database, change, action.id, Pace(rate), hooks.stopping):
                         done += batch.count
                         hooks.on_batch(batch.count)
-                        waking.of(batch.changed)
+                        if change.makes_due:
+                            waking.of(batch.changed)
             except (_Stopped, KeyboardInterrupt):
                 action.outcome = ActionOutcome.INTERRUPTED
     except PublisherError as error:

@@ -13,23 +13,27 @@ from publisher.operations.explain_final import (
     explain_skipped,
 )
 from publisher.operations.explanation import Explanation, RouteState, ago, ahead, failure, replays, times
+from publisher.operations.failure_cause import another_intent, cause_of, stream_takes_commands
 from publisher.operations.remedy import Advice, Remedy, Sentence
+from publisher.streams.append_result import is_held_back
+from storage.dead_letters import DeadLetterRecord
 from storage.routes import RouteRecord
 
 # A route that is due for so long is late: scans and messages look every few seconds.
 _LATE = timedelta(minutes=1)
 
 
-def explain(route: RouteRecord, gate: Gate, stream: str | None) -> Explanation:
+def explain(route: RouteRecord, gate: Gate, stream: str | None, letter: DeadLetterRecord | None = None) -> Explanation:
     """Explains the route as it stood when it was read.
 
     gate: its channel's.
     stream: where its channel publishes now. None: no channel of that name is installed.
+    letter: its newest dead letter, or None.
     """
     if route.status is RouteStatus.PUBLISHED:
         return explain_published(route, stream)
     if route.status is RouteStatus.DEAD_LETTER:
-        return explain_dead_letter(route)
+        return explain_dead_letter(route, stream, letter)
     if route.status is RouteStatus.SKIPPED:
         return explain_skipped(route)
     if route.status is RouteStatus.EXPIRED:
@@ -38,7 +42,7 @@ def explain(route: RouteRecord, gate: Gate, stream: str | None) -> Explanation:
     return Explanation(
         here.state,
         (*_so_far(route), *_elsewhere(route, stream), *here.why),
-        (*here.next, *_deadline(route)),
+        (*here.next, *_hopeless(route, stream), *_deadline(route)),
         _first(route, here.next_at),
     )
 
@@ -60,6 +64,16 @@ def _so_far(route: RouteRecord) -> list[str]:
             f" With {LEASE_LOSS_LIMIT} it is given up."
         )
     return why
+
+
+def _hopeless(route: RouteRecord, stream: str | None) -> list[str]:
+    """Says that no further attempt will succeed, where the last failure shows it."""
+    if not route.attempt_count or route.last_failure_classification is None:
+        return []
+    cause = cause_of(route.last_failure_classification, route.last_failure_message, route.channel, stream)
+    if cause.can_pass:
+        return []
+    return [f"Each attempt will fail in the same way: {cause.reason}.", another_intent(cause)]
 
 
 def _elsewhere(route: RouteRecord, stream: str | None) -> list[str]:
@@ -89,7 +103,7 @@ def _open(route: RouteRecord, gate: Gate, stream: str | None) -> Explanation:
     if gate.state is GateState.PAUSED:
         return _paused(route, gate)
     if gate.state is GateState.PARKED:
-        return _parked(route, gate)
+        return _parked(route, gate, stream)
     return _scheduled(route)
 
 
@@ -112,16 +126,24 @@ def _paused(route: RouteRecord, gate: Gate) -> Explanation:
     )
 
 
-def _parked(route: RouteRecord, gate: Gate) -> Explanation:
+def _parked(route: RouteRecord, gate: Gate, stream: str | None) -> Explanation:
     probed = f", probed {times(gate.probes, 'time')} so far" if gate.probes else ""
     reason = (gate.park_reason or "").rstrip(".")
     probe_at = gate.probe_at or route.read_at
+    upcoming: list[Sentence] = []
+    if stream is not None and is_held_back(reason):
+        upcoming.append(
+            f"The readers of {stream} must read and acknowledge its commands: XINFO GROUPS {stream} shows how far each"
+            " group is. A group that nobody uses any more holds the channel back as well, until it is destroyed."
+        )
+    elif stream is not None:
+        upcoming.append(f"It is published once {stream_takes_commands(reason, stream)}.")
     when = f"is {ahead(route, probe_at)}" if probe_at > route.read_at else "is due"
     probe = f"The next probe {when}: it tries a few routes, and the first that is taken opens the channel."
     return Explanation(
         RouteState.PARKED,
         (f"Channel {gate.channel} is parked since {ago(route, gate.parked_at)}{probed}: {reason}.",),
-        (probe, *_not_before(route)),
+        (*upcoming, probe, *_not_before(route)),
         max(probe_at, route.read_at),
     )
 

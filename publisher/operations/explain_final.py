@@ -2,8 +2,13 @@
 
 from publisher.domain.attempt import LEASE_EXPIRED
 from publisher.operations.explanation import Explanation, RouteState, ago, failure, replays, times
+from publisher.operations.failure_cause import another_intent, cause_of
 from publisher.operations.remedy import Advice, Remedy, Sentence
+from storage.dead_letters import DeadLetterRecord
 from storage.routes import RouteRecord
+
+_DISCARD = "To take it off the list of dead letters that wait"
+_LATER_DEADLINE = "An intent with a later deadline, or none, under another idempotency key makes a new notification."
 
 
 def explain_published(route: RouteRecord, stream: str | None) -> Explanation:
@@ -20,20 +25,40 @@ def explain_published(route: RouteRecord, stream: str | None) -> Explanation:
     return Explanation(RouteState.PUBLISHED, tuple(why), ("Nothing: the rest is its consumers' matter.", again))
 
 
-def explain_dead_letter(route: RouteRecord) -> Explanation:
-    """Names the reason, and the requeue unless the deadline has passed."""
+def explain_dead_letter(route: RouteRecord, stream: str | None, letter: DeadLetterRecord | None) -> Explanation:
+    """Names the reason, and the remedy that helps: the requeue is none for what is stored with the route.
+
+    stream: where the channel publishes now; None if it is not installed.
+    letter: the dead letter itself; None if it was not read.
+    """
     made = f"{route.attempt_count} of {times(route.max_attempts, 'attempt')} made"
     if route.last_failure_classification == LEASE_EXPIRED:
         made += "; the workers that leased it ended without telling"
     why = f"Dead-lettered {ago(route, route.dead_lettered_at)} because {failure(route)} ({made})."
-    upcoming: Sentence
+    upcoming: list[Sentence]
+    if letter is not None and letter.discarded_at is not None:
+        upcoming = [f"Nothing: {letter.discarded_by} discarded it {ago(route, letter.discarded_at)}."]
+    else:
+        upcoming = _after_dead_letter(route, stream)
+    return Explanation(RouteState.DEAD_LETTER, (why, *replays(route)), tuple(upcoming))
+
+
+def _after_dead_letter(route: RouteRecord, stream: str | None) -> list[Sentence]:
     if _is_past_deadline(route):
         late = ago(route, route.expires_at)
-        upcoming = f"Nothing: its deadline was {late}, so it is not taken back and never sent late."
-    else:
-        back = "Nothing by itself. Once the reason is gone, take it back"
-        upcoming = Advice(back, Remedy.REQUEUE, route.delivery_id)
-    return Explanation(RouteState.DEAD_LETTER, (why, *replays(route)), (upcoming,))
+        return [
+            f"Nothing: its deadline was {late}, so it is not taken back and never sent late.",
+            _LATER_DEADLINE,
+            Advice(_DISCARD, Remedy.DISCARD, route.delivery_id),
+        ]
+    cause = cause_of(route.last_failure_classification, route.last_failure_message, route.channel, stream)
+    if cause.can_pass:
+        return [Advice(f"Nothing by itself. Once {cause.until}, take it back", Remedy.REQUEUE, route.delivery_id)]
+    return [
+        f"Nothing. A requeue does not help: {cause.reason}.",
+        another_intent(cause),
+        Advice(_DISCARD, Remedy.DISCARD, route.delivery_id),
+    ]
 
 
 def explain_skipped(route: RouteRecord) -> Explanation:
@@ -51,7 +76,9 @@ def explain_expired(route: RouteRecord) -> Explanation:
     why = [f"Expired: its deadline was {ago(route, route.expires_at)}, and it was not published by then."]
     if route.last_failure_at is not None:
         why.append(f"Its last failed attempt, {ago(route, route.last_failure_at)}: {failure(route)}.")
-    return Explanation(RouteState.EXPIRED, (*why, *replays(route)), ("Nothing: it is never sent late.",))
+    return Explanation(
+        RouteState.EXPIRED, (*why, *replays(route)), ("Nothing: it is never sent late.", _LATER_DEADLINE)
+    )
 
 
 def _is_past_deadline(route: RouteRecord) -> bool:

@@ -9,6 +9,7 @@ class Remedy(StrEnum):
 
     REPUBLISH: publish a route again (its delivery id).
     REQUEUE: make a dead-lettered route pending again (its delivery id).
+    DISCARD: mark a dead letter that no requeue helps as dealt with (its delivery id).
     RESUME_CHANNEL: let a paused channel go on (its name).
     CHECK_STATUS: see which processes run and how much is due (nothing).
     SHOW_MALFORMED: read an intent that was not accepted, and what to do about it (its id).
@@ -17,6 +18,7 @@ class Remedy(StrEnum):
 
     REPUBLISH = "republish"
     REQUEUE = "requeue"
+    DISCARD = "discard"
     RESUME_CHANNEL = "resume_channel"
     CHECK_STATUS = "check_status"
     SHOW_MALFORMED = "show_malformed"

@@ -85,7 +85,8 @@ def _histories(
     histories = []
     for route in routes:
         stream = channels[route.channel].stream if route.channel in channels else None
-        explanation = explain(route, gates.get(route.channel, Gate(route.channel)), stream)
         letters = dead_letters.get(route.route_id, [])
+        gate = gates.get(route.channel, Gate(route.channel))
+        explanation = explain(route, gate, stream, letters[-1] if letters else None)
         histories.append(RouteHistory(route, stream, explanation, failures.get(route.id, []), letters))
     return histories

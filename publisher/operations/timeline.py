@@ -35,6 +35,8 @@ def timeline(
         steps.append((letter.dead_lettered_at, 2, "given up: a dead letter"))
         if letter.requeued_at is not None:
             steps.append((letter.requeued_at, 3, f"taken back by {letter.requeued_by}"))
+        if letter.discarded_at is not None:
+            steps.append((letter.discarded_at, 3, f"discarded by {letter.discarded_by}"))
     if route.status is RouteStatus.SKIPPED:
         steps.append((route.created_at, 0, f"skipped: no address for {route.channel}"))
     else:

@@ -1,6 +1,7 @@
 """`publisher dead-letters`: looking at what was given up, and taking it back (R3)."""
 
 import json
+import re
 
 import pytest
 
@@ -90,7 +91,7 @@ def test_one_is_requeued_and_says_by_whom_and_when(buried: Outside, one: str, pu
     assert "email:user:1" in listed(publisher, "--all")
     again = publisher("dead-letters", "requeue", one, "email:user:1", "--yes")
     assert again.returncode == 1
-    assert "no dead letter that waits" in again.stderr
+    assert "no dead letter that waits: ann requeued dead letter" in again.stderr
 
 
 def test_all_that_match_are_requeued(buried: Outside, publisher: Publisher) -> None:
@@ -174,3 +175,30 @@ def test_on_a_terminal_the_count_is_said_and_the_answer_kept_to(
     assert buried.row(WAITING) == {"count": waiting}
     assert (code == 0) == (waiting == 3)
     assert "Traceback" not in shown
+
+
+def test_what_no_requeue_helps_is_discarded(one: str, buried: Outside, publisher: Publisher) -> None:
+    """Counted, asked and audited as a requeue is; afterwards it is listed with --all alone, and nobody requeues it."""
+    push = ("--channel", "push")
+    dry = publisher("dead-letters", "discard", *push, "--dry-run", "--json")
+    done = publisher("dead-letters", "discard", *push, "--by", "ann", "--yes", REDIS_URL="redis://127.0.0.1:1/0")
+
+    assert json.loads(dry.stdout) == {"action": None, "matched": 3, "discarded": 0, "outcome": None}
+    assert (done.returncode, done.stdout, done.stderr) == (0, "3 matched, 3 discarded (action 1)\n", "")
+    assert listed(publisher, *push) == []
+    assert len(listed(publisher, *push, "--all")) == 3
+    again = publisher("dead-letters", "requeue", f"{one}/push:user:1", "--yes")
+    assert again.returncode == 1
+    assert re.search(
+        rf"{one}/push:user:1 has no dead letter that waits: ann discarded dead letter \d+ at 20", again.stderr
+    )
+    assert buried.row("SELECT action, by, matched, done, outcome FROM operator_actions") == {
+        "action": "discard-dead-letters",
+        "by": "ann",
+        "matched": 3,
+        "done": 3,
+        "outcome": "done",
+    }
+    shown = publisher("explain", f"{one}/push:user:1").stdout
+    assert "ann discarded it" in shown
+    assert "discarded by ann" in shown

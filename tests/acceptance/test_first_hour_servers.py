@@ -26,7 +26,7 @@ def test_doctor_and_migrate_lead_from_an_empty_database_to_a_service(hour: First
     hour.types("publisher guide", says="deploying")
     hour.types("publisher guide sizing", says="Sizing")
     hour.types("publisher doctor", says="publisher migrate", code=1, screen="doctor-before-migrate")
-    hour.types("publisher migrate", says="0004_promises")
+    hour.types("publisher migrate", says="0005_discards")
     hour.types("publisher migrate", screen="migrate-again")
     hour.types("publisher doctor", says="checks:", screen="doctor-after-migrate")
     hour.types("publisher status", says="nothing was ever sent", screen="status-of-nothing")

@@ -8,6 +8,7 @@ import pytest
 
 from publisher.domain.errors import DatabaseRefused, NotFound
 from publisher.operations.bulk import Change, Ended, Hooks, carry_out
+from publisher.operations.discard import plan_discard, plan_discard_rest
 from publisher.operations.republish import PublishedFilter, plan_republish, plan_republish_rest
 from publisher.operations.requeue import DeadLetterFilter, plan_requeue, plan_requeue_rest
 from publisher.settings.settings import Settings
@@ -189,6 +190,21 @@ def test_what_is_past_its_deadline_is_counted_apart(database: Database, settings
 
     assert change.past_deadline is not None
     assert (change.matched, change.past_deadline(), ended.done) == (6, 6, 6)
+
+
+def test_a_discard_is_paced_goes_on_with_its_rest_and_wakes_nobody(
+    database: Database, settings: Settings, buried: None
+) -> None:
+    """Interrupted after one batch, its rest is done under the same action; nothing is due after it (R34)."""
+    caller = Caller(stops=1)
+
+    ended = carry_out(database, plan_discard(database, settings, DeadLetterFilter(), "ann"), RATE, caller.hooks)
+
+    assert (caller.counts, ended) == ([5], Ended(1, 12, 5, INTERRUPTED))
+    rest = plan_discard_rest(database, 1, "bob")
+    assert rest.matched == 7
+    assert carry_out(database, rest, None, Caller().hooks) == Ended(1, 12, 12, DONE)
+    assert (caller.woken, pending(database)) == ([], 0)
 
 
 def test_routes_are_republished_channel_by_channel(database: Database, settings: Settings) -> None:

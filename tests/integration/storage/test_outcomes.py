@@ -117,6 +117,8 @@ def test_a_dead_letter_has_its_row(database: Database, status: str) -> None:
         "dead_lettered_at": after["dead_lettered_at"],
         "requeued_at": None,
         "requeued_by": None,
+        "discarded_at": None,
+        "discarded_by": None,
     }
 
 

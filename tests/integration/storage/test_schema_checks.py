@@ -96,6 +96,15 @@ def test_a_requeue_says_who_and_when(database: Database, half: str) -> None:
         execute(database, f"UPDATE dead_letters SET {half}")
 
 
+@pytest.mark.parametrize("half", ["discarded_at = now()", "discarded_by = 'ann'"])
+def test_a_discard_says_who_and_when(database: Database, half: str) -> None:
+    """A dead letter that was discarded keeps both who and when (R3)."""
+    bury_something(database)
+
+    with pytest.raises(DatabaseRefused, match="dead_letters_discard_is_both"):
+        execute(database, f"UPDATE dead_letters SET {half}")
+
+
 def test_a_recipient_has_one_route_per_channel(database: Database) -> None:
     """A notification has each route once (R1)."""
     first, second = due_routes(database, 2)

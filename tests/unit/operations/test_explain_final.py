@@ -12,6 +12,8 @@ DEAD = FAILED | {
     "next_attempt_at": None,
     "dead_lettered_at": NOW - 2 * SECOND,
 }
+DELIVERY = "b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11/email:user:7"
+LATER = "An intent with a later deadline, or none, under another idempotency key makes a new notification."
 PUBLISHED = {
     "status": RouteStatus.PUBLISHED,
     "next_attempt_at": None,
@@ -69,6 +71,8 @@ def test_a_dead_letter_past_its_deadline_is_not_to_be_taken_back() -> None:
     """A requeue leaves it alone, so nobody is told to requeue it (R3)."""
     assert told(**DEAD, expires_at=NOW - SECOND).next == (
         "Nothing: its deadline was 2026-03-14 09:26:52.589Z (1 s ago), so it is not taken back and never sent late.",
+        LATER,
+        f"To take it off the list of dead letters that wait: publisher dead-letters discard {DELIVERY}",
     )
     assert "requeue" in str(told(**DEAD, expires_at=NOW + SECOND).next[0])
 
@@ -85,8 +89,8 @@ def test_a_dead_letter_says_why_and_how_to_take_it_back() -> None:
         ),
         (
             (
-                "Nothing by itself. Once the reason is gone, take it back:"
-                " publisher dead-letters requeue b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11/email:user:7"
+                "Nothing by itself. Once mail:delivery_commands is a stream again: another kind of key has that name,"
+                f" and must be moved away, take it back: publisher dead-letters requeue {DELIVERY}"
             ),
         ),
     )
@@ -133,4 +137,4 @@ def test_an_expired_route_names_its_deadline_and_its_last_failure() -> None:
             " mail_stream_publish_failed: Redis refused: WRONGTYPE."
         ),
     )
-    assert explanation.next == ("Nothing: it is never sent late.",)
+    assert explanation.next == ("Nothing: it is never sent late.", LATER)

@@ -1,0 +1,55 @@
+"""`publisher dead-letters discard`."""
+
+from typing import Annotated
+
+import typer
+
+from publisher.cli.bulk import DryRunFlag, RateOption, ResumeOption, Wording, carry_out, rest_of
+from publisher.cli.dead_letter_choice import ClassificationOption, SinceOption, UntilOption, chosen, none_waits
+from publisher.cli.ids import OptionalId, RouteId, number
+from publisher.cli.operator import ByOption, operator
+from publisher.cli.options import ChannelOption, TypeOption
+from publisher.cli.output import JsonFlag, YesFlag
+from publisher.cli.session import opened
+from publisher.operations.discard import DeadLetterFilter, plan_discard, plan_discard_rest
+from publisher.operations.ids import NamedKind
+
+_WORDING = Wording("publisher dead-letters discard", "discarded")
+
+
+def discard(
+    id_: OptionalId = None,
+    route_id: RouteId = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every dead letter there is.")] = False,
+    channel: ChannelOption = None,
+    type: TypeOption = None,  # noqa: A002 - the option's name
+    classification: ClassificationOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    rate: RateOption = None,
+    dry_run: DryRunFlag = False,
+    resume: ResumeOption = None,
+    by: ByOption = None,
+    yes: YesFlag = False,
+    json: JsonFlag = False,
+) -> None:
+    """Mark dead letters as dealt with: they no longer wait, and cannot be requeued any more.
+
+    For routes that no requeue helps, such as those with a bad address. One, by its id, or all that match the options.
+    Says how many there are, and asks, before it begins. Who discarded them stays on record until they are pruned.
+    Ctrl-C ends it between two batches; --resume does the rest.
+    """
+    matching = DeadLetterFilter(channel, type, classification, since, until)
+    with opened() as (settings, database):
+        matching = chosen(
+            settings, database, matching, id_, route_id, all_=all_, resume=resume, command=_WORDING.command
+        )
+        if resume is None:
+            change = plan_discard(database, settings, matching, operator(by))
+        else:
+            action = number(settings, database, resume, NamedKind.ACTION, f"{_WORDING.command} --resume")
+            change = plan_discard_rest(database, action, operator(by))
+        if id_ is not None and not change.matched:
+            raise none_waits(database, id_, matching)
+        question = f"Discard {rest_of(change)}{change.matched:,} dead letters? They cannot be requeued after that."
+        carry_out(settings, change, _WORDING, question, rate=rate, dry_run=dry_run, yes=yes, json=json)

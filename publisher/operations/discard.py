@@ -1,0 +1,60 @@
+"""Discards dead letters that no requeue helps: they wait no more, and who discarded them stays on record (R3, R34).
+
+A discard marks the dead letter and changes nothing of its route, whose status stays dead_letter.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+from publisher.operations.audited import resumable
+from publisher.operations.bulk import Batch, Change, filter_of, target_of
+from publisher.operations.names import check_names, check_type
+from publisher.settings.settings import Settings
+from storage import dead_letters as store
+from storage.database import Database
+from storage.dead_letters import DeadLetterFilter
+
+__all__ = ["DeadLetterFilter", "plan_discard", "plan_discard_rest"]
+
+_ACTION = "discard-dead-letters"
+
+
+def plan_discard(database: Database, settings: Settings, matching: DeadLetterFilter, by: str) -> Change:
+    """Counts the dead letters to be discarded, those of now.
+
+    by: the operator, kept with each dead letter. Raises BadRequest for a channel, type or classification that nothing
+    has.
+    """
+    check_names(database, settings, channel=matching.channel, classification=matching.classification)
+    # The bound: what is counted, and asked about, is what will be done.
+    bounded = replace(matching, up_to=store.newest_dead_letter(database))
+    count = store.count_dead_letters(database, bounded)
+    if not count:
+        check_type(database, matching.notification_type)
+    return _change(bounded, count, by)
+
+
+def plan_discard_rest(database: Database, action_id: int, by: str) -> Change:
+    """Counts the dead letters that a discard left when it was interrupted or failed.
+
+    Raises NotFound, or BadRequest if the action is no discard, or is done.
+    """
+    resumed = resumable(database, action_id, _ACTION)
+    matching = filter_of(DeadLetterFilter, resumed.target)
+    return replace(_change(matching, store.count_dead_letters(database, matching), by), resumed=resumed)
+
+
+def _change(matching: DeadLetterFilter, count: int, by: str) -> Change:
+    batches = partial(_batches, matching, by)
+    return Change(_ACTION, by, target_of(matching), matched=count, batches=batches, makes_due=False)
+
+
+def _batches(matching: DeadLetterFilter, by: str, database: Database, action_id: int, limit: int) -> Iterator[Batch]:
+    """Page by page, newest first."""
+    before, more = None, True
+    while more and (ids := store.dead_letter_ids(database, matching, before=before, limit=limit)):
+        changed = Counter(store.discard(database, ids, by, action_id))
+        before, more = ids[-1], len(ids) == limit
+        yield Batch(changed, more)

@@ -1,0 +1,123 @@
+"""The advice of explain, followed: a requeue helps once its condition holds, and never for a bad address (R3, R7)."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+import redis
+
+from publisher.channels.email import EMAIL, encode
+from publisher.domain.channel import Command
+from publisher.domain.notification import Notification, Route
+from publisher.operations.explanation import Explanation
+from publisher.operations.lookup import find_notification
+from publisher.operations.remedy import Advice, Remedy
+from publisher.operations.route_history import notification_histories
+from publisher.streams.outbound import OutboundStreams
+from storage.database import Database
+from storage.dead_letters import DeadLetterFilter, dead_letter_ids, requeue
+from tests.factories import CHANNELS
+from tests.integration.publishers import publisher
+from tests.integration.rows import all_routes, change, due_routes, execute
+
+
+def explanation(database: Database) -> Explanation:
+    """The explanation of the only route."""
+    [route] = all_routes(database)
+    found = [find_notification(database, str(route["notification_id"]))]
+    [history] = notification_histories(database, CHANNELS, found, limit=10)
+    return history.routes[0].explanation
+
+
+def remedies(database: Database) -> list[Remedy]:
+    """The remedies that the explanation of the only route names."""
+    return [sentence.remedy for sentence in explanation(database).next if isinstance(sentence, Advice)]
+
+
+def take_back(database: Database) -> None:
+    """Requeues the dead letter."""
+    ids = dead_letter_ids(database, DeadLetterFilter(), before=None, limit=10)
+    assert len(requeue(database, ids, "ann")) == 1
+
+
+def broken_encoder(_notification: Notification, _route: Route) -> Command:
+    """A bug of a package."""
+    raise KeyError("a bug")
+
+
+def email_channel(encoder: Callable[[Notification, Route], Command] = encode) -> dict[str, Any]:
+    """The email channel with this encoder."""
+    return {"email": replace(EMAIL, encode=encoder)}
+
+
+def publish(database: Database, streams: OutboundStreams, channels: dict[str, Any]) -> str:
+    """Publishes what is due, each with one attempt left. Returns the status of the only route."""
+    change(database, [route["id"] for route in all_routes(database)], "max_attempts = 1")
+    publisher(database, streams, channels=channels).publish_due("email")
+    return str(all_routes(database)[0]["status"])
+
+
+def test_a_requeue_helps_once_the_stream_takes_commands(
+    database: Database, streams: OutboundStreams, redis_client: redis.Redis
+) -> None:
+    """The key that is in the way is moved away, and the route that is taken back is published."""
+    due_routes(database, 1)
+    redis_client.set(EMAIL.stream, "no stream")
+    attempt = partial(publish, database, streams, email_channel())
+    assert attempt() == "dead_letter"
+    assert remedies(database) == [Remedy.REQUEUE]
+
+    redis_client.delete(EMAIL.stream)
+    take_back(database)
+
+    assert attempt() == "published"
+
+
+def test_a_requeue_helps_once_the_encoder_is_mended(database: Database, streams: OutboundStreams) -> None:
+    """A bug of the channel's package is no fault of the route."""
+    due_routes(database, 1)
+    assert publish(database, streams, email_channel(broken_encoder)) == "dead_letter"
+    assert remedies(database) == [Remedy.REQUEUE]
+
+    take_back(database)
+
+    assert publish(database, streams, email_channel()) == "published"
+
+
+def test_a_requeue_helps_once_workers_no_longer_end_on_it(database: Database, streams: OutboundStreams) -> None:
+    """Five leases were lost; with them forgotten the next worker publishes it (R5a)."""
+    [route] = due_routes(database, 1)
+    change(database, [route], "lease_loss_count = 5")
+    assert publish(database, streams, email_channel()) == "dead_letter"
+    assert remedies(database) == [Remedy.REQUEUE]
+
+    take_back(database)
+
+    assert publish(database, streams, email_channel()) == "published"
+
+
+@pytest.mark.parametrize("address", ["nobody", "a@b@example.com"])
+def test_a_requeue_never_helps_a_bad_address(database: Database, streams: OutboundStreams, address: str) -> None:
+    """The address is stored with the route: taken back, it fails again. So discard is named, and not requeue."""
+    [route] = due_routes(database, 1)
+    change(database, [route], f"resolved_email = '{address}'")
+    assert publish(database, streams, email_channel()) == "dead_letter"
+    assert remedies(database) == [Remedy.DISCARD]
+
+    take_back(database)
+
+    assert publish(database, streams, email_channel()) == "dead_letter"
+
+
+def test_what_was_discarded_waits_no_more(database: Database, streams: OutboundStreams) -> None:
+    """Its explanation names who did it, and nothing that is to be done."""
+    [route] = due_routes(database, 1)
+    change(database, [route], "resolved_email = 'nobody'")
+    publish(database, streams, email_channel())
+
+    execute(database, "UPDATE dead_letters SET discarded_at = now(), discarded_by = 'ann'")
+
+    assert str(explanation(database).next[0]).startswith("Nothing: ann discarded it ")
+    assert dead_letter_ids(database, DeadLetterFilter(), before=None, limit=10) == []
