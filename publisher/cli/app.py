@@ -9,11 +9,13 @@ from typing import Annotated
 
 import typer
 
+from publisher.cli import completion
 from publisher.cli.choice import Choice
 from publisher.cli.commands import CommandGroup
 from publisher.cli.help import CommandApp
 from publisher.cli.output import one_line, say
 from publisher.cli.standard_streams import drop_output
+from publisher.cli.usage import usage_message
 from publisher.domain.errors import BadRequest, PublisherError, SettingsError, StreamLost
 
 app = CommandApp(
@@ -24,8 +26,8 @@ app = CommandApp(
 )
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(context: typer.Context, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
         print(f"publisher {version('notification-publisher')}, Python {platform.python_version()}")
         raise typer.Exit
 
@@ -42,6 +44,8 @@ def publisher(
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line. Returns its exit code: 0, 1 for a failure, 2 for bad usage or settings."""
     try:
+        if completion.VARIABLE in os.environ:
+            return completion.answer(lambda: _run(arguments))
         code = _run(arguments)
         # What is still to be written is this command's matter: the interpreter would only say that it failed.
         sys.stdout.flush()
@@ -59,7 +63,7 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         code = app([_text(argument) for argument in arguments], prog_name="publisher", standalone_mode=False)
     except typer.TyperException as error:
-        return _say(error.format_message(), error.exit_code)
+        return _say(usage_message(error), error.exit_code)
     except Choice as choice:
         _say(choice.text, 2)
         for line, about in choice.lines:

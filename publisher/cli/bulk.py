@@ -9,7 +9,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from publisher.bootstrap import install_context
-from publisher.cli.output import confirm, print_json, progress, say
+from publisher.cli import candidates
+from publisher.cli.output import DRY_RUN, confirm, print_json, progress, say
 from publisher.cli.waking import waker
 from publisher.operations import bulk
 from publisher.operations.bulk import ActionOutcome, Change, Ended, Hooks
@@ -22,7 +23,12 @@ RateOption = Annotated[
 DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Only count: change nothing.")]
 ResumeOption = Annotated[
     str | None,
-    typer.Option("--resume", metavar="ACTION", help="Do the rest of an action that was interrupted."),
+    typer.Option(
+        "--resume",
+        metavar="ACTION",
+        autocompletion=candidates.actions,
+        help="Do the rest of an action that was interrupted.",
+    ),
 ]
 
 
@@ -53,7 +59,7 @@ def carry_out(
     if dry_run or not (change.matched or change.resumed):
         _report(change, wording, None, json=json)
         return
-    confirm(question, yes)
+    confirm(question, yes, instead=DRY_RUN)
     ended = _with_bar(settings, change, wording, rate)
     advice = f"go on with: {wording.command} --resume {ended.action}"
     if ended.error is not None:

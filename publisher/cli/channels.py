@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from publisher.bootstrap import install_context
+from publisher.cli import candidates
 from publisher.cli.help import CommandApp
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, print_table
@@ -17,7 +18,9 @@ from publisher.operations.channels import ChannelRecord
 from publisher.operations.names import installed_channel
 
 app = CommandApp("Look at channels; pause one, and let it go on.")
-ChannelArgument = Annotated[str, typer.Argument(metavar="CHANNEL", help="The channel's name.")]
+ChannelArgument = Annotated[
+    str, typer.Argument(metavar="CHANNEL", help="The channel's name.", autocompletion=candidates.channels)
+]
 
 
 @app.command("list", example="publisher channels list")

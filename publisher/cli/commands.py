@@ -21,11 +21,13 @@ class Entry:
     place: its module in `publisher.cli`, and the function or `typer.Typer` there.
     help: the first line of its own help, so that the list can be shown without its module.
     example: the lines that show its use, under its help.
+    commands: the names of a group's commands, so that a shell completes them without its module.
     """
 
     place: str
     help: str
     example: str = ""
+    commands: tuple[str, ...] = ()
 
 
 # In the order of the help. A test holds each line to the command's own.
@@ -67,14 +69,44 @@ ENTRIES: Mapping[str, Entry] = {
         "Read a guide: what is promised, how to deploy and operate the service, and how it is built.",
         "publisher guide operating",
     ),
-    "scheduler": Entry("scheduler:app", "The clock: scans at intervals, or one now."),
-    "intents": Entry("intents:app", "Send intents, take them in again, and look at those that were lost."),
-    "malformed": Entry("malformed:app", "Look at intents that were not accepted, and send them again."),
-    "routes": Entry("routes:app", "Look at routes, and publish them again."),
-    "channels": Entry("channels:app", "Look at channels; pause one, and let it go on."),
-    "dead-letters": Entry("dead_letters:app", "Look at routes that were given up, and take them back."),
-    "actions": Entry("actions:app", "Look at what operators changed."),
-    "retention": Entry("retention:app", "Prune what is over, now and not at the clock's time."),
+    "scheduler": Entry(
+        "scheduler:app",
+        "The clock: scans at intervals, or one now.",
+        commands=("run", "scan"),
+    ),
+    "intents": Entry(
+        "intents:app",
+        "Send intents, take them in again, and look at those that were lost.",
+        commands=("replay", "send", "losses"),
+    ),
+    "malformed": Entry(
+        "malformed:app",
+        "Look at intents that were not accepted, and send them again.",
+        commands=("resubmit", "list", "show"),
+    ),
+    "routes": Entry(
+        "routes:app",
+        "Look at routes, and publish them again.",
+        commands=("republish", "list", "show"),
+    ),
+    "channels": Entry(
+        "channels:app", "Look at channels; pause one, and let it go on.", commands=("list", "pause", "resume")
+    ),
+    "dead-letters": Entry(
+        "dead_letters:app",
+        "Look at routes that were given up, and take them back.",
+        commands=("requeue", "discard", "list", "show"),
+    ),
+    "actions": Entry(
+        "actions:app",
+        "Look at what operators changed.",
+        commands=("list", "show"),
+    ),
+    "retention": Entry(
+        "retention:app",
+        "Prune what is over, now and not at the clock's time.",
+        commands=("run",),
+    ),
 }
 
 
@@ -99,9 +131,23 @@ class CommandGroup(Group):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Shows the help from the lines of ENTRIES alone."""
+        Group.format_help(self._listed(), ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Completes the name of a command, from ENTRIES alone."""
+        return Group.shell_complete(self._listed(), ctx, incomplete)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Finds the command of a command line. To complete the word behind a group, the names in it are enough."""
+        subcommands = ENTRIES[args[0]].commands if args[0] in ENTRIES else ()
+        if ctx.resilient_parsing and len(args) == 1 and subcommands:
+            return args[0], Group(name=args[0], commands={name: Command(name) for name in subcommands}), []
+        return super().resolve_command(ctx, args)
+
+    def _listed(self) -> "CommandGroup":
         listed = copy.copy(self)
         listed.commands = {name: Command(name, help=entry.help) for name, entry in ENTRIES.items()}
-        Group.format_help(listed, ctx, formatter)
+        return listed
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Shows the examples, then what holds for every command."""

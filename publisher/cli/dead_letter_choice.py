@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from publisher.cli import candidates
 from publisher.cli.ids import place
 from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
@@ -20,7 +21,10 @@ from storage.database import Database
 ClassificationOption = Annotated[
     str | None,
     typer.Option(
-        "--classification", metavar="REASON", help="Only those given up for this, e.g. payload_encoding_failed."
+        "--classification",
+        metavar="REASON",
+        autocompletion=candidates.classifications,
+        help="Only those given up for this, e.g. payload_encoding_failed.",
     ),
 ]
 SinceOption = Annotated[

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import typer
-
 from publisher.cli.output import printable
 from publisher.domain.errors import BadRequest, PublisherError
 from publisher.process.temporary import temporary_folder
@@ -40,9 +38,6 @@ def edited(text: str, *, name: str) -> Iterator[str]:
         if not Path(path).exists():
             raise
         raise type(error)(f"{error}; what was edited is kept: go on with --file {shlex.quote(path)}") from error
-    except typer.BadParameter as error:
-        # `confirm` had no terminal to ask on.
-        raise typer.BadParameter(f"{error.message} What was edited is kept: --file {shlex.quote(path)}") from error
     except (Exception, KeyboardInterrupt):
         print(f"publisher: what was edited is kept: go on with --file {printable(shlex.quote(path))}", file=sys.stderr)
         raise

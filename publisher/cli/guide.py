@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from publisher.cli import candidates
 from publisher.cli.output import JsonFlag, console, print_json, print_table
 from publisher.cli.standard_streams import expressible
 from publisher.domain.errors import BadRequest
@@ -17,7 +18,10 @@ _WIDTH = 100
 
 def guide(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="The guide to read. Without it, all are listed.")
+        str | None,
+        typer.Argument(
+            metavar="NAME", help="The guide to read. Without it, all are listed.", autocompletion=candidates.guides
+        ),
     ] = None,
     json: JsonFlag = False,
 ) -> None:

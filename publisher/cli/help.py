@@ -96,12 +96,17 @@ def metavar(parameter: Any) -> str:
     return str(parameter.metavar or parameter.name.upper())
 
 
-def _about(parameter: Any) -> str:
+def choices(parameter: Any) -> list[str]:
+    """Returns the only values that an argument or option takes; none if it takes others, too."""
     allowed: Iterable[Any] | None = parameter.type_descriptor.choices
-    choices = ", ".join(str(getattr(choice, "value", choice)) for choice in allowed or ())
+    return [str(getattr(choice, "value", choice)) for choice in allowed or ()]
+
+
+def _about(parameter: Any) -> str:
+    allowed = ", ".join(choices(parameter))
     said = [
         parameter.help or "",
-        f"One of {choices}." if choices else "",
+        f"One of {allowed}." if allowed else "",
         _range(parameter.min, parameter.max),
         "Must be given." if parameter.required and parameter.param_type_name == "option" else "",
         _default(parameter),

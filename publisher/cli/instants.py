@@ -1,6 +1,5 @@
 """Reads instants on the command line: as they are printed, as a clock's time, and as a time ago."""
 
-import os
 import re
 import sys
 from datetime import UTC, datetime, time, timedelta
@@ -26,7 +25,7 @@ def instant(text: str) -> datetime:
     """Reads an instant as `read_instant` does, now, and says on a terminal which one a relative text is."""
     now = datetime.now(UTC)
     found = read_instant(text, now.replace(microsecond=now.microsecond // 1000 * 1000))
-    if not text.strip()[:4].isdecimal() and sys.stderr.isatty() and "_PUBLISHER_COMPLETE" not in os.environ:
+    if not text.strip()[:4].isdecimal() and sys.stderr.isatty():
         print(f"publisher: {text.strip()} is {readable(found)}", file=sys.stderr)
     return found
 

@@ -4,5 +4,11 @@ from typing import Annotated
 
 import typer
 
-ChannelOption = Annotated[str | None, typer.Option("--channel", help="Only those of this channel.")]
-TypeOption = Annotated[str | None, typer.Option("--type", help="Only those of this notification type.")]
+from publisher.cli import candidates
+
+ChannelOption = Annotated[
+    str | None, typer.Option("--channel", autocompletion=candidates.channels, help="Only those of this channel.")
+]
+TypeOption = Annotated[
+    str | None, typer.Option("--type", autocompletion=candidates.types, help="Only those of this notification type.")
+]

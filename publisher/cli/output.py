@@ -17,10 +17,13 @@ from rich.text import Text
 
 from publisher.cli.layout import Rows, fields
 from publisher.cli.standard_streams import expressible, shows_every_character
+from publisher.domain.errors import BadRequest
 from publisher.domain.instants import readable
 from publisher.operations.wording import short
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+# Passed to `confirm` by a command that has --dry-run.
+DRY_RUN = "--dry-run to count"
 YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; needed where there is no terminal.")]
 
 # Characters that a terminal obeys, that a reader may take for the end of a line, or that are halves of a character,
@@ -146,15 +149,17 @@ def show(value: object) -> str:
     return printable(str(value.value if isinstance(value, Enum) else value))
 
 
-def confirm(question: str, yes: bool) -> None:
+def confirm(question: str, yes: bool, *, instead: str = "") -> None:
     """Asks before something is changed, on a terminal. Elsewhere `--yes` must have been given.
 
-    Raises typer.Abort for a no.
+    instead: the option that changes nothing, and why one takes it; empty: the command has none.
+    Raises typer.Abort for a no, and BadRequest if nobody can be asked.
     """
     if yes:
         return
     if not sys.stdin.isatty():
-        raise typer.BadParameter(f"{question} There is no terminal to ask on: add --yes to go on.")
+        otherwise = f", or {instead}" if instead else ""
+        raise BadRequest(f"{question} Standard input is no terminal to ask on: pass --yes{otherwise}")
     if not typer.confirm(question):
         raise typer.Abort
 

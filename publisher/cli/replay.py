@@ -14,7 +14,7 @@ from publisher.cli.bulk import DryRunFlag
 from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, progress, say
+from publisher.cli.output import DRY_RUN, JsonFlag, YesFlag, confirm, print_json, progress, say
 from publisher.cli.session import opened
 from publisher.cli.waking import waker
 from publisher.domain.errors import BadRequest
@@ -61,7 +61,9 @@ def replay(
         _report(None, found, json=json)
         return
     twice = " What was published before the dedup window is published a second time." if older_too else ""
-    confirm(f"Take {found.missing:,} intents in again, of {found.seen:,} sent in this time?{twice}", yes)
+    confirm(
+        f"Take {found.missing:,} intents in again, of {found.seen:,} sent in this time?{twice}", yes, instead=DRY_RUN
+    )
     ended = _run(settings, wanted, window, found, operator(by))
     _report(ended, ended.tally, json=json)
     if ended.outcome is ActionOutcome.INTERRUPTED:

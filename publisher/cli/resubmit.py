@@ -13,7 +13,7 @@ from publisher.cli.ids import number
 from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, printable, progress, say
+from publisher.cli.output import DRY_RUN, JsonFlag, YesFlag, confirm, print_json, printable, progress, say
 from publisher.cli.remedies import remedy
 from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest
@@ -144,7 +144,7 @@ def _send(
 def _matching(work: Resubmission, matching: MalformedFilter, *, by: str, dry_run: bool, yes: bool, json: bool) -> None:
     count, bounded = work.count(matching)
     if count and not dry_run:
-        confirm(f"Resubmit {count:,} malformed intents as they are?", yes)
+        confirm(f"Resubmit {count:,} malformed intents as they are?", yes, instead=DRY_RUN)
     doing = "checking" if dry_run else "resubmitting"
     with progress(TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
         task = bar.add_task(doing, total=count)

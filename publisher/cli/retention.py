@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from publisher.cli.bulk import DryRunFlag
 from publisher.cli.help import CommandApp
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, progress, say, show
+from publisher.cli.output import DRY_RUN, JsonFlag, YesFlag, confirm, print_json, progress, say, show
 from publisher.cli.session import opened
 from publisher.operations.prune import REPORTED, PrunedBatch, count_old, kept_for, prune
 from publisher.process.signals import stop_on_signals
@@ -35,7 +35,8 @@ def run(
         if dry_run:
             _report(old, done, json=json)
             return
-        confirm(f"Prune those of {old:,} notifications accepted {show(kept)} ago or earlier that are over?", yes)
+        question = f"Prune those of {old:,} notifications accepted {show(kept)} ago or earlier that are over?"
+        confirm(question, yes, instead=DRY_RUN)
         stopping = threading.Event()
         stop_on_signals(stopping)
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

@@ -9,6 +9,7 @@ import typer
 from rich.progress import SpinnerColumn, TextColumn
 
 from publisher.bootstrap import install_context
+from publisher.cli import candidates
 from publisher.cli.help import CommandApp
 from publisher.cli.output import JsonFlag, one_line, print_json, print_table, progress
 from publisher.cli.session import configured
@@ -45,7 +46,12 @@ def run() -> None:
 @app.command("scan", example="publisher scheduler scan email --wait")
 def scan(
     channel: Annotated[
-        str | None, typer.Argument(metavar="CHANNEL", help="The channel to scan. Without it, every channel.")
+        str | None,
+        typer.Argument(
+            metavar="CHANNEL",
+            help="The channel to scan. Without it, every channel.",
+            autocompletion=candidates.channels,
+        ),
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the workers, and say what they did.")] = False,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="With --wait: wait at most so long.")] = 60,

@@ -1,6 +1,9 @@
 """Checks the names that an operator gave: an unknown name is an error, never a filter that matches nothing."""
 
+from collections.abc import Mapping
+
 from publisher.domain.attempt import LEASE_EXPIRED, PAYLOAD_ENCODING_FAILED
+from publisher.domain.channel import Channel
 from publisher.domain.errors import BadRequest
 from publisher.domain.names import no_such
 from publisher.settings.settings import Settings
@@ -15,11 +18,16 @@ def installed_channel(settings: Settings, name: str) -> str:
     return name
 
 
+def known_classifications(channels: Mapping[str, Channel]) -> list[str]:
+    """Returns the failures that a route of one of these channels can be given up for."""
+    return [PAYLOAD_ENCODING_FAILED, LEASE_EXPIRED, *sorted({c.stream_failure for c in channels.values()})]
+
+
 def check_names(database: Database, settings: Settings, *, channel: str | None, classification: str | None) -> None:
     """Raises BadRequest for a channel or a classification that is neither installed nor on record."""
     if channel is not None and channel not in settings.channels and not names.channel_occurs(database, channel):
         raise BadRequest(no_such("channel", channel, settings.channels))
-    classifications = {PAYLOAD_ENCODING_FAILED, LEASE_EXPIRED, *(c.stream_failure for c in settings.channels.values())}
+    classifications = known_classifications(settings.channels)
     if (
         classification is not None
         and classification not in classifications

@@ -157,7 +157,7 @@ def test_without_a_terminal_to_ask_on_nothing_is_requeued(buried: Outside, publi
 
     assert (done.returncode, done.stdout) == (2, "")
     assert "Requeue 3 dead letters?" in done.stderr
-    assert "add --yes" in done.stderr
+    assert "pass --yes" in done.stderr
     assert done.stderr.count("\n") == 1
     assert buried.row(WAITING) == {"count": 6}
 

@@ -55,8 +55,9 @@ def test_every_command_explains_itself() -> None:
             "nonsense": "No such command 'nonsense'",
             "--frobnicate": "No such option: --frobnicate",
             "routes show": "Missing argument",
-            "routes list --status weird": "'weird' is not one of",
-            "routes list --limit 0": "--limit",
+            "routes list --status weird": "--status cannot be 'weird': it is one of pending, failed, published, ",
+            "routes list --status publishd": "'publishd': did you mean 'published'? It is one of pending, failed, ",
+            "routes list --limit 0": "--limit must be a whole number from 1 to 10,000, not '0'",
             "demo --intents 0": "--intents",
         },
         {
@@ -65,8 +66,8 @@ def test_every_command_explains_itself() -> None:
             "intents send /no/such/file": "cannot read '/no/such/file': No such file or directory",
             "intents send /tmp": "cannot read '/tmp': Is a directory",
             "dead-letters requeue": "name a route, or say which dead letters",
-            "dead-letters list --since tomorrow": "--since",
-            "dead-letters requeue --all --rate 0": "--rate",
+            "dead-letters list --since tomorrow": "publisher: --since: 'tomorrow' is no instant",
+            "dead-letters requeue --all --rate 0": "--rate must be a whole number, 1 or more, not '0'",
         },
         {
             "routes republish": "say since when: --since",
@@ -166,3 +167,12 @@ def test_a_database_that_was_not_migrated_says_what_to_do(
 
     for done in all_of(publisher, commands, DATABASE_URL=create_database("template1")):
         assert_refused(done, 1, "run 'publisher migrate'")
+
+
+def test_a_group_without_a_command_shows_its_help(publisher: Publisher) -> None:
+    """The help stands on standard error, line by line, and the exit code is that of bad usage."""
+    for arguments in [], ["routes"], ["intents", "losses"]:
+        done = publisher(*arguments)
+
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == publisher(*arguments, "--help").stdout

@@ -90,7 +90,7 @@ def test_json_has_every_field_whole(database: Database, publisher: Publisher) ->
         (["resubmit", "1", "--dry-run"], "opens no editor"),
         (["resubmit", "1"], "neither VISUAL nor EDITOR is set"),
         (["resubmit", "1", "--file", "/no/such/file"], "cannot read '/no/such/file'"),
-        (["list", "--code", "weird"], "'weird' is not one of"),
+        (["list", "--code", "weird"], "--code cannot be 'weird': it is one of missing_field,"),
     ],
 )
 def test_bad_usage_is_one_line(database: Database, publisher: Publisher, arguments: list[str], said: str) -> None:

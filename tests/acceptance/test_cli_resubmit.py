@@ -61,7 +61,7 @@ def test_an_edit_is_validated_sent_and_marked(
         ("""sed -i 's/"pigeon"/"crow"/' "$1" """, ["--yes"], "unknown_channel: channels_json.0: no such channel"),
         ("""sed -i 's/"pigeon"/"pigeon/' "$1" """, ["--yes"], "is not valid JSON"),
         ("""printf '\\377' >> "$1" """, ["--yes"], "not UTF-8"),
-        ("""sed -i 's/"pigeon"/"email"/' "$1" """, [], "add --yes"),
+        ("""sed -i 's/"pigeon"/"email"/' "$1" """, [], "pass --yes"),
         ("""sed -i 's/"pigeon"/"email"/' "$1"; exit 3""", ["--yes"], "ended with code 3"),
     ],
     ids=["invalid", "no-json", "no-utf8", "not-asked", "failed"],

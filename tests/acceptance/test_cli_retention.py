@@ -58,7 +58,7 @@ def test_a_run_asks_first(publisher: Publisher, database: Database) -> None:
     done = publisher("retention", "run")
 
     assert done.returncode != 0
-    assert "--yes" in done.stderr
+    assert "ask on: pass --yes, or --dry-run to count" in done.stderr
     assert len(kept(database)) == 1
 
 

@@ -49,7 +49,7 @@ def test_a_demo_asks_before_it_uses_servers_it_was_given(publisher: Publisher, o
     done = publisher("demo", "--intents", "20")
 
     assert done.returncode == 2
-    assert "add --yes" in done.stderr
+    assert "pass --yes" in done.stderr
     assert done.stderr.count("\n") == 1
     assert outside.redis.dbsize() == 0
 
