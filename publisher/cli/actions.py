@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from publisher.cli import candidates
 from publisher.cli.help import CommandApp
 from publisher.cli.ids import number
 from publisher.cli.instants import since as since_option
@@ -61,7 +62,7 @@ def list_(
 
 @app.command("show", example="publisher actions show 7")
 def show(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="An action's number.")],
+    id_: Annotated[str, typer.Argument(metavar="ID", autocompletion=candidates.ids, help="An action's number.")],
     json: JsonFlag = False,
 ) -> None:
     """Show one action: who, when, what it was aimed at, how many routes or intents, and how it ended."""

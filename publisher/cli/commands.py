@@ -135,7 +135,8 @@ class CommandGroup(Group):
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
         """Completes the name of a command, from ENTRIES alone."""
-        return Group.shell_complete(self._listed(), ctx, incomplete)
+        ctx.command = self._listed()
+        return Group.shell_complete(ctx.command, ctx, incomplete)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Finds the command of a command line. To complete the word behind a group, the names in it are enough."""

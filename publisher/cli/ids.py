@@ -13,6 +13,7 @@ import redis
 import typer
 
 from publisher.bootstrap import open_client
+from publisher.cli import candidates
 from publisher.cli.id_wording import NOUNS, not_for, said, several, unknown
 from publisher.cli.output import one_line
 from publisher.domain.errors import BadRequest
@@ -20,9 +21,15 @@ from publisher.operations.ids import IntentsStream, NamedKind, Resolution, meant
 from publisher.settings.settings import Settings
 from storage.database import Database
 
-AnyId = Annotated[str, typer.Argument(metavar="ID", help="Any id that a command prints.")]
-OptionalId = Annotated[str | None, typer.Argument(metavar="ID", help="Any id that a command prints.")]
-RouteId = Annotated[str | None, typer.Argument(help="A route id, such as email:user:7.")]
+AnyId = Annotated[
+    str, typer.Argument(metavar="ID", autocompletion=candidates.ids, help="Any id that a command prints.")
+]
+OptionalId = Annotated[
+    str | None, typer.Argument(metavar="ID", autocompletion=candidates.ids, help="Any id that a command prints.")
+]
+RouteId = Annotated[
+    str | None, typer.Argument(autocompletion=candidates.route_ids, help="A route id, such as email:user:7.")
+]
 
 _PLACED = {NamedKind.NOTIFICATION, NamedKind.PRUNED, NamedKind.ROUTE, NamedKind.DEAD_LETTER}
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from publisher.cli import candidates
 from publisher.cli.help import CommandApp
 from publisher.cli.ids import number
 from publisher.cli.listing import LimitOption, print_page
@@ -49,7 +50,7 @@ def list_(
 
 @app.command("acknowledge", example="publisher intents losses acknowledge 3 --by ann")
 def acknowledge(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="A loss's number.")],
+    id_: Annotated[str, typer.Argument(metavar="ID", autocompletion=candidates.ids, help="A loss's number.")],
     by: ByOption = None,
     json: JsonFlag = False,
 ) -> None:

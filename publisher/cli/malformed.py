@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from publisher.cli import candidates
 from publisher.cli.help import CommandApp
 from publisher.cli.ids import numbers
 from publisher.cli.listing import BeforeOption, LimitOption, print_page
@@ -60,7 +61,12 @@ def list_(
 
 @app.command("show", example="publisher malformed show 17")
 def show(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="A malformed intent's number, or its stream entry id.")],
+    id_: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", autocompletion=candidates.ids, help="A malformed intent's number, or its stream entry id."
+        ),
+    ],
     json: JsonFlag = False,
 ) -> None:
     """Show one intent that was not accepted, with every field, and what can be done about it.

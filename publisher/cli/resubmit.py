@@ -7,6 +7,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from publisher.bootstrap import open_client
+from publisher.cli import candidates
 from publisher.cli.editor import edited
 from publisher.cli.files import read_text
 from publisher.cli.ids import number
@@ -35,7 +36,10 @@ UntilOption = Annotated[datetime | None, until_option("recorded")]
 
 
 def resubmit(
-    id_: Annotated[str | None, typer.Argument(metavar="ID", help="Its number, or its stream entry id.")] = None,
+    id_: Annotated[
+        str | None,
+        typer.Argument(metavar="ID", autocompletion=candidates.ids, help="Its number, or its stream entry id."),
+    ] = None,
     file: Annotated[
         str | None, typer.Option("--file", metavar="FILE|-", help="The edited intent; - reads standard input.")
     ] = None,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from publisher.cli import candidates
 from publisher.cli.help import CommandApp
 from publisher.cli.ids import AnyId, RouteId, place
 from publisher.cli.listing import BeforeOption, LimitOption, print_page
@@ -26,7 +27,10 @@ app.command("republish", example="publisher routes republish --channel push --si
 def list_(
     channel: ChannelOption = None,
     status: Annotated[RouteStatus | None, typer.Option(help="Only those of this status.")] = None,
-    notification: Annotated[str | None, typer.Option(metavar="ID", help="Of this notification alone.")] = None,
+    notification: Annotated[
+        str | None,
+        typer.Option(metavar="ID", autocompletion=candidates.notifications, help="Of this notification alone."),
+    ] = None,
     type: TypeOption = None,  # noqa: A002 - the option's name
     before: BeforeOption = None,
     limit: LimitOption = 50,

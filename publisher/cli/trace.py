@@ -9,6 +9,7 @@ import typer
 from rich.text import Text
 
 from publisher.bootstrap import open_client
+from publisher.cli import candidates
 from publisher.cli.explain import RoutesOption, history_fields
 from publisher.cli.id_wording import not_for, several, unknown
 from publisher.cli.ids import intents_stream
@@ -32,7 +33,9 @@ def trace(
     id: Annotated[  # noqa: A002 - the argument's name
         str,
         typer.Argument(
-            metavar="ID", help="Any id that a command prints, such as a stream entry id or an idempotency key."
+            metavar="ID",
+            autocompletion=candidates.ids,
+            help="Any id that a command prints, such as a stream entry id or an idempotency key.",
         ),
     ],
     producer: Annotated[

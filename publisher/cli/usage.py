@@ -1,11 +1,11 @@
 """Words what is wrong with a command line: which option or argument, its value, and the values that are allowed."""
 
-import difflib
 from typing import Any
 
 import typer
 
 from publisher.cli.help import choices, metavar
+from publisher.domain.names import near_names
 
 
 def usage_message(error: typer.TyperException) -> str:
@@ -25,7 +25,7 @@ def usage_message(error: typer.TyperException) -> str:
     allowed = choices(parameter)
     if not allowed:
         return f"{name} must be {_number(parameter)}, not {value!r}"
-    near = difflib.get_close_matches(value, allowed, n=1, cutoff=0.7)
+    near = near_names(value, allowed)
     meant = f"did you mean {near[0]!r}? It" if near else "it"
     return f"{name} cannot be {value!r}: {meant} is one of {', '.join(allowed)}"
 

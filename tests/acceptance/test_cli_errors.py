@@ -55,7 +55,7 @@ def test_every_command_explains_itself() -> None:
             "nonsense": "No such command 'nonsense'",
             "--frobnicate": "No such option: --frobnicate",
             "routes show": "Missing argument",
-            "routes list --status weird": "--status cannot be 'weird': it is one of pending, failed, published, ",
+            "routes list --status 7": "--status cannot be '7': it is one of pending, failed, published, ",
             "routes list --status publishd": "'publishd': did you mean 'published'? It is one of pending, failed, ",
             "routes list --limit 0": "--limit must be a whole number from 1 to 10,000, not '0'",
             "demo --intents 0": "--intents",
