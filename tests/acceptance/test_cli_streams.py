@@ -30,6 +30,8 @@ ARGUMENTS = {
     "file": "-",
     "--reason": "Umzug nach Köln",
 }
+# Dead letter, action, malformed intent and loss have the number 1: explain would ask which.
+KINDS = {"explain": "dead-letter:"}
 BESIDES = {
     "malformed resubmit": ["--all", "--unchanged", "--dry-run"],
     "routes republish": ["--since", "2026-03-14", "--dry-run"],
@@ -83,7 +85,8 @@ def command_line(name: str, *, as_json: bool = False) -> list[str]:
     """The command with what it needs to print something."""
     arguments = [*name.split(), *BESIDES.get(name, [])]
     for required in leaves()[name]:
-        arguments += [required, ARGUMENTS[required]] if required.startswith("-") else [ARGUMENTS[required]]
+        value = KINDS.get(name, "") + ARGUMENTS[required]
+        arguments += [required, value] if required.startswith("-") else [value]
     return [*arguments, "--json"] if as_json and has_json(name) else arguments
 
 

@@ -47,14 +47,14 @@ def test_a_stalled_connection_stays_open_and_silent(proxy: Proxy, client: redis.
     """While it stalls nothing is forwarded and nothing ends, on old connections and new ones."""
     assert proxy.stall() == 1
     for _ in range(2):
-        with pytest.raises(redis.TimeoutError):
+        with pytest.raises(redis.ConnectionError, match="timeout"):
             client.ping()
 
 
 def test_what_was_stalled_arrives_late(proxy: Proxy, client: redis.Redis, redis_client: redis.Redis) -> None:
     """A request that its sender has given up is done all the same, once the network is back."""
     proxy.stall()
-    with pytest.raises(redis.TimeoutError):
+    with pytest.raises(redis.ConnectionError, match="timeout"):
         client.incr("count")
     assert redis_client.get("count") == b"0"
 
@@ -66,7 +66,7 @@ def test_what_was_stalled_arrives_late(proxy: Proxy, client: redis.Redis, redis_
 def test_of_a_black_hole_only_those_inside_know(proxy: Proxy, client: redis.Redis) -> None:
     """Connections that are swallowed are silent; a new one passes."""
     assert proxy.black_hole(1.0, random.Random(1)) == 1
-    with pytest.raises(redis.TimeoutError):
+    with pytest.raises(redis.ConnectionError, match="timeout"):
         client.ping()
     assert client.ping()
 
@@ -77,7 +77,7 @@ def test_a_swallowed_request_is_not_done_and_its_connection_is_silent(
     """It comes as far as the proxy, which may throw it away for good; other requests pass."""
     proxy.swallow(b"INCR", b"count")
     assert client.ping()
-    with pytest.raises(redis.TimeoutError):
+    with pytest.raises(redis.ConnectionError, match="timeout"):
         client.incr("count")
     assert proxy.cut_held() == 1
     proxy.resume()
