@@ -161,4 +161,4 @@ class LossAudit:
         try:
             audits.give_up_audit(self._database, lease)
         except PublisherError as error:
-            _log.warning("an audit's lease was not given up and will run out", channel=lease.channel, error=str(error))
+            _log.info("an audit's lease was not given up and will run out", channel=lease.channel, error=str(error))

@@ -12,7 +12,7 @@ from tests.acceptance.local_run import Descendants
 from tests.acceptance.outside import EMAIL, PUSH, Outside
 from tests.factories import intent_fields
 from tests.guide_blocks import GUIDES
-from tests.processes import Process, Processes, complete
+from tests.processes import ROOT, Process, Processes, complete
 
 # Everything starts within this on a busy machine, and stops within R17's 25 seconds and what the manager itself needs.
 START, STOP = 60.0, 40.0
@@ -21,11 +21,11 @@ REQUIRED = "TESTS_NEED_PROCESS_MANAGERS"
 
 
 def command_of(manager: str) -> str:
-    """How the guide starts the manager."""
+    """How the guide starts the manager, in the folder of the Procfile."""
     (command,) = re.findall(rf"^\| {manager} \| `([^`]+)` \|", (GUIDES / "deploying.md").read_text(), re.MULTILINE)
     if shutil.which(command.split()[0], path=complete({})["PATH"]) is None and REQUIRED not in os.environ:
         pytest.skip(f"{manager} is not installed")
-    return command
+    return f"env --chdir={ROOT} {command}"
 
 
 def wait_until_up(running: Process) -> None:
