@@ -5,7 +5,7 @@ neither, and its advice is replaced by ours.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import psycopg2.extensions
@@ -14,6 +14,7 @@ _RUNS = "see that PostgreSQL runs there, or correct the host and port in DATABAS
 _ITS_PORT = "see that host and port in DATABASE_URL are those of PostgreSQL, and not of another server"
 _TOO_MANY = "run fewer processes or threads, or raise the limit: 'publisher doctor' counts the connections"
 _HBA = "let this host, user and database in by a line of pg_hba.conf"
+_SOCKET, _LOCAL = "Unix socket", "the local socket"
 # libpq begins its error about each address so.
 _ATTEMPT = re.compile(r'connection to server (?:at "([^"]*)"(?: \([^)]*\))?, port (\w+)|on socket "([^"]*)") failed: ')
 
@@ -54,7 +55,11 @@ _CAUSES: Sequence[_Known] = (
         "does not match host name",
         "write the name that the certificate holds into DATABASE_URL, or sslmode=verify-ca, which does not compare it",
     ),
-    _Known("root certificate file", "name the file of the authority by sslrootcert in DATABASE_URL"),
+    _Known(
+        "root certificate file",
+        "name that file by sslrootcert in DATABASE_URL, or write sslmode=require, which verifies no certificate",
+        "there is no file of the authority that PostgreSQL's certificate is to be verified by",
+    ),
     _Known("password authentication failed", "correct the user name and password in DATABASE_URL"),
     _Known("no password supplied", "write the password into DATABASE_URL", "the server demands a password"),
     _Known("too many clients", _TOO_MANY),
@@ -83,34 +88,61 @@ _CAUSES: Sequence[_Known] = (
 def place(dsn: str) -> str:
     """Returns hosts, ports and the sslmode of a connection: `db.example:5432, sslmode=require`."""
     parts = psycopg2.extensions.parse_dsn(dsn)
-    hosts = (parts.get("host") or parts.get("hostaddr") or "").split(",")
-    ports = (parts.get("port") or "5432").split(",")
-    if len(ports) < len(hosts):
-        ports *= len(hosts)
-    if all(host.startswith("/") or not host for host in hosts):
-        return f"{','.join(hosts) or 'the local socket'}, Unix socket"
-    addresses = ",".join(f"{host or 'localhost'}:{port}" for host, port in zip(hosts, ports, strict=False))
-    return f"{addresses}, {_security(parts)}"
+    addresses = _addresses(parts)
+    return f"{','.join(addresses)}, {_SOCKET if all(map(_is_socket, addresses)) else _security(parts)}"
 
 
 def refused_connection(text: str, dsn: str) -> str:
     """Words libpq's error about a connection that was not established, of every address that was tried, on one line."""
-    found = list(_ATTEMPT.finditer(text))
-    if not found:
+    parts = psycopg2.extensions.parse_dsn(dsn)
+    attempts = list(_attempts(text, parts))
+    if not attempts:
         return _told(text, place(dsn))
-    security = _security(psycopg2.extensions.parse_dsn(dsn))
-    said: dict[str, None] = {}
-    for attempt, following in zip(found, [*found[1:], None], strict=True):
-        host, port, path = attempt.groups()
-        where = f"{path}, Unix socket" if path else f"{host}:{port}, {security}"
-        said[_told(text[attempt.end() : following and following.start()], where)] = None
+    # Where it may, libpq tries the same address with TLS and without it: that pg_hba.conf has no line for one of the
+    # two is not what keeps this user out.
+    said = {
+        _told(reason, where): None
+        for n, (where, reason) in enumerate(attempts)
+        if "no encryption" not in reason or all(other != where for other, _ in attempts[:n] + attempts[n + 1 :])
+    }
     return "; ".join(said)
+
+
+def _attempts(text: str, parts: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Yields the place of each attempt and libpq's text about it; none if the text names no place.
+
+    Of several attempts the text about the first may stand without its place: a driver that connects without blocking
+    takes it away.
+    """
+    security = _security(parts)
+    found = list(_ATTEMPT.finditer(text))
+    if found and (first := text[: found[0].start()].strip()):
+        address = _addresses(parts)[0]
+        yield f"{address}, {_SOCKET if _is_socket(address) else security}", first
+    for attempt, following in zip(found, [*found[1:], None], strict=False):
+        host, port, path = attempt.groups()
+        where = f"{path}, {_SOCKET}" if path else f"{host}:{port}, {security}"
+        yield where, text[attempt.end() : following and following.start()]
 
 
 def _told(text: str, where: str) -> str:
     known = next((known for known in _CAUSES if known.piece in text), _Known("", ""))
     cause = known.cause or " ".join(text.split()).removeprefix("FATAL: ").strip()
     return f"{cause} ({where})" + (f": {known.advice}" if known.advice else "")
+
+
+def _addresses(parts: dict[str, str]) -> list[str]:
+    """Returns each host with its port, or the folder of a socket."""
+    hosts = (parts.get("host") or parts.get("hostaddr") or "").split(",")
+    ports = (parts.get("port") or "5432").split(",")
+    if len(ports) < len(hosts):
+        ports *= len(hosts)
+    pairs = zip((host or _LOCAL for host in hosts), ports, strict=False)
+    return [host if _is_socket(host) else f"{host}:{port}" for host, port in pairs]
+
+
+def _is_socket(host: str) -> bool:
+    return host.startswith("/") or host == _LOCAL
 
 
 def _security(parts: dict[str, str]) -> str:

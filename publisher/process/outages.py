@@ -24,7 +24,6 @@ _log = structlog.get_logger()
 # Lines of libraries that repeat a failure and do not hold its error: (logger, beginning of the line).
 _ECHOES = (
     ("dramatiq.worker.ConsumerThread", "Restarting consumer in"),
-    ("dramatiq.worker.WorkerThread", "Message %s was skipped"),
     ("dramatiq.middleware.retries", "Retrying message"),
     ("dramatiq.middleware.retries", "Retries exceeded"),
     # A job that waits for the server is still at work when it is due again.

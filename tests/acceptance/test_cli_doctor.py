@@ -81,7 +81,7 @@ def test_a_person_reads_a_line_a_check_and_a_summary(publisher: Publisher) -> No
     assert lines[0].split() == ["ok", "settings", "every", "PUBLISHER_", "variable", "is", "known"]
     [failure] = [line for line in lines if line.startswith("failed")]
     assert failure.split()[1] == "redis"
-    assert " → see that redis runs" in failure
+    assert " → mend that first: nothing more of redis can be looked at" in failure
     assert lines[-1].startswith(f"{len(lines) - 2} checks: ")
     assert "1 failed" in lines[-1]
 

@@ -11,7 +11,6 @@ import pytest
 
 from publisher.domain.errors import DatabaseUnavailable
 from publisher.local.embedded_postgresql import postgresql
-from storage.connection_errors import refused_connection
 from storage.database import Database
 from tests.conftest import connected, run_sql, with_database
 from tests.processes import free_port
@@ -114,6 +113,20 @@ def test_a_certificate_that_is_not_trusted_is_named(database_url: str, tmp_path:
     assert "name the file of its authority by sslrootcert in DATABASE_URL" in error
 
 
+def test_a_file_of_the_authority_that_is_not_there_is_named(database_url: str, tmp_path: Path) -> None:
+    """libpq's own advice, several sentences of it, is not repeated."""
+    with front(path_of(database_url), Authority(tmp_path).context("127.0.0.1"), asked=True) as port:
+        error = said(f"postgresql://127.0.0.1:{port}/name?sslmode=verify-full&sslrootcert={tmp_path}/none.pem")
+
+    assert (
+        f"there is no file of the authority that PostgreSQL's certificate is to be verified by (127.0.0.1:{port}, ss"
+        in error
+    )
+    assert error.endswith(
+        ": name that file by sslrootcert in DATABASE_URL, or write sslmode=require, which verifies no certificate"
+    )
+
+
 def test_a_certificate_for_another_name_is_named(database_url: str, tmp_path: Path) -> None:
     """A certificate that is trusted and not this host's."""
     authority = Authority(tmp_path)
@@ -202,19 +215,6 @@ def _read_beyond_the_deadline(database: Database) -> None:
     with database.unit() as connection:
         # The server is stopped by no statement timeout: the client's own deadline ends the wait.
         connection.execute_sql("BEGIN; SET LOCAL statement_timeout = 0; SELECT pg_sleep(5)")
-
-
-def test_each_address_that_was_tried_is_named() -> None:
-    """libpq tries the hosts of a URL in turn: each is told with its cause."""
-    text = (
-        'connection to server at "one" (10.0.0.1), port 5432 failed: Connection refused\n\tIs the server running?\n'
-        'connection to server at "two" (10.0.0.2), port 5433 failed: FATAL:  database "name" does not exist\n'
-    )
-
-    first, second = refused_connection(text, "postgresql://one:5432,two:5433/name?sslmode=prefer").split("; ")
-
-    assert first.startswith("connection refused (one:5432, sslmode=prefer): see that PostgreSQL runs there")
-    assert second.startswith('database "name" does not exist (two:5433, sslmode=prefer): create this database')
 
 
 def _folder(path: Path) -> Path:

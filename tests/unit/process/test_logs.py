@@ -1,5 +1,6 @@
 """Structured logs: one event a line, with the fields that say which route it is about (R2, R26)."""
 
+import inspect
 import json
 import logging
 import os
@@ -7,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import dramatiq.worker
 import pytest
 import structlog
 
@@ -47,6 +49,18 @@ def raised() -> Exception:
             return caught
 
     return fail(KeyError("bob@example.com"), fail(ValueError("ann@example.com")))
+
+
+def test_dramatiq_does_not_warn_of_a_message_that_came_too_late(events: Events) -> None:
+    """The middleware that drops it says so itself. Everything else of that logger is written."""
+    logs.configure(format="json")
+    logger, line = logs._DROPPED_MESSAGE
+
+    logging.getLogger(logger).warning(line, "scan_due_routes('email')")
+    logging.getLogger(logger).warning("Message %s failed.", "scan_due_routes('email')")
+
+    assert line in inspect.getsource(dramatiq.worker)
+    assert [event["event"] for event in events()] == ["Message scan_due_routes('email') failed."]
 
 
 def test_an_event_is_one_line_of_json(events: Events) -> None:
