@@ -13,7 +13,7 @@ from publisher.cli import completion
 from publisher.cli.choice import Choice
 from publisher.cli.commands import CommandGroup
 from publisher.cli.help import CommandApp
-from publisher.cli.output import one_line, say
+from publisher.cli.output import one_line, say, say_command
 from publisher.cli.standard_streams import drop_output
 from publisher.cli.usage import usage_message
 from publisher.domain.errors import BadRequest, PublisherError, SettingsError, StreamLost
@@ -65,10 +65,11 @@ def _run(arguments: Sequence[str]) -> int:
     except typer.TyperException as error:
         return _say(usage_message(error), error.exit_code)
     except Choice as choice:
-        _say(choice.text, 2)
+        code = _say(choice.text, 2)
         for line, about in choice.lines:
-            print(f"  {one_line(line)}\n    {one_line(about)}", file=sys.stderr)
-        return 2
+            say_command(line, sys.stderr, indent=2)
+            say(one_line(about), sys.stderr, indent=4)
+        return code
     except (SettingsError, BadRequest) as error:
         return _say(str(error), 2)
     except StreamLost:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from textwrap import wrap
 from typing import Annotated, TextIO
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.progress import Progress, ProgressColumn
 from rich.text import Text
@@ -62,14 +64,39 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
-def say(sentence: str, file: TextIO | None = None) -> None:
+def say(sentence: str, file: TextIO | None = None, indent: int = 0) -> None:
     """Prints a sentence as one line. A terminal that is narrower shows it wrapped between words, never within one.
 
-    So an id, a URL or an option in it stays whole. file: standard error; None: standard output.
+    So an id, a URL or an option in it stays whole. file: standard error; None: standard output. indent: spaces before
+    each line.
     """
-    out = file or sys.stdout
-    lines = wrap(sentence, _columns(out), break_long_words=False, break_on_hyphens=False)
+    out, before = file or sys.stdout, " " * indent
+    lines = wrap(
+        sentence,
+        _columns(out),
+        initial_indent=before,
+        subsequent_indent=before,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
     print("\n".join(lines), file=out)
+
+
+def say_command(line: str, file: TextIO, indent: int) -> None:
+    """Prints a command line to paste. A terminal that is narrower shows it over several lines, as a shell reads it.
+
+    line: as `shlex.split` reads it; no word is broken. indent: spaces before the line.
+    """
+    before = " " * indent
+    # Each line but the last ends in a space and a backslash.
+    room = _columns(file) - indent - len(" \\")
+    lines: list[str] = []
+    for word in (shlex.quote(one_line(word)) for word in shlex.split(line)):
+        if lines and cell_len(f"{lines[-1]} {word}") <= room:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f"  {word}" if lines else word)
+    print(" \\\n".join(f"{before}{each}" for each in lines), file=file)
 
 
 def _columns(out: TextIO) -> int:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.acceptance.forked_commands import Done, run_many
 from tests.acceptance.malformed_intents import record_intent
 from tests.acceptance.outside import PUSH, Outside
 from tests.factories import INTENTS, incoming
+from tests.terminals import Terminal
 
 # Commands about a notification or a route. {} stands for the id.
 PLACED = (
@@ -211,6 +213,22 @@ def test_a_key_of_two_producers_is_listed_and_never_guessed(
     assert "of other, key turn-17" in done.stderr
     assert f"  publisher explain {ids['notification']}\n" in done.stderr
     assert len(shown.splitlines()) == 2
+
+
+def test_a_choice_fits_a_narrow_terminal_and_can_be_pasted(
+    ids: Mapping[str, str], environ: dict[str, str], tmp_path: Path
+) -> None:
+    """A command that is wider than the terminal goes on behind a backslash, as a shell reads it."""
+    terminal = Terminal("publisher dead-letters requeue email:user:7", environ, 60, tmp_path)
+    screen = terminal.wait()
+
+    assert screen.code == 2
+    assert max(map(len, screen.printed)) <= 60
+    assert screen.printed[-3:] == (
+        "  publisher dead-letters requeue \\",
+        f"    {ids['delivery']}",
+        "    dead_letter",
+    )
 
 
 def test_a_route_id_alone_is_told_with_the_newest_routes_of_it(ids: Mapping[str, str], publisher: Publisher) -> None:
