@@ -15,7 +15,7 @@ from publisher.cli.output import JsonFlag, print_json, print_layout, printable
 from publisher.cli.session import configured
 from publisher.doctor.examine import STATEMENT, Check, examine, reply_timeout
 from publisher.doctor.grants import needed_grants
-from publisher.doctor.verdict import Verdict
+from publisher.doctor.verdict import Diagnosis, Verdict
 from publisher.local.procfile import procfile
 
 _STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red", Verdict.UNKNOWN: "cyan"}
@@ -55,6 +55,7 @@ def doctor(
             print_grants(grants)
         return
     verdicts = Counter[Verdict]()
+    unseen: dict[Diagnosis, list[str]] = {}
     with (
         closing(open_database(settings, "doctor", STATEMENT)) as database,
         open_client(settings, "doctor", reply_timeout(settings)) as client,
@@ -63,11 +64,16 @@ def doctor(
             verdicts[check.diagnosis.verdict] += 1
             if json:
                 _print_json(check)
+            elif check.diagnosis.verdict is Verdict.UNKNOWN:
+                unseen.setdefault(check.diagnosis, []).append(check.name)
             else:
-                _print_line(check)
+                _print_line(check.name, check.diagnosis)
             # Each as soon as it is known: some take their time.
             sys.stdout.flush()
     if not json:
+        # Without a server dozens of checks say the same.
+        for diagnosis, names in unseen.items():
+            _print_line(names[0] if len(names) == 1 else f"{len(names)} checks", diagnosis)
         counted = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in Verdict if verdicts[verdict])
         print(f"\n{verdicts.total()} checks: {counted}")
     if verdicts[Verdict.FAILED]:
@@ -79,9 +85,8 @@ def _print_json(check: Check) -> None:
     print_json({"name": check.name, "verdict": found.verdict, "finding": found.finding, "remedy": found.remedy})
 
 
-def _print_line(check: Check) -> None:
-    found = check.diagnosis
-    head = Text.assemble((f"{found.verdict:<{_VERDICT_WIDTH}}", _STYLES[found.verdict]), "  ", check.name)
+def _print_line(name: str, found: Diagnosis) -> None:
+    head = Text.assemble((f"{found.verdict:<{_VERDICT_WIDTH}}", _STYLES[found.verdict]), "  ", name)
     said = Text(printable(found.finding))
     if found.remedy:
         said.append(f" → {printable(found.remedy)}", style="bold")

@@ -63,7 +63,7 @@ def _run(steps: Sequence[Step]) -> Iterator[Check]:
     began, away = time.monotonic(), set[Server]()
     for step in steps:
         if step.asks in away:
-            diagnosis = unknown(f"not looked at: see {step.asks.value}", f"mend {step.asks.value} first")
+            diagnosis = unknown(f"not looked at: needs {step.asks.label}", f"mend {step.asks.value} first")
         elif time.monotonic() - began > _PATIENCE.total_seconds():
             diagnosis = unknown(
                 f"not looked at: {_PATIENCE.seconds} s were over", "ask again when the servers are quicker"

@@ -73,7 +73,8 @@ def test_a_server_that_is_silent_is_waited_for_a_few_seconds(
 
 
 def test_a_person_reads_a_line_a_check_and_a_summary(publisher: Publisher) -> None:
-    """Verdict, name and finding; the remedy behind an arrow; how many of each at the end."""
+    """Verdict, name and finding; the remedy behind an arrow; equal checks that could not look on one line; how many of
+    each at the end."""
     done = publisher("doctor", REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
 
     assert done.returncode == 1
@@ -82,8 +83,11 @@ def test_a_person_reads_a_line_a_check_and_a_summary(publisher: Publisher) -> No
     [failure] = [line for line in lines if line.startswith("failed")]
     assert failure.split()[1] == "redis"
     assert " → mend that first: nothing more of redis can be looked at" in failure
-    assert lines[-1].startswith(f"{len(lines) - 2} checks: ")
-    assert "1 failed" in lines[-1]
+    [unseen] = [line for line in lines if line.startswith("unknown")]
+    together = int(unseen.split()[1])
+    assert " ".join(unseen.split()[2:]) == "checks not looked at: needs Redis → mend redis first"
+    assert lines[-1].startswith(f"{len(lines) - 3 + together} checks: ")
+    assert lines[-1].endswith(f"1 failed, {together} unknown")
 
 
 def test_no_password_is_printed(publisher: Publisher) -> None:

@@ -18,7 +18,7 @@ from storage.marks import read_mark
 from storage.replays import latest_replays
 from storage.rights import missing_grants
 
-_SEE_SCHEMA = unknown("not looked at: see schema", "run 'publisher migrate' first")
+_SEE_SCHEMA = unknown("not looked at: needs the schema", "run 'publisher migrate' first")
 
 
 def of_postgresql(settings: Settings, database: Database, read_procfile: Callable[[], Mapping[str, str]]) -> list[Step]:

@@ -19,6 +19,11 @@ class Server(Enum):
     POSTGRESQL = "postgresql"
     REDIS = "redis"
 
+    @property
+    def label(self) -> str:
+        """The server's name in a sentence."""
+        return {"postgresql": "PostgreSQL", "redis": "Redis"}[self.value]
+
 
 class Unusable(Exception):
     """Raised by a server's own check: it answers, and nothing else is to be asked of it."""

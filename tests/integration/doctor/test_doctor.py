@@ -57,7 +57,7 @@ def test_without_postgresql_redis_is_still_checked(examined: Examined) -> None:
     assert wrong.pop("postgresql") is FAILED
     assert set(wrong.values()) == {UNKNOWN}
     assert {"schema", "indexes", "connections", "due-routes"} <= set(wrong)
-    assert found["schema"].finding == "not looked at: see postgresql"
+    assert found["schema"].finding == "not looked at: needs PostgreSQL"
     assert {found[name].verdict for name in ("redis", "redis-persistence", "streams", "timeouts")} == {OK}
 
 

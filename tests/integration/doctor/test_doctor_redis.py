@@ -85,7 +85,7 @@ def test_a_user_who_may_not_even_connect_fails_one_check(
     assert wrong.pop("redis") is FAILED
     assert set(wrong.values()) == {UNKNOWN}
     assert "client|setname" in found["redis"].finding
-    assert found["redis-rights"].finding == "not looked at: see redis"
+    assert found["redis-rights"].finding == "not looked at: needs Redis"
 
 
 def test_a_redis_that_takes_no_writes_fails_a_check(
