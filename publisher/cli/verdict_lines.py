@@ -37,7 +37,7 @@ _SAID: Mapping[Cause, str] = {
     Cause.SCHEMA_BEHIND: "{detail}",
     Cause.REDIS_UNREAD: "{number} due{lasting}: {detail}",
     Cause.NO_WORKER: "{number} due{lasting}: no worker runs",
-    Cause.NO_INTAKE: "{number} sent and not accepted{lasting}: no intake runs",
+    Cause.NO_INTAKE: "{intents} to be accepted{oldest}: no intake runs",
     Cause.NO_CLOCK: "no clock runs: without its scans workers look less often",
     Cause.NOT_INSTALLED: "{number} open{on}: no channel of that name is installed here",
     Cause.CIRCUIT_OPEN: "{number} due{on}: parked{lasting}, its stream refuses everything: {detail}",
@@ -45,7 +45,7 @@ _SAID: Mapping[Cause, str] = {
     Cause.LOSSES: "{number} loss{es} of intents not acknowledged, the newest noticed{ago}",
     Cause.AUDIT_OVERDUE: "the loss audit of {channel} is overdue: {ended}",
     Cause.LATE: "{number} due{lasting}{on}: workers run, and do not keep up",
-    Cause.INTENTS_LATE: "{number} sent and not accepted{lasting}: an intake runs, and does not keep up",
+    Cause.INTENTS_LATE: "{intents} to be accepted{oldest}: an intake runs, and does not keep up",
     Cause.PAUSED: "{number} due{on}: paused by {by}{lasting}: {detail}",
     Cause.DEAD_LETTERS: "{number} dead letter{s}, the newest{ago}: {detail}",
     Cause.MALFORMED: "{number} malformed intent{s}, the newest{ago}: {detail}",
@@ -95,6 +95,8 @@ def said(finding: Finding) -> str:
     template = _SAID[finding.cause] if finding.count != 0 else _NOTHING_WAITS.get(finding.cause, _SAID[finding.cause])
     words = {
         "number": _number(finding),
+        "intents": _intents(finding),
+        "oldest": f", the oldest for {_whole(finding.lasting)}" if finding.lasting else "",
         "s": "" if finding.count == 1 else "s",
         "es": "" if finding.count == 1 else "es",
         "on": "" if finding.channel is None else f" on {finding.channel}",
@@ -126,6 +128,12 @@ def _number(finding: Finding) -> str:
     if finding.count is None:
         return "an unknown number"
     return f"{'at least ' if finding.is_bound else ''}{finding.count:,}"
+
+
+def _intents(finding: Finding) -> str:
+    if finding.count is None:
+        return "an unknown number of intents waits"
+    return "1 intent waits" if finding.count == 1 else f"{_number(finding)} intents wait"
 
 
 def _whole(duration: timedelta) -> str:

@@ -21,7 +21,15 @@ FAILED, WARNING, OK = Level
         (Finding(WARNING, Cause.NO_WORKER), "no worker runs"),
         (
             Finding(FAILED, Cause.NO_INTAKE, count=None, lasting=timedelta(milliseconds=3)),
-            "an unknown number sent and not accepted for 1 s: no intake runs",
+            "an unknown number of intents waits to be accepted, the oldest for 1 s: no intake runs",
+        ),
+        (
+            Finding(FAILED, Cause.NO_INTAKE, count=1, lasting=MINUTES),
+            "1 intent waits to be accepted, the oldest for 6 min: no intake runs",
+        ),
+        (
+            Finding(WARNING, Cause.INTENTS_LATE, count=12, lasting=MINUTES),
+            "12 intents wait to be accepted, the oldest for 6 min: an intake runs, and does not keep up",
         ),
         (
             Finding(WARNING, Cause.PAUSED, "push", 8012, lasting=MINUTES, by="ann", detail="gateway moves"),
