@@ -1,11 +1,14 @@
 """Every screen at 60, 80 and 200 columns: what a pipe gets whole is whole on a terminal, and nothing is left out."""
 
 import re
+from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
+import redis
 
 from publisher.domain.loss import LossCause
-from publisher.streams.heartbeats import ProcessRegister
+from publisher.process.heartbeat import Heartbeat
 from storage.actions import begin_action
 from storage.database import Database
 from storage.losses import record_loss
@@ -35,7 +38,7 @@ INSTANT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}Z")
 
 
 @pytest.fixture
-def records(database: Database, outside: Outside) -> None:
+def records(database: Database, outside: Outside, redis_url: str) -> Iterator[None]:
     """Everything that a screen shows: long ids, long reasons, wide letters, large numbers and hostile names."""
     long_id = "user-" + "x" * 90
     people = [*users(1), {"user_id": "日本語ユーザー-♞" * 3, "email": "a@example.com"}]
@@ -63,7 +66,13 @@ def records(database: Database, outside: Outside) -> None:
     record_intent(database, entry_id="1773480413589-17", producer=f"game{HOSTILE}")
     record_loss(database, factories.INTENTS, LossCause.TRIMMED, "1773480413589-0", "1773480499999-17", 1_234_567)
     begin_action(database, "requeue-dead-letters", f"ann{HOSTILE}", {"channel": "email", "reason": REASON}, 1_234_567)
-    ProcessRegister(outside.redis).sign(WORKER)
+    # It signs until the test ends: a worker that falls silent between two screens would change the words of status.
+    with redis.Redis.from_url(redis_url) as client:
+        heartbeat = Heartbeat(client, "worker", timedelta(seconds=1))
+        heartbeat.process = WORKER
+        heartbeat.start()
+        yield
+        heartbeat.stop()
 
 
 def command_line(name: str) -> list[str]:
