@@ -10,6 +10,7 @@ from enum import StrEnum
 from pydantic import ValidationError
 
 from publisher.domain.intent_fields import FIELDS_BY_AUDIENCE, IntentFields, UserFields
+from publisher.domain.names import near_names
 from publisher.domain.notification import notification_id_of
 from publisher.domain.recipient import Recipient
 from publisher.domain.rejection import Rejection, RejectionCode
@@ -72,9 +73,11 @@ def parse_intent(raw: Sequence[tuple[bytes, bytes]], channels: Collection[str]) 
     unknown = [place for place, name in enumerate(fields.channels_json or ()) if name not in channels]
     if unknown:
         places = ", ".join(f"channels_json.{place}" for place in unknown[:5])
+        near = near_names((fields.channels_json or ())[unknown[0]], channels)
+        meant = f" did you mean {near[0]}?" if near else ""
         return Rejection(
             RejectionCode.UNKNOWN_CHANNEL,
-            f"{places}: no such channel; there are: {', '.join(sorted(channels))}",
+            f"{places}: no such channel;{meant} there are: {', '.join(sorted(channels))}",
             "channels_json",
         )
     return _intent(fields)

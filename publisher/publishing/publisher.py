@@ -19,6 +19,7 @@ from publisher.domain.attempt import (
 )
 from publisher.domain.channel import Channel
 from publisher.domain.errors import BadRequest, EncodingError, PublisherError
+from publisher.domain.names import no_such
 from publisher.domain.notification import Route
 from publisher.domain.timeouts import BEGUN, ENCODED, LAST_LOOK, TRUSTED, witness_after_lease
 from publisher.process.telemetry import Telemetry
@@ -129,8 +130,7 @@ class Publisher:
         try:
             return self._channels[name]
         except KeyError:
-            known = ", ".join(sorted(self._channels))
-            raise BadRequest(f"no such channel: {name!r}; there are: {known}") from None
+            raise BadRequest(no_such("channel", name, self._channels)) from None
 
     def _claim_due(self, to: Channel, limit: int, *, after: Place[int] | None = None, through_parking: bool) -> Claim:
         return claims.claim_due(

@@ -168,6 +168,16 @@ def test_the_message_repeats_no_values(fields: dict[str, Any]) -> None:
     assert "hunter2" not in malformed.message
 
 
+def test_an_unknown_channel_is_told_with_a_near_one_and_all() -> None:
+    """Only names of channels that there are: never the one that the producer wrote (R19)."""
+    [near, far] = [parse({"channels_json": ["push", name]}) for name in ("emial", "sms")]
+
+    assert isinstance(near, Rejection)
+    assert isinstance(far, Rejection)
+    assert near.message == "channels_json.1: no such channel; did you mean email? there are: email, push"
+    assert far.message == "channels_json.1: no such channel; there are: email, push"
+
+
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "fields",
