@@ -12,6 +12,7 @@ import typer
 from publisher.cli import completion
 from publisher.cli.choice import Choice
 from publisher.cli.commands import CommandGroup
+from publisher.cli.completion_setup import InstallFlag, ShowFlag
 from publisher.cli.help import CommandApp
 from publisher.cli.output import one_line, say, say_command
 from publisher.cli.standard_streams import drop_output
@@ -22,6 +23,7 @@ app = CommandApp(
     "Takes notification intents off a Redis stream and publishes each due route as a command, once.",
     cls=CommandGroup,
     name="publisher",
+    add_completion=False,
     epilog="publisher demo\npublisher status --watch\npublisher explain --help",
 )
 
@@ -37,6 +39,8 @@ def publisher(
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Show the version and exit.")
     ] = False,
+    install_completion: InstallFlag = False,
+    show_completion: ShowFlag = False,
 ) -> None:
     """Does nothing before a command. Typer makes a group of an application that has this."""
 

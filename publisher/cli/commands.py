@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from publisher.cli.completion_setup import WORDS
 from publisher.cli.help import Command, CommandApp, Group
 
 
@@ -123,6 +124,11 @@ class CommandGroup(Group):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes | {"commands": _Commands()})
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parses the words behind `publisher`, and keeps them for an option behind which a shell may be named."""
+        ctx.meta[WORDS] = list(args)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Every name, without importing a command."""

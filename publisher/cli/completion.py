@@ -6,7 +6,9 @@ A shell shows everything that it is answered: a failure is an empty answer, and 
 import io
 import os
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import redirect_stdout, suppress
+
+from typer.completion import completion_init  # type: ignore[attr-defined]
 
 # Set by the script of each shell, with what it asks.
 VARIABLE = "_PUBLISHER_COMPLETE"
@@ -16,9 +18,11 @@ def answer(complete: Callable[[], object]) -> int:
     """Prints how the word at the cursor can go on, and returns the exit code. complete: typer's answer."""
     behind = _mend_words()
     code: object = 0
-    # Whatever fails, the user is typing at this moment and did not ask to see it.
-    with redirect_stdout(io.StringIO()) as printed, redirect_stderr(io.StringIO()), suppress(Exception):
+    # Whatever is said, the user is typing at this moment and did not ask to see it: not by Python, nor by a C library.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    with redirect_stdout(io.StringIO()) as printed, suppress(Exception):
         try:
+            completion_init()
             complete()
         except SystemExit as ended:
             code = ended.code

@@ -1,6 +1,5 @@
 """What a shell is answered while a command line is typed."""
 
-import shutil
 import socket
 import time
 from collections.abc import Callable
@@ -13,10 +12,8 @@ from tests.acceptance.conftest import Publisher
 from tests.acceptance.malformed_intents import record_intent
 from tests.acceptance.outside import Outside
 from tests.factories import accepted
-from tests.processes import run_on_terminal
 
 Typed = Callable[..., list[str]]
-BASH = shutil.which("bash")
 
 
 @pytest.fixture
@@ -85,23 +82,19 @@ def test_nothing_is_said_while_the_database_is_away(typed: Typed) -> None:
     assert typed("explain", "", DATABASE_URL=None, REDIS_URL=None) == []
 
 
-@pytest.mark.skipif(BASH is None, reason="no bash")
-def test_bash_completes_with_the_shown_script(environ: dict[str, str], publisher: Publisher, tmp_path: Path) -> None:
-    """`--show-completion bash` is what bash reads: a tab completes a command, and a guide behind it."""
-    script = tmp_path / "completion.sh"
-    script.write_text(publisher("--show-completion", "bash").stdout)
-    typed = f"source {script}\necho :; publisher gui\tprom\t | head -1; exit\n"
+def test_completion_that_cannot_be_set_up_says_why(publisher: Publisher, tmp_path: Path) -> None:
+    """One line and exit code 2: for a shell that has none, a startup file that cannot be changed, and an odd HOME."""
+    (tmp_path / ".bashrc").write_bytes(b"\xff\n")
+    refused = [
+        ("tcsh", tmp_path, "--install-completion needs the name of a shell, bash, zsh or fish: 'tcsh' is none of them"),
+        ("bash", tmp_path, "append the output of 'publisher --show-completion bash'"),
+        ("fish", "/dev/null", "cannot write '/dev/null/.config"),
+    ]
 
-    code, shown = run_on_terminal("bash", "--norc", "--noprofile", "-i", environ=environ, answer=typed)
+    for shell, home, said in refused:
+        done = publisher("--install-completion", shell, HOME=str(home))
 
-    assert code == 0
-    assert "# What is promised" in shown
-
-
-def test_a_shell_is_told_where_its_script_is(environ: dict[str, str], publisher: Publisher, tmp_path: Path) -> None:
-    """`--install-completion bash` adds a line to ~/.bashrc that reads the script."""
-    done = publisher("--install-completion", "bash", HOME=str(tmp_path))
-
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "publisher.sh" in (tmp_path / ".bashrc").read_text()
-    assert "_PUBLISHER_COMPLETE" in (tmp_path / ".bash_completions" / "publisher.sh").read_text()
+        assert (done.returncode, done.stdout) == (2, "")
+        assert said in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert (tmp_path / ".bashrc").read_bytes() == b"\xff\n"

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from publisher.operations.id_forms import forms
+from storage import beginnings
 from storage.database import Database, Row
 from storage.named import NamedKind, Wanted, named, published_as
 from storage.near_ids import SUGGESTED, ids_that_begin, near_ids
@@ -109,3 +110,17 @@ def test_a_published_route_is_found_by_its_command_near_its_instant(database: Da
 
     assert [route.route_id for route in near] == ["email:user:7", "push:user:7"]
     assert far == []
+
+
+def test_an_id_that_is_being_typed_is_completed_by_indexes(filled: Watched) -> None:
+    """At each press of Tab no table is read through, and what is read is bounded."""
+    notification = beginnings.notifications_that_begin(filled, "")[0]
+    assert notification in beginnings.notifications_that_begin(filled, notification[:6])
+    assert beginnings.keys_that_begin(filled, "key-29")[0] == "key-29"
+    assert beginnings.routes_that_begin(filled, notification, "email") != []
+    for table in ("dead_letters", "operator_actions", "malformed_intents"):
+        assert beginnings.numbers_that_begin(filled, table, "3000") == ["3000"]
+
+    plans = filled.plans()
+    assert [table for table in LARGE if f"Seq Scan on {table}" in plans] == []
+    assert plans.count("Limit") == 10
