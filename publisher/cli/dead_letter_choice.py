@@ -79,3 +79,8 @@ def none_waits(database: Database, id_: str, matching: DeadLetterFilter) -> NotF
     else:
         why = " and matches the options"
     return NotFound(f"{id_} has no dead letter that waits{why}")
+
+
+def letters(count: int) -> str:
+    """Words a number of dead letters."""
+    return f"{count:,} dead letter{'' if count == 1 else 's'}"

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from publisher.cli.bulk import DryRunFlag, RateOption, ResumeOption, Wording, carry_out, rest_of
-from publisher.cli.dead_letter_choice import ClassificationOption, SinceOption, UntilOption, chosen, none_waits
+from publisher.cli.dead_letter_choice import ClassificationOption, SinceOption, UntilOption, chosen, letters, none_waits
 from publisher.cli.ids import OptionalId, RouteId, number
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.options import ChannelOption, TypeOption
@@ -51,5 +51,5 @@ def discard(
             change = plan_discard_rest(database, action, operator(by))
         if id_ is not None and not change.matched:
             raise none_waits(database, id_, matching)
-        question = f"Discard {rest_of(change)}{change.matched:,} dead letters? They cannot be requeued after that."
+        question = f"Discard {rest_of(change)}{letters(change.matched)}? What is discarded cannot be requeued."
         carry_out(settings, change, _WORDING, question, rate=rate, dry_run=dry_run, yes=yes, json=json)

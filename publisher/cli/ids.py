@@ -15,7 +15,7 @@ import typer
 from publisher.bootstrap import open_client
 from publisher.cli import candidates
 from publisher.cli.id_wording import NOUNS, not_for, said, several, unknown
-from publisher.cli.output import one_line
+from publisher.cli.output import one_line, say
 from publisher.domain.errors import BadRequest
 from publisher.operations.ids import IntentsStream, NamedKind, Resolution, meant, of_kind, resolve
 from publisher.settings.settings import Settings
@@ -105,7 +105,7 @@ def resolved(settings: Settings, database: Database, text: str, producer: str | 
     with open_client(settings, "cli") as client:
         found = resolve(database, intents_stream(settings, client), text, producer)
     if found.unread is not None and found.things:
-        print(f"publisher: the streams could not be asked: {one_line(str(found.unread))}", file=sys.stderr)
+        say(f"publisher: the streams could not be asked: {one_line(str(found.unread))}", sys.stderr)
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from publisher.cli.output import say
 from publisher.domain.instants import readable
 
 _DAY = timedelta(days=1)
@@ -26,7 +27,7 @@ def instant(text: str) -> datetime:
     now = datetime.now(UTC)
     found = read_instant(text, now.replace(microsecond=now.microsecond // 1000 * 1000))
     if not text.strip()[:4].isdecimal() and sys.stderr.isatty():
-        print(f"publisher: {text.strip()} is {readable(found)}", file=sys.stderr)
+        say(f"publisher: {text.strip()} is {readable(found)}", sys.stderr)
     return found
 
 

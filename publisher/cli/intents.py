@@ -11,7 +11,7 @@ from publisher.cli import losses, replay
 from publisher.cli.files import opened
 from publisher.cli.help import CommandApp
 from publisher.cli.json_lines import json_lines
-from publisher.cli.output import JsonFlag, one_line, print_json, print_record
+from publisher.cli.output import JsonFlag, one_line, print_json, print_record, say
 from publisher.cli.session import configured
 from publisher.domain.errors import PublisherError
 from publisher.domain.intent_json import RefusedLine, WrittenIntent, intent_of_line
@@ -56,7 +56,7 @@ def send(
     with opened(file, "sending") as source:
         for batch, refused in _batches(json_lines(source, file), settings):
             for number, line in refused:
-                print(f"line {number}, column {line.column}: {one_line(line.reason)}", file=sys.stderr)
+                say(f"line {number}, column {line.column}: {one_line(line.reason)}", sys.stderr)
             entry_ids: Sequence[str | None] = [None] * len(batch)
             if not check:
                 try:

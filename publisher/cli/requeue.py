@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from publisher.cli.bulk import DryRunFlag, RateOption, ResumeOption, Wording, carry_out, rest_of
-from publisher.cli.dead_letter_choice import ClassificationOption, SinceOption, UntilOption, chosen, none_waits
+from publisher.cli.dead_letter_choice import ClassificationOption, SinceOption, UntilOption, chosen, letters, none_waits
 from publisher.cli.ids import OptionalId, RouteId, number
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.options import ChannelOption, TypeOption
@@ -51,5 +51,5 @@ def requeue(
             change = plan_requeue_rest(database, action, operator(by))
         if id_ is not None and not (change.matched or (change.past_deadline and change.past_deadline())):
             raise none_waits(database, id_, matching)
-        question = f"Requeue {rest_of(change)}{change.matched:,} dead letters?"
+        question = f"Requeue {rest_of(change)}{letters(change.matched)}?"
         carry_out(settings, change, _WORDING, question, rate=rate, dry_run=dry_run, yes=yes, json=json)

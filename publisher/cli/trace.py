@@ -14,7 +14,7 @@ from publisher.cli.explain import RoutesOption, history_fields
 from publisher.cli.id_wording import not_for, several, unknown
 from publisher.cli.ids import intents_stream
 from publisher.cli.layout import Tree
-from publisher.cli.output import JsonFlag, one_line, print_json, print_layout
+from publisher.cli.output import JsonFlag, one_line, print_json, print_layout, say
 from publisher.cli.remedies import worded
 from publisher.cli.session import opened
 from publisher.domain.errors import NotFound
@@ -63,7 +63,7 @@ def trace(
     if found.routes and not any(history.routes for history in histories):
         raise NotFound(f"there is no route {id}: see 'publisher trace {next(iter(found.routes))}' for those there are")
     if found.unread is not None:
-        print(f"publisher: the intents stream could not be asked: {one_line(str(found.unread))}", file=sys.stderr)
+        say(f"publisher: the intents stream could not be asked: {one_line(str(found.unread))}", sys.stderr)
     if json:
         _print_json(found, histories)
     else:

@@ -146,3 +146,23 @@ def test_without_redis_what_the_database_knows_is_told(
     assert done.returncode == 0
     assert "email:user:7" in done.stdout
     assert "publisher: the intents stream could not be asked: Redis is not available" in done.stderr
+
+
+def test_a_complaint_is_wrapped_between_words_on_a_narrow_terminal(
+    outside: Outside, processes: Processes, environ: dict[str, str]
+) -> None:
+    """No address and no word of it is cut in two."""
+    [entry] = outside.send(intent_fields(idempotency_key="turn-17"))
+    processes.start("intake")
+    outside.wait_until_acknowledged()
+
+    away = environ | {"REDIS_URL": "redis://127.0.0.1:1"}
+    _, shown = run_on_terminal("publisher", "trace", entry, environ=away, columns=60)
+
+    lines = shown.replace("\r", "").split("\n")
+    begin = next(n for n, line in enumerate(lines) if line.startswith("publisher: the intents stream"))
+    assert " ".join(lines[begin : begin + 4]).startswith(
+        "publisher: the intents stream could not be asked: Redis is not available: connection refused (127.0.0.1:1, no"
+        " TLS): see that Redis runs there, or correct REDIS_URL"
+    )
+    assert max(map(len, lines[begin : begin + 4])) <= 60

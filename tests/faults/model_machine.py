@@ -38,6 +38,7 @@ CHOICES: dict[str, tuple[int, tuple[st.SearchStrategy[Any], ...]]] = {
     "publish_these": (1, (CHANNEL, PICKS)),
     "time_passes": (4, ()),
     "operator_requeues": (3, (PICKS,)),
+    "operator_discards": (3, (PICKS,)),
     "operator_republishes": (4, (PICKS,)),
     "deadline_passes": (2, (PICKS,)),
     "deadlines_end": (3, (CHANNEL,)),

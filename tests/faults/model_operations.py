@@ -38,12 +38,24 @@ class Operations(WorkerOperations):
         letters = dead_letters.list_dead_letters(self.database, DeadLetterFilter(requeued=None), before=None, limit=99)
         picked = self._picked(sorted(letters, key=lambda letter: letter.id), picks)
         asked = {f"{p.notification_id}/{p.route_id}" for p in picked if p.requeued_at is None}
-        waiting = {id_ for id_ in asked if not self.model.routes[id_].late}
+        waiting = {id_ for id_ in asked if not self.model.routes[id_].late and not self.model.routes[id_].discarded}
         got = dead_letters.requeue(self.database, [p.id for p in picked] + [0], "model")
         same({r.id for r in got}, {self.keys[id_] for id_ in waiting})
         for delivery_id in waiting:
             self.model.requeue(delivery_id)
         self.environment.results["requeued"] += len(waiting)
+
+    @operation
+    def operator_discards(self, picks: Sequence[int]) -> None:
+        letters = dead_letters.list_dead_letters(self.database, DeadLetterFilter(requeued=None), before=None, limit=99)
+        picked = self._picked(sorted(letters, key=lambda letter: letter.id), picks)
+        asked = {f"{p.notification_id}/{p.route_id}" for p in picked if p.requeued_at is None}
+        waiting = {id_ for id_ in asked if not self.model.routes[id_].discarded}
+        got = dead_letters.discard(self.database, [p.id for p in picked] + [0], "model")
+        same(len(got), len(waiting))
+        for delivery_id in waiting:
+            self.model.routes[delivery_id].discarded = True
+        self.environment.results["discarded"] += len(waiting)
 
     def operator_republishes(self, picks: Sequence[int]) -> None:
         """Some routes, of which not all can be published again."""

@@ -25,7 +25,11 @@ class Seen(NamedTuple):
 
 @dataclass
 class RouteState:
-    """A route as it must stand. encodes: whether its notification makes a command (R23)."""
+    """A route as it must stand.
+
+    encodes: whether its notification makes a command (R23).
+    discarded: whether its dead letter was discarded, so that it stays one.
+    """
 
     channel: str
     encodes: bool
@@ -41,6 +45,7 @@ class RouteState:
     late: bool | None = None
     replay: int = 0
     requeues: int = 0
+    discarded: bool = False
 
     @property
     def is_free(self) -> bool:

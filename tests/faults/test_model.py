@@ -61,7 +61,7 @@ def report(environment: ModelEnvironment) -> str:
 # What the examples must have come to, or they prove little.
 WORTH = (
     *("intent accepted", "intent duplicate", "intent conflict", "intent malformed"),
-    *("published", "failed", "dead-lettered", "released", "requeued", "returned by the audit"),
+    *("published", "failed", "dead-lettered", "released", "requeued", "discarded", "returned by the audit"),
     *("stale: published", "stale: failed", "stale: dead-lettered", "stale: released"),
     *("command appended", "append found its witness", "append found a tombstone"),
     *("republished", "not republished", "deadline: expired", "deadline: published"),
