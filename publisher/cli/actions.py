@@ -1,5 +1,6 @@
 """`publisher actions list` and `show`."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -12,11 +13,13 @@ from publisher.cli.help import CommandApp
 from publisher.cli.ids import number
 from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
-from publisher.cli.listing import BeforeOption, LimitOption, print_page
+from publisher.cli.listing import BeforeOption, LimitOption, nothing_found, print_page
 from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.session import opened
 from publisher.operations.audited import ActionFilter, ActionOutcome, find_action, list_actions
 from publisher.operations.ids import NamedKind
+from publisher.operations.names import near_actions, near_operators
+from storage.database import Database
 
 app = CommandApp("Look at what operators changed.")
 
@@ -41,6 +44,7 @@ def list_(
     matching = ActionFilter(action, by, outcome, since, until)
     with opened() as (_, database):
         records = list_actions(database, matching, before=before, limit=limit)
+        near = [] if records else _near(database, action, by)
     print_page(
         "Actions",
         records,
@@ -54,6 +58,18 @@ def list_(
             "target": lambda r: _words(r.target),
         },
         asdict,
+        nothing_found(
+            "action",
+            {
+                "of kind": action,
+                "by": by,
+                "of outcome": outcome,
+                "begun since": since,
+                "begun before": until,
+                "before": before,
+            },
+            near,
+        ),
         json=json,
         wrapping="target",
         limit=limit,
@@ -72,6 +88,12 @@ def show(
         print_json(asdict(record))
     else:
         print_record(asdict(record) | {"target": _words(record.target)}, wrapping=["target"])
+
+
+def _near(database: Database, action: str | None, by: str | None) -> list[str]:
+    """The options of names on record that are spelled nearly as those that were given."""
+    kinds = [f"--action {name}" for name in near_actions(database, action)]
+    return kinds + [f"--by {shlex.quote(name)}" for name in near_operators(database, by)]
 
 
 def _words(target: Mapping[str, Any]) -> str:

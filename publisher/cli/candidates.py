@@ -50,9 +50,9 @@ def guides() -> list[str]:
 
 def types() -> list[str]:
     """Returns the types of the newest notifications."""
-    from storage.names import recent_types
+    from storage.names import newest_types
 
-    return _asked(recent_types)
+    return _asked(lambda database: list(newest_types(database).names))
 
 
 def notifications(incomplete: str) -> list[str]:

@@ -9,7 +9,7 @@ from publisher.cli.dead_letter_choice import ClassificationOption, SinceOption, 
 from publisher.cli.discard import discard
 from publisher.cli.help import CommandApp
 from publisher.cli.ids import AnyId, RouteId, place
-from publisher.cli.listing import BeforeOption, LimitOption, print_page
+from publisher.cli.listing import BeforeOption, LimitOption, nothing_found, print_page
 from publisher.cli.options import ChannelOption, TypeOption
 from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.requeue import requeue
@@ -58,6 +58,17 @@ def list_(
             "type": lambda r: r.notification_type,
         },
         _fields,
+        nothing_found(
+            "dead letter" if all_ else "waiting dead letter",
+            {
+                "of channel": channel,
+                "of type": type,
+                "of classification": classification,
+                "given up since": since,
+                "given up before": until,
+                "before": before,
+            },
+        ),
         json=json,
         limit=limit,
     )

@@ -71,12 +71,19 @@ def not_for(text: str, thing: Named, what: str) -> BadRequest:
     return BadRequest(f"{text!r} is {said(thing)}; this command takes {what}: see '{line_of(thing, text, None)}'")
 
 
-def unknown(found: Resolution, command: str, noun: str | None = None, producer: str | None = None) -> PublisherError:
+def unknown(
+    found: Resolution,
+    command: str,
+    noun: str | None = None,
+    producer: str | None = None,
+    near: Sequence[str] = (),
+) -> PublisherError:
     """Returns the error for an id that nothing has: what it could have been, and what was looked at.
 
     command: the line that a near id is put into.
     noun: the kind that a bare number is of; None: of any.
     producer: whose key it was looked for as; None: anybody's.
+    near: what may have been meant instead; empty: the keys that are nearly the same.
     """
     text = found.forms.text
     if found.unread is not None:
@@ -86,7 +93,7 @@ def unknown(found: Resolution, command: str, noun: str | None = None, producer: 
             f"{text!r} is a route id, which names a route within a notification; the newest are",
             [(f"{command} {shlex.quote(_delivery(route))}", str(route.detail)) for route in found.routes],
         )
-    near = [f"'{command} {shlex.quote(key)}'" for key in found.keys]
+    near = near or [f"'{command} {shlex.quote(key)}'" for key in found.keys]
     meant = f"; did you mean {' or '.join(near)}?" if near else ""
     return NotFound(f"nothing has the id {text!r}: {', '.join(_looked_at(found, noun, producer))}{meant}")
 

@@ -1,11 +1,12 @@
 """The frame of the `list` commands: a page of records as a table or as JSON lines, and how to ask for the next page."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Protocol, TypeVar
 
 import typer
 
-from publisher.cli.output import print_json, print_table
+from publisher.cli.output import one_line, print_json, print_table, say, show
 
 BeforeOption = Annotated[
     int | None, typer.Option("--before", metavar="NUMBER", help="Show the next page: those before this id.")
@@ -26,11 +27,28 @@ class Listed(Protocol):
 R = TypeVar("R", bound=Listed)
 
 
+def nothing_found(sought: str, conditions: Mapping[str, object], near: Sequence[str] = ()) -> str:
+    """Words what a listing looked for and did not find.
+
+    sought: a noun, such as `route`.
+    conditions: words and values of the filter, such as `of channel`: `email`; those whose value is None are left out.
+    near: options that may have been meant instead.
+    """
+    said = [
+        f"{words} {value if isinstance(value, int) else show(value)}"
+        for words, value in conditions.items()
+        if value is not None
+    ]
+    meant = f"; did you mean {' or '.join(near)}?" if near else ""
+    return one_line(f"there is no {' '.join([sought, ', '.join(said)]).rstrip()}{meant}")
+
+
 def print_page(
     title: str,
     records: Sequence[R],
     columns: Mapping[str, Callable[[R], object]],
     fields: Callable[[R], Mapping[str, object]],
+    nothing: str,
     *,
     json: bool,
     wrapping: str | None = None,
@@ -38,9 +56,13 @@ def print_page(
 ) -> None:
     """Prints records as a table of their ids and these columns, or with `json` their fields, one object a line.
 
+    nothing: the sentence for no records, see `nothing_found`. With `json` it goes to standard error.
     wrapping: the column that is prose, see `print_table`.
     limit: how many records fill a page; after a full page it says how to ask for the next. None: there is no next.
     """
+    if not records:
+        say(f"publisher: {nothing}" if json else nothing, sys.stderr if json else None)
+        return
     if json:
         for record in records:
             print_json(fields(record))

@@ -8,7 +8,7 @@ import typer
 from publisher.cli import candidates
 from publisher.cli.help import CommandApp
 from publisher.cli.ids import number
-from publisher.cli.listing import LimitOption, print_page
+from publisher.cli.listing import LimitOption, nothing_found, print_page
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, print_json
 from publisher.cli.session import opened
@@ -44,6 +44,7 @@ def list_(
             "stream": lambda r: r.stream,
         },
         asdict,
+        nothing_found("loss of intents" if all_ else "loss of intents that nobody has acknowledged", {}),
         json=json,
     )
 

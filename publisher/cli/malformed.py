@@ -9,7 +9,7 @@ import typer
 from publisher.cli import candidates
 from publisher.cli.help import CommandApp
 from publisher.cli.ids import numbers
-from publisher.cli.listing import BeforeOption, LimitOption, print_page
+from publisher.cli.listing import BeforeOption, LimitOption, nothing_found, print_page
 from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.remedies import remedy
 from publisher.cli.resubmit import CodeOption, SinceOption, StreamOption, UntilOption, resubmit
@@ -17,6 +17,7 @@ from publisher.cli.session import opened
 from publisher.operations.ids import NamedKind
 from publisher.operations.malformed import MalformedFilter, MalformedRecord, find_malformed, list_malformed
 from publisher.operations.malformed_fields import readable_fields
+from publisher.operations.names import near_streams
 
 app = CommandApp("Look at intents that were not accepted, and send them again.")
 app.command("resubmit", example="publisher malformed resubmit --code unknown_channel --unchanged")(resubmit)
@@ -38,8 +39,10 @@ def list_(
 ) -> None:
     """List intents that were not accepted and not resubmitted, newest first. Their fields are for show."""
     matching = MalformedFilter(code and code.value, since, until, stream, None if all_ else resubmitted)
-    with opened() as (_, database):
+    with opened() as (settings, database):
         records = list_malformed(database, matching, before=before, limit=limit)
+        near = [] if records else near_streams(database, settings, stream)
+    sought = "malformed intent" if all_ else f"{'resubmitted' if resubmitted else 'waiting'} malformed intent"
     print_page(
         "Malformed intents",
         records,
@@ -53,6 +56,17 @@ def list_(
             "type": lambda r: r.notification_type,
         },
         asdict,
+        nothing_found(
+            sought,
+            {
+                "of code": code,
+                "recorded since": since,
+                "recorded before": until,
+                "of stream": stream,
+                "before": before,
+            },
+            [f"--stream {name}" for name in near],
+        ),
         json=json,
         wrapping="message",
         limit=limit,

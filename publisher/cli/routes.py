@@ -8,7 +8,7 @@ import typer
 from publisher.cli import candidates
 from publisher.cli.help import CommandApp
 from publisher.cli.ids import AnyId, RouteId, place
-from publisher.cli.listing import BeforeOption, LimitOption, print_page
+from publisher.cli.listing import BeforeOption, LimitOption, nothing_found, print_page
 from publisher.cli.options import ChannelOption, TypeOption
 from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.republish import republish
@@ -54,6 +54,16 @@ def list_(
             "type": lambda r: r.notification_type,
         },
         _fields,
+        nothing_found(
+            "route",
+            {
+                "of channel": channel,
+                "of status": status,
+                "of notification": of.notification_id if of else None,
+                "of type": type,
+                "before": before,
+            },
+        ),
         json=json,
         limit=limit,
     )

@@ -76,7 +76,7 @@ def _print(snapshot: Snapshot) -> None:
         intents = snapshot.streams.intents
         record |= {
             "intents waiting": intents.lag,
-            "intents pending": intents.pending,
+            "intents being accepted": intents.pending,
             "intake consumers": intents.consumers,
         }
     if totals is not None:

@@ -1,5 +1,6 @@
 """`publisher trace`."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,14 +18,17 @@ from publisher.cli.layout import Tree
 from publisher.cli.output import JsonFlag, one_line, print_json, print_layout, say
 from publisher.cli.remedies import worded
 from publisher.cli.session import opened
-from publisher.domain.errors import NotFound
+from publisher.domain.errors import NotFound, PublisherError
 from publisher.domain.instants import readable
 from publisher.operations.entry_outcome import EntryOutcome
-from publisher.operations.ids import IntentsStream, NamedKind, meant, resolve
+from publisher.operations.ids import IntentsStream, NamedKind, Resolution, meant, resolve
 from publisher.operations.lookup import MATCHES, Found, lookup
+from publisher.operations.names import near_producers
 from publisher.operations.route_history import NotificationHistory, notification_histories
 from storage.database import Database
 
+# As many commands as a sentence can hold.
+_SUGGESTED = 3
 # Kinds that have a way to show: actions and losses have none.
 _SHOWN = frozenset(NamedKind) - {NamedKind.ACTION, NamedKind.LOSS}
 
@@ -75,16 +79,30 @@ def _found(database: Database, intents: IntentsStream, id_: str, producer: str |
     resolution = resolve(database, intents, id_, producer)
     things = meant(resolution)
     if not things:
-        raise unknown(resolution, "publisher trace", producer=producer)
+        raise _unknown(database, intents, resolution, producer)
     numbered = [thing for thing in things if resolution.forms.number and thing.number is not None]
     if len(things) > 1 and (len(numbered) > 1 or any(thing.kind not in _SHOWN for thing in things)):
         raise several(id_, things, lambda thing: "publisher trace" if thing.kind in _SHOWN else None)
     found = lookup(database, intents, things, resolution.forms.entry_id, producer)
     if found.entry is None and not found.notifications and not found.pruned:
         if producer is not None:
-            raise unknown(resolution, "publisher trace", producer=producer)
+            raise _unknown(database, intents, resolution, producer)
         raise not_for(id_, things[0], "what an intent leads to")
     return found
+
+
+def _unknown(
+    database: Database, intents: IntentsStream, resolution: Resolution, producer: str | None
+) -> PublisherError:
+    """Returns the error for an id that nothing has; of a producer's, with the producers that have it, or near ones."""
+    if producer is None:
+        return unknown(resolution, "publisher trace")
+    text = resolution.forms.text
+    named = resolve(database, intents, text).things
+    having = [shlex.quote(thing.name) for thing in named if thing.kind is NamedKind.NOTIFICATION][:_SUGGESTED]
+    near = [f"'publisher trace {shlex.quote(text)} --producer {name}'" for name in having]
+    near = near or [f"--producer {shlex.quote(name)}" for name in near_producers(database, producer)]
+    return unknown(resolution, "publisher trace", producer=producer, near=near)
 
 
 def _print_json(found: Found, histories: Sequence[NotificationHistory]) -> None:

@@ -2,7 +2,7 @@
 
 from publisher.domain.errors import NotFound
 from publisher.domain.notification import delivery_id_of
-from publisher.operations.names import check_names, check_type
+from publisher.operations.names import check_channel, check_classification, check_type
 from publisher.settings.settings import Settings
 from storage import dead_letters as store
 from storage.database import Database
@@ -21,9 +21,10 @@ def list_dead_letters(
 
     Raises BadRequest for a channel, type or classification that nothing has.
     """
-    check_names(database, settings, channel=matching.channel, classification=matching.classification)
+    check_channel(database, settings, matching.channel)
     records = store.list_dead_letters(database, matching, before=before, limit=limit)
     if not records:
+        check_classification(database, settings, matching.classification)
         check_type(database, matching.notification_type)
     return records
 

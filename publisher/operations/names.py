@@ -1,14 +1,19 @@
-"""Checks the names that an operator gave: an unknown name is an error, never a filter that matches nothing."""
+"""Checks the names that an operator gave: an unknown name is an error, never a filter that matches nothing.
 
-from collections.abc import Mapping
+Types, producers and classifications begin no index, so the newest records alone tell which there are. Where those are
+not all, a name that is near none of them may be on an older record: it is no error.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from publisher.domain.attempt import LEASE_EXPIRED, PAYLOAD_ENCODING_FAILED
 from publisher.domain.channel import Channel
 from publisher.domain.errors import BadRequest
-from publisher.domain.names import no_such
+from publisher.domain.names import near_names, no_such
 from publisher.settings.settings import Settings
 from storage import names
 from storage.database import Database
+from storage.names import NEWEST, NewestNames
 
 
 def installed_channel(settings: Settings, name: str) -> str:
@@ -23,20 +28,54 @@ def known_classifications(channels: Mapping[str, Channel]) -> list[str]:
     return [PAYLOAD_ENCODING_FAILED, LEASE_EXPIRED, *sorted({c.stream_failure for c in channels.values()})]
 
 
-def check_names(database: Database, settings: Settings, *, channel: str | None, classification: str | None) -> None:
-    """Raises BadRequest for a channel or a classification that is neither installed nor on record."""
-    if channel is not None and channel not in settings.channels and not names.channel_occurs(database, channel):
-        raise BadRequest(no_such("channel", channel, settings.channels))
-    classifications = known_classifications(settings.channels)
-    if (
-        classification is not None
-        and classification not in classifications
-        and not names.classification_occurs(database, classification)
-    ):
-        raise BadRequest(no_such("classification", classification, classifications))
+def check_channel(database: Database, settings: Settings, name: str | None) -> None:
+    """Raises BadRequest for a channel that is neither installed nor on record."""
+    if name is not None and name not in settings.channels and not names.channel_occurs(database, name):
+        raise BadRequest(no_such("channel", name, settings.channels))
+
+
+def check_classification(database: Database, settings: Settings, name: str | None) -> None:
+    """Raises BadRequest for a classification that nothing has. To be called if nothing matched."""
+    if name is not None:
+        installed = known_classifications(settings.channels)
+        _check("classification", name, names.newest_classifications(database), "dead letters", installed)
 
 
 def check_type(database: Database, name: str | None) -> None:
-    """Raises BadRequest for a notification type that nothing on record has. Costly: to be called if nothing matched."""
-    if name is not None and not names.type_occurs(database, name):
-        raise BadRequest(no_such("notification type", name, names.recent_types(database)))
+    """Raises BadRequest for a notification type that nothing has. To be called if nothing matched."""
+    if name is not None:
+        _check("notification type", name, names.newest_types(database), "notifications")
+
+
+def near_producers(database: Database, name: str) -> Sequence[str]:
+    """Returns producers of the newest notifications that are spelled nearly so; none if it is one of them."""
+    return _near(name, names.newest_producers(database).names)
+
+
+def near_actions(database: Database, name: str | None) -> Sequence[str]:
+    """Returns kinds of recorded actions that are spelled nearly so; none if it is one of them."""
+    return [] if name is None else _near(name, names.newest_actions(database).names)
+
+
+def near_operators(database: Database, name: str | None) -> Sequence[str]:
+    """Returns operators of recorded actions that are spelled nearly so; none if it is one of them."""
+    return [] if name is None else _near(name, names.newest_operators(database).names)
+
+
+def near_streams(database: Database, settings: Settings, name: str | None) -> Sequence[str]:
+    """Returns the intents stream, and streams of malformed intents, that are spelled nearly so; none if it is one."""
+    if name is None:
+        return []
+    return _near(name, [settings.intents_stream, *names.newest_streams(database).names])
+
+
+def _near(name: str, known: Collection[str]) -> Sequence[str]:
+    return [] if name in known else near_names(name, known)
+
+
+def _check(kind: str, name: str, newest: NewestNames, records: str, installed: Iterable[str] = ()) -> None:
+    """Raises BadRequest for a name that nothing has. records: whose newest were looked at."""
+    known = {*installed, *newest.names}
+    if name not in known and (newest.complete or near_names(name, known)):
+        among = "" if newest.complete else f" among the newest {NEWEST:,} {records}"
+        raise BadRequest(no_such(kind, name, known, among))

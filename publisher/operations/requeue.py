@@ -7,7 +7,7 @@ from functools import partial
 
 from publisher.operations.audited import resumable
 from publisher.operations.bulk import Batch, Change, filter_of, target_of
-from publisher.operations.names import check_names, check_type
+from publisher.operations.names import check_channel, check_classification, check_type
 from publisher.settings.settings import Settings
 from storage import dead_letters as store
 from storage.database import Database
@@ -24,11 +24,12 @@ def plan_requeue(database: Database, settings: Settings, matching: DeadLetterFil
     by: the operator, kept with each dead letter. Raises BadRequest for a channel, type or classification that nothing
     has.
     """
-    check_names(database, settings, channel=matching.channel, classification=matching.classification)
+    check_channel(database, settings, matching.channel)
     # The bound: what is counted, and asked about, is what will be done.
     bounded = replace(matching, up_to=store.newest_dead_letter(database))
     count = store.count_dead_letters(database, bounded)
     if not count:
+        check_classification(database, settings, matching.classification)
         check_type(database, matching.notification_type)
     return _change(database, bounded, count, by)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from publisher.domain.errors import NotFound
 from publisher.domain.notification import delivery_id_of
-from publisher.operations.names import check_names, check_type
+from publisher.operations.names import check_channel, check_type
 from publisher.settings.settings import Settings
 from storage import routes
 from storage.database import Database
@@ -20,7 +20,7 @@ def list_routes(
 
     Raises BadRequest for a channel or a notification type that nothing has: a misspelled name is no empty list.
     """
-    check_names(database, settings, channel=matching.channel, classification=None)
+    check_channel(database, settings, matching.channel)
     found = routes.list_routes(database, matching, before=before, limit=limit)
     if not found:
         check_type(database, matching.notification_type)
