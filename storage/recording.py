@@ -22,7 +22,7 @@ class Recorded:
 class Conflict:
     """Someone else has moved the route on, so nothing was recorded (R8).
 
-    in_doubt: a first try got no answer, so it may be this very outcome that stands there (see `storage.recorded`).
+    in_doubt: a first try got no answer, so it may be this very outcome that stands there (see `storage.lost_replies`).
     """
 
     outcome: Outcome

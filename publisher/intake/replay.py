@@ -17,8 +17,8 @@ from storage.database import Database
 from storage.fingerprints import accepted_fingerprints
 from storage.intents import Acceptance, IncomingIntent
 from storage.malformed_records import IncomingMalformed
+from storage.notifications import notifications_of_entry
 from storage.replays import Page, known_malformed
-from storage.traces import notifications_of_entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from publisher.domain.rejection import Rejection
 from publisher.operations.remedy import Advice, Remedy, Sentence
 from publisher.operations.wording import span
 from publisher.streams.groups import Standing
-from storage.traces import RecordedMalformed
+from storage.notifications import RecordedMalformed
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,16 @@ from publisher.operations.id_forms import is_entry_id
 from publisher.operations.ids import IntentsStream, Named, NamedKind
 from publisher.streams.consumer_group import Entry
 from publisher.streams.groups import Standing, find_entry
-from storage import traces
 from storage.database import Database
 from storage.named import MATCHES
-from storage.traces import NotificationRecord, PrunedRecord
+from storage.notifications import (
+    NotificationRecord,
+    PrunedRecord,
+    malformed_entry,
+    notifications_of_entry,
+    notifications_of_ids,
+    pruned_notifications,
+)
 
 __all__ = ["MATCHES", "Found", "find_notification", "lookup"]
 
@@ -71,8 +77,8 @@ def lookup(
     if outcome is not None and outcome.notification_id is not None:
         whole[outcome.notification_id] = None
     asked = [*whole, *(id_ for id_ in routes if id_ not in whole)]
-    found = {n.notification_id: n for n in traces.notifications_of_ids(database, asked)}
-    pruned = traces.pruned_notifications(database, set(asked) - set(found))
+    found = {n.notification_id: n for n in notifications_of_ids(database, asked)}
+    pruned = pruned_notifications(database, set(asked) - set(found))
     return Found(
         outcome,
         entry_id if outcome is not None else None,
@@ -85,9 +91,9 @@ def lookup(
 
 def find_notification(database: Database, notification_id: str) -> NotificationRecord:
     """Returns the notification. Raises NotFound, which tells one that was pruned from one that never was (R18)."""
-    for found in traces.notifications_of_ids(database, [notification_id]):
+    for found in notifications_of_ids(database, [notification_id]):
         return found
-    for pruned in traces.pruned_notifications(database, [notification_id]).values():
+    for pruned in pruned_notifications(database, [notification_id]).values():
         raise NotFound(f"notification {notification_id} was pruned {readable(pruned.pruned_at)}: only its key is left")
     raise NotFound(f"there is no notification {notification_id}")
 
@@ -100,16 +106,16 @@ def _entry_facts(
     An entry id can come a second time: Redis was emptied, or a producer chooses its ids. So an entry on the stream is
     matched with records by its content as well; the id alone decides only for an entry that is no longer there.
     """
-    accepted = traces.notifications_of_entry(database, entry_id, limit=MATCHES)
+    accepted = notifications_of_entry(database, entry_id, limit=MATCHES)
     if found is None:
-        recorded = traces.malformed_entry(database, intents.name, entry_id)
+        recorded = malformed_entry(database, intents.name, entry_id)
         return EntryFacts(entry_id, tuple(n.notification_id for n in accepted), recorded)
     entry, standing = found
     content = parse_intent(entry.fields, intents.channels)
     return EntryFacts(
         entry_id,
         tuple(n.notification_id for n in accepted if _is_accepted_as(n, entry, content)),
-        traces.malformed_entry(database, intents.name, entry_id, entry.fields),
+        malformed_entry(database, intents.name, entry_id, entry.fields),
         standing,
         content,
         _earlier(database, content.notification_id) if isinstance(content, Intent) else None,
@@ -128,7 +134,7 @@ def _is_accepted_as(record: NotificationRecord, entry: Entry, content: Intent | 
 
 
 def _earlier(database: Database, notification_id: str) -> EarlierAcceptance | None:
-    for record in traces.notifications_of_ids(database, [notification_id]):
+    for record in notifications_of_ids(database, [notification_id]):
         return EarlierAcceptance(record.request_fingerprint, record.intent_entry_id, None)
-    pruned = traces.pruned_notifications(database, [notification_id]).get(notification_id)
+    pruned = pruned_notifications(database, [notification_id]).get(notification_id)
     return None if pruned is None else EarlierAcceptance(pruned.request_fingerprint, None, pruned.pruned_at)

@@ -12,8 +12,8 @@ from storage.database import Database
 from storage.dead_letters import DeadLetterFilter, DeadLetterRecord, list_dead_letters
 from storage.failures import FailureRecord, failure_history
 from storage.gates import read_gates
+from storage.notifications import NotificationRecord
 from storage.routes import RouteRecord, find_routes
-from storage.traces import NotificationRecord
 
 # The newest failures that are read of each route: more than all its attempts, some requeues over.
 _FAILURES = 100

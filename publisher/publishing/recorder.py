@@ -11,7 +11,7 @@ from publisher.domain.errors import PublisherError
 from publisher.domain.notification import Route
 from publisher.publishing.batch import Batch
 from storage.database import Database
-from storage.recorded import already_recorded
+from storage.lost_replies import already_recorded
 from storage.recording import NotRecorded, Recorded, Recording, record
 
 _log = structlog.get_logger()

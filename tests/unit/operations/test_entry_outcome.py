@@ -9,7 +9,7 @@ from publisher.cli.remedies import worded
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.operations.entry_outcome import EarlierAcceptance, EntryFacts, EntryOutcome, EntryState, outcome_of
 from publisher.streams.groups import Standing
-from storage.traces import RecordedMalformed
+from storage.notifications import RecordedMalformed
 from tests.factories import INSTANT, intent
 
 ENTRY = EntryFacts("1773480413589-0")
