@@ -22,7 +22,8 @@ class DeadLetterRecord:
 
     id: also its place in a listing.
     requeued_at, requeued_by: None until an operator requeued it.
-    discarded_at, discarded_by: None until an operator discarded it. It is never both.
+    discarded_at, discarded_by: None until an operator discarded it. Both happen only if a process of the release
+        before, which knows no discards, requeued it afterwards (R15).
     """
 
     id: int
@@ -129,6 +130,16 @@ def list_dead_letters(
     query = _page(Row.select(), matching, before, limit)
     with database.unit() as connection:
         return [_record(row) for row in query.dicts().execute(connection)]
+
+
+def dead_letters_of_routes(
+    database: Database, notification_id: str, route_ids: Sequence[str], *, limit: int
+) -> list[DeadLetterRecord]:
+    """Returns the newest dead letters of these routes of a notification, oldest first."""
+    query = Row.select().where(Row.notification_id == notification_id, Row.route_id.in_(route_ids))
+    with database.unit() as connection:
+        rows = query.order_by(Row.id.desc()).limit(limit).dicts().execute(connection)
+        return [_record(row) for row in reversed(list(rows))]
 
 
 def dead_letter_ids(database: Database, matching: DeadLetterFilter, *, before: int | None, limit: int) -> list[int]:

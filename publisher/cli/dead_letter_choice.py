@@ -72,10 +72,10 @@ def none_waits(database: Database, id_: str, matching: DeadLetterFilter) -> NotF
     matching: as `chosen` returned it for this id. Raises NotFound if it has no dead letter at all.
     """
     newest = dead_letters_of(database, str(matching.notification_id), matching.route_id, matching.id)[0]
-    if newest.discarded_at is not None:
-        why = f": {newest.discarded_by} discarded dead letter {newest.id} at {readable(newest.discarded_at)}"
-    elif newest.requeued_at is not None:
+    if newest.requeued_at is not None:
         why = f": {newest.requeued_by} requeued dead letter {newest.id} at {readable(newest.requeued_at)}"
+    elif newest.discarded_at is not None:
+        why = f": {newest.discarded_by} discarded dead letter {newest.id} at {readable(newest.discarded_at)}"
     else:
         why = " and matches the options"
     return NotFound(f"{id_} has no dead letter that waits{why}")

@@ -9,7 +9,7 @@ from publisher.operations.explain import explain
 from publisher.operations.explanation import Explanation
 from publisher.operations.timeline import Step, timeline
 from storage.database import Database
-from storage.dead_letters import DeadLetterFilter, DeadLetterRecord, list_dead_letters
+from storage.dead_letters import DeadLetterRecord, dead_letters_of_routes
 from storage.failures import FailureRecord, failure_history
 from storage.gates import read_gates
 from storage.notifications import NotificationRecord
@@ -17,7 +17,7 @@ from storage.routes import RouteRecord, find_routes
 
 # The newest failures that are read of each route: more than all its attempts, some requeues over.
 _FAILURES = 100
-# The newest dead letters that are read of a notification.
+# The newest dead letters that are read of the routes together.
 _DEAD_LETTERS = 1000
 
 
@@ -78,9 +78,9 @@ def _histories(
 ) -> Sequence[RouteHistory]:
     routes = find_routes(database, notification_id, route_id, limit=limit)
     failures = failure_history(database, [route.id for route in routes], limit=_FAILURES)
-    matching = DeadLetterFilter(notification_id=notification_id, route_id=route_id, requeued=None)
     dead_letters: dict[str, list[DeadLetterRecord]] = {}
-    for letter in reversed(list_dead_letters(database, matching, before=None, limit=_DEAD_LETTERS)):
+    ids = [route.route_id for route in routes]
+    for letter in dead_letters_of_routes(database, notification_id, ids, limit=_DEAD_LETTERS):
         dead_letters.setdefault(letter.route_id, []).append(letter)
     histories = []
     for route in routes:

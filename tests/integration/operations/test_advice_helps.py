@@ -11,6 +11,7 @@ import redis
 from publisher.channels.email import EMAIL, encode
 from publisher.domain.channel import Command
 from publisher.domain.notification import Notification, Route
+from publisher.operations import route_history
 from publisher.operations.explanation import Explanation
 from publisher.operations.lookup import find_notification
 from publisher.operations.remedy import Advice, Remedy
@@ -18,7 +19,9 @@ from publisher.operations.route_history import notification_histories
 from publisher.streams.outbound import OutboundStreams
 from storage.database import Database
 from storage.dead_letters import DeadLetterFilter, dead_letter_ids, requeue
-from tests.factories import CHANNELS
+from tests.acceptance.final_routes import BURY
+from tests.acceptance.outside import users
+from tests.factories import CHANNELS, accepted
 from tests.integration.publishers import publisher
 from tests.integration.rows import all_routes, change, due_routes, execute
 
@@ -121,3 +124,22 @@ def test_what_was_discarded_waits_no_more(database: Database, streams: OutboundS
 
     assert str(explanation(database).next[0]).startswith("Nothing: ann discarded it ")
     assert dead_letter_ids(database, DeadLetterFilter(), before=None, limit=10) == []
+
+
+def test_of_many_dead_letters_those_of_the_shown_routes_are_read(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A notification may have more dead letters than are read: the route that is shown has its own all the same."""
+    accepted(database, [{"recipients_json": users(3)}])
+    execute(database, BURY)
+    execute(database, "UPDATE dead_letters SET discarded_at = now(), discarded_by = 'ann'")
+    monkeypatch.setattr(route_history, "_DEAD_LETTERS", 1)
+    [id_] = {str(route["notification_id"]) for route in all_routes(database)}
+
+    for route in all_routes(database):
+        found = [find_notification(database, id_)]
+        [history] = notification_histories(database, CHANNELS, found, str(route["route_id"]), limit=1)
+        [shown] = history.routes
+        assert str(shown.explanation.next[0]).startswith("Nothing: ann discarded it ")
+    [whole] = notification_histories(database, CHANNELS, [find_notification(database, id_)], limit=1)
+    assert str(whole.routes[0].explanation.next[0]).startswith("Nothing: ann discarded it ")
