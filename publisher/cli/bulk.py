@@ -50,14 +50,16 @@ def carry_out(
     dry_run: bool,
     yes: bool,
     json: bool,
+    asked: str = "",
 ) -> None:
     """Asks the question, makes the change, and prints how it ended; with dry_run, or nothing to change, only counts.
 
+    asked: the time that was asked for, such as 'given up from … on': said if nothing matches.
     SIGINT and SIGTERM end it between two batches, with exit code 130 and a line on how to go on. Raises the error of a
     change that failed, with that same advice.
     """
     if dry_run or not (change.matched or change.resumed):
-        _report(change, wording, None, json=json)
+        _report(change, wording, None, json=json, asked=asked)
         return
     confirm(question, yes, instead=DRY_RUN)
     ended = _with_bar(settings, change, wording, rate)
@@ -89,7 +91,7 @@ def _with_bar(settings: Settings, change: Change, wording: Wording, rate: int | 
         return bulk.carry_out(context.database, change, rate, hooks)
 
 
-def _report(change: Change, wording: Wording, ended: Ended | None, *, json: bool) -> None:
+def _report(change: Change, wording: Wording, ended: Ended | None, *, json: bool, asked: str = "") -> None:
     matched, done = (change.matched, 0) if ended is None else (ended.matched, ended.done)
     late = None if change.past_deadline is None else change.past_deadline()
     if json:
@@ -99,4 +101,5 @@ def _report(change: Change, wording: Wording, ended: Ended | None, *, json: bool
     else:
         under = "" if ended is None else f" (action {ended.action})"
         left = f"; {late:,} past their deadline: left" if late else ""
-        say(f"{matched:,} matched, {done:,} {wording.done}{under}{left}")
+        window = f" ({asked})" if asked and not matched else ""
+        say(f"{matched:,} matched{window}, {done:,} {wording.done}{under}{left}")

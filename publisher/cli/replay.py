@@ -13,6 +13,7 @@ from publisher.bootstrap import install_context, open_client
 from publisher.cli.bulk import DryRunFlag
 from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
+from publisher.cli.instants import window
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import DRY_RUN, JsonFlag, YesFlag, confirm, print_json, progress, say
 from publisher.cli.session import opened
@@ -48,23 +49,23 @@ def replay(
     """
     with opened() as (settings, database), open_client(settings, "cli") as client:
         if since is None:
-            raise BadRequest("say since when: --since 2026-03-14T09:00")
-        if until is not None and since >= until:
-            raise BadRequest("nothing lies between --since and --until: the second must be later")
-        window = ReplayWindow(since, until, older_too)
-        wanted = range_of(client, settings, window)
+            raise BadRequest("say since when: --since 1h")
+        asked = ReplayWindow(since, until, older_too)
+        wanted = range_of(client, settings, asked)
         survey = ReplayByHand(database, client, settings, wanted, threading.Event())
         with progress(TextColumn("looking"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
             task = bar.add_task("looking", total=None)
             found = survey.survey(lambda seen: bar.advance(task, seen))
     if dry_run or not found.missing:
         _report(None, found, json=json)
+        if not found.seen and not json:
+            say(f"nothing was {window('sent', since, until)}")
         return
     twice = " What was published before the dedup window is published a second time." if older_too else ""
     confirm(
         f"Take {found.missing:,} intents in again, of {found.seen:,} sent in this time?{twice}", yes, instead=DRY_RUN
     )
-    ended = _run(settings, wanted, window, found, operator(by))
+    ended = _run(settings, wanted, asked, found, operator(by))
     _report(ended, ended.tally, json=json)
     if ended.outcome is ActionOutcome.INTERRUPTED:
         print("publisher: interrupted; the same command does the rest", file=sys.stderr)

@@ -8,6 +8,7 @@ from publisher.cli.bulk import DryRunFlag, RateOption, ResumeOption, Wording, ca
 from publisher.cli.ids import OptionalId, RouteId, number, place
 from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
+from publisher.cli.instants import window
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.options import ChannelOption, TypeOption
 from publisher.cli.output import JsonFlag, YesFlag
@@ -63,7 +64,8 @@ def republish(
             f"Publish {rest_of(change)}{change.matched:,} routes again?"
             " Their consumers will see these delivery ids once more."
         )
-        carry_out(settings, change, _WORDING, question, rate=rate, dry_run=dry_run, yes=yes, json=json)
+        asked = window("published", since, until)
+        carry_out(settings, change, _WORDING, question, rate=rate, dry_run=dry_run, yes=yes, json=json, asked=asked)
 
 
 def _refuse_contradictions(matching: PublishedFilter, resume: str | None) -> None:
@@ -72,6 +74,4 @@ def _refuse_contradictions(matching: PublishedFilter, resume: str | None) -> Non
             raise BadRequest("--resume takes its routes from the action: give no others")
         return
     if matching.since is None and matching.notification_id is None:
-        raise BadRequest("name a notification or a delivery, or say since when: --since 2026-03-14T09:00")
-    if matching.since and matching.until and matching.since >= matching.until:
-        raise BadRequest("nothing lies between --since and --until: the second must be later")
+        raise BadRequest("name a notification or a delivery, or say since when: --since 1h")

@@ -7,6 +7,7 @@ import typer
 from publisher.cli.bulk import DryRunFlag, RateOption, ResumeOption, Wording, carry_out, rest_of
 from publisher.cli.dead_letter_choice import ClassificationOption, SinceOption, UntilOption, chosen, letters, none_waits
 from publisher.cli.ids import OptionalId, RouteId, number
+from publisher.cli.instants import window
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.options import ChannelOption, TypeOption
 from publisher.cli.output import JsonFlag, YesFlag
@@ -52,4 +53,5 @@ def requeue(
         if id_ is not None and not (change.matched or (change.past_deadline and change.past_deadline())):
             raise none_waits(database, id_, matching)
         question = f"Requeue {rest_of(change)}{letters(change.matched)}?"
-        carry_out(settings, change, _WORDING, question, rate=rate, dry_run=dry_run, yes=yes, json=json)
+        asked = window("given up", since, until)
+        carry_out(settings, change, _WORDING, question, rate=rate, dry_run=dry_run, yes=yes, json=json, asked=asked)

@@ -66,7 +66,11 @@ def test_every_command_explains_itself() -> None:
             "intents send /no/such/file": "cannot read '/no/such/file': No such file or directory",
             "intents send /tmp": "cannot read '/tmp': Is a directory",
             "dead-letters requeue": "name a route, or say which dead letters",
-            "dead-letters list --since tomorrow": "publisher: --since: 'tomorrow' is no instant",
+            "dead-letters list --since tomorrow": "publisher: --since: 'tomorrow' is no instant: those look like 2d or",
+            "malformed list --until 25:00": "publisher: --until: '25:00' is no instant: those look like 2d or 1h30m",
+            "actions list --since -1h": "publisher: --since: '-1h' is no instant",
+            "dead-letters list --since 2999-01-01": "publisher: --since: 2999-01-01 00:00:00.000Z lies in the future",
+            "dead-letters list --until 2d --since 1d": "nothing lies between --since and --until: 20",
             "dead-letters requeue --all --rate 0": "--rate must be a whole number, 1 or more, not '0'",
         },
         {

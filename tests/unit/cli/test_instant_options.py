@@ -53,6 +53,7 @@ def test_a_length_of_time_is_so_long_ago(text: str, ago: timedelta) -> None:
         ("today", datetime(2026, 3, 14, tzinfo=UTC)),
         ("yesterday", datetime(2026, 3, 13, tzinfo=UTC)),
         ("09:00", datetime(2026, 3, 14, 9, tzinfo=UTC)),
+        ("9:00", datetime(2026, 3, 14, 9, tzinfo=UTC)),
         ("09:26:53.589", NOW),
         ("09:27", datetime(2026, 3, 13, 9, 27, tzinfo=UTC)),
         ("19:00", datetime(2026, 3, 13, 19, tzinfo=UTC)),
@@ -85,11 +86,11 @@ def test_what_is_printed_is_accepted(printed: datetime) -> None:
     "text",
     [
         *("", "h", "1x", "-1h", "1m1h", "1.5h", "1 h", "1h ago", "999999999w", "١h"),
-        *("tomorrow", "Yesterday", "25:00", "9:00", "19:00:61"),
+        *("tomorrow", "Yesterday", "25:00", "9:0", "9:", "19:00:61", "1y", " ", "2026-03-14T09:00 Europe/Berlin"),
         *("2026-13-01", "1773480413589", "9999-12-31T23:59:59-12:00", "\x1b[2J"),
     ],
 )
 def test_anything_else_is_bad_usage(text: str) -> None:
     """The line shows what was given, and what an instant looks like."""
-    with pytest.raises(typer.BadParameter, match=r"is no instant: those look like 1h30m \(ago\), 19:00, yesterday"):
+    with pytest.raises(typer.BadParameter, match=r"is no instant: those look like 2d or 1h30m \(ago\), 19:00 or "):
         read_instant(text, NOW)
