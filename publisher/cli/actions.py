@@ -21,10 +21,10 @@ from publisher.operations.ids import NamedKind
 from publisher.operations.names import near_actions, near_operators
 from storage.database import Database
 
-app = CommandApp("Look at what operators changed.")
+app = CommandApp("List the changes that operators made.", example="publisher actions list --since yesterday")
 
 
-@app.command("list", example="publisher actions list --action requeue-dead-letters --since 2026-03-01")
+@app.command("list", example="publisher actions list --action requeue-dead-letters --since 1w")
 def list_(
     action: Annotated[
         str | None, typer.Option(metavar="KIND", help="Only this kind, such as requeue-dead-letters.")

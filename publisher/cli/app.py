@@ -24,7 +24,7 @@ app = CommandApp(
     cls=CommandGroup,
     name="publisher",
     add_completion=False,
-    epilog="publisher demo\npublisher status --watch\npublisher explain --help",
+    example="publisher demo\npublisher status --watch\npublisher explain --help",
 )
 
 

@@ -17,7 +17,9 @@ from publisher.operations import channels
 from publisher.operations.channels import ChannelRecord
 from publisher.operations.names import installed_channel
 
-app = CommandApp("Look at channels; pause one, and let it go on.")
+app = CommandApp(
+    "List channels; pause one, or resume it.", example="publisher channels list\npublisher channels resume email"
+)
 ChannelArgument = Annotated[
     str, typer.Argument(metavar="CHANNEL", help="The channel's name.", autocompletion=candidates.channels)
 ]

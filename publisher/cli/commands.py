@@ -52,7 +52,7 @@ ENTRIES: Mapping[str, Entry] = {
     ),
     "status": Entry(
         "status:status",
-        "Say how many routes stand where, what is due, what waits on the intents stream, and which processes run.",
+        "Show how many routes have each status, how many are due, how many intents wait, and which processes run.",
         "publisher status\npublisher status --watch --interval 5",
     ),
     "explain": Entry(
@@ -62,7 +62,7 @@ ENTRIES: Mapping[str, Entry] = {
     ),
     "trace": Entry(
         "trace:trace",
-        "Show the whole way of an intent: its entry, the notification, each route, each attempt, the outbound entry.",
+        "Show the whole way of an intent: its entry, its notification, each route, each attempt, each command.",
         "publisher trace 1773480413589-0",
     ),
     "guide": Entry(
@@ -72,40 +72,38 @@ ENTRIES: Mapping[str, Entry] = {
     ),
     "scheduler": Entry(
         "scheduler:app",
-        "The clock: scans at intervals, or one now.",
+        "Run the scheduler, which sends a scan at intervals; or send one scan now.",
         commands=("run", "scan"),
     ),
     "intents": Entry(
         "intents:app",
-        "Send intents, take them in again, and look at those that were lost.",
+        "Send intents, take them in again, and list those that were lost.",
         commands=("replay", "send", "losses"),
     ),
     "malformed": Entry(
         "malformed:app",
-        "Look at intents that were not accepted, and send them again.",
+        "List intents that were not accepted, and send them again.",
         commands=("resubmit", "list", "show"),
     ),
     "routes": Entry(
         "routes:app",
-        "Look at routes, and publish them again.",
+        "List routes, and publish them again.",
         commands=("republish", "list", "show"),
     ),
-    "channels": Entry(
-        "channels:app", "Look at channels; pause one, and let it go on.", commands=("list", "pause", "resume")
-    ),
+    "channels": Entry("channels:app", "List channels; pause one, or resume it.", commands=("list", "pause", "resume")),
     "dead-letters": Entry(
         "dead_letters:app",
-        "Look at routes that were given up, and take them back.",
+        "List routes that were given up; requeue or discard them.",
         commands=("requeue", "discard", "list", "show"),
     ),
     "actions": Entry(
         "actions:app",
-        "Look at what operators changed.",
+        "List the changes that operators made.",
         commands=("list", "show"),
     ),
     "retention": Entry(
         "retention:app",
-        "Prune what is over, now and not at the clock's time.",
+        "Prune old records now, without waiting for the scheduler.",
         commands=("run",),
     ),
 }

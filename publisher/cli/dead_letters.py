@@ -23,12 +23,15 @@ from publisher.operations.dead_letters import (
 )
 from publisher.operations.ids import NamedKind
 
-app = CommandApp("Look at routes that were given up, and take them back.")
+app = CommandApp(
+    "List routes that were given up; requeue or discard them.",
+    example="publisher dead-letters list --since 1h\npublisher dead-letters requeue --channel email --dry-run",
+)
 app.command("requeue", example="publisher dead-letters requeue --channel email --rate 200")(requeue)
 app.command("discard", example="publisher dead-letters discard --classification payload_encoding_failed")(discard)
 
 
-@app.command("list", example="publisher dead-letters list --channel email --since 2026-03-01")
+@app.command("list", example="publisher dead-letters list --channel email --since 1h")
 def list_(
     channel: ChannelOption = None,
     type: TypeOption = None,  # noqa: A002 - the option's name

@@ -42,9 +42,9 @@ def doctor(
 ) -> None:
     """Check settings, PostgreSQL and Redis, and say what to do about what is wrong.
 
-    What the service must be able to do is tried, and nothing of it stays. Ends by itself whatever the servers do. Exit
-    code 1 if a check failed; warnings, and what could not be seen, are none. So it fits a release phase, after
-    'publisher migrate'.
+    Each thing that the service must be able to do is tried, and nothing is left behind. It ends by itself, whatever the
+    servers do. Exit code 1 if a check failed, and not for a warning or for a check that could not look. So it fits a
+    release phase, after 'publisher migrate'.
     """
     settings = configured()
     if print_rights:

@@ -21,6 +21,14 @@ class _Help:
 
     help: str | None
     epilog: str | None
+    options_metavar: str | None
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Returns the words of the usage line behind the command: `[OPTIONS] ID [ROUTE_ID]`, as the help names them."""
+        command: Any = self
+        arguments = [_names(p) for p in command.get_params(ctx) if p.param_type_name == "argument"]
+        subcommand = getattr(self, "subcommand_metavar", None)
+        return [word for word in [self.options_metavar, *arguments, subcommand] if word]
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """Shows the paragraphs of the command's help."""
@@ -66,10 +74,14 @@ class Group(_Help, TyperGroup):
 
 
 class CommandApp(typer.Typer):
-    """A `typer.Typer` whose group and commands show their help so. about: its line in the list of commands."""
+    """A `typer.Typer` whose group and commands show their help so.
 
-    def __init__(self, about: str, cls: type[TyperGroup] = Group, **more: Any) -> None:
-        super().__init__(help=about, cls=cls, rich_markup_mode=None, **more)
+    about: its line in the list of commands.
+    example: lines that show the use of the group.
+    """
+
+    def __init__(self, about: str, example: str | None = None, cls: type[TyperGroup] = Group, **more: Any) -> None:
+        super().__init__(help=about, epilog=example, cls=cls, rich_markup_mode=None, **more)
 
     def command(self, name: str | None = None, *, example: str = "", **more: Any) -> Callable[[Any], Any]:
         """Adds a command, as `typer.Typer.command` does. example: lines that show its use."""

@@ -20,7 +20,7 @@ _TRANSACTION = timedelta(seconds=15)
 def intake() -> None:
     """Take intents off the stream into PostgreSQL, until SIGTERM or Ctrl-C.
 
-    Any number of these may run at once. Each is a consumer of the group; what a dead one left is taken over.
+    Any number of these may run at once. Each is a consumer of the group. The entries of one that died go to another.
     """
     settings = configured()
     redirect_standard_streams()

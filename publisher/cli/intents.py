@@ -19,25 +19,23 @@ from publisher.operations.wording import names
 from publisher.settings.settings import Settings
 from publisher.streams.producer import add_intents
 
-app = CommandApp("Send intents, take them in again, and look at those that were lost.")
+app = CommandApp(
+    "Send intents, take them in again, and list those that were lost.",
+    example="publisher intents send intents.jsonl\npublisher intents losses list",
+)
 app.command("replay", example="publisher intents replay --since 2026-03-14T09:00 --dry-run")(replay.replay)
 app.add_typer(losses.app, name="losses")
 _BATCH = 500
 # How many of the sent intents are shown, on a terminal and in the JSON object.
 _SHOWN, _SHOWN_JSON = 3, 1000
-_EXAMPLE = (
-    """{"notification_type": "game.turn.ready", "producer": "game", "audience_kind": "user", """
-    """"recipients": [{"user_id": "7", "email": "ann@example.com"}], "idempotency_key": "turn-17", """
-    """"occurred_at_ms": 1773480413589, "payload": {"turn": 17}}"""
-)
 
 
 @app.callback()
 def intents() -> None:
-    """Send intents, take them in again, and look at those that were lost."""
+    """Send intents, take them in again, and list those that were lost."""
 
 
-@app.command("send", example=f"publisher intents send intents.jsonl\necho '{_EXAMPLE}' | publisher intents send -")
+@app.command("send", example="publisher intents send --check intents.jsonl\npublisher intents send intents.jsonl")
 def send(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="JSON lines; - reads standard input.")],
     check: Annotated[bool, typer.Option("--check", help="Only validate: send nothing.")] = False,
@@ -45,9 +43,10 @@ def send(
 ) -> None:
     """Validate JSON lines and add them to the intents stream.
 
-    The text of payload and recipients goes through as it stands. A line that intake would refuse is named with its
-    reason and not sent; the others are. Sending a file again is harmless: an intent is accepted once per producer and
-    idempotency_key. Shows the ids of what was sent, and how to look them up. Exit code 1 if any line was bad.
+    A line is one intent, with the fields of 'publisher guide producers'. The text of payload and recipients goes
+    through as it stands. A line that intake would refuse is named with its reason and not sent; the others are. Sending
+    a file again is harmless: an intent is accepted once per producer and idempotency_key. Shows the ids of what was
+    sent, and how to look them up. Exit code 1 if any line was bad.
     """
     settings = configured()
     sent = bad = 0

@@ -15,7 +15,10 @@ from publisher.cli.session import opened
 from publisher.operations import losses
 from publisher.operations.ids import NamedKind
 
-app = CommandApp("Look at intents that were removed from their stream unread.")
+app = CommandApp(
+    "List intents that were removed from their stream unread, and acknowledge them.",
+    example="publisher intents losses list",
+)
 
 
 @app.command("list", example="publisher intents losses list --all")

@@ -19,13 +19,16 @@ from publisher.operations.malformed import MalformedFilter, MalformedRecord, fin
 from publisher.operations.malformed_fields import readable_fields
 from publisher.operations.names import near_streams
 
-app = CommandApp("Look at intents that were not accepted, and send them again.")
+app = CommandApp(
+    "List intents that were not accepted, and send them again.",
+    example="publisher malformed list --since 1h\npublisher malformed show 17",
+)
 app.command("resubmit", example="publisher malformed resubmit --code unknown_channel --unchanged")(resubmit)
 # Characters of a value that a terminal is shown.
 _CHARACTERS = 400
 
 
-@app.command("list", example="publisher malformed list --code unknown_channel --since 2026-03-01")
+@app.command("list", example="publisher malformed list --code unknown_channel --since yesterday")
 def list_(
     code: CodeOption = None,
     since: SinceOption = None,
@@ -37,7 +40,10 @@ def list_(
     limit: LimitOption = 50,
     json: JsonFlag = False,
 ) -> None:
-    """List intents that were not accepted and not resubmitted, newest first. Their fields are for show."""
+    """List intents that were not accepted and not resubmitted, newest first.
+
+    Producer and type are shown as the entry has them: nothing has checked them.
+    """
     matching = MalformedFilter(code and code.value, since, until, stream, None if all_ else resubmitted)
     with opened() as (settings, database):
         records = list_malformed(database, matching, before=before, limit=limit)

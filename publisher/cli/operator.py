@@ -9,7 +9,7 @@ import typer
 ByOption = Annotated[
     str | None,
     typer.Option(
-        "--by", metavar="NAME", help="Who asks; kept with the action. Without it, the name of this process's user."
+        "--by", metavar="NAME", help="Who makes the change, for the record. Without it, the user of this process."
     ),
 ]
 

@@ -34,7 +34,7 @@ def requeue(
     yes: YesFlag = False,
     json: JsonFlag = False,
 ) -> None:
-    """Make routes pending again, due now, with all their attempts before them.
+    """Make routes pending again, due now, with all of their attempts anew.
 
     One, by its id, or all that match the options. Says how many there are, and asks, before it begins. Routes given up
     meanwhile are left alone, and so are routes past their deadline: they would never be sent. Ctrl-C ends it between

@@ -14,7 +14,9 @@ from publisher.cli.session import opened
 from publisher.operations.prune import REPORTED, PrunedBatch, count_old, kept_for, prune
 from publisher.process.signals import stop_on_signals
 
-app = CommandApp("Prune what is over, now and not at the clock's time.")
+app = CommandApp(
+    "Prune old records now, without waiting for the scheduler.", example="publisher retention run --dry-run"
+)
 
 
 @app.command("run", example="publisher retention run --dry-run")

@@ -17,10 +17,10 @@ from publisher.domain.notification import RouteStatus
 from publisher.operations.ids import NamedKind
 from publisher.operations.routes import RouteFilter, RouteRecord, find_routes, list_routes
 
-app = CommandApp("Look at routes, and publish them again.")
-app.command("republish", example="publisher routes republish --channel push --since 2026-03-14T09:00 --rate 500")(
-    republish
+app = CommandApp(
+    "List routes, and publish them again.", example="publisher routes list --status failed --channel email"
 )
+app.command("republish", example="publisher routes republish --channel push --since 19:00 --rate 500")(republish)
 
 
 @app.command("list", example="publisher routes list --status failed --channel email --json")

@@ -21,14 +21,17 @@ from publisher.process.logs import redirect_standard_streams
 from publisher.process.metrics_server import serve_metrics
 from publisher.process.signals import stop_on_signals
 
-app = CommandApp("The clock: scans at intervals, or one now.")
+app = CommandApp(
+    "Run the scheduler, which sends a scan at intervals; or send one scan now.",
+    example="publisher scheduler run\npublisher scheduler scan email --wait",
+)
 
 
 @app.command("run", example="publisher scheduler run")
 def run() -> None:
     """Send a scan of every channel each interval, and the maintenance jobs, until SIGTERM or Ctrl-C.
 
-    Any number of these may run at once, and none may: workers that see no scan look by themselves.
+    Any number of these may run at once. Without any, workers that get no scan begin one by themselves.
     """
     settings = configured()
     redirect_standard_streams()

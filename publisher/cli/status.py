@@ -37,7 +37,7 @@ def status(
     ] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Say how many routes stand where, what is due, what waits on the intents stream, and which processes run.
+    """Show how many routes have each status, how many are due, how many intents wait, and which processes run.
 
     More than 100,000 routes of one status are estimated, and shown with a ~. With --watch: what happens each second
     on each channel, what is due, and the newest failures.

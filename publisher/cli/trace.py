@@ -51,9 +51,9 @@ def trace(
     limit: RoutesOption = 20,
     json: JsonFlag = False,
 ) -> None:
-    """Show the whole way of an intent: its entry, the notification, each route, each attempt, the outbound entry.
+    """Show the whole way of an intent: its entry, its notification, each route, each attempt, each command.
 
-    Everything that has this id is shown. An entry that became no notification is told with what became of it.
+    Everything that has this id is shown. For an entry that became no notification, the reason is shown.
     """
     with opened() as (settings, database), open_client(settings, "cli") as client:
         intents = intents_stream(settings, client)

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -77,14 +78,28 @@ def test_help_names_values_by_words(name: str) -> None:
             assert any(re.match(rf".*{parameter.opts[0]}{re.escape(value)}(  |$)", line) for line in help_of(name, 80))
 
 
-@pytest.mark.parametrize("name", leaves())
-def test_each_command_has_an_example_that_it_accepts(name: str) -> None:
-    """Under its help stands a command line of this very command, which can be pasted."""
-    lines = [words for words in spoken(name) if words[: len(name.split())] == name.split()]
-    assert lines
-    for words in lines:
-        command, context = command_of(name)
-        command.make_context(name, words[len(name.split()) :], parent=context.parent)
+@pytest.mark.parametrize("name", commands(), ids=lambda name: name or "publisher")
+def test_each_command_has_an_example_that_is_accepted(name: str) -> None:
+    """Under its help stands a command line of this command, or of one in this group. It is pasted from one line."""
+    assert [line for line in help_of(name, 80) if line.strip() in examples_of(name) and len(line) > 80] == []
+    assert any(words[: len(name.split())] == name.split() for words in spoken(name))
+    for words in spoken(name):
+        command, context, rest = GROUP, command_of("")[1], words
+        with suppress(typer.Exit):  # `--help`
+            while hasattr(command, "commands"):
+                command = command.get_command(context, rest[0])
+                context, rest = command.make_context(rest[0], rest[1:], parent=context), rest[1:]
+
+
+@pytest.mark.parametrize("name", commands(), ids=lambda name: name or "publisher")
+def test_the_usage_line_names_arguments_as_the_help_does(name: str) -> None:
+    """`Usage: publisher explain [OPTIONS] ID [ROUTE_ID]`: square brackets for what can be left out, and none else."""
+    command, _ = command_of(name)
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    words = [metavar(p) if p.required else f"[{metavar(p)}]" for p in arguments]
+    group = "COMMAND [ARGS]..." if hasattr(command, "commands") else ""
+
+    assert help_of(name, 200)[0] == " ".join(filter(None, ["Usage: publisher", name, "[OPTIONS]", *words, group]))
 
 
 @pytest.mark.parametrize("name", [name for name in commands() if name not in leaves()])
