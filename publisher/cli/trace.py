@@ -87,7 +87,7 @@ def _found(database: Database, intents: IntentsStream, id_: str, producer: str |
     if found.entry is None and not found.notifications and not found.pruned:
         if producer is not None:
             raise _unknown(database, intents, resolution, producer)
-        raise not_for(id_, things[0], "what an intent leads to")
+        raise not_for(id_, things[0], "an entry, a notification, a route, a dead letter or a malformed intent")
     return found
 
 

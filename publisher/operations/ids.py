@@ -12,12 +12,15 @@ import redis
 from publisher.domain.channel import Channel
 from publisher.domain.errors import PublisherError
 from publisher.domain.instants import from_milliseconds
+from publisher.domain.intent import parse_intent
 from publisher.domain.names import near_names
+from publisher.domain.rejection import Rejection
 from publisher.operations.id_forms import Forms, as_delivery, beginning, cleaned, forms
 from publisher.streams.entries import Fields, entries_at
 from storage.database import Database
 from storage.named import Named, NamedKind, Wanted, named, published_as
 from storage.near_ids import ids_that_begin, near_ids
+from storage.notifications import notifications_of_ids
 from storage.routes import find_routes
 
 __all__ = ["IntentsStream", "Named", "NamedKind", "Resolution", "meant", "of_kind", "resolve"]
@@ -114,9 +117,22 @@ def _exact(database: Database, intents: IntentsStream, read: Forms) -> Resolutio
     things = [_route_of(thing, read.route_id, of=read.wanted) for thing in named(database, read.wanted)]
     if entry_id is not None:
         things += _commands(database, intents, entries, entry_id, walk=not things)
+        things = things or _repeated(database, intents, entries)
         if not things:
             things += [Named(NamedKind.ENTRY, name=entry_id, detail=stream) for stream in entries]
     return Resolution(read, list(dict.fromkeys(things)), unread)
+
+
+def _repeated(database: Database, intents: IntentsStream, entries: Mapping[str, Fields]) -> list[Named]:
+    """Returns the notification that the intent of the entry repeats (R18): no record names the entry itself."""
+    content = parse_intent(list(entries.get(intents.name, {}).items()), intents.channels)
+    if isinstance(content, Rejection):
+        return []
+    return [
+        Named(NamedKind.NOTIFICATION, None, earlier.notification_id, None, earlier.producer, earlier.idempotency_key)
+        for earlier in notifications_of_ids(database, [content.notification_id])
+        if earlier.request_fingerprint == content.fingerprint
+    ]
 
 
 def _route_of(thing: Named, route_id: str | None, of: Wanted | None = None) -> Named:

@@ -1,7 +1,7 @@
 """The outside world of the processes under test."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -9,9 +9,11 @@ from subprocess import CompletedProcess
 import pytest
 import redis
 
+from storage.database import Database
 from tests.acceptance.first_hour import COLUMNS, FirstHour
 from tests.acceptance.local_run import Descendants
 from tests.acceptance.outside import Outside
+from tests.acceptance.printed_ids import printed_ids
 from tests.conftest import connected
 from tests.processes import run_command
 
@@ -34,6 +36,12 @@ def empty(environ: dict[str, str], create_database: Callable[[str], str], redis_
         redis.Redis.from_url(redis_url, decode_responses=True) as client,
     ):
         yield Outside(connection, client)
+
+
+@pytest.fixture
+def ids(database: Database, outside: Outside) -> Mapping[str, str]:
+    """An id of each form in which a command prints it, by a name of the form."""
+    return printed_ids(database, outside)
 
 
 @pytest.fixture

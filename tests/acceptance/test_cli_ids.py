@@ -2,22 +2,12 @@
 
 import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import pytest
 
-from publisher.domain.loss import LossCause
-from storage.actions import begin_action
-from storage.database import Database
-from storage.intents import accept
-from storage.losses import record_loss
 from tests.acceptance.conftest import Publisher
-from tests.acceptance.final_routes import BURY
 from tests.acceptance.forked_commands import Done, run_many
-from tests.acceptance.malformed_intents import record_intent
 from tests.acceptance.outside import PUSH, Outside
-from tests.factories import INTENTS, incoming
-from tests.terminals import Terminal
 
 # Commands about a notification or a route. {} stands for the id.
 PLACED = (
@@ -44,58 +34,6 @@ Run = Callable[..., list[Done]]
 
 
 @pytest.fixture
-def ids(database: Database, outside: Outside) -> Mapping[str, str]:
-    """An id of each form: of a notification whose email route is a dead letter, and whose push route is published.
-
-    The numbers of the records differ, so that a bare one names one thing.
-    """
-    fields = {"idempotency_key": "turn-17", "request_id": "req-1", "trace_id": "trace-1"}
-    accept(database, INTENTS, [incoming("1773480413589-0", **fields)], [])
-    outside.rows("SELECT setval(pg_get_serial_sequence('dead_letters', 'id'), 40)")
-    outside.rows("SELECT setval(pg_get_serial_sequence('malformed_intents', 'id'), 50)")
-    outside.rows("SELECT setval(pg_get_serial_sequence('operator_actions', 'id'), 60)")
-    outside.rows("SELECT setval(pg_get_serial_sequence('intents_losses', 'id'), 70)")
-    outside.rows(BURY)
-    id_ = outside.row("SELECT notification_id::text AS id FROM notifications")["id"]
-    outside.redis.xadd(PUSH, {"event_id": f"{id_}/push:user:7"}, id="1773480413601-0")
-    outside.rows(
-        "UPDATE routes SET status = 'published', dead_letter_id = NULL, dead_lettered_at = NULL, attempt_count = 0,"
-        " published_at = '2026-03-14T09:26:53.612Z', stream_entry_id = '1773480413601-0' WHERE channel = 'push'"
-    )
-    outside.rows("DELETE FROM dead_letters WHERE channel = 'push'")
-    record_intent(database, entry_id="17-1")
-    begin_action(database, "requeue-dead-letters", "ann", {}, 1)
-    record_loss(database, INTENTS, LossCause.TRIMMED, "1-0", "2-0", 1)
-    letter = outside.row("SELECT id FROM dead_letters")["id"]
-    route = outside.row("SELECT id FROM routes WHERE channel = 'email'")["id"]
-    return {
-        "notification": id_,
-        "in upper case": id_.upper(),
-        "shortened": id_[:8],
-        "shortened by a table": f"{id_[:13]}…",
-        "key": "turn-17",
-        "key with its producer": "game-service/turn-17",
-        "key with its kind": "key:turn-17",
-        "quoted": '"turn-17",',
-        "intent's entry": "1773480413589-0",
-        "request": "req-1",
-        "trace": "trace-1",
-        "delivery": f"{id_}/email:user:7",
-        "shortened delivery": f"{id_[:8]}…/email:user:7",
-        "dead letter": f"dead-letter:{letter}",
-        "dead letter as messages say it": f"dead letter {letter}",
-        "route": f"route:{route}",
-        "command": "1773480413601-0",
-        "malformed": "malformed:51",
-        "malformed entry": "17-1",
-        "malformed as messages say it": "malformed intent 51",
-        "action": "action:61",
-        "action as messages say it": "(action 61)",
-        "loss": "loss:71",
-    }
-
-
-@pytest.fixture
 def run(environ: dict[str, str]) -> Run:
     """Runs a command once for each of these ids."""
 
@@ -109,7 +47,7 @@ def run(environ: dict[str, str]) -> Run:
 EMAIL_ROUTE = ("delivery", "shortened delivery", "dead letter", "dead letter as messages say it", "route")
 WHOLE = ("notification", "shortened", "key", "key with its producer", "intent's entry", "request")
 # Other spellings, which are read in one place: one command shows them.
-SPELLED = ("in upper case", "shortened by a table", "key with its kind", "quoted", "trace")
+SPELLED = ("in upper case", "shortened by a table", "key with its kind", "quoted", "trace", "repeated intent's entry")
 
 
 @pytest.mark.parametrize("command", PLACED)
@@ -179,65 +117,6 @@ def test_a_command_about_one_kind_takes_its_ids_and_names_the_command_for_any_ot
         assert [(done.code, done.stderr) for done in taken if b"would be accepted" not in done.stdout] == [
             (0, b"") for done in taken if b"would be accepted" not in done.stdout
         ]
-
-
-def test_a_number_of_several_kinds_is_listed_and_never_guessed(
-    ids: Mapping[str, str], outside: Outside, publisher: Publisher
-) -> None:
-    """Each thing of this number comes with the line that names it alone; every line works as it stands."""
-    outside.rows(
-        "INSERT INTO operator_actions (id, action, by, target, matched, begun_at) OVERRIDING SYSTEM VALUE"
-        " VALUES (51, 'prune', 'bob', '{}', 0, now())"
-    )
-
-    done = publisher("explain", "51")
-
-    assert (done.returncode, done.stdout) == (2, "")
-    lines = done.stderr.splitlines()
-    assert lines[0] == "publisher: '51' names 2 things: choose one"
-    assert [line.strip() for line in lines[1::2]] == ["publisher malformed show 51", "publisher actions show 51"]
-    assert publisher("malformed", "show", "51").returncode == publisher("actions", "show", "51").returncode == 0
-
-
-def test_a_key_of_two_producers_is_listed_and_never_guessed(
-    ids: Mapping[str, str], database: Database, publisher: Publisher
-) -> None:
-    """`explain` lists both notifications; `trace` shows both, as it does whatever has the id."""
-    accept(database, INTENTS, [incoming("9-0", producer="other", idempotency_key="turn-17")], [])
-
-    done = publisher("explain", "turn-17", "--json")
-    shown = publisher("trace", "turn-17", "--json").stdout
-
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "of game-service, key turn-17" in done.stderr
-    assert "of other, key turn-17" in done.stderr
-    assert f"  publisher explain {ids['notification']}\n" in done.stderr
-    assert len(shown.splitlines()) == 2
-
-
-def test_a_choice_fits_a_narrow_terminal_and_can_be_pasted(
-    ids: Mapping[str, str], environ: dict[str, str], tmp_path: Path
-) -> None:
-    """A command that is wider than the terminal goes on behind a backslash, as a shell reads it."""
-    terminal = Terminal("publisher dead-letters requeue email:user:7", environ, 60, tmp_path)
-    screen = terminal.wait()
-
-    assert screen.code == 2
-    assert max(map(len, screen.printed)) <= 60
-    assert screen.printed[-3:] == (
-        "  publisher dead-letters requeue \\",
-        f"    {ids['delivery']}",
-        "    dead_letter",
-    )
-
-
-def test_a_route_id_alone_is_told_with_the_newest_routes_of_it(ids: Mapping[str, str], publisher: Publisher) -> None:
-    """A route id names a route within a notification: it is never taken for one route."""
-    done = publisher("explain", "email:user:7")
-
-    assert done.returncode == 2
-    assert "'email:user:7' is a route id" in done.stderr
-    assert f"publisher explain {ids['delivery']}" in done.stderr
 
 
 def test_an_id_that_nothing_has_says_what_was_looked_at(ids: Mapping[str, str], publisher: Publisher) -> None:
