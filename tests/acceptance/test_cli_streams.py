@@ -36,6 +36,7 @@ BESIDES = {
     "malformed resubmit": ["--all", "--unchanged", "--dry-run"],
     "routes republish": ["--since", "2026-03-14", "--dry-run"],
     "dead-letters requeue": ["--all", "--dry-run"],
+    "dead-letters discard": ["--all", "--dry-run"],
     "retention run": ["--dry-run"],
     "intents replay": ["--since", "2026-03-14", "--dry-run"],
     "intents losses list": ["--all"],
