@@ -1,4 +1,7 @@
-"""Finds the ids that a text may be the beginning of, for a shell that completes them. Every query is bounded."""
+"""Finds the ids that a text may be the beginning of, for a shell that completes them. Every query is bounded.
+
+Each ORDER BY names the table: a bare column is the text of the SELECT list, by which no index is ordered.
+"""
 
 import re
 import uuid
@@ -12,12 +15,12 @@ _NEWEST = 1000
 
 # Along notifications_accepted.
 _NEWEST_NOTIFICATIONS = f"""/* newest_notifications */
-SELECT notification_id::text FROM notifications ORDER BY accepted_at DESC, notification_id DESC LIMIT {OFFERED}
+SELECT notification_id::text FROM notifications AS n ORDER BY n.accepted_at DESC, n.notification_id DESC LIMIT {OFFERED}
 """
 # Along the primary key.
 _NOTIFICATIONS = f"""/* notifications_that_begin */
-SELECT notification_id::text FROM notifications
-WHERE notification_id BETWEEN %s::uuid AND %s::uuid ORDER BY notification_id LIMIT {OFFERED}
+SELECT notification_id::text FROM notifications AS n
+WHERE notification_id BETWEEN %s::uuid AND %s::uuid ORDER BY n.notification_id LIMIT {OFFERED}
 """
 # From this key on along notifications_idempotency_key. A database's order of text may put a longer key before a
 # shorter one, so the caller keeps those that do begin with it: LIKE would read the whole table.
@@ -33,7 +36,7 @@ ORDER BY route_id LIMIT {OFFERED}
 _NUMBERS = {
     table: f"""/* newest_{table} */
 SELECT id::text FROM (SELECT * FROM {table} ORDER BY id DESC LIMIT {_NEWEST}) AS newest
-WHERE {useful} AND starts_with(id::text, %s) ORDER BY id DESC LIMIT {OFFERED}
+WHERE {useful} AND starts_with(id::text, %s) ORDER BY newest.id DESC LIMIT {OFFERED}
 """
     for table, useful in {
         "dead_letters": "requeued_at IS NULL AND discarded_at IS NULL",

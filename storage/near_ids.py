@@ -11,10 +11,10 @@ NEWEST = 10_000
 # How many things of each kind are suggested.
 SUGGESTED = 5
 
-# Along the primary key.
+# Along the primary key: a bare notification_id in ORDER BY would be the text of the SELECT list, and sort all between.
 _BEGINNING = f"""/* ids_that_begin */
-SELECT notification_id::text, producer, idempotency_key FROM notifications
-WHERE notification_id BETWEEN %s::uuid AND %s::uuid ORDER BY notification_id LIMIT {SUGGESTED}
+SELECT notification_id::text, producer, idempotency_key FROM notifications AS n
+WHERE notification_id BETWEEN %s::uuid AND %s::uuid ORDER BY n.notification_id LIMIT {SUGGESTED}
 """
 
 # The neighbours in notifications_idempotency_key, in both directions.

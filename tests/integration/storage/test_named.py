@@ -1,5 +1,6 @@
 """What an id names is looked up by indexes alone, however large the tables are."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -75,6 +76,7 @@ def test_an_id_is_looked_up_by_indexes(filled: Watched) -> None:
 
     plans = filled.plans()
     assert [table for table in LARGE if f"Seq Scan on {table}" in plans] == []
+    assert re.findall(r"Sort Key: .*::text.*", plans) == []
     assert len(beginning) == SUGGESTED
     assert "routes_published" in plans
     near_ids(filled, "key-17")
@@ -116,11 +118,14 @@ def test_an_id_that_is_being_typed_is_completed_by_indexes(filled: Watched) -> N
     """At each press of Tab no table is read through, and what is read is bounded."""
     notification = beginnings.notifications_that_begin(filled, "")[0]
     assert notification in beginnings.notifications_that_begin(filled, notification[:6])
+    assert len(beginnings.notifications_that_begin(filled, "0")) == beginnings.OFFERED
     assert beginnings.keys_that_begin(filled, "key-29")[0] == "key-29"
     assert beginnings.routes_that_begin(filled, notification, "email") != []
     for table in ("dead_letters", "operator_actions", "malformed_intents"):
         assert beginnings.numbers_that_begin(filled, table, "3000") == ["3000"]
+    assert beginnings.numbers_that_begin(filled, "operator_actions", "")[:2] == ["3000", "2999"]
 
     plans = filled.plans()
     assert [table for table in LARGE if f"Seq Scan on {table}" in plans] == []
-    assert plans.count("Limit") == 10
+    assert re.findall(r"Sort Key: .*::text.*", plans) == []
+    assert plans.count("Limit") == 13
