@@ -15,7 +15,7 @@ from publisher.doctor.steps.audits import of_audits
 from publisher.doctor.steps.postgresql import of_postgresql
 from publisher.doctor.steps.redis import of_redis
 from publisher.doctor.steps.settings import of_settings
-from publisher.doctor.steps.step import Server, Step, Unusable
+from publisher.doctor.steps.step import NEEDS_SCHEMA, Server, Step, Unusable
 from publisher.doctor.verdict import Diagnosis, failed, unknown
 from publisher.domain.errors import PublisherError, SchemaOutdated, Unavailable
 from publisher.settings.settings import Settings
@@ -81,8 +81,8 @@ def _run_check(step: Step) -> tuple[Diagnosis, bool]:
         return step.look(), False
     except Unusable as error:
         return error.diagnosis, True
-    except SchemaOutdated as error:
-        return unknown(str(error), "see schema"), False
+    except SchemaOutdated:
+        return NEEDS_SCHEMA, False
     except Unavailable as error:
         if step.name == step.asks.value:
             return failed(str(error), f"mend that first: nothing more of {step.name} can be looked at"), True

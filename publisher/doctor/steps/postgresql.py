@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from publisher.doctor.checks import channels, clocks, connections, intents_kept, postgresql, rights, sessions
 from publisher.doctor.checks import schema as tables
 from publisher.doctor.steps.clock import read_clock
-from publisher.doctor.steps.step import Look, Server, Step, once, refusal_of
-from publisher.doctor.verdict import Diagnosis, unknown
+from publisher.doctor.steps.step import NEEDS_SCHEMA, Look, Server, Step, once, refusal_of
+from publisher.doctor.verdict import Diagnosis
 from publisher.settings.settings import Settings
 from storage import activity, catalogue, health, schema
 from storage.backlogs import read_backlogs
@@ -17,8 +17,6 @@ from storage.losses import list_losses
 from storage.marks import read_mark
 from storage.replays import latest_replays
 from storage.rights import missing_grants
-
-_SEE_SCHEMA = unknown("not looked at: needs the schema", "run 'publisher migrate' first")
 
 
 def of_postgresql(settings: Settings, database: Database, read_procfile: Callable[[], Mapping[str, str]]) -> list[Step]:
@@ -37,18 +35,18 @@ def of_postgresql(settings: Settings, database: Database, read_procfile: Callabl
 
     def columns() -> Diagnosis:
         if pending():
-            return _SEE_SCHEMA
+            return NEEDS_SCHEMA
         return tables.columns(catalogue.expected_columns(), catalogue.found_columns(database))
 
     def indexes() -> Diagnosis:
         # What a migration is about to make is not missing: made by hand, it would stand in the migration's way.
         if pending():
-            return _SEE_SCHEMA
+            return NEEDS_SCHEMA
         return tables.indexes(catalogue.expected_indexes(), catalogue.found_indexes(database))
 
     def constraints() -> Diagnosis:
         if pending():
-            return _SEE_SCHEMA
+            return NEEDS_SCHEMA
         return tables.constraints(catalogue.expected_constraints(), catalogue.found_constraints(database))
 
     def replayed() -> Diagnosis:

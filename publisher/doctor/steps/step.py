@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
-from publisher.doctor.verdict import Diagnosis
+from publisher.doctor.verdict import Diagnosis, unknown
 from publisher.domain.errors import PublisherError
 
 T = TypeVar("T")
 Look = Callable[[], Diagnosis]
+# Of a check that reads tables which are not there yet. The check of the schema says which migration is missing.
+NEEDS_SCHEMA = unknown("not looked at: needs the schema", "mend schema first")
 
 
 class Server(Enum):
