@@ -137,14 +137,14 @@ def _print_processes(processes: Sequence[ProcessSeen]) -> None:
         return
     print_table(
         f"Processes: {roles(processes)}",
-        ["role", "host", "pid", "version", "started", "seen"],
+        ["role", "host", "pid", "version", "up", "seen"],
         [
             [
                 seen.process.role,
                 seen.process.host,
                 str(seen.process.pid),
                 seen.process.version,
-                seen.process.started_at,
+                coarse(seen.seen_at + seen.silent - seen.process.started_at),
                 f"{coarse(seen.silent)} ago" + (", silent" if seen.is_silent else ""),
             ]
             for seen in processes
