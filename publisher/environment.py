@@ -13,6 +13,7 @@ import structlog
 from publisher.channels.registry import discover_channels
 from publisher.domain.errors import SettingsError
 from publisher.process import logs
+from publisher.process.colours import has_colours
 from publisher.settings.settings import Settings
 
 _FOLDER = Path(".publisher")
@@ -34,7 +35,7 @@ def configure_logs(settings: Settings) -> None:
         level=settings.log_level,
         format=settings.log_format,
         addresses=settings.log_addresses,
-        colours=_colours(),
+        colours=has_colours(2, os.environ),
     )
     for old, new in settings.renamed_variables.items():
         structlog.get_logger().warning("a setting has a new name", variable=old, understood_as=new)
@@ -42,12 +43,6 @@ def configure_logs(settings: Settings) -> None:
         structlog.get_logger().warning("unknown settings are ignored", variables=list(settings.unknown_variables))
     if settings.redis_tls == "insecure":
         structlog.get_logger().warning("PUBLISHER_REDIS_TLS=insecure: the certificate of Redis is not verified")
-
-
-def _colours() -> bool:
-    if os.environ.get("NO_COLOR"):
-        return False
-    return bool(os.environ.get("FORCE_COLOR")) or os.isatty(2)
 
 
 def _environ() -> Mapping[str, str]:

@@ -230,6 +230,8 @@ class MalformedIntent(peewee.Model):
 MalformedIntent.add_index(
     MalformedIntent.stream, MalformedIntent.stream_entry_id, unique=True, name="malformed_intents_entry"
 )
+# `storage.outstanding`: those that nobody resubmitted.
+MalformedIntent.add_index(MalformedIntent.id, where=SQL("resubmitted_at IS NULL"), name="malformed_intents_waiting")
 
 
 MODELS: tuple[type[peewee.Model], ...] = (

@@ -64,7 +64,7 @@ FROM names CROSS JOIN LATERAL (
 WHERE names.channel IS NOT NULL
 """
 
-# Backward along the primary key. Resubmitted ones are passed over: they are few, and pruned.
+# Backward along the partial index malformed_intents_waiting: thousands may have been resubmitted at once.
 _MALFORMED = """/* outstanding_malformed */
 SELECT count(*), (array_agg(failure_code ORDER BY id DESC))[1], statement_timestamp() - max(recorded_at)
 FROM (
@@ -80,11 +80,11 @@ FROM (
 ) AS few
 """
 
-# ORDER BY an index: the beginning of a pruned table may be millions of dead rows.
+# Along an index: the beginning of a pruned table may be millions of dead rows. EXISTS would drop ORDER BY and LIMIT.
 _IS_UNUSED = """/* is_unused */
-SELECT NOT EXISTS (SELECT FROM notifications ORDER BY notification_id LIMIT 1)
-   AND NOT EXISTS (SELECT FROM malformed_intents ORDER BY id LIMIT 1)
-   AND NOT EXISTS (SELECT FROM pruned_notifications ORDER BY notification_id LIMIT 1)
+SELECT (SELECT true FROM notifications ORDER BY notification_id LIMIT 1) IS NULL
+   AND (SELECT true FROM malformed_intents ORDER BY id LIMIT 1) IS NULL
+   AND (SELECT true FROM pruned_notifications ORDER BY notification_id LIMIT 1) IS NULL
 """
 
 

@@ -31,6 +31,8 @@ RouteId = Annotated[
     str | None, typer.Argument(autocompletion=candidates.route_ids, help="A route id, such as email:user:7.")
 ]
 
+# More than a delivery id can have: a user id, a channel's name and an address fit several times.
+_LONGEST = 4_096
 _PLACED = {NamedKind.NOTIFICATION, NamedKind.PRUNED, NamedKind.ROUTE, NamedKind.DEAD_LETTER}
 
 
@@ -102,6 +104,8 @@ def number(settings: Settings, database: Database, text: str, kind: NamedKind, c
 
 def resolved(settings: Settings, database: Database, text: str, producer: str | None = None) -> Resolution:
     """Returns everything that an id names; says on standard error if the streams could not be asked for more."""
+    if len(text) > _LONGEST:
+        raise BadRequest(f"an id has at most {_LONGEST:,} characters, and this one {len(text):,}")
     with open_client(settings, "cli") as client:
         found = resolve(database, intents_stream(settings, client), text, producer)
     if found.unread is not None and found.things:

@@ -3,8 +3,10 @@
 import os
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import structlog
+import typer
 
 from publisher.cli.output import JsonFlag, print_json, say
 from publisher.cli.session import opened
@@ -16,7 +18,17 @@ from storage.lock_holders import LockHolder
 _log = structlog.get_logger()
 
 
-def migrate(json: JsonFlag = False) -> None:
+def migrate(
+    stay: Annotated[
+        bool | None,
+        typer.Option(
+            "--stay/--no-stay",
+            show_default=False,
+            help="Whether to stay once it is done. Otherwise it stays where its end would end other processes.",
+        ),
+    ] = None,
+    json: JsonFlag = False,
+) -> None:
     """Bring the database schema up to date.
 
     Safe to run twice, and from two places at once: the second waits, then finds nothing to do. Waits for a lock in
@@ -24,7 +36,8 @@ def migrate(json: JsonFlag = False) -> None:
     is something to apply, and else the service's own rights.
 
     As the process `release` of a manager that stops every process once one ends (foreman, honcho, overmind, hivemind),
-    it stays until SIGTERM or Ctrl-C.
+    it stays until SIGTERM or Ctrl-C. hivemind and forego do not tell a process its name: under them every line that
+    migrates stays.
     """
     # Also as the first process of a container, where a signal that nobody handles is lost.
     interrupt_once()
@@ -38,14 +51,17 @@ def migrate(json: JsonFlag = False) -> None:
     else:
         say(f"nothing to apply: the schema is at {newest}")
     manager = manager_of_release(os.environ)
-    if manager is not None:
+    if stay or (stay is None and manager is not None):
         _stay(manager)
 
 
-def _stay(manager: str) -> None:
+def _stay(manager: str | None) -> None:
     """Waits to be stopped: the manager would stop every other process once this one has ended."""
     sys.stdout.flush()
-    _log.info("the release is done and stays: its manager stops every process once one ends", manager=manager)
+    _log.info(
+        "the release is done and stays, since its manager stops every process once one ends: --no-stay ends it",
+        manager=manager,
+    )
     wait_for_signal()
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable
 
+from publisher.process.colours import has_colours
 from publisher.process.log_output import LineOutput
 
 _NAMES = ("release", "worker", "clock", "intake", "up")
@@ -15,8 +16,8 @@ class Screen:
     """Writes whole lines, and drops those that nobody reads. Safe to share between threads. Never raises."""
 
     def __init__(self, descriptor: int) -> None:
-        """colours: whether lines have colours, which they have on a terminal alone, and not where NO_COLOR is set."""
-        self.colours = os.isatty(descriptor) and not os.environ.get("NO_COLOR")
+        """Writes to this descriptor. `colours` says whether lines have colours there."""
+        self.colours = has_colours(descriptor, os.environ)
         self._output = LineOutput(descriptor, lambda count: f"{count} lines were dropped: nobody read them\n".encode())
 
     def relay(self, name: str, line: bytes) -> None:

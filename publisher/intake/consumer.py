@@ -91,6 +91,8 @@ class Intake:
         self._stopping = stopping
         self._watchdog = watchdog
         self._beat = watchdog.beat
+        # Whether this consumer may have read from its group, and so has something to leave.
+        self._is_member = False
         self._acceptor = Acceptor(database, options.stream, stopping, self._hold, self._beat)
         self._marking = self._make_marking()
 
@@ -114,6 +116,10 @@ class Intake:
             except PublisherError as error:
                 tries += 1
                 wait(self._stopping, tries, error)
+        if self._is_member:
+            self._leave()
+
+    def _leave(self) -> None:
         try:
             self._lost(self._group.give_back(self._options.idle))
             self._group.leave()
@@ -124,6 +130,7 @@ class Intake:
     def _recover(self) -> None:
         """Accepts entries that were read and not acknowledged: first this consumer's own, then those of dead ones."""
         self._group.create()
+        self._is_member = True
         for recovered in self._left_behind():
             if recovered.trimmed:
                 self._lost(recovered.trimmed)

@@ -4,6 +4,7 @@ The file holds two lines that a shell reads as well, `. .publisher/env`. Its wri
 runs, so that a reader knows a file that was left behind by a killed one.
 """
 
+import errno
 import fcntl
 import os
 import shlex
@@ -61,10 +62,11 @@ def read_env_file(path: Path) -> dict[str, str] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise _refused(path, f"it cannot be opened: {error.strerror}") from error
+        reason = "it is a link" if error.errno == errno.ELOOP else f"it cannot be opened: {error.strerror}"
+        raise _refused(path, reason) from error
     try:
         _check_owner(path, os.fstat(descriptor))
-        return _variables(path, os.read(descriptor, _LONGEST).decode()) if _is_locked(descriptor) else None
+        return _variables(path, os.read(descriptor, _LONGEST).decode()) if _is_locked(path, descriptor) else None
     except UnicodeDecodeError as error:
         raise _refused(path, "it is not UTF-8") from error
     finally:
@@ -80,11 +82,13 @@ def _check_owner(path: Path, found: os.stat_result) -> None:
         raise _refused(path, "other users may write it")
 
 
-def _is_locked(descriptor: int) -> bool:
+def _is_locked(path: Path, descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return True
+    except OSError as error:
+        raise _refused(path, f"whether `publisher up` runs cannot be told: {error.strerror}") from error
     return False
 
 
@@ -97,6 +101,8 @@ def _variables(path: Path, text: str) -> dict[str, str]:
             raise _refused(path, f"it cannot be read: {error}") from error
         pairs = (word.partition("=") for word in words)
         found |= {name: value for name, _, value in pairs if name in VARIABLES and value}
+    if not all(value.isprintable() for value in found.values()):
+        raise _refused(path, "it holds control characters")
     if missing := [name for name in VARIABLES if name not in found]:
         raise _refused(path, f"it does not set {' and '.join(missing)}")
     return found

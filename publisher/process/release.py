@@ -24,6 +24,7 @@ def manager_of_release(environ: Mapping[str, str]) -> str | None:
     """Returns the manager that runs this process as `release` and would stop every other line at its end.
 
     None: no such manager runs it, so `release` may end. Platforms with a release phase set none of these variables.
+    hivemind and forego tell no process its name: under them every process counts as `release`.
     """
     for variable, manager in _NAMED_IN.items():
         if environ.get(variable, "").partition(".")[0] == "release":

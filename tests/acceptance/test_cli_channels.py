@@ -90,9 +90,9 @@ def test_every_change_leaves_an_audit_row(database: Database, outside: Outside, 
         (["pause", "fax", "--reason", "x", "--yes"], "there is no channel 'fax'; channels: email, push"),
         (["pause", "email", "--reason", " ", "--yes"], "--reason must not be blank"),
         (["pause", "email", "--yes"], "--reason"),
-        (["pause", "email", "--reason", "x"], "add --yes"),
+        (["pause", "email", "--reason", "x"], "pass --yes"),
         (["resume", "email", "--yes"], "email is open: there is nothing to resume"),
-        (["resume", "email"], "add --yes"),
+        (["resume", "email"], "pass --yes"),
     ],
 )
 def test_what_cannot_be_done_is_said(database: Database, publisher: Publisher, arguments: list[str], said: str) -> None:

@@ -68,6 +68,17 @@ def test_everywhere_else_a_release_ends(processes: Processes, empty: Outside, va
     assert (release.returncode, release.output.split()[0]) == (0, "applied")
 
 
+def test_whether_it_stays_can_be_said(processes: Processes, empty: Outside) -> None:
+    """Under a manager that does not name its processes, or on a platform that sets a manager's variable by accident."""
+    assert processes.run("publisher migrate --no-stay", PS="release.1").returncode == 0
+
+    told = processes.start("publisher migrate --stay")
+    told.wait_for_output(STAYS)
+    told.signal(signal.SIGTERM)
+
+    assert told.wait() == 0
+
+
 def test_a_release_that_fails_ends_with_its_exit_code(processes: Processes, empty: Outside) -> None:
     """A manager then stops everything, and shows the one line that says why."""
     release = processes.run("publisher migrate", DATABASE_URL="postgresql://127.0.0.1:1/none", PS="release.1")

@@ -43,6 +43,8 @@ def test_a_process_that_waits_for_the_schema_stops_in_time(processes: Processes,
 
     assert waiting.wait(25) == 0, waiting.output
     assert waiting.members() == []
+    # An intake that never read has no consumer to leave behind.
+    assert "stays in its group" not in waiting.output
 
 
 def test_waiting_workers_whose_master_is_killed_end_too(processes: Processes, empty: Outside) -> None:

@@ -1,6 +1,7 @@
 """What waits for an operator, counted up to a bound."""
 
 from publisher.domain.loss import LossCause
+from storage import outstanding
 from storage.database import Database
 from storage.losses import acknowledge_loss, list_losses, record_loss
 from storage.outstanding import Outstanding, Waiting, read_outstanding
@@ -82,3 +83,25 @@ def test_a_count_stops_at_the_bound(database: Database) -> None:
     found = read_outstanding(database, bound=2).dead_letters
 
     assert (found.count, found.is_bound) == (2, True)
+
+
+def test_nothing_is_read_through(database: Database) -> None:
+    """After thousands were resubmitted at once those that wait are still found by an index, and so is a first use."""
+    execute(
+        database,
+        "INSERT INTO malformed_intents (stream, stream_entry_id, failure_code, failure_message, raw_fields,"
+        " recorded_at, resubmitted_at, resubmitted_by, resubmitted_as)"
+        " SELECT 's', n || '-1', 'c', 'm', '{}', now(), now(), 'ann', '3-0' FROM generate_series(1, 5000) AS n",
+    )
+    execute(database, "ANALYZE malformed_intents")
+
+    waiting = plan(database, outstanding._MALFORMED)
+    first = plan(database, outstanding._IS_UNUSED)
+
+    assert "malformed_intents_waiting" in waiting
+    assert "Seq Scan on malformed_intents" not in waiting + first
+
+
+def plan(database: Database, sql: str) -> str:
+    """How PostgreSQL runs the statement."""
+    return "\n".join(line for (line,) in database.rows(f"EXPLAIN {sql}", {"bound": 100}))

@@ -107,14 +107,15 @@ def test_anything_but_a_file_is_refused(kind: str, tmp_path: Path) -> None:
         ("", "it does not set DATABASE_URL and REDIS_URL"),
         ("export DATABASE_URL=x\n", "it does not set REDIS_URL"),
         ("export DATABASE_URL='x\n", "it cannot be read: No closing quotation"),
+        ("export DATABASE_URL='x\0y'\nexport REDIS_URL=x\n", "it holds control characters"),
     ],
-    ids=["empty", "half", "torn"],
+    ids=["empty", "half", "torn", "NUL"],
 )
 def test_a_file_that_was_changed_is_refused(
     text: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It names both servers or is not used, and the error says why."""
-    monkeypatch.setattr(env_file, "_is_locked", lambda _: True)
+    monkeypatch.setattr(env_file, "_is_locked", lambda *_: True)
     (tmp_path / "env").write_text(text)
     (tmp_path / "env").chmod(0o600)
 
