@@ -53,7 +53,7 @@ def _list(json: bool) -> None:
 
 
 def _lay_out(text: str) -> None:
-    from rich.markdown import Markdown
+    from publisher.cli.guide_layout import GuideMarkdown
 
     terminal = console()
-    terminal.print(Markdown(text, hyperlinks=False), width=min(_WIDTH, terminal.width))
+    terminal.print(GuideMarkdown(text, hyperlinks=False), width=min(_WIDTH, terminal.width), crop=False)
