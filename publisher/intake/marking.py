@@ -27,7 +27,7 @@ from publisher.streams.intents_progress import IntentsProgress, last_id, read_pr
 from storage import marks, replays
 from storage.database import Database
 from storage.losses import record_loss
-from storage.replays import HeldReplay, Page
+from storage.replays import HeldReplay, Page, ReplayReason
 
 _log = structlog.get_logger()
 _INTERVAL = timedelta(seconds=1)
@@ -137,8 +137,12 @@ class Marking:
         options = self._options
         reason = replays.begin_replay(self._database, options.stream, up_to=progress.delivered, witnessed=progress.mark)
         if reason is not None:
-            _log.warning(
-                "postgresql may have gone back: intents acknowledged since its mark are looked for",
+            # A restart alone loses nothing. If intents are missing all the same, the replay's end warns of them.
+            restarted = reason is ReplayReason.OTHER_SERVER
+            (_log.info if restarted else _log.warning)(
+                "postgresql was restarted, or is another server: intents that it may lack are looked for"
+                if restarted
+                else "postgresql may have gone back: intents acknowledged since its mark are looked for",
                 reason=reason.value,
                 stream=options.stream,
                 up_to=progress.delivered,

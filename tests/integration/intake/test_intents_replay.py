@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 
 import redis
+from structlog.testing import capture_logs
 
 from storage.database import Database
 from storage.replays import ReplayReason, latest_replays
@@ -11,6 +12,7 @@ from tests.factories import INTENTS, intent_fields
 from tests.integration.intake.reverted_postgresql import ANOTHER, lose_everything
 from tests.integration.rows import count, execute, rows
 from tests.integration.stream_entries import send_intents
+from tests.waiting import wait_until
 
 StartIntake = Callable[..., threading.Thread]
 
@@ -20,6 +22,16 @@ def replays(database: Database) -> list[tuple[ReplayReason, int, int]]:
     found = latest_replays(database, INTENTS, 10)
     assert all(replay.ended_at for replay in found)
     return [(r.reason, r.seen, r.replayed) for r in reversed(found)]
+
+
+def replay_logs(database: Database, settled: Callable[[], None], statement: str) -> list[tuple[str, str]]:
+    """Level and words of what a replay logs that begins after the statement."""
+    with capture_logs() as events:
+        execute(database, statement)
+        settled()
+        # Logged right after the mark that `settled` waits for.
+        wait_until(lambda: any("were looked for" in event["event"] for event in events))
+    return [(event["log_level"], event["event"]) for event in events if "postgresql" in event["event"]]
 
 
 def test_what_another_server_lacks_is_taken_in_again(
@@ -67,6 +79,36 @@ def test_what_is_known_is_read_and_left_alone(
     )
     assert before[0][0]["intent_entry_id"] == resent
     assert len(before[1]) == 2
+
+
+def test_a_restart_that_lost_nothing_is_no_warning(
+    database: Database, redis_client: redis.Redis, start_intake: StartIntake, settled: Callable[[], None]
+) -> None:
+    """An operator restarts PostgreSQL now and then: that intents are looked for is said, and nothing is wrong."""
+    start_intake()
+    send_intents(redis_client, 3)
+    settled()
+
+    assert replay_logs(database, settled, ANOTHER) == [
+        ("info", "postgresql was restarted, or is another server: intents that it may lack are looked for"),
+        ("info", "intents were looked for that postgresql may have lost"),
+    ]
+
+
+def test_what_was_missing_is_a_warning(
+    database: Database, redis_client: redis.Redis, start_intake: StartIntake, settled: Callable[[], None]
+) -> None:
+    """Another server lacked intents, and a database that is older than Redis knows is one from the start."""
+    start_intake()
+    send_intents(redis_client, 3)
+    settled()
+    lose_everything(database)
+
+    assert [level for level, _ in replay_logs(database, settled, ANOTHER)] == ["info", "warning"]
+    assert replay_logs(database, settled, "UPDATE intents_marks SET entry_id = '0-0'") == [
+        ("warning", "postgresql may have gone back: intents acknowledged since its mark are looked for"),
+        ("info", "intents were looked for that postgresql may have lost"),
+    ]
 
 
 def test_a_database_that_is_older_than_redis_knows_is_noticed(
