@@ -6,8 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import get_args
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from publisher.domain.intent_fields import FIELDS_BY_AUDIENCE, IntentFields, UserFields
 from publisher.domain.names import near_names
@@ -69,7 +71,7 @@ def parse_intent(raw: Sequence[tuple[bytes, bytes]], channels: Collection[str]) 
     try:
         fields = model.model_validate(named)
     except ValidationError as error:
-        return _malformed(error)
+        return _malformed(error, model)
     unknown = [place for place, name in enumerate(fields.channels_json or ()) if name not in channels]
     if unknown:
         places = ", ".join(f"channels_json.{place}" for place in unknown[:5])
@@ -128,14 +130,46 @@ _CODES = {
 } | {str(code): code for code in RejectionCode}
 
 
-def _malformed(error: ValidationError) -> Rejection:
-    problems = error.errors(include_url=False, include_input=False, include_context=False)
+# What a producer is told of each kind of fault that pydantic finds. Faults that our own validators find have our words.
+_WORDS = {
+    "missing": "is missing",
+    "string_pattern_mismatch": "may hold only a-z 0-9 . _ -, at least one and at most 128 characters",
+    "string_too_long": "must be at most {max_length} characters",
+    "string_type": "must be text",
+    "string_unicode": "holds half of a surrogate pair, which is no character",
+    "literal_error": "must be {expected}",
+    "list_type": "must be a JSON array",
+    "model_type": "must be a JSON object",
+    "too_short": "must name at least one recipient",
+    "too_long": "must name at most {max_length} recipients",
+}
+
+
+def _malformed(error: ValidationError, model: type[IntentFields]) -> Rejection:
+    problems = error.errors(include_url=False, include_input=False)
     code = _CODES.get(problems[0]["type"], RejectionCode.INVALID_FIELD)
-    lines = [f"{_place(problem['loc'])}: {problem['msg']}" for problem in problems[:5]]
+    lines = [f"{_place(problem['loc'])}: {_worded(problem, model)}" for problem in problems[:5]]
     if len(problems) > 5:
         lines.append(f"and {len(problems) - 5} more")
     location = problems[0]["loc"]
     return Rejection(code, "; ".join(lines), str(location[0]) if location else None)
+
+
+def _worded(problem: ErrorDetails, model: type[IntentFields]) -> str:
+    if problem["type"] == "extra_forbidden":
+        return _no_field(problem["loc"], model)
+    words = _WORDS.get(problem["type"])
+    return problem["msg"] if words is None else words.format_map(problem.get("ctx", {}))
+
+
+def _no_field(location: tuple[int | str, ...], model: type[IntentFields]) -> str:
+    """Says which field was meant, of those that there are: the producer's own word is in the place alone."""
+    owner, known = "an intent", list(model.model_fields)
+    if len(location) > 1:
+        (recipient,) = get_args(model.model_fields["recipients_json"].annotation)
+        owner, known = "a recipient", list(recipient.model_fields)
+    near = near_names(str(location[-1]), known)
+    return f"is no field of {owner}" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _place(location: tuple[int | str, ...]) -> str:
