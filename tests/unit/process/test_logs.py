@@ -85,6 +85,16 @@ def test_an_event_says_when_in_utc_to_the_millisecond(events: Events) -> None:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["at"])
 
 
+def test_a_line_begins_with_when_how_bad_and_what(events: Events) -> None:
+    """Whoever reads the lines of a file sees the event before its fields (R26)."""
+    logs.configure(format="json")
+
+    structlog.get_logger().warning("ours", channel="email")
+    logging.getLogger("a.library").info("theirs")
+
+    assert [list(event)[:3] for event in events()] == [["at", "level", "event"]] * 2
+
+
 def test_a_route_is_named_in_full(events: Events) -> None:
     """An event about a route says everything that finds it again, and its notification (R26)."""
     logs.configure(format="json")
