@@ -58,7 +58,7 @@ ENTRIES: Mapping[str, Entry] = {
     "explain": Entry(
         "explain:explain",
         "Say why a route is where it is, what happens next and when, and what happened so far.",
-        "publisher explain 0b5c…/email:user:7",
+        "publisher explain ID",
     ),
     "trace": Entry(
         "trace:trace",

@@ -77,7 +77,7 @@ def list_(
     )
 
 
-@app.command("show", example="publisher dead-letters show 0b5c…/email:user:7")
+@app.command("show", example="publisher dead-letters show ID")
 def show(id_: AnyId, route_id: RouteId = None, json: JsonFlag = False) -> None:
     """Show every time a route was given up, and who requeued or discarded it.
 

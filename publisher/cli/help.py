@@ -16,6 +16,20 @@ from typer.core import TyperCommand, TyperGroup
 _LONGEST = 24
 
 
+class NoSuchCommand(typer.TyperException):
+    """A group has no command of this name.
+
+    path: the group as it is typed, such as `publisher malformed`.
+    known: the names of its commands.
+    """
+
+    exit_code = 2
+
+    def __init__(self, name: str, path: str, known: Sequence[str]) -> None:
+        super().__init__(f"there is no command {name!r}")
+        self.name, self.path, self.known = name, path, known
+
+
 class _Help:
     """The parts of a command's help. epilog: example lines, one each."""
 
@@ -58,6 +72,12 @@ class Group(_Help, TyperGroup):
             print(ctx.get_help(), file=sys.stderr)
             raise typer.Exit(2)
         return list(super().parse_args(ctx, args))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Finds the command of a command line. Raises NoSuchCommand."""
+        if not ctx.resilient_parsing and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            raise NoSuchCommand(args[0], ctx.command_path, self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Shows the options, and below them each command with the whole first paragraph of its help."""

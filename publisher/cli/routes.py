@@ -69,7 +69,7 @@ def list_(
     )
 
 
-@app.command("show", example="publisher routes show 0b5c…/email:user:7")
+@app.command("show", example="publisher routes show ID")
 def show(
     id_: AnyId,
     route_id: RouteId = None,

@@ -5,12 +5,14 @@ from collections.abc import Iterable, Sequence
 
 # As many names as a person reads.
 _LISTED = 20
+# How much of two names must be the same. At less, `consumers` would be offered for `nonsense`.
+_ALIKE = 0.7
 
 
 def near_names(name: str, known: Iterable[str]) -> Sequence[str]:
     """Returns up to three known names that are spelled nearly like this one, the nearest first. Case does not count."""
     folded = {each.casefold(): each for each in sorted(known, reverse=True)}
-    return [folded[near] for near in difflib.get_close_matches(name.strip().casefold(), folded, n=3, cutoff=0.6)]
+    return [folded[near] for near in difflib.get_close_matches(name.strip().casefold(), folded, n=3, cutoff=_ALIKE)]
 
 
 def no_such(kind: str, name: str, known: Iterable[str], among: str = "") -> str:

@@ -52,8 +52,8 @@ def test_every_command_explains_itself() -> None:
     "commands",
     [
         {
-            "nonsense": "No such command 'nonsense'",
-            "--frobnicate": "No such option: --frobnicate",
+            "nonsense": "there is no command 'nonsense' of 'publisher': see 'publisher --help'",
+            "--frobnicate": "there is no option --frobnicate of 'publisher'",
             "routes show": "Missing argument",
             "routes list --status 7": "--status cannot be '7': it is one of pending, failed, published, ",
             "routes list --status publishd": "'publishd': did you mean 'published'? It is one of pending, failed, ",
