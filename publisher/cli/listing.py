@@ -1,5 +1,6 @@
 """The frame of the `list` commands: a page of records as a table or as JSON lines, and how to ask for the next page."""
 
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Protocol, TypeVar
@@ -25,6 +26,10 @@ class Listed(Protocol):
 
 
 R = TypeVar("R", bound=Listed)
+
+
+def _number(record: Listed) -> str:
+    return str(record.id)
 
 
 def nothing_found(sought: str, conditions: Mapping[str, object], near: Sequence[str] = ()) -> str:
@@ -53,12 +58,15 @@ def print_page(
     json: bool,
     wrapping: str | None = None,
     limit: int | None = None,
+    id_name: str = "id",
+    id_of: Callable[[R], str] = _number,
 ) -> None:
     """Prints records as a table of their ids and these columns, or with `json` their fields, one object a line.
 
     nothing: the sentence for no records, see `nothing_found`. With `json` it goes to standard error.
     wrapping: the column that is prose, see `print_table`.
     limit: how many records fill a page; after a full page it says how to ask for the next. None: there is no next.
+    id_name, id_of: the column that leads, and its id of a record, which commands and `--before` take.
     """
     if not records:
         say(f"publisher: {nothing}" if json else nothing, sys.stderr if json else None)
@@ -67,7 +75,7 @@ def print_page(
         for record in records:
             print_json(fields(record))
         return
-    rows = [[str(record.id), *(value(record) for value in columns.values())] for record in records]
-    print_table(title, ["id", *columns], rows, wrapping=wrapping)
+    rows = [[id_of(record), *(value(record) for value in columns.values())] for record in records]
+    print_table(title, [id_name, *columns], rows, wrapping=wrapping)
     if len(records) == limit:
-        print(f"more: --before {records[-1].id}")
+        print(f"more: --before {one_line(shlex.quote(id_of(records[-1])))}")

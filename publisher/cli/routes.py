@@ -8,14 +8,17 @@ import typer
 from publisher.cli import candidates
 from publisher.cli.help import CommandApp
 from publisher.cli.ids import AnyId, RouteId, place
-from publisher.cli.listing import BeforeOption, LimitOption, nothing_found, print_page
+from publisher.cli.listing import LimitOption, nothing_found, print_page
 from publisher.cli.options import ChannelOption, TypeOption
 from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.republish import republish
 from publisher.cli.session import opened
+from publisher.domain.errors import BadRequest
 from publisher.domain.notification import RouteStatus
 from publisher.operations.ids import NamedKind
 from publisher.operations.routes import RouteFilter, RouteRecord, find_routes, list_routes
+from publisher.settings.settings import Settings
+from storage.database import Database
 
 app = CommandApp(
     "List routes, and publish them again.", example="publisher routes list --status failed --channel email"
@@ -32,7 +35,9 @@ def list_(
         typer.Option(metavar="ID", autocompletion=candidates.notifications, help="Of this notification alone."),
     ] = None,
     type: TypeOption = None,  # noqa: A002 - the option's name
-    before: BeforeOption = None,
+    before: Annotated[
+        str | None, typer.Option("--before", metavar="ID", help="Show the next page: those before this route.")
+    ] = None,
     limit: LimitOption = 50,
     json: JsonFlag = False,
 ) -> None:
@@ -40,15 +45,14 @@ def list_(
     with opened() as (settings, database):
         of = notification and place(settings, database, notification, command="publisher routes list --notification")
         matching = RouteFilter(channel, status, of.notification_id if of else None, type)
-        records = list_routes(database, settings, matching, before=before, limit=limit)
+        last = _last_seen(settings, database, before)
+        records = list_routes(database, settings, matching, before=last, limit=limit)
     print_page(
         "Routes",
         records,
         {
-            "notification_id": lambda r: r.notification_id,
-            "route_id": lambda r: r.route_id,
             "status": lambda r: r.status,
-            "attempts": lambda r: f"{r.attempt_count}/{r.max_attempts}",
+            "failed attempts": lambda r: f"{r.attempt_count}/{r.max_attempts}",
             "due": lambda r: r.next_attempt_at,
             "last failure": lambda r: r.last_failure_classification,
             "type": lambda r: r.notification_type,
@@ -66,6 +70,8 @@ def list_(
         ),
         json=json,
         limit=limit,
+        id_name="delivery_id",
+        id_of=lambda r: r.delivery_id,
     )
 
 
@@ -83,7 +89,23 @@ def show(
         if json:
             print_json(_fields(record))
         else:
-            print_record(_fields(record), wrapping=["last_failure_message"])
+            # The delivery id leads to the route in every command; a bare number is of another kind in most.
+            shown = {name: value for name, value in _fields(record).items() if name != "id"}
+            print_record(shown, wrapping=["last_failure_message"])
+
+
+def _last_seen(settings: Settings, database: Database, id_: str | None) -> int | None:
+    """Returns the number of the route after which the page begins. id_: its delivery id, or its number from --json.
+
+    Raises BadRequest for the id of a whole notification.
+    """
+    if id_ is None or id_.isdecimal():
+        return None if id_ is None else int(id_)
+    named = place(settings, database, id_, command="publisher routes list --before", own=NamedKind.ROUTE)
+    if named.route_id is None:
+        raise BadRequest(f"--before takes the delivery_id of one route, and {id_!r} is a notification")
+    [route] = find_routes(database, named.notification_id, named.route_id)
+    return route.id
 
 
 def _fields(record: RouteRecord) -> dict[str, object]:

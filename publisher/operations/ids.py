@@ -91,7 +91,7 @@ def meant(found: Resolution, own: NamedKind | None = None) -> Sequence[Named]:
     """Returns the things that the text can mean to a command.
 
     own: the kind that a bare number is of, for a command about that kind. None: any kind. The number of a route, which
-    only listings of routes show, is then meant if nothing else has the number.
+    only --json shows, is then meant if nothing else has the number.
     """
     if not found.forms.number:
         return found.things

@@ -54,7 +54,32 @@ def test_a_list_is_newest_first_and_goes_on_page_by_page(filled: Outside, publis
     ids = [route["id"] for page in pages for route in page]
     assert [len(page) for page in pages] == [4, 4, 2]
     assert ids == [row["id"] for row in filled.rows("SELECT id FROM routes ORDER BY id DESC")]
-    assert f"more: --before {pages[0][-1]['id']}\n" in publisher("routes", "list", "--limit", "4").stdout
+
+
+def test_the_next_page_is_asked_for_by_the_id_that_leads_a_row(filled: Outside, publisher: Publisher) -> None:
+    """The terminal's table shows no bare number, which could be of another kind: the delivery id is the cursor."""
+    first = publisher("routes", "list", "--limit", "4").stdout
+    last = listed(publisher, "--limit", "4")[-1]
+    assert first.endswith(f"more: --before {last['delivery_id']}\n")
+    assert first.splitlines()[-2].split()[0] == last["delivery_id"]
+
+    by_delivery = listed(publisher, "--limit", "4", "--before", str(last["delivery_id"]))
+    by_number = listed(publisher, "--limit", "4", "--before", str(last["id"]))
+    whole = publisher("routes", "list", "--limit", "1", "--before", str(last["notification_id"]))
+
+    assert by_delivery == by_number != []
+    assert (whole.returncode, whole.stdout) == (2, "")
+    assert "--before takes the delivery_id of one route" in whole.stderr
+
+
+def test_a_route_shown_whole_has_no_bare_number(filled: Outside, publisher: Publisher) -> None:
+    """Its delivery id leads to it in every command; a bare number would lead to a record of another kind."""
+    id_ = filled.row(ID, "game.over")["id"]
+
+    names = [line.split()[0] for line in publisher("routes", "show", f"{id_}/push:user:0").stdout.splitlines()]
+
+    assert names[0] == "delivery_id"
+    assert "id" not in names
 
 
 @pytest.mark.parametrize(
@@ -126,7 +151,8 @@ def test_a_wide_table_shows_every_column(filled: Outside, publisher: Publisher) 
     done = publisher("routes", "list")
 
     (row,) = [line.split() for line in done.stdout.splitlines() if "email:user:1" in line]
-    assert row[3:5] == ["failed", "2/16"]
+    assert row[1:3] == ["failed", "2/16"]
+    assert "failed attempts" in done.stdout
     assert row[-2:] == ["mail_stream_publish_failed", "game.turn.ready"]
 
 
