@@ -24,6 +24,10 @@ from storage.database import Database
 app = CommandApp("List the changes that operators made.", example="publisher actions list --since yesterday")
 
 
+# They change one channel, and count nothing.
+_OF_ONE = frozenset({"pause-channel", "resume-channel"})
+
+
 @app.command("list", example="publisher actions list --action requeue-dead-letters --since 1w")
 def list_(
     action: Annotated[
@@ -52,10 +56,10 @@ def list_(
             "action": lambda r: r.action,
             "by": lambda r: r.by,
             "outcome": lambda r: r.outcome,
-            "matched": lambda r: r.matched,
-            "done": lambda r: r.done,
+            "matched": lambda r: None if r.action in _OF_ONE else r.matched,
+            "done": lambda r: None if r.action in _OF_ONE else r.done,
             "begun": lambda r: r.begun_at,
-            "target": lambda r: _words(r.target),
+            "target": lambda r: _aim(r.target),
         },
         asdict,
         nothing_found(
@@ -94,6 +98,11 @@ def _near(database: Database, action: str | None, by: str | None) -> list[str]:
     """The options of names on record that are spelled nearly as those that were given."""
     kinds = [f"--action {name}" for name in near_actions(database, action)]
     return kinds + [f"--by {shlex.quote(name)}" for name in near_operators(database, by)]
+
+
+def _aim(target: Mapping[str, Any]) -> str:
+    """Words what an action was aimed at. The bound of its ids is left out: it says when the action was begun."""
+    return _words({name: value for name, value in target.items() if name != "up_to"}) or "all"
 
 
 def _words(target: Mapping[str, Any]) -> str:

@@ -8,10 +8,10 @@ from publisher.bootstrap import install_context
 from publisher.cli import candidates
 from publisher.cli.help import CommandApp
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, print_table
+from publisher.cli.output import JsonFlag, YesFlag, confirm, one_line, print_json, print_table
 from publisher.cli.session import opened
 from publisher.cli.waking import waker
-from publisher.domain.circuit import Gate
+from publisher.domain.circuit import Gate, GateState
 from publisher.domain.errors import BadRequest
 from publisher.operations import channels
 from publisher.operations.channels import ChannelRecord
@@ -70,6 +70,10 @@ def pause(
         installed_channel(settings, channel)
         if not reason.strip():
             raise BadRequest("--reason must not be blank: it is shown to whoever finds the channel paused")
+        gate = channels.read_gate(database, channel)
+        if gate.state is GateState.PAUSED:
+            _print(gate, json, f" already, by {gate.paused_by}: {gate.pause_reason}")
+            return
         confirm(f"Pause {channel}: publish nothing on it until it is resumed?", yes)
         _print(channels.pause(database, channel, who, reason.strip()), json)
 
@@ -80,16 +84,20 @@ def resume(channel: ChannelArgument, by: ByOption = None, yes: YesFlag = False, 
     who = operator(by)
     with opened() as (settings, database):
         installed_channel(settings, channel)
-        confirm(f"Resume {channel}, which is {channels.read_gate(database, channel).state.value}?", yes)
+        gate = channels.read_gate(database, channel)
+        if gate.state is GateState.OPEN:
+            _print(gate, json, " already")
+            return
+        confirm(f"Resume {channel}, which is {gate.state.value}?", yes)
         _print(channels.resume(database, channel, who), json)
     waker(install_context(settings, "resume"))(channel)
 
 
-def _print(gate: Gate, json: bool) -> None:
+def _print(gate: Gate, json: bool, more: str = "") -> None:
     if json:
         print_json({"channel": gate.channel, "state": gate.state})
     else:
-        print(f"{gate.channel} is {gate.state.value}")
+        print(one_line(f"{gate.channel} is {gate.state.value}{more}"))
 
 
 def _fields(record: ChannelRecord) -> dict[str, object]:

@@ -22,6 +22,7 @@ from publisher.operations.wording import coarse
 from publisher.streams.heartbeats import ProcessSeen
 
 _INTERVAL = 2.0
+_WAITING = "dead, waiting"
 
 
 def status(
@@ -38,6 +39,8 @@ def status(
     json: JsonFlag = False,
 ) -> None:
     """Show how many routes have each status, how many are due, how many intents wait, and which processes run.
+
+    Discarded dead letters are not counted: 'publisher dead-letters list --all' shows them.
 
     More than 100,000 routes of one status are estimated, and shown with a ~. With --watch: what happens each second
     on each channel, what is due, and the newest failures.
@@ -93,16 +96,17 @@ def _print(snapshot: Snapshot) -> None:
 def _print_streams(streams: StreamsSnapshot) -> None:
     print()
     print_table(
-        "Queues (hints alone)",
-        ["queue", "ready", "delayed", "dead messages"],
-        [[name, q.ready, q.delayed, q.dead] for name, q in streams.queues.items()],
+        "Messages waiting in queues",
+        ["queue", "ready", "delayed"],
+        [[name, q.ready, q.delayed] for name, q in streams.queues.items()],
     )
     _print_processes(streams.processes)
 
 
 def _print_routes(store: StoreSnapshot, totals: Totals, audit_interval: timedelta) -> None:
     print()
-    statuses = [status.value.removesuffix("_letter") for status in RouteStatus]
+    # Discarded dead letters keep the status, and are not counted: nothing is left to do about them.
+    statuses = [_WAITING if status is RouteStatus.DEAD_LETTER else status.value for status in RouteStatus]
     print_table(
         "Routes",
         ["channel", *statuses],

@@ -8,7 +8,7 @@ from rich.text import Text
 from publisher.cli.layout import Hanging
 from publisher.cli.output import one_line
 from publisher.operations.verdict import Cause, Finding, Level, Verdict
-from publisher.operations.wording import span
+from publisher.operations.wording import coarse
 
 _STYLES = {Level.FAILED: "bold red", Level.WARNING: "yellow", Level.OK: "green"}
 
@@ -46,7 +46,7 @@ _SAID: Mapping[Cause, str] = {
     Cause.AUDIT_OVERDUE: "the loss audit of {channel} is overdue: {ended}",
     Cause.LATE: "{number} due{lasting}{on}: workers run, and do not keep up",
     Cause.INTENTS_LATE: "{intents} to be accepted{oldest}: an intake runs, and does not keep up",
-    Cause.PAUSED: "{number} due{on}: paused by {by}{lasting}: {detail}",
+    Cause.PAUSED: "{number} due{on}: paused by {by}{ago}, until it is resumed: {detail}",
     Cause.DEAD_LETTERS: "{number} dead letter{s}, the newest{ago}: {detail}",
     Cause.MALFORMED: "{number} malformed intent{s}, the newest{ago}: {detail}",
     Cause.NOTHING_SENT: "nothing was ever sent{runs}",
@@ -59,7 +59,7 @@ _NOTHING_WAITS: Mapping[Cause, str] = {
     Cause.NO_INTAKE: "no intake runs",
     Cause.CIRCUIT_OPEN: "{channel} is parked{lasting}, its stream refuses everything: {detail}",
     Cause.HELD_BACK: "{channel} is held back{lasting} by the stream's ceiling: {detail}",
-    Cause.PAUSED: "{channel} is paused by {by}{lasting}: {detail}",
+    Cause.PAUSED: "{channel} is paused by {by}{ago}, until it is resumed: {detail}",
 }
 
 
@@ -137,7 +137,8 @@ def _intents(finding: Finding) -> str:
 
 
 def _whole(duration: timedelta) -> str:
-    return span(timedelta(seconds=max(1, int(duration.total_seconds()))))
+    # As the tables below the verdict word theirs.
+    return coarse(max(duration, timedelta(seconds=1)))
 
 
 def _or(names: Sequence[str]) -> str:

@@ -1,10 +1,11 @@
-"""The timeline of a route: its failed attempts, its dead letters and its command."""
+"""The timeline of a route: its failed attempts, equal ones in a row together, its dead letters and its command."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from publisher.domain.attempt import LEASE_EXPIRED
+from publisher.domain.instants import readable
 from publisher.domain.notification import RouteStatus
 from storage.dead_letters import DeadLetterRecord
 from storage.failures import FailureRecord
@@ -30,7 +31,7 @@ def timeline(
     stream: where the channel publishes now, or None if it is not installed. Steps that are not kept are missing.
     """
     # The number orders steps of one instant: a failure comes before the dead letter that it made.
-    steps: list[tuple[datetime, int, str]] = [(f.failed_at, 1, _failed(f)) for f in failures]
+    steps: list[tuple[datetime, int, str]] = [(row[0].failed_at, 1, _failed(row)) for row in _rows(failures)]
     for letter in dead_letters:
         steps.append((letter.dead_lettered_at, 2, "given up: a dead letter"))
         if letter.requeued_at is not None:
@@ -50,8 +51,28 @@ def timeline(
     return [Step(at, what) for at, _, what in sorted(steps)]
 
 
-def _failed(failure: FailureRecord) -> str:
-    reason = f"{failure.classification}: {failure.message}" if failure.message else failure.classification
-    if failure.classification == LEASE_EXPIRED:
+def _rows(failures: Iterable[FailureRecord]) -> Iterator[list[FailureRecord]]:
+    """Yields equal failures of attempts that follow each other. A requeued route begins with attempt 1 again."""
+    row: list[FailureRecord] = []
+    for failure in sorted(failures, key=lambda failure: (failure.failed_at, failure.attempt_number)):
+        if row and _next(row[-1]) != (failure.attempt_number, failure.classification, failure.message):
+            yield row
+            row = []
+        row.append(failure)
+    if row:
+        yield row
+
+
+def _next(failure: FailureRecord) -> tuple[int, str, str]:
+    return failure.attempt_number + 1, failure.classification, failure.message
+
+
+def _failed(row: Sequence[FailureRecord]) -> str:
+    first, last = row[0], row[-1]
+    reason = f"{first.classification}: {first.message}" if first.message else first.classification
+    if first.classification == LEASE_EXPIRED:
         return f"no attempt: {reason}"
-    return f"attempt {failure.attempt_number} failed: {reason}"
+    if first is last:
+        return f"attempt {first.attempt_number} failed: {reason}"
+    numbers = f"attempts {first.attempt_number} to {last.attempt_number}"
+    return f"{numbers} failed, the last at {readable(last.failed_at)}: {reason}"

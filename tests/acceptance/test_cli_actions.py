@@ -30,6 +30,27 @@ def test_actions_are_listed_newest_first_filtered_and_paged(database: Database, 
     assert listed("--limit", "2", "--before", "2") == [1]
 
 
+def test_the_table_says_of_what_and_counts_only_what_was_counted(database: Database, publisher: Publisher) -> None:
+    """Everything is `all`, without the bound of its ids; a pause or a resume changes a channel, and counts nothing."""
+    for action, target in [
+        ("discard-dead-letters", {"up_to": 3}),
+        ("discard-dead-letters", {"channel": "push", "up_to": 3}),
+        ("pause-channel", {"channel": "email", "reason": "x"}),
+        ("resume-channel", {"channel": "email", "was": "paused"}),
+    ]:
+        end_action(database, begin_action(database, action, "ann", target, 1), ActionOutcome.DONE)
+
+    lines = [line.split() for line in publisher("actions", "list").stdout.splitlines() if " ann " in line]
+
+    assert [(line[4:6], line[8:]) for line in lines] == [
+        (["–", "–"], ["channel=email", "was=paused"]),
+        (["–", "–"], ["channel=email", "reason=x"]),
+        (["1", "0"], ["channel=push"]),
+        (["1", "0"], ["all"]),
+    ]
+    assert json.loads(publisher("actions", "list", "--json").stdout.splitlines()[-1])["target"] == {"up_to": 3}
+
+
 def test_one_is_shown_whole(database: Database, publisher: Publisher) -> None:
     """Who, when, aimed at what, how many, how it ended: for people and for machines, with stable names."""
     id_ = begin_action(database, "requeue-dead-letters", "ann", {"channel": "email", "up_to": 1234}, 7)

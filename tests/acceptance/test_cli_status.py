@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from storage.database import Database
 from tests.acceptance.conftest import Publisher
+from tests.acceptance.final_routes import BURY
 from tests.acceptance.outside import EMAIL, NO_SCANS, Outside, users
 from tests.factories import GROUP, INTENTS, accepted, intent_fields
 from tests.processes import Processes
@@ -125,4 +126,25 @@ def test_the_status_of_a_filled_system_counts_everything(
     assert said["intents"] == {"lag": 2, "pending": 1, "consumers": 2, "malformed": 1, "replay": None, "losses": 0}
     table = publisher("status").stdout
     assert "1h" in table
+    # What Redis keeps of failed messages is no work that waits; JSON alone has it.
+    assert "dead messages" not in table
+    assert "Messages waiting in queues" in table
     assert len(outside.commands(EMAIL)) == 2
+
+
+def test_the_table_counts_the_dead_letters_that_wait(
+    database: Database, outside: Outside, publisher: Publisher
+) -> None:
+    """A discarded dead letter keeps its status in `routes list`: the column of status says that it counts others."""
+    accepted(database, [{"recipients_json": users(3), "channels_json": ["push"]}])
+    outside.rows(BURY)
+    letter = outside.row("SELECT min(id) AS id FROM dead_letters")["id"]
+    assert publisher("dead-letters", "discard", f"dead-letter:{letter}", "--yes").returncode == 0
+
+    table = publisher("status").stdout
+    listed = publisher("routes", "list", "--status", "dead_letter", "--json").stdout
+
+    assert "dead, waiting" in table
+    assert status(publisher)["channels"]["push"]["dead_letter"] == 2
+    assert len(listed.splitlines()) == 3
+    assert "Discarded dead letters are not counted" in publisher("status", "--help").stdout

@@ -78,7 +78,7 @@ def test_a_failed_attempt_stands_on_the_way(outside: Outside, processes: Process
         (2, "payload_encoding_failed"),
     ]
     steps = [line.partition("Z ")[2] for line in tree.splitlines() if "Z " in line]
-    assert [step.split(":")[0] for step in steps] == ["accepted", "attempt 1 failed", "attempt 2 failed", "given up"]
+    assert [step.split(",")[0].split(":")[0] for step in steps] == ["accepted", "attempts 1 to 2 failed", "given up"]
 
 
 def test_entries_that_became_nothing_are_told(outside: Outside, processes: Processes, publisher: Publisher) -> None:

@@ -69,7 +69,7 @@ def test_a_snapshot_says_everything_at_80_columns_without_colour() -> None:
     assert text() == (
         """\
 notification-publisher  2026-03-14 09:26:53.589Z  every 2 s, Ctrl-C ends it
-8,012 due on push: paused by ann for 12 min: gateway moves →
+8,012 due on push: paused by ann 12m ago, until it is resumed: gateway moves →
   publisher channels resume push
 
 channel  state   published/s  retried/s  dead/s    due  oldest  in flight
@@ -162,7 +162,9 @@ def test_without_a_terminal_each_line_is_whole() -> None:
     """`grep` finds the reason beside the number."""
     lines = text(width=1_000_000).splitlines()
 
-    assert lines[1] == ("8,012 due on push: paused by ann for 12 min: gateway moves → publisher channels resume push")
+    assert lines[1] == (
+        "8,012 due on push: paused by ann 12m ago, until it is resumed: gateway moves → publisher channels resume push"
+    )
     assert lines[-1].endswith("such as b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11/email:user:7")
 
 

@@ -17,47 +17,47 @@ FAILED, WARNING, OK = Level
     ("finding", "line"),
     [
         (Finding(OK, Cause.ALL_WELL), "all is well"),
-        (Finding(FAILED, Cause.NO_WORKER, count=1000, lasting=MINUTES), "1,000 due for 6 min: no worker runs"),
+        (Finding(FAILED, Cause.NO_WORKER, count=1000, lasting=MINUTES), "1,000 due for 6m: no worker runs"),
         (Finding(WARNING, Cause.NO_WORKER), "no worker runs"),
         (
             Finding(FAILED, Cause.NO_INTAKE, count=None, lasting=timedelta(milliseconds=3)),
-            "an unknown number of intents waits to be accepted, the oldest for 1 s: no intake runs",
+            "an unknown number of intents waits to be accepted, the oldest for 1s: no intake runs",
         ),
         (
             Finding(FAILED, Cause.NO_INTAKE, count=1, lasting=MINUTES),
-            "1 intent waits to be accepted, the oldest for 6 min: no intake runs",
+            "1 intent waits to be accepted, the oldest for 6m: no intake runs",
         ),
         (
             Finding(WARNING, Cause.INTENTS_LATE, count=12, lasting=MINUTES),
-            "12 intents wait to be accepted, the oldest for 6 min: an intake runs, and does not keep up",
+            "12 intents wait to be accepted, the oldest for 6m: an intake runs, and does not keep up",
         ),
         (
             Finding(WARNING, Cause.PAUSED, "push", 8012, lasting=MINUTES, by="ann", detail="gateway moves"),
-            "8,012 due on push: paused by ann for 6 min: gateway moves",
+            "8,012 due on push: paused by ann 6m ago, until it is resumed: gateway moves",
         ),
         (
             Finding(WARNING, Cause.PAUSED, "push", lasting=MINUTES, by="ann", detail="gateway moves"),
-            "push is paused by ann for 6 min: gateway moves",
+            "push is paused by ann 6m ago, until it is resumed: gateway moves",
         ),
         (
             Finding(FAILED, Cause.CIRCUIT_OPEN, "push", 3, lasting=MINUTES, detail="Redis refused: OOM"),
-            "3 due on push: parked for 6 min, its stream refuses everything: Redis refused: OOM",
+            "3 due on push: parked for 6m, its stream refuses everything: Redis refused: OOM",
         ),
         (
             Finding(FAILED, Cause.HELD_BACK, "push", 3, lasting=MINUTES, detail="mail is 9 commands behind"),
-            "3 due on push: held back for 6 min by the stream's ceiling: mail is 9 commands behind",
+            "3 due on push: held back for 6m by the stream's ceiling: mail is 9 commands behind",
         ),
         (
             Finding(WARNING, Cause.DEAD_LETTERS, count=1, lasting=MINUTES, detail="lease_expired"),
-            "1 dead letter, the newest 6 min ago: lease_expired",
+            "1 dead letter, the newest 6m ago: lease_expired",
         ),
         (
             Finding(WARNING, Cause.MALFORMED, count=10_000, is_bound=True, lasting=MINUTES, detail="invalid_json"),
-            "at least 10,000 malformed intents, the newest 6 min ago: invalid_json",
+            "at least 10,000 malformed intents, the newest 6m ago: invalid_json",
         ),
         (
             Finding(FAILED, Cause.LOSSES, count=2, lasting=MINUTES),
-            "2 losses of intents not acknowledged, the newest noticed 6 min ago",
+            "2 losses of intents not acknowledged, the newest noticed 6m ago",
         ),
         (
             Finding(FAILED, Cause.AUDIT_OVERDUE, "push", None),
@@ -69,7 +69,7 @@ FAILED, WARNING, OK = Level
         ),
         (
             Finding(WARNING, Cause.PAUSED, "p{x}", 1, by="a\nb", detail="\x1b[31m{y}"),
-            "1 due on p{x}: paused by a b: ?[31m{y}",
+            "1 due on p{x}: paused by a b, until it is resumed: ?[31m{y}",
         ),
     ],
 )
@@ -116,7 +116,7 @@ def test_json_has_the_worst_and_all() -> None:
     assert {name: fields[name] for name in ("level", "code", "text")} == {
         "level": "failed",
         "code": "no_worker",
-        "text": "9 due for 6 min: no worker runs",
+        "text": "9 due for 6m: no worker runs",
     }
     assert isinstance(fields["findings"], list)
     assert [(found["code"], found["count"], found["seconds"]) for found in fields["findings"]] == [

@@ -53,6 +53,36 @@ def test_a_whole_way_is_told_in_order() -> None:
     ]
 
 
+def test_equal_failures_in_a_row_are_one_step() -> None:
+    """Attempts 2 to 4 failed alike: their sentence stands once, with the instants of the first and of the last."""
+    at = [INSTANT - n * MINUTE for n in range(50, 40, -1)]
+    reasons = ["no", "full", "full", "full", "no"]
+    failures = [failed(at[n], n + 1, "x", reason) for n, reason in enumerate(reasons)]
+
+    steps = timeline(route_record(), STREAM, failures, [])
+
+    assert steps[1:] == [
+        Step(at[0], "attempt 1 failed: x: no"),
+        Step(at[1], "attempts 2 to 4 failed, the last at 2026-03-14 08:39:53.589Z: x: full"),
+        Step(at[4], "attempt 5 failed: x: no"),
+    ]
+
+
+def test_failures_before_and_after_a_dead_letter_stay_apart() -> None:
+    """A requeued route begins again with attempt 1: what came between keeps its place."""
+    at = INSTANT - 40 * MINUTE
+    first, second = failed(at, 16, "x", "no"), failed(INSTANT, 1, "x", "no")
+
+    steps = timeline(route_record(), STREAM, [first, second], [given_up(at, INSTANT - 30 * MINUTE, "ann")])
+
+    assert [step.what for step in steps[1:]] == [
+        "attempt 16 failed: x: no",
+        "given up: a dead letter",
+        "taken back by ann",
+        "attempt 1 failed: x: no",
+    ]
+
+
 def test_lost_leases_are_no_attempt() -> None:
     """What gave a route up for its lost leases was no attempt (R5a)."""
     steps = timeline(route_record(), STREAM, [failed(NOW, 0, "lease_expired", "5 leases in a row")], [])
