@@ -95,7 +95,8 @@ def test_a_paused_channel_shows_in_status(outside: Outside, publisher: Publisher
     push = status(publisher)["channels"]["push"]
 
     assert (push["state"], push["paused_by"], push["pause_reason"]) == ("paused", "ann", "moves")
-    assert re.search(r"^push is paused by ann for .* s: moves → ", publisher("status").stdout, re.MULTILINE)
+    said = r"^push is paused by ann .*s ago, until it is resumed: moves → "
+    assert re.search(said, publisher("status").stdout, re.MULTILINE)
 
 
 def test_an_exact_count_is_no_estimate(database: Database, publisher: Publisher) -> None:
