@@ -13,10 +13,11 @@ from publisher.domain.channel import Channel
 from publisher.domain.intent_fields import UserFields
 from publisher.domain.notification import TRANSITIONS
 from publisher.domain.rejection import RejectionCode
+from publisher.local.procfile import procfile
 from publisher.settings.channels import ChannelSettings
 from publisher.settings.settings import Settings
 from tests.factories import notification, route
-from tests.guide_blocks import GUIDES
+from tests.guide_blocks import GUIDES, ROOT
 
 Rows = list[tuple[str, ...]]
 
@@ -100,3 +101,11 @@ def test_the_transitions_are_those_of_the_domain() -> None:
 
     named = {(status, row[2].strip()) for row in rows for status in row[0].split(", ")}
     assert named == {(status.value, after.value) for (status, _), after in TRANSITIONS.items()}
+
+
+def test_readme_starts_what_the_procfile_starts() -> None:
+    """Each process of the table has the command of the Procfile, with every flag."""
+    readme = (ROOT / "README.md").read_text()
+
+    commands = {name: command for name, command in procfile().items() if name != "release"}
+    assert [name for name, command in commands.items() if f"\n| {name} | `{command}` | " not in readme] == []
