@@ -64,7 +64,7 @@ def up(
 def _environment(data: Path, stop: StopSignals, screen: Screen, stack: ExitStack) -> dict[str, str]:
     """The environment of the processes, with servers that run. stack: ends the servers that are started here."""
     from publisher.environment import load_settings
-    from publisher.local.embedded import are_given, embedded_servers
+    from publisher.local.embedded import FolderInUse, are_given, embedded_servers
     from publisher.local.env_file import FOLDER, export_lines, written_env_file
 
     # Lines for people: JSON only where it is asked for.
@@ -77,12 +77,22 @@ def _environment(data: Path, stop: StopSignals, screen: Screen, stack: ExitStack
         # Without the passwords that they may hold.
         screen.show([f"DATABASE_URL={settings.database_url.shown}", f"REDIS_URL={settings.redis_url.shown}"])
         return environ
-    screen.say(f"starting PostgreSQL and Valkey, with their data in {data}")
-    servers = stack.enter_context(embedded_servers(data, stop.check))
+    is_found = data.resolve() == Path(FOLDER).resolve()
+    starting = f"starting PostgreSQL and Valkey, with their data in {data}"
+    try:
+        servers = stack.enter_context(embedded_servers(data, stop.check, lambda: screen.say(starting)))
+    except FolderInUse as error:
+        raise PublisherError(
+            f"`publisher up` already runs in this folder (pid {error.pid}): other commands here find its servers;"
+            " --data FOLDER starts a second one"
+            if is_found
+            else f"`publisher up` already runs with its data in {data} (pid {error.pid}): another --data FOLDER starts"
+            " a second one"
+        ) from error
     if servers.taken_port is not None:
         screen.say(f"another program uses port {servers.taken_port}: Valkey has another port from now on")
     stack.enter_context(written_env_file(data, servers.environ))
-    if data.resolve() == Path(FOLDER).resolve():
+    if is_found:
         screen.say("commands in this folder find these servers; elsewhere, paste:")
     else:
         screen.say("before you use another command, paste:")

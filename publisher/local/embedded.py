@@ -8,7 +8,7 @@ import fcntl
 import os
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -44,23 +44,38 @@ class Servers:
         return {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
 
 
+class FolderInUse(EmbeddedUnavailable):
+    """Another process, which lives, runs its servers in the folder.
+
+    pid: of that process, as it wrote it.
+    """
+
+    def __init__(self, folder: Path, pid: str) -> None:
+        super().__init__(f"another process runs the embedded servers in {folder}: it is in use by pid {pid}")
+        self.pid = pid
+
+
 @contextmanager
-def embedded_servers(folder: Path, check: Check = go_on) -> Iterator[Servers]:
+def embedded_servers(
+    folder: Path, check: Check = go_on, on_start: Callable[[], None] = lambda: None
+) -> Iterator[Servers]:
     """Runs both servers with their data in this folder, which is made if it is missing, and stops them.
 
     They end with this process, however it ends (see `publisher.process.lifeline`). The folder is in use until then.
     To be called in the main thread.
 
     check: called again and again while a server starts. An error that it raises stops what was started.
-    Raises EmbeddedUnavailable, also while another process uses the folder.
+    on_start: called once the folder is this process's own, before the servers start.
+    Raises EmbeddedUnavailable; FolderInUse while another process uses the folder.
     """
     _check_installed()
-    with (
-        _sole_user(folder, check) as lock,
-        postgresql(folder.resolve() / "postgresql", [lock], check) as database_url,
-        valkey(folder.resolve() / "valkey", [lock], check) as listening,
-    ):
-        yield Servers(database_url, f"redis://127.0.0.1:{listening.port}/0", listening.taken)
+    with _sole_user(folder, check) as lock:
+        on_start()
+        with (
+            postgresql(folder.resolve() / "postgresql", [lock], check) as database_url,
+            valkey(folder.resolve() / "valkey", [lock], check) as listening,
+        ):
+            yield Servers(database_url, f"redis://127.0.0.1:{listening.port}/0", listening.taken)
 
 
 def are_given(environ: Mapping[str, str]) -> bool:
@@ -82,11 +97,13 @@ def _sole_user(folder: Path, check: Check) -> Iterator[int]:
         lives = not _locked(user, _DEATH_TIMEOUT, check)
         user.seek(0)
         pid = user.read().strip()
+        if lives:
+            raise FolderInUse(folder, pid)
         # Servers whose user was killed are ending: a moment, and the folder is free.
-        if lives or not _locked(lock, _END_TIMEOUT, check):
+        if not _locked(lock, _END_TIMEOUT, check):
             raise EmbeddedUnavailable(
-                f"another process runs the embedded servers in {folder}: it is in use by pid {pid}"
-                + ("" if lives else ", which has ended, and whose servers have not: stop those")
+                f"another process runs the embedded servers in {folder}: it is in use by pid {pid}, which has ended,"
+                " and whose servers have not: stop those"
             )
         user.truncate(0)
         user.write(f"{os.getpid()}\n")
