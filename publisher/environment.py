@@ -45,8 +45,17 @@ def configure_logs(settings: Settings) -> None:
         structlog.get_logger().warning("PUBLISHER_REDIS_TLS=insecure: the certificate of Redis is not verified")
 
 
+def names_no_server() -> bool:
+    """Whether neither server is set, and no `publisher up` was started in this folder yet."""
+    return not _is_one_set() and not _FOLDER.is_dir()
+
+
+def _is_one_set() -> bool:
+    return any(os.environ.get(name, "").strip() for name in ("DATABASE_URL", "REDIS_URL"))
+
+
 def _environ() -> Mapping[str, str]:
-    if any(os.environ.get(name, "").strip() for name in ("DATABASE_URL", "REDIS_URL")) or not _FOLDER.is_dir():
+    if _is_one_set() or not _FOLDER.is_dir():
         return os.environ
     from publisher.local.env_file import read_env_file
 

@@ -22,7 +22,7 @@ def intake() -> None:
 
     Any number of these may run at once. Each is a consumer of the group. The entries of one that died go to another.
     """
-    settings = configured()
+    settings = configured(by_hand=False)
     redirect_standard_streams()
     context = install_context(settings, "intake", statement_timeout=_TRANSACTION)
     stop_on_signals(context.stopping)

@@ -33,7 +33,7 @@ def run() -> None:
 
     Any number of these may run at once. Without any, workers that get no scan begin one by themselves.
     """
-    settings = configured()
+    settings = configured(by_hand=False)
     redirect_standard_streams()
     context = install_context(settings, "scheduler")
     stop_on_signals(context.stopping)

@@ -4,14 +4,24 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from publisher.bootstrap import open_patient_database
-from publisher.environment import configure_logs, load_settings
+from publisher.domain.errors import SettingsError
+from publisher.environment import configure_logs, load_settings, names_no_server
 from publisher.settings.settings import Settings
 from storage.database import Database
 
 
-def configured() -> Settings:
-    """Reads the settings of this process and configures its logs by them. Raises SettingsError."""
-    settings = load_settings()
+def configured(*, by_hand: bool = True) -> Settings:
+    """Reads the settings of this process and configures its logs by them.
+
+    by_hand: a person runs the command. To a process of a deployment an error says nothing of `publisher up`.
+    Raises SettingsError.
+    """
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        if not by_hand or not names_no_server():
+            raise
+        raise SettingsError(f"{error}. `publisher up` in this folder starts both servers") from error
     configure_logs(settings)
     return settings
 

@@ -32,6 +32,13 @@ def test_a_command_in_the_folder_finds_the_servers_while_up_runs(
     assert (found.returncode, found.stderr) == (0, f"{SAYS}\n")
     elsewhere = run_in(Path("/"), "publisher", "status", environ=environ)
     assert "DATABASE_URL is not set" in elsewhere.stderr
+    assert elsewhere.stderr.endswith(". `publisher up` in this folder starts both servers\n")
+
+    second = run_in(server_folder, "publisher", "up", environ=environ)
+    assert second.stdout + second.stderr == (
+        f"publisher: `publisher up` already runs in this folder (pid {up.pid}): other commands here find its servers;"
+        " --data FOLDER starts a second one\n"
+    )
 
     up.signal(signal.SIGKILL)
     up.wait(PATIENCE)
