@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, print_record, print_table
+from publisher.cli.layout import Hanging
+from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, print_layout, print_record, print_table
 from publisher.cli.up_screen import Screen
 from publisher.domain.errors import PublisherError
 from publisher.domain.notification import RouteStatus
@@ -35,6 +36,7 @@ _BATCH = 500
 class _Result:
     summary: dict[str, object]
     routes: Counter[tuple[str, RouteStatus]]
+    on_purpose: str
     commands: Mapping[str, Mapping[str, str]]
     problems: list[str]
 
@@ -168,6 +170,7 @@ def _send(
             "routes_per_second": round(commands / elapsed) if elapsed > 0 else 0,
         },
         Counter((end.channel, end.status) for end in ends),
+        sample.on_purpose,
         observer.sample_commands,
         found,
     )
@@ -181,6 +184,8 @@ def _show(result: _Result, json: bool) -> None:
         ]
         print_json({**result.summary, "by_status": routes, "problems": result.problems, "commands": result.commands})
         return
+    print_layout(Hanging(Text(result.on_purpose)))
+    print()
     print_table("Routes", ["channel", "status", "routes"], [[c, s, n] for (c, s), n in sorted(result.routes.items())])
     print()
     print_record(result.summary)
@@ -192,4 +197,4 @@ def _show(result: _Result, json: bool) -> None:
     for problem in result.problems[:20]:
         print(problem)
     if not result.problems:
-        print("every route was published exactly once, or ended as it had to")
+        print("every route was published exactly once or ended as it had to")

@@ -56,6 +56,19 @@ class Sample:
         """How many commands must stand on the streams in the end."""
         return sum(status is RouteStatus.PUBLISHED for status in self.expected.values())
 
+    @property
+    def on_purpose(self) -> str:
+        """Says what was sent so that it is not published."""
+        ends = Counter(self.expected.values())
+        return (
+            f"{len(self.entries):,} intents were sent, some of them broken on purpose:"
+            f" {len(self.malformed):,} malformed,"
+            f" {len(self.conflicts):,} conflicts (the key of another, with other content),"
+            f" {self.duplicates:,} duplicates,"
+            f" {ends[RouteStatus.DEAD_LETTER]:,} to a bad email address (dead_letter),"
+            f" {ends[RouteStatus.SKIPPED]:,} to none (skipped)."
+        )
+
 
 def make_sample(count: int, run: str, now_ms: int, channels: Mapping[str, Channel], roll: random.Random) -> Sample:
     """`count` intents of one run: for users and for addresses, one in fifty to a bad address.
