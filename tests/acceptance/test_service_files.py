@@ -42,10 +42,10 @@ def with_our_servers(text: str, environ: Mapping[str, str], *, percent: str = "%
 
 
 def unit(path: str, folder: Path) -> dict[str, str]:
-    """The section [Service] of a unit file."""
+    """The section [Service] of a unit file. A backslash at the end of a line continues it, as for systemd."""
     parser = ConfigParser(interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read_string(with_our_paths(FILES[path], folder))
+    parser.read_string(re.sub(r" \\\n\s*", " ", with_our_paths(FILES[path], folder)))
     return dict(parser["Service"])
 
 
