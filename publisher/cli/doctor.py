@@ -29,7 +29,9 @@ def doctor(
     role: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="With --print-grants: the name of role and user. Without it, those of the two URLs."
+            metavar="NAME",
+            help="With --print-grants: the name of role and user. Without it, those of the two URLs, but publisher"
+            " for the superuser postgres and for the user default.",
         ),
     ] = None,
     schema: Annotated[

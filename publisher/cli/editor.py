@@ -16,18 +16,18 @@ from publisher.process.temporary import temporary_folder
 
 
 @contextmanager
-def edited(text: str, *, name: str) -> Iterator[str]:
+def edited(text: str, *, name: str, instead: str) -> Iterator[str]:
     """Opens the text in $VISUAL or $EDITOR, and yields it as it was saved.
 
     An error in the block leaves the file in place, and the user is told its name; otherwise the file is removed. Only
     the user may read it.
 
-    name: the beginning of the file's name.
+    name: the beginning of the file's name. instead: what to do without an editor.
     Raises BadRequest if no editor is set, if it fails, or if nothing was changed.
     """
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if not editor:
-        raise BadRequest("neither VISUAL nor EDITOR is set: set one, or give the edited intent with --file")
+        raise BadRequest(f"neither VISUAL nor EDITOR is set: set one, such as EDITOR=nano, {instead}")
     handle, path = tempfile.mkstemp(prefix=f"{name}-", suffix=".json", dir=temporary_folder())
     with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
         file.write(text)

@@ -20,17 +20,18 @@ def print_grants(grants: Grants) -> None:
     to = grants.to
     lines = [
         "# Redis: in a shell, as an administrator (redis-cli -u URL ...).",
-        f"# A new user needs a password, too: ACL SETUSER {grants.redis_user} '>...'",
+        "# A new user needs a password, too:",
+        f"#   redis-cli ACL SETUSER {shlex.quote(grants.redis_user)} '>...'",
         *redis_lines(grants),
         "",
-        "-- PostgreSQL: in psql, as the owner of the tables, after 'publisher migrate', in",
-        f"-- the database {quoted_name(to.database)}. A new role comes first:",
-        f"--   CREATE ROLE {quoted_name(to.role)} LOGIN PASSWORD '...';",
+        "-- PostgreSQL: in psql, as the owner of the tables, after 'publisher migrate',",
+        *_commented(f"in the database {quoted_name(to.database)}. A new role comes first:", "-- "),
+        *_commented(f"CREATE ROLE {quoted_name(to.role)} LOGIN PASSWORD '...';"),
         *postgresql_lines(grants),
         *_search_path_lines(grants),
         "-- Whoever runs 'publisher migrate' while there is something to apply owns the",
         "-- tables. To let this role make them, and own them:",
-        f"--   {grants.postgresql_migrating}",
+        *_commented(grants.postgresql_migrating),
     ]
     for line in lines:
         print(printable(line))
@@ -69,16 +70,21 @@ def _search_path_lines(grants: Grants) -> list[str]:
         return []
     role, database, schema = map(quoted_name, (grants.to.role, grants.to.database, grants.to.schema))
     return [
-        "-- The service finds its tables by the search path, which DATABASE_URL may set, or:",
-        f"--   ALTER ROLE {role} IN DATABASE {database} SET search_path TO {schema};",
+        "-- The search path must lead to the tables. DATABASE_URL may set it, or:",
+        *_commented(f"ALTER ROLE {role} IN DATABASE {database} SET search_path TO {schema};"),
     ]
 
 
-def _folded(words: Sequence[str], end: str) -> list[str]:
-    """Returns the words as lines of at most _WIDTH characters. end: closes each line but the last."""
+def _commented(sql: str, start: str = "--   ") -> list[str]:
+    """Returns a statement as comments. Each begins with `start`, and goes without it when the statement is pasted."""
+    return [f"{start}{line}" for line in _folded(_SQL_WORD.findall(sql), "", room=_WIDTH - len(start))]
+
+
+def _folded(words: Sequence[str], end: str, room: int = _WIDTH) -> list[str]:
+    """Returns the words as lines of at most `room` characters. end: closes each line but the last."""
     lines = [words[0]]
     for word in words[1:]:
-        if len(f"{lines[-1]} {word}{end}") > _WIDTH:
+        if len(f"{lines[-1]} {word}{end}") > room:
             lines.append(_INDENT + word)
         else:
             lines[-1] += f" {word}"

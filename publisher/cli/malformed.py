@@ -11,9 +11,10 @@ from publisher.cli.help import CommandApp
 from publisher.cli.ids import numbers
 from publisher.cli.listing import BeforeOption, LimitOption, nothing_found, print_page
 from publisher.cli.output import JsonFlag, print_json, print_record
-from publisher.cli.remedies import remedy
-from publisher.cli.resubmit import CodeOption, SinceOption, StreamOption, UntilOption, resubmit
+from publisher.cli.remedies import remedy, remedy_commands
+from publisher.cli.resubmit import CodeOption, SinceOption, StreamOption, UntilOption, form_of, resubmit
 from publisher.cli.session import opened
+from publisher.domain.errors import BadRequest
 from publisher.operations.ids import NamedKind
 from publisher.operations.malformed import MalformedFilter, MalformedRecord, find_malformed, list_malformed
 from publisher.operations.malformed_fields import readable_fields
@@ -87,6 +88,9 @@ def show(
             metavar="ID", autocompletion=candidates.ids, help="A malformed intent's number, or its stream entry id."
         ),
     ],
+    form: Annotated[
+        bool, typer.Option("--form", help="Print the form to correct, which `resubmit --file` takes.")
+    ] = False,
     json: JsonFlag = False,
 ) -> None:
     """Show one intent that was not accepted, with every field, and what can be done about it.
@@ -97,13 +101,27 @@ def show(
     with opened() as (settings, database):
         found = numbers(settings, database, id_, NamedKind.MALFORMED)
         records = [find_malformed(database, number) for number in found]
+    if form:
+        _print_form(records, json=json)
+        return
     for record in records:
+        facts = record.facts
         if json:
-            print_json(
-                asdict(record.facts) | {"remedy": remedy(record.facts.failure_code), "raw_fields": record.raw_fields}
-            )
+            commands = [line for lines in _commands(record).values() for line in lines]
+            more = {"remedy": remedy(facts.failure_code), "commands": commands, "raw_fields": record.raw_fields}
+            print_json(asdict(facts) | more)
         else:
             _print(record)
+
+
+def _print_form(records: list[MalformedRecord], *, json: bool) -> None:
+    if json:
+        raise BadRequest("--form is the form alone, and no record: leave out --json")
+    if len(records) > 1:
+        found = ", ".join(str(record.facts.id) for record in records)
+        raise BadRequest(f"a form is of one intent, and this id names several malformed intents, {found}: name one")
+    # UTF-8 wherever it goes, as `resubmit --file` reads it.
+    sys.stdout.buffer.write(form_of(records[0]).encode())
 
 
 def _print(record: MalformedRecord) -> None:
@@ -114,3 +132,13 @@ def _print(record: MalformedRecord) -> None:
     print("\nfields")
     for name, value in readable_fields(record.raw_fields, _CHARACTERS if sys.stdout.isatty() else None):
         print(f"  {name}: {value}")
+    for way, commands in _commands(record).items():
+        print(f"\nto send it again, {way}")
+        for line in commands:
+            print(f"  {line}")
+
+
+def _commands(record: MalformedRecord) -> dict[str, list[str]]:
+    """The commands that send it again; none if that was done before."""
+    facts = record.facts
+    return {} if facts.resubmitted_at else remedy_commands(facts.failure_code, facts.id)

@@ -15,7 +15,7 @@ from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import DRY_RUN, JsonFlag, YesFlag, confirm, print_json, printable, progress, say
-from publisher.cli.remedies import remedy
+from publisher.cli.remedies import in_a_file, remedy
 from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest
 from publisher.domain.rejection import Rejection, RejectionCode
@@ -80,7 +80,9 @@ def resubmit(
             sendable = _valid(work.judge_edited(record, read_text(file)), record)
             _send(work, sendable, "file", by=operator(by), dry_run=dry_run, yes=yes, json=json)
         else:
-            with edited(_form(record), name=f"malformed-{record.facts.id}") as text:
+            write, send = in_a_file(record.facts.id)
+            instead = f"or write a file with '{write}', correct it, and send it with '{send}'"
+            with edited(form_of(record), name=f"malformed-{record.facts.id}", instead=instead) as text:
                 sendable = _valid(work.judge_edited(record, text), record)
                 _send(work, sendable, "editor", by=operator(by), dry_run=False, yes=yes, json=json)
 
@@ -111,14 +113,15 @@ def _refuse_repeated(record: MalformedRecord) -> None:
         )
 
 
-def _form(record: MalformedRecord) -> str:
+def form_of(record: MalformedRecord) -> str:
+    """Returns the intent as an operator edits it, below the reason why it was not accepted."""
     facts = record.facts
     return edit_form(
         record.raw_fields,
         f"malformed intent {facts.id}, entry {facts.stream_entry_id}: {facts.failure_code}",
         facts.failure_message,
         f"What to do: {remedy(facts.failure_code)}",
-        "Save and leave to resubmit; leave without a change to send nothing. These lines are left out.",
+        "In an editor: save and leave to resubmit; leave without a change to send nothing. These lines are left out.",
     )
 
 

@@ -7,8 +7,9 @@ from publisher.settings.settings import Settings
 from publisher.streams.rights import acl_rules, user_of
 from storage.rights import Grantee, grant_statements, grantee, migrating_statement
 
-# Stands where the URL names nobody.
+# Stands where the URL names nobody, or the superuser that PostgreSQL is installed with: that one needs no rights.
 _NAME = "publisher"
+_SUPERUSER = "postgres"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,13 @@ class Grants:
 def needed_grants(settings: Settings, *, role: str | None = None, schema: str | None = None) -> Grants:
     """Returns the rights for the streams, channels and database that the settings name. Asks no server.
 
-    role: the name of both the Redis user and the PostgreSQL role; None: those that the URLs log in as.
+    role: the name of both the Redis user and the PostgreSQL role; None: those that the URLs log in as,
+        but `publisher` for `default` and `postgres`.
     schema: where the tables are; None: the first schema in the search path of DATABASE_URL, or `public`.
     """
     found = grantee(settings.database_url.text)
-    to = replace(found, role=role or found.role or _NAME, schema=schema or found.schema)
+    own = "" if found.role == _SUPERUSER else found.role
+    to = replace(found, role=role or own or _NAME, schema=schema or found.schema)
     to = replace(to, database=to.database or to.role)
     rules = acl_rules(
         intents=settings.intents_stream,

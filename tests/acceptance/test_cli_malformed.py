@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -53,7 +54,8 @@ def test_hostile_fields_are_shown_as_text(database: Database, publisher: Publish
     assert "x" * 3000 in shown
     assert r"request_id: \u202etxt.exe" in shown
     assert "why it failed" in shown
-    assert "edit it" in shown
+    assert "correct it and send it again" in shown
+    assert "  publisher malformed resubmit 1\n" in shown
 
 
 def test_on_a_terminal_a_huge_value_is_shortened(database: Database, environ: dict[str, str]) -> None:
@@ -79,6 +81,22 @@ def test_json_has_every_field_whole(database: Database, publisher: Publisher) ->
     assert (shown["stream_entry_id"], shown["failure_code"]) == ("17-1", "invalid_utf8")
 
 
+def test_without_an_editor_a_file_is_written_corrected_and_sent(
+    database: Database, publisher: Publisher, tmp_path: Path
+) -> None:
+    """The commands that `show` prints do it, whatever the locale: the form says why the intent was refused (R19)."""
+    record_intent(database, "too_large", producer="é" * 65)
+    form = publisher("malformed", "show", "1", "--form", LC_ALL="C", PYTHONUTF8="0", PYTHONIOENCODING="ascii").stdout
+    assert "too_large" in form.splitlines()[0]
+    assert "é" * 65 in form
+
+    done = publisher(
+        "malformed", "resubmit", "1", "--file", "-", "--dry-run", stdin=form.replace("é" * 60, "").encode()
+    )
+
+    assert (done.returncode, done.stdout) == (0, "malformed intent 1 would be accepted\n"), done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -89,6 +107,8 @@ def test_json_has_every_field_whole(database: Database, publisher: Publisher) ->
         (["resubmit", "--all", "--unchanged", "--again"], "--again is for one intent"),
         (["resubmit", "1", "--dry-run"], "opens no editor"),
         (["resubmit", "1"], "neither VISUAL nor EDITOR is set"),
+        (["resubmit", "1"], "or write a file with 'publisher malformed show 1 --form > malformed-1.json', correct"),
+        (["show", "1", "--form", "--json"], "leave out --json"),
         (["resubmit", "1", "--file", "/no/such/file"], "cannot read '/no/such/file'"),
         (["list", "--code", "weird"], "--code cannot be 'weird': it is one of missing_field,"),
     ],

@@ -26,11 +26,27 @@ def test_the_lines_are_the_rules_and_statements_word_by_word() -> None:
     assert " ".join(" ".join(postgresql_lines(grants)).split()) == " ".join(grants.postgresql_statements)
 
 
-def test_no_line_is_wider_than_a_terminal() -> None:
-    """A line that a terminal breaks would be copied with the break."""
-    grants = grants_of(role="a_service_with_a_name")
+def test_no_line_is_wider_than_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line that a terminal breaks would be copied with the break; comments hold statements, too."""
+    print_grants(grants_of(role="a_service_with_a_name", schema="a_schema_with_a_name_that_is_long"))
 
-    assert max(map(len, [*redis_lines(grants), *postgresql_lines(grants)])) < 80
+    assert max(map(len, capsys.readouterr().out.splitlines())) < 80
+
+
+@pytest.mark.parametrize(
+    ("url", "role", "said"),
+    [
+        ("postgres://postgres:hush@a/app", None, "publisher"),
+        ("postgres://a/app", None, "publisher"),
+        ("postgres://postgres:hush@a/app", "svc", "svc"),
+        ("postgres://postgres_2:hush@a/app", None, "postgres_2"),
+    ],
+)
+def test_the_superuser_is_given_nothing(url: str, role: str | None, said: str) -> None:
+    """Who has every right needs none: the lines are for a role of the service's own, named as its Redis user is."""
+    grants = grants_of(role, DATABASE_URL=url, REDIS_URL="redis://a")
+
+    assert (grants.to.role, grants.to.database, grants.redis_user) == (said, "app", role or "publisher")
 
 
 def test_a_name_with_spaces_is_not_broken() -> None:
