@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from storage.database import Database
 from storage.named import Named, NamedKind
 
-# How many of the newest notifications and routes are looked at for an id that has no index.
+# How many of the newest notifications, routes and malformed intents are looked at for an id that has no index.
 NEWEST = 10_000
 # How many things of each kind are suggested.
 SUGGESTED = 5
@@ -43,6 +43,18 @@ SELECT id, notification_id::text, route_id, channel, status FROM (
 ) AS newest
 WHERE route_id = %(id)s LIMIT {SUGGESTED}
 """
+# A malformed intent may hold 16 MiB: of a large one, by its stored size, the fields are not read.
+_OF_KEY = f"""/* newest_malformed_of_key */
+SELECT id, failure_code, stream_entry_id FROM (
+    SELECT id, failure_code, stream_entry_id,
+           CASE WHEN pg_column_size(raw_fields) <= {16 * 1024} THEN raw_fields END AS fields
+    FROM malformed_intents ORDER BY id DESC LIMIT {NEWEST}
+) AS newest
+WHERE (fields ->> 'idempotency_key' = ANY(%(keys)s::text[])
+       OR (fields ->> 'producer') || '/' || (fields ->> 'idempotency_key') = ANY(%(keys)s::text[]))
+  AND (%(producer)s::text IS NULL OR fields ->> 'producer' = %(producer)s)
+ORDER BY id DESC LIMIT {SUGGESTED}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,15 @@ class NearIds:
 def ids_that_begin(database: Database, first: str, last: str) -> list[Named]:
     """Returns up to SUGGESTED notifications whose ids lie between these two, which they may be."""
     return [_notification(row) for row in database.rows(_BEGINNING, [first, last])]
+
+
+def malformed_of_key(database: Database, keys: Sequence[str], producer: str | None = None) -> list[Named]:
+    """Returns up to SUGGESTED malformed intents with one of these idempotency keys, newest first.
+
+    keys: each may have its producer and a slash before it. producer: only this one's. Large intents are left out.
+    """
+    rows = database.rows(_OF_KEY, {"keys": list(keys), "producer": producer})
+    return [Named(NamedKind.MALFORMED, id_, name=code, detail=entry_id) for id_, code, entry_id in rows]
 
 
 def near_ids(database: Database, text: str) -> NearIds:

@@ -37,6 +37,8 @@ _SHOWN: Mapping[NamedKind, tuple[str, Callable[[Named], str]]] = {
     NamedKind.LOSS: ("publisher intents losses acknowledge", lambda t: str(t.number)),
     NamedKind.ENTRY: ("publisher trace", lambda t: f"entry:{t.name}"),
 }
+# What a text that names nothing may still be.
+_NOT_SEARCHED = " Not searched: the keys of intents that wait to be accepted; 'publisher status' says how many wait."
 
 
 def said(thing: Named) -> str:
@@ -94,22 +96,25 @@ def unknown(
             [(f"{command} {shlex.quote(_delivery(route))}", str(route.detail)) for route in found.routes],
         )
     near = near or [f"'{command} {shlex.quote(key)}'" for key in found.keys]
-    meant = f"; did you mean {' or '.join(near)}?" if near else ""
-    return NotFound(f"nothing has the id {text!r}: {', '.join(_looked_at(found, noun, producer))}{meant}")
+    meant = f" Did you mean {' or '.join(near)}?" if near else ""
+    searched = "; ".join(_searched(found, noun, producer))
+    return NotFound(f"nothing has the id {text!r}. Searched: {searched}.{meant or _NOT_SEARCHED}")
 
 
-def _looked_at(found: Resolution, noun: str | None, producer: str | None) -> list[str]:
+def _searched(found: Resolution, noun: str | None, producer: str | None) -> list[str]:
+    """Names the ids among which the text was looked for."""
     read = found.forms
-    looked = []
+    searched = []
     if read.number:
-        looked.append(f"no {noun or 'dead letter, malformed intent, action, loss or route'} of this number")
+        searched.append(f"the number of every {noun or 'dead letter, malformed intent, action, loss and route'}")
     if read.entry_id:
-        looked.append("no entry of the intents stream or of a channel's stream, no malformed intent")
+        searched.append("the entry ids of the streams, of accepted intents and of malformed ones")
     if read.notification:
-        looked.append("no notification or delivery")
-    looked.append("no idempotency key" if producer is None else f"no idempotency key of producer {producer!r}")
-    looked.append(f"no request, trace or route id of the newest {NEWEST:,}")
-    return looked
+        searched.append("every notification id and delivery id")
+    searched.append("every idempotency key" + ("" if producer is None else f" of producer {producer!r}"))
+    searched.append(f"the keys of the newest {NEWEST:,} malformed intents, without large ones")
+    searched.append(f"the request, trace and route ids of the newest {NEWEST:,} notifications and routes")
+    return searched
 
 
 def _delivery(thing: Named) -> str:

@@ -80,7 +80,9 @@ def _found(database: Database, intents: IntentsStream, id_: str, producer: str |
     things = meant(resolution)
     if not things:
         raise _unknown(database, intents, resolution, producer)
-    numbered = [thing for thing in things if resolution.forms.number and thing.number is not None]
+    # Several records of one entry id are of one entry; several of one number or of one key are not.
+    one_entry = resolution.forms.entry_id is not None
+    numbered = [thing for thing in things if not one_entry and thing.number is not None]
     if len(things) > 1 and (len(numbered) > 1 or any(thing.kind not in _SHOWN for thing in things)):
         raise several(id_, things, lambda thing: "publisher trace" if thing.kind in _SHOWN else None)
     found = lookup(database, intents, things, resolution.forms.entry_id, producer)

@@ -1,7 +1,8 @@
 """Resolves an id: from the text that an operator has at hand to everything that it names. It never guesses.
 
 The exact ids are looked up first. If nothing has one, quotes and brackets around the text are left out, then a
-shortened notification id is completed, then the newest records are searched for ids that have no index.
+shortened notification id is completed, then the newest records are searched for ids that have no index: keys of
+malformed intents, request ids, trace ids and route ids.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +20,7 @@ from publisher.operations.id_forms import Forms, as_delivery, beginning, cleaned
 from publisher.streams.entries import Fields, entries_at
 from storage.database import Database
 from storage.named import Named, NamedKind, Wanted, named, published_as
-from storage.near_ids import ids_that_begin, near_ids
+from storage.near_ids import ids_that_begin, malformed_of_key, near_ids
 from storage.notifications import notifications_of_ids
 from storage.routes import find_routes
 
@@ -75,16 +76,21 @@ def resolve(database: Database, intents: IntentsStream, text: str, producer: str
         first, last, route_id = shortened
         if things := ids_that_begin(database, first, last):
             return replace(exact, things=[_route_of(thing, route_id) for thing in things])
+    if malformed := malformed_of_key(database, _keys(text), producer):
+        return replace(exact, things=malformed)
     near = near_ids(database, bare)
     return replace(exact, things=near.requests, routes=near.routes, keys=near_names(bare, near.keys))
 
 
 def of_kind(database: Database, text: str, kind: NamedKind) -> Sequence[Named]:
-    """Returns the things of one kind that have this id, in PostgreSQL alone: for a command of that kind."""
+    """Returns the things of one kind that have this id, in PostgreSQL alone: for a command of that kind.
+
+    Of malformed intents the newest are searched for this idempotency key as well.
+    """
     for each in dict.fromkeys((text, cleaned(text))):
         if found := [thing for thing in named(database, forms(each).wanted) if thing.kind is kind]:
             return found
-    return []
+    return malformed_of_key(database, _keys(text)) if kind is NamedKind.MALFORMED else []
 
 
 def meant(found: Resolution, own: NamedKind | None = None) -> Sequence[Named]:
@@ -102,6 +108,11 @@ def meant(found: Resolution, own: NamedKind | None = None) -> Sequence[Named]:
         return [*(mine or numbered), *others]
     first = [*(thing for thing in numbered if thing.kind is not NamedKind.ROUTE), *others]
     return first or numbered
+
+
+def _keys(text: str) -> list[str]:
+    """Returns the idempotency keys that the text can be."""
+    return list(dict.fromkeys(key for each in (text, cleaned(text)) for key in forms(each).wanted.keys))
 
 
 def _exact(database: Database, intents: IntentsStream, read: Forms) -> Resolution:

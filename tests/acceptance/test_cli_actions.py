@@ -94,7 +94,7 @@ def test_only_an_unfinished_action_of_the_same_kind_is_taken_up(
     for arguments, code, said in [
         (["--resume", str(pause)], 2, f"action {pause} is 'pause-channel'"),
         (["--resume", str(finished)], 2, f"action {finished} is done"),
-        (["--resume", "99"], 1, "no operator action of this number"),
+        (["--resume", "99"], 1, "the number of every operator action"),
         (["--resume", str(open_), "--channel", "push"], 2, "give no others"),
         (["--resume", str(open_), "--all"], 2, "give no others"),
         (["--resume", str(open_)], 2, f"Requeue the rest of action {open_}, 0 dead letters?"),

@@ -104,7 +104,7 @@ def test_what_does_not_exist_is_one_line_and_exit_code_1(publisher: Publisher) -
     for done in all_of(publisher, commands):
         assert_refused(done, 1, NOBODY)
     for done in all_of(publisher, ["actions show 4711", "dead-letters requeue --resume 4711 --yes"]):
-        assert_refused(done, 1, "nothing has the id '4711': no operator action of this number")
+        assert_refused(done, 1, "nothing has the id '4711'. Searched: the number of every operator action; every")
 
 
 def test_missing_settings_are_named_all_at_once(environ: dict[str, str], processes: Processes) -> None:

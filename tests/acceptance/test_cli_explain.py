@@ -125,12 +125,16 @@ def test_many_routes_are_bounded_and_it_says_so(id_: str, publisher: Publisher) 
             1,
             "nothing has the id 'b4c2",
         ),
-        (["b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11/email:user:7"], 1, "no notification or delivery, no idempotency key"),
+        (
+            ["b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11/email:user:7"],
+            1,
+            "Searched: every notification id and delivery id; every idempotency key",
+        ),
         (["{id}", "email:user:77"], 1, "there is no route {id}/email:user:77: see 'publisher explain {id}'"),
         (
             ["turn-18"],
             1,
-            "nothing has the id 'turn-18': no idempotency key, no request",
+            "nothing has the id 'turn-18'. Searched: every idempotency key; the keys",
         ),
     ],
 )

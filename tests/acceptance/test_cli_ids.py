@@ -125,8 +125,9 @@ def test_an_id_that_nothing_has_says_what_was_looked_at(ids: Mapping[str, str], 
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "publisher: nothing has the id 'turn-16': no idempotency key, no request, trace or route id of the newest"
-        " 10,000; did you mean 'publisher explain turn-17'?\n"
+        "publisher: nothing has the id 'turn-16'. Searched: every idempotency key; the keys of the newest 10,000"
+        " malformed intents, without large ones; the request, trace and route ids of the newest 10,000 notifications"
+        " and routes. Did you mean 'publisher explain turn-17'?\n"
     )
 
 

@@ -67,7 +67,7 @@ def test_a_loss_is_acknowledged_once(loss: None, publisher: Publisher) -> None:
 
     assert (again.returncode, unknown.returncode) == (2, 1)
     assert "loss 1 was acknowledged by ann" in again.stderr
-    assert "no loss of intents of this number" in unknown.stderr
+    assert "the number of every loss of intents" in unknown.stderr
 
 
 def test_status_counts_losses_and_shows_the_last_replay(loss: None, publisher: Publisher, database: Database) -> None:

@@ -41,6 +41,36 @@ def test_a_list_shows_what_waits_and_pages(database: Database, publisher: Publis
     assert "more: --before 2" in page
 
 
+def test_an_intent_that_was_not_accepted_is_found_by_its_key(database: Database, publisher: Publisher) -> None:
+    """`trace` shows its entry, `malformed show` its record, and `explain` says which command takes it (R19)."""
+    record_intent(database, entry_id="17-1", idempotency_key="m1", producer="game")
+    record_intent(database, entry_id="18-1", idempotency_key="m2", producer="game")
+
+    for key in ("m1", "game/m1", "key:m1", "'m1'"):
+        traced = publisher("trace", key, "--json")
+        shown = publisher("malformed", "show", key, "--json")
+        assert json.loads(traced.stdout)["entry_id"] == "17-1", (key, traced)
+        assert json.loads(shown.stdout)["stream_entry_id"] == "17-1", (key, shown)
+    explained = publisher("explain", "m1")
+    assert (explained.returncode, explained.stdout) == (2, "")
+    assert "see 'publisher malformed show 1'" in explained.stderr
+    assert publisher("trace", "m1", "--producer", "game", "--json").stdout
+    assert publisher("trace", "m1", "--producer", "other").returncode == 1
+
+
+def test_every_intent_of_a_key_is_shown(database: Database, publisher: Publisher) -> None:
+    """One key may have been sent several times: `show` shows each, newest first, and `trace` asks which is meant."""
+    for entry_id in ("17-1", "18-1"):
+        record_intent(database, entry_id=entry_id, idempotency_key="m1")
+
+    shown = publisher("malformed", "show", "m1", "--json").stdout.splitlines()
+    traced = publisher("trace", "m1")
+
+    assert [json.loads(line)["stream_entry_id"] for line in shown] == ["18-1", "17-1"]
+    assert (traced.returncode, traced.stdout) == (2, "")
+    assert "publisher trace malformed:1" in traced.stderr
+
+
 def test_hostile_fields_are_shown_as_text(database: Database, publisher: Publisher) -> None:
     """No control character, mark of direction or broken byte reaches the output; what stood there can be read."""
     record_entry(database, HOSTILE, "invalid_utf8")

@@ -128,8 +128,10 @@ def test_an_id_that_nothing_has_is_named(publisher: Publisher) -> None:
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "publisher: nothing has the id 'turn-18': no idempotency key of producer 'game',"
-        " no request, trace or route id of the newest 10,000\n"
+        "publisher: nothing has the id 'turn-18'. Searched: every idempotency key of producer 'game'; the keys of the"
+        " newest 10,000 malformed intents, without large ones; the request, trace and route ids of the newest 10,000"
+        " notifications and routes. Not searched: the keys of intents that wait to be accepted; 'publisher status' says"
+        " how many wait.\n"
     )
 
 
