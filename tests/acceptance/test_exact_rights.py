@@ -201,6 +201,7 @@ def test_every_change_works_with_exactly_these_rights(
         ):
             run(*done)
         world.wait_for_routes(published=12, dead_letter=1)
+        assert run("dead-letters", "discard", "--all", "--yes").startswith("1 matched, 1 discarded")
 
     assert refusals(world) == []
 
