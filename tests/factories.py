@@ -10,7 +10,8 @@ from typing import Any
 from publisher.channels.email import EMAIL
 from publisher.channels.push import PUSH
 from publisher.domain.channel import Channel
-from publisher.domain.intent import Intent, parse_intent
+from publisher.domain.intent import Intent
+from publisher.domain.intent_parsing import parse_intent
 from publisher.domain.notification import Notification, Route, RouteStatus
 from publisher.domain.planning import plan_routes
 from storage.database import Database

@@ -1,21 +1,17 @@
-"""Parses an entry of the intents stream: into an intent, or into a rejection that says why it is none (R18, R19)."""
+"""An intent: whom a producer wants to be told what, and by when (R1, R18)."""
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import get_args
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-
-from publisher.domain.intent_fields import FIELDS_BY_AUDIENCE, IntentFields, UserFields
-from publisher.domain.names import near_names
 from publisher.domain.notification import notification_id_of
 from publisher.domain.recipient import Recipient
-from publisher.domain.rejection import Rejection, RejectionCode
+
+# Made once: making one takes as long as writing a payload.
+_compact = json.JSONEncoder(separators=(",", ":")).encode
+_canonical = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 
 
 class AudienceKind(StrEnum):
@@ -29,6 +25,7 @@ class AudienceKind(StrEnum):
 class Intent:
     """A valid intent.
 
+    notification_id: the id that producer and idempotency key alone determine (R1).
     channels: the channels to publish on; None leaves the choice to the service.
     payload: the JSON object's text, byte for byte as the producer sent it.
     request_id, trace_id: None if the producer gave none.
@@ -48,132 +45,59 @@ class Intent:
     trace_id: str | None
     fingerprint: str
     expires_at: datetime | None = None
+    notification_id: str = field(init=False)
 
-    @property
-    def notification_id(self) -> str:
-        """The id that producer and idempotency key alone determine (R1)."""
-        return notification_id_of(self.producer, self.idempotency_key)
+    def __post_init__(self) -> None:
+        """Derives the id, once for all who ask for it."""
+        object.__setattr__(self, "notification_id", notification_id_of(self.producer, self.idempotency_key))
 
 
-def parse_intent(raw: Sequence[tuple[bytes, bytes]], channels: Collection[str]) -> Intent | Rejection:
-    """Returns the intent of these raw field names and values, or the reason why they are none (R19).
+def intent_of(
+    *,
+    notification_type: str,
+    producer: str,
+    audience_kind: str,
+    recipients: tuple[Recipient, ...],
+    channels: tuple[str, ...] | None,
+    idempotency_key: str,
+    occurred_at: datetime,
+    payload: str,
+    content: object,
+    request_id: str | None,
+    trace_id: str | None,
+    expires_at: datetime | None,
+) -> Intent:
+    """Returns the intent of these valid fields, with its fingerprint. Blank request and trace ids count as none.
 
-    channels: the names of the configured channels. Raises nothing, whatever the bytes are.
+    content: the JSON value of the payload.
     """
-    try:
-        texts = [(name.decode(), value.decode()) for name, value in raw]
-    except UnicodeDecodeError as error:
-        return Rejection(RejectionCode.INVALID_UTF8, f"a field's name or value is not UTF-8: {error.reason}")
-    named = dict(texts)
-    if len(named) < len(texts):
-        return Rejection(RejectionCode.DUPLICATE_FIELD, "a field is given more than once")
-    model = FIELDS_BY_AUDIENCE.get(named.get("audience_kind", ""), UserFields)
-    try:
-        fields = model.model_validate(named)
-    except ValidationError as error:
-        return _malformed(error, model)
-    unknown = [place for place, name in enumerate(fields.channels_json or ()) if name not in channels]
-    if unknown:
-        places = ", ".join(f"channels_json.{place}" for place in unknown[:5])
-        near = near_names((fields.channels_json or ())[unknown[0]], channels)
-        meant = f" did you mean {near[0]}?" if near else ""
-        return Rejection(
-            RejectionCode.UNKNOWN_CHANNEL,
-            f"{places}: no such channel;{meant} there are: {', '.join(sorted(channels))}",
-            "channels_json",
-        )
-    return _intent(fields)
-
-
-def _intent(fields: IntentFields) -> Intent:
-    recipients = tuple(Recipient(r.user_id, r.email, r.locale) for r in fields.recipients)
-    channels = None if fields.channels_json is None else tuple(fields.channels_json)
     # R18: normalised, so that order and white space make no difference. request_id and trace_id distinguish two
     # sendings, not two contents, and are left out. Channels that the producer left out stay left out: a channel that is
     # installed later must not turn a producer's repetition into a conflict.
-    content = json.dumps(
-        [
-            fields.notification_type,
-            fields.producer,
-            fields.audience_kind,
-            sorted([r.user_id or "", r.email or "", r.locale or ""] for r in recipients),
-            None if channels is None else sorted(channels),
-            fields.idempotency_key,
-            fields.occurred_at_ms.isoformat(),
-            fields.payload_json.canonical,
-            # Only if there is one: an intent without a deadline keeps the fingerprint that earlier releases gave it.
-            *([] if fields.expires_at_ms is None else [fields.expires_at_ms.isoformat()]),
-        ],
-        separators=(",", ":"),
-    )
+    normalised = [
+        notification_type,
+        producer,
+        audience_kind,
+        sorted([r.user_id or "", r.email or "", r.locale or ""] for r in recipients),
+        None if channels is None else sorted(channels),
+        idempotency_key,
+        occurred_at.isoformat(),
+        _canonical(content),
+    ]
+    # Only if there is one: an intent without a deadline keeps the fingerprint that earlier releases gave it.
+    if expires_at is not None:
+        normalised.append(expires_at.isoformat())
     return Intent(
-        notification_type=fields.notification_type,
-        producer=fields.producer,
-        audience_kind=AudienceKind(fields.audience_kind),
+        notification_type=notification_type,
+        producer=producer,
+        audience_kind=AudienceKind(audience_kind),
         recipients=recipients,
         channels=channels,
-        idempotency_key=fields.idempotency_key,
-        occurred_at=fields.occurred_at_ms,
-        payload=fields.payload_json.text,
-        request_id=fields.request_id or None,
-        trace_id=fields.trace_id or None,
-        fingerprint=hashlib.sha256(content.encode()).hexdigest(),
-        expires_at=fields.expires_at_ms,
+        idempotency_key=idempotency_key,
+        occurred_at=occurred_at,
+        payload=payload,
+        request_id=request_id or None,
+        trace_id=trace_id or None,
+        fingerprint=hashlib.sha256(_compact(normalised).encode()).hexdigest(),
+        expires_at=expires_at,
     )
-
-
-_CODES = {
-    "missing": RejectionCode.MISSING_FIELD,
-    "extra_forbidden": RejectionCode.UNKNOWN_FIELD,
-    "string_too_long": RejectionCode.TOO_LARGE,
-    "too_long": RejectionCode.TOO_LARGE,
-} | {str(code): code for code in RejectionCode}
-
-
-# What a producer is told of each kind of fault that pydantic finds. Faults that our own validators find have our words.
-_WORDS = {
-    "missing": "is missing",
-    "string_pattern_mismatch": "may hold only a-z 0-9 . _ -, at least one and at most 128 characters",
-    "string_too_long": "must be at most {max_length} characters",
-    "string_type": "must be text",
-    "string_unicode": "holds half of a surrogate pair, which is no character",
-    "literal_error": "must be {expected}",
-    "list_type": "must be a JSON array",
-    "model_type": "must be a JSON object",
-    "too_short": "must name at least one recipient",
-    "too_long": "must name at most {max_length} recipients",
-}
-
-
-def _malformed(error: ValidationError, model: type[IntentFields]) -> Rejection:
-    problems = error.errors(include_url=False, include_input=False)
-    code = _CODES.get(problems[0]["type"], RejectionCode.INVALID_FIELD)
-    lines = [f"{_place(problem['loc'])}: {_worded(problem, model)}" for problem in problems[:5]]
-    if len(problems) > 5:
-        lines.append(f"and {len(problems) - 5} more")
-    location = problems[0]["loc"]
-    return Rejection(code, "; ".join(lines), str(location[0]) if location else None)
-
-
-def _worded(problem: ErrorDetails, model: type[IntentFields]) -> str:
-    if problem["type"] == "extra_forbidden":
-        return _no_field(problem["loc"], model)
-    words = _WORDS.get(problem["type"])
-    return problem["msg"] if words is None else words.format_map(problem.get("ctx", {}))
-
-
-def _no_field(location: tuple[int | str, ...], model: type[IntentFields]) -> str:
-    """Says which field was meant, of those that there are: the producer's own word is in the place alone."""
-    owner, known = "an intent", list(model.model_fields)
-    if len(location) > 1:
-        (recipient,) = get_args(model.model_fields["recipients_json"].annotation)
-        owner, known = "a recipient", list(recipient.model_fields)
-    near = near_names(str(location[-1]), known)
-    return f"is no field of {owner}" + (f"; did you mean {near[0]}?" if near else "")
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    # The name of an unknown field is the producer's text, of any length and any characters. A long name is replaced and
-    # not cut: the logs would not mask half an address.
-    text = ".".join(part if len(part) <= 100 else f"(a name of {len(part)} characters)" for part in map(str, location))
-    return "".join(c if c.isprintable() else "?" for c in text)

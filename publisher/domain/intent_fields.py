@@ -47,35 +47,39 @@ def _not_blank(text: str) -> str:
     return text
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def refuse_constant(name: str) -> NoReturn:
+    """Refuses NaN and the infinities, which JSON does not know."""
     raise ValueError(f"{name} is no JSON number")
 
 
-def _finite(text: str) -> float:
+def finite(text: str) -> float:
+    """Returns the number. Raises ValueError if it is too large for a float."""
     number = float(text)
     if not math.isfinite(number):
         raise ValueError("a number is out of range")
     return number
 
 
-def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Returns the members of an object. Raises ValueError if one is named twice."""
     members = dict(pairs)
     if len(members) < len(pairs):
         raise ValueError("an object names a member twice")
     return members
 
 
-def _depth(value: object) -> int:
-    depth, level = 0, [value]
+def depth(value: object) -> int:
+    """Returns how many levels the JSON value has; a scalar has one."""
+    levels, level = 0, [value]
     while level:
-        depth += 1
+        levels += 1
         level = [
             child
             for container in level
             if isinstance(container, (dict, list))
             for child in (container.values() if isinstance(container, dict) else container)
         ]
-    return depth
+    return levels
 
 
 def _load(text: object, limit: int) -> object:
@@ -84,14 +88,14 @@ def _load(text: object, limit: int) -> object:
     if len(text.encode(errors="surrogatepass")) > limit:
         raise PydanticCustomError("too_large", "must be at most {limit} bytes", {"limit": limit})
     try:
-        value = json.loads(text, object_pairs_hook=_unique_keys, parse_float=_finite, parse_constant=_refuse_constant)
+        value = json.loads(text, object_pairs_hook=unique_keys, parse_float=finite, parse_constant=refuse_constant)
     except RecursionError:
         raise PydanticCustomError("invalid_json", "is nested too deeply") from None
     except ValueError as error:
         # JSONDecodeError.msg says where the fault is and quotes nothing of the document.
         reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         raise PydanticCustomError("invalid_json", "is not valid JSON: {reason}", {"reason": reason}) from None
-    if _depth(value) > DEPTH_LIMIT:
+    if depth(value) > DEPTH_LIMIT:
         raise PydanticCustomError("invalid_json", "is nested too deeply")
     return value
 
@@ -109,18 +113,18 @@ class Payload:
     """A payload.
 
     text: the JSON text as the producer sent it.
-    canonical: one form for all equal payloads, for the fingerprint (R18).
+    content: its value.
     """
 
     text: str
-    canonical: str
+    content: object
 
 
 def _payload(text: object) -> Payload:
     value = _load(text, PAYLOAD_LIMIT)
     if not isinstance(value, dict):
         raise PydanticCustomError("invalid_field", "must be a JSON object")
-    return Payload(str(text), json.dumps(value, sort_keys=True, separators=(",", ":")))
+    return Payload(str(text), value)
 
 
 def _instant(text: object) -> datetime:

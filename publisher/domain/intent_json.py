@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from json import JSONDecodeError
 
 from publisher.domain.channel import Channel
-from publisher.domain.intent import Intent, parse_intent
+from publisher.domain.intent import Intent
+from publisher.domain.intent_parsing import parse_intent
 from publisher.domain.json_text import Member, NoObject, Number, members
 from publisher.domain.notification import RouteStatus
 from publisher.domain.planning import plan_routes

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from publisher.domain.channel import Channel
-from publisher.domain.intent import parse_intent
+from publisher.domain.intent_parsing import parse_intent
 from publisher.domain.planning import plan_routes
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.streams.consumer_group import Entry

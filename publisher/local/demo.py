@@ -15,7 +15,8 @@ import redis
 
 from publisher.domain.channel import Channel
 from publisher.domain.errors import BadRequest
-from publisher.domain.intent import Intent, parse_intent
+from publisher.domain.intent import Intent
+from publisher.domain.intent_parsing import parse_intent
 from publisher.domain.notification import RouteStatus, delivery_id_of
 from publisher.domain.planning import PlannedRoute, plan_routes
 from publisher.domain.rejection import Rejection

@@ -13,7 +13,7 @@ import redis
 from publisher.domain.channel import Channel
 from publisher.domain.errors import PublisherError
 from publisher.domain.instants import from_milliseconds
-from publisher.domain.intent import parse_intent
+from publisher.domain.intent_parsing import parse_intent
 from publisher.domain.names import near_names
 from publisher.domain.rejection import Rejection
 from publisher.operations.id_forms import Forms, as_delivery, beginning, cleaned, forms

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from publisher.domain.errors import NotFound, PublisherError
 from publisher.domain.instants import readable
-from publisher.domain.intent import Intent, parse_intent
+from publisher.domain.intent import Intent
+from publisher.domain.intent_parsing import parse_intent
 from publisher.domain.rejection import Rejection
 from publisher.operations.entry_outcome import EarlierAcceptance, EntryFacts, EntryOutcome, outcome_of
 from publisher.operations.id_forms import is_entry_id

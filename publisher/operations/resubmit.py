@@ -12,7 +12,8 @@ import redis
 
 from publisher.domain.conflict import standing_conflict
 from publisher.domain.errors import BadRequest, PublisherError
-from publisher.domain.intent import Intent, parse_intent
+from publisher.domain.intent import Intent
+from publisher.domain.intent_parsing import parse_intent
 from publisher.domain.rejection import Rejection
 from publisher.operations.audited import audited
 from publisher.operations.malformed_edit import edited_fields

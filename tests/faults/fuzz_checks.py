@@ -6,7 +6,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 
 from publisher.domain.errors import EncodingError
-from publisher.domain.intent import Intent, parse_intent
+from publisher.domain.intent import Intent
+from publisher.domain.intent_parsing import parse_intent
 from publisher.domain.planning import PlannedRoute, plan_routes
 from publisher.domain.rejection import Rejection, RejectionCode
 from tests.factories import CHANNELS, notification, route

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 
 from publisher.domain.channel import Channel
-from publisher.domain.intent import parse_intent
+from publisher.domain.intent_parsing import parse_intent
 from publisher.domain.notification import notification_id_of
 from publisher.domain.planning import plan_routes
 from publisher.domain.rejection import Rejection

@@ -18,7 +18,8 @@ import structlog
 
 from actors.context import Context
 from publisher.bootstrap import compose_intake
-from publisher.domain.intent import Intent, parse_intent
+from publisher.domain.intent import Intent
+from publisher.domain.intent_parsing import parse_intent
 from publisher.domain.notification import RouteStatus, delivery_id_of
 from publisher.domain.planning import plan_routes
 from publisher.domain.rejection import Rejection, RejectionCode

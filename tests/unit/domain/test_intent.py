@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.domain.intent import AudienceKind, Intent, parse_intent
+from publisher.domain.intent import AudienceKind, Intent
+from publisher.domain.intent_parsing import parse_intent
 from publisher.domain.notification import delivery_id_of, notification_id_of
 from publisher.domain.recipient import Recipient
 from publisher.domain.rejection import Rejection

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.domain.intent import Intent, parse_intent
+from publisher.domain.intent import Intent
 from publisher.domain.intent_json import RefusedLine, WrittenIntent, intent_of_line
+from publisher.domain.intent_parsing import parse_intent
 from tests import factories
 
 WRITTEN = {

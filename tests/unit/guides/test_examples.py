@@ -11,8 +11,9 @@ import typer
 from publisher.channels.registry import discover_channels
 from publisher.cli.app import app
 from publisher.domain.channel import Channel
-from publisher.domain.intent import Intent, parse_intent
+from publisher.domain.intent import Intent
 from publisher.domain.intent_json import WrittenIntent, intent_of_line
+from publisher.domain.intent_parsing import parse_intent
 from tests.factories import notification, route
 from tests.guide_blocks import GUIDES, ROOT
 

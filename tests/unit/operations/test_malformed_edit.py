@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.domain.intent import Intent, parse_intent
+from publisher.domain.intent import Intent
+from publisher.domain.intent_parsing import parse_intent
 from publisher.operations.malformed_edit import edit_form, edited_fields
 from tests.factories import CHANNELS, intent_fields, raw
 
