@@ -9,10 +9,11 @@ from publisher.domain.conflict import idempotency_conflict
 from publisher.domain.errors import DatabaseUnavailable
 from publisher.domain.intent import Intent
 from publisher.domain.planning import PlannedRoute
+from storage.array_literals import array_literal, columns
 from storage.clock import NOW
 from storage.database import Database, fetch
 from storage.fingerprints import accepted_among
-from storage.malformed_records import IncomingMalformed, RawFields, columns, record_malformed
+from storage.malformed_records import IncomingMalformed, RawFields, record_malformed
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def _insert_notifications(
         for key, i in incoming
     ]
     inserted = {row[0] for row in fetch(connection, _INSERT_NOTIFICATIONS, columns(rows))}
-    pruned = fetch(connection, _TAKE_BACK_PRUNED, [list(inserted)]) if inserted else ()
+    pruned = fetch(connection, _TAKE_BACK_PRUNED, [array_literal(inserted)]) if inserted else ()
     return inserted - {row[0] for row in pruned}
 
 

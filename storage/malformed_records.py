@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import peewee
 
 from publisher.domain.rejection import Rejection
+from storage.array_literals import columns
 from storage.clock import NOW
 from storage.database import fetch
 
@@ -74,7 +75,7 @@ def record_malformed(
     return recorded
 
 
-def _insert_records(connection: peewee.PostgresqlDatabase, stream: str, rows: Sequence[tuple[object, ...]]) -> set[str]:
+def _insert_records(connection: peewee.PostgresqlDatabase, stream: str, rows: Sequence[tuple[str, ...]]) -> set[str]:
     return {row[0] for row in fetch(connection, _INSERT_MALFORMED, [stream, *columns(rows)])} if rows else set()
 
 
@@ -114,8 +115,3 @@ def _readable(data: bytes, is_plain: bool) -> str | dict[str, str]:
     except UnicodeDecodeError:
         text = "\0"
     return {"base64": base64.b64encode(data).decode()} if "\0" in text else text
-
-
-def columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
-    """Turns rows into one array a column, for unnest: the statement's text is the same for any number of rows."""
-    return [list(column) for column in zip(*rows, strict=True)]

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from storage.array_literals import columns
 from storage.clock import NOW
 from storage.database import Database
-from storage.malformed_records import RawFields, columns, readable_fields
+from storage.malformed_records import RawFields, readable_fields
 from storage.marks import SERVER, place_of
 
 

@@ -1,0 +1,74 @@
+"""What an array literal holds is what PostgreSQL reads."""
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from storage.array_literals import array_literal, columns
+from storage.database import Database
+
+# PostgreSQL's text holds every character but NUL and the halves of surrogate pairs.
+CHARACTERS = [chr(code) for code in range(1, sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]
+ODD = [
+    "",
+    " ",
+    "NULL",
+    "null",
+    "{}",
+    "{",
+    "}",
+    ",",
+    '"',
+    '""',
+    "\\",
+    '\\"',
+    "\\\\",
+    "'",
+    "''",
+    "%s",
+    "%",
+    "\\N",
+    "E'\\n'",
+]
+
+
+def read(database: Database, values: Sequence[object], type_: str) -> list[object]:
+    """The elements as PostgreSQL reads them."""
+    return [row[0] for row in database.rows(f"SELECT * FROM unnest(%s::{type_}[])", [array_literal(values)])]  # type: ignore[arg-type]
+
+
+def test_a_text_is_read_as_it_was_written(database: Database) -> None:
+    """Quotes, backslashes, braces, commas, the word NULL, and every character there is."""
+    together = ["".join(CHARACTERS[n : n + 1000]) for n in range(0, len(CHARACTERS), 1000)]
+    for texts in (ODD, CHARACTERS[:0x3000], together, ["".join(ODD)]):
+        assert read(database, texts, "text") == texts
+
+
+@pytest.mark.parametrize("conforming", ["on", "off"])
+def test_a_backslash_is_one_whatever_the_server_is_set_to(database: Database, conforming: str) -> None:
+    """A server that is set to read backslashes as escapes reads the same."""
+    with database.unit() as connection, connection.atomic():
+        connection.execute_sql(f"SET LOCAL standard_conforming_strings = {conforming}")
+        found = connection.execute_sql("SELECT * FROM unnest(%s::text[])", [array_literal(ODD)]).fetchall()
+
+    assert [row[0] for row in found] == ODD
+
+
+def test_numbers_instants_and_nothing_are_elements_too(database: Database) -> None:
+    """NULL is no text, and an instant is exact to the microsecond."""
+    at = datetime(2026, 3, 14, 9, 26, 53, 589_001, tzinfo=UTC)
+
+    assert read(database, [1, -(2**62), None], "bigint") == [1, -(2**62), None]
+    assert read(database, [at, None], "timestamptz") == [at, None]
+    assert read(database, [], "text") == []
+
+
+def test_columns_are_arrays_of_their_rows(database: Database) -> None:
+    """Row by row they come back together."""
+    rows = [("a", 1, None), ('"', 2, "NULL")]
+
+    found = database.rows("SELECT * FROM unnest(%s::text[], %s::int[], %s::text[])", columns(rows))
+
+    assert [tuple(row) for row in found] == rows
