@@ -19,7 +19,7 @@ def columns(rows: Sequence[Sequence[Value]]) -> list[str]:
 
 
 def array_literal(values: Iterable[Value]) -> str:
-    """Returns the array as text (PostgreSQL manual, section 8.15.2). A text is quoted, whatever it holds."""
+    """Returns the array as text (PostgreSQL manual, Array Value Input). A text is quoted, whatever it holds."""
     return f"{{{','.join([_element(value) for value in values])}}}"
 
 

@@ -71,7 +71,7 @@ def next_status(status: RouteStatus, event: RouteEvent) -> RouteStatus | None:
 
 def notification_id_of(producer: str, idempotency_key: str) -> str:
     """The id of a notification, derived from these two alone, so that a replay yields the same one (R1)."""
-    # uuid.uuid5 by hand (RFC 4122, section 4.3), which takes an eighth of its time: every intent has its id computed.
+    # uuid.uuid5 by hand, after RFC 4122, in an eighth of its time: the id of every intent is computed.
     # A line feed cannot stand in either part (R19), so two different pairs never make the same name.
     digest = _NAMESPACE_DIGEST.copy()
     digest.update(f"{producer}\n{idempotency_key}".encode())

@@ -17,9 +17,10 @@ import structlog
 
 from publisher.domain.channel import Channel
 from publisher.domain.errors import PublisherError
-from publisher.intake.acceptor import Acceptor, wait
+from publisher.intake.acceptor import Acceptor, Incoming, wait
 from publisher.intake.incoming import incoming
 from publisher.intake.marking import Marking, MarkingOptions
+from publisher.intake.read_ahead import ReadAhead
 from publisher.intake.replay import IntentsReplay
 from publisher.intake.report import report, warn_of_malformed
 from publisher.process.telemetry import Telemetry
@@ -94,6 +95,7 @@ class Intake:
         # Whether this consumer may have read from its group, and so has something to leave.
         self._is_member = False
         self._acceptor = Acceptor(database, options.stream, stopping, self._hold, self._beat)
+        self._ahead = ReadAhead(self._read_parsed)
         self._marking = self._make_marking()
 
     def run(self) -> None:
@@ -136,7 +138,7 @@ class Intake:
                 self._lost(recovered.trimmed)
                 self._group.acknowledge(recovered.trimmed)
             for batch in _isolated(recovered.entries):
-                self._accept(batch)
+                self._accept([self._parsed(entry) for entry in batch])
         self._group.remove_stale(_STALE)
 
     def _lost(self, trimmed: Sequence[str]) -> None:
@@ -164,24 +166,31 @@ class Intake:
 
     def _read(self) -> None:
         looked = time.monotonic()
-        while not self._stopping.is_set():
-            self._beat()
-            replaying = self._marking.step()
-            entries = self._group.read(self._options.batch, _GLANCE if replaying else _BLOCK)
-            if entries:
-                self._accept(entries)
-            if time.monotonic() - looked > self._options.idle.total_seconds() / 2:
-                return
+        with self._ahead.reading():
+            while not self._stopping.is_set():
+                self._beat()
+                replaying = self._marking.step()
+                entries = self._ahead.next(_GLANCE if replaying else _BLOCK)
+                if len(entries) == self._options.batch:
+                    self._ahead.begin()
+                if entries:
+                    self._accept(entries)
+                if time.monotonic() - looked > self._options.idle.total_seconds() / 2:
+                    return
 
-    def _accept(self, entries: Sequence[Entry]) -> None:
+    def _read_parsed(self, block: timedelta) -> Sequence[Incoming]:
+        return [self._parsed(entry) for entry in self._group.read(self._options.batch, block)]
+
+    def _accept(self, entries: Sequence[Incoming]) -> None:
         """Commits, then tells the workers, then acknowledges (R20).
 
         What was committed is logged and counted before it is acknowledged: if that fails, the entries come again, and
         are then found as their own.
         """
-        for part, accepted in self._acceptor.commit([self._parsed(entry) for entry in entries]):
+        for part, accepted in self._acceptor.commit(entries):
             self._tell_workers(accepted)
             report(accepted, self._telemetry)
+            self._ahead.in_hand()
             self._group.acknowledge([entry.entry_id for entry in part])
 
     def _tell_workers(self, accepted: Acceptance) -> None:
@@ -195,8 +204,9 @@ class Intake:
 
     def _hold(self, entry_ids: Sequence[str]) -> None:
         """Keeps other consumers from taking over the entries in hand while PostgreSQL is away. Best effort."""
+        ahead = [entry.entry_id for entry in self._ahead.in_hand()]
         try:
-            self._group.hold(entry_ids)
+            self._group.hold([*entry_ids, *ahead])
         except PublisherError as error:
             _log.warning("entries in hand may be taken over by another intake", error=error)
 

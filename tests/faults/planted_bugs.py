@@ -71,7 +71,7 @@ def _acknowledged_first(patch: pytest.MonkeyPatch) -> None:
     whole = Intake._accept
 
     def accept(self: Intake, entries: Sequence[Any]) -> None:
-        self._group.acknowledge([entry.id for entry in entries])
+        self._group.acknowledge([entry.entry_id for entry in entries])
         whole(self, entries)
 
     patch.setattr(Intake, "_accept", accept)

@@ -28,13 +28,13 @@ IntentsGroup.read = lambda self, count, _: whole(self, count, timedelta(seconds=
 """
 HANGS_AT_AN_INTENT = """
 import threading
-from publisher.domain import intent
-parse = intent.parse_intent
+from publisher.domain import intent_parsing
+parse = intent_parsing.parse_intent
 def hang(fields, channels):
     if any(b"endless" in value for _, value in fields):
         threading.Event().wait()
     return parse(fields, channels)
-intent.parse_intent = hang
+intent_parsing.parse_intent = hang
 """
 HANGS_AT_SENDING = """
 import threading

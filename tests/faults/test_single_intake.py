@@ -23,13 +23,13 @@ WakingBroker.do_enqueue = lambda *_: os.kill(os.getpid(), 9)
 """
 KILL_BY_CONTENT = """
 import os
-from publisher.domain import intent
-whole = intent.parse_intent
+from publisher.domain import intent_parsing
+whole = intent_parsing.parse_intent
 def parse_intent(fields, channels):
     if any(b"deadly" in value for _, value in fields):
         os.kill(os.getpid(), 9)
     return whole(fields, channels)
-intent.parse_intent = parse_intent
+intent_parsing.parse_intent = parse_intent
 """
 
 

@@ -19,12 +19,14 @@ from publisher.bootstrap import compose_intake, install_context, open_client
 from publisher.domain.errors import PublisherError, Unavailable
 from publisher.environment import load_settings
 from publisher.intake import consumer as intake
+from publisher.intake import read_ahead
 from publisher.intake.consumer import IntakeOptions
 from publisher.settings.settings import Settings
 from publisher.streams.intents import IntentsGroup
 from storage.republishing import PublishedFilter, republish
 from tests.conftest import connected
 from tests.factories import GROUP, INTENTS, intent, intent_fields
+from tests.faults.at_once import AtOnce
 from tests.faults.composition import EMPTY
 from tests.faults.crash_points import Crash, IoInterceptor, Point
 from tests.faults.invariants import Expected, violations
@@ -169,7 +171,9 @@ class Workload:
         with open_client(self.settings, "intake-group", timedelta(seconds=3)) as client:
             group = IntentsGroup(client, INTENTS, GROUP, secrets.token_hex(4))
             until_read = replace(context, stopping=_WhenRead(self))
-            compose_intake(until_read, group, IntakeOptions(INTENTS, _BATCH, _LEASE)).run()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(read_ahead, "ThreadPoolExecutor", AtOnce)
+                compose_intake(until_read, group, IntakeOptions(INTENTS, _BATCH, _LEASE)).run()
 
     def publish(self) -> None:
         """Publishes by message what is new on one channel, and by scans until no route is open."""
