@@ -92,7 +92,7 @@ class LossAudit:
         if lease is None:
             return 0
         if lease.is_redis_changed:
-            _log.warning("redis was restarted, replaced or emptied: auditing", channel=channel)
+            _log.info("redis was restarted, replaced or emptied: auditing", channel=channel)
         walk = _Walk(lease, self._channels[channel].stream)
         completed = False
         try:
