@@ -61,5 +61,5 @@ def test_a_key_of_another_producer_is_told_with_the_producers_that_have_it(
     of_none = publisher("trace", "turn-99", "--producer", "game-servce")
 
     assert (of_others.returncode, of_none.returncode) == (1, 1)
-    assert "did you mean 'publisher trace turn-17 --producer game-service'?" in of_others.stderr
-    assert "did you mean --producer game-service?" in of_none.stderr
+    assert "Did you mean 'publisher trace turn-17 --producer game-service'?" in of_others.stderr
+    assert "Did you mean --producer game-service?" in of_none.stderr

@@ -51,7 +51,7 @@ def test_without_postgresql_what_redis_says_is_shown(publisher: Publisher) -> No
     assert shown.stdout.count("PostgreSQL is not available: ") == 1
     assert told.stderr.startswith("publisher: PostgreSQL is not available: ")
     assert "5ecret" not in shown.stdout + told.stderr
-    assert "Queues" in shown.stdout
+    assert "Messages waiting in queues" in shown.stdout
     assert "intents waiting" in shown.stdout
     assert "Open routes" not in shown.stdout
     said, whole = json.loads(told.stdout), json.loads(publisher("status", "--json").stdout)

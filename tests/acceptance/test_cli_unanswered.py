@@ -15,7 +15,7 @@ COUNTABLE = ": pass --yes, or --dry-run to count\n"
     ("command", "question", "way"),
     [
         ("channels pause email --reason moving", "Pause email: publish nothing on it until it is resumed?", None),
-        ("channels resume email", "Resume email, which is open?", None),
+        ("channels resume push", "Resume push, which is paused?", None),
         ("malformed resubmit 1 --unchanged", "Resubmit malformed intent 1 as game.turn.ready of game-service", None),
         ("malformed resubmit --all --unchanged", "Resubmit 1 malformed intents as they are?", COUNTABLE),
     ],
@@ -25,6 +25,7 @@ def test_no_terminal_and_no_yes_is_a_usage_error(
 ) -> None:
     """One line has the question, and the options that need no answer; a yes on standard input is none."""
     record_intent(database)
+    publisher(*"channels pause push --reason moving --by ann --yes".split())
 
     done = publisher(*command.split(), stdin="y\n")
 
@@ -32,5 +33,5 @@ def test_no_terminal_and_no_yes_is_a_usage_error(
     assert done.stderr.startswith(f"publisher: {question}")
     assert done.stderr.endswith("Standard input is no terminal to ask on" + (way or ": pass --yes\n"))
     assert done.stderr.count("\n") == 1
-    assert outside.row("SELECT count(*) FROM operator_actions") == {"count": 0}
+    assert outside.row("SELECT count(*) FROM operator_actions WHERE by <> 'ann'") == {"count": 0}
     assert outside.commands(INTENTS) == []
