@@ -25,7 +25,7 @@ def test_no_terminal_and_no_yes_is_a_usage_error(
 ) -> None:
     """One line has the question, and the options that need no answer; a yes on standard input is none."""
     record_intent(database)
-    publisher(*"channels pause push --reason moving --by ann --yes".split())
+    publisher(*["channels", "pause", "push", "--reason", "moving", "--by", "ann", "--yes"])
 
     done = publisher(*command.split(), stdin="y\n")
 
