@@ -7,6 +7,7 @@ import re
 import uuid
 
 from storage.database import Database
+from storage.models import WAITING
 
 # How many ids are offered: a screen of them.
 OFFERED = 20
@@ -39,7 +40,7 @@ SELECT id::text FROM (SELECT * FROM {table} ORDER BY id DESC LIMIT {_NEWEST}) AS
 WHERE {useful} AND starts_with(id::text, %s) ORDER BY newest.id DESC LIMIT {OFFERED}
 """
     for table, useful in {
-        "dead_letters": "requeued_at IS NULL AND discarded_at IS NULL",
+        "dead_letters": WAITING,
         "malformed_intents": "true",
         "operator_actions": "true",
         "intents_losses": "true",

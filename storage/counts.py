@@ -15,6 +15,7 @@ import peewee
 from publisher.domain.notification import RouteStatus
 from storage.database import Database, fetch
 from storage.loose_scan import distinct
+from storage.models import WAITING
 
 # Final routes are counted one by one up to this number.
 BOUND = 100_000
@@ -75,8 +76,6 @@ FROM names WHERE names.channel IS NOT NULL
 """
 
 
-_WAITING = "requeued_at IS NULL AND discarded_at IS NULL"
-
 _FINALS = {
     # By index routes_published.
     RouteStatus.PUBLISHED: _final("count_published_routes", "routes", "status = 'published'", "published_at, id"),
@@ -84,14 +83,14 @@ _FINALS = {
     RouteStatus.SKIPPED: _final("count_skipped", "routes", "status = 'skipped'", "id"),
     RouteStatus.EXPIRED: _final("count_expired", "routes", "status = 'expired'", "id"),
     # By index dead_letters_waiting: a route whose dead letter was discarded is not counted.
-    RouteStatus.DEAD_LETTER: _final("count_waiting_dead_letters", "dead_letters", _WAITING, "id"),
+    RouteStatus.DEAD_LETTER: _final("count_waiting_dead_letters", "dead_letters", WAITING, "id"),
 }
 
 # The planner's own arithmetic: its statistics (routes_standing: of channel and status together), times what the table
 # holds now. It plans, and runs nothing.
 _EXPECTED = "/* expected_routes */ EXPLAIN (FORMAT JSON) SELECT FROM routes WHERE channel = %s AND status = %s"
 _EXPECTED_DEAD_LETTERS = f"""/* expected_dead_letters */
-EXPLAIN (FORMAT JSON) SELECT FROM dead_letters WHERE channel = %s AND {_WAITING}
+EXPLAIN (FORMAT JSON) SELECT FROM dead_letters WHERE channel = %s AND {WAITING}
 """
 
 

@@ -11,8 +11,8 @@ from publisher.domain.notification import RouteEvent
 from storage.actions import counted_in_action
 from storage.clock import NOW
 from storage.database import Database
+from storage.models import WAITING, Route
 from storage.models import DeadLetter as Row
-from storage.models import Route
 from storage.transitions import allowing, following
 
 
@@ -71,16 +71,18 @@ class Requeued:
     channel: str
 
 
-# The routes go back and their dead letters say who and when, in one statement: both or neither (R3). SKIP LOCKED
-# lets two operators share the work. An expired witness is not this statement's matter: a command that stands on
-# its stream within the dedup window is not appended again (R12). The count of requeues sets the tombstone of the life
-# that has ended apart from the one that begins. What is past its deadline would expire at once: it is left alone.
+# SKIP LOCKED lets two operators share the work. It and the conditions let a requeue and a discard of one dead letter
+# meet: one of the two happens.
+_CHOSEN = f"""chosen AS (
+    SELECT id FROM dead_letters WHERE {WAITING} AND id = ANY(%(ids)s::bigint[]) FOR UPDATE SKIP LOCKED
+)"""
+
+# The routes go back and their dead letters say who and when, in one statement: both or neither (R3). An expired witness
+# is not this statement's matter: a command that stands on its stream within the dedup window is not appended again
+# (R12). The count of requeues sets the tombstone of the life that has ended apart from the one that begins. What is
+# past its deadline would expire at once: it is left alone.
 _REQUEUE = f"""/* requeue */
-WITH chosen AS (
-    SELECT id FROM dead_letters
-    WHERE requeued_at IS NULL AND discarded_at IS NULL AND id = ANY(%(ids)s::bigint[])
-    FOR UPDATE SKIP LOCKED
-), revived AS (
+WITH {_CHOSEN}, revived AS (
     UPDATE routes
     SET {following(RouteEvent.OPERATOR_REQUEUED)}, attempt_count = 0, lease_loss_count = 0,
         dead_letter_id = NULL, dead_lettered_at = NULL, requeues = requeues + 1,
@@ -98,14 +100,9 @@ WHERE dead_letters.id = revived.dead_letter_id
 RETURNING revived.id, revived.channel
 """
 
-# The route stays a dead letter, which is final: nothing of it changes. SKIP LOCKED and the conditions let a requeue and
-# a discard of one dead letter meet: one of the two happens.
+# The route stays a dead letter, which is final: nothing of it changes.
 _DISCARD = f"""/* discard */
-WITH chosen AS (
-    SELECT id FROM dead_letters
-    WHERE requeued_at IS NULL AND discarded_at IS NULL AND id = ANY(%(ids)s::bigint[])
-    FOR UPDATE SKIP LOCKED
-), discarded AS (
+WITH {_CHOSEN}, discarded AS (
     UPDATE dead_letters
     SET discarded_at = {NOW}, discarded_by = %(by)s
     FROM chosen

@@ -11,6 +11,8 @@ from storage.intents_models import IntentsLoss, IntentsMark, IntentsReplay
 from storage.upkeep_models import ChannelGate, OperatorAction, PrunedNotification, StreamAudit
 
 OPEN = "status IN ('pending', 'failed')"
+# Of a dead letter that waits for an operator.
+WAITING = "requeued_at IS NULL AND discarded_at IS NULL"
 
 
 class Notification(peewee.Model):
@@ -74,12 +76,7 @@ class DeadLetter(peewee.Model):
 
 DeadLetter.add_index(DeadLetter.notification_id, DeadLetter.route_id, name="dead_letters_route")
 # The dead letters that nobody has requeued or discarded, the newest first.
-DeadLetter.add_index(
-    DeadLetter.channel,
-    DeadLetter.id,
-    where=SQL("requeued_at IS NULL AND discarded_at IS NULL"),
-    name="dead_letters_waiting",
-)
+DeadLetter.add_index(DeadLetter.channel, DeadLetter.id, where=SQL(WAITING), name="dead_letters_waiting")
 
 
 class Route(peewee.Model):

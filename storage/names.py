@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from storage.database import Database
+from storage.models import WAITING
 
 # How many of the newest rows are looked at for names that begin no index.
 NEWEST = 10_000
@@ -14,7 +15,7 @@ _CHANNEL = f"""/* channel_occurs */
 SELECT EXISTS (SELECT 1 FROM routes WHERE status IN ('pending', 'failed') AND channel = %(name)s)
     OR EXISTS (SELECT 1 FROM routes WHERE status = 'published' AND channel = %(name)s)
     OR EXISTS (SELECT 1 FROM routes WHERE status IN ('skipped', 'expired') AND channel = %(name)s)
-    OR EXISTS (SELECT 1 FROM dead_letters WHERE requeued_at IS NULL AND discarded_at IS NULL AND channel = %(name)s)
+    OR EXISTS (SELECT 1 FROM dead_letters WHERE {WAITING} AND channel = %(name)s)
     OR %(name)s IN (SELECT channel FROM dead_letters ORDER BY id DESC LIMIT {NEWEST})
 """
 

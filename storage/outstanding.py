@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from storage.database import Database, fetch
 from storage.loose_scan import distinct
+from storage.models import WAITING
 
 # Records are counted one by one up to this number.
 BOUND = 10_000
@@ -49,17 +50,17 @@ class Outstanding:
 
 # From one channel to the next by the partial index dead_letters_waiting: of each the bound's worth, and the newest.
 _DEAD_LETTERS = f"""/* outstanding_dead_letters */
-WITH RECURSIVE {distinct("names", "channel", "dead_letters", "requeued_at IS NULL AND discarded_at IS NULL")}
+WITH RECURSIVE {distinct("names", "channel", "dead_letters", WAITING)}
 SELECT (
     SELECT count(*) FROM (
         SELECT FROM dead_letters AS d
-        WHERE d.channel = names.channel AND d.requeued_at IS NULL AND d.discarded_at IS NULL
+        WHERE d.channel = names.channel AND {WAITING}
         ORDER BY d.id LIMIT %(bound)s
     ) AS few
 ), newest.classification, newest.dead_lettered_at, statement_timestamp() - newest.dead_lettered_at
 FROM names CROSS JOIN LATERAL (
     SELECT classification, dead_lettered_at FROM dead_letters AS d
-    WHERE d.channel = names.channel AND d.requeued_at IS NULL AND d.discarded_at IS NULL ORDER BY d.id DESC LIMIT 1
+    WHERE d.channel = names.channel AND {WAITING} ORDER BY d.id DESC LIMIT 1
 ) AS newest
 WHERE names.channel IS NOT NULL
 """

@@ -10,7 +10,7 @@ from functools import partial
 
 from publisher.operations.audited import resumable
 from publisher.operations.bulk import Batch, Change, filter_of, target_of
-from publisher.operations.names import check_channel, check_classification, check_type
+from publisher.operations.dead_letter_change import bounded, pages
 from publisher.settings.settings import Settings
 from storage import dead_letters as store
 from storage.database import Database
@@ -27,14 +27,7 @@ def plan_discard(database: Database, settings: Settings, matching: DeadLetterFil
     by: the operator, kept with each dead letter. Raises BadRequest for a channel, type or classification that nothing
     has.
     """
-    check_channel(database, settings, matching.channel)
-    # The bound: what is counted, and asked about, is what will be done.
-    bounded = replace(matching, up_to=store.newest_dead_letter(database))
-    count = store.count_dead_letters(database, bounded)
-    if not count:
-        check_classification(database, settings, matching.classification)
-        check_type(database, matching.notification_type)
-    return _change(bounded, count, by)
+    return _change(*bounded(database, settings, matching), by)
 
 
 def plan_discard_rest(database: Database, action_id: int, by: str) -> Change:
@@ -53,9 +46,5 @@ def _change(matching: DeadLetterFilter, count: int, by: str) -> Change:
 
 
 def _batches(matching: DeadLetterFilter, by: str, database: Database, action_id: int, limit: int) -> Iterator[Batch]:
-    """Page by page, newest first."""
-    before, more = None, True
-    while more and (ids := store.dead_letter_ids(database, matching, before=before, limit=limit)):
-        changed = Counter(store.discard(database, ids, by, action_id))
-        before, more = ids[-1], len(ids) == limit
-        yield Batch(changed, more)
+    for ids, more in pages(database, matching, limit):
+        yield Batch(Counter(store.discard(database, ids, by, action_id)), more)
