@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NoReturn
 
 import orjson
@@ -20,15 +20,7 @@ ENDS = "\n\r\v\f\x1c\x1d\x1e\x84\x85\x8d\u2028\u2029"
 TEXT = st.text(st.sampled_from([*ENDS, "ö", "«", "€", "♞", "🎲", "a", '"', "\\"]) | st.characters())
 
 
-@pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    """Puts back what `configure` changes for the whole process."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 
 
 class Odd:

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import dramatiq.worker
@@ -16,21 +16,8 @@ from publisher.domain.attempt import Failure
 from publisher.process import logs
 from tests import factories
 
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 Events = Callable[[], list[dict[str, Any]]]
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    """Puts back what `configure` changes for the whole process."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    levels = {name: logging.getLogger(name).level for name in logs._QUIET}
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name, its_level in levels.items():
-        logging.getLogger(name).setLevel(its_level)
 
 
 @pytest.fixture

@@ -1,31 +1,17 @@
 """What Dramatiq logs of a message whose routes were logged already: nothing."""
 
 import json
-import logging
-from collections.abc import Iterator
 from typing import Any
 
 import dramatiq
 import dramatiq.worker
 import pytest
-import structlog
 from dramatiq.brokers.stub import StubBroker
 
 from actors.routes import RouteDeadLettered
 from publisher.process import logs
 
-
-@pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    levels = {name: logging.getLogger(name).level for name in logs._QUIET}
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name, its_level in levels.items():
-        logging.getLogger(name).setLevel(its_level)
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 
 
 def logged(error: Exception, capfd: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
