@@ -9,14 +9,17 @@ from datetime import datetime, timedelta
 
 from publisher.domain.attempt import DeadLettered, Expired, Failure, Outcome, Published, Rescheduled
 from publisher.domain.notification import RouteEvent
+from storage.array_literals import array_literal, columns
 from storage.clock import NOW
 from storage.database import Database
 from storage.transitions import following
 
+_Unpublished = Rescheduled | DeadLettered | Expired
+
 # What every completion is conditional on (R8): the token, and the status and attempt_count that were read.
 #
-# The outcomes stand in one JSON object by route key, and each row looks its own up. A join with unnest(…)
-# reads better, but the planner, once it has seen lease_token all NULL, expects one row here, picks a nested
+# Outcomes other than published stand in one JSON object by route key, and each row looks its own up. A join with
+# unnest(…) reads better, but the planner, once it has seen lease_token all NULL, expects one row here, picks a nested
 # loop and compares every route with every outcome.
 GIVEN = "given AS MATERIALIZED (SELECT %(outcomes)s::jsonb AS outcomes)"
 MINE = "given.outcomes -> routes.id::text"
@@ -34,18 +37,23 @@ _FAILURE = f"""
 # The end of a lease with an outcome: nothing is held, and no loss is remembered (R5a).
 _LEASE_OVER = f"lease_token = NULL, lease_expires_at = NULL, lease_loss_count = 0, updated_at = {NOW}"
 
+# Most attempts end published. So this statement reads arrays, which takes a quarter less time than the JSON object:
+# each row finds its values where its key stands in %(ids)s, the keys in ascending order. width_bucket finds it.
+_PLACE = "width_bucket(routes.id, %(ids)s::bigint[])"
+
 # The witness was set, or renewed, after the claim. Counted from there, which the lease's end tells, it is sure to live
 # as long as said, however late this statement comes. Where there is no witness, the loss audit must not look for one.
 _PUBLISHED = f"""/* record_published */
-WITH {GIVEN}
 UPDATE routes
 SET {following(RouteEvent.COMMAND_WRITTEN)}, published_at = {NOW}, next_attempt_at = NULL,
-    stream_entry_id = {MINE} ->> 'entry_id',
-    witness_until = CASE WHEN ({MINE} ->> 'unwitnessed')::boolean THEN {NOW}
+    stream_entry_id = (%(entries)s::text[])[{_PLACE}],
+    witness_until = CASE WHEN routes.id = ANY(%(unwitnessed)s::bigint[]) THEN {NOW}
                          ELSE lease_expires_at + %(witness_after_lease)s::interval END,
     {_LEASE_OVER}
-FROM given
-WHERE {_GUARD}
+WHERE routes.id = ANY(%(ids)s::bigint[])
+  AND lease_token = %(token)s
+  AND status = (%(statuses)s::text[])[{_PLACE}]
+  AND attempt_count = (%(attempts)s::int[])[{_PLACE}]
 RETURNING id, NULL
 """
 
@@ -133,10 +141,10 @@ def complete(
     """
     if not outcomes:
         return {}
-    parameters: dict[str, object] = {
+    published = [outcome for outcome in outcomes if isinstance(outcome, Published)]
+    others = [outcome for outcome in outcomes if not isinstance(outcome, Published)]
+    parameters = (_as_arrays(published) if published else _as_json(others)) | {
         "token": token,
-        "ids": [outcome.route.id for outcome in outcomes],
-        "outcomes": json.dumps({outcome.route.id: _given(outcome) for outcome in outcomes}),
         "witness_after_lease": witness_after_lease,
     }
     return dict(database.rows(_statement(outcomes[0]), parameters))
@@ -154,12 +162,25 @@ def _statement(outcome: Outcome) -> str:
             return _EXPIRED
 
 
-def _given(outcome: Outcome) -> dict[str, object]:
+def _as_arrays(outcomes: Sequence[Published]) -> dict[str, object]:
+    """The outcomes as _PUBLISHED reads them: an array a column, in the order of the keys."""
+    rows = sorted((o.route.id, o.entry_id, o.route.status.value, o.route.attempt_count) for o in outcomes)
+    given: dict[str, object] = dict(zip(("ids", "entries", "statuses", "attempts"), columns(rows), strict=True))
+    return given | {"unwitnessed": array_literal(o.route.id for o in outcomes if not o.witnessed)}
+
+
+def _as_json(outcomes: Sequence[_Unpublished]) -> dict[str, object]:
+    """The outcomes as the other statements read them: one JSON object by route key."""
+    return {
+        "ids": array_literal(outcome.route.id for outcome in outcomes),
+        "outcomes": json.dumps({outcome.route.id: _given(outcome) for outcome in outcomes}),
+    }
+
+
+def _given(outcome: _Unpublished) -> dict[str, object]:
     """The outcome as its statement reads it: what was read of the route, and what is written."""
     read: dict[str, object] = {"status": outcome.route.status.value, "attempt_count": outcome.route.attempt_count}
     match outcome:
-        case Published(_, entry_id, witnessed):
-            return read | ({"entry_id": entry_id} if witnessed else {"entry_id": entry_id, "unwitnessed": True})
         case Rescheduled(_, failure, _, delay):
             return read | _failure(failure) | {"delay_ms": round(delay.total_seconds() * 1000)}
         case DeadLettered(_, failure, attempt_count):

@@ -50,6 +50,23 @@ def test_a_published_route_keeps_where_and_when(database: Database, status: str)
     assert after["updated_at"] > before["updated_at"]
 
 
+def test_published_routes_of_one_statement_are_each_guarded_by_what_was_read(database: Database) -> None:
+    """In any order, each route gets its own entry if its own status and attempt count are as they were read (R8)."""
+    ids = due_routes(database, 5)
+    change(database, ids[1:3], "status = 'failed', attempt_count = 2")
+    claimed = claim(database)
+    change(database, ids[2:3], "attempt_count = 3")
+    change(database, ids[3:4], "status = 'failed'")
+    given = [Published(route, f"{route.id}-0") for route in reversed(routes_of(claimed))]
+
+    recorded = complete(database, claimed.token, [given[2], given[0], given[4], given[1], given[3]])
+
+    kept = [ids[0], ids[1], ids[4]]
+    assert sorted(recorded) == kept
+    entries = {id_: one_route(database, id_)["stream_entry_id"] for id_ in ids}
+    assert entries == {id_: f"{id_}-0" if id_ in kept else None for id_ in ids}
+
+
 @pytest.mark.parametrize("status", ["pending", "failed"])
 def test_a_failed_route_is_due_again_after_its_delay(database: Database, status: str) -> None:
     """A failed route counts the attempt, says why, and is due one delay after its failure (R3, R9)."""
