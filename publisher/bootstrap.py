@@ -1,4 +1,4 @@
-"""Composes a process from its settings: the only place that does. Opens no connection; each opens on its first use."""
+"""Composes a process that works with actors from its settings: the only place that does. It opens no connection."""
 
 import gc
 import os
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dramatiq
-import redis
 from dramatiq.middleware import Retries
 
 from actors.broker import WakingBroker
@@ -22,21 +21,20 @@ from actors.middleware.heartbeat import WorkerHeartbeat
 from actors.middleware.known_queues import KnownQueues
 from actors.middleware.schema_wait import SchemaWait
 from actors.middleware.watchdog import WorkerWatchdog
+from publisher.connections import open_client, open_database
 from publisher.process.lifeline import master_pid
 from publisher.process.metrics_folder import metrics_folder, told_port, use_folder
 from publisher.process.metrics_server import not_served
-from publisher.process.outages import Server, outages
+from publisher.process.outages import outages
 from publisher.process.telemetry import Telemetry
 from publisher.process.watchdog import LIMIT, Watchdog
 from publisher.publishing.loss_audit import LossAudit
 from publisher.publishing.policy import Hooks, Policy
 from publisher.publishing.publisher import Publisher
 from publisher.settings.settings import Settings
-from publisher.streams.connection import open_redis
 from publisher.streams.keys import look_back_key
 from publisher.streams.mutex import Mutex
 from publisher.streams.outbound import OutboundStreams
-from storage.database import Database
 
 if TYPE_CHECKING:
     from publisher.intake.consumer import Intake, IntakeOptions
@@ -56,38 +54,6 @@ def collect_garbage_seldom() -> None:
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-
-
-def open_database(settings: Settings, role: str, statement_timeout: timedelta | None = None) -> Database:
-    """Returns PostgreSQL with the timeouts that fit the lease.
-
-    role: names this process in pg_stat_activity.
-    statement_timeout: another than the one that fits the lease.
-    """
-    return Database(
-        settings.database_url.text,
-        application_name=f"publisher-{role}",
-        connect_timeout=settings.timeouts.connect,
-        on_answer=partial(outages.answered, Server.POSTGRESQL),
-        statement_timeout=statement_timeout or settings.timeouts.statement,
-    )
-
-
-def open_patient_database(settings: Settings, role: str) -> Database:
-    """Returns PostgreSQL without statement timeouts: for migrations, and for an operator, who can press Ctrl-C."""
-    return Database(settings.database_url.text, application_name=f"publisher-{role}", statement_timeout=None)
-
-
-def open_client(settings: Settings, role: str, timeout: timedelta | None = None) -> redis.Redis:
-    """Returns a Redis client. timeout: of each call; None: the one that fits the lease."""
-    return open_redis(
-        settings.redis_url.text,
-        timeout=timeout or settings.timeouts.redis,
-        client_name=f"publisher-{role}",
-        tls=settings.redis_tls,
-        ca_file=settings.redis_ca_file,
-        on_answer=partial(outages.answered, Server.REDIS),
-    )
 
 
 def hang_limit(settings: Settings) -> timedelta:

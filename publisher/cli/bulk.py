@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from publisher.bootstrap import install_context
 from publisher.cli import candidates
-from publisher.cli.output import DRY_RUN, confirm, print_json, progress, say
+from publisher.cli.output import DRY_RUN, confirm, print_json, say
+from publisher.cli.progress import progress
 from publisher.cli.waking import waker
 from publisher.operations import bulk
 from publisher.operations.bulk import ActionOutcome, Change, Ended, Hooks
@@ -78,6 +78,9 @@ def rest_of(change: Change) -> str:
 
 
 def _with_bar(settings: Settings, change: Change, wording: Wording, rate: int | None) -> Ended:
+    # Imported by those who change something: the lists beside it need no actors.
+    from publisher.bootstrap import install_context
+
     context = install_context(settings, change.action)
     stop_on_signals(context.stopping)
 

@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from publisher.bootstrap import install_context
 from publisher.cli import candidates
 from publisher.cli.help import CommandApp
 from publisher.cli.operator import ByOption, operator
@@ -90,6 +89,9 @@ def resume(channel: ChannelArgument, by: ByOption = None, yes: YesFlag = False, 
             return
         confirm(f"Resume {channel}, which is {gate.state.value}?", yes)
         _print(channels.resume(database, channel, who), json)
+    # Imported by those who wake workers: the list of channels needs no actors.
+    from publisher.bootstrap import install_context
+
     waker(install_context(settings, "resume"))(channel)
 
 

@@ -101,7 +101,7 @@ def _run(count: int, environ: Mapping[str, str], folder: Path, say: Console, sto
 def _send(
     count: int, environ: Mapping[str, str], running: Mapping[str, Child], say: Console, stop: StopSignals
 ) -> _Result:
-    from publisher.bootstrap import open_client, open_patient_database
+    from publisher.connections import open_client, open_patient_database
     from publisher.environment import load_settings
     from publisher.local.demo import CHANNELS, Observer, make_sample, problems
     from publisher.local.procfile import first_ended

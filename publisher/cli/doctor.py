@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from publisher.bootstrap import open_client, open_database
 from publisher.cli.grants import print_grants, print_grants_as_json
 from publisher.cli.layout import Hanging
 from publisher.cli.output import JsonFlag, print_json, print_layout, printable
 from publisher.cli.session import configured
+from publisher.connections import open_client, open_database
 from publisher.doctor.examine import STATEMENT, Check, examine, reply_timeout
 from publisher.doctor.grants import needed_grants
 from publisher.doctor.verdict import Diagnosis, Verdict

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
 
-from publisher.cli.output import progress
+from publisher.cli.progress import progress
 from publisher.domain.errors import BadRequest
 
 

@@ -12,10 +12,10 @@ from typing import Annotated
 import redis
 import typer
 
-from publisher.bootstrap import open_client
 from publisher.cli import candidates
 from publisher.cli.id_wording import NOUNS, not_for, said, several, unknown
 from publisher.cli.output import one_line, say
+from publisher.connections import open_client
 from publisher.domain.errors import BadRequest
 from publisher.operations.ids import IntentsStream, NamedKind, Resolution, meant, of_kind, resolve
 from publisher.settings.settings import Settings

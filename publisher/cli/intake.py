@@ -6,8 +6,9 @@ import socket
 from datetime import timedelta
 from functools import partial
 
-from publisher.bootstrap import collect_garbage_seldom, compose_intake, install_context, open_client
+from publisher.bootstrap import collect_garbage_seldom, compose_intake, install_context
 from publisher.cli.session import configured
+from publisher.connections import open_client
 from publisher.process.logs import redirect_standard_streams
 from publisher.process.metrics_server import serve_metrics
 from publisher.process.signals import stop_on_signals

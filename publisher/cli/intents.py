@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from publisher.bootstrap import open_client
 from publisher.cli import losses, replay
 from publisher.cli.files import opened
 from publisher.cli.help import CommandApp
 from publisher.cli.json_lines import json_lines
 from publisher.cli.output import JsonFlag, one_line, print_json, print_record, say
 from publisher.cli.session import configured
+from publisher.connections import open_client
 from publisher.domain.errors import PublisherError
 from publisher.domain.intent_json import RefusedLine, WrittenIntent, intent_of_line
 from publisher.operations.wording import names

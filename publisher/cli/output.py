@@ -14,7 +14,6 @@ from typing import Annotated, TextIO
 import typer
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
-from rich.progress import Progress, ProgressColumn
 from rich.text import Text
 
 from publisher.cli.layout import Rows, fields
@@ -43,12 +42,6 @@ def console() -> Console:
     """
     measured = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
     return Console(width=None if measured else _UNLIMITED, highlight=False)
-
-
-def progress(*columns: ProgressColumn) -> Progress:
-    """Returns a progress display on standard error, which vanishes at its end. Without a terminal it shows nothing."""
-    console = Console(stderr=True)
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def printable(text: str) -> str:

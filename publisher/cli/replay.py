@@ -9,15 +9,16 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
-from publisher.bootstrap import install_context, open_client
 from publisher.cli.bulk import DryRunFlag
 from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
 from publisher.cli.instants import window
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import DRY_RUN, JsonFlag, YesFlag, confirm, print_json, progress, say
+from publisher.cli.output import DRY_RUN, JsonFlag, YesFlag, confirm, print_json, say
+from publisher.cli.progress import progress
 from publisher.cli.session import opened
 from publisher.cli.waking import waker
+from publisher.connections import open_client
 from publisher.domain.errors import BadRequest
 from publisher.domain.replay import ReplayRange
 from publisher.operations.replay import ActionOutcome, ReplayByHand, ReplayEnded, ReplayTally, ReplayWindow, range_of
@@ -73,6 +74,9 @@ def replay(
 
 
 def _run(settings: Settings, wanted: ReplayRange, window: ReplayWindow, found: ReplayTally, by: str) -> ReplayEnded:
+    # Imported by those who change something: the lists beside it need no actors.
+    from publisher.bootstrap import install_context
+
     context = install_context(settings, "replay-intents")
     stop_on_signals(context.stopping)
     work = ReplayByHand(context.database, open_client(settings, "cli"), settings, wanted, context.stopping)

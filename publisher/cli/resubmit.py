@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from publisher.bootstrap import open_client
 from publisher.cli import candidates
 from publisher.cli.editor import edited
 from publisher.cli.files import read_text
@@ -14,9 +13,11 @@ from publisher.cli.ids import number
 from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import DRY_RUN, JsonFlag, YesFlag, confirm, print_json, printable, progress, say
+from publisher.cli.output import DRY_RUN, JsonFlag, YesFlag, confirm, print_json, printable, say
+from publisher.cli.progress import progress
 from publisher.cli.remedies import in_a_file, remedy
 from publisher.cli.session import opened
+from publisher.connections import open_client
 from publisher.domain.errors import BadRequest
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.operations.ids import NamedKind

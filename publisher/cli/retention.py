@@ -9,7 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from publisher.cli.bulk import DryRunFlag
 from publisher.cli.help import CommandApp
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import DRY_RUN, JsonFlag, YesFlag, confirm, print_json, progress, say, show
+from publisher.cli.output import DRY_RUN, JsonFlag, YesFlag, confirm, print_json, say, show
+from publisher.cli.progress import progress
 from publisher.cli.session import opened
 from publisher.operations.prune import REPORTED, PrunedBatch, count_old, kept_for, prune
 from publisher.process.signals import stop_on_signals

@@ -11,7 +11,8 @@ from rich.progress import SpinnerColumn, TextColumn
 from publisher.bootstrap import install_context
 from publisher.cli import candidates
 from publisher.cli.help import CommandApp
-from publisher.cli.output import JsonFlag, one_line, print_json, print_table, progress
+from publisher.cli.output import JsonFlag, one_line, print_json, print_table
+from publisher.cli.progress import progress
 from publisher.cli.session import configured
 from publisher.domain.circuit import GateState
 from publisher.operations.channels import ChannelRecord, list_channels

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from publisher.bootstrap import open_patient_database
+from publisher.connections import open_patient_database
 from publisher.domain.errors import SettingsError
 from publisher.environment import configure_logs, load_settings, names_no_server
 from publisher.settings.settings import Settings

@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
-from publisher.bootstrap import open_client
 from publisher.cli.output import JsonFlag, print_json, print_layout, print_record, print_table
 from publisher.cli.session import configured, opened
 from publisher.cli.snapshot_view import roles
 from publisher.cli.verdict_lines import verdict_fields, verdict_lines
-from publisher.cli.watch import watch as watch_snapshots
 from publisher.cli.wording import counted, replayed
+from publisher.connections import open_client
 from publisher.domain.errors import BadRequest, PublisherError
 from publisher.domain.notification import RouteStatus
 from publisher.operations.judge import judge
@@ -53,6 +52,9 @@ def status(
     if interval is not None and not watch:
         raise BadRequest("--interval is the time between two snapshots: it needs --watch")
     if watch:
+        # The live display is imported by those who watch: one look at the status is there sooner without it.
+        from publisher.cli.watch import watch as watch_snapshots
+
         watch_snapshots(configured(), timedelta(seconds=_INTERVAL if interval is None else interval), json=json)
         return
     with opened() as (settings, database), open_client(settings, "cli") as client:

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from publisher.bootstrap import open_client
 from publisher.cli import candidates
 from publisher.cli.explain import RoutesOption, history_fields
 from publisher.cli.id_wording import not_for, several, unknown
@@ -18,6 +17,7 @@ from publisher.cli.layout import Tree
 from publisher.cli.output import JsonFlag, one_line, print_json, print_layout, say
 from publisher.cli.remedies import worded
 from publisher.cli.session import opened
+from publisher.connections import open_client
 from publisher.domain.errors import NotFound, PublisherError
 from publisher.domain.instants import readable
 from publisher.operations.entry_outcome import EntryOutcome

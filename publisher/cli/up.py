@@ -127,7 +127,7 @@ def _run(stop: StopSignals, screen: Screen, environ: Mapping[str, str]) -> None:
 def _tell_when_ready(
     environ: Mapping[str, str], running: Mapping[str, Child], screen: Screen, done: threading.Event
 ) -> None:
-    from publisher.bootstrap import open_client
+    from publisher.connections import open_client
     from publisher.environment import load_settings
     from publisher.local.readiness import Readiness
     from publisher.streams.heartbeats import ProcessRegister

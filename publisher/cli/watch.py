@@ -8,10 +8,10 @@ from datetime import timedelta
 from rich.live import Live
 from rich.text import Text
 
-from publisher.bootstrap import open_client, open_database
 from publisher.cli.output import console, print_json, print_layout
 from publisher.cli.snapshot_view import render
 from publisher.cli.verdict_lines import verdict_fields
+from publisher.connections import open_client, open_database
 from publisher.operations.judge import judge
 from publisher.operations.snapshot import Snapshots
 from publisher.operations.snapshot_fields import activity_fields

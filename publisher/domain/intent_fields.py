@@ -146,7 +146,8 @@ ChannelName = Annotated[str, StringConstraints(max_length=64), _PRINTABLE]
 # FailFast ends validation at the first bad element: a list of a million bad ones would make gigabytes of errors.
 _RECIPIENTS = (FailFast(), Field(min_length=1, max_length=1000), BeforeValidator(_recipients))
 
-_STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
+# Validators are built with the first intent that needs them: a command that reads none starts the sooner.
+_STRICT = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True)
 
 
 class UserRecipient(BaseModel):

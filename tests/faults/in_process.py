@@ -11,7 +11,8 @@ import redis
 from dramatiq import worker as dramatiq_worker
 
 from actors.context import Context
-from publisher.bootstrap import compose_intake, open_client
+from publisher.bootstrap import compose_intake
+from publisher.connections import open_client
 from publisher.domain.backoff import Backoff
 from publisher.domain.planning import plan_routes
 from publisher.environment import load_settings

@@ -15,7 +15,8 @@ import structlog
 
 from actors.broker import WakingBroker
 from actors.context import Context
-from publisher.bootstrap import compose_intake, install_context, open_client
+from publisher.bootstrap import compose_intake, install_context
+from publisher.connections import open_client
 from publisher.domain.errors import PublisherError, Unavailable
 from publisher.environment import load_settings
 from publisher.intake import consumer as intake

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.bootstrap import open_client, open_database
+from publisher.connections import open_client, open_database
 from publisher.doctor.examine import STATEMENT, examine, reply_timeout
 from publisher.doctor.verdict import Diagnosis
 from publisher.environment import load_settings

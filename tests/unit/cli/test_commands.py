@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -14,6 +15,9 @@ from publisher.cli.commands import ENTRIES
 
 HEAVY = ["apscheduler", "dramatiq", "peewee", "prometheus_client", "psycopg2", "pydantic", "redis", "structlog"]
 OURS = ["actors", "publisher.bootstrap", "publisher.settings", "publisher.streams", "storage"]
+# What runs the service and changes routes, and what draws a bar: nothing that is needed to read.
+RUNS = ["actors", "publisher.bootstrap", "publisher.intake", "publisher.publishing", "publisher.scheduler"]
+DRAWS = ["rich.live", "rich.progress"]
 IMPORTED = """
 import json, sys
 from publisher.cli.app import run
@@ -22,9 +26,15 @@ print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
 """
 
 
-def run_and_list(*arguments: str) -> tuple[int, list[str]]:
+def run_and_list(*arguments: str, **environ: str) -> tuple[int, list[str]]:
     """The exit code of a command line, and the modules that it imported."""
-    done = subprocess.run([sys.executable, "-c", IMPORTED, *arguments], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | environ,
+    )
     code, modules = json.loads(done.stderr.splitlines()[-1])
     return code, modules
 
@@ -44,6 +54,20 @@ def test_a_command_is_imported_with_its_first_use() -> None:
     _, modules = run_and_list("migrate", "--help")
 
     assert [name for name in ENTRIES if f"publisher.cli.{name}" in modules] == ["migrate"]
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["explain", "x"], ["trace", "x"], ["channels", "list"]])
+def test_a_command_that_reads_imports_nothing_that_runs(arguments: list[str]) -> None:
+    """A status or an id is asked for again and again: no actor, broker, scheduler or progress bar is imported first.
+
+    Nobody listens at the addresses: the command is past its imports and its settings by then.
+    """
+    away = {"DATABASE_URL": "postgres://a@127.0.0.1:1/b", "REDIS_URL": "redis://127.0.0.1:1"}
+    code, modules = run_and_list(*arguments, **away)
+
+    assert code == 1
+    assert {"redis", "storage.database"} <= {*modules}
+    assert [name for name in [*RUNS, *DRAWS, "apscheduler", "dramatiq", "prometheus_client"] if name in modules] == []
 
 
 @pytest.mark.parametrize("name", ENTRIES)
