@@ -1,11 +1,10 @@
--- Appends each command at most once per delivery within the window (R12), a whole batch in one step. Never trims (R13).
+-- Appends each command at most once per delivery within the window (R12), many commands in one step. Never trims (R13).
 --
 -- KEYS[1]  the stream, KEYS[2] what was counted of it (see trimming.py), KEYS[2 + n] the witness of the nth command: all
 --          in one slot.
 -- ARGV     window in ms, ceiling (0: none), then for each command: how often its route was requeued, the number of
 --          names and values, names and values.
--- Returns  for each command two strings, a word and a detail:
---          appended     the entry id
+-- Returns  for each command the entry id that it was appended as, or else a pair of strings, a word and a detail:
 --          known        the entry id of an earlier append
 --          ended        the tombstone: the route has ended, and its command must not follow (see end_once.lua)
 --          behind       the backlog, and the name of the slowest group after a space, if any group reads the stream
@@ -83,50 +82,50 @@ local function is_over(text, requeues)
     return life and tonumber(life) < tonumber(requeues)
 end
 
+-- Raises by itself for more fields than Lua's stack holds: the fault of this command alone.
+local function add(first, last)
+    return redis.pcall('XADD', KEYS[1], '*', unpack(ARGV, first, last))
+end
+
 local room, slowest = room_for(#KEYS - 2)
 local reply = {}
 for n = 3, #KEYS do
     local requeues, count = ARGV[position], tonumber(ARGV[position + 1])
     local entry = redis.pcall('GET', KEYS[n])
     local ended = type(entry) == 'table' and tombstone(KEYS[n])
-    local word, detail
+    local result
     if ended and not is_over(ended, requeues) then
-        word, detail = 'ended', ended
+        result = { 'ended', ended }
     elseif type(entry) == 'table' and not ended then
-        word, detail = 'witness', entry.err
+        result = { 'witness', entry.err }
     elseif type(entry) == 'string' and entry:find('^%d+%-%d+$') then
         redis.pcall('PEXPIRE', KEYS[n], window)
-        word, detail = 'known', entry
+        result = { 'known', entry }
     elseif type(entry) == 'string' then
-        word, detail = 'witness', 'ERR the witness is no entry id'
+        result = { 'witness', 'ERR the witness is no entry id' }
     elseif room <= 0 then
-        word, detail = 'behind', (ceiling - room) .. (slowest and ' ' .. slowest or '')
+        result = { 'behind', (ceiling - room) .. (slowest and ' ' .. slowest or '') }
     else
-        local command = { 'XADD', KEYS[1], '*' }
-        for i = position + 2, position + 1 + count do
-            command[#command + 1] = ARGV[i]
-        end
-        -- unpack raises by itself for more fields than Lua's stack holds: the fault of this command alone.
-        local ran, added = pcall(function() return redis.pcall(unpack(command)) end)
+        local ran, added = pcall(add, position + 2, position + 1 + count)
         if type(added) == 'table' then
-            word, detail = 'refused', added.err
+            result = { 'refused', added.err }
         elseif not ran then
-            word, detail = 'refused', tostring(added)
+            result = { 'refused', tostring(added) }
         else
             room = room - 1
-            word, detail = 'appended', added
+            result = added
             local kept = redis.pcall('SET', KEYS[n], added, 'PX', window)
             if kept.err then
                 -- Nobody can have read the entry yet: all of this is one step.
                 if redis.pcall('XDEL', KEYS[1], added) == 1 then
-                    word, detail = 'refused', kept.err
+                    result = { 'refused', kept.err }
                 else
-                    word, detail = 'unwitnessed', added .. ' ' .. kept.err
+                    result = { 'unwitnessed', added .. ' ' .. kept.err }
                 end
             end
         end
     end
-    reply[#reply + 1], reply[#reply + 2] = word, detail
+    reply[n - 2] = result
     position = position + count + 2
 end
 return reply

@@ -83,8 +83,8 @@ def ended(tombstone: str) -> Ended:
 def append_result(channel: Channel, word: str, detail: str) -> AppendResult:
     """Returns the result that append_once.lua describes by a word and a detail."""
     match word:
-        case "appended" | "known":
-            return Appended(detail, first=word == "appended")
+        case "known":
+            return Appended(detail, first=False)
         case "unwitnessed":
             entry_id, _, error = detail.partition(" ")
             return Appended(entry_id, first=True, unwitnessed=error)

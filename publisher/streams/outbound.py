@@ -10,7 +10,7 @@ import redis
 
 from publisher.domain.channel import Channel, Command
 from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
-from publisher.streams.append_result import AppendResult, NotAppended, append_result
+from publisher.streams.append_result import Appended, AppendResult, NotAppended, append_result
 from publisher.streams.connection import translated
 from publisher.streams.keys import IDENTITY, counted_key, witness_key
 from publisher.streams.scripts import script
@@ -18,7 +18,9 @@ from publisher.streams.scripts import script
 _SCRIPT = script("append_once")
 _END = script("end_once")
 _STANDS = script("stands")
-# Bytes of one call, so that it ends within its timeout and does not hold Redis up for others.
+# Commands of one call, and their bytes, so that it ends within its timeout and does not hold Redis up for others: it
+# takes a few milliseconds.
+_CALL_COMMANDS = 100
 _CALL_BYTES = 4 * 1024 * 1024
 # Entries that one call reads: each may hold a command of a megabyte.
 _LOOKS = 100
@@ -178,8 +180,12 @@ class OutboundStreams:
             # repeated blindly, its witnesses tell what was done.
             with translated():
                 reply = self._script(keys=keys, args=arguments)
-        texts = [part.decode(errors="replace") for part in reply]
-        return [append_result(channel, *pair) for pair in zip(texts[::2], texts[1::2], strict=True)]
+        return [
+            Appended(part.decode(), first=True)
+            if isinstance(part, bytes)
+            else append_result(channel, *(text.decode(errors="replace") for text in part))
+            for part in reply
+        ]
 
 
 def _by_stream(deliveries: Sequence[WitnessOf]) -> dict[str, list[int]]:
@@ -200,7 +206,7 @@ def _chunks(deliveries: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
     start, size = 0, 0
     for position, delivery in enumerate(deliveries):
         size += delivery.command.size
-        if size > _CALL_BYTES and position > start:
+        if position > start and (position - start == _CALL_COMMANDS or size > _CALL_BYTES):
             yield deliveries[start:position]
             start, size = position, delivery.command.size
     if start < len(deliveries):
