@@ -59,7 +59,9 @@ LEASE = f"""lease_token = %(token)s,
 def claim_statement(name: str, conditions: Sequence[str], *, order: str) -> str:
     """Returns the statement that claims open, free routes of one channel that meet these conditions.
 
-    order: the column by which the first `limit` are taken. A row has the columns that `storage.claims` reads.
+    order: the column by which the first `limit` are taken.
+    A row has the columns that `storage.claims` reads. If nothing is claimed, one row, whose id is NULL, tells of the
+    channel's gate alone.
     """
     return f"""/* {name} */
 WITH due AS MATERIALIZED (
@@ -86,6 +88,6 @@ SELECT c.id, c.notification_id::text, c.route_id, c.channel, c.status, c.attempt
        n.request_id, n.trace_id, n.occurred_at, n.accepted_at, c.stream, c.requeues, c.next_attempt_at,
        (SELECT count(*) FROM due) AS seen,
        EXISTS (SELECT FROM channel_gates WHERE channel = %(channel)s AND refused_batches > 0) AS refusing
-FROM claimed AS c LEFT JOIN notifications AS n USING (notification_id)
+FROM (SELECT) AS always LEFT JOIN claimed AS c ON true LEFT JOIN notifications AS n USING (notification_id)
 ORDER BY c.next_attempt_at, c.id
 """

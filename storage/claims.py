@@ -27,7 +27,7 @@ class Claim:
     more: other routes may be due as well, so claim again.
     last: the place of the last route, behind which the next claim may begin. None unless the claim was full and took
         every route that it saw.
-    refusing: the channel's stream refused the last batches.
+    refusing: the channel's stream refused the last batches. Of a parked channel always true.
     """
 
     token: str
@@ -109,9 +109,9 @@ def claim_overdue(database: Database, channel: str, *, limit: int, lease_ttl: ti
 def _claim(database: Database, sql: str, parameters: dict[str, object], full: int) -> Claim:
     token = str(uuid.uuid4())
     rows = database.rows(sql, parameters | {"token": token})
-    if not rows:
-        return Claim(token, (), more=False)
     next_attempt_at, seen, refusing = rows[-1][-3:]
+    if rows[-1][0] is None:
+        return Claim(token, (), more=False, refusing=refusing)
     # A claim that took fewer routes than it saw left the others because of ISOLATION: they are due as well.
     last = Place(next_attempt_at, rows[-1][0]) if seen == len(rows) == full else None
     return Claim(token, [_claimed(row) for row in rows], seen >= full or seen > len(rows), last, refusing)

@@ -82,7 +82,7 @@ class Publisher:
         self._cursor.note(channel, began, after, claim)
         if claim.routes or claim.more:
             return self._publish(Batch(to, claim, began), on_more)
-        probed = self._probe(to)
+        probed = self._probe(to) if claim.refusing else Report()
         if probed.published and probed.more:
             on_more()
         return probed
@@ -104,7 +104,9 @@ class Publisher:
             stream=to.stream,
             through_parking=self._circuit.is_off,
         )
-        return self._publish(Batch(to, claim, began)) if claim.routes else self._probe(to)
+        if claim.routes:
+            return self._publish(Batch(to, claim, began))
+        return self._probe(to) if claim.refusing else Report()
 
     def expire_overdue(self, channel: str) -> bool:
         """Ends a batch of the channel's routes whose deadline has passed. True if there may be more.
@@ -144,7 +146,7 @@ class Publisher:
         )
 
     def _probe(self, to: Channel) -> Report:
-        """Tries a parked channel with a small batch, if it is time for that."""
+        """Tries a channel with a small batch, if it is parked and it is time for that."""
         if not self._circuit.may_probe(to.name):
             return Report()
         began = time.monotonic()

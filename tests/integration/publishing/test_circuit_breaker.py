@@ -100,6 +100,23 @@ def test_a_message_probes_as_well(database: Database, streams: OutboundStreams, 
     assert by.publish_these("email", [route]).published == 1
 
 
+def test_a_look_at_an_open_channel_asks_for_no_probe(
+    database: Database, streams: OutboundStreams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing is due and nothing is parked, a scan and a message write nothing: the claim tells of the gate."""
+    [route] = due_routes(database, 1)
+    by = worker(database, streams)
+    assert by.publish_due("email").published == 1
+    statements = []
+    run = Database.rows
+    monkeypatch.setattr(Database, "rows", lambda self, sql, *given: statements.append(sql) or run(self, sql, *given))
+
+    by.publish_due("email")
+    by.publish_these("email", [route])
+
+    assert [sql.split()[1] for sql in statements] == ["claim_due", "claim_these"]
+
+
 def test_probes_come_at_a_growing_interval(database: Database, streams: OutboundStreams, broken: redis.Redis) -> None:
     """The time to the next probe doubles up to its longest."""
     due_routes(database, 1)
