@@ -1,217 +1,79 @@
 """`python -m tests.benchmarks`: runs every measurement beside its rulers, prints a table, and writes it to a file."""
 
-import statistics
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import signal
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from publisher.local.embedded import Servers
-from tests.benchmarks import audit, drain, intake, latency, rates, resources, retries, sizes, startup
-from tests.benchmarks.recommended import RATES
-from tests.benchmarks.results import RESULTS, Figure, as_markdown, kept
+from tests.benchmarks.comparison import compare_with, print_table
+from tests.benchmarks.copied_commit import NoSuchCommit
+from tests.benchmarks.measurements import GROUPS, measure
+from tests.benchmarks.results import RESULTS, Figure, as_json, as_markdown, kept
+from tests.benchmarks.size import TINY, Size
 from tests.benchmarks.stage import durable_servers
-
-
-@dataclass(frozen=True)
-class Size:
-    """How much each measurement does."""
-
-    routes: int = 100_000
-    small: int = 10_000
-    published: int = 1_000_000
-    large: int = 1_000_000
-    loop: int = 2_000
-    intents: int = 20_000
-    latency_seconds: float = 30
-    idle_seconds: float = 30
-    idle_before_first: float = 600
-    steady_seconds: float = 600
-    runs: int = 3
-    startups: int = 15
-    # A window and a half at 5,000 routes/s: what one audit looks at.
-    audited: int = 4_500_000
-    sized: int = 500_000
-    rates: tuple[int, ...] = RATES
-    rate_seconds: float = 60
-
-
-TINY = Size(400, 200, 400, 800, 20, 100, 1, 1, 1, 2, 1, 2, 3_000, 200, (10, 300), 2)
-
-
-class Measurements:
-    """Every measurement, each a generator of the lines it adds."""
-
-    def __init__(self, servers: Servers, size: Size) -> None:
-        self._servers = servers
-        self._size = size
-
-    def _median(self, measure: Callable[[], float]) -> float:
-        return statistics.median(measure() for _ in range(self._size.runs))
-
-    def startup(self) -> Iterator[Figure]:
-        """Milliseconds until a command's help is there."""
-        seen = startup.startup(self._size.startups)
-        yield Figure("startup", "python -c pass", f"{seen.bare_seconds * 1000:.0f} ms")
-        yield Figure(
-            "startup",
-            "publisher --help",
-            f"{seen.help_seconds * 1000:.0f} ms",
-            f"{seen.own_seconds * 1000:.0f} ms beyond python, {seen.modules} modules",
-            "400 ms beyond",
-        )
-
-    def drain(self) -> Iterator[Figure]:
-        """Routes a second, beside the obvious loop and the floor, and flat as the tables grow."""
-        s, size = self._servers, self._size
-        loop = drain.route_by_route(s, size.loop)
-        yield Figure("rulers", "the route-by-route loop, one process", _rate(loop))
-        floor = self._median(lambda: drain.floor(s, size.routes, 2))
-        yield Figure("rulers", "the floor, two processes", _rate(floor), f"{floor / loop:.1f} × the loop")
-        small = self._median(lambda: drain.routes_per_second(drain.drain(s, size.small)))
-        yield Figure("drain", f"{size.small:,} due", _rate(small), f"{small / loop:.1f} × the loop")
-        alone = self._median(lambda: drain.routes_per_second(drain.drain(s, size.routes)))
-        yield Figure(
-            "drain",
-            f"{size.routes:,} due",
-            _rate(alone),
-            f"{alone / loop:.1f} × the loop, {alone / floor:.2f} × the floor",
-            "25 × the loop, 0.6 × the floor, 10,000/s",
-        )
-        beside = self._median(lambda: drain.routes_per_second(drain.drain(s, size.routes, published=size.published)))
-        yield Figure(
-            "flat",
-            f"{size.routes:,} due beside {size.published:,} published",
-            _rate(beside),
-            f"{beside / alone:.2f} × alone",
-            "0.85 ×",
-        )
-        for old, target in ((False, "0.7 ×"), (True, "0.6 ×")):
-            seen = drain.drain(s, size.large, old_snapshot=old)
-            first, last = drain.tenths(seen)
-            yield Figure(
-                "flat",
-                f"{size.large:,} due{', an old snapshot held open' if old else ''}",
-                _rate(drain.routes_per_second(seen)),
-                f"the last tenth {last / first:.2f} × the first",
-                target,
-            )
-
-    def intake(self) -> Iterator[Figure]:
-        """Intents a second."""
-        s, size = self._servers, self._size
-        accepted = self._median(lambda: intake.accepted_per_second(s, size.intents))
-        yield Figure("intake", "accepted by one process, two routes each", _rate(accepted, "intents"), "", "6,000/s")
-        whole = self._median(lambda: intake.end_to_end_per_second(s, size.intents))
-        yield Figure("intake", "from the inbound stream to both outbound ones", _rate(whole, "intents"), "", "3,000/s")
-
-    def latency(self) -> Iterator[Figure]:
-        """Milliseconds from an intent to its commands."""
-        s, size = self._servers, self._size
-        for rate, target in ((50, "15 / 30 / 60 ms"), (500, "– / 60 / – ms")):
-            found, _ = latency.latency(s, rate, size.latency_seconds)
-            yield Figure(
-                "latency", f"{rate} intents/s: p50 / p95 / p99", found.text, f"max {found.maximum:.0f} ms", target
-            )
-        found, first = latency.latency(s, 50, size.latency_seconds, idle=size.idle_before_first)
-        minutes = size.idle_before_first / 60
-        yield Figure(
-            "latency", f"the first after {minutes:g} idle minutes", f"{first:.0f} ms", f"p99 {found.p99:.0f} ms", "p99"
-        )
-
-    def retries(self) -> Iterator[Figure]:
-        """Routes a second where one in ten fails once."""
-        s, size = self._servers, self._size
-        plain = self._median(lambda: drain.routes_per_second(drain.drain(s, size.routes)))
-        rate = self._median(lambda: retries.retries_per_second(s, size.routes))
-        yield Figure("retries", "one route in ten fails once", _rate(rate), f"{rate / plain:.2f} × without", "0.7 ×")
-
-    def audit(self) -> Iterator[Figure]:
-        """The loss audit at 5,000 routes a second: due each half window, it looks at a window and a half."""
-        count, window = self._size.audited, 600.0
-        seen = audit.walk(self._servers, count, span=1.5 * window)
-        share = seen.seconds / (window / 2)
-        yield Figure(
-            "audit",
-            f"one walk over {count:,} published, nothing lost",
-            f"{seen.seconds:.1f} s",
-            f"{share:.0%} of the time until the next is due",
-            "50%",
-        )
-        yield Figure(
-            "audit",
-            f"CPU of that walk, a second of the {window / 2:g} s between two",
-            f"{seen.cpu_seconds / (window / 2):.1%} of a core",
-            f"{seen.servers_cpu_seconds / (window / 2):.1%} in PostgreSQL and Redis",
-            "10%",
-        )
-
-    def resources(self) -> Iterator[Figure]:
-        """Processor time and memory."""
-        s, size = self._servers, self._size
-        busy = resources.cpu_per_thousand(s, size.routes)
-        yield Figure("resources", "CPU seconds for 1,000 routes, workers and clock", f"{busy.cpu_seconds:.3f} s")
-        idle = resources.idle(s, size.idle_seconds)
-        yield Figure("resources", "idle, all processes together", f"{idle.cpu_seconds:.2%} of a core", "", "5%")
-        early, late = resources.steady_memory(s, 500, size.steady_seconds)
-        for name, megabytes in late.memory_mb.items():
-            yield Figure(
-                "resources",
-                f"memory of the largest {name} process after {size.steady_seconds / 60:g} min at 500/s",
-                f"{megabytes:.0f} MB",
-                f"{early.memory_mb[name]:.0f} MB after a tenth of that",
-                "100 MB, flat",
-            )
-
-    def sizes(self) -> Iterator[Figure]:
-        """Bytes and CPU seconds of a million notifications, and how linear they are."""
-        count = self._size.sized
-        part, whole = sizes.sizes(self._servers, count // 10), sizes.sizes(self._servers, count)
-        yield from sizes.figures(part, whole)
-
-    def rates(self) -> Iterator[Figure]:
-        """Cores, memory and latency at a steady rate."""
-        for rate in self._size.rates:
-            yield from rates.figures(rate, rates.steady(self._servers, rate, self._size.rate_seconds))
-
-
-GROUPS = ("startup", "drain", "intake", "retries", "latency", "audit", "resources", "sizes", "rates")
-
-
-def measure(servers: Servers, size: Size, groups: tuple[str, ...] = GROUPS) -> Iterator[Figure]:
-    """The lines of these groups, each as soon as it is known."""
-    measurements = Measurements(servers, size)
-    for group in groups:
-        yield from getattr(measurements, group)()
 
 
 def main(
     only: Annotated[list[str] | None, typer.Option(help=f"Just these groups: {', '.join(GROUPS)}.")] = None,
     runs: Annotated[int, typer.Option(min=1, help="Runs of each throughput; the median counts.")] = 3,
+    grown: Annotated[int | None, typer.Option(min=2, help="Published routes of the group `grown`.")] = None,
     tiny: Annotated[bool, typer.Option(help="So small that the figures mean nothing: does it run at all?")] = False,
     write: Annotated[bool, typer.Option(help=f"Write the table to {RESULTS.name}, beside groups not run.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print each line as JSON, once it is known.")] = False,
+    commit: Annotated[
+        str | None,
+        typer.Option(
+            "--compare",
+            metavar="COMMIT",
+            help="Measure this commit and this checkout in turn, --runs times each, and print the ratios. What the"
+            " earlier commit lacks, a column or a command, is named and left out: its own seeds and rulers fill and"
+            " drive its own tables, everything else is measured by the code of today.",
+        ),
+    ] = None,
 ) -> None:
-    """Measure the service on durable embedded servers. The whole takes about three quarters of an hour."""
+    """Measure the service on durable embedded servers. The whole takes about an hour and a half."""
+    groups = tuple(only or GROUPS)
+    for group in groups:
+        if group not in GROUPS:
+            raise typer.BadParameter(f"there is no group {group!r}: {', '.join(GROUPS)}", param_hint="--only")
+    # Whoever stops this stops it as Ctrl-C does: the servers and folders go with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if commit is not None:
+        more = [*(["--tiny"] if tiny else []), *([] if grown is None else ["--grown", str(grown)])]
+        try:
+            compare_with(commit, groups, runs, more)
+        except NoSuchCommit as error:
+            raise typer.BadParameter(str(error), param_hint="--compare") from error
+        return
     size = TINY if tiny else Size(runs=runs)
-    figures = []
-    say = Console(stderr=True)
-    with durable_servers() as servers:
-        for figure in measure(servers, size, tuple(only or GROUPS)):
-            say.print(f"{figure.group}: {figure.what}: {figure.value} {figure.beside}", highlight=False)
-            figures.append(figure)
-    table = Table("", "what", "measured", "beside", "target")
-    for figure in figures:
-        table.add_row(figure.group, figure.what, figure.value, figure.beside, figure.target)
-    Console(width=None if say.is_terminal else 160).print(table)
+    figures = _measured(size if grown is None else replace(size, grown=grown), groups, json=json)
+    if not json:
+        table = Table("", "what", "measured", "beside", "target")
+        for figure in figures:
+            table.add_row(figure.group, figure.what, figure.value, figure.beside, figure.target)
+        print_table(table)
     if write:
         RESULTS.write_text(as_markdown([*kept(figures), *figures], size.runs))
 
 
-def _rate(value: float, what: str = "routes") -> str:
-    return f"{value:,.0f} {what}/s"
+def _measured(size: Size, groups: Sequence[str], *, json: bool) -> list[Figure]:
+    """Measures these groups, and says each line once it is known."""
+    figures = []
+    say = Console(stderr=True)
+    with durable_servers() as servers, say.status("measuring"):
+        for figure in measure(servers, size, groups):
+            if json:
+                print(as_json(figure), flush=True)
+            else:
+                say.print(
+                    f"{figure.group}: {figure.what}: {figure.value} {figure.beside}", highlight=False, soft_wrap=True
+                )
+            figures.append(figure)
+    return figures
 
 
 if __name__ == "__main__":

@@ -24,15 +24,25 @@ def drain(
     with stage(servers, QUIET_CLOCK) as on:
         if published:
             seed(on, published, status="published", series="old")
-        seed(on, routes)
-        on.start("worker", "clock")
-        with _snapshot(on) if old_snapshot else nullcontext():
-            began = time.monotonic()
-            scan_now(on)
-            seen = on.wait_for_appended(routes)
+        seen = drain_on(on, routes, old_snapshot=old_snapshot)
         on.all_published(routes, published)
+    return seen
+
+
+def drain_on(on: Stage, routes: int, *, series: str = "due", old_snapshot: bool = False) -> Sequence[tuple[float, int]]:
+    """Drains so many routes on this stage. Returns what was seen, as `drain` does.
+
+    series: names the routes; another one in each drain on the same stage.
+    """
+    seed(on, routes, series=series)
+    on.start("worker", "clock")
+    before = on.appended()
+    with _snapshot(on) if old_snapshot else nullcontext():
+        began = time.monotonic()
+        scan_now(on)
+        seen = on.wait_for_appended(before + routes)
     # The first look may come when all is done: a small drain is over in no time.
-    return [(0.0, 0), *((at - began, count) for at, count in seen)]
+    return [(0.0, 0), *((at - began, count - before) for at, count in seen)]
 
 
 def scan_now(on: Stage) -> None:

@@ -1,8 +1,9 @@
 """The lines of RESULTS.md: written by a run of the benchmarks, read by the next one and by the tables of the guides."""
 
+import json
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,6 +39,11 @@ def as_markdown(figures: Sequence[Figure], runs: int) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def as_json(figure: Figure) -> str:
+    """One line as JSON."""
+    return json.dumps(asdict(figure))
 
 
 def kept(measured: Sequence[Figure]) -> list[Figure]:

@@ -3,7 +3,6 @@
 Both speak to the servers through psycopg2 and redis-py alone: no framework, no logs, no telemetry.
 """
 
-import json
 import multiprocessing
 import time
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ import redis
 
 from publisher.streams.keys import counted_key, witness_key
 from publisher.streams.outbound import _SCRIPT
+from storage.array_literals import array_literal
 from storage.claims import _CLAIM_DUE
 from storage.outcomes import _PUBLISHED
 from storage.places import Place, place_parameters
@@ -96,16 +96,15 @@ def _floor(database_url: str, redis_url: str, batch: int, worker: int) -> int:
                     continue
                 place = Place(rows[-1][-3], rows[-1][0])
                 entries = _append(append, channel, rows)
-                outcomes = {
-                    row[0]: {"status": row[4], "attempt_count": row[5], "entry_id": entry_id}
-                    for row, entry_id in zip(rows, entries, strict=True)
-                }
+                # An array a column, in the order of the keys.
+                outcomes = sorted((row[0], entry, row[4], row[5]) for row, entry in zip(rows, entries, strict=True))
+                arrays = map(array_literal, zip(*outcomes, strict=True))
                 cursor.execute(
                     _PUBLISHED,
                     {
+                        **dict(zip(("ids", "entries", "statuses", "attempts"), arrays, strict=True)),
+                        "unwitnessed": "{}",
                         "token": f"floor-{worker}-{done}",
-                        "ids": list(outcomes),
-                        "outcomes": json.dumps(outcomes),
                         "witness_after_lease": timedelta(hours=1),
                     },
                 )

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from publisher.local.embedded import Servers
-from tests.benchmarks.__main__ import GROUPS, TINY, measure
+from tests.benchmarks.measurements import GROUPS, measure
 from tests.benchmarks.results import as_markdown
+from tests.benchmarks.size import TINY
 from tests.benchmarks.stage import durable_servers
 
 

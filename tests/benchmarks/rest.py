@@ -1,0 +1,52 @@
+"""At rest: the commands that Redis gets, and the statements that PostgreSQL gets, while there is nothing to do."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from publisher.local.embedded import Servers
+from tests.benchmarks.latency import send_evenly
+from tests.benchmarks.results import Figure
+from tests.benchmarks.stage import Stage, stage
+from tests.conftest import run_sql
+
+GROUP = "rest"
+_MARK = b"LOG:  statement: "
+# What begins or ends a transaction, or sets its session up, comes with the statement between.
+_AROUND = (b"BEGIN", b"COMMIT", b"ROLLBACK", b"SET ")
+
+
+def figures(servers: Servers, seconds: float) -> Iterator[Figure]:
+    """The lines of RESULTS.md."""
+    with stage(servers) as on:
+        log = _log_statements(on)
+        on.start("worker", "clock", "intake")
+        # Connected and warm, and what follows the first routes is over.
+        send_evenly(on, 0, 10, 10)
+        time.sleep(seconds / 10)
+        commands, read = _commands(on), log.stat().st_size
+        time.sleep(seconds)
+        # Asking is a command, too.
+        commands = _commands(on) - commands - 1
+        statements = _statements(log, read)
+    yield Figure(GROUP, "commands of Redis at rest", f"{commands / seconds:.1f} a second", "", "20 a second")
+    yield Figure(GROUP, "statements of PostgreSQL at rest", f"{statements / seconds:.1f} a second", "", "2 a second")
+
+
+def _commands(on: Stage) -> int:
+    return int(on.redis.info("stats")["total_commands_processed"])
+
+
+def _log_statements(on: Stage) -> Path:
+    """Lets PostgreSQL log each statement of this database, in sessions that begin from now on. Returns the log."""
+    [(name,)] = on.database.rows("SELECT current_database()")
+    run_sql(on.environ["DATABASE_URL"], f"ALTER DATABASE {name} SET log_statement = 'all'")
+    [(folder,)] = on.database.rows("SHOW data_directory")
+    return Path(folder) / "log"
+
+
+def _statements(log: Path, start: int) -> int:
+    with log.open("rb") as file:
+        file.seek(start)
+        said = [line.partition(_MARK)[2].lstrip() for line in file if _MARK in line]
+    return sum(not statement.startswith(_AROUND) for statement in said)
