@@ -11,7 +11,6 @@ import peewee
 import psycopg2
 import psycopg2.errors
 import psycopg2.extensions
-from playhouse.pool import PooledPostgresqlDatabase
 
 from publisher.domain.errors import (
     DatabaseBusy,
@@ -26,6 +25,7 @@ from storage import deadline, session
 from storage.connection_errors import place
 from storage.deadline import CannotConnect
 from storage.models import MODELS
+from storage.pool import Pool
 
 Row = tuple[Any, ...]
 # A process opens at most so many connections.
@@ -63,7 +63,7 @@ class Database:
         except psycopg2.ProgrammingError:
             # Without its reason: libpq's may quote the whole URL, and a traceback would show it.
             raise SettingsError("DATABASE_URL is no URL that PostgreSQL understands") from None
-        self._pool = PooledPostgresqlDatabase(
+        self._pool = Pool(
             "postgresql://" + url.partition("://")[2],
             max_connections=pool_size,
             # Threads wait for a free connection, within the time a statement may take.
@@ -131,7 +131,7 @@ def fetch(
     return rows
 
 
-def _dispose(pool: "weakref.ref[PooledPostgresqlDatabase]") -> None:
+def _dispose(pool: "weakref.ref[Pool]") -> None:
     database = pool()
     if database is not None:
         database.dispose()

@@ -26,10 +26,12 @@ class PatientConnection(psycopg2.extensions.connection):  # type: ignore[misc]  
 
     connect_patience: how long connecting may take.
     patience: how long each answer may take; None: without end.
+    returned_at: monotonic seconds at which the pool got the connection back.
     """
 
     connect_patience: timedelta | None = None
     patience: timedelta | None = None
+    returned_at = 0.0
 
     def __init__(self, dsn: str, *arguments: object) -> None:
         """Connects. Raises CannotConnect, which does not name the user, who is a part of the URL (R36)."""

@@ -81,7 +81,7 @@ def test_a_terminated_connection_is_replaced(database: Database, database_url: s
 
     with ThreadPoolExecutor(3) as threads:
         old = list(threads.map(hold, range(3)))
-    run_sql(database_url, f"SELECT pg_terminate_backend(pid) FROM unnest(ARRAY{old}) AS pid")
+    run_sql(database_url, f"SELECT pg_terminate_backend(pid, 10000) FROM unnest(ARRAY{old}) AS pid")
 
     assert pid_of(database) not in old
 
