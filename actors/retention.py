@@ -1,7 +1,7 @@
 """Prunes old records and trims the streams, by message."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 
 import dramatiq
@@ -20,7 +20,6 @@ from publisher.streams.mutex import Mutex
 from publisher.streams.trimming import trim_acknowledged, trim_to_length
 from publisher.streams.unread import note_unread
 from storage.marks import read_mark
-from storage.places import Place
 
 _log = structlog.get_logger()
 # How often the scheduler sends it. A walk begins at most twice as often, whoever sends.
@@ -36,16 +35,17 @@ _TRIM_BATCHES = 100
 # The message goes to each channel's queue, and the first worker does the work for all: so it is done as long as any
 # channel has workers.
 @dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL)
-def prune_notifications(channel: str, after: tuple[str, str] | None = None) -> None:
+def prune_notifications(channel: str, after: object = None) -> None:
     """Prunes notifications batch by batch, and sends itself again while there are more.
 
-    after: the instant and id of the `Place` where the message before ended, or None to begin.
+    after: the key where the message before ended, or None to begin. A message of the release before has an instant and
+        an id (R15): it begins as well.
     """
     service = context()
     kept = service.retention.records
-    if kept is None or not _may_walk("notifications", begins=after is None):
+    place = after if isinstance(after, int) else None
+    if kept is None or not _may_walk("notifications", begins=place is None):
         return
-    place = Place(datetime.fromisoformat(after[0]), after[1]) if after else None
     notifications = routes = 0
     batches = until(service.stopping.is_set, notification_batches(service.database, kept, place))
     for pruned in islice(batches, _BATCHES):
@@ -54,7 +54,7 @@ def prune_notifications(channel: str, after: tuple[str, str] | None = None) -> N
     if notifications:
         _log.info("notifications were pruned", notifications=notifications, routes=routes)
     if place is not None:
-        as_hint(_send, prune_notifications, channel, (place.at.isoformat(), place.key))
+        as_hint(_send, prune_notifications, channel, place)
 
 
 @dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL)

@@ -90,13 +90,20 @@ RETURNING channel
 _WITNESSED = """coalesce(witness_until > statement_timestamp(), published_at >= statement_timestamp() - %(window)s)"""
 
 # A walk by keyset, not by offset, along the partial index routes_published: each page costs the same. Routes that are
-# not to be looked for come as well, so that the walk gets past a million of them page by page.
+# not to be looked for come as well, so that the walk gets past a million of them page by page. A page first, and its
+# notifications by their keys. LEFT: a page that is shorter than its limit ends the walk.
 _PUBLISHED_AFTER = f"""/* published_after */
-SELECT id, notification_id || '/' || route_id, replay, stream_entry_id, published_at, stream, {_WITNESSED}
-FROM routes
-WHERE channel = %(channel)s AND status = 'published' AND {behind("published_at", "id")}
-ORDER BY published_at, id
-LIMIT %(limit)s
+WITH page AS MATERIALIZED (
+    SELECT id, notification_key, route_id, replay, stream_entry_id, published_at, stream, {_WITNESSED} AS is_witnessed
+    FROM routes
+    WHERE channel = %(channel)s AND status = 'published' AND {behind("published_at", "id")}
+    ORDER BY published_at, id
+    LIMIT %(limit)s
+)
+SELECT page.id, coalesce(n.notification_id || '/' || route_id, ''), replay, stream_entry_id, published_at, stream,
+       is_witnessed AND n.id IS NOT NULL
+FROM page LEFT JOIN notifications AS n ON n.id = page.notification_key
+ORDER BY published_at, page.id
 """
 
 # Due again at once, under the same delivery id, with all its attempts: the loss was not the route's.

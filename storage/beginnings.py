@@ -14,11 +14,11 @@ OFFERED = 20
 # How many of the newest records of a table are looked at.
 _NEWEST = 1000
 
-# Along notifications_accepted.
+# Along the primary key, which is nearly in the order of acceptance.
 _NEWEST_NOTIFICATIONS = f"""/* newest_notifications */
-SELECT notification_id::text FROM notifications AS n ORDER BY n.accepted_at DESC, n.notification_id DESC LIMIT {OFFERED}
+SELECT notification_id::text FROM notifications ORDER BY id DESC LIMIT {OFFERED}
 """
-# Along the primary key.
+# Along notifications_identity.
 _NOTIFICATIONS = f"""/* notifications_that_begin */
 SELECT notification_id::text FROM notifications AS n
 WHERE notification_id BETWEEN %s::uuid AND %s::uuid ORDER BY n.notification_id LIMIT {OFFERED}
@@ -30,7 +30,8 @@ SELECT idempotency_key FROM notifications WHERE idempotency_key >= %s ORDER BY i
 """
 # Along the unique key of routes, within one notification.
 _ROUTES = f"""/* routes_that_begin */
-SELECT route_id FROM routes WHERE notification_id = %s::uuid AND starts_with(route_id, %s)
+SELECT route_id FROM routes
+WHERE notification_key = (SELECT id FROM notifications WHERE notification_id = %s::uuid) AND starts_with(route_id, %s)
 ORDER BY route_id LIMIT {OFFERED}
 """
 # Dead letters that were requeued or discarded are left out: an id is offered where it can be of use.

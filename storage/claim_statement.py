@@ -77,17 +77,17 @@ WITH due AS MATERIALIZED (
     UPDATE routes
     SET {LEASE}
     WHERE id = ANY(ARRAY(SELECT id FROM chosen))
-    RETURNING id, notification_id, route_id, channel, status, attempt_count, max_attempts, recipient_ref,
+    RETURNING id, notification_key, route_id, channel, status, attempt_count, max_attempts, recipient_ref,
               resolved_email, resolved_locale, lease_loss_count, replay, expires_at, next_attempt_at, stream,
               requeues
 )
-SELECT c.id, c.notification_id::text, c.route_id, c.channel, c.status, c.attempt_count, c.max_attempts,
+SELECT c.id, coalesce(n.notification_id::text, ''), c.route_id, c.channel, c.status, c.attempt_count, c.max_attempts,
        c.recipient_ref, c.resolved_email, c.resolved_locale, c.lease_loss_count, c.replay,
        c.expires_at - statement_timestamp(),
        n.notification_type, n.producer, n.audience_kind, n.idempotency_key, n.payload::text,
        n.request_id, n.trace_id, n.occurred_at, n.accepted_at, c.stream, c.requeues, c.next_attempt_at,
        (SELECT count(*) FROM due) AS seen,
        EXISTS (SELECT FROM channel_gates WHERE channel = %(channel)s AND refused_batches > 0) AS refusing
-FROM (SELECT) AS always LEFT JOIN claimed AS c ON true LEFT JOIN notifications AS n USING (notification_id)
+FROM (SELECT) AS always LEFT JOIN claimed AS c ON true LEFT JOIN notifications AS n ON n.id = c.notification_key
 ORDER BY c.next_attempt_at, c.id
 """

@@ -78,7 +78,7 @@ FROM names WHERE names.channel IS NOT NULL
 
 _FINALS = {
     # By index routes_published.
-    RouteStatus.PUBLISHED: _final("count_published_routes", "routes", "status = 'published'", "published_at, id"),
+    RouteStatus.PUBLISHED: _final("count_published_routes", "routes", "status = 'published'", "published_at"),
     # By index routes_unsent.
     RouteStatus.SKIPPED: _final("count_skipped", "routes", "status = 'skipped'", "id"),
     RouteStatus.EXPIRED: _final("count_expired", "routes", "status = 'expired'", "id"),

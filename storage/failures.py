@@ -27,7 +27,7 @@ class FailureRecord:
 
 
 _COLUMNS = """
-    f.id, r.notification_id::text, r.route_id, r.channel, f.attempt_number, f.classification, f.message, f.failed_at
+    f.id, n.notification_id::text, r.route_id, r.channel, f.attempt_number, f.classification, f.message, f.failed_at
 """
 
 # The newest of each route, by index route_failures_of_route, however long its history is.
@@ -37,6 +37,7 @@ FROM routes AS r
 CROSS JOIN LATERAL (
     SELECT * FROM route_failures WHERE route_key = r.id ORDER BY id DESC LIMIT %(limit)s
 ) AS f
+JOIN notifications AS n ON n.id = r.notification_key
 WHERE r.id = ANY(%(keys)s::bigint[])
 ORDER BY f.id
 """
@@ -50,7 +51,7 @@ WITH newest AS MATERIALIZED (
     ORDER BY id DESC LIMIT %(limit)s
 )
 SELECT {_COLUMNS}
-FROM newest AS f JOIN routes AS r ON r.id = f.route_key
+FROM newest AS f JOIN routes AS r ON r.id = f.route_key JOIN notifications AS n ON n.id = r.notification_key
 ORDER BY f.id DESC
 """
 

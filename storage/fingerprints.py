@@ -1,4 +1,7 @@
-"""The fingerprints of what was accepted, by which a repetition is told from an idempotency conflict (R18)."""
+"""The fingerprints of what was accepted, by which a repetition is told from an idempotency conflict (R18).
+
+A fingerprint is a text of 64 hexadecimal digits everywhere but in the tables, which hold the 32 bytes.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -20,13 +23,17 @@ class Accepted:
     entry_id: str | None
 
 
+# The text of a stored fingerprint, and the bytes of one that is a text.
+FINGERPRINT = "encode(request_fingerprint, 'hex')"
+STORED_FINGERPRINT = "decode(fingerprint, 'hex')"
+
 # A pruned notification leaves its fingerprint in pruned_notifications for a while. One statement reads both tables, so
 # that a notification that is pruned at this moment is found in one of them.
-_ACCEPTED = """/* accepted_among */
-SELECT notification_id::text, request_fingerprint, intent_entry_id
+_ACCEPTED = f"""/* accepted_among */
+SELECT notification_id::text, {FINGERPRINT}, intent_entry_id
 FROM notifications WHERE notification_id = ANY(%(ids)s::uuid[])
 UNION ALL
-SELECT notification_id::text, request_fingerprint, NULL
+SELECT notification_id::text, {FINGERPRINT}, NULL
 FROM pruned_notifications WHERE notification_id = ANY(%(ids)s::uuid[])
 """
 

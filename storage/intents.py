@@ -1,6 +1,6 @@
 """Accepts intents: a batch in one transaction, each entry with an outcome of its own (R18–R21)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import peewee
@@ -12,7 +12,7 @@ from publisher.domain.planning import PlannedRoute
 from storage.array_literals import array_literal, columns
 from storage.clock import NOW
 from storage.database import Database, fetch
-from storage.fingerprints import accepted_among
+from storage.fingerprints import STORED_FINGERPRINT, accepted_among
 from storage.malformed_records import IncomingMalformed, RawFields, record_malformed
 
 
@@ -53,14 +53,17 @@ class Acceptance:
 # The id is derived from producer and idempotency key, so its conflict is the repetition of both (R1, R18).
 # Rows come sorted by key: two intakes that insert the same keys in different orders would deadlock.
 _INSERT_NOTIFICATIONS = f"""/* insert_notifications */
-INSERT INTO notifications (notification_id, notification_type, producer, audience_kind, idempotency_key,
-                           request_fingerprint, payload, request_id, trace_id, occurred_at, expires_at,
-                           intent_entry_id, accepted_at)
-SELECT *, {NOW}
-FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::json[], %s::text[],
-            %s::text[], %s::timestamptz[], %s::timestamptz[], %s::text[])
+INSERT INTO notifications (notification_id, notification_type, producer, audience_kind, idempotency_key, payload,
+                           request_id, trace_id, occurred_at, expires_at, intent_entry_id, request_fingerprint,
+                           accepted_at)
+SELECT notification_id, type, producer, audience, key, payload, request_id, trace_id, occurred_at, expires_at, entry_id,
+       {STORED_FINGERPRINT}, {NOW}
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::json[], %s::text[], %s::text[],
+            %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[])
+         AS incoming (notification_id, type, producer, audience, key, payload, request_id, trace_id, occurred_at,
+                      expires_at, entry_id, fingerprint)
 ON CONFLICT (notification_id) DO NOTHING
-RETURNING notification_id::text
+RETURNING notification_id::text, id
 """
 
 # What was pruned is still known by its key (R18). A statement of its own: the insertion may have waited for a pruning
@@ -76,12 +79,12 @@ RETURNING notification_id::text
 
 # Due at once, by the database's clock (R5); a skipped route is never due (R3).
 _INSERT_ROUTES = f"""/* insert_routes */
-INSERT INTO routes (notification_id, route_id, channel, status, max_attempts, recipient_ref, resolved_email,
+INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref, resolved_email,
                     resolved_locale, expires_at, producer, next_attempt_at, created_at, updated_at)
 SELECT planned.*, CASE status WHEN 'pending' THEN now.at END, now.at, now.at
-FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
             %s::timestamptz[], %s::text[])
-         AS planned (notification_id, route_id, channel, status, max_attempts, recipient_ref, email, locale,
+         AS planned (notification_key, route_id, channel, status, max_attempts, recipient_ref, email, locale,
                      expires_at, producer),
      (SELECT {NOW} AS at) AS now
 RETURNING id, channel, status
@@ -108,7 +111,7 @@ def accept(
         known = [i for i in intents if i.intent.notification_id not in new or first[i.intent.notification_id] is not i]
         duplicates, conflicts, again = _compared(connection, known)
         rejected = [*malformed, *conflicts]
-        due = _insert_routes(connection, accepted)
+        due = _insert_routes(connection, accepted, new)
         recorded = record_malformed(connection, stream, rejected)
     again |= {r.entry_id for r in rejected} - recorded
     return Acceptance(accepted, duplicates, rejected, again, due)
@@ -116,9 +119,10 @@ def accept(
 
 def _insert_notifications(
     connection: peewee.PostgresqlDatabase, incoming: Sequence[tuple[str, IncomingIntent]]
-) -> set[str]:
+) -> dict[str, int]:
+    """Returns the notifications that are new: id -> key."""
     if not incoming:
-        return set()
+        return {}
     rows = [
         (
             key,
@@ -126,19 +130,21 @@ def _insert_notifications(
             i.intent.producer,
             i.intent.audience_kind.value,
             i.intent.idempotency_key,
-            i.intent.fingerprint,
             i.intent.payload,
             i.intent.request_id,
             i.intent.trace_id,
             i.intent.occurred_at,
             i.intent.expires_at,
             i.entry_id,
+            i.intent.fingerprint,
         )
         for key, i in incoming
     ]
-    inserted = {row[0] for row in fetch(connection, _INSERT_NOTIFICATIONS, columns(rows))}
+    inserted: dict[str, int] = dict(fetch(connection, _INSERT_NOTIFICATIONS, columns(rows)))
     pruned = fetch(connection, _TAKE_BACK_PRUNED, [array_literal(inserted)]) if inserted else ()
-    return inserted - {row[0] for row in pruned}
+    for (key,) in pruned:
+        del inserted[key]
+    return inserted
 
 
 def _compared(
@@ -164,10 +170,12 @@ def _compared(
     return duplicates, conflicts, again
 
 
-def _insert_routes(connection: peewee.PostgresqlDatabase, accepted: Sequence[IncomingIntent]) -> dict[str, list[int]]:
+def _insert_routes(
+    connection: peewee.PostgresqlDatabase, accepted: Sequence[IncomingIntent], keys: Mapping[str, int]
+) -> dict[str, list[int]]:
     rows = [
         (
-            i.intent.notification_id,
+            keys[i.intent.notification_id],
             r.route_id,
             r.channel,
             r.status.value,

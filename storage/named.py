@@ -59,8 +59,8 @@ class Wanted:
     loss: int | None = None
 
 
-# Primary keys, notifications_intent, notifications_idempotency_key, and malformed_intents_entry, which begins with the
-# stream: the entry is looked up in each stream that there is.
+# Primary keys, notifications_identity, notifications_intent, notifications_idempotency_key; malformed_intents_entry,
+# which begins with the stream: the entry is looked up in each stream that there is.
 _NAMED = f"""/* named */
 WITH RECURSIVE {distinct("streams", "stream", "malformed_intents")}
 SELECT 'notification', NULL::bigint, notification_id::text, NULL::text, producer, idempotency_key
@@ -77,7 +77,8 @@ UNION ALL
 SELECT 'pruned', NULL, notification_id::text, NULL, '', ''
 FROM pruned_notifications WHERE notification_id = ANY(%(notification_ids)s::uuid[])
 UNION ALL
-SELECT 'route', id, notification_id::text, route_id, channel, status FROM routes WHERE id = %(route)s::bigint
+SELECT 'route', r.id, n.notification_id::text, route_id, channel, status
+FROM routes AS r JOIN notifications AS n ON n.id = r.notification_key WHERE r.id = %(route)s::bigint
 UNION ALL
 SELECT 'dead_letter', id, notification_id::text, route_id, classification, coalesce(requeued_by, '')
 FROM dead_letters WHERE id = %(dead_letter)s::bigint
@@ -97,14 +98,19 @@ SELECT 'loss', id, NULL, NULL, cause, stream FROM intents_losses WHERE id = %(lo
 # A command's entry id is in no index. The instant in it is near published_at, by which routes_published is ordered: of
 # each channel so many routes are looked at that were published from then on.
 _PUBLISHED_AS = """/* published_as */
-SELECT near.id, near.notification_id::text, near.route_id, near.channel, near.status
-FROM unnest(%(channels)s::text[]) AS given (channel) CROSS JOIN LATERAL (
-    SELECT id, notification_id, route_id, channel, status, stream_entry_id FROM routes
-    WHERE status = 'published' AND channel = given.channel
-      AND published_at >= %(since)s::timestamptz AND published_at < %(until)s::timestamptz
-    ORDER BY published_at, id LIMIT 10000
-) AS near
-WHERE near.stream_entry_id = %(entry_id)s
+WITH found AS MATERIALIZED (
+    SELECT near.*
+    FROM unnest(%(channels)s::text[]) AS given (channel) CROSS JOIN LATERAL (
+        SELECT id, notification_key, route_id, channel, status, stream_entry_id FROM routes
+        WHERE status = 'published' AND channel = given.channel
+          AND published_at >= %(since)s::timestamptz AND published_at < %(until)s::timestamptz
+        ORDER BY published_at LIMIT 10000
+    ) AS near
+    WHERE near.stream_entry_id = %(entry_id)s
+)
+SELECT found.id, n.notification_id::text, route_id, channel, status
+FROM found JOIN notifications AS n ON n.id = found.notification_key
+ORDER BY found.id
 """
 # Two clocks may differ by so much; a route is recorded so long after its command was appended.
 _BEFORE, _AFTER = timedelta(seconds=1), timedelta(minutes=5)

@@ -28,7 +28,7 @@ SELECT coalesce(array_agg(DISTINCT name), '{{}}'), count(*) <= {NEWEST} FROM new
 """
 
 
-_BY_ACCEPTANCE = "notifications ORDER BY accepted_at DESC, notification_id DESC"
+_BY_ACCEPTANCE = "notifications ORDER BY id DESC"
 _TYPES = _newest("newest_types", "notification_type", _BY_ACCEPTANCE)
 _PRODUCERS = _newest("newest_producers", "producer", _BY_ACCEPTANCE)
 _CLASSIFICATIONS = _newest("newest_classifications", "classification", "dead_letters ORDER BY id DESC")

@@ -11,7 +11,8 @@ NEWEST = 10_000
 # How many things of each kind are suggested.
 SUGGESTED = 5
 
-# Along the primary key: a bare notification_id in ORDER BY would be the text of the SELECT list, and sort all between.
+# Along notifications_identity: a bare notification_id in ORDER BY would be the text of the SELECT list, and sort all
+# between.
 _BEGINNING = f"""/* ids_that_begin */
 SELECT notification_id::text, producer, idempotency_key FROM notifications AS n
 WHERE notification_id BETWEEN %s::uuid AND %s::uuid ORDER BY n.notification_id LIMIT {SUGGESTED}
@@ -29,19 +30,21 @@ SELECT idempotency_key FROM (
 """
 
 # Request ids, trace ids and route ids are in no index that begins with them: the newest rows alone are looked at, along
-# notifications_accepted and the primary key of routes.
+# the primary keys.
 _OF_REQUEST = f"""/* newest_of_request */
 SELECT notification_id::text, producer, idempotency_key FROM (
     SELECT notification_id, producer, idempotency_key, request_id, trace_id
-    FROM notifications ORDER BY accepted_at DESC, notification_id DESC LIMIT {NEWEST}
+    FROM notifications ORDER BY id DESC LIMIT {NEWEST}
 ) AS newest
 WHERE %(id)s::text IN (request_id, trace_id) LIMIT {SUGGESTED}
 """
 _OF_ROUTE_ID = f"""/* newest_of_route_id */
-SELECT id, notification_id::text, route_id, channel, status FROM (
-    SELECT id, notification_id, route_id, channel, status FROM routes ORDER BY id DESC LIMIT {NEWEST}
-) AS newest
-WHERE route_id = %(id)s LIMIT {SUGGESTED}
+SELECT found.id, n.notification_id::text, route_id, channel, status FROM (
+    SELECT * FROM (
+        SELECT id, notification_key, route_id, channel, status FROM routes ORDER BY id DESC LIMIT {NEWEST}
+    ) AS newest
+    WHERE route_id = %(id)s LIMIT {SUGGESTED}
+) AS found JOIN notifications AS n ON n.id = found.notification_key
 """
 # A malformed intent may hold 16 MiB: of a large one, by its stored size, the fields are not read.
 _OF_KEY = f"""/* newest_malformed_of_key */

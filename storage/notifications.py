@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from storage.database import Database
+from storage.fingerprints import FINGERPRINT
 from storage.malformed_records import RawFields, readable_fields
 
 
@@ -52,19 +53,19 @@ class PrunedRecord:
     pruned_at: datetime
 
 
-# One statement a way in, each by its own index: primary key, notifications_intent. The routes are counted by
+# One statement a way in, each by its own index: notifications_identity, notifications_intent. The routes are counted by
 # routes_identity, and only those of the rows that come out.
 def _found_by(name: str, which: str) -> str:
     return f"""/* {name} */
 WITH found AS MATERIALIZED (
-    SELECT notification_id, notification_type, producer, audience_kind, idempotency_key, request_fingerprint,
+    SELECT id, notification_id, notification_type, producer, audience_kind, idempotency_key, request_fingerprint,
            request_id, trace_id, occurred_at, accepted_at, intent_entry_id, expires_at
     FROM notifications WHERE {which}
     ORDER BY accepted_at DESC, notification_id LIMIT %(limit)s
 )
-SELECT found.notification_id::text, notification_type, producer, audience_kind, idempotency_key, request_fingerprint,
+SELECT found.notification_id::text, notification_type, producer, audience_kind, idempotency_key, {FINGERPRINT},
        request_id, trace_id, occurred_at, accepted_at, intent_entry_id, expires_at,
-       (SELECT count(*) FROM routes WHERE routes.notification_id = found.notification_id)
+       (SELECT count(*) FROM routes WHERE routes.notification_key = found.id)
 FROM found ORDER BY accepted_at DESC, notification_id
 """
 
@@ -72,8 +73,8 @@ FROM found ORDER BY accepted_at DESC, notification_id
 _BY_ID = _found_by("notifications_of_ids", "notification_id = ANY(%(wanted)s::uuid[])")
 _BY_ENTRY = _found_by("notifications_of_entry", "intent_entry_id = %(wanted)s")
 
-_PRUNED = """/* pruned_notifications */
-SELECT notification_id::text, request_fingerprint, pruned_at
+_PRUNED = f"""/* pruned_notifications */
+SELECT notification_id::text, {FINGERPRINT}, pruned_at
 FROM pruned_notifications WHERE notification_id = ANY(%s::uuid[])
 """
 

@@ -88,18 +88,18 @@ SELECT id, next_attempt_at FROM failed
 # leases alike.
 _DEAD_LETTERED = f"""/* record_dead_lettered */
 WITH {GIVEN}, doomed AS (
-    SELECT id, notification_id, route_id, channel, max_attempts,
+    SELECT routes.id, n.notification_id, route_id, channel, n.notification_type, max_attempts,
            ({MINE} ->> 'new_attempt_count')::int AS attempts
-    FROM routes, given
+    FROM given, routes JOIN notifications AS n ON n.id = routes.notification_key
     WHERE {_GUARD}
     FOR UPDATE OF routes
 ), buried AS (
     INSERT INTO dead_letters (notification_id, route_id, channel, notification_type, classification, message,
                               attempt_count, max_attempts, dead_lettered_at)
-    SELECT d.notification_id, d.route_id, d.channel, n.notification_type,
+    SELECT d.notification_id, d.route_id, d.channel, d.notification_type,
            given.outcomes -> d.id::text ->> 'classification', given.outcomes -> d.id::text ->> 'message',
            d.attempts, d.max_attempts, {NOW}
-    FROM given, doomed AS d JOIN notifications AS n USING (notification_id)
+    FROM given, doomed AS d
     RETURNING id, notification_id, route_id
 ), failed AS (
     UPDATE routes

@@ -83,7 +83,7 @@ FROM (
 
 # Along an index: the beginning of a pruned table may be millions of dead rows. EXISTS would drop ORDER BY and LIMIT.
 _IS_UNUSED = """/* is_unused */
-SELECT (SELECT true FROM notifications ORDER BY notification_id LIMIT 1) IS NULL
+SELECT (SELECT true FROM notifications ORDER BY id LIMIT 1) IS NULL
    AND (SELECT true FROM malformed_intents ORDER BY id LIMIT 1) IS NULL
    AND (SELECT true FROM pruned_notifications ORDER BY notification_id LIMIT 1) IS NULL
 """

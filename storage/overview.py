@@ -22,13 +22,16 @@ SELECT count(*) FROM malformed_intents WHERE stream = %s AND stream_entry_id = A
 """
 
 _COUNTS_AMONG = """/* count_routes_among */
-SELECT channel, status, count(*) FROM routes WHERE notification_id = ANY(%s::uuid[]) GROUP BY channel, status
+SELECT channel, status, count(*)
+FROM routes JOIN notifications AS n ON n.id = routes.notification_key
+WHERE n.notification_id = ANY(%s::uuid[])
+GROUP BY channel, status
 """
 
 _ENDS = """/* route_ends */
 SELECT notification_id || '/' || route_id, channel, status, attempt_count
-FROM routes
-WHERE notification_id = ANY(%s::uuid[])
+FROM routes JOIN notifications AS n ON n.id = routes.notification_key
+WHERE n.notification_id = ANY(%s::uuid[])
 """
 
 Counts = Mapping[tuple[str, RouteStatus], int]

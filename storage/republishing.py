@@ -43,7 +43,8 @@ class Republished:
 _MATCHING = f"""
     routes.channel = %(channel)s AND {allowing(RouteEvent.OPERATOR_REPUBLISHED)}
       AND routes.published_at >= %(since)s::timestamptz AND routes.published_at < %(until)s::timestamptz
-      AND (%(notification_id)s::uuid IS NULL OR routes.notification_id = %(notification_id)s::uuid)
+      AND (%(notification_id)s::uuid IS NULL OR routes.notification_key
+           = (SELECT id FROM notifications WHERE notification_id = %(notification_id)s::uuid))
       AND (%(route_id)s::text IS NULL OR routes.route_id = %(route_id)s::text)
       AND (routes.expires_at IS NULL OR routes.expires_at > statement_timestamp())
 """
@@ -54,7 +55,7 @@ _END = f"/* window_end */ SELECT least(%s::timestamptz, {NOW})"
 # Reads every route of the window: for a question to a person, once.
 _COUNT = f"/* count_published */ SELECT count(*) FROM routes WHERE {_MATCHING}"
 _COUNT_OF_TYPE = f"""/* count_published_of_type */
-SELECT count(*) FROM routes JOIN notifications AS n USING (notification_id)
+SELECT count(*) FROM routes JOIN notifications AS n ON n.id = routes.notification_key
 WHERE {_MATCHING} AND n.notification_type = %(type)s
 """
 
@@ -65,13 +66,13 @@ WHERE {_MATCHING} AND n.notification_type = %(type)s
 # bounds    where the next page begins: behind the last chosen if there may be more in this one, else behind the page.
 _REPUBLISH = f"""/* republish */
 WITH page AS MATERIALIZED (
-    SELECT routes.id, routes.published_at, routes.notification_id FROM routes
+    SELECT routes.id, routes.published_at, routes.notification_key FROM routes
     WHERE {_MATCHING} AND {behind("routes.published_at", "routes.id")}
     ORDER BY routes.published_at, routes.id
     LIMIT %(page)s
 ), chosen AS MATERIALIZED (
     SELECT page.id, page.published_at
-    FROM page LEFT JOIN notifications AS n ON n.notification_id = page.notification_id AND %(type)s::text IS NOT NULL
+    FROM page LEFT JOIN notifications AS n ON n.id = page.notification_key AND %(type)s::text IS NOT NULL
     WHERE %(type)s::text IS NULL OR n.notification_type = %(type)s::text
     ORDER BY page.published_at, page.id
     LIMIT %(limit)s

@@ -9,12 +9,13 @@ from datetime import timedelta
 
 from storage.clock import NOW
 from storage.database import Database
-from storage.places import Place, behind, place_parameters
 
 # How many rows of routes one statement reads and deletes: a tenth of a second's work.
 ROUTES = 2_000
 # How many rows of the other tables one statement deletes. They are small, and nothing refers to them.
 ROWS = 5_000
+# Keys of notifications are given out in the order of acceptance, but for those of intakes at work at the same moment.
+_OUT_OF_ORDER = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +24,25 @@ class Pruned:
 
     notifications, routes: how many were deleted.
     seen: how many notifications that are old enough were examined.
-    last: the place behind which the next statement begins. None: the walk has ended.
+    last: the key behind which the next statement begins. None: the walk has ended.
     """
 
     notifications: int
     routes: int
     seen: int
-    last: Place[str] | None
+    last: int | None
 
 
 # A notification is deleted once it was accepted longer ago than `kept`, all of its routes are final, and none was
 # changed within `kept`. The same statement copies its key to pruned_notifications (R18), so every reader finds the key
 # in one of the two tables.
 #
-# seen      a walk along notifications_accepted by keyset, ended by the routes that it has read: a notification may
-#           have thousands. LATERAL with a LIMIT can only be run as a nested loop, whatever the planner believes; the
-#           walk keeps the index's order and stops at its limit.
+# first     the next notifications along the primary key, which is nearly in the order of acceptance: one that was
+#           accepted at the same moment as others may stand some thousand places off. The walk ends once none of them is
+#           old enough. So one that is old and stands behind them is left to a later walk, and never for long.
+# seen      the old ones of them, ended by the routes that were read: a notification may have thousands. LATERAL with a
+#           LIMIT can only be run as a nested loop, whatever the planner believes; the walk keeps its order and stops at
+#           its limit.
 # page      the notifications seen, but not the last one, whose routes may have been cut off, unless it is alone.
 # mine      locks the notifications that are over, so that two prunings never share the routes of one. A notification
 #           that stays is not locked, so its row is not written.
@@ -52,57 +56,59 @@ class Pruned:
 #
 # The foreign key of route_failures deletes them with their routes.
 _NOTIFICATIONS = f"""/* prune_notifications */
-WITH seen AS MATERIALIZED (
-    SELECT n.notification_id, n.accepted_at,
+WITH first AS MATERIALIZED (
+    SELECT id, accepted_at < statement_timestamp() - %(kept)s AS is_old
+    FROM notifications WHERE id > %(after)s
+    ORDER BY id
+    LIMIT %(limit)s
+), seen AS MATERIALIZED (
+    SELECT n.id,
            coalesce(r.status NOT IN ('pending', 'failed') AND r.updated_at < statement_timestamp() - %(kept)s, true)
                AS over
-    FROM (
-        SELECT notification_id, accepted_at FROM notifications
-        WHERE accepted_at < statement_timestamp() - %(kept)s
-          AND {behind("accepted_at", "notification_id", "uuid")}
-        ORDER BY accepted_at, notification_id
-        LIMIT %(limit)s
-    ) AS n
+    FROM (SELECT id FROM first WHERE is_old ORDER BY id) AS n
     LEFT JOIN LATERAL (
-        SELECT status, updated_at FROM routes WHERE routes.notification_id = n.notification_id LIMIT %(limit)s
+        SELECT status, updated_at FROM routes WHERE routes.notification_key = n.id LIMIT %(limit)s
     ) AS r ON true
-    ORDER BY n.accepted_at, n.notification_id
+    ORDER BY n.id
     LIMIT %(limit)s
 ), page AS MATERIALIZED (
-    SELECT notification_id, accepted_at, bool_and(over) AS over
+    SELECT id, bool_and(over) AS over
     FROM seen
-    GROUP BY accepted_at, notification_id
-    ORDER BY accepted_at, notification_id
-    LIMIT (SELECT greatest(1, count(DISTINCT notification_id) - (count(*) = %(limit)s)::int) FROM seen)
+    GROUP BY id
+    ORDER BY id
+    LIMIT (SELECT greatest(1, count(DISTINCT id) - (count(*) = %(limit)s)::int) FROM seen)
 ), mine AS MATERIALIZED (
-    SELECT notification_id FROM notifications
-    WHERE notification_id = ANY(ARRAY(SELECT notification_id FROM page WHERE over))
+    SELECT id, notification_id FROM notifications
+    WHERE id = ANY(ARRAY(SELECT id FROM page WHERE over))
     FOR UPDATE SKIP LOCKED
 ), ended AS MATERIALIZED (
-    SELECT id, notification_id FROM routes
-    WHERE notification_id = ANY(ARRAY(SELECT notification_id FROM mine))
+    SELECT id, notification_key FROM routes
+    WHERE notification_key = ANY(ARRAY(SELECT id FROM mine))
       AND status NOT IN ('pending', 'failed') AND updated_at < statement_timestamp() - %(kept)s
     FOR UPDATE SKIP LOCKED
 ), letters AS MATERIALIZED (
-    SELECT id, notification_id FROM dead_letters
+    SELECT dead_letters.id, mine.id AS notification_key
+    FROM dead_letters JOIN mine USING (notification_id)
     WHERE notification_id = ANY(ARRAY(SELECT notification_id FROM mine))
-    FOR UPDATE SKIP LOCKED
+    FOR UPDATE OF dead_letters SKIP LOCKED
 ), held AS (
-    SELECT notification_id, count(*) AS rows
-    FROM (SELECT notification_id FROM ended UNION ALL SELECT notification_id FROM letters) AS locked
-    GROUP BY notification_id
+    SELECT notification_key, count(*) AS rows
+    FROM (SELECT notification_key FROM ended UNION ALL SELECT notification_key FROM letters) AS locked
+    GROUP BY notification_key
 ), whole AS MATERIALIZED (
-    SELECT notification_id FROM mine LEFT JOIN held USING (notification_id)
+    SELECT mine.id FROM mine LEFT JOIN held ON held.notification_key = mine.id
     WHERE coalesce(held.rows, 0)
-          = (SELECT count(*) FROM routes WHERE routes.notification_id = mine.notification_id)
+          = (SELECT count(*) FROM routes WHERE routes.notification_key = mine.id)
             + (SELECT count(*) FROM dead_letters WHERE dead_letters.notification_id = mine.notification_id)
 ), gone_routes AS (
-    DELETE FROM routes WHERE id = ANY(ARRAY(SELECT id FROM ended JOIN whole USING (notification_id)))
+    DELETE FROM routes
+    WHERE id = ANY(ARRAY(SELECT ended.id FROM ended JOIN whole ON whole.id = ended.notification_key))
     RETURNING id
 ), gone_letters AS (
-    DELETE FROM dead_letters WHERE id = ANY(ARRAY(SELECT id FROM letters JOIN whole USING (notification_id)))
+    DELETE FROM dead_letters
+    WHERE id = ANY(ARRAY(SELECT letters.id FROM letters JOIN whole ON whole.id = letters.notification_key))
 ), gone AS (
-    DELETE FROM notifications WHERE notification_id = ANY(ARRAY(SELECT notification_id FROM whole))
+    DELETE FROM notifications WHERE id = ANY(ARRAY(SELECT id FROM whole))
     RETURNING notification_id, request_fingerprint
 ), kept AS (
     INSERT INTO pruned_notifications (notification_id, request_fingerprint, pruned_at)
@@ -113,14 +119,25 @@ WITH seen AS MATERIALIZED (
     SET request_fingerprint = excluded.request_fingerprint, pruned_at = excluded.pruned_at
 )
 SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM gone_routes), (SELECT count(*) FROM page),
-       accepted_at, notification_id::text, (SELECT count(*) FROM seen)
-FROM page
-ORDER BY accepted_at DESC, notification_id DESC
-LIMIT 1
+       CASE WHEN (SELECT count(*) FROM seen) = %(limit)s THEN (SELECT max(id) FROM page)
+            WHEN (SELECT count(*) = %(limit)s AND bool_or(is_old) FROM first) THEN (SELECT max(id) FROM first) END
 """
 
-_OLD_NOTIFICATIONS = """/* count_old_notifications */
-SELECT count(*) FROM notifications WHERE accepted_at < statement_timestamp() - %s
+# The first young notification is found by halving the range of keys, which are nearly in the order of acceptance: some
+# twenty look-ups, however many young ones there are. Those before it are read, and those some thousand places behind.
+_OLD_NOTIFICATIONS = f"""/* count_old_notifications */
+WITH RECURSIVE halved (low, high) AS (
+    SELECT coalesce(min(id), 0), coalesce(max(id), 0) + 1 FROM notifications
+    UNION ALL
+    SELECT CASE WHEN is_old THEN middle.id + 1 ELSE low END, CASE WHEN is_old THEN high ELSE middle.at END
+    FROM (SELECT low, high, (low + high) / 2 AS at FROM halved WHERE low < high) AS middle_of
+    CROSS JOIN LATERAL (
+        SELECT id, middle_of.at, accepted_at < statement_timestamp() - %(kept)s AS is_old
+        FROM notifications WHERE id >= middle_of.at ORDER BY id LIMIT 1
+    ) AS middle
+)
+SELECT count(*) FROM notifications
+WHERE id < (SELECT max(low) FROM halved) + {_OUT_OF_ORDER} AND accepted_at < statement_timestamp() - %(kept)s
 """
 
 # Keys are given out nearly in the order of time, so only the rows with the lowest keys are read. A large table of young
@@ -158,31 +175,25 @@ WHERE notification_id = ANY(ARRAY(
 RETURNING 1
 """
 
-_LEAST_ID = "00000000-0000-0000-0000-000000000000"
-
 
 def prune_notifications(
-    database: Database, kept: timedelta, *, after: Place[str] | None = None, limit: int = ROUTES
+    database: Database, kept: timedelta, *, after: int | None = None, limit: int = ROUTES
 ) -> Pruned:
     """Deletes notifications that have been over for longer than `kept`, the oldest first.
 
     A notification is deleted with all of its routes, route_failures and dead_letters, or not at all. Its key is kept in
     pruned_notifications.
-    after: the walk goes on behind this place; None: it begins with the oldest notification.
+    after: the walk goes on behind this key of a notification; None: it begins with the oldest one.
     limit: how many routes are read at most; one notification is read whole, however many routes it has.
     Raises DatabaseUnavailable.
     """
-    rows = database.rows(_NOTIFICATIONS, {"kept": kept, "limit": limit} | place_parameters(after, _LEAST_ID))
-    if not rows:
-        return Pruned(0, 0, 0, None)
-    notifications, routes, seen, accepted_at, notification_id, read = rows[0]
-    last = Place(accepted_at, notification_id) if read == limit else None
-    return Pruned(notifications, routes, seen, last)
+    [row] = database.rows(_NOTIFICATIONS, {"kept": kept, "limit": limit, "after": after or 0})
+    return Pruned(*row)
 
 
 def count_old_notifications(database: Database, kept: timedelta) -> int:
     """Returns how many notifications were accepted longer ago than `kept`, with those that are not over yet."""
-    return int(database.rows(_OLD_NOTIFICATIONS, [kept])[0][0])
+    return int(database.rows(_OLD_NOTIFICATIONS, {"kept": kept})[0][0])
 
 
 def prune_malformed(database: Database, kept: timedelta, *, limit: int = ROWS) -> int:

@@ -70,17 +70,17 @@ class RouteFilter:
 # In the order of RouteRecord. read_at is the instant of the statement, so that a route counts as leased, due or too
 # late exactly if a claim at this moment would take it for that (R5).
 _SELECT = f"""
-SELECT r.id, r.notification_id::text, r.route_id, n.notification_type, r.channel, r.status, r.attempt_count,
+SELECT r.id, n.notification_id::text, r.route_id, n.notification_type, r.channel, r.status, r.attempt_count,
        r.max_attempts, r.next_attempt_at, r.recipient_ref, r.resolved_email, r.resolved_locale,
        r.last_failure_classification, r.last_failure_message, r.last_failure_at, r.lease_token, r.lease_expires_at,
        r.lease_loss_count, r.stream, r.stream_entry_id, r.created_at, r.updated_at, r.published_at,
        r.dead_lettered_at, r.replay, r.expires_at, {NOW}
-FROM routes AS r JOIN notifications AS n USING (notification_id)
+FROM routes AS r JOIN notifications AS n ON n.id = r.notification_key
 """
 
 # The index routes_identity serves both: all routes of a notification, or one.
 _OF_NOTIFICATION = f"""/* find_routes */ {_SELECT}
-WHERE r.notification_id = %(notification_id)s::uuid
+WHERE n.notification_id = %(notification_id)s::uuid
   AND (%(route_id)s::text IS NULL OR r.route_id = %(route_id)s)
 ORDER BY r.id
 LIMIT %(limit)s
@@ -90,7 +90,7 @@ LIMIT %(limit)s
 _CONDITIONS = {
     "channel": "r.channel = %(channel)s",
     "status": "r.status = %(status)s",
-    "notification_id": "r.notification_id = %(notification_id)s::uuid",
+    "notification_id": "n.notification_id = %(notification_id)s::uuid",
     "notification_type": "n.notification_type = %(notification_type)s",
     "before": "r.id < %(before)s",
 }

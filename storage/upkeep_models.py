@@ -83,7 +83,7 @@ class PrunedNotification(peewee.Model):
     """What is left of a pruned notification, so that its repetition still changes nothing (R18)."""
 
     notification_id = peewee.UUIDField(primary_key=True)
-    request_fingerprint = peewee.TextField()
+    request_fingerprint = peewee.BlobField()
     pruned_at = InstantField()
 
     class Meta:

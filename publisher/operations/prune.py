@@ -12,7 +12,6 @@ from storage import retention
 from storage.actions import ActionOutcome, advance_action
 from storage.database import Database
 from storage.losses import prune_losses
-from storage.places import Place
 from storage.replays import prune_replays
 from storage.retention import Pruned
 
@@ -66,8 +65,8 @@ class PrunedBatch:
     seen: int = 0
 
 
-def notification_batches(database: Database, kept: timedelta, after: Place[str] | None = None) -> Iterator[Pruned]:
-    """Prunes notifications batch by batch, the oldest first, and yields what each did. after: where to begin."""
+def notification_batches(database: Database, kept: timedelta, after: int | None = None) -> Iterator[Pruned]:
+    """Prunes notifications batch by batch, the oldest first, and yields what each did. after: `Pruned.last`."""
     more = True
     while more:
         pruned = retention.prune_notifications(database, kept, after=after)

@@ -183,7 +183,7 @@ class Publisher:
                 break
             route, notification = claimed.route, claimed.notification
             if notification is None:
-                batch.errors.append(f"route {route.delivery_id} has no notification")
+                batch.errors.append(f"route {route.id}, {route.route_id}, has no notification")
             elif dead := after_lost_leases(route):
                 batch.outcomes.append(dead)
             else:

@@ -77,7 +77,8 @@ def test_one_is_requeued_and_says_by_whom_and_when(buried: Outside, one: str, pu
     assert buried.rows(
         "SELECT route_id, status, routes.attempt_count, next_attempt_at <= now() AS due, requeued_by,"
         " now() - requeued_at < interval '1 minute' AS just_now FROM routes"
-        " JOIN dead_letters USING (notification_id, route_id) WHERE requeued_at IS NOT NULL"
+        " JOIN notifications AS n ON n.id = notification_key JOIN dead_letters USING (notification_id, route_id)"
+        " WHERE requeued_at IS NOT NULL"
     ) == [
         {
             "route_id": "email:user:1",

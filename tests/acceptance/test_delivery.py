@@ -188,7 +188,10 @@ def test_a_replay_into_an_empty_database_gives_the_same_ids(
     processes.start("worker", DATABASE_URL=empty)
     processes.start("intake", DATABASE_URL=empty, PUBLISHER_INTENTS_GROUP="replay")
 
-    entries = "SELECT notification_id || '/' || route_id AS delivery_id, stream_entry_id FROM routes"
+    entries = (
+        "SELECT notification_id || '/' || route_id AS delivery_id, stream_entry_id"
+        " FROM routes JOIN notifications AS n ON n.id = notification_key"
+    )
     with connected(empty) as connection:
         replayed = Outside(connection, outside.redis)
         replayed.wait_for_routes(published=120)

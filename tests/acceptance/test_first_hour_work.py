@@ -77,7 +77,7 @@ def test_an_address_that_is_none_becomes_a_dead_letter(
     hour.types("publisher intents send intents.jsonl", screen="intents-send-bad-address")
     outside.wait_for_routes(dead_letter=1)
 
-    [dead] = outside.rows("SELECT notification_id::text AS id FROM routes")
+    [dead] = outside.rows("SELECT notification_id::text AS id FROM dead_letters")
     hour.types("publisher dead-letters list", says="payload_encoding_failed")
     hour.types(f"publisher explain {dead['id']}", says="payload_encoding_failed", screen="explain-dead-letter")
     hour.types("publisher status", screen="status-with-dead-letter")

@@ -7,15 +7,15 @@ import psutil
 
 from publisher.local.embedded import Servers
 from publisher.streams.keys import witness_key
-from tests.benchmarks.stage import EMAIL_STREAM, NOTIFICATIONS, Stage, stage
+from tests.benchmarks.stage import BEFORE_FIRST, EMAIL_STREAM, NOTIFICATIONS, Stage, stage
 from tests.conftest import run_sql
 
 _BATCH = 10_000
 # Evenly over a window and a half, the youngest a second ago.
 _PUBLISHED = """
-INSERT INTO routes (notification_id, route_id, channel, status, max_attempts, recipient_ref, resolved_email,
+INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref, resolved_email,
                     published_at, stream, stream_entry_id, witness_until, created_at, updated_at)
-SELECT md5('audited-' || n)::uuid, 'email:user:' || n, 'email', 'published', 6, 'user:' || n,
+SELECT {first} + n, 'email:user:' || n, 'email', 'published', 6, 'user:' || n,
        'user-' || n || '@example.com', t, '{stream}', '1-' || n, t + interval '1 hour', t, t
 FROM generate_series(1, {count}) AS n,
      LATERAL (SELECT date_trunc('milliseconds', now()) - interval '1 second'
@@ -56,11 +56,13 @@ def walk(servers: Servers, published: int, span: float) -> Walk:
 def _publish(on: Stage, count: int, span: float) -> None:
     with on.database.unit() as connection, connection.atomic():
         connection.execute_sql(NOTIFICATIONS.format(series="audited", count=count))
-        connection.execute_sql(_PUBLISHED.format(count=count, span=span, stream=EMAIL_STREAM))
+        first = BEFORE_FIRST.format(count=count)
+        connection.execute_sql(_PUBLISHED.format(count=count, span=span, stream=EMAIL_STREAM, first=first))
     run_sql(on.environ["DATABASE_URL"], "VACUUM ANALYZE notifications", "VACUUM ANALYZE routes", "CHECKPOINT")
     after = 0
     while page := on.database.rows(
-        "SELECT id, notification_id || '/' || route_id, stream_entry_id FROM routes WHERE id > %s ORDER BY id LIMIT %s",
+        "SELECT routes.id, notification_id || '/' || route_id, stream_entry_id FROM routes JOIN notifications AS n"
+        " ON n.id = notification_key WHERE routes.id > %s ORDER BY routes.id LIMIT %s",
         [after, _BATCH],
     ):
         with on.redis.pipeline(transaction=False) as pipe:

@@ -35,10 +35,10 @@ def route_by_route(database_url: str, redis_url: str, count: int) -> float:
                 "UPDATE routes SET lease_token = gen_random_uuid()::text, lease_expires_at = now() + interval '30 s'"
                 " WHERE id = (SELECT id FROM routes WHERE status = 'pending' AND next_attempt_at <= now()"
                 " AND lease_token IS NULL AND channel = 'email' ORDER BY next_attempt_at LIMIT 1"
-                " FOR UPDATE SKIP LOCKED) RETURNING id, notification_id"
+                " FOR UPDATE SKIP LOCKED) RETURNING id, notification_key"
             )
-            route_id, notification_id = cursor.fetchone()
-            cursor.execute("SELECT * FROM notifications WHERE notification_id = %s", [notification_id])
+            route_id, notification_key = cursor.fetchone()
+            cursor.execute("SELECT * FROM notifications WHERE id = %s", [notification_key])
             notification = cursor.fetchone()
             cursor.execute("SELECT * FROM routes WHERE id = %s", [route_id])
             route = cursor.fetchone()

@@ -143,15 +143,15 @@ def stage(servers: Servers, environ: Mapping[str, str] | None = None) -> Iterato
 NOTIFICATIONS = """
 INSERT INTO notifications (notification_id, notification_type, producer, audience_kind, idempotency_key,
                            request_fingerprint, payload, request_id, occurred_at, accepted_at)
-SELECT md5('{series}-' || n)::uuid, 'game.turn.ready', 'game-service', 'user', '{series}-' || n, md5(n::text),
+SELECT md5('{series}-' || n)::uuid, 'game.turn.ready', 'game-service', 'user', '{series}-' || n, sha256(n::text::bytea),
        json_build_object('game', 'chess', 'turn', n, 'text', repeat('x', 100)), 'request-' || n,
        date_trunc('milliseconds', now()), date_trunc('milliseconds', now())
 FROM generate_series(1, {count}) AS n
 """
 _ROUTES = """
-INSERT INTO routes (notification_id, route_id, channel, status, max_attempts, recipient_ref, resolved_email,
+INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref, resolved_email,
                     next_attempt_at, published_at, stream_entry_id, created_at, updated_at)
-SELECT md5('{series}-' || n)::uuid, channel || ':user:' || n, channel, '{status}', 6, 'user:' || n,
+SELECT {first} + n, channel || ':user:' || n, channel, '{status}', 6, 'user:' || n,
        CASE channel WHEN 'email' THEN 'user-' || n || '@' || {domain} END,
        CASE WHEN '{status}' = 'pending' THEN t END, CASE WHEN '{status}' = 'published' THEN t END,
        CASE WHEN '{status}' = 'published' THEN '1-' || n END, t, t
@@ -159,6 +159,8 @@ FROM generate_series(1, {count}) AS n, unnest(ARRAY['email', 'push']) AS channel
      (SELECT date_trunc('milliseconds', now()) - interval '1 hour' AS t) AS instant
 ORDER BY n
 """
+# The key before the first of the notifications that were made just now.
+BEFORE_FIRST = "(SELECT max(id) - {count} FROM notifications)"
 
 
 def seed(
@@ -169,6 +171,7 @@ def seed(
     domain: an SQL expression over n for the part behind the @ of the nth email address.
     """
     values = {"series": series, "count": routes // 2, "status": status, "domain": domain}
+    values["first"] = BEFORE_FIRST.format(**values)
     with stage.database.unit() as connection, connection.atomic():
         connection.execute_sql(NOTIFICATIONS.format(**values))
         connection.execute_sql(_ROUTES.format(**values))

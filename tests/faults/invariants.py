@@ -28,12 +28,13 @@ class Expected:
 
 @dataclass(frozen=True)
 class Seen:
-    """What stands in PostgreSQL and on the streams."""
+    """What stands in PostgreSQL and on the streams. apart: routes and notifications that have not each other."""
 
     routes: Mapping[str, Mapping[str, Any]]
     malformed: Collection[str]
     sessions: int
     commands: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    apart: Sequence[Mapping[str, Any]] = ()
 
 
 def violations(
@@ -49,6 +50,7 @@ def violations(
     seen = look(database_url, client)
     return [
         *_routes(expected, seen),
+        *_apart(seen),
         *_commands(seen, read_and_lost or {}),
         *_leftovers(seen, client),
         *(f"malformed entry {id_} was not recorded" for id_ in set(expected.malformed) - set(seen.malformed)),
@@ -62,8 +64,14 @@ def look(database_url: str, client: redis.Redis) -> Seen:
         connected(database_url) as connection,
         connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor,
     ):
-        cursor.execute("SELECT *, notification_id || '/' || route_id AS delivery_id FROM routes")
-        routes = {row["delivery_id"]: row for row in cursor.fetchall()}
+        # FULL: a route without its notification has no delivery id, and a notification without routes nothing else.
+        cursor.execute(
+            "SELECT routes.*, n.notification_id || '/' || route_id AS delivery_id, n.id AS notification"
+            " FROM routes FULL JOIN notifications AS n ON n.id = notification_key"
+        )
+        found = cursor.fetchall()
+        routes = {row["delivery_id"]: row for row in found if row["delivery_id"] is not None}
+        apart = [row for row in found if row["delivery_id"] is None]
         cursor.execute("SELECT stream_entry_id FROM malformed_intents")
         malformed = [row["stream_entry_id"] for row in cursor.fetchall()]
         cursor.execute(
@@ -71,7 +79,7 @@ def look(database_url: str, client: redis.Redis) -> Seen:
             " WHERE datname = current_database() AND state LIKE 'idle in transaction%'"
         )
         sessions = cursor.fetchone()["count"]
-    return Seen(routes, malformed, sessions, commands(client))
+    return Seen(routes, malformed, sessions, commands(client), apart)
 
 
 def commands(client: redis.Redis) -> dict[str, list[str]]:
@@ -105,6 +113,14 @@ def _routes(expected: Expected, seen: Seen) -> Iterator[str]:
             yield f"{delivery_id} is still leased until {route['lease_expires_at']}"
         if route["attempt_count"] and route["last_failure_classification"] is None:
             yield f"{delivery_id} counts {route['attempt_count']} attempts that nothing explains"
+
+
+def _apart(seen: Seen) -> Iterator[str]:
+    for row in seen.apart:
+        if row["notification"] is None:
+            yield f"route {row['id']}, {row['route_id']}, has no notification"
+        else:
+            yield f"notification {row['notification']} has no route"
 
 
 def _commands(seen: Seen, read_and_lost: Mapping[str, Collection[str]]) -> Iterator[str]:

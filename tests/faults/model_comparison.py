@@ -27,11 +27,12 @@ LEASE_TTL = timedelta(hours=1)
 BATCH = 4
 
 _ROUTES = """
-SELECT id, notification_id || '/' || route_id AS delivery_id, status, attempt_count AS attempts,
+SELECT routes.id, n.notification_id || '/' || route_id AS delivery_id, n.id AS notification, status,
+       attempt_count AS attempts,
        next_attempt_at <= statement_timestamp() AS due, lease_token AS holder,
        lease_expires_at <= statement_timestamp() AS expired, lease_loss_count AS losses, stream_entry_id AS entry,
-       last_failure_classification AS failure, expires_at <= statement_timestamp() AS late, replay, requeues
-FROM routes
+       last_failure_classification AS failure, routes.expires_at <= statement_timestamp() AS late, replay, requeues
+FROM routes FULL JOIN notifications AS n ON n.id = notification_key
 """
 _DEAD = """
 SELECT notification_id || '/' || route_id AS delivery_id, classification, attempt_count,
@@ -103,6 +104,8 @@ class Comparison:
         """The routes by delivery id, the dead letters, and the malformed intents."""
         self._eyes.execute(_ROUTES)
         found = {route.pop("delivery_id"): route for route in map(dict, self._eyes.fetchall())}
+        # Of a route without its notification, and of a notification without routes, one of the two is missing.
+        same([row for row in found.values() if None in (row["id"], row.pop("notification"))], [])
         self.keys = {delivery_id: route.pop("id") for delivery_id, route in found.items()}
         seen = {delivery_id: Seen(**route) for delivery_id, route in found.items()}
         self._eyes.execute(_DEAD)

@@ -16,7 +16,8 @@ _STREAM_FAILURES = {"mail_stream_publish_failed", "gateway_stream_publish_failed
 _ENCODING = "payload_encoding_failed"
 _BAD_INTENTS = "SELECT stream_entry_id FROM malformed_intents WHERE raw_fields ->> 'idempotency_key' LIKE %s"
 _BAD_ADDRESSES = """
-SELECT notification_id || '/' || route_id FROM routes WHERE channel = 'email' AND resolved_email NOT LIKE '%@%'
+SELECT notification_id || '/' || route_id FROM routes JOIN notifications AS n ON n.id = notification_key
+WHERE channel = 'email' AND resolved_email NOT LIKE '%@%'
 """
 
 
@@ -84,7 +85,10 @@ def _attempts(servers: Servers) -> Iterator[str]:
             yield f"{delivery_id} went from {before} to {after} attempts by {classification}"
     counted = Counter(delivery_id for delivery_id, _, after, _, _ in rows if after)
     reset = {delivery_id for delivery_id, _, after, _, _ in rows if not after}
-    count = "SELECT notification_id || '/' || route_id, attempt_count FROM routes WHERE attempt_count > 0"
+    count = (
+        "SELECT notification_id || '/' || route_id, attempt_count"
+        " FROM routes JOIN notifications AS n ON n.id = notification_key WHERE attempt_count > 0"
+    )
     for delivery_id, attempts in servers.postgresql.rows(count):
         if attempts != counted[delivery_id] and delivery_id not in reset:
             yield f"{delivery_id} counts {attempts} attempts; {counted[delivery_id]} were recorded"

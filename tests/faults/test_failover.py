@@ -20,7 +20,8 @@ _INTENTS, _PER_SECOND = 400, 80.0
 _BEFORE, _LOST = 60, 60
 _NOTIFICATIONS = "SELECT count(*) FROM notifications"
 _PUBLISHED_SINCE = """
-SELECT count(*) FROM routes JOIN notifications USING (notification_id) WHERE status = 'published' AND accepted_at > %s
+SELECT count(*) FROM routes JOIN notifications AS n ON n.id = notification_key
+WHERE status = 'published' AND accepted_at > %s
 """
 
 

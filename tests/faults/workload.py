@@ -130,7 +130,8 @@ class Workload:
         """Whatever is not as it must be at the end."""
         self.sql.execute(
             "SELECT notification_id || '/' || route_id, replay, attempt_count, (SELECT count(*) FROM dead_letters AS d"
-            " WHERE (d.notification_id, d.route_id) = (routes.notification_id, routes.route_id)) FROM routes"
+            " WHERE (d.notification_id, d.route_id) = (n.notification_id, routes.route_id))"
+            " FROM routes JOIN notifications AS n ON n.id = notification_key"
         )
         wrong = list(self.errors)
         for delivery_id, replay, attempts, dead_letters in self.sql.fetchall():

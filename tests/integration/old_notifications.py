@@ -34,7 +34,8 @@ def age(database: Database, ids: list[str], days: float) -> None:
         # published_at as well: the loss audit would take one of today, which has no witness, for lost.
         "UPDATE routes SET updated_at = now() - given.age,"
         " published_at = CASE WHEN status = 'published' THEN now() - given.age END"
-        " FROM (SELECT %s * interval '1 day' AS age) AS given WHERE notification_id = ANY(%s::uuid[])",
+        " FROM (SELECT %s * interval '1 day' AS age) AS given, notifications AS n"
+        " WHERE n.id = notification_key AND n.notification_id = ANY(%s::uuid[])",
         days,
         ids,
     )

@@ -32,14 +32,17 @@ def malformed_codes(database: Database) -> list[tuple[str, str]]:
     return [(m["stream_entry_id"], m["failure_code"]) for m in found]
 
 
+_ROUTES = "SELECT routes.*, n.notification_id FROM routes LEFT JOIN notifications AS n ON n.id = notification_key"
+
+
 def all_routes(database: Database) -> list[dict[str, Any]]:
-    """Every route, by key."""
-    return rows(database, "SELECT * FROM routes ORDER BY id")
+    """Every route, by key, with the id of its notification."""
+    return rows(database, f"{_ROUTES} ORDER BY routes.id")
 
 
 def one_route(database: Database, id_: int) -> dict[str, Any]:
-    """The route of this key."""
-    return rows(database, "SELECT * FROM routes WHERE id = %s", id_)[0]
+    """The route of this key, with the id of its notification."""
+    return rows(database, f"{_ROUTES} WHERE routes.id = %s", id_)[0]
 
 
 def change(database: Database, ids: Collection[int], assignments: str) -> None:

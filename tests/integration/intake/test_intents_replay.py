@@ -124,8 +124,7 @@ def test_a_database_that_is_older_than_redis_knows_is_noticed(
     settled()
     execute(
         database,
-        "DELETE FROM routes WHERE notification_id IN (SELECT notification_id FROM notifications"
-        " WHERE intent_entry_id > %s)",
+        "DELETE FROM routes WHERE notification_key IN (SELECT id FROM notifications WHERE intent_entry_id > %s)",
         early,
     )
     execute(database, "DELETE FROM notifications WHERE intent_entry_id > %s", early)

@@ -216,10 +216,9 @@ def test_a_failure_that_is_never_answered_is_raised(faulty: FaultyDatabase, stre
 def test_a_route_without_its_notification_is_an_error(database: Database, streams: OutboundStreams) -> None:
     """A leased route whose notification is missing is raised by name, left as it was, and stops no other (R10, R11)."""
     orphan, good = due_routes(database, 2)
-    execute(database, "ALTER TABLE routes DROP CONSTRAINT routes_notification")
-    change(database, [orphan], "notification_id = '00000000-0000-0000-0000-000000000001'")
+    change(database, [orphan], "notification_key = 0")
 
-    with pytest.raises(RouteError, match="00000000-0000-0000-0000-000000000001/email:user:0 has no notification"):
+    with pytest.raises(RouteError, match=f"route {orphan}, email:user:0, has no notification"):
         publisher(database, streams).publish_due("email")
 
     row = one_route(database, orphan)

@@ -29,12 +29,13 @@ def test_an_intent_becomes_a_notification(database: Database) -> None:
     assert accepted_.accepted == [one]
     assert str(row.pop("notification_id")) == notification_id_of("game-service", "turn-17")
     accepted_at = row.pop("accepted_at")
+    assert bytes(row.pop("request_fingerprint")).hex() == one.intent.fingerprint
     assert row == {
+        "id": 1,
         "notification_type": "game.turn.ready",
         "producer": "game-service",
         "audience_kind": "user",
         "idempotency_key": "turn-17",
-        "request_fingerprint": one.intent.fingerprint,
         "payload": one.intent.payload,
         "request_id": "r-1",
         "trace_id": "t-1",

@@ -33,7 +33,7 @@ def uncommitted(url: str, other: IncomingIntent) -> Iterator[psycopg2.extensions
     with connected(url) as connection, connection.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute(
-            "INSERT INTO notifications VALUES (%s, %s, %s, %s, %s, %s, %s, NULL, NULL, %s, now())",
+            "INSERT INTO notifications VALUES (%s, %s, %s, %s, %s, decode(%s, 'hex'), %s, NULL, NULL, %s, now())",
             [
                 intent.notification_id,
                 intent.notification_type,

@@ -65,8 +65,8 @@ def test_final_routes_are_never_looked_at(database: Database) -> None:
     [route] = due_routes(database, 1)
     execute(
         database,
-        "INSERT INTO routes (notification_id, route_id, channel, status, max_attempts, recipient_ref, created_at,"
-        " updated_at, published_at) SELECT notification_id, 'email:user:old' || n, channel, 'published', 1, 'user:7',"
+        "INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref, created_at,"
+        " updated_at, published_at) SELECT notification_key, 'email:user:old' || n, channel, 'published', 1, 'user:7',"
         " now(), now(), now() FROM routes, generate_series(1, 20000) AS n WHERE id = %s",
         route,
     )

@@ -54,7 +54,7 @@ def test_an_index_that_could_not_be_built_is_not_valid(database: Database) -> No
     due_routes(database, 2)
     execute(database, "DROP INDEX routes_identity")
     with pytest.raises(Exception, match="could not create unique index"):
-        execute(database, "CREATE UNIQUE INDEX CONCURRENTLY routes_identity ON routes (notification_id)")
+        execute(database, "CREATE UNIQUE INDEX CONCURRENTLY routes_identity ON routes (notification_key)")
 
     found = {index.name: valid for index, valid in catalogue.found_indexes(database).items()}
 

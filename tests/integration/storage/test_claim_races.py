@@ -109,9 +109,9 @@ def test_a_claim_reads_the_open_routes_alone(database_url: str, analysed: str) -
             execute(database, "ANALYZE routes")
         execute(
             database,
-            "INSERT INTO routes (notification_id, route_id, channel, status, max_attempts, recipient_ref,"
+            "INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref,"
             " created_at, updated_at, published_at)"
-            " SELECT notification_id, 'email:user:published-' || n, 'email', 'published', 16, 'user', now(), now(),"
+            " SELECT notifications.id, 'email:user:published-' || n, 'email', 'published', 16, 'user', now(), now(),"
             " now() FROM notifications, generate_series(1, 20000) AS n",
         )
         if analysed == "after":

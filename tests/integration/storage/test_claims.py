@@ -237,7 +237,6 @@ def test_a_claim_touches_the_route_to_the_millisecond(database: Database) -> Non
 def test_a_route_without_its_notification_is_claimed_as_such(database: Database) -> None:
     """In a damaged database a route whose notification is missing is claimed without one, and seen (R10)."""
     routes = due_routes(database, 1)
-    execute(database, "ALTER TABLE routes DROP CONSTRAINT routes_notification")
     execute(database, "DELETE FROM notifications")
 
     claimed = claim(database)

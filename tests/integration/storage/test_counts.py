@@ -148,9 +148,9 @@ def large(database: Database) -> Database:
     accepted(database)
     execute(
         database,
-        "INSERT INTO routes (notification_id, route_id, channel, status, max_attempts, recipient_ref, created_at,"
+        "INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref, created_at,"
         " updated_at, published_at)"
-        " SELECT notification_id, 'push:user:x' || n, 'push', 'published', 1, 'user:x', now(), now(), now()"
+        " SELECT notifications.id, 'push:user:x' || n, 'push', 'published', 1, 'user:x', now(), now(), now()"
         " - interval '1 day' FROM notifications, generate_series(1, 30000) AS n",
     )
     ended(database, RouteStatus.SKIPPED, 3)

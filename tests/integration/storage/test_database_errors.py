@@ -128,10 +128,10 @@ def test_a_missing_table_or_column_names_the_remedy(database: Database, code: st
 @pytest.mark.parametrize(
     "statement",
     [
-        "INSERT INTO notifications SELECT * FROM notifications",
+        "INSERT INTO notifications OVERRIDING SYSTEM VALUE SELECT * FROM notifications",
         "UPDATE routes SET attempt_count = -1",
         "UPDATE routes SET recipient_ref = NULL",
-        "UPDATE routes SET notification_id = gen_random_uuid()",
+        "UPDATE routes SET notification_key = NULL",
     ],
 )
 def test_a_refusal_holds_no_values_of_the_row(database: Database, statement: str) -> None:

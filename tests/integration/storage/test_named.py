@@ -20,9 +20,9 @@ INSERT INTO notifications (notification_id, notification_type, producer, audienc
                            request_fingerprint, payload, occurred_at, accepted_at, intent_entry_id)
 SELECT gen_random_uuid(), 'a', 'b', 'user', 'key-' || n, 'f', '{}', now(), now() - n * interval '1 s', n || '-9'
 FROM generate_series(1, 3000) AS n;
-INSERT INTO routes (notification_id, route_id, channel, status, max_attempts, recipient_ref, created_at, updated_at,
+INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref, created_at, updated_at,
                     published_at, stream_entry_id)
-SELECT notification_id, 'email:user:old', 'email', 'published', 1, 'user:7', now(), now(), accepted_at, intent_entry_id
+SELECT id, 'email:user:old', 'email', 'published', 1, 'user:7', now(), now(), accepted_at, intent_entry_id
 FROM notifications WHERE producer = 'b';
 INSERT INTO dead_letters (notification_id, route_id, channel, notification_type, classification, message, attempt_count,
                           max_attempts, dead_lettered_at)

@@ -112,7 +112,7 @@ def test_a_key_left_by_an_earlier_pruning_is_replaced(database: Database) -> Non
     assert prune_notifications(database, DAYS).notifications == 1
 
     [left] = rows(database, "SELECT request_fingerprint, now() - pruned_at AS age FROM pruned_notifications")
-    assert left["request_fingerprint"] != "older"
+    assert left["request_fingerprint"] != b"older"
     assert left["age"] < timedelta(minutes=1)
 
 

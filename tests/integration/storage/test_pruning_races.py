@@ -32,13 +32,17 @@ def test_two_prunings_at_once_share_the_work(database: Database) -> None:
     assert all_routes(database) == []
 
 
+# Routes of one notification.
+OF_IT = "notification_key = (SELECT id FROM notifications WHERE notification_id = %(id)s)"
+
+
 @pytest.mark.parametrize(
     "held",
     [
         "SELECT 1 FROM notifications WHERE notification_id = %(id)s FOR UPDATE",
-        "SELECT 1 FROM routes WHERE notification_id = %(id)s LIMIT 1 FOR UPDATE",
+        f"SELECT 1 FROM routes WHERE {OF_IT} LIMIT 1 FOR UPDATE",
         "SELECT 1 FROM dead_letters WHERE notification_id = %(id)s FOR UPDATE",
-        "UPDATE routes SET updated_at = now() WHERE notification_id = %(id)s",
+        f"UPDATE routes SET updated_at = now() WHERE {OF_IT}",
     ],
     ids=["notification", "route", "dead letter", "routes changed"],
 )
@@ -121,7 +125,8 @@ def test_nothing_that_stays_is_written_to(database: Database) -> None:
     ended(database, 5)
     change(database, [route["id"] for route in all_routes(database)], "updated_at = now()")
     marks = (
-        "SELECT n.xmax::text AS n, r.xmax::text AS r FROM notifications AS n JOIN routes AS r USING (notification_id)"
+        "SELECT n.xmax::text AS n, r.xmax::text AS r"
+        " FROM notifications AS n JOIN routes AS r ON r.notification_key = n.id"
     )
     before = rows(database, marks)
 

@@ -23,7 +23,7 @@ CATALOGUE = {
              LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
         WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
               AND c.relname <> 'schema_migration'
-        ORDER BY c.relname, a.attnum""",
+        ORDER BY c.relname, a.attname""",
     "constraints": """
         SELECT conrelid::regclass::text, conname, contype::text, pg_get_constraintdef(oid)
         FROM pg_constraint

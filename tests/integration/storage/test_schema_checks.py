@@ -4,7 +4,6 @@ import pytest
 
 from publisher.domain.errors import DatabaseMisconfigured, DatabaseRefused
 from storage.database import Database
-from tests.factories import accepted
 from tests.integration.rows import FINAL, bury_something, change, due_routes, execute, one_route, rows
 
 STATES = {"pending": "status = 'pending'"} | FINAL
@@ -39,7 +38,7 @@ STATES = {"pending": "status = 'pending'"} | FINAL
         ("pending", "dead_lettered_at = now()", "routes_dead_letter_has_a_row"),
         ("published", "dead_lettered_at = now()", "routes_dead_letter_has_a_row"),
         ("dead_letter", "dead_letter_id = 0", "routes_dead_letter"),
-        ("pending", "notification_id = gen_random_uuid()", "routes_notification"),
+        ("pending", "notification_key = NULL", "notification_key"),
         ("pending", "status = NULL", "status"),
         ("pending", "attempt_count = NULL", "attempt_count"),
         ("pending", "recipient_ref = NULL", "recipient_ref"),
@@ -111,14 +110,6 @@ def test_a_recipient_has_one_route_per_channel(database: Database) -> None:
 
     with pytest.raises(DatabaseRefused, match="routes_identity"):
         change(database, [second], f"route_id = (SELECT route_id FROM routes WHERE id = {first})")
-
-
-def test_a_notification_with_routes_stays(database: Database) -> None:
-    """A notification cannot be deleted from under its routes (R10)."""
-    accepted(database)
-
-    with pytest.raises(DatabaseRefused, match="routes_notification"):
-        execute(database, "DELETE FROM notifications")
 
 
 def test_a_dead_letter_stays_while_its_route_points_at_it(database: Database) -> None:
