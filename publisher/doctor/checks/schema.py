@@ -1,10 +1,11 @@
-"""Whether the tables are what the code expects: migrations, columns, indexes, constraints."""
+"""Whether the tables are what the code expects: migrations, columns, indexes, constraints, missing notifications."""
 
 from collections.abc import Collection, Mapping, Sequence
 
 from publisher.doctor.verdict import Diagnosis, failed, ok, together, warning
 from publisher.operations.wording import names
 from storage.catalogue import Column, Constraint, Index
+from storage.route_orphans import LOOKED_AT, Orphans
 
 
 def migrations(pending: Sequence[str], foreign: Sequence[str]) -> Diagnosis:
@@ -69,3 +70,19 @@ def constraints(expected: Collection[Constraint], found: Mapping[Constraint, boo
             failed(f"not valid: {names(not_valid)}", "mend the rows that break them, then VALIDATE CONSTRAINT each")
         )
     return together(complaints, f"all {len(expected)} are there and valid")
+
+
+def notifications_of_routes(found: Orphans) -> Diagnosis:
+    """Whether routes have their notifications, which no constraint keeps. The service never deletes one without both.
+
+    A route without its notification cannot be published: each claim of it is an error (R10).
+    """
+    looked_at = f"the {LOOKED_AT:,} oldest and the {LOOKED_AT:,} newest routes"
+    if not found.count:
+        return ok(f"{looked_at} have their notifications")
+    return failed(
+        f"{found.count:,} of {looked_at} have no notification, route {found.first} the first, {found.last} the last",
+        "bring the notifications back from a backup (routes.notification_key is notifications.id); or, as nobody knows"
+        " any more what such routes should say: DELETE FROM routes AS r WHERE NOT EXISTS (SELECT FROM notifications"
+        " AS n WHERE n.id = r.notification_key)",
+    )

@@ -17,6 +17,7 @@ from storage.losses import list_losses
 from storage.marks import read_mark
 from storage.replays import latest_replays
 from storage.rights import missing_grants
+from storage.route_orphans import orphaned_routes
 
 
 def of_postgresql(settings: Settings, database: Database, read_procfile: Callable[[], Mapping[str, str]]) -> list[Step]:
@@ -33,21 +34,9 @@ def of_postgresql(settings: Settings, database: Database, read_procfile: Callabl
             backlogs(), gates(), scan_interval=settings.scan_interval, lease_ttl=settings.route_lease_ttl
         )
 
-    def columns() -> Diagnosis:
-        if pending():
-            return NEEDS_SCHEMA
-        return tables.columns(catalogue.expected_columns(), catalogue.found_columns(database))
-
-    def indexes() -> Diagnosis:
+    def migrated(look: Look) -> Look:
         # What a migration is about to make is not missing: made by hand, it would stand in the migration's way.
-        if pending():
-            return NEEDS_SCHEMA
-        return tables.indexes(catalogue.expected_indexes(), catalogue.found_indexes(database))
-
-    def constraints() -> Diagnosis:
-        if pending():
-            return NEEDS_SCHEMA
-        return tables.constraints(catalogue.expected_constraints(), catalogue.found_constraints(database))
+        return lambda: NEEDS_SCHEMA if pending() else look()
 
     def replayed() -> Diagnosis:
         mark, last = read_mark(database, settings.intents_stream), latest_replays(database, settings.intents_stream)
@@ -63,9 +52,12 @@ def of_postgresql(settings: Settings, database: Database, read_procfile: Callabl
         "postgresql-encoding": lambda: postgresql.encoding(schema.server_encoding(database)),
         "postgresql-durability": lambda: postgresql.durability(server()),
         "schema": lambda: tables.migrations(pending(), schema.foreign_migrations(database)),
-        "columns": columns,
-        "indexes": indexes,
-        "constraints": constraints,
+        "columns": migrated(lambda: tables.columns(catalogue.expected_columns(), catalogue.found_columns(database))),
+        "indexes": migrated(lambda: tables.indexes(catalogue.expected_indexes(), catalogue.found_indexes(database))),
+        "constraints": migrated(
+            lambda: tables.constraints(catalogue.expected_constraints(), catalogue.found_constraints(database))
+        ),
+        "notifications-of-routes": migrated(lambda: tables.notifications_of_routes(orphaned_routes(database))),
         "connections": lambda: connections.budget(
             activity.connections(database),
             connections.needed(read_procfile(), cores=os.cpu_count() or 1, pool=POOL_SIZE),

@@ -73,14 +73,15 @@ def test_without_redis_postgresql_is_still_checked(examined: Examined) -> None:
 
 def test_a_check_that_is_kept_waiting_is_unknown_and_alone(examined: Examined, database_url: str) -> None:
     """A lock on the routes is waited for once and not for ever; what needs no routes is looked at."""
+    waiting = ("notifications-of-routes", "due-routes", "leases", "channels")
     with closing(psycopg2.connect(database_url)) as holder, holder.cursor() as cursor:
         cursor.execute("LOCK TABLE routes")
         began = time.monotonic()
         found = examined(statement=timedelta(milliseconds=300))
         took = time.monotonic() - began
 
-    assert amiss(found) == dict.fromkeys(("due-routes", "leases", "channels", "loss-audit"), UNKNOWN)
-    # Waited for by each of the four, or for as long as one may, it would be more.
+    assert amiss(found) == dict.fromkeys((*waiting, "loss-audit"), UNKNOWN)
+    # Waited for by each of the five, or for as long as one may, it would be more.
     assert took < 15
 
 

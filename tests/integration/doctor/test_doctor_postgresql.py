@@ -15,7 +15,7 @@ from tests.conftest import run_sql
 from tests.factories import GROUP, INTENTS
 from tests.integration.doctor.examined import Examined, amiss
 from tests.integration.roles import GRANTS, plain_role
-from tests.integration.rows import change, due_routes, execute, rows
+from tests.integration.rows import FINAL, change, due_routes, execute, rows
 
 OK, WARNING, FAILED, UNKNOWN = Verdict.OK, Verdict.WARNING, Verdict.FAILED, Verdict.UNKNOWN
 
@@ -32,6 +32,7 @@ def test_a_database_that_is_not_migrated_has_one_failure(
         "columns",
         "indexes",
         "constraints",
+        "notifications-of-routes",
         "due-routes",
         "leases",
         "gates",
@@ -52,6 +53,21 @@ def test_a_dropped_index_and_constraint_fail_their_checks(examined: Examined, da
     assert amiss(found) == {"indexes": FAILED, "constraints": FAILED}
     assert found["indexes"].finding == "routes_due is missing"
     assert found["constraints"].finding == "missing: routes_published_says_when"
+
+
+def test_a_route_without_its_notification_fails_its_check(examined: Examined, database: Database) -> None:
+    """No constraint keeps the notification there; the statement that the check names mends it (R10)."""
+    routes = due_routes(database, 3)
+    change(database, routes, FINAL["skipped"])
+    change(database, routes[1:], "notification_key = 0")
+
+    found = examined()
+
+    assert amiss(found) == {"notifications-of-routes": FAILED}
+    assert f"route {routes[1]} the first, {routes[2]} the last" in found["notifications-of-routes"].finding
+    execute(database, "DELETE" + found["notifications-of-routes"].remedy.partition("DELETE")[2])
+    assert amiss(examined()) == {}
+    assert [row["id"] for row in rows(database, "SELECT id FROM routes")] == routes[:1]
 
 
 def test_a_database_that_quotes_every_name_has_its_indexes(examined: Examined, database_url: str) -> None:
