@@ -154,7 +154,10 @@ def some_routes(outside: Outside) -> dict[str, Any]:
     )
     outside.wait_for_routes(published=4, dead_letter=1)
     wait_until(lambda: outside.rows("SELECT 1 FROM malformed_intents"))
-    return outside.rows("SELECT * FROM routes WHERE status = 'published' ORDER BY id")[0]
+    return outside.rows(
+        "SELECT routes.*, notification_id FROM routes JOIN notifications AS n ON n.id = notification_key"
+        " WHERE status = 'published' ORDER BY routes.id"
+    )[0]
 
 
 def test_every_look_works_with_exactly_these_rights(
