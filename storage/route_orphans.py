@@ -19,6 +19,11 @@ FROM (
 WHERE (SELECT true FROM notifications WHERE notifications.id = ends.notification_key) IS NULL
 """
 
+# What an operator may run by hand.
+DELETE_ORPHANS = """/* delete_orphans */
+DELETE FROM routes WHERE NOT EXISTS (SELECT FROM notifications WHERE notifications.id = routes.notification_key)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Orphans:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from publisher.doctor.verdict import Diagnosis, failed, ok, together, warning
 from publisher.operations.wording import names
 from storage.catalogue import Column, Constraint, Index
-from storage.route_orphans import LOOKED_AT, Orphans
+from storage.route_orphans import DELETE_ORPHANS, LOOKED_AT, Orphans
 
 
 def migrations(pending: Sequence[str], foreign: Sequence[str]) -> Diagnosis:
@@ -83,6 +83,5 @@ def notifications_of_routes(found: Orphans) -> Diagnosis:
     return failed(
         f"{found.count:,} of {looked_at} have no notification, route {found.first} the first, {found.last} the last",
         "bring the notifications back from a backup (routes.notification_key is notifications.id); or, as nobody knows"
-        " any more what such routes should say: DELETE FROM routes AS r WHERE NOT EXISTS (SELECT FROM notifications"
-        " AS n WHERE n.id = r.notification_key)",
+        f" any more what such routes should say: {' '.join(DELETE_ORPHANS.split())}",
     )
