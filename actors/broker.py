@@ -61,6 +61,8 @@ class WakingBroker(RedisBroker):
         self._given_up = False
         self._upkeep = threading.Lock()
         self._next_upkeep = 0.0
+        # By queue: how many messages waited there when this process last put one there.
+        self.waiting: dict[str, int] = {}
 
     @property
     def is_stopping(self) -> bool:
@@ -130,7 +132,8 @@ class WakingBroker(RedisBroker):
             pipe.lpush(key, 1)
             pipe.ltrim(key, 0, _WAKE_UPS - 1)
             pipe.pexpire(key, _WAKE_TTL_MS)
-            pipe.execute()
+            pipe.llen(f"{self.namespace}:{queue_name}")
+            self.waiting[queue_name] = pipe.execute()[-1]
 
 
 class WakingConsumer(_StockConsumer):  # type: ignore[misc]  # its base is looked up

@@ -10,6 +10,7 @@ from typing import ParamSpec
 import dramatiq
 import structlog
 
+from actors.broker import WakingBroker
 from actors.context import context
 from actors.queues import EACH_CHANNEL, ChannelActor
 from publisher.domain.errors import PublisherError, Unavailable
@@ -58,9 +59,12 @@ def scan_due_routes(channel: str, run: str | None = None) -> None:
 
 
 @dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL, throws=RouteDeadLettered)
-def publish_routes(channel: str, ids: Sequence[int]) -> None:
-    """Publishes those of these routes that are due and not leased; leaves the others alone (R5)."""
-    report = context().publisher.publish_these(channel, ids)
+def publish_routes(channel: str, ids: Sequence[int], handover: str | None = None) -> None:
+    """Publishes those of these routes that are due and not leased; leaves the others alone (R5).
+
+    handover: the token of the handover that leases them to the worker that gets this message, or None.
+    """
+    report = context().publisher.publish_these(channel, ids, handover)
     if report.more:
         as_hint(send_scan, channel)
     follow_up(channel, report, retry_this_message=True)
@@ -90,19 +94,26 @@ def _pass_on(channel: str, run: str | None) -> None:
         send_scan(channel, run)
 
 
-def send_publish(channel: str, ids: Sequence[int], delay: timedelta | None = None) -> None:
+def send_publish(channel: str, ids: Sequence[int], delay: timedelta | None = None, handover: str | None = None) -> None:
     """Enqueues the publishing of these routes, at once or after the delay.
 
     Raises RedisUnavailable or RedisRefused.
     """
     milliseconds = None if delay is None else round(delay.total_seconds() * 1000)
+    named = () if handover is None else (handover,)
     with translated():
-        publish_routes.send_with_options(args=(channel, list(ids)), delay=milliseconds)
+        publish_routes.send_with_options(args=(channel, list(ids), *named), delay=milliseconds)
 
 
-def tell_workers(channel: str, ids: Sequence[int]) -> bool:
+def tell_workers(channel: str, ids: Sequence[int], handover: str | None = None) -> bool:
     """Enqueues the publishing of these routes. False if that failed, which loses nothing: the next scan finds them."""
-    return as_hint(send_publish, channel, ids)
+    return as_hint(send_publish, channel, ids, handover=handover)
+
+
+def waiting(channel: str) -> int:
+    """Returns how many messages waited in the channel's queue when this process last put one there."""
+    broker = dramatiq.get_broker()
+    return broker.waiting.get(channel, 0) if isinstance(broker, WakingBroker) else 0
 
 
 def as_hint(send: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> bool:

@@ -90,6 +90,7 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
         backoff=settings.backoff,
         probing=settings.probing,
         audit_window=settings.effective_audit_window,
+        handover=settings.handover,
     )
     hooks = Hooks(
         stopping=stopping.is_set, beat=watchdog.beat, may_look_back=Mutex(client, look_back_key).acquire_or_share
@@ -121,7 +122,7 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
 def compose_intake(context: Context, group: "IntentsGroup", options: "IntakeOptions") -> "Intake":
     """Composes the intake loop of this process. It wakes the workers by Dramatiq messages."""
     # Imported by those that take intents in, and no one else; the actors bind to the broker that is set by now.
-    from actors.routes import tell_workers
+    from actors.routes import tell_workers, waiting
     from publisher.intake.consumer import Intake
 
     return Intake(
@@ -132,6 +133,7 @@ def compose_intake(context: Context, group: "IntentsGroup", options: "IntakeOpti
         channels=context.channels,
         telemetry=context.telemetry,
         tell_workers=tell_workers,
+        waiting=waiting,
         stopping=context.stopping,
         watchdog=context.watchdog,
     )

@@ -15,6 +15,7 @@ serves them.
 from collections.abc import Sequence
 
 from storage.clock import NOW
+from storage.handover import IS_CLAIMED
 from storage.models import OPEN
 
 # Nobody holds the route, or the lease of its holder has expired.
@@ -32,8 +33,11 @@ OVERDUE = "expires_at <= statement_timestamp()"
 OPEN_GATE = """NOT EXISTS (SELECT FROM channel_gates WHERE channel = %(channel)s
                       AND (paused_at IS NOT NULL OR parked_at IS NOT NULL AND NOT %(through)s))"""
 
-# A lease that expired without an outcome: this claim will count it (R5a).
-_LOST_NOW = "(lease_token IS NOT NULL)::int"
+# The lease of a handover: the caller holds the message that names it, and claims the route under a token of its own.
+HANDED_OVER = "lease_token = %(handover)s"
+
+# A lease that expired without an outcome: this claim will count it (R5a). A handover counts nothing.
+_LOST_NOW = f"({IS_CLAIMED})::int"
 
 # Limits what a route that crashes its workers can take with it (R5a): a claim takes only the routes with the highest
 # loss count that it sees, and at most limit / 8^losses of them. After three losses such a route is claimed alone. The
@@ -56,10 +60,20 @@ LEASE = f"""lease_token = %(token)s,
         updated_at = {NOW}"""
 
 
-def claim_statement(name: str, conditions: Sequence[str], *, order: str) -> str:
+# A route as the caller gets it, with its notification: the columns that `storage.claims` reads.
+_ROUTE = """r.id, coalesce(n.notification_id::text, ''), r.route_id, r.channel, r.status, r.attempt_count, r.max_attempts,
+       r.recipient_ref, r.resolved_email, r.resolved_locale, r.lease_loss_count, r.replay,
+       r.expires_at - statement_timestamp(),
+       n.notification_type, n.producer, n.audience_kind, n.idempotency_key, n.payload::text,
+       n.request_id, n.trace_id, n.occurred_at, n.accepted_at, r.stream, r.requeues, r.next_attempt_at"""
+_REFUSING = """EXISTS (SELECT FROM channel_gates WHERE channel = %(channel)s AND refused_batches > 0) AS refusing"""
+
+
+def claim_statement(name: str, conditions: Sequence[str], *, order: str, free: str = FREE) -> str:
     """Returns the statement that claims open, free routes of one channel that meet these conditions.
 
     order: the column by which the first `limit` are taken.
+    free: the condition that nobody else holds the route.
     A row has the columns that `storage.claims` reads. If nothing is claimed, one row, whose id is NULL, tells of the
     channel's gate alone.
     """
@@ -69,7 +83,7 @@ WITH due AS MATERIALIZED (
     FROM routes
     WHERE channel = %(channel)s AND {" AND ".join(conditions)}
       AND {OPEN}
-      AND {FREE}
+      AND {free}
     ORDER BY {order}, id
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
@@ -81,13 +95,22 @@ WITH due AS MATERIALIZED (
               resolved_email, resolved_locale, lease_loss_count, replay, expires_at, next_attempt_at, stream,
               requeues
 )
-SELECT c.id, coalesce(n.notification_id::text, ''), c.route_id, c.channel, c.status, c.attempt_count, c.max_attempts,
-       c.recipient_ref, c.resolved_email, c.resolved_locale, c.lease_loss_count, c.replay,
-       c.expires_at - statement_timestamp(),
-       n.notification_type, n.producer, n.audience_kind, n.idempotency_key, n.payload::text,
-       n.request_id, n.trace_id, n.occurred_at, n.accepted_at, c.stream, c.requeues, c.next_attempt_at,
-       (SELECT count(*) FROM due) AS seen,
-       EXISTS (SELECT FROM channel_gates WHERE channel = %(channel)s AND refused_batches > 0) AS refusing
-FROM (SELECT) AS always LEFT JOIN claimed AS c ON true LEFT JOIN notifications AS n ON n.id = c.notification_key
-ORDER BY c.next_attempt_at, c.id
+SELECT {_ROUTE}, (SELECT count(*) FROM due) AS seen, %(ttl)s::interval AS lasts, {_REFUSING}
+FROM (SELECT) AS always LEFT JOIN claimed AS r ON true LEFT JOIN notifications AS n ON n.id = r.notification_key
+ORDER BY r.next_attempt_at, r.id
+"""
+
+
+# Reads what was handed over, and writes nothing: the routes are leased already, for the holder of the token. The
+# conditions are those of a claim: the channel may have been paused meanwhile, or a deadline have passed. A lease with
+# less than `at_least` left is too short for an attempt.
+TAKE_HANDED_OVER = f"""/* take_handed_over */
+WITH handed_over AS (
+    SELECT * FROM routes
+    WHERE id = ANY(%(ids)s::bigint[]) AND channel = %(channel)s AND {OPEN} AND {HANDED_OVER}
+      AND lease_expires_at >= statement_timestamp() + %(at_least)s AND {BEFORE_DEADLINE} AND {OPEN_GATE}
+)
+SELECT {_ROUTE}, 0 AS seen, r.lease_expires_at - statement_timestamp() AS lasts, {_REFUSING}
+FROM (SELECT) AS always LEFT JOIN handed_over AS r ON true LEFT JOIN notifications AS n ON n.id = r.notification_key
+ORDER BY r.next_attempt_at, r.id
 """

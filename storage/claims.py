@@ -6,7 +6,16 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from publisher.domain.notification import Notification, Route, RouteStatus
-from storage.claim_statement import BEFORE_DEADLINE, DUE, OPEN_GATE, OVERDUE, claim_statement
+from storage.claim_statement import (
+    BEFORE_DEADLINE,
+    DUE,
+    FREE,
+    HANDED_OVER,
+    OPEN_GATE,
+    OVERDUE,
+    TAKE_HANDED_OVER,
+    claim_statement,
+)
 from storage.database import Database, Row
 from storage.places import Place, behind, place_parameters
 
@@ -28,6 +37,7 @@ class Claim:
     last: the place of the last route, behind which the next claim may begin. None unless the claim was full and took
         every route that it saw.
     refusing: the channel's stream refused the last batches. Of a parked channel always true.
+    lasts: how long the lease lasts, from before the routes were read.
     """
 
     token: str
@@ -35,6 +45,7 @@ class Claim:
     more: bool
     last: Place[int] | None = None
     refusing: bool = False
+    lasts: timedelta = timedelta(0)
 
     @property
     def ids(self) -> list[int]:
@@ -48,7 +59,10 @@ _CLAIM_DUE = claim_statement(
     "claim_due", [behind("next_attempt_at", "id"), DUE, BEFORE_DEADLINE, OPEN_GATE], order="next_attempt_at"
 )
 _CLAIM_THESE = claim_statement(
-    "claim_these", ["id = ANY(%(ids)s::bigint[])", DUE, BEFORE_DEADLINE, OPEN_GATE], order="next_attempt_at"
+    "claim_these",
+    ["id = ANY(%(ids)s::bigint[])", DUE, BEFORE_DEADLINE, OPEN_GATE],
+    order="next_attempt_at",
+    free=f"({FREE} OR {HANDED_OVER})",
 )
 _CLAIM_OVERDUE = claim_statement("claim_overdue", [OVERDUE], order="expires_at")
 
@@ -86,18 +100,39 @@ def claim_these(
     lease_ttl: timedelta,
     stream: str | None = None,
     through_parking: bool = False,
+    handover: str | None = None,
 ) -> Claim:
     """Leases those of these routes that belong to the channel and that `claim_due` could lease now (R4, R5).
 
     Leaves out the others: published, leased by another worker, not due, or unknown.
     ids: keys of routes.
     stream, through_parking: as for `claim_due`.
+    handover: the token of the handover that the caller's message names: its routes are the caller's.
     """
     if not ids:
         return Claim("", (), more=False)
     limit = len(ids)
     parameters = {"channel": channel, "ids": list(ids), "limit": limit, "ttl": lease_ttl, "through": through_parking}
-    return _claim(database, _CLAIM_THESE, parameters | {"stream": stream}, limit + 1)
+    return _claim(database, _CLAIM_THESE, parameters | {"stream": stream, "handover": handover}, limit + 1)
+
+
+def take_handed_over(
+    database: Database,
+    channel: str,
+    ids: Collection[int],
+    handover: str,
+    *,
+    at_least: timedelta,
+    through_parking: bool = False,
+) -> Claim:
+    """Reads those of these routes that are handed over under this token, and that `claim_due` could lease now.
+
+    They are leased already: see `storage.handover`. Writes nothing, and counts nothing.
+    at_least: routes whose lease ends sooner are left out. All of one handover end together.
+    through_parking: as for `claim_due`.
+    """
+    parameters = {"channel": channel, "ids": list(ids), "handover": handover, "at_least": at_least}
+    return _claim_of(handover, database.rows(TAKE_HANDED_OVER, parameters | {"through": through_parking}), len(ids) + 1)
 
 
 def claim_overdue(database: Database, channel: str, *, limit: int, lease_ttl: timedelta) -> Claim:
@@ -108,19 +143,23 @@ def claim_overdue(database: Database, channel: str, *, limit: int, lease_ttl: ti
 
 def _claim(database: Database, sql: str, parameters: dict[str, object], full: int) -> Claim:
     token = str(uuid.uuid4())
-    rows = database.rows(sql, parameters | {"token": token})
-    next_attempt_at, seen, refusing = rows[-1][-3:]
+    return _claim_of(token, database.rows(sql, parameters | {"token": token}), full)
+
+
+def _claim_of(token: str, rows: Sequence[Row], full: int) -> Claim:
+    next_attempt_at, seen, lasts, refusing = rows[-1][-4:]
     if rows[-1][0] is None:
         return Claim(token, (), more=False, refusing=refusing)
     # A claim that took fewer routes than it saw left the others because of ISOLATION: they are due as well.
     last = Place(next_attempt_at, rows[-1][0]) if seen == len(rows) == full else None
-    return Claim(token, [_claimed(row) for row in rows], seen >= full or seen > len(rows), last, refusing)
+    more = seen >= full or seen > len(rows)
+    return Claim(token, [_claimed(row) for row in rows], more, last, refusing, lasts)
 
 
 def _claimed(row: Row) -> ClaimedRoute:
     (id_, notification_id, route_id, channel, status, attempts, max_attempts, recipient_ref, email, locale, losses,
      replay, time_left, type_, producer, audience, key, payload, request_id, trace_id, occurred, accepted, stream,
-     requeues, _, _, _) = row  # fmt: skip
+     requeues, _, _, _, _) = row  # fmt: skip
     route = Route(
         id=id_,
         notification_id=notification_id,

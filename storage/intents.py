@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import peewee
 
@@ -13,7 +14,10 @@ from storage.array_literals import array_literal, columns
 from storage.clock import NOW
 from storage.database import Database, fetch
 from storage.fingerprints import STORED_FINGERPRINT, accepted_among
+from storage.handover import Handover
 from storage.malformed_records import IncomingMalformed, RawFields, record_malformed
+
+_NO_HANDOVER = Handover({}, timedelta(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class Acceptance:
     malformed: rejections, which are on record now.
     again: ids of the duplicates and rejections that an earlier reading of the very same entry has left: nothing is new.
     due: channel -> keys of the new routes that can be published at once.
+    handover: the token of the handover under which they are leased; None: nothing was handed over.
     """
 
     accepted: Sequence[IncomingIntent] = ()
@@ -42,6 +47,7 @@ class Acceptance:
     malformed: Sequence[IncomingMalformed] = ()
     again: Collection[str] = ()
     due: dict[str, list[int]] = field(default_factory=dict)
+    handover: str | None = None
 
     def told_as_new(self) -> "Acceptance":
         """The same, where an earlier try of this process left what was found again, and its reply was lost."""
@@ -78,21 +84,37 @@ RETURNING notification_id::text
 """
 
 # Due at once, by the database's clock (R5); a skipped route is never due (R3).
+#
+# streams   channel -> stream, of the channels whose routes are handed over. Those of a channel whose gate is closed are
+#           not: they would only wait under a lease. One row and no join, so that the routes keep their order.
 _INSERT_ROUTES = f"""/* insert_routes */
 INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref, resolved_email,
-                    resolved_locale, expires_at, producer, next_attempt_at, created_at, updated_at)
-SELECT planned.*, CASE status WHEN 'pending' THEN now.at END, now.at, now.at
+                    resolved_locale, expires_at, producer, next_attempt_at, created_at, updated_at,
+                    lease_token, lease_expires_at, stream)
+SELECT planned.*, CASE status WHEN 'pending' THEN now.at END, now.at, now.at,
+       CASE WHEN stream IS NOT NULL THEN token END, CASE WHEN stream IS NOT NULL THEN now.at + lasts END, stream
 FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
             %s::timestamptz[], %s::text[])
          AS planned (notification_key, route_id, channel, status, max_attempts, recipient_ref, email, locale,
-                     expires_at, producer),
-     (SELECT {NOW} AS at) AS now
+                     expires_at, producer)
+CROSS JOIN (SELECT {NOW} AS at) AS now
+CROSS JOIN (
+    SELECT %s AS token, %s::interval AS lasts, jsonb_object_agg(channel, stream) AS streams
+    FROM unnest(%s::text[], %s::text[]) AS given (channel, stream)
+    WHERE NOT EXISTS (SELECT FROM channel_gates AS gate WHERE gate.channel = given.channel
+                      AND (paused_at IS NOT NULL OR parked_at IS NOT NULL))
+) AS lease
+CROSS JOIN LATERAL (SELECT CASE status WHEN 'pending' THEN streams ->> channel END AS stream) AS handed
 RETURNING id, channel, status
 """
 
 
 def accept(
-    database: Database, stream: str, intents: Sequence[IncomingIntent], malformed: Sequence[IncomingMalformed]
+    database: Database,
+    stream: str,
+    intents: Sequence[IncomingIntent],
+    malformed: Sequence[IncomingMalformed],
+    handover: Handover | None = None,
 ) -> Acceptance:
     """Records a batch of entries, all or none, in one transaction (R20, R21).
 
@@ -100,6 +122,7 @@ def accept(
     known key is recorded as malformed, `idempotency_conflict` (R18). The key of a pruned notification is known for as
     long as pruned_notifications keeps it. May be repeated after any error: it then finds what an earlier try of these
     entries has left.
+    handover: the lease of the new routes, for the messages that the caller sends about them; None: they have none.
     Raises DatabaseUnavailable or DatabaseRefused.
     """
     with database.unit() as connection, connection.atomic():
@@ -111,10 +134,10 @@ def accept(
         known = [i for i in intents if i.intent.notification_id not in new or first[i.intent.notification_id] is not i]
         duplicates, conflicts, again = _compared(connection, known)
         rejected = [*malformed, *conflicts]
-        due = _insert_routes(connection, accepted, new)
+        due = _insert_routes(connection, accepted, new, handover)
         recorded = record_malformed(connection, stream, rejected)
     again |= {r.entry_id for r in rejected} - recorded
-    return Acceptance(accepted, duplicates, rejected, again, due)
+    return Acceptance(accepted, duplicates, rejected, again, due, handover.token if handover else None)
 
 
 def _insert_notifications(
@@ -171,7 +194,10 @@ def _compared(
 
 
 def _insert_routes(
-    connection: peewee.PostgresqlDatabase, accepted: Sequence[IncomingIntent], keys: Mapping[str, int]
+    connection: peewee.PostgresqlDatabase,
+    accepted: Sequence[IncomingIntent],
+    keys: Mapping[str, int],
+    handover: Handover | None,
 ) -> dict[str, list[int]]:
     rows = [
         (
@@ -191,7 +217,9 @@ def _insert_routes(
     ]
     due: dict[str, list[int]] = {}
     if rows:
-        for key, channel, status in fetch(connection, _INSERT_ROUTES, columns(rows)):
+        lease = handover or _NO_HANDOVER
+        handed = [lease.token, lease.lasts, array_literal(lease.streams), array_literal(lease.streams.values())]
+        for key, channel, status in fetch(connection, _INSERT_ROUTES, [*columns(rows), *handed]):
             if status == "pending":
                 due.setdefault(channel, []).append(key)
     return due

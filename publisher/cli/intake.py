@@ -45,6 +45,7 @@ def intake() -> None:
         idle=settings.route_lease_ttl,
         lease=settings.route_lease_ttl,
         dedup_window=settings.dedup_window,
+        handover=settings.handover,
     )
     collect_garbage_seldom()
     with heartbeats(context.redis, "intake", partial(read_system, context.database), metrics_port=metrics_port):

@@ -15,6 +15,7 @@ from publisher.domain.backoff import Backoff
 from publisher.domain.errors import DatabaseRefused, PublisherError
 from publisher.domain.rejection import Rejection, RejectionCode
 from storage.database import Database
+from storage.handover import Handover
 from storage.intents import Acceptance, IncomingIntent, accept
 from storage.malformed_records import IncomingMalformed
 
@@ -32,6 +33,7 @@ class Acceptor:
 
     on_wait: called with the ids of the entries in hand before each wait for PostgreSQL.
     beat: called before each try.
+    hand_over: returns the lease of the routes that a transaction inserts; None: they have none.
     """
 
     def __init__(
@@ -41,12 +43,14 @@ class Acceptor:
         stopping: threading.Event,
         on_wait: Callable[[Sequence[str]], None],
         beat: Callable[[], None] = lambda: None,
+        hand_over: Callable[[], Handover | None] = lambda: None,
     ) -> None:
         self._database = database
         self._stream = stream
         self._stopping = stopping
         self._on_wait = on_wait
         self._beat = beat
+        self._hand_over = hand_over
 
     def commit(self, entries: Sequence[Incoming]) -> Iterator[tuple[Sequence[Incoming], Acceptance]]:
         """Commits the entries in transactions. Yields the entries of each, and their acceptance, once it is committed.
@@ -81,6 +85,7 @@ class Acceptor:
                     self._stream,
                     [entry for entry in entries if isinstance(entry, IncomingIntent)],
                     [entry for entry in entries if isinstance(entry, IncomingMalformed)],
+                    self._hand_over(),
                 )
             except PublisherError as error:
                 if isinstance(error, DatabaseRefused) and not _is_last_form(entries):

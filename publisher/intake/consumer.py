@@ -18,6 +18,7 @@ import structlog
 from publisher.domain.channel import Channel
 from publisher.domain.errors import PublisherError
 from publisher.intake.acceptor import Acceptor, Incoming, wait
+from publisher.intake.handing_over import HandingOver
 from publisher.intake.incoming import incoming
 from publisher.intake.marking import Marking, MarkingOptions
 from publisher.intake.read_ahead import ReadAhead
@@ -48,6 +49,7 @@ class IntakeOptions:
     idle: after which time the unacknowledged entries of another consumer are taken over.
     lease: how long a route, or a replay of intents, is one process's own.
     dedup_window: how long the witness of a command lives.
+    handover: how long the lease of a handover lasts; 0: nothing is handed over.
     """
 
     stream: str
@@ -55,6 +57,7 @@ class IntakeOptions:
     idle: timedelta
     lease: timedelta = timedelta(seconds=30)
     dedup_window: timedelta = timedelta(hours=1)
+    handover: timedelta = timedelta(0)
 
 
 class Intake:
@@ -69,7 +72,8 @@ class Intake:
         client: redis.Redis,
         channels: Mapping[str, Channel],
         telemetry: Telemetry,
-        tell_workers: Callable[[str, Sequence[int]], bool],
+        tell_workers: Callable[[str, Sequence[int], str | None], bool],
+        waiting: Callable[[str], int],
         stopping: threading.Event,
         watchdog: Watchdog,
     ) -> None:
@@ -77,8 +81,9 @@ class Intake:
 
         group: this process's consumer, with a client of its own.
         client: for all else that is kept in Redis.
-        tell_workers: wakes the workers of a channel for these routes, by key; False if it could not, which loses
-            nothing, since the next scan finds the routes (R14).
+        tell_workers: wakes the workers of a channel for these routes, by key, and names the handover that leases them;
+            False if it could not, which loses nothing, since the next scan finds the routes (R14).
+        waiting: returns how many messages waited in a channel's queue when the last one was put there.
         stopping: set once the process was told to stop.
         watchdog: ends the process if the loop hangs.
         """
@@ -94,7 +99,9 @@ class Intake:
         self._beat = watchdog.beat
         # Whether this consumer may have read from its group, and so has something to leave.
         self._is_member = False
-        self._acceptor = Acceptor(database, options.stream, stopping, self._hold, self._beat)
+        self._acceptor = Acceptor(
+            database, options.stream, stopping, self._hold, self._beat, HandingOver(channels, options.handover, waiting)
+        )
         self._ahead = ReadAhead(self._read_parsed)
         self._marking = self._make_marking()
 
@@ -198,7 +205,7 @@ class Intake:
         for channel, ids in accepted.due.items():
             for start in range(0, len(ids), size):
                 self._beat()
-                if not self._wake(channel, ids[start : start + size]):
+                if not self._wake(channel, ids[start : start + size], accepted.handover):
                     # Each of the others would wait as long for the same Redis; the scan finds them all.
                     return
 

@@ -17,6 +17,7 @@ from publisher.operations.failure_cause import another_intent, cause_of, stream_
 from publisher.operations.remedy import Advice, Remedy, Sentence
 from publisher.streams.append_result import is_held_back
 from storage.dead_letters import DeadLetterRecord
+from storage.handover import is_handover
 from storage.routes import RouteRecord
 
 # A route that is due for so long is late: scans and messages look every few seconds.
@@ -108,6 +109,13 @@ def _open(route: RouteRecord, gate: Gate, stream: str | None) -> Explanation:
 
 
 def _leased(route: RouteRecord, until: datetime) -> Explanation:
+    if is_handover(route.lease_token):
+        return Explanation(
+            RouteState.LEASED,
+            (f"Intake has handed it over to the workers until {readable(until)}: {_attempt(route)}.",),
+            (f"A worker publishes it any moment. If none does, the route is free {ahead(route, until)}.",),
+            until,
+        )
     return Explanation(
         RouteState.LEASED,
         (f"Leased until {readable(until)} by a worker, which is at work on it: {_attempt(route)}.",),
@@ -154,7 +162,8 @@ def _scheduled(route: RouteRecord) -> Explanation:
         return Explanation(RouteState.WAITING, (), (f"Due {ahead(route, due_at)}: {_attempt(route)}.",), due_at)
     why = [f"Due since {ago(route, due_at)}."]
     if route.lease_expires_at is not None:
-        why.append(f"The lease of its last worker ended {ago(route, route.lease_expires_at)}: it is free.")
+        lease = "handover to the workers" if is_handover(route.lease_token) else "lease of its last worker"
+        why.append(f"The {lease} ended {ago(route, route.lease_expires_at)}: it is free.")
     upcoming: list[Sentence] = [f"A worker takes it with its next claim: {_attempt(route)}."]
     if route.read_at - due_at >= _LATE:
         upcoming.append(Advice("That is late: are workers running and keeping up?", Remedy.CHECK_STATUS))

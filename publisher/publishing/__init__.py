@@ -26,6 +26,20 @@ written, and the outcome is a conflict (R8): someone else has moved the route on
 A route that was not begun is given back and counts nothing. A route whose worker died counts a lease loss. The more it
 has lost, the fewer other routes are claimed beside it, and after five in a row it becomes a dead letter (R5a).
 
+# Handing over
+
+A new route is due at once, and intake sends a message about it. So intake inserts the route already leased, under a
+token that the message names, and the worker that gets the message reads the route where it would claim it: a row
+version and a commit less (storage.handover).
+
+    intake: insert, leased ──message──► worker: read ──► encode ──► append ──► record
+                │
+                └──the message is lost, or waits too long──► the handover runs out, uncounted: any claim takes the route
+
+A handover lasts a scan interval. A worker uses what is left of it as it uses a lease, and claims the routes if that is
+less than half. Where a queue is long or a gate closed, nothing is handed over. An attempt that outlasts its handover is
+the case of a paused worker: see below.
+
 # How far a lease is trusted
 
 A worker may be paused at any line, for longer than its lease. It measures the lease on its own monotonic clock, from

@@ -18,6 +18,7 @@ class Policy:
     backoff: the time until the next attempt, for channels that bring none of their own (R9).
     probing: when a channel is parked and how it is tried again; None: never, each refusal is an attempt of its route.
     audit_window: how far back the loss audit looks (R12a); 0: there are no audits.
+    handover: how long the lease of a handover lasts (see `storage.handover`).
     """
 
     lease_ttl: timedelta
@@ -25,6 +26,7 @@ class Policy:
     backoff: Backoff
     probing: Probing | None = None
     audit_window: timedelta = timedelta(0)
+    handover: timedelta = timedelta(0)
 
 
 def _never() -> bool:

@@ -5,7 +5,7 @@ The package's document says why this order, under the lease, loses nothing and s
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 
 import structlog
@@ -40,6 +40,8 @@ from storage.recording import NotRecorded
 
 _log = structlog.get_logger()
 Deliveries = list[tuple[Route, Delivery]]
+# A handover is used while so much of its lease is left. One that waited longer is claimed: for a lease of full length.
+_FRESH = 1 / 2
 
 
 class Publisher:
@@ -62,9 +64,7 @@ class Publisher:
         self._hooks = hooks
         self._circuit = CircuitBreaker(database, telemetry, policy.probing)
         self._appender = Appender(database, streams, self._circuit, hooks.beat)
-        self._recorder = Recorder(
-            database, witness_after_lease(streams.dedup_window, policy.lease_ttl), policy.lease_ttl, hooks.beat
-        )
+        self._recorder = Recorder(database, witness_after_lease(streams.dedup_window, policy.lease_ttl), hooks.beat)
         self._cursor = ClaimCursor(time.monotonic, hooks.may_look_back)
 
     def publish_due(self, channel: str, on_more: Callable[[], object] = lambda: None) -> Report:
@@ -87,26 +87,46 @@ class Publisher:
             on_more()
         return probed
 
-    def publish_these(self, channel: str, ids: Sequence[int]) -> Report:
+    def publish_these(self, channel: str, ids: Sequence[int], handover: str | None = None) -> Report:
         """Publishes those of these routes of the channel that are due and free, and leaves the others alone.
 
+        handover: the token of the handover that leases them to the caller; None: they were not handed over.
         If the channel is parked and its next probe is due, the probe takes their place. Raises as `publish_due`.
         """
         to = self._channel(channel)
         if self._hooks.stopping():
+            if handover is not None:
+                self._release(to, handover, ids)
             return Report(more=True, given_back=True)
         began = time.monotonic()
-        claim = claims.claim_these(
-            self._database,
-            channel,
-            ids,
-            lease_ttl=self._policy.lease_ttl,
-            stream=to.stream,
-            through_parking=self._circuit.is_off,
-        )
+        claim = self._handed_over(to, ids, handover)
+        if not claim.routes:
+            began = time.monotonic()
+            claim = claims.claim_these(
+                self._database,
+                channel,
+                ids,
+                lease_ttl=self._policy.lease_ttl,
+                stream=to.stream,
+                through_parking=self._circuit.is_off,
+                handover=handover,
+            )
         if claim.routes:
             return self._publish(Batch(to, claim, began))
         return self._probe(to) if claim.refusing else Report()
+
+    def _handed_over(self, to: Channel, ids: Sequence[int], handover: str | None) -> Claim:
+        """Takes what is handed over, unless too little of its lease is left. What is missing then is the scan's."""
+        if handover is None:
+            return Claim("", (), more=False)
+        return claims.take_handed_over(
+            self._database,
+            to.name,
+            ids,
+            handover,
+            at_least=self._policy.handover * _FRESH,
+            through_parking=self._circuit.is_off,
+        )
 
     def expire_overdue(self, channel: str) -> bool:
         """Ends a batch of the channel's routes whose deadline has passed. True if there may be more.
@@ -225,14 +245,17 @@ class Publisher:
         """Gives back the routes without a recorded outcome (R5). Best effort: their lease expires as well."""
         self._hooks.beat()
         recorded = {recording.outcome.route.id for recording in batch.recorded}
+        self._release(batch.channel, batch.claim.token, set(batch.claim.ids) - recorded)
+
+    def _release(self, channel: Channel, token: str, ids: Collection[int]) -> None:
         try:
-            leases.release(self._database, batch.claim.token, set(batch.claim.ids) - recorded)
+            leases.release(self._database, token, ids)
         except PublisherError as error:
-            _log.warning("leases were not given up and will expire", channel=batch.channel.name, error=str(error))
+            _log.warning("leases were not given up and will expire", channel=channel.name, error=str(error))
 
     def _within(self, batch: Batch, part: float) -> bool:
-        """Whether less than this part of the lease has passed since the claim began."""
-        return time.monotonic() - batch.began < self._policy.lease_ttl.total_seconds() * part
+        """Whether less than this part of the lease has passed since its routes were read."""
+        return time.monotonic() - batch.began < batch.claim.lasts.total_seconds() * part
 
     def _decide(self, channel: Channel) -> Decide:
         backoff = channel.backoff or self._policy.backoff

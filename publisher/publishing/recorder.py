@@ -22,16 +22,12 @@ class Recorder:
     """Records the outcomes of batches. Safe to share between threads.
 
     witness_after_lease: see `storage.outcomes.complete`.
-    lease_ttl: for so long from its beginning a batch knows that an outcome which stands is its own.
     beat: called before each statement.
     """
 
-    def __init__(
-        self, database: Database, witness_after_lease: timedelta, lease_ttl: timedelta, beat: Callable[[], object]
-    ) -> None:
+    def __init__(self, database: Database, witness_after_lease: timedelta, beat: Callable[[], object]) -> None:
         self._database = database
         self._witness_after_lease = witness_after_lease
-        self._lease_ttl = lease_ttl
         self._beat = beat
 
     def record(self, batch: Batch, decide: Decide) -> list[Recording]:
@@ -79,7 +75,8 @@ class Recorder:
         # A route may have been published and, with no answer to that, rescheduled: it is asked about once a kind.
         for kind in dict.fromkeys(map(type, outcomes)):
             asked = {outcome.route.id: outcome for outcome in outcomes if type(outcome) is kind}
-            if time.monotonic() - batch.began >= self._lease_ttl.total_seconds():
+            if time.monotonic() - batch.began >= batch.claim.lasts.total_seconds():
+                # Another worker may have written the same.
                 break
             self._beat()
             try:

@@ -134,6 +134,11 @@ class Settings(BaseModel):
         return Timeouts.within(self.route_lease_ttl)
 
     @property
+    def handover(self) -> timedelta:
+        """How long the lease of a handover lasts: a message that is lost delays its routes no longer than a scan."""
+        return min(self.scan_interval, self.route_lease_ttl)
+
+    @property
     def effective_audit_window(self) -> timedelta:
         """How far back the loss audit looks (R12a): a route may be recorded up to a lease after its append,
         and its witness must not have expired by then."""

@@ -44,6 +44,14 @@ class Model:
             if state.channel == channel and state.due and state.is_free and not state.late
         }
 
+    def handed_over(self, token: str, channel: str) -> dict[str, RouteState]:
+        """The routes that are leased under the token of this handover, and could otherwise be claimed."""
+        return {
+            id_: state
+            for id_, state in self.routes.items()
+            if (state.channel, state.holder) == (channel, token) and state.due and not state.expired and not state.late
+        }
+
     def overdue(self, channel: str) -> list[str]:
         """The open, free routes whose deadline has passed."""
         return [
@@ -55,8 +63,14 @@ class Model:
     def take(self, token: str, delivery_id: str) -> RouteState:
         """A route is leased."""
         state = self.routes[delivery_id]
-        state.losses, state.holder, state.expired = state.losses_if_claimed, token, False
+        state.losses, state.holder, state.expired, state.begun = state.losses_if_claimed, token, False, True
         return state
+
+    def hand_over(self, token: str, notification_id: str) -> None:
+        """The routes that an intent has just made are leased for the worker that gets the message (R14)."""
+        for delivery_id, state in self.routes.items():
+            if delivery_id.startswith(notification_id) and state.status == "pending":
+                state.holder, state.expired, state.begun = token, False, False
 
     def append(self, delivery_id: str, replay: int, requeues: int, entry_id: str | None) -> tuple[str, str]:
         """What must become of an append, and what is found or written in the place of the witness (R12).

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actors.context import Context
 from publisher.domain.notification import Route
@@ -42,6 +42,14 @@ FROM dead_letters
 _MALFORMED = "SELECT stream_entry_id, failure_code FROM malformed_intents"
 
 
+class Message(NamedTuple):
+    """What intake tells the workers of a channel: new routes, and the handover that leases them."""
+
+    channel: str
+    ids: Sequence[int]
+    handover: str
+
+
 @dataclass
 class ModelEnvironment:
     """What every example runs on, and how often each operation was done over all of them.
@@ -59,6 +67,7 @@ class Comparison:
     """An empty service and an empty model, and how they are compared.
 
     claims: what workers have leased, kept for ever, so that many of them are stale.
+    messages: what intake has handed over, likewise.
     """
 
     def __init__(self, environment: ModelEnvironment) -> None:
@@ -70,6 +79,7 @@ class Comparison:
         self.channels = environment.context.channels
         self.model = Model()
         self.claims: list[Claim] = []
+        self.messages: list[Message] = []
         self.keys: dict[str, int] = {}
         self.batches: list[Sequence[tuple[str, Entry]]] = []
         self.entries = 0
@@ -139,10 +149,10 @@ class Comparison:
         self.environment.results[word] += sum(expected.values())
         self.environment.results[f"stale: {word}"] += len(expected) - sum(expected.values())
 
-    def _attempted(self, channel: str, reports: Sequence[Report]) -> set[str]:
+    def _attempted(self, channel: str, reports: Sequence[Report], handover: str = "") -> set[str]:
         """Follows whole attempts: those whose route has changed. Returns their delivery ids."""
         (seen, *_), standing = self._look(), invariants.commands(self.redis)
-        claimable = self.model.claimable(channel)
+        claimable = self.model.claimable(channel) | self.model.handed_over(handover, channel)
         taken = {id_ for id_, state in claimable.items() if seen[id_] != state.seen}
         ended = Counter(self.model.attempt(id_, standing.get(id_, [None])[-1]) for id_ in taken)
         same(sum(report.published for report in reports), ended["published"])

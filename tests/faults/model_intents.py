@@ -93,8 +93,11 @@ def prepared(
     return intents, malformed
 
 
-def arrive(model: Model, batch: Sequence[tuple[str, Entry]]) -> dict[str, list[str]]:
-    """The same entries for the model. Returns the entry ids by what must become of them."""
+def arrive(model: Model, batch: Sequence[tuple[str, Entry]], handover: str | None) -> dict[str, list[str]]:
+    """The same entries for the model. Returns the entry ids by what must become of them.
+
+    handover: the token under which the routes of accepted intents are handed over.
+    """
     became: dict[str, list[str]] = {"accepted": [], "duplicate": [], "conflict": [], "malformed": []}
     for entry_id, entry in batch:
         if entry.malformed:
@@ -104,7 +107,10 @@ def arrive(model: Model, batch: Sequence[tuple[str, Entry]]) -> dict[str, list[s
         fields, encoding = KINDS[entry.kind]
         late = False if "expires_at_ms" in fields else None
         routes = {route_id: replace(_state(route_id, encodes), late=late) for route_id, encodes in encoding.items()}
-        word = model.accept(entry_id, notification_id_of("model", entry.key), entry.content, routes)
+        notification_id = notification_id_of("model", entry.key)
+        word = model.accept(entry_id, notification_id, entry.content, routes)
+        if word == "accepted" and handover is not None:
+            model.hand_over(handover, notification_id)
         became[word].append(entry_id)
     return became
 

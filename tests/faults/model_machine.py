@@ -18,11 +18,15 @@ CHANNEL = st.sampled_from(("email", "push"))
 PICKS = st.lists(st.integers(0, 30), min_size=1, max_size=6, unique=True)
 # Which claim or batch, counted back from the newest: mostly one that still holds its routes.
 BACK = st.sampled_from((0, 0, 0, 1, 1, 2, 3, 5, 8))
+HANDED_OVER = st.sampled_from((False, False, True))
 
 # Each operation with its weight and its arguments.
 CHOICES: dict[str, tuple[int, tuple[st.SearchStrategy[Any], ...]]] = {
-    "intents_arrive": (5, (ENTRIES,)),
+    "intents_arrive": (5, (ENTRIES, HANDED_OVER)),
     "intents_are_read_again": (2, (BACK,)),
+    "message_arrives": (3, (BACK,)),
+    "message_is_lost": (2, (BACK,)),
+    "publish_handed_over": (2, (BACK,)),
     "claim_due": (5, (CHANNEL, st.integers(1, 6))),
     "claim_these": (3, (CHANNEL, PICKS)),
     "append": (4, (BACK,)),
@@ -30,7 +34,7 @@ CHOICES: dict[str, tuple[int, tuple[st.SearchStrategy[Any], ...]]] = {
     "append_and_complete": (5, (BACK,)),
     "complete_what_is_not_theirs": (1, (BACK,)),
     "fail": (5, (BACK,)),
-    "release": (1, (BACK,)),
+    "release": (2, (BACK,)),
     "lease_expires": (3, (BACK,)),
     "give_up_suspects": (1, (BACK,)),
     "workers_die": (1, (CHANNEL, st.integers(1, 6))),
@@ -59,9 +63,9 @@ class RouteMachine(RuleBasedStateMachine):
         super().__init__()
         self._operations = Operations(environment)
 
-    @initialize(entries=ENTRIES)
-    def intents_arrive(self, entries: Sequence[Entry]) -> None:
-        self._operations.intents_arrive(entries)
+    @initialize(entries=ENTRIES, handed_over=HANDED_OVER)
+    def intents_arrive(self, entries: Sequence[Entry], handed_over: bool) -> None:
+        self._operations.intents_arrive(entries, handed_over)
 
     @rule(operation=OPERATION)
     def do(self, operation: tuple[Any, ...]) -> None:

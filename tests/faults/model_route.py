@@ -29,6 +29,7 @@ class RouteState:
 
     encodes: whether its notification makes a command (R23).
     discarded: whether its dead letter was discarded, so that it stays one.
+    begun: whether its holder has claimed it, and was not just handed it over.
     """
 
     channel: str
@@ -46,6 +47,7 @@ class RouteState:
     replay: int = 0
     requeues: int = 0
     discarded: bool = False
+    begun: bool = True
 
     @property
     def is_free(self) -> bool:
@@ -59,5 +61,5 @@ class RouteState:
 
     @property
     def losses_if_claimed(self) -> int:
-        """Taking over a lease that ran out is one more loss (R5a)."""
-        return self.losses + (self.holder is not None)
+        """Taking over a claim that ran out is one more loss (R5a), and a handover that ran out is none."""
+        return self.losses + (self.holder is not None and self.begun)

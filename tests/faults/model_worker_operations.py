@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -18,10 +19,12 @@ from publisher.streams.append_result import Appended, ended
 from publisher.streams.outbound import Delivery
 from storage import claims, leases, outcomes
 from storage.claims import Claim
+from storage.handover import Handover
 from storage.intents import accept
 from tests.factories import INTENTS
-from tests.faults.model_comparison import LEASE_TTL, Comparison, same
+from tests.faults.model_comparison import LEASE_TTL, Comparison, Message, same
 from tests.faults.model_intents import Entry, arrive, prepared
+from tests.integration.rows import execute
 
 T = TypeVar("T")
 _APPENDS = {"appended": "command appended", "known": "append found its witness", "ended": "append found a tombstone"}
@@ -51,32 +54,61 @@ def of_a_claim(function: Callable[[Any, Claim], None]) -> Callable[..., Any]:
     return call
 
 
+def of_a_message(function: Callable[[Any, Message], None]) -> Callable[..., Any]:
+    """One operation on a message of intake, counted back from the newest; nothing if there was none yet."""
+
+    @wraps(function)
+    def call(self: "WorkerOperations", back: int) -> None:
+        if self.messages:
+            operation(function)(self, self.messages[-1 - back % len(self.messages)])
+
+    return call
+
+
 class WorkerOperations(Comparison):
     """What they can do to both. Those that nobody decorated are made of others."""
 
     # Producers and intake.
 
-    def intents_arrive(self, entries: Sequence[Entry]) -> None:
+    def intents_arrive(self, entries: Sequence[Entry], handed_over: bool) -> None:
         """New entries on the stream."""
         self.batches.append([(f"{self.entries + place}-0", entry) for place, entry in enumerate(entries)])
         self.entries += len(entries)
-        self.intents_are_read(self.batches[-1])
+        self.intents_are_read(self.batches[-1], handed_over)
 
     def intents_are_read_again(self, back: int) -> None:
         """Entries whose acknowledgement was lost."""
-        self.intents_are_read(self.batches[-1 - back % len(self.batches)])
+        self.intents_are_read(self.batches[-1 - back % len(self.batches)], True)
 
     @operation
-    def intents_are_read(self, batch: Sequence[tuple[str, Entry]]) -> None:
+    def intents_are_read(self, batch: Sequence[tuple[str, Entry]], handed_over: bool) -> None:
         intents, malformed = prepared(batch, self.channels)
-        expected = arrive(self.model, batch)
-        got = accept(self.database, INTENTS, intents, malformed)
+        streams = {name: channel.stream for name, channel in self.channels.items()}
+        handover = Handover(streams, LEASE_TTL) if handed_over else None
+        expected = arrive(self.model, batch, handover and handover.token)
+        got = accept(self.database, INTENTS, intents, malformed, handover)
+        self.messages += [Message(name, ids, handover.token) for name, ids in got.due.items() if handover]
         same({i.entry_id for i in got.accepted}, set(expected["accepted"]))
         same({i.entry_id for i in got.duplicates}, set(expected["duplicate"]))
         same({m.entry_id for m in got.malformed}, {*expected["conflict"], *expected["malformed"]})
         self.environment.results.update({f"intent {word}": len(ids) for word, ids in expected.items()})
 
     # Workers, a step at a time.
+
+    @of_a_message
+    def message_arrives(self, message: Message) -> None:
+        handed_over = self.model.handed_over(message.handover, message.channel)
+        claim = claims.take_handed_over(self.database, *message, at_least=timedelta(0))
+        same({claimed.route.delivery_id for claimed in claim.routes}, set(handed_over))
+        if claim.routes:
+            self.claims.append(claim)
+        self.environment.results["handed over"] += len(claim.routes)
+
+    @of_a_message
+    def message_is_lost(self, message: Message) -> None:
+        past = "lease_expires_at = statement_timestamp() - interval '1 second'"
+        execute(self.database, f"UPDATE routes SET {past} WHERE lease_token = %s", message.handover)
+        self.model.expire(message.handover)
 
     @operation
     def claim_due(self, channel: str, limit: int) -> None:
@@ -164,6 +196,11 @@ class WorkerOperations(Comparison):
         self._changed("released", got, released)
 
     # Workers, whole.
+
+    @of_a_message
+    def publish_handed_over(self, message: Message) -> None:
+        reports = [self.publisher.publish_these(*message)]
+        self._attempted(message.channel, reports, message.handover)
 
     @operation
     def publish_these(self, channel: str, picks: Sequence[int]) -> None:

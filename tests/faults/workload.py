@@ -175,14 +175,22 @@ class Workload:
             until_read = replace(context, stopping=_WhenRead(self))
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(read_ahead, "ThreadPoolExecutor", AtOnce)
-                compose_intake(until_read, group, IntakeOptions(INTENTS, _BATCH, _LEASE)).run()
+                compose_intake(until_read, group, IntakeOptions(INTENTS, _BATCH, _LEASE, handover=_LEASE)).run()
 
     def publish(self) -> None:
-        """Publishes by message what is new on one channel, and by scans until no route is open."""
+        """Publishes by message what is new on one channel, and by scans until no route is open.
+
+        The messages of the other channel are lost, and their handovers run out.
+        """
         from actors.routes import publish_routes
 
-        self.sql.execute("SELECT id FROM routes WHERE channel = 'email' AND status = 'pending' ORDER BY id")
-        self._do(publish_routes.fn, "email", [row[0] for row in self.sql.fetchall()])
+        self.sql.execute(
+            "SELECT array_agg(id ORDER BY id), lease_token FROM routes WHERE channel = 'email' AND status = 'pending'"
+            " GROUP BY lease_token ORDER BY min(id)"
+        )
+        for ids, handover in self.sql.fetchall():
+            self._do(publish_routes.fn, "email", ids, handover)
+        self.sql.execute("UPDATE routes SET lease_expires_at = now() WHERE starts_with(lease_token, 'handover:')")
         for _ in range(_ROUNDS):
             for channel in CHANNELS:
                 self.scan(channel)

@@ -108,8 +108,15 @@ def start_intake(
     monkeypatch.setattr(marking, "_INTERVAL", timedelta(milliseconds=20))
     threads: list[threading.Thread] = []
 
-    def start(name: str = "one", *, batch: int = 10, idle: timedelta = timedelta(hours=1)) -> threading.Thread:
-        loop = compose_intake(context, consumer(name), intake.IntakeOptions(INTENTS, batch, idle))
+    def start(
+        name: str = "one",
+        *,
+        batch: int = 10,
+        idle: timedelta = timedelta(hours=1),
+        handover: timedelta = timedelta(0),
+    ) -> threading.Thread:
+        options = intake.IntakeOptions(INTENTS, batch, idle, handover=handover)
+        loop = compose_intake(context, consumer(name), options)
         threads.append(threading.Thread(target=loop.run, name=f"intake {name}"))
         threads[-1].start()
         return threads[-1]

@@ -12,6 +12,7 @@ from publisher.domain.notification import RouteStatus
 from publisher.operations.explain import explain
 from publisher.operations.explanation import Explanation, RouteState
 from publisher.operations.remedy import Advice, Remedy
+from storage.handover import Handover
 from tests.factories import INSTANT, route_record
 
 NOW = INSTANT
@@ -89,6 +90,23 @@ def test_a_leased_route_is_being_worked_on() -> None:
     assert explanation.next == (
         "The attempt ends any moment. If its worker dies, the route is free in 20 s (2026-03-14 09:27:13.589Z).",
     )
+
+
+def test_a_route_that_is_handed_over_is_in_the_hands_of_the_workers() -> None:
+    """A new route that intake has handed over says so, and when it is free if no worker publishes it (R5)."""
+    token = Handover({}, MINUTE).token
+    explanation = told(lease_token=token, lease_expires_at=NOW + 5 * SECOND)
+
+    assert explanation.state is RouteState.LEASED
+    assert explanation.why[-1] == (
+        "Intake has handed it over to the workers until 2026-03-14 09:26:58.589Z: attempt 1 of 16."
+    )
+    assert explanation.next == (
+        "A worker publishes it any moment. If none does, the route is free in 5 s (2026-03-14 09:26:58.589Z).",
+    )
+    late = told(lease_token=token, lease_expires_at=NOW)
+    assert late.state is RouteState.DUE
+    assert late.why[-1] == "The handover to the workers ended 2026-03-14 09:26:53.589Z (0 ms ago): it is free."
 
 
 @pytest.mark.parametrize("gate", [PAUSED, PARKED])
