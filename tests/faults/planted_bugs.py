@@ -30,7 +30,7 @@ _HELD = "AND lease_token = %(token)s"
 _COMPLETIONS = ("_PUBLISHED", "_RESCHEDULED", "_DEAD_LETTERED")
 _STATUS_AS_READ = f"AND status = {outcomes.MINE} ->> 'status'"
 _ATTEMPTS_AS_READ = f"AND attempt_count = ({outcomes.MINE} ->> 'attempt_count')::int"
-_FREE = "AND (lease_expires_at IS NULL OR lease_expires_at <= statement_timestamp())"
+_FREE = "(lease_expires_at IS NULL OR lease_expires_at <= statement_timestamp())"
 
 
 @dataclass(frozen=True)
@@ -146,8 +146,8 @@ BUGS: Sequence[Bug] = (
         detectors.stale_worker,
     ),
     Bug("leases compared with the worker's clock", _worker_clock, detectors.held_lease, classic=True),
-    Bug("claim that looks at no lease", _claims_that(""), detectors.held_lease),
-    Bug("expired leases stay taken", _claims_that("AND lease_expires_at IS NULL"), detectors.crash_points),
+    Bug("claim that looks at no lease", _claims_that("true"), detectors.held_lease),
+    Bug("expired leases stay taken", _claims_that("lease_expires_at IS NULL"), detectors.crash_points),
     Bug("notification and routes in no transaction", _no_transaction, detectors.crash_points),
     Bug(
         "malformed intent recorded once per reading",

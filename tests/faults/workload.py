@@ -81,7 +81,7 @@ class Workload:
         self.io.begin(point)
         try:
             with self.process() as context:
-                self.take_in(context)
+                self.take_in(context, handover=_LEASE)
                 self.publish()
                 self.republish(context)
                 self.publish()
@@ -168,14 +168,14 @@ class Workload:
             stack.enter_context(context.redis)
             stack.enter_context(dramatiq.get_broker().client)
 
-    def take_in(self, context: Context) -> None:
-        """Runs intake until every intent is read and acknowledged."""
+    def take_in(self, context: Context, handover: timedelta = timedelta(0)) -> None:
+        """Runs intake until every intent is read and acknowledged. handover: see `IntakeOptions`."""
         with open_client(self.settings, "intake-group", timedelta(seconds=3)) as client:
             group = IntentsGroup(client, INTENTS, GROUP, secrets.token_hex(4))
             until_read = replace(context, stopping=_WhenRead(self))
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(read_ahead, "ThreadPoolExecutor", AtOnce)
-                compose_intake(until_read, group, IntakeOptions(INTENTS, _BATCH, _LEASE, handover=_LEASE)).run()
+                compose_intake(until_read, group, IntakeOptions(INTENTS, _BATCH, _LEASE, handover=handover)).run()
 
     def publish(self) -> None:
         """Publishes by message what is new on one channel, and by scans until no route is open.
