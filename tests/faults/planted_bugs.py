@@ -28,8 +28,17 @@ from tests.faults.detectors import Detector
 
 _HELD = "AND lease_token = %(token)s"
 _COMPLETIONS = ("_PUBLISHED", "_RESCHEDULED", "_DEAD_LETTERED")
-_STATUS_AS_READ = f"AND status = {outcomes.MINE} ->> 'status'"
-_ATTEMPTS_AS_READ = f"AND attempt_count = ({outcomes.MINE} ->> 'attempt_count')::int"
+# What a completion compares with what was read, beside the token.
+_GUARDS = {
+    ("_PUBLISHED",): (
+        f"AND status = (%(statuses)s::text[])[{outcomes._PLACE}]",
+        f"AND attempt_count = (%(attempts)s::int[])[{outcomes._PLACE}]",
+    ),
+    ("_RESCHEDULED", "_DEAD_LETTERED"): (
+        f"AND status = {outcomes.MINE} ->> 'status'",
+        f"AND attempt_count = ({outcomes.MINE} ->> 'attempt_count')::int",
+    ),
+}
 _FREE = "(lease_expires_at IS NULL OR lease_expires_at <= statement_timestamp())"
 
 
@@ -117,8 +126,8 @@ def _no_transaction(patch: pytest.MonkeyPatch) -> None:
 
 
 def _no_guard(patch: pytest.MonkeyPatch) -> None:
-    gone = [(guard, "") for guard in (_HELD, _STATUS_AS_READ, _ATTEMPTS_AS_READ)]
-    _edit(patch, outcomes, _COMPLETIONS, *gone)
+    for names, as_read in _GUARDS.items():
+        _edit(patch, outcomes, names, *[(guard, "") for guard in (_HELD, *as_read)])
 
 
 BUGS: Sequence[Bug] = (
