@@ -61,8 +61,8 @@ LEASE = f"""lease_token = %(token)s,
 
 
 # A route as the caller gets it, with its notification: the columns that `storage.claims` reads.
-_ROUTE = """r.id, coalesce(n.notification_id::text, ''), r.route_id, r.channel, r.status, r.attempt_count, r.max_attempts,
-       r.recipient_ref, r.resolved_email, r.resolved_locale, r.lease_loss_count, r.replay,
+_ROUTE = """r.id, coalesce(n.notification_id::text, ''), r.route_id, r.channel, r.status, r.attempt_count,
+       r.max_attempts, r.recipient_ref, r.resolved_email, r.resolved_locale, r.lease_loss_count, r.replay,
        r.expires_at - statement_timestamp(),
        n.notification_type, n.producer, n.audience_kind, n.idempotency_key, n.payload::text,
        n.request_id, n.trace_id, n.occurred_at, n.accepted_at, r.stream, r.requeues, r.next_attempt_at"""
