@@ -6,7 +6,8 @@ import sys
 from actors.middleware.graceful_stop import hold_signals
 from publisher.bootstrap import collect_garbage_seldom, install_context
 from publisher.domain.errors import SettingsError
-from publisher.environment import configure_logs, load_settings
+from publisher.environment import load_settings
+from publisher.log_settings import configure_logs
 from publisher.process.logs import redirect_standard_streams
 
 hold_signals()

@@ -1,4 +1,4 @@
-"""Reads the settings from the environment, once a process, and configures its logs by them.
+"""Reads the settings from the environment, once a process.
 
 Where neither server is set, both are those of a `publisher up` that runs in this folder.
 """
@@ -8,12 +8,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-import structlog
-
 from publisher.channels.registry import discover_channels
 from publisher.domain.errors import SettingsError
-from publisher.process import logs
-from publisher.process.colours import has_colours
 from publisher.settings.settings import Settings
 
 _FOLDER = Path(".publisher")
@@ -27,22 +23,6 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     Raises SettingsError.
     """
     return Settings.from_environ(_environ() if environ is None else environ, discover_channels())
-
-
-def configure_logs(settings: Settings) -> None:
-    """Sends this process's logs where the settings say, and warns of settings that are ignored or dangerous."""
-    logs.configure(
-        level=settings.log_level,
-        format=settings.log_format,
-        addresses=settings.log_addresses,
-        colours=has_colours(2, os.environ),
-    )
-    for old, new in settings.renamed_variables.items():
-        structlog.get_logger().warning("a setting has a new name", variable=old, understood_as=new)
-    if settings.unknown_variables:
-        structlog.get_logger().warning("unknown settings are ignored", variables=list(settings.unknown_variables))
-    if settings.redis_tls == "insecure":
-        structlog.get_logger().warning("PUBLISHER_REDIS_TLS=insecure: the certificate of Redis is not verified")
 
 
 def names_no_server() -> bool:

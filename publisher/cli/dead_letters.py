@@ -8,9 +8,9 @@ import typer
 from publisher.cli.dead_letter_choice import ClassificationOption, SinceOption, UntilOption
 from publisher.cli.discard import discard
 from publisher.cli.help import CommandApp
-from publisher.cli.ids import AnyId, RouteId, place
+from publisher.cli.ids import place
 from publisher.cli.listing import BeforeOption, LimitOption, nothing_found, print_page
-from publisher.cli.options import ChannelOption, TypeOption
+from publisher.cli.options import AnyId, ChannelOption, RouteId, TypeOption
 from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.requeue import requeue
 from publisher.cli.session import opened

@@ -7,12 +7,9 @@ error that says what it names and which command takes it.
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import redis
-import typer
 
-from publisher.cli import candidates
 from publisher.cli.id_wording import NOUNS, not_for, said, several, unknown
 from publisher.cli.output import one_line, say
 from publisher.connections import open_client
@@ -20,16 +17,6 @@ from publisher.domain.errors import BadRequest
 from publisher.operations.ids import IntentsStream, NamedKind, Resolution, meant, of_kind, resolve
 from publisher.settings.settings import Settings
 from storage.database import Database
-
-AnyId = Annotated[
-    str, typer.Argument(metavar="ID", autocompletion=candidates.ids, help="Any id that a command prints.")
-]
-OptionalId = Annotated[
-    str | None, typer.Argument(metavar="ID", autocompletion=candidates.ids, help="Any id that a command prints.")
-]
-RouteId = Annotated[
-    str | None, typer.Argument(autocompletion=candidates.route_ids, help="A route id, such as email:user:7.")
-]
 
 # More than a delivery id can have: a user id, a channel's name and an address fit several times.
 _LONGEST = 4_096

@@ -1,4 +1,4 @@
-"""Options that several commands take, each declared once."""
+"""Options and arguments that several commands take, each declared once."""
 
 from typing import Annotated
 
@@ -11,4 +11,16 @@ ChannelOption = Annotated[
 ]
 TypeOption = Annotated[
     str | None, typer.Option("--type", autocompletion=candidates.types, help="Only those of this notification type.")
+]
+RoutesOption = Annotated[
+    int, typer.Option("--limit", metavar="NUMBER", min=1, max=10_000, help="At most this many routes of each.")
+]
+AnyId = Annotated[
+    str, typer.Argument(metavar="ID", autocompletion=candidates.ids, help="Any id that a command prints.")
+]
+OptionalId = Annotated[
+    str | None, typer.Argument(metavar="ID", autocompletion=candidates.ids, help="Any id that a command prints.")
+]
+RouteId = Annotated[
+    str | None, typer.Argument(autocompletion=candidates.route_ids, help="A route id, such as email:user:7.")
 ]

@@ -7,9 +7,9 @@ import typer
 
 from publisher.cli import candidates
 from publisher.cli.help import CommandApp
-from publisher.cli.ids import AnyId, RouteId, place
+from publisher.cli.ids import place
 from publisher.cli.listing import LimitOption, nothing_found, print_page
-from publisher.cli.options import ChannelOption, TypeOption
+from publisher.cli.options import AnyId, ChannelOption, RouteId, TypeOption
 from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.republish import republish
 from publisher.cli.session import opened

@@ -5,7 +5,8 @@ from contextlib import closing, contextmanager
 
 from publisher.connections import open_patient_database
 from publisher.domain.errors import SettingsError
-from publisher.environment import configure_logs, load_settings, names_no_server
+from publisher.environment import load_settings, names_no_server
+from publisher.log_settings import configure_logs
 from publisher.settings.settings import Settings
 from storage.database import Database
 

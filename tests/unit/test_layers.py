@@ -30,7 +30,7 @@ LAYERS: dict[str, list[str]] = {
 ENTRY = "publisher"
 
 READS_ENVIRONMENT = re.compile(
-    r"publisher\.(environment|bootstrap|worker_metrics|local\.(procfile|demo\w*)|cli(\.\w+)*)"
+    r"publisher\.(environment|log_settings|bootstrap|worker_metrics|local\.(procfile|demo\w*)|cli(\.\w+)*)"
 )
 NOT_IN_THE_DOMAIN = {
     *("time", "random", "secrets", "os", "sys", "socket", "threading", "subprocess", "asyncio", "logging"),

@@ -34,20 +34,42 @@ def test_words_that_bash_split_are_joined(given: list[str], cursor: int, mended:
     assert rejoined(given, cursor) == mended
 
 
-@pytest.mark.parametrize("words", ["publisher\n", "publisher\nst", "publisher\ndead-letters\n", "publisher\n--"])
-def test_a_command_name_is_completed_without_importing_a_command(words: str) -> None:
-    """A key press is answered without a driver, a server library or an actor. typer reads options with pydantic."""
+def completed(words: str, **environ: str) -> tuple[list[str], list[str]]:
+    """What bash is answered for these words, one a line, and the modules that were imported for it."""
     asked = {"_PUBLISHER_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count("\n"))}
     # Completion closes standard error.
     script = IMPORTED.replace("stderr", "stdout")
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=os.environ | asked
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=os.environ | asked | environ
     )
     *answer, listed = done.stdout.splitlines()
     _, modules = json.loads(listed)
 
+    return answer, modules
+
+
+@pytest.mark.parametrize("words", ["publisher\n", "publisher\nst", "publisher\ndead-letters\n", "publisher\n--"])
+def test_a_command_name_is_completed_without_importing_a_command(words: str) -> None:
+    """A key press is answered without a driver, a server library or an actor. typer reads options with pydantic."""
+    answer, modules = completed(words)
+
     assert answer
     assert [name for name in [*HEAVY, *OURS] if name in modules] == ["pydantic"]
+
+
+@pytest.mark.parametrize("words", ["publisher\nexplain\n0b", "publisher\ntrace\n0b"])
+def test_an_id_is_completed_with_postgresql_alone(words: str) -> None:
+    """A key press behind `explain` or `trace` waits for no Redis library, no logs, and nothing that these commands do.
+
+    Nobody listens at the address: there is nothing to answer, and everything was imported by then.
+    """
+    away = {"DATABASE_URL": "postgres://a@127.0.0.1:1/b", "REDIS_URL": "redis://127.0.0.1:1"}
+    answer, modules = completed(words, **away)
+
+    assert "".join(answer) == ""
+    assert {"storage.beginnings", "publisher.settings.settings"} <= {*modules}
+    unneeded = [*("apscheduler", "dramatiq", "prometheus_client", "redis", "structlog"), "actors", "publisher.streams"]
+    assert [name for name in [*unneeded, "publisher.publishing", "publisher.bootstrap"] if name in modules] == []
 
 
 @pytest.mark.parametrize("name", ENTRIES)

@@ -1,0 +1,25 @@
+"""Configures the logs of this process by its settings."""
+
+import os
+
+import structlog
+
+from publisher.process import logs
+from publisher.process.colours import has_colours
+from publisher.settings.settings import Settings
+
+
+def configure_logs(settings: Settings) -> None:
+    """Sends this process's logs where the settings say, and warns of settings that are ignored or dangerous."""
+    logs.configure(
+        level=settings.log_level,
+        format=settings.log_format,
+        addresses=settings.log_addresses,
+        colours=has_colours(2, os.environ),
+    )
+    for old, new in settings.renamed_variables.items():
+        structlog.get_logger().warning("a setting has a new name", variable=old, understood_as=new)
+    if settings.unknown_variables:
+        structlog.get_logger().warning("unknown settings are ignored", variables=list(settings.unknown_variables))
+    if settings.redis_tls == "insecure":
+        structlog.get_logger().warning("PUBLISHER_REDIS_TLS=insecure: the certificate of Redis is not verified")
