@@ -27,12 +27,14 @@ class Cost:
 
     rate: intents a second.
     cpu: CPU milliseconds for 1,000 intents, by process.
+    sent: CPU milliseconds of Redis for 1,000 XADD of producers, which come before.
     wal: bytes a route.
     """
 
     rate: float
 
     cpu: dict[str, float]
+    sent: float
     wal: float
 
 
@@ -46,6 +48,9 @@ def figures(servers: Servers, intents: int, runs: int) -> Iterator[Figure]:
         yield Figure(GROUP, f"{what}: 1,000 intents", f"{whole:.0f} ms", "all processes and both servers", target)
         for name, milliseconds in by_process.items():
             yield Figure(GROUP, f"{what}: 1,000 intents: {name}", f"{milliseconds:.1f} ms")
+        if what == "intake alone":
+            sent = _middle([cost.sent for cost in seen])
+            yield Figure(GROUP, "producers: 1,000 intents: Redis", f"{sent:.1f} ms", "before all that")
         yield Figure(GROUP, f"{what}: WAL of a route", f"{_middle([cost.wal for cost in seen]):,.0f} bytes")
 
 
@@ -80,18 +85,25 @@ def cost_of(
     first = start + _WARM
     fill(on.redis, start, first)
     wait(on, first)
-    intake = on.processes["intake"]
-    intake.suspend()
+    intakes = [process for name, process in on.processes.items() if name.startswith("intake")]
+    for intake in intakes:
+        intake.suspend()
+    empty = cpu_seconds(on)
     fill(on.redis, first, first + intents)
+    sent = since(empty, cpu_seconds(on))["Redis"]
     if checkpoint:
         run_sql(on.environ["DATABASE_URL"], "CHECKPOINT")
     before, wal, began = cpu_seconds(on), written(on), time.monotonic()
-    intake.resume()
+    for intake in intakes:
+        intake.resume()
     wait(on, first + intents)
     seconds = time.monotonic() - began
-    used = since(before, cpu_seconds(on))
-    by_process = {name: cpu / intents * 1e6 for name, cpu in used.items()}
-    return Cost(intents / seconds, by_process, (written(on) - wal) / (2 * intents))
+    by_process: dict[str, float] = {}
+    for name, cpu in since(before, cpu_seconds(on)).items():
+        # `intake 2` is one more intake.
+        kind = name.split()[0]
+        by_process[kind] = by_process.get(kind, 0.0) + cpu / intents * 1e6
+    return Cost(intents / seconds, by_process, sent / intents * 1e6, (written(on) - wal) / (2 * intents))
 
 
 def written(on: Stage) -> int:

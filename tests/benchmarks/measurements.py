@@ -15,6 +15,7 @@ from tests.benchmarks import (
     resources,
     rest,
     retries,
+    scaling,
     sizes,
     startup,
 )
@@ -165,6 +166,10 @@ class Measurements:
         """What the servers are asked while there is nothing to do."""
         yield from rest.figures(self._servers, self._size.rest_seconds)
 
+    def scaling(self) -> Iterator[Figure]:
+        """Rates, and CPU of each part, with more workers and intakes."""
+        yield from scaling.figures(self._servers, self._size)
+
     def grown(self) -> Iterator[Figure]:
         """Intake, drain and the commands of an operator beside millions of published routes."""
         yield from grown.figures(self._servers, self._size)
@@ -172,7 +177,7 @@ class Measurements:
 
 GROUPS = (
     *("startup", "drain", "intake", "cpu", "retries", "latency", "audit", "resources", "rest"),
-    *("sizes", "rates", "grown"),
+    *("sizes", "rates", "scaling", "grown"),
 )
 
 

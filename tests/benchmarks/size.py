@@ -29,6 +29,8 @@ class Size:
     # What a service has after months.
     grown: int = 10_000_000
     rest_seconds: float = 60
+    # Worker processes and intakes.
+    fleets: tuple[tuple[int, int], ...] = ((1, 1), (2, 1), (4, 1), (2, 2), (4, 2))
 
 
-TINY = Size(400, 200, 400, 800, 20, 100, 1, 1, 1, 2, 1, 2, 3_000, 200, (10, 300), 2, 1_000, 2)
+TINY = Size(400, 200, 400, 800, 20, 100, 1, 1, 1, 2, 1, 2, 3_000, 200, (10, 300), 2, 1_000, 2, ((1, 1), (2, 2)))

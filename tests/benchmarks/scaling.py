@@ -1,0 +1,72 @@
+"""More workers and more intakes: what they carry together, and the CPU of each part. For the guide on scaling.
+
+On one machine more processes share its cores, so the CPU of a thousand intents says more than the rate. It tells what
+one core of each part carries, and whether a part gets dearer when more processes ask it at once.
+"""
+
+import os
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from publisher.local.embedded import Servers
+from publisher.local.procfile import environment, procfile
+from tests.benchmarks.cost import Cost, cost_of, published
+from tests.benchmarks.results import Figure
+from tests.benchmarks.size import Size
+from tests.benchmarks.stage import INTENTS_STREAM, Stage, stage
+from tests.waiting import wait_until
+
+GROUP = "scaling"
+_READY = b"ready for action"
+
+
+def figures(servers: Servers, size: Size) -> Iterator[Figure]:
+    """The lines of RESULTS.md."""
+    for workers, intakes in size.fleets:
+        seen = [_fleet(servers, size.intents, workers, intakes) for _ in range(size.runs)]
+        fleet = fleet_name(workers, intakes)
+        rate = statistics.median(cost.rate for cost in seen)
+        yield Figure(GROUP, f"{fleet}: intents a second", f"{rate:,.0f} intents/s")
+        for name in seen[0].cpu:
+            cpu = statistics.median(cost.cpu[name] for cost in seen)
+            cores = statistics.median(cost.cpu[name] * cost.rate / 1e6 for cost in seen)
+            yield Figure(GROUP, f"{fleet}: {name}", f"{cpu:.1f} ms for 1,000 intents", f"{cores:.2f} cores")
+
+
+def fleet_name(workers: int, intakes: int) -> str:
+    """Names a line by how many worker processes and intakes it has."""
+    return f"{workers} worker process{'es' if workers > 1 else ''}, {intakes} intake{'s' if intakes > 1 else ''}"
+
+
+def _fleet(servers: Servers, intents: int, workers: int, intakes: int) -> Cost:
+    with stage(servers) as on:
+        command = procfile()["worker"].replace("--processes 2", f"--processes {workers}")
+        worker = _launch(on, "worker", command)
+        wait_until(lambda: worker.read_bytes().count(_READY) >= workers)
+        for number in range(1, intakes + 1):
+            _launch(on, "intake" if number == 1 else f"intake {number}", procfile()["intake"])
+        wait_until(lambda: on.redis.exists(INTENTS_STREAM))
+        wait_until(lambda: on.redis.xinfo_groups(INTENTS_STREAM)[0]["consumers"] >= intakes)
+        cost = cost_of(on, intents, published)
+        # A line of the table stands for intents of which each was published once.
+        [(routes,)] = on.database.rows("SELECT count(*) FROM routes")
+        on.all_published(routes)
+        return cost
+
+
+def _launch(on: Stage, name: str, command: str) -> Path:
+    """Starts a process of the stage by this command. Returns its log."""
+    log = Path(on._folder) / f"{name}.log"
+    with log.open("wb") as output:
+        on.processes[name] = psutil.Popen(
+            f"exec {command}",
+            shell=True,
+            env=environment({**os.environ, **on.environ}),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    return log
