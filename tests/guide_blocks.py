@@ -15,7 +15,7 @@ from publisher.cli.app import app
 from publisher.cli.grants import postgresql_lines, redis_lines
 from publisher.doctor.grants import Grants, needed_grants
 from publisher.settings.settings import Settings
-from tests import guide_sizes
+from tests import guide_scaling, guide_sizes
 
 ROOT = Path(__file__).parent.parent
 GUIDES = ROOT / "publisher" / "guides"
@@ -62,6 +62,11 @@ BLOCKS: dict[str, tuple[str, Callable[[], str]]] = {
     "cpu": ("sizing", guide_sizes.cpu_table),
     "settings": ("sizing", guide_sizes.settings_table),
     "growth": ("sizing", guide_sizes.growth_table),
+    "fleets": ("scaling", guide_scaling.fleets_table),
+    "parts": ("scaling", guide_scaling.parts_table),
+    "one core": ("scaling", guide_scaling.one_core_table),
+    "split": ("scaling", guide_scaling.split_table),
+    "paper": ("scaling", guide_scaling.paper_table),
 }
 
 

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 # In the order in which they are listed: first what is promised, last how it is made.
-NAMES = ("promises", "rules", "producers", "consumers", "deploying", "sizing", "operating", "channels", "inside")
+NAMES = (
+    *("promises", "rules", "producers", "consumers", "deploying"),
+    *("sizing", "scaling", "operating", "channels", "inside"),
+)
 # Marks for the tests that keep a block equal to the code.
 _COMMENT = re.compile(r"^<!--.*?-->\n", re.MULTILINE | re.DOTALL)
 
