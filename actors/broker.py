@@ -3,7 +3,7 @@
 The stock consumer polls an empty queue at growing intervals, up to dramatiq_worker_timeout. At a second, a message
 waits half a second on average; at a few milliseconds, idle workers keep a core busy. This broker also pushes onto a
 wake list when it enqueues, and an idle consumer blocks on that list. The list is a hint: if a wake-up is lost, the
-consumer looks by itself after the same timeout.
+consumer looks by itself after twice that timeout.
 """
 
 import threading
@@ -33,6 +33,13 @@ _log = structlog.get_logger()
 _WAKE_UPS = 64
 _WAKE_TTL_MS = 60_000
 _UPKEEP_EVERY_SECONDS = 5.0
+# How many of Dramatiq's timeouts an idle consumer sleeps. If the wake-up of a delayed message is lost, a scan finds its
+# routes as soon.
+_TIMEOUTS_ASLEEP, _TIMEOUTS_ASLEEP_DELAYED = 2, 5
+# A sleeping consumer looks so often whether the process was told to stop. No command is sent for that.
+_STOP_SECONDS = 0.5
+# Each fetch is this worker's heartbeat. With the longest sleep on top, two are within the heartbeat's timeout.
+_HEARTBEAT_EVERY_SECONDS = 4.0
 # A private name: actors.dramatiq_names checks it, and its attributes, when a process starts.
 _StockConsumer: Any = getattr(stock, "_RedisConsumer", dramatiq.Consumer)
 
@@ -50,7 +57,7 @@ class WakingBroker(RedisBroker):
     ) -> None:
         """Opens no connection.
 
-        client: its socket timeout bounds how long an idle consumer blocks.
+        client: of a pool that gives each thread a connection of its own.
         stopping: set once the process was told to stop.
         options: those of the stock broker.
         """
@@ -60,7 +67,7 @@ class WakingBroker(RedisBroker):
         self._stopping = stopping or threading.Event()
         self._given_up = False
         self._upkeep = threading.Lock()
-        self._next_upkeep = 0.0
+        self._next_upkeep = self._next_heartbeat = 0.0
         # By queue: how many messages waited there when this process last put one there.
         self.waiting: dict[str, int] = {}
 
@@ -85,6 +92,13 @@ class WakingBroker(RedisBroker):
                 raise
             self._given_up = True
             _log.warning("stopping, and Redis was not told which messages are done", error=str(error))
+
+    def is_heartbeat_due(self) -> bool:
+        """True every few seconds, for the consumer that then fetches although nothing waits."""
+        if time.monotonic() < self._next_heartbeat:
+            return False
+        self._next_heartbeat = time.monotonic() + _HEARTBEAT_EVERY_SECONDS
+        return True
 
     def maintain(self) -> None:
         """Gives back messages of dead workers, at most every few seconds and for a few milliseconds.
@@ -140,7 +154,8 @@ class WakingConsumer(_StockConsumer):  # type: ignore[misc]  # its base is looke
     """A consumer that blocks until a message is enqueued, where the stock consumer sleeps.
 
     It blocks in `__next__` alone, which returns None if no message came; the worker then handles its delayed messages.
-    So a consumer of a delay queue never blocks past the time of the earliest message it holds.
+    So a consumer of a delay queue never blocks past the time of the earliest message it holds. A consumer that nothing
+    woke fetches only if messages wait, or if this worker's heartbeat is due: a look costs Redis one command.
 
     Every error of Redis becomes a ConnectionClosed, after which the worker starts the consumer anew. The stock consumer
     lets a timeout through, and its thread ends for good if a second one follows while it gives messages back.
@@ -150,6 +165,7 @@ class WakingConsumer(_StockConsumer):  # type: ignore[misc]  # its base is looke
         super().__init__(broker, queue_name, prefetch, timeout)
         self.message_cache: list[Any] = []
         self._delayed_until: dict[str, int] = {}
+        self._is_woken = True
 
     def __next__(self) -> dramatiq.MessageProxy | None:
         with _faults_close():
@@ -165,9 +181,9 @@ class WakingConsumer(_StockConsumer):  # type: ignore[misc]  # its base is looke
                     time.sleep(min(self.timeout, 20) / 1000)
                     return None
                 self.broker.maintain()
-                self.message_cache = self.broker.do_fetch(
-                    self.queue_name, self.prefetch - self.outstanding_message_count
-                )
+                if self._is_woken or self.broker.is_heartbeat_due() or self._waiting():
+                    free = self.prefetch - self.outstanding_message_count
+                    self.message_cache = self.broker.do_fetch(self.queue_name, free)
                 if not self.message_cache:
                     self._sleep()
                     return None
@@ -190,16 +206,37 @@ class WakingConsumer(_StockConsumer):  # type: ignore[misc]  # its base is looke
         """As the stock consumer. Messages that cannot be given back return by Dramatiq's heartbeat."""
         self.broker.tell(partial(super().requeue, messages))
 
+    def _waiting(self) -> bool:
+        """True if messages wait in the queue."""
+        return bool(self.broker.client.llen(f"{self.broker.namespace}:{self.queue_name}"))
+
     def _sleep(self) -> None:
-        patience = self.timeout
+        """Sleeps until a wake-up comes, a delayed message is due, or the process is told to stop."""
+        timeouts = _TIMEOUTS_ASLEEP_DELAYED if self.queue_name.endswith(".DQ") else _TIMEOUTS_ASLEEP
+        patience = self.timeout * timeouts
         if self._delayed_until:
             patience = min(patience, min(self._delayed_until.values()) - current_millis())
-        # A call that blocks longer than the socket's timeout looks like a dead connection.
-        socket_timeout: Any = self.broker.client.connection_pool.connection_kwargs.get("socket_timeout")
-        if socket_timeout is not None:
-            patience = min(patience, int(socket_timeout * 500))
-        if patience > 0:
-            self.broker.client.blpop([self.broker.wake_key(self.queue_name)], timeout=patience / 1000)
+        self._is_woken = patience > 0 and self._block(patience / 1000)
+
+    def _block(self, seconds: float) -> bool:
+        """Blocks on the wake list. Returns True if a wake-up came.
+
+        The socket's timeout is for answers that should come at once, and does not count here.
+        """
+        pool = self.broker.client.connection_pool
+        connection, ends = pool.get_connection(), time.monotonic() + seconds
+        try:
+            connection.send_command("BLPOP", self.broker.wake_key(self.queue_name), seconds)
+            while not connection.can_read(timeout=_STOP_SECONDS) and time.monotonic() < ends:
+                if self.broker.is_stopping:
+                    connection.disconnect()
+                    return False
+            return connection.read_response() is not None
+        except BaseException:
+            connection.disconnect()
+            raise
+        finally:
+            pool.release(connection)
 
 
 @contextmanager

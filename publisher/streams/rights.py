@@ -108,7 +108,7 @@ _QUEUE = (
     ("BLPOP {queue}.wake 1", "a worker sleeps"),
     ("RPUSH {queue} 1", "Dramatiq's queue"),
     ("LPOP {queue}", "Dramatiq's queue"),
-    ("LLEN {queue}", "status"),
+    ("LLEN {queue}", "a worker looks; status"),
     ("HSET {queue}.msgs 1 1", "Dramatiq's messages"),
     ("HGET {queue}.msgs 1", "Dramatiq's messages"),
     ("HMGET {queue}.msgs 1", "Dramatiq's messages"),
