@@ -36,7 +36,7 @@ _log = structlog.get_logger()
 _BLOCK = timedelta(seconds=1)
 # While a replay has more to do, new entries are looked for, and not waited for.
 _GLANCE = timedelta(milliseconds=1)
-# A consumer reads each second while it lives: one that has not for so long belonged to a process that was killed.
+# A consumer reads every few seconds while it lives: one that has not for so long belonged to a process that was killed.
 _STALE = timedelta(hours=1)
 
 

@@ -1,10 +1,10 @@
 """Keeps the mark up to which intents are committed, and replays intents that PostgreSQL may have lost.
 
-Intake takes a step between two reads. Once a second the step compares how far the group has acknowledged, the mark in
-PostgreSQL, and the copy of the mark in Redis. Normally the mark advances. If PostgreSQL is another server, was
-restarted, or has a lower mark than the copy, it may have lost intents. Then the entries acknowledged since its mark are
-read again, and intents that it lacks are accepted again. One process replays, a page a step, and reads new intents in
-between.
+Intake takes a step between two reads. Once a second, or every three while no intent comes, the step compares how far
+the group has acknowledged, the mark in PostgreSQL, and the copy of the mark in Redis. Normally the mark advances. If
+PostgreSQL is another server, was restarted, or has a lower mark than the copy, it may have lost intents. Then the
+entries acknowledged since its mark are read again, and intents that it lacks are accepted again. One process replays, a
+page a step, and reads new intents in between.
 """
 
 import time
@@ -31,6 +31,8 @@ from storage.replays import HeldReplay, Page, ReplayReason
 
 _log = structlog.get_logger()
 _INTERVAL = timedelta(seconds=1)
+# While the group stands still, and the mark with it, which must be renewed once a minute.
+_AT_REST, _RENEWAL = timedelta(seconds=3), timedelta(seconds=15)
 # An error that lasts is logged once a minute.
 _SILENCE = timedelta(minutes=1)
 
@@ -69,7 +71,8 @@ class Marking:
         self._database, self._client, self._replay, self._telemetry = database, client, replay, telemetry
         self._options = options
         self._clock = clock
-        self._due = self._told = float("-inf")
+        self._due = self._told = self._renewed = float("-inf")
+        self._pause = _INTERVAL
         self._held: HeldReplay | None = None
         self._held_since = 0.0
 
@@ -93,7 +96,7 @@ class Marking:
                 _log.warning("how far intents are committed cannot be marked now", error=error)
             return False
         if self._held is None:
-            self._due = now + _INTERVAL.total_seconds()
+            self._due = now + self._pause.total_seconds()
         return self._held is not None
 
     def tell_losses(self) -> None:
@@ -109,7 +112,7 @@ class Marking:
 
     def _check_mark(self) -> None:
         # Redis first: PostgreSQL, asked later, has at least as much, unless it went back.
-        stream = self._options.stream
+        stream, self._pause = self._options.stream, _INTERVAL
         record_losses(self._database, self._client, stream, self._telemetry)
         progress = read_progress(self._client, stream, self._options.group)
         if progress is None:
@@ -123,7 +126,11 @@ class Marking:
             self._advance(mark.entry_id, progress)
 
     def _advance(self, marked: str, progress: IntentsProgress) -> None:
-        stream = self._options.stream
+        stream, now = self._options.stream, self._clock()
+        if progress.acknowledged == progress.mark == marked and now - self._renewed < _RENEWAL.total_seconds():
+            self._pause = _AT_REST
+            return
+        self._renewed = now
         if place(progress.acknowledged) < place(marked) and place(last_id(self._client, stream)) < place(marked):
             # The stream begins again with lower ids. Redis first: it must never be ahead.
             write_mark(self._client, stream, progress.acknowledged)

@@ -1,5 +1,6 @@
 """The consumer group of the intents stream: a ConsumerGroup that also notices intents removed before they were read."""
 
+import time
 from datetime import timedelta
 
 import redis
@@ -12,6 +13,9 @@ from publisher.streams.scripts import script
 
 _GAP = script("gap")
 
+# A group that was removed or set back is noticed after so long.
+_RELIED_ON_SECONDS = 5.0
+
 
 class IntentsGroup(ConsumerGroup):
     """One consumer of the intents group. One thread at a time."""
@@ -20,6 +24,9 @@ class IntentsGroup(ConsumerGroup):
         """Takes a client of its own, as ConsumerGroup does."""
         super().__init__(client, stream, group, consumer)
         self._gap = client.register_script(_GAP)
+        # The entry behind which the last wait found nothing, and until when (monotonic) that is relied on.
+        self._last: bytes | None = None
+        self._last_until = 0.0
         reply_raw(client, "XREAD")
 
     def create(self) -> None:
@@ -27,20 +34,27 @@ class IntentsGroup(ConsumerGroup):
         with translated():
             self._client.script_load(_GAP)
         super().create()
+        self._last = None
 
     def read(self, count: int, block: timedelta) -> list[Entry]:
         """Reads at most `count` entries that no consumer has read; waits up to `block` for the first.
 
         Each reading looks for a gap before it, in the same transaction: entries that somebody removed unread are kept
-        as a loss (gap.lua). So the wait itself reads nothing for the group. Raises as ConsumerGroup.read does.
+        as a loss (gap.lua). So the wait itself reads nothing for the group. A wait that follows a vain one begins where
+        that one ended, for a few seconds. Raises as ConsumerGroup.read does.
         """
-        entries, delivered = self._take(count)
-        if entries or delivered is None:
-            return entries
+        last, self._last = self._last, None
+        if last is None or time.monotonic() >= self._last_until:
+            entries, last = self._take(count)
+            if entries or last is None:
+                return entries
+            self._last_until = time.monotonic() + _RELIED_ON_SECONDS
         milliseconds = max(1, round(block.total_seconds() * 1000))
-        if self._command("XREAD", "COUNT", 1, "BLOCK", milliseconds, "STREAMS", self._stream, delivered):
+        if self._command("XREAD", "COUNT", 1, "BLOCK", milliseconds, "STREAMS", self._stream, last):
             entries, _ = self._take(count)
-        return entries
+            return entries
+        self._last = last
+        return []
 
     def _take(self, count: int) -> tuple[list[Entry], bytes | None]:
         """Reads unread entries. Returns the id that was delivered last before, too; None if gap.lua did not run."""

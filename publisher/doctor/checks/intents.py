@@ -23,7 +23,7 @@ def group(stream: str, name: str, found: Group | None) -> Diagnosis:
 def pending(found: Group | None, takeover: timedelta) -> Diagnosis:
     """Entries that were read and not acknowledged, and whether their reader lives.
 
-    takeover: after which a running intake takes over what another left. One that lives shows itself each second,
+    takeover: after which a running intake takes over what another left. One that lives reads every few seconds,
     so twice that is certain.
     """
     if found is None:

@@ -57,6 +57,18 @@ def test_making_a_group_twice_keeps_its_place(group: IntentsGroup, redis_client:
     assert group.read(10, SHORTLY) == []
 
 
+def test_a_wait_after_a_vain_one_is_one_command(group: IntentsGroup, redis_client: redis.Redis) -> None:
+    """While nothing comes, each wait costs Redis one command, and what then comes is read at once."""
+    assert group.read(10, SHORTLY) == []
+    before = redis_client.info("commandstats")["cmdstat_xreadgroup"]["calls"]
+
+    assert [group.read(10, SHORTLY) for _ in range(3)] == [[]] * 3
+    assert redis_client.info("commandstats")["cmdstat_xreadgroup"]["calls"] == before
+    added = add_entries(redis_client, 2)
+
+    assert ids(group.read(10, SHORTLY)) == added
+
+
 def test_a_key_that_is_no_stream_is_refused(consumer: Consumers, redis_client: redis.Redis) -> None:
     """Where the intents key holds something else, making the group says so (R20)."""
     redis_client.set(INTENTS, "x")
