@@ -95,6 +95,15 @@ def test_a_walk_that_goes_on_holds_others_back(
     assert len(kept(database)) == 4
 
 
+def test_a_message_of_the_release_before_begins_a_walk(context: Context, database: Database) -> None:
+    """It names a place as an instant and an id, which is none in the order of keys (R15)."""
+    ended(database)
+
+    prune_notifications("email", ["2026-01-01T00:00:00+00:00", "ffffffff-ffff-ffff-ffff-ffffffffffff"])
+
+    assert kept(database) == set()
+
+
 @pytest.mark.parametrize("variable", ["PUBLISHER_RETENTION"])
 def test_a_retention_of_zero_keeps_everything(variable: str, install: Install, database: Database) -> None:
     """With a retention of 0 nothing is pruned, however old."""

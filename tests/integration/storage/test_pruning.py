@@ -117,8 +117,11 @@ def test_a_key_left_by_an_earlier_pruning_is_replaced(database: Database) -> Non
 
 
 def test_old_notifications_are_counted(database: Database) -> None:
-    """The count before a pruning is of all that are old enough to be looked at."""
-    ended(database, 2)
+    """The count before a pruning is of all that are old enough to be looked at, one behind a younger one as well."""
+    assert count_old_notifications(database, DAYS) == 0
+    ids = ended(database, 40)
+    assert count_old_notifications(database, DAYS) == 40
     accepted(database)
+    age(database, ids[20:39], 1)
 
-    assert count_old_notifications(database, DAYS) == 2
+    assert count_old_notifications(database, DAYS) == 21

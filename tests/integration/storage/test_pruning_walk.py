@@ -2,8 +2,16 @@
 
 from storage.database import Database
 from storage.retention import prune_notifications
-from tests.integration.old_notifications import DAYS, ended, kept, prune_all
+from tests.integration.old_notifications import DAYS, age, ended, kept, prune_all
 from tests.integration.rows import all_routes, change, execute, rows
+
+
+def ended_by_key(database: Database, count: int) -> list[str]:
+    """As `ended`, the ids in the order of the keys, in which a walk sees them."""
+    ended(database, count)
+    return [
+        str(row["notification_id"]) for row in rows(database, "SELECT notification_id FROM notifications ORDER BY id")
+    ]
 
 
 def test_a_walk_takes_small_steps_and_sees_everything(database: Database) -> None:
@@ -21,6 +29,30 @@ def test_a_walk_takes_small_steps_and_sees_everything(database: Database) -> Non
 
     assert [(pruned.seen, pruned.notifications) for pruned in batches] == [(2, 2), (2, 1), (2, 2), (1, 1)]
     assert kept(database) == {stays}
+
+
+def test_one_that_was_accepted_out_of_order_does_not_end_the_walk(database: Database) -> None:
+    """Keys are nearly in the order of acceptance: the old ones behind a younger one are pruned all the same."""
+    ids = ended_by_key(database, 7)
+    age(database, ids[2:3], 1)
+
+    # Of four looked at three are old, fewer rows than the limit.
+    batches = prune_all(database, limit=4)
+
+    assert sum(pruned.notifications for pruned in batches) == 6
+    assert kept(database) == set(ids[2:3])
+
+
+def test_the_walk_ends_where_all_are_young(database: Database) -> None:
+    """It does not go through millions of young ones; an old one behind them is left until they are old as well."""
+    ids = ended_by_key(database, 7)
+    age(database, ids[1:6], 1)
+
+    assert [pruned.seen for pruned in prune_all(database, limit=3)] == [1, 0]
+    assert kept(database) == set(ids[1:])
+    age(database, ids, 31)
+    prune_all(database, limit=3)
+    assert kept(database) == set()
 
 
 def test_notifications_of_one_instant_are_all_seen(database: Database) -> None:
