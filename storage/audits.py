@@ -91,7 +91,8 @@ _WITNESSED = """coalesce(witness_until > statement_timestamp(), published_at >= 
 
 # A walk by keyset, not by offset, along the partial index routes_published: each page costs the same. Routes that are
 # not to be looked for come as well, so that the walk gets past a million of them page by page. A page first, and its
-# notifications by their keys. LEFT: a page that is shorter than its limit ends the walk.
+# notifications by their keys: LATERAL with a LIMIT can only be run as a nested loop, where a planner would read a whole
+# table of a hundred thousand notifications for each page. LEFT: a page that is shorter than its limit ends the walk.
 _PUBLISHED_AFTER = f"""/* published_after */
 WITH page AS MATERIALIZED (
     SELECT id, notification_key, route_id, replay, stream_entry_id, published_at, stream, {_WITNESSED} AS is_witnessed
@@ -101,8 +102,10 @@ WITH page AS MATERIALIZED (
     LIMIT %(limit)s
 )
 SELECT page.id, coalesce(n.notification_id || '/' || route_id, ''), replay, stream_entry_id, published_at, stream,
-       is_witnessed AND n.id IS NOT NULL
-FROM page LEFT JOIN notifications AS n ON n.id = page.notification_key
+       is_witnessed AND n.notification_id IS NOT NULL
+FROM page LEFT JOIN LATERAL (
+    SELECT notification_id FROM notifications WHERE notifications.id = page.notification_key LIMIT 1
+) AS n ON true
 ORDER BY published_at, page.id
 """
 
