@@ -36,7 +36,7 @@ class Index:
 
     @property
     def shape(self) -> str:
-        """The index as a person reads it: `unique on routes (notification_id, route_id)`."""
+        """The index as a person reads it: `unique on routes (notification_key, route_id)`."""
         words = ("unique", "partial")
         said = [word for word, is_so in zip(words, (self.unique, self.partial), strict=True) if is_so]
         return " ".join([*said, f"on {self.table} ({', '.join(self.columns)})"])

@@ -7,7 +7,7 @@ from publisher.doctor.verdict import Verdict, failed, ok
 from storage.catalogue import Constraint, Index
 
 DUE = Index("routes", "routes_due", ("channel", "next_attempt_at", "id"), unique=False, partial=True)
-IDENTITY = Index("routes", "routes_identity", ("notification_id", "route_id"), unique=True, partial=False)
+IDENTITY = Index("routes", "routes_identity", ("notification_key", "route_id"), unique=True, partial=False)
 EXPECTED = {DUE: "CREATE INDEX … routes_due", IDENTITY: "CREATE UNIQUE INDEX … routes_identity"}
 CONSTRAINTS = [Constraint("routes", "routes_pkey"), Constraint("routes", "routes_status_is_known")]
 
@@ -54,12 +54,12 @@ def test_an_invalid_index_is_named_with_how_to_build_it() -> None:
     ("instead", "shape"),
     [
         (
-            Index("routes", "routes_identity", ("notification_id", "route_id"), unique=False, partial=False),
-            "on routes (notification_id, route_id)",
+            Index("routes", "routes_identity", ("notification_key", "route_id"), unique=False, partial=False),
+            "on routes (notification_key, route_id)",
         ),
         (
-            Index("routes", "routes_identity", ("route_id", "notification_id"), unique=True, partial=True),
-            "unique partial on routes (route_id, notification_id)",
+            Index("routes", "routes_identity", ("route_id", "notification_key"), unique=True, partial=True),
+            "unique partial on routes (route_id, notification_key)",
         ),
     ],
 )
@@ -68,7 +68,7 @@ def test_an_index_of_the_same_name_and_another_shape_fails_the_check(instead: In
     said = schema.indexes(EXPECTED, {DUE: True, instead: True})
 
     assert said.verdict is Verdict.FAILED
-    assert said.finding == f"routes_identity is {shape}, not unique on routes (notification_id, route_id)"
+    assert said.finding == f"routes_identity is {shape}, not unique on routes (notification_key, route_id)"
 
 
 def test_a_missing_constraint_is_named() -> None:
