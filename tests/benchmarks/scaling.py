@@ -44,6 +44,7 @@ def fleet_name(workers: int, intakes: int) -> str:
 def _fleet(servers: Servers, intents: int, workers: int, intakes: int) -> Cost:
     with stage(servers) as on:
         command = procfile()["worker"].replace("--processes 2", f"--processes {workers}")
+        assert f"--processes {workers} " in command, "the Procfile asks for another number of processes"
         worker = _launch(on, "worker", command)
         wait_until(lambda: worker.read_bytes().count(_READY) >= workers)
         for number in range(1, intakes + 1):
