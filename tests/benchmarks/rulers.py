@@ -94,7 +94,7 @@ def _floor(database_url: str, redis_url: str, batch: int, worker: int) -> int:
                         break
                     place = None
                     continue
-                place = Place(rows[-1][-3], rows[-1][0])
+                place = Place(rows[-1][24], rows[-1][0])
                 entries = _append(append, channel, rows)
                 # An array a column, in the order of the keys.
                 outcomes = sorted((row[0], entry, row[4], row[5]) for row, entry in zip(rows, entries, strict=True))
@@ -117,7 +117,8 @@ def _claimed(cursor: Any, channel: str, token: str, batch: int, place: Place[int
     lease = {"channel": channel, "limit": batch, "token": token, "ttl": timedelta(seconds=30), "through": False}
     lease["stream"] = STREAMS[channel]
     cursor.execute(_CLAIM_DUE, lease | place_parameters(place, 0))
-    return list(cursor.fetchall())
+    # Where nothing is due, one row tells of the channel alone.
+    return [row for row in cursor.fetchall() if row[0] is not None]
 
 
 def _append(append: Any, channel: str, rows: Sequence[Any]) -> list[str]:
