@@ -130,7 +130,8 @@ def _append(append: Any, channel: str, rows: Sequence[Any]) -> list[str]:
         fields = _fields(channel, delivery_id, row)
         arguments += [0, len(fields), *fields]
     reply = append(keys=keys, args=arguments)
-    return [entry.decode() for entry in reply[1::2]]
+    # Every delivery is new: each reply is an entry id.
+    return [entry.decode() for entry in reply]
 
 
 def _fields(channel: str, delivery_id: str, row: Any) -> list[str]:
