@@ -35,8 +35,9 @@ CREATE TABLE attempts_seen (
 );
 CREATE FUNCTION see_attempt() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO attempts_seen (delivery_id, before, after, status, classification, channel)
-    VALUES (NEW.notification_id || '/' || NEW.route_id, OLD.attempt_count, NEW.attempt_count, NEW.status,
-            NEW.last_failure_classification, NEW.channel);
+    SELECT notification_id || '/' || NEW.route_id, OLD.attempt_count, NEW.attempt_count, NEW.status,
+           NEW.last_failure_classification, NEW.channel
+    FROM notifications WHERE id = NEW.notification_key;
     RETURN NULL;
 END $$;
 CREATE TRIGGER see_attempt AFTER UPDATE OF attempt_count ON routes FOR EACH ROW
