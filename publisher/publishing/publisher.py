@@ -27,21 +27,18 @@ from publisher.publishing.appender import Appender
 from publisher.publishing.batch import Batch
 from publisher.publishing.circuit_breaker import CircuitBreaker
 from publisher.publishing.claim_cursor import ClaimCursor
+from publisher.publishing.claimer import Claimer
 from publisher.publishing.policy import Hooks, Policy
 from publisher.publishing.recorder import Decide, Recorder
 from publisher.publishing.report import Report, report
 from publisher.publishing.tombstones import end_dead_letters, end_overdue
 from publisher.streams.outbound import Delivery, OutboundStreams
-from storage import claims, leases
-from storage.claims import Claim
+from storage import leases
 from storage.database import Database
-from storage.places import Place
 from storage.recording import NotRecorded
 
 _log = structlog.get_logger()
 Deliveries = list[tuple[Route, Delivery]]
-# A handover is used while so much of its lease is left. One that waited longer is claimed: for a lease of full length.
-_FRESH = 1 / 2
 
 
 class Publisher:
@@ -65,6 +62,7 @@ class Publisher:
         self._circuit = CircuitBreaker(database, telemetry, policy.probing)
         self._appender = Appender(database, streams, self._circuit, hooks.beat)
         self._recorder = Recorder(database, witness_after_lease(streams.dedup_window, policy.lease_ttl), hooks.beat)
+        self._claimer = Claimer(database, policy)
         self._cursor = ClaimCursor(time.monotonic, hooks.may_look_back)
 
     def publish_due(self, channel: str, on_more: Callable[[], object] = lambda: None) -> Report:
@@ -77,12 +75,12 @@ class Publisher:
         to = self._channel(channel)
         if self._hooks.stopping():
             return Report(more=True, given_back=True)
-        began, after = time.monotonic(), self._cursor.of(channel)
-        claim = self._claim_due(to, self._policy.batch_size, after=after, through_parking=self._circuit.is_off)
-        self._cursor.note(channel, began, after, claim)
-        if claim.routes or claim.more:
-            return self._publish(Batch(to, claim, began), on_more)
-        probed = self._probe(to) if claim.refusing else Report()
+        after = self._cursor.of(channel)
+        batch = self._claimer.due(to, after)
+        self._cursor.note(channel, batch.began, after, batch.claim)
+        if batch.claim.routes or batch.claim.more:
+            return self._publish(batch, on_more)
+        probed = self._probe(to) if batch.claim.refusing else Report()
         if probed.published and probed.more:
             on_more()
         return probed
@@ -98,35 +96,10 @@ class Publisher:
             if handover is not None:
                 self._release(to, handover, ids)
             return Report(more=True, given_back=True)
-        began = time.monotonic()
-        claim = self._handed_over(to, ids, handover)
-        if not claim.routes:
-            began = time.monotonic()
-            claim = claims.claim_these(
-                self._database,
-                channel,
-                ids,
-                lease_ttl=self._policy.lease_ttl,
-                stream=to.stream,
-                through_parking=self._circuit.is_off,
-                handover=handover,
-            )
-        if claim.routes:
-            return self._publish(Batch(to, claim, began))
-        return self._probe(to) if claim.refusing else Report()
-
-    def _handed_over(self, to: Channel, ids: Sequence[int], handover: str | None) -> Claim:
-        """Takes what is handed over, unless too little of its lease is left. What is missing then is the scan's."""
-        if handover is None:
-            return Claim("", (), more=False)
-        return claims.take_handed_over(
-            self._database,
-            to.name,
-            ids,
-            handover,
-            at_least=self._policy.handover * _FRESH,
-            through_parking=self._circuit.is_off,
-        )
+        batch = self._claimer.these(to, ids, handover)
+        if batch.claim.routes:
+            return self._publish(batch)
+        return self._probe(to) if batch.claim.refusing else Report()
 
     def expire_overdue(self, channel: str) -> bool:
         """Ends a batch of the channel's routes whose deadline has passed. True if there may be more.
@@ -134,11 +107,7 @@ class Publisher:
         A route whose command stands on the stream all the same is recorded as published. Raises RedisUnavailable if
         that cannot be known yet. Otherwise raises as `publish_due`.
         """
-        began, to = time.monotonic(), self._channel(channel)
-        claim = claims.claim_overdue(
-            self._database, channel, limit=self._policy.batch_size, lease_ttl=self._policy.lease_ttl
-        )
-        batch = Batch(to, claim, began)
+        batch = self._claimer.overdue(self._channel(channel))
         try:
             end_overdue(self._streams, batch)
             self._record(batch)
@@ -146,7 +115,7 @@ class Publisher:
         finally:
             self._give_back(batch)
         batch.raise_errors()
-        return claim.more
+        return batch.claim.more
 
     def _channel(self, name: str) -> Channel:
         try:
@@ -154,24 +123,11 @@ class Publisher:
         except KeyError:
             raise BadRequest(no_such("channel", name, self._channels)) from None
 
-    def _claim_due(self, to: Channel, limit: int, *, after: Place[int] | None = None, through_parking: bool) -> Claim:
-        return claims.claim_due(
-            self._database,
-            to.name,
-            limit=limit,
-            lease_ttl=self._policy.lease_ttl,
-            stream=to.stream,
-            after=after,
-            through_parking=through_parking,
-        )
-
     def _probe(self, to: Channel) -> Report:
         """Tries a channel with a small batch, if it is parked and it is time for that."""
         if not self._circuit.may_probe(to.name):
             return Report()
-        began = time.monotonic()
-        claim = self._claim_due(to, self._circuit.batch, through_parking=True)
-        return self._publish(Batch(to, claim, began, is_probe=True))
+        return self._publish(self._claimer.probe(to, self._circuit.batch))
 
     def _publish(self, batch: Batch, on_more: Callable[[], object] = lambda: None) -> Report:
         """An attempt, from its claim on: encode, append, record, report."""

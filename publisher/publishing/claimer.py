@@ -1,0 +1,92 @@
+"""Claims the batches of a publisher, or takes what intake has handed over (R4, R5).
+
+A batch knows when its claim began: from there its lease is measured (see `domain.timeouts`).
+"""
+
+import time
+from collections.abc import Sequence
+
+from publisher.domain.channel import Channel
+from publisher.publishing.batch import Batch
+from publisher.publishing.policy import Policy
+from storage import claims
+from storage.database import Database
+from storage.places import Place
+
+# A handover is used while so much of its lease is left. One that waited longer is claimed: for a lease of full length.
+_FRESH = 1 / 2
+
+
+class Claimer:
+    """Claims batches, each under a lease of its own. Safe to share between threads.
+
+    Every method raises DatabaseUnavailable if nothing could be claimed.
+    """
+
+    def __init__(self, database: Database, policy: Policy) -> None:
+        self._database = database
+        self._policy = policy
+        # Without probes nothing would ever open a parked channel.
+        self._through_parking = policy.probing is None
+
+    def due(self, to: Channel, after: Place[int] | None) -> Batch:
+        """Claims due routes of the channel. after: see `claim_due`."""
+        return self._due(to, self._policy.batch_size, after, through_parking=self._through_parking)
+
+    def probe(self, to: Channel, limit: int) -> Batch:
+        """Claims a few due routes of a parked channel."""
+        batch = self._due(to, limit, None, through_parking=True)
+        batch.is_probe = True
+        return batch
+
+    def these(self, to: Channel, ids: Sequence[int], handover: str | None) -> Batch:
+        """Takes those of these routes that are handed over; claims those that are due and free if there is none.
+
+        handover: the token that the message names, or None. What the handover leaves out is the scan's.
+        """
+        if handover is not None:
+            handed_over = self._handed_over(to, ids, handover)
+            if handed_over.claim.routes:
+                return handed_over
+        began = time.monotonic()
+        claim = claims.claim_these(
+            self._database,
+            to.name,
+            ids,
+            lease_ttl=self._policy.lease_ttl,
+            stream=to.stream,
+            through_parking=self._through_parking,
+            handover=handover,
+        )
+        return Batch(to, claim, began)
+
+    def overdue(self, to: Channel) -> Batch:
+        """Claims routes of the channel whose deadline has passed."""
+        began = time.monotonic()
+        limit, lease_ttl = self._policy.batch_size, self._policy.lease_ttl
+        return Batch(to, claims.claim_overdue(self._database, to.name, limit=limit, lease_ttl=lease_ttl), began)
+
+    def _handed_over(self, to: Channel, ids: Sequence[int], handover: str) -> Batch:
+        began = time.monotonic()
+        claim = claims.take_handed_over(
+            self._database,
+            to.name,
+            ids,
+            handover,
+            at_least=self._policy.handover * _FRESH,
+            through_parking=self._through_parking,
+        )
+        return Batch(to, claim, began)
+
+    def _due(self, to: Channel, limit: int, after: Place[int] | None, *, through_parking: bool) -> Batch:
+        began = time.monotonic()
+        claim = claims.claim_due(
+            self._database,
+            to.name,
+            limit=limit,
+            lease_ttl=self._policy.lease_ttl,
+            stream=to.stream,
+            after=after,
+            through_parking=through_parking,
+        )
+        return Batch(to, claim, began)
