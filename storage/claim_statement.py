@@ -103,12 +103,14 @@ ORDER BY r.next_attempt_at, r.id
 
 # Reads what was handed over, and writes nothing: the routes are leased already, for the holder of the token. The
 # conditions are those of a claim: the channel may have been paused meanwhile, or a deadline have passed. A lease with
-# less than `at_least` left is too short for an attempt.
+# less than `at_least` left is too short for an attempt. One with more than `at_most`, given by an intake with other
+# settings, would tell of a longer life of the witness than it has (see `storage.outcomes`).
 TAKE_HANDED_OVER = f"""/* take_handed_over */
 WITH handed_over AS (
     SELECT * FROM routes
     WHERE id = ANY(%(ids)s::bigint[]) AND channel = %(channel)s AND {OPEN} AND {HANDED_OVER}
-      AND lease_expires_at >= statement_timestamp() + %(at_least)s AND {BEFORE_DEADLINE} AND {OPEN_GATE}
+      AND lease_expires_at BETWEEN statement_timestamp() + %(at_least)s AND statement_timestamp() + %(at_most)s
+      AND {BEFORE_DEADLINE} AND {OPEN_GATE}
 )
 SELECT {_ROUTE}, 0 AS seen, r.lease_expires_at - statement_timestamp() AS lasts, {_REFUSING}
 FROM (SELECT) AS always LEFT JOIN handed_over AS r ON true LEFT JOIN notifications AS n ON n.id = r.notification_key

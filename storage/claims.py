@@ -123,15 +123,16 @@ def take_handed_over(
     handover: str,
     *,
     at_least: timedelta,
+    at_most: timedelta,
     through_parking: bool = False,
 ) -> Claim:
     """Reads those of these routes that are handed over under this token, and that `claim_due` could lease now.
 
     They are leased already: see `storage.handover`. Writes nothing, and counts nothing.
-    at_least: routes whose lease ends sooner are left out. All of one handover end together.
+    at_least, at_most: routes whose lease ends sooner or later are left out. All of one handover end together.
     through_parking: as for `claim_due`.
     """
-    parameters = {"channel": channel, "ids": list(ids), "handover": handover, "at_least": at_least}
+    parameters = {"channel": channel, "ids": list(ids), "handover": handover, "at_least": at_least, "at_most": at_most}
     return _claim_of(handover, database.rows(TAKE_HANDED_OVER, parameters | {"through": through_parking}), len(ids) + 1)
 
 

@@ -31,6 +31,9 @@ _LOCK_NOT_AVAILABLE = "55P03"
 # SQLSTATEs: insufficient privilege, no schema to make a table in, no such table (in a schema that the role may use),
 # a read-only server.
 _FOR_WANT_OF_A_RIGHT = frozenset({"42501", "3F000", "42P01", "25006"})
+# SQLSTATEs of PostgreSQL where somebody else's object, a view say, depends on what a migration changes: feature not
+# supported, dependent objects still exist.
+_IN_THE_WAY = frozenset({"0A000", "2BP01"})
 
 OnWait = Callable[[Sequence[LockHolder]], object]
 
@@ -61,13 +64,13 @@ def migrate(
             f"the database has the encoding {found}, and {ENCODING} is needed: make another one with"
             f" CREATE DATABASE … ENCODING '{ENCODING}' TEMPLATE template0, and name it in DATABASE_URL"
         )
-    with _rights_named(database):
+    with _refusals_named(database):
         # Without a lock: a role with rights to rows may wait for nobody's migration but one that is pending.
         if not pending_migrations(database):
             return []
     deadline = time.monotonic() + patience.total_seconds()
     while True:
-        with _rights_named(database), LockWatch(database) as watch:
+        with _refusals_named(database), LockWatch(database) as watch:
             applied = _apply(database, watch, lock_timeout)
         if applied is not None:
             return applied
@@ -104,12 +107,23 @@ def foreign_migrations(database: Database) -> list[str]:
 
 
 @contextmanager
-def _rights_named(database: Database) -> Iterator[None]:
-    """Turns a refusal for want of a right into an error that names role, schema and right. Nothing was changed then."""
+def _refusals_named(database: Database) -> Iterator[None]:
+    """Turns refusals into errors that name what is in the way: a missing right, or an object. Nothing was changed then.
+
+    A right is named with the role and schema that want it.
+    """
     try:
         yield
     except (DatabaseUnavailable, SchemaOutdated) as error:
-        code = getattr(getattr(error.__cause__, "orig", None), "pgcode", None)
+        original = getattr(error.__cause__, "orig", None)
+        code = getattr(original, "pgcode", None)
+        if original is not None and code in _IN_THE_WAY:
+            # Of a definition, and never of a row: nothing in it is secret.
+            detail = " ".join(str(original.diag.message_detail or original.diag.message_primary).split())
+            raise DatabaseMisconfigured(
+                f"the schema was not migrated, and nothing was changed: {detail.rstrip('.')}. Drop that object,"
+                " migrate, and make it again for the new columns ('publisher guide deploying')"
+            ) from error
         if code not in _FOR_WANT_OF_A_RIGHT:
             raise
         missing = missing_right(database)

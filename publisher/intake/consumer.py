@@ -29,6 +29,7 @@ from publisher.process.watchdog import Watchdog
 from publisher.streams.consumer_group import Entry, Recovered
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.intents_losses import keep_pending_loss
+from storage import leases
 from storage.database import Database
 from storage.intents import Acceptance
 
@@ -201,13 +202,28 @@ class Intake:
             self._group.acknowledge([entry.entry_id for entry in part])
 
     def _tell_workers(self, accepted: Acceptance) -> None:
+        """Sends the messages about the new routes. If one cannot be sent, the others' routes are left to the scan."""
         size = self._options.batch
-        for channel, ids in accepted.due.items():
-            for start in range(0, len(ids), size):
-                self._beat()
-                if not self._wake(channel, ids[start : start + size], accepted.handover):
-                    # Each of the others would wait as long for the same Redis; the scan finds them all.
-                    return
+        messages = [
+            (channel, ids[start : start + size])
+            for channel, ids in accepted.due.items()
+            for start in range(0, len(ids), size)
+        ]
+        for place, (channel, ids) in enumerate(messages):
+            self._beat()
+            if not self._wake(channel, ids, accepted.handover):
+                # Each of the others would wait as long for the same Redis.
+                untold = [id_ for _, others in messages[place:] for id_ in others]
+                self._take_back(untold, accepted.handover)
+                return
+
+    def _take_back(self, ids: Sequence[int], handover: str | None) -> None:
+        """Ends the handover of routes that no worker was told of. Best effort: it runs out as well."""
+        try:
+            if handover is not None:
+                leases.release(self._database, handover, ids)
+        except PublisherError as error:
+            _log.warning("routes that no worker was told of wait until their handover runs out", error=error)
 
     def _hold(self, entry_ids: Sequence[str]) -> None:
         """Keeps other consumers from taking over the entries in hand while PostgreSQL is away. Best effort."""

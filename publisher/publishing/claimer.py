@@ -42,7 +42,7 @@ class Claimer:
     def these(self, to: Channel, ids: Sequence[int], handover: str | None) -> Batch:
         """Takes those of these routes that are handed over; claims those that are due and free if there is none.
 
-        handover: the token that the message names, or None. What the handover leaves out is the scan's.
+        handover: the token that the message names, or None.
         """
         if handover is not None:
             handed_over = self._handed_over(to, ids, handover)
@@ -74,6 +74,7 @@ class Claimer:
             ids,
             handover,
             at_least=self._policy.handover * _FRESH,
+            at_most=self._policy.lease_ttl,
             through_parking=self._through_parking,
         )
         return Batch(to, claim, began)

@@ -97,6 +97,9 @@ class Publisher:
                 self._release(to, handover, ids)
             return Report(more=True, given_back=True)
         batch = self._claimer.these(to, ids, handover)
+        if handover is not None and len(batch.claim.routes) < len(ids):
+            # Their channel was closed meanwhile, or their deadline has passed: the handover need not run out first.
+            self._release(to, handover, set(ids).difference(batch.claim.ids))
         if batch.claim.routes:
             return self._publish(batch)
         return self._probe(to) if batch.claim.refusing else Report()

@@ -135,7 +135,7 @@ class Settings(BaseModel):
 
     @property
     def handover(self) -> timedelta:
-        """How long the lease of a handover lasts: a message that is lost delays its routes no longer than a scan."""
+        """How long the lease of a handover lasts: where the message is lost, the next scan then finds the routes."""
         return min(self.scan_interval, self.route_lease_ttl)
 
     @property

@@ -98,7 +98,7 @@ class WorkerOperations(Comparison):
     @of_a_message
     def message_arrives(self, message: Message) -> None:
         handed_over = self.model.handed_over(message.handover, message.channel)
-        claim = claims.take_handed_over(self.database, *message, at_least=timedelta(0))
+        claim = claims.take_handed_over(self.database, *message, at_least=timedelta(0), at_most=LEASE_TTL)
         same({claimed.route.delivery_id for claimed in claim.routes}, set(handed_over))
         if claim.routes:
             self.claims.append(claim)

@@ -11,6 +11,7 @@ import redis
 from actors import routes
 from actors.context import Context
 from publisher.channels.push import PUSH
+from publisher.domain.errors import RedisUnavailable
 from publisher.intake import handing_over
 from storage import claims
 from storage.database import Database
@@ -88,3 +89,20 @@ def test_under_a_long_queue_nothing_is_handed_over(
 def test_a_queue_that_was_never_written_to_is_short(context: Context) -> None:
     """A process that has put nothing into a queue yet takes it for short."""
     assert routes.waiting("email") == 0
+
+
+def test_routes_that_no_worker_was_told_of_are_free(
+    start_intake: StartIntake, database: Database, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a message cannot be sent, the handover of its routes ends, and of all that would follow it (R14)."""
+
+    def refused(*_arguments: object, **_options: object) -> None:
+        raise RedisUnavailable("no answer")
+
+    monkeypatch.setattr(routes, "send_publish", refused)
+    send_intents(redis_client, 3)
+    start_intake(handover=LASTS)
+
+    wait_until_read(redis_client)
+
+    assert leases(database, "email") == leases(database, "push") == {None}

@@ -10,13 +10,13 @@ from publisher.publishing import publisher as publishing
 from publisher.publishing.publisher import Publisher
 from publisher.publishing.report import Report
 from publisher.streams.outbound import OutboundStreams
-from storage import claims
+from storage import claims, gates
 from storage.database import Database
 from storage.handover import Handover
 from storage.intents import accept
 from tests.factories import CHANNELS, INTENTS, incoming
 from tests.integration.publishers import InterruptedStreams, commands, publisher
-from tests.integration.rows import all_routes, execute, expire_leases
+from tests.integration.rows import all_routes, change, execute, expire_leases, rows
 
 LASTS = timedelta(seconds=5)
 
@@ -136,3 +136,42 @@ def test_a_worker_measures_the_handover_from_its_end(
     assert (report.published, report.given_back) == (0, True)
     assert commands(redis_client) == {}
     assert states(database) == {("pending", 0, 0, None)}
+
+
+def test_what_cannot_be_published_now_is_free_again(
+    database: Database, streams: OutboundStreams, handover: Handover, ids: list[int]
+) -> None:
+    """Routes of a channel that was paused after the handover are free at once, so that a resumed channel publishes them
+    with its next scan."""
+    gates.pause(database, "email", "ann", "r")
+
+    assert worker(database, streams).publish_these("email", ids, handover.token).published == 0
+
+    assert states(database) == {("pending", 0, 0, None)}
+    gates.resume(database, "email")
+    assert worker(database, streams).publish_due("email").published == 3
+
+
+def test_a_route_past_its_deadline_is_free_again(
+    database: Database, streams: OutboundStreams, handover: Handover, ids: list[int]
+) -> None:
+    """Of a handover the routes that can be published are, and one whose deadline has passed is left to be ended."""
+    change(database, ids[:1], "expires_at = now() - interval '1 second'")
+    by = worker(database, streams)
+
+    assert by.publish_these("email", ids, handover.token).published == 2
+    by.expire_overdue("email")
+
+    assert sorted(row["status"] for row in all_routes(database)) == ["expired", "published", "published"]
+
+
+def test_a_handover_of_other_settings_tells_no_longer_life_of_a_witness(
+    database: Database, streams: OutboundStreams, redis_client: redis.Redis, handover: Handover, ids: list[int]
+) -> None:
+    """A handover that outlasts this worker's lease is claimed: its witness is sure to live as long as said (R12a)."""
+    execute(database, "UPDATE routes SET lease_expires_at = now() + interval '5 minutes'")
+
+    worker(database, streams).publish_these("email", ids, handover.token)
+
+    [latest] = rows(database, "SELECT max(witness_until - published_at) AS lives FROM routes")
+    assert latest["lives"] <= streams.dedup_window

@@ -22,8 +22,10 @@ def handed_over(database: Database, handover: Handover, **fields: Any) -> Accept
     return accept(database, INTENTS, [incoming(**fields)], [], handover)
 
 
-def take(database: Database, ids: list[int], token: str, at_least: timedelta = timedelta(0)) -> Claim:
-    return take_handed_over(database, "email", ids, token, at_least=at_least)
+def take(
+    database: Database, ids: list[int], token: str, at_least: timedelta = timedelta(0), at_most: timedelta = TTL
+) -> Claim:
+    return take_handed_over(database, "email", ids, token, at_least=at_least, at_most=at_most)
 
 
 def test_a_new_route_is_leased_for_the_holder_of_the_message(database: Database) -> None:
@@ -58,11 +60,12 @@ def test_a_handover_that_runs_out_counts_no_loss(database: Database) -> None:
 
 
 def test_the_holder_of_the_message_may_claim_what_is_handed_over(database: Database) -> None:
-    """With too little of the handover left, its holder claims the routes, for a lease of full length (R5)."""
+    """With too little of the handover left, or too much, its holder claims the routes, for a lease of its own (R5)."""
     handover = Handover(STREAMS, LASTS)
     ids = handed_over(database, handover).due["email"]
 
     assert take(database, ids, handover.token, LASTS).ids == []
+    assert take(database, ids, handover.token, at_most=LASTS / 2).ids == []
     claim = claim_these(database, "email", ids, lease_ttl=TTL, handover=handover.token)
 
     assert (claim.ids, claim.lasts) == (ids, TTL)
@@ -133,7 +136,9 @@ def test_a_gate_that_closed_meanwhile_keeps_what_was_handed_over(
     execute(database, "INSERT INTO channel_gates (channel) VALUES ('email')")
     execute(database, f"UPDATE channel_gates SET {gate}")
 
-    claim = take_handed_over(database, "email", ids, handover.token, at_least=timedelta(0), through_parking=through)
+    claim = take_handed_over(
+        database, "email", ids, handover.token, at_least=timedelta(0), at_most=TTL, through_parking=through
+    )
 
     assert bool(claim.routes) == taken
 

@@ -6,6 +6,7 @@ from contextlib import closing
 import pytest
 from playhouse.migrations import Runner
 
+from publisher.domain.errors import DatabaseMisconfigured
 from storage.claims import claim_due
 from storage.database import Database
 from storage.retention import prune_notifications
@@ -150,3 +151,39 @@ def test_it_can_be_taken_back(count: int, outdated: Database) -> None:
 
     assert content(outdated, BEFORE) == rows_before
     assert catalogue(outdated) == before
+
+
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        ("CREATE VIEW ours AS SELECT notification_id FROM routes", "on view ours depends on"),
+        ("CREATE VIEW ours AS SELECT request_fingerprint FROM notifications", "view ours"),
+        (
+            "CREATE TABLE ours (id uuid REFERENCES notifications (notification_id))",
+            "constraint ours_id_fkey",
+        ),
+    ],
+    ids=["view of routes", "view of notifications", "foreign key"],
+)
+def test_an_object_in_the_way_is_named(made: str, named: str, outdated: Database) -> None:
+    """Where somebody else's view or foreign key is in the way, nothing is changed, and the error names it."""
+    execute(outdated, made)
+    before = catalogue(outdated)
+
+    with pytest.raises(DatabaseMisconfigured, match=named):
+        migrate(outdated)
+
+    assert catalogue(outdated) == before
+
+
+def test_a_published_table_keeps_its_replica_identity(outdated: Database) -> None:
+    """A table whose changes are replicated by the index of its primary key takes deletions after the migration."""
+    execute(outdated, FILL.format(count=10))
+    execute(outdated, "ALTER TABLE notifications REPLICA IDENTITY USING INDEX notifications_pkey")
+    execute(outdated, "CREATE PUBLICATION ours FOR TABLE notifications")
+
+    migrate(outdated)
+
+    execute(outdated, "DELETE FROM notifications")
+    [identity] = rows(outdated, "SELECT indexrelid::regclass::text AS index FROM pg_index WHERE indisreplident")
+    assert identity == {"index": "notifications_pkey"}
