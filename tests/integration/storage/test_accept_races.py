@@ -151,7 +151,7 @@ def test_an_intake_that_has_gone_silent_holds_nobody_up(database_url: str) -> No
         # Idle after the insertion, and not before it.
         idle = (
             "SELECT FROM pg_stat_activity WHERE application_name = 'silent' AND state = 'idle in transaction'"
-            " AND query LIKE '%take_back_pruned%'"
+            " AND query LIKE '%%take_back_pruned%%'"
         )
         wait_until(lambda: len(rows(other, idle)) == 1)
         try:
