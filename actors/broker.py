@@ -166,6 +166,8 @@ class WakingConsumer(_StockConsumer):  # type: ignore[misc]  # its base is looke
         self.message_cache: list[Any] = []
         self._delayed_until: dict[str, int] = {}
         self._is_woken = True
+        # The last fetch left nothing in the queue. Each message that came since has its wake-up in the list.
+        self._is_drained = False
 
     def __next__(self) -> dramatiq.MessageProxy | None:
         with _faults_close():
@@ -181,10 +183,12 @@ class WakingConsumer(_StockConsumer):  # type: ignore[misc]  # its base is looke
                     time.sleep(min(self.timeout, 20) / 1000)
                     return None
                 self.broker.maintain()
-                if self._is_woken or self.broker.is_heartbeat_due() or self._waiting():
+                if not self._is_drained and (self._is_woken or self.broker.is_heartbeat_due() or self._waiting()):
                     free = self.prefetch - self.outstanding_message_count
                     self.message_cache = self.broker.do_fetch(self.queue_name, free)
+                    self._is_drained = len(self.message_cache) < free
                 if not self.message_cache:
+                    self._is_drained = False
                     self._sleep()
                     return None
             message: dramatiq.MessageProxy | None = super().__next__()

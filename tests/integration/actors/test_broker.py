@@ -100,6 +100,25 @@ def test_a_sleeping_consumer_costs_redis_two_commands_a_sleep(consume: Consume, 
     assert (made["blpop"], made["llen"], made["evalsha"]) == (10, 10, 0)
 
 
+def test_a_message_costs_one_fetch(broker: WakingBroker, consume: Consume, redis_client: redis.Redis) -> None:
+    """A consumer that has emptied its queue sleeps next, and does not ask again; no message is missed by that."""
+    consumer = consume()
+    broker.enqueue(message(7))
+    taken = next(consumer)
+    before = calls(redis_client)["evalsha"]
+
+    # The message's own wake-up ends the sleep.
+    slept = next(consumer)
+    after = calls(redis_client)["evalsha"]
+    broker.enqueue(message(8))
+    found = next(consumer)
+
+    assert taken is not None
+    assert found is not None
+    assert (taken.args, slept, found.args) == ((7,), None, (8,))
+    assert after == before
+
+
 def calls(client: redis.Redis) -> dict[str, int]:
     """How often each command was called."""
     return {name.removeprefix("cmdstat_"): seen["calls"] for name, seen in client.info("commandstats").items()}
@@ -257,7 +276,8 @@ def test_every_fault_closes_the_consumer(
     monkeypatch.setattr(broker.client, "evalsha", fails)
 
     operations: dict[str, Callable[[], object]] = {
-        "fetch": lambda: next(consumer),
+        # It sleeps first, as the queue is empty, and is woken by what the message has left.
+        "fetch": lambda: (next(consumer), next(consumer)),
         "ack": lambda: consumer.ack(taken),
         "nack": lambda: consumer.nack(taken),
         "requeue": lambda: consumer.requeue([taken]),
