@@ -1,5 +1,6 @@
 """At rest: the commands that Redis gets, and the statements that PostgreSQL gets, while there is nothing to do."""
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,10 @@ from tests.conftest import run_sql
 
 GROUP = "rest"
 _MARK = b"LOG:  statement: "
-# What begins or ends a transaction, or sets its session up, comes with the statement between.
-_AROUND = (b"BEGIN", b"COMMIT", b"ROLLBACK", b"SET ")
+# The settings of a transaction stand before its first statement, in the same message.
+_SETTINGS = re.compile(rb"\s*(SET [^;]*;\s*)*")
+# What begins or ends a transaction comes with the statement between.
+_AROUND = (b"BEGIN", b"COMMIT", b"ROLLBACK")
 
 
 def figures(servers: Servers, seconds: float) -> Iterator[Figure]:
@@ -48,5 +51,5 @@ def _log_statements(on: Stage) -> Path:
 def _statements(log: Path, start: int) -> int:
     with log.open("rb") as file:
         file.seek(start)
-        said = [line.partition(_MARK)[2].lstrip() for line in file if _MARK in line]
+        said = [_SETTINGS.sub(b"", line.partition(_MARK)[2], count=1) for line in file if _MARK in line]
     return sum(not statement.startswith(_AROUND) for statement in said)
