@@ -1,9 +1,9 @@
 """`python -m publisher` and the console script `publisher`."""
 
-import gc
 import signal
 import sys
 
+from publisher.process.garbage import collect_seldom
 from publisher.process.signals import obey_as_first_process
 
 
@@ -11,7 +11,7 @@ def main() -> None:
     """Runs the command line and exits with its code."""
     obey_as_first_process()
     # Imports make many objects and no garbage: with Python's own thresholds a tenth of a command's time is its search.
-    gc.set_threshold(50_000, 20, 20)
+    collect_seldom()
     # A Ctrl-C during the imports ends the process without a traceback. The shell may have ignored it: `publisher … &`.
     heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if heard:

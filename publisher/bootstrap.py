@@ -22,6 +22,7 @@ from actors.middleware.known_queues import KnownQueues
 from actors.middleware.schema_wait import SchemaWait
 from actors.middleware.watchdog import WorkerWatchdog
 from publisher.connections import open_client, open_database
+from publisher.process.garbage import collect_seldom
 from publisher.process.lifeline import master_pid
 from publisher.process.metrics_folder import metrics_folder, told_port, use_folder
 from publisher.process.metrics_server import not_served
@@ -53,7 +54,7 @@ def collect_garbage_seldom() -> None:
     freed at once all the same. To be called once everything is imported.
     """
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    collect_seldom()
 
 
 def hang_limit(settings: Settings) -> timedelta:
