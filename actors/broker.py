@@ -26,7 +26,7 @@ from actors.queues import EACH_CHANNEL
 from publisher.domain.errors import RedisRefused, RedisUnavailable
 from publisher.streams.connection import translated
 from publisher.streams.dead_workers import give_back
-from publisher.streams.keys import wake_key
+from publisher.streams.keys import queue_key, wake_key
 
 _log = structlog.get_logger()
 # More wake-ups than there are consumers would wake nobody.
@@ -146,7 +146,7 @@ class WakingBroker(RedisBroker):
             pipe.lpush(key, 1)
             pipe.ltrim(key, 0, _WAKE_UPS - 1)
             pipe.pexpire(key, _WAKE_TTL_MS)
-            pipe.llen(f"{self.namespace}:{queue_name}")
+            pipe.llen(queue_key(queue_name))
             self.waiting[queue_name] = pipe.execute()[-1]
 
 
@@ -212,7 +212,7 @@ class WakingConsumer(_StockConsumer):  # type: ignore[misc]  # its base is looke
 
     def _waiting(self) -> bool:
         """True if messages wait in the queue."""
-        return bool(self.broker.client.llen(f"{self.broker.namespace}:{self.queue_name}"))
+        return bool(self.broker.client.llen(queue_key(self.queue_name)))
 
     def _sleep(self) -> None:
         """Sleeps until a wake-up comes, a delayed message is due, or the process is told to stop."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from publisher.local.embedded import Servers
 from tests.benchmarks.cpu import cpu_seconds, since
-from tests.benchmarks.intake import accepted, fill
+from tests.benchmarks.intake import accepted, fill, published
 from tests.benchmarks.results import Figure
 from tests.benchmarks.stage import Stage, stage
 from tests.conftest import run_sql
@@ -68,11 +68,6 @@ def end_to_end(servers: Servers, intents: int) -> Cost:
         cost = cost_of(on, intents, published)
         on.all_published(2 * (_WARM + intents))
         return cost
-
-
-def published(on: Stage, intents: int) -> None:
-    """Returns once the commands of so many intents stand on the outbound streams."""
-    on.wait_for_appended(2 * intents)
 
 
 def cost_of(

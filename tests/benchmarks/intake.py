@@ -37,7 +37,7 @@ def end_to_end_per_second(servers: Servers, intents: int) -> float:
     """Intents a second from the inbound stream to both outbound streams, all processes together."""
     with stage(servers) as on:
         on.start("worker", "clock", "intake")
-        rate = _rate(on, intents, _published)
+        rate = _rate(on, intents, published)
         on.all_published(2 * intents + 2)
         return rate
 
@@ -79,5 +79,6 @@ def _acknowledged(on: Stage) -> int:
     return sum((group["entries-read"] or 0) - group["pending"] for group in groups)
 
 
-def _published(on: Stage, intents: int) -> None:
+def published(on: Stage, intents: int) -> None:
+    """Returns once the commands of so many intents stand on the outbound streams."""
     on.wait_for_appended(2 * intents)
