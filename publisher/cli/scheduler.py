@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.progress import SpinnerColumn, TextColumn
 
-from publisher.bootstrap import install_context
+from publisher.bootstrap import collect_garbage_seldom, install_context
 from publisher.cli import candidates
 from publisher.cli.help import CommandApp
 from publisher.cli.output import JsonFlag, one_line, print_json, print_table
@@ -43,6 +43,7 @@ def run() -> None:
     from publisher.process.heartbeat import heartbeats
     from publisher.scheduler import run_scheduler
 
+    collect_garbage_seldom()
     with heartbeats(context.redis, "clock", metrics_port=metrics_port):
         run_scheduler(context, context.stopping)
 
