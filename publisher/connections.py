@@ -5,13 +5,14 @@ A command that only reads needs these alone, and none of what `bootstrap` import
 
 from datetime import timedelta
 from functools import partial
-
-import redis
+from typing import TYPE_CHECKING
 
 from publisher.process.outages import Server, outages
 from publisher.settings.settings import Settings
-from publisher.streams.connection import open_redis
 from storage.database import Database
+
+if TYPE_CHECKING:
+    import redis
 
 
 def open_database(settings: Settings, role: str, statement_timeout: timedelta | None = None) -> Database:
@@ -34,8 +35,11 @@ def open_patient_database(settings: Settings, role: str) -> Database:
     return Database(settings.database_url.text, application_name=f"publisher-{role}", statement_timeout=None)
 
 
-def open_client(settings: Settings, role: str, timeout: timedelta | None = None) -> redis.Redis:
+def open_client(settings: Settings, role: str, timeout: timedelta | None = None) -> "redis.Redis":
     """Returns a Redis client. timeout: of each call; None: the one that fits the lease."""
+    # Not imported by a command that needs PostgreSQL alone.
+    from publisher.streams.connection import open_redis
+
     return open_redis(
         settings.redis_url.text,
         timeout=timeout or settings.timeouts.redis,

@@ -17,9 +17,5 @@ def configure_logs(settings: Settings) -> None:
         addresses=settings.log_addresses,
         colours=has_colours(2, os.environ),
     )
-    for old, new in settings.renamed_variables.items():
-        structlog.get_logger().warning("a setting has a new name", variable=old, understood_as=new)
-    if settings.unknown_variables:
-        structlog.get_logger().warning("unknown settings are ignored", variables=list(settings.unknown_variables))
-    if settings.redis_tls == "insecure":
-        structlog.get_logger().warning("PUBLISHER_REDIS_TLS=insecure: the certificate of Redis is not verified")
+    for said, fields in settings.warnings:
+        structlog.get_logger().warning(said, **fields)

@@ -15,7 +15,7 @@ from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
 from publisher.cli.listing import BeforeOption, LimitOption, nothing_found, print_page
 from publisher.cli.output import JsonFlag, print_json, print_record
-from publisher.cli.session import opened
+from publisher.cli.session import reading
 from publisher.operations.audited import ActionFilter, ActionOutcome, find_action, list_actions
 from publisher.operations.ids import NamedKind
 from publisher.operations.names import near_actions, near_operators
@@ -46,7 +46,7 @@ def list_(
     An action that is 'running' is at work, or its process was killed. What it has done is counted either way.
     """
     matching = ActionFilter(action, by, outcome, since, until)
-    with opened() as (_, database):
+    with reading() as (_, database):
         records = list_actions(database, matching, before=before, limit=limit)
         near = [] if records else _near(database, action, by)
     print_page(
@@ -86,7 +86,7 @@ def show(
     json: JsonFlag = False,
 ) -> None:
     """Show one action: who, when, what it was aimed at, how many routes or intents, and how it ended."""
-    with opened() as (settings, database):
+    with reading() as (settings, database):
         record = find_action(database, number(settings, database, id_, NamedKind.ACTION, "publisher actions show"))
     if json:
         print_json(asdict(record))

@@ -1,10 +1,8 @@
 """Runs a command line of `publisher`: parses it, calls the command, and turns an error into a line and an exit code."""
 
 import os
-import platform
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -30,6 +28,10 @@ app = CommandApp(
 
 def _print_version(context: typer.Context, asked: bool) -> None:
     if asked and not context.resilient_parsing:
+        # Not needed by the help: all together they take as long as Typer.
+        import platform
+        from importlib.metadata import version
+
         print(f"publisher {version('notification-publisher')}, Python {platform.python_version()}")
         raise typer.Exit
 

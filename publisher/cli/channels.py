@@ -8,7 +8,7 @@ from publisher.cli import candidates
 from publisher.cli.help import CommandApp
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, one_line, print_json, print_table
-from publisher.cli.session import opened
+from publisher.cli.session import opened, reading
 from publisher.cli.waking import waker
 from publisher.domain.circuit import Gate, GateState
 from publisher.domain.errors import BadRequest
@@ -27,7 +27,7 @@ ChannelArgument = Annotated[
 @app.command("list", example="publisher channels list")
 def list_(json: JsonFlag = False) -> None:
     """List the channels: where each publishes, and whether it is open, paused or parked."""
-    with opened() as (settings, database):
+    with reading() as (settings, database):
         records = channels.list_channels(database, settings.channels)
     if json:
         for record in records:

@@ -9,7 +9,7 @@ from publisher.cli.ids import place
 from publisher.cli.layout import Hanging
 from publisher.cli.output import one_line, print_json, print_layout, printable
 from publisher.cli.remedies import worded
-from publisher.cli.session import opened
+from publisher.cli.session import reading
 from publisher.domain.errors import NotFound
 from publisher.domain.instants import readable
 from publisher.domain.notification import delivery_id_of
@@ -29,7 +29,7 @@ def print_explanation(id_: str, route_id: str | None, limit: int, *, json: bool)
 
     Raises NotFound, or BadRequest for an id of another kind.
     """
-    with opened() as (settings, database):
+    with reading() as (settings, database):
         named = place(settings, database, id_, route_id, command="publisher explain")
         notification, route = named.notification_id, named.route_id
         found = [find_notification(database, notification)]

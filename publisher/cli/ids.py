@@ -5,10 +5,10 @@ error that says what it names and which command takes it.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-
-import redis
+from functools import cache
 
 from publisher.cli.id_wording import NOUNS, not_for, said, several, unknown
 from publisher.cli.output import one_line, say
@@ -93,13 +93,16 @@ def resolved(settings: Settings, database: Database, text: str, producer: str | 
     """Returns everything that an id names; says on standard error if the streams could not be asked for more."""
     if len(text) > _LONGEST:
         raise BadRequest(f"an id has at most {_LONGEST:,} characters, and this one {len(text):,}")
-    with open_client(settings, "cli") as client:
-        found = resolve(database, intents_stream(settings, client), text, producer)
+    with intents_stream(settings) as intents:
+        found = resolve(database, intents, text, producer)
     if found.unread is not None and found.things:
         say(f"publisher: the streams could not be asked: {one_line(str(found.unread))}", sys.stderr)
     return found
 
 
-def intents_stream(settings: Settings, client: redis.Redis) -> IntentsStream:
-    """Returns where intents come in, by these settings."""
-    return IntentsStream(client, settings.intents_stream, settings.intents_group, settings.channels)
+@contextmanager
+def intents_stream(settings: Settings) -> Iterator[IntentsStream]:
+    """Yields where intents come in, by these settings. Closes the client, if one was needed, at the end."""
+    with ExitStack() as opened:
+        connect = cache(lambda: opened.enter_context(open_client(settings, "cli")))
+        yield IntentsStream(connect, settings.intents_stream, settings.intents_group, settings.channels)

@@ -1,4 +1,7 @@
-"""How a command begins: its settings are read, its logs are configured, and PostgreSQL is opened if it needs it."""
+"""How a command begins: its settings are read, its logs are configured, and PostgreSQL is opened if it needs it.
+
+A command that only reads logs nothing. It is there sooner without structlog, which takes as long to import as Typer.
+"""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -6,7 +9,6 @@ from contextlib import closing, contextmanager
 from publisher.connections import open_patient_database
 from publisher.domain.errors import SettingsError
 from publisher.environment import load_settings, names_no_server
-from publisher.log_settings import configure_logs
 from publisher.settings.settings import Settings
 from storage.database import Database
 
@@ -17,13 +19,8 @@ def configured(*, by_hand: bool = True) -> Settings:
     by_hand: a person runs the command. To a process of a deployment an error says nothing of `publisher up`.
     Raises SettingsError.
     """
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        if not by_hand or not names_no_server():
-            raise
-        raise SettingsError(f"{error}. `publisher up` in this folder starts both servers") from error
-    configure_logs(settings)
+    settings = _settings(by_hand=by_hand)
+    _configure_logs(settings)
     return settings
 
 
@@ -36,3 +33,31 @@ def opened(role: str = "cli") -> Iterator[tuple[Settings, Database]]:
     settings = configured()
     with closing(open_patient_database(settings, role)) as database:
         yield settings, database
+
+
+@contextmanager
+def reading() -> Iterator[tuple[Settings, Database]]:
+    """Yields the same to a command that only reads. Its logs are configured if there is a setting to warn of.
+
+    No module that such a command imports may log: a test holds that.
+    """
+    settings = _settings()
+    if settings.warnings:
+        _configure_logs(settings)
+    with closing(open_patient_database(settings, "cli")) as database:
+        yield settings, database
+
+
+def _settings(*, by_hand: bool = True) -> Settings:
+    try:
+        return load_settings()
+    except SettingsError as error:
+        if not by_hand or not names_no_server():
+            raise
+        raise SettingsError(f"{error}. `publisher up` in this folder starts both servers") from error
+
+
+def _configure_logs(settings: Settings) -> None:
+    from publisher.log_settings import configure_logs
+
+    configure_logs(settings)

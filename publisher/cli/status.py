@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from publisher.cli.output import JsonFlag, print_json, print_layout, print_record, print_table
-from publisher.cli.session import configured, opened
+from publisher.cli.session import configured, reading
 from publisher.cli.snapshot_view import roles
 from publisher.cli.verdict_lines import verdict_fields, verdict_lines
 from publisher.cli.wording import counted, replayed
@@ -57,7 +57,7 @@ def status(
 
         watch_snapshots(configured(), timedelta(seconds=_INTERVAL if interval is None else interval), json=json)
         return
-    with opened() as (settings, database), open_client(settings, "cli") as client:
+    with reading() as (settings, database), open_client(settings, "cli") as client:
         snapshot = Snapshots(database, client, settings).take(Counting.EXACT if exact else Counting.ESTIMATED)
     if json:
         print_json({"verdict": verdict_fields(judge(snapshot))} | status_fields(snapshot))

@@ -4,6 +4,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -13,16 +14,17 @@ from publisher.cli.ids import intents_stream
 from publisher.cli.layout import Tree
 from publisher.cli.output import one_line, print_json, print_layout, say
 from publisher.cli.remedies import worded
-from publisher.cli.session import opened
-from publisher.connections import open_client
+from publisher.cli.session import reading
 from publisher.domain.errors import NotFound, PublisherError
 from publisher.domain.instants import readable
-from publisher.operations.entry_outcome import EntryOutcome
 from publisher.operations.ids import IntentsStream, NamedKind, Resolution, meant, resolve
 from publisher.operations.lookup import MATCHES, Found, lookup
 from publisher.operations.names import near_producers
 from publisher.operations.route_history import NotificationHistory, notification_histories
 from storage.database import Database
+
+if TYPE_CHECKING:
+    from publisher.operations.entry_outcome import EntryOutcome
 
 # As many commands as a sentence can hold.
 _SUGGESTED = 3
@@ -32,8 +34,7 @@ _SHOWN = frozenset(NamedKind) - {NamedKind.ACTION, NamedKind.LOSS}
 
 def print_trace(id_: str, producer: str | None, limit: int, *, json: bool) -> None:
     """Shows everything that has this id, with at most so many routes of each notification. Raises NotFound."""
-    with opened() as (settings, database), open_client(settings, "cli") as client:
-        intents = intents_stream(settings, client)
+    with reading() as (settings, database), intents_stream(settings) as intents:
         found = _found(database, intents, id_, producer)
         histories = [
             history
@@ -111,7 +112,7 @@ def _print(found: Found, histories: Sequence[NotificationHistory]) -> None:
         print(f"the newest {MATCHES} alone: choose with --producer")
 
 
-def _entry(entry_id: str, outcome: EntryOutcome) -> Tree:
+def _entry(entry_id: str, outcome: "EntryOutcome") -> Tree:
     tree = Tree(_head("entry", entry_id, outcome.state.value))
     for sentence in outcome.sentences:
         tree.add(_line(worded(sentence)))

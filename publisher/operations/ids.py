@@ -5,24 +5,26 @@ shortened notification id is completed, then the newest records are searched for
 malformed intents, request ids, trace ids and route ids.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-
-import redis
+from typing import TYPE_CHECKING
 
 from publisher.domain.channel import Channel
 from publisher.domain.errors import PublisherError
 from publisher.domain.instants import from_milliseconds
-from publisher.domain.intent_parsing import parse_intent
 from publisher.domain.names import near_names
 from publisher.domain.rejection import Rejection
 from publisher.operations.id_forms import Forms, as_delivery, beginning, cleaned, forms
-from publisher.streams.entries import Fields, entries_at
 from storage.database import Database
 from storage.named import Named, NamedKind, Wanted, named, published_as
 from storage.near_ids import ids_that_begin, malformed_of_key, near_ids
 from storage.notifications import notifications_of_ids
 from storage.routes import find_routes
+
+if TYPE_CHECKING:
+    import redis
+
+    from publisher.streams.entries import Fields
 
 __all__ = ["IntentsStream", "Named", "NamedKind", "Resolution", "meant", "of_kind", "resolve"]
 
@@ -32,9 +34,12 @@ _LATEST_MS = 253_402_300_799_000
 
 @dataclass(frozen=True, slots=True)
 class IntentsStream:
-    """Where intents come in: the stream, the group that reads it, and the channels that intents may ask for."""
+    """Where intents come in: the stream, the group that reads it, and the channels that intents may ask for.
 
-    client: redis.Redis
+    connect: returns the client, the same with each call. Called for an id that an entry of a stream can have.
+    """
+
+    connect: "Callable[[], redis.Redis]"
     name: str
     group: str
     channels: Mapping[str, Channel]
@@ -119,10 +124,13 @@ def _exact(database: Database, intents: IntentsStream, read: Forms) -> Resolutio
     entry_id, unread = read.entry_id, None
     entries: Mapping[str, Fields] = {}
     if entry_id is not None:
+        # With redis-py, which most ids do not need: it takes as long to import as all that reads PostgreSQL.
+        from publisher.streams.entries import entries_at
+
         # The streams are read first: what the intents stream shows as acknowledged was committed before.
         try:
             streams = [intents.name, *(channel.stream for channel in intents.channels.values())]
-            entries = entries_at(intents.client, list(dict.fromkeys(streams)), entry_id)
+            entries = entries_at(intents.connect(), list(dict.fromkeys(streams)), entry_id)
         except PublisherError as error:
             unread = error
     things = [_route_of(thing, read.route_id, of=read.wanted) for thing in named(database, read.wanted)]
@@ -134,8 +142,10 @@ def _exact(database: Database, intents: IntentsStream, read: Forms) -> Resolutio
     return Resolution(read, list(dict.fromkeys(things)), unread)
 
 
-def _repeated(database: Database, intents: IntentsStream, entries: Mapping[str, Fields]) -> list[Named]:
+def _repeated(database: Database, intents: IntentsStream, entries: "Mapping[str, Fields]") -> list[Named]:
     """Returns the notification that the intent of the entry repeats (R18): no record names the entry itself."""
+    from publisher.domain.intent_parsing import parse_intent
+
     content = parse_intent(list(entries.get(intents.name, {}).items()), intents.channels)
     if isinstance(content, Rejection):
         return []
@@ -155,7 +165,7 @@ def _route_of(thing: Named, route_id: str | None, of: Wanted | None = None) -> N
 
 
 def _commands(
-    database: Database, intents: IntentsStream, entries: Mapping[str, Fields], entry_id: str, *, walk: bool
+    database: Database, intents: IntentsStream, entries: "Mapping[str, Fields]", entry_id: str, *, walk: bool
 ) -> list[Named]:
     """Returns the routes whose commands have this entry id.
 

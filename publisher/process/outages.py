@@ -13,13 +13,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-import structlog
-
 from publisher.domain.durations import span
 from publisher.domain.errors import DatabaseBusy, DatabaseMisconfigured, DatabaseUnavailable, RedisUnavailable
 from publisher.domain.instants import from_milliseconds, readable
-
-_log = structlog.get_logger()
 
 # Lines of libraries that repeat a failure and do not hold its error: (logger, beginning of the line).
 _ECHOES = (
@@ -109,9 +105,9 @@ class Outages:
                     return
                 outage.told = now
         if outage is None:
-            _log.warning(f"{server} is not available", error=error, noticed_by=noticed_by)
+            _warn(f"{server} is not available", error=error, noticed_by=noticed_by)
         else:
-            _log.warning(
+            _warn(
                 f"{server} is still not available",
                 error=error,
                 since=readable(outage.since),
@@ -134,7 +130,7 @@ class Outages:
                 return
             del self._ongoing[server]
         away = timedelta(seconds=outage.answered - outage.began)
-        _log.warning(f"{server} is available again", after=span(away), failures=outage.failures)
+        _warn(f"{server} is available again", after=span(away), failures=outage.failures)
 
     def collapse(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """Words the exception that stands under `error`. Drops the event if it says that a server is away.
@@ -147,7 +143,9 @@ class Outages:
             server = server_of(error) if self._is_watching else None
             if server is not None:
                 self.failed(server, str(error), str(event.get("event")))
-                raise structlog.DropEvent
+                from structlog import DropEvent
+
+                raise DropEvent
         return event
 
     def is_repetition(self, record: logging.LogRecord) -> bool:
@@ -161,6 +159,13 @@ class Outages:
         return bool(self._ongoing) and any(
             record.name.startswith(logger) and str(record.msg).startswith(line) for logger, line in _ECHOES
         )
+
+
+def _warn(said: str, **fields: object) -> None:
+    # Not imported by a command that only reads: it counts no outage.
+    import structlog
+
+    structlog.get_logger().warning(said, **fields)
 
 
 def _error_of(record: logging.LogRecord) -> BaseException | None:

@@ -1,6 +1,6 @@
 """Settings, read from the environment alone and checked once at start. One message lists every problem."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -143,6 +143,19 @@ class Settings(BaseModel):
         """How far back the loss audit looks (R12a): a route may be recorded up to a lease after its append,
         and its witness must not have expired by then."""
         return min(self.audit_window, self.dedup_window - self.route_lease_ttl)
+
+    @property
+    def warnings(self) -> Sequence[tuple[str, Mapping[str, object]]]:
+        """The settings that are ignored or dangerous: the log line about each, and its fields."""
+        found: list[tuple[str, Mapping[str, object]]] = [
+            ("a setting has a new name", {"variable": old, "understood_as": new})
+            for old, new in self.renamed_variables.items()
+        ]
+        if self.unknown_variables:
+            found.append(("unknown settings are ignored", {"variables": list(self.unknown_variables)}))
+        if self.redis_tls == "insecure":
+            found.append(("PUBLISHER_REDIS_TLS=insecure: the certificate of Redis is not verified", {}))
+        return found
 
     @property
     def keeping(self) -> Retention:
