@@ -10,8 +10,8 @@ from publisher.cli import candidates
 from publisher.cli.help import CommandApp
 from publisher.cli.ids import numbers
 from publisher.cli.listing import BeforeOption, LimitOption, nothing_found, print_page
+from publisher.cli.malformed_remedies import remedy, remedy_commands
 from publisher.cli.output import JsonFlag, print_json, print_record
-from publisher.cli.remedies import remedy, remedy_commands
 from publisher.cli.resubmit import CodeOption, SinceOption, StreamOption, UntilOption, form_of, resubmit
 from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest

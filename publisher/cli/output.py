@@ -38,10 +38,10 @@ def console() -> Console:
     """Returns standard output with the terminal's colours and width.
 
     COLUMNS, if it is set, is the width everywhere. Elsewhere output is plain, and no line is wrapped: `grep` finds it
-    whole.
+    whole. No text between colons becomes an emoji.
     """
     measured = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
-    return Console(width=None if measured else _UNLIMITED, highlight=False)
+    return Console(width=None if measured else _UNLIMITED, highlight=False, emoji=False)
 
 
 def printable(text: str) -> str:

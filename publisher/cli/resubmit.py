@@ -12,10 +12,10 @@ from publisher.cli.files import read_text
 from publisher.cli.ids import number
 from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
+from publisher.cli.malformed_remedies import in_a_file, remedy
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import DRY_RUN, JsonFlag, YesFlag, confirm, print_json, printable, say
 from publisher.cli.progress import progress
-from publisher.cli.remedies import in_a_file, remedy
 from publisher.cli.session import opened
 from publisher.connections import open_client
 from publisher.domain.errors import BadRequest

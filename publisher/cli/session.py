@@ -37,7 +37,9 @@ def opened(role: str = "cli") -> Iterator[tuple[Settings, Database]]:
 
 @contextmanager
 def reading() -> Iterator[tuple[Settings, Database]]:
-    """Yields the same to a command that only reads. Its logs are configured if there is a setting to warn of.
+    """Yields the settings and a database, as `opened` does, to a command that only reads.
+
+    Its logs are configured if there is a setting to warn of. Raises SettingsError.
 
     No module that such a command imports may log: a test holds that.
     """

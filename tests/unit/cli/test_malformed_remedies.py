@@ -1,6 +1,6 @@
-"""Remedies as the terminal words them: a command, or an option to give (R19)."""
+"""Remedies of malformed intents as the terminal words them: a command, or an option to give (R19)."""
 
-from publisher.cli.remedies import remedy, remedy_commands
+from publisher.cli.malformed_remedies import remedy, remedy_commands
 from publisher.domain.rejection import RejectionCode
 from publisher.operations.malformed import MalformedRemedy, remedy_of
 
