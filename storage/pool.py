@@ -18,6 +18,14 @@ class Pool(PooledPostgresqlDatabase):  # type: ignore[misc]  # playhouse has no 
     since, is lent as it is. Any other one is asked, as playhouse does.
     """
 
+    def rollback(self) -> None:
+        """Rolls back, unless the connection was closed: PostgreSQL does it then.
+
+        What closed the connection, a Ctrl-C say, is raised on, and not that it is closed.
+        """
+        if self.is_closed() or not self.connection().closed:
+            super().rollback()
+
     def _is_closed(self, conn: Any) -> bool:
         if not conn.closed and time.monotonic() - conn.returned_at < _TRUSTED_SECONDS and not _has_arrived(conn):
             return False

@@ -133,6 +133,13 @@ class CommandGroup(Group):
         del ctx
         return list(ENTRIES)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command. Raises typer.Abort for a Ctrl-C, which Typer would turn into an exit without a line."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise typer.Abort from error
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Shows the help from the lines of ENTRIES alone."""
         Group.format_help(self._listed(), ctx, formatter)
