@@ -12,7 +12,7 @@ import pytest
 from publisher.domain.errors import DatabaseUnavailable
 from publisher.domain.rejection import Rejection, RejectionCode
 from storage.database import Database
-from storage.intents import Acceptance, IncomingIntent, IncomingMalformed, _insert_notifications, accept
+from storage.intents import Acceptance, IncomingIntent, IncomingMalformed, _inserted, accept
 from tests.conftest import connected
 from tests.factories import INTENTS, incoming
 from tests.integration.rows import rows
@@ -144,14 +144,14 @@ def test_an_intake_that_has_gone_silent_holds_nobody_up(database_url: str) -> No
 
         def goes_silent() -> None:
             with silent.unit() as connection, connection.atomic():
-                _insert_notifications(connection, [(one.intent.notification_id, one)])
+                _inserted(connection, {one.intent.notification_id: one}, None)
                 back.wait()
 
         cut_off = thread.submit(goes_silent)
         # Idle after the insertion, and not before it.
         idle = (
             "SELECT FROM pg_stat_activity WHERE application_name = 'silent' AND state = 'idle in transaction'"
-            " AND query LIKE '%%take_back_pruned%%'"
+            " AND query LIKE '%%accept_intents%%'"
         )
         wait_until(lambda: len(rows(other, idle)) == 1)
         try:

@@ -1,0 +1,128 @@
+"""The statements that accept a batch of intents, in one message: notifications, what was pruned, routes (R18, R21).
+
+Each of them has a snapshot of its own, and sees what those before it have done. PostgreSQL answers with the rows of the
+last one alone.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from publisher.domain.intent import Intent
+from publisher.domain.planning import PlannedRoute
+from storage.array_literals import array_literal
+from storage.clock import NOW
+from storage.fingerprints import STORED_FINGERPRINT
+from storage.handover import Handover
+
+# Inserted by this very transaction.
+_OURS = "xmin = pg_current_xact_id()::xid"
+
+# INSERT    The id is derived from producer and idempotency key, so its conflict is the repetition of both (R1, R18).
+#           Rows come sorted by id: two intakes that insert the same ids in different orders would deadlock.
+# DELETE    What was pruned is still known by its key (R18). This is no condition of the insertion, which may have
+#           waited for a pruning at this moment: its snapshot is older than the key that the pruning left behind. Now
+#           every pruning is seen that the insertion came after. What is taken back has no routes yet.
+# accepted  One row: the key of each notification, NULL where it is not new. An array and no join, so that the routes
+#           keep their order, and the plan depends on no estimate.
+# inserted  Routes are due at once, by the database's clock (R5); a skipped route is never due (R3).
+# lease     One row: channel -> stream, of the channels whose routes are handed over. Those of a channel whose gate is
+#           closed are not: they would only wait under a lease.
+# The rows: the keys of `accepted`, under no channel; then the keys of each channel's new routes that are due.
+ACCEPT = f"""/* accept_intents */
+INSERT INTO notifications (notification_id, notification_type, producer, audience_kind, idempotency_key, payload,
+                           request_id, trace_id, occurred_at, expires_at, intent_entry_id, request_fingerprint,
+                           accepted_at)
+SELECT notification_id, type, producer, audience, key, payload, request_id, trace_id, occurred_at, expires_at, entry_id,
+       {STORED_FINGERPRINT}, {NOW}
+FROM unnest(%(ids)s::uuid[], %(types)s::text[], %(producers)s::text[], %(audiences)s::text[], %(keys)s::text[],
+            %(payloads)s::json[], %(requests)s::text[], %(traces)s::text[], %(occurred)s::timestamptz[],
+            %(expiring)s::timestamptz[], %(entries)s::text[], %(fingerprints)s::text[])
+         AS incoming (notification_id, type, producer, audience, key, payload, request_id, trace_id, occurred_at,
+                      expires_at, entry_id, fingerprint)
+ON CONFLICT (notification_id) DO NOTHING;
+
+DELETE FROM notifications
+WHERE notification_id = ANY(ARRAY(
+    SELECT notification_id FROM pruned_notifications WHERE notification_id = ANY(%(ids)s::uuid[])
+)) AND {_OURS};
+
+WITH accepted AS MATERIALIZED (
+    SELECT ARRAY(
+        SELECT id FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS given (notification_id, place)
+        LEFT JOIN notifications ON notifications.notification_id = given.notification_id AND notifications.{_OURS}
+        ORDER BY place
+    ) AS keys
+), inserted AS (
+    INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref, resolved_email,
+                        resolved_locale, expires_at, producer, next_attempt_at, created_at, updated_at,
+                        lease_token, lease_expires_at, stream)
+    SELECT keys[place], route_id, channel, status, max_attempts, recipient_ref, email, locale, expires_at, producer,
+           CASE status WHEN 'pending' THEN now.at END, now.at, now.at,
+           CASE WHEN stream IS NOT NULL THEN token END, CASE WHEN stream IS NOT NULL THEN now.at + lasts END, stream
+    FROM accepted
+    CROSS JOIN unnest(%(places)s::int[], %(route_ids)s::text[], %(channels)s::text[], %(statuses)s::text[],
+                      %(attempts)s::int[], %(recipients)s::text[], %(emails)s::text[], %(locales)s::text[],
+                      %(deadlines)s::timestamptz[], %(route_producers)s::text[])
+               AS planned (place, route_id, channel, status, max_attempts, recipient_ref, email, locale, expires_at,
+                           producer)
+    CROSS JOIN (SELECT {NOW} AS at) AS now
+    CROSS JOIN (
+        SELECT %(token)s AS token, %(lasts)s::interval AS lasts, jsonb_object_agg(channel, stream) AS streams
+        FROM unnest(%(handed)s::text[], %(streams)s::text[]) AS given (channel, stream)
+        WHERE NOT EXISTS (SELECT FROM channel_gates AS gate WHERE gate.channel = given.channel
+                          AND (paused_at IS NOT NULL OR parked_at IS NOT NULL))
+    ) AS lease
+    CROSS JOIN LATERAL (SELECT CASE status WHEN 'pending' THEN streams ->> channel END AS stream) AS handed
+    WHERE keys[place] IS NOT NULL
+    RETURNING id, channel, status
+)
+SELECT NULL AS channel, keys FROM accepted
+UNION ALL
+SELECT channel, array_agg(id) FROM inserted WHERE status = 'pending' GROUP BY channel
+"""
+
+
+def parameters_of_intents(incoming: Sequence[tuple[str, Intent]]) -> Mapping[str, str]:
+    """Returns the parameters of ACCEPT that name these intents, each after the id of its entry."""
+    intents = [intent for _, intent in incoming]
+    return {
+        "ids": array_literal([i.notification_id for i in intents]),
+        "types": array_literal([i.notification_type for i in intents]),
+        "producers": array_literal([i.producer for i in intents]),
+        "audiences": array_literal([i.audience_kind for i in intents]),
+        "keys": array_literal([i.idempotency_key for i in intents]),
+        "payloads": array_literal([i.payload for i in intents]),
+        "requests": array_literal([i.request_id for i in intents]),
+        "traces": array_literal([i.trace_id for i in intents]),
+        "occurred": array_literal([i.occurred_at for i in intents]),
+        "expiring": array_literal([i.expires_at for i in intents]),
+        "entries": array_literal([entry_id for entry_id, _ in incoming]),
+        "fingerprints": array_literal([i.fingerprint for i in intents]),
+    }
+
+
+def parameters_of_routes(planned: Sequence[tuple[int, Intent, PlannedRoute]]) -> Mapping[str, str]:
+    """Returns the parameters of ACCEPT that name these routes, each after the place of its intent, from 1 on."""
+    routes = [route for _, _, route in planned]
+    return {
+        "places": array_literal([place for place, _, _ in planned]),
+        "route_ids": array_literal([r.route_id for r in routes]),
+        "channels": array_literal([r.channel for r in routes]),
+        "statuses": array_literal([r.status for r in routes]),
+        "attempts": array_literal([r.max_attempts for r in routes]),
+        "recipients": array_literal([r.recipient_ref for r in routes]),
+        "emails": array_literal([r.resolved_email for r in routes]),
+        "locales": array_literal([r.resolved_locale for r in routes]),
+        "deadlines": array_literal([intent.expires_at for _, intent, _ in planned]),
+        "route_producers": array_literal([intent.producer for _, intent, _ in planned]),
+    }
+
+
+def parameters_of_handover(handover: Handover | None) -> Mapping[str, object]:
+    """Returns the parameters of ACCEPT that name the lease of its routes. None: they have none."""
+    streams = handover.streams if handover else {}
+    return {
+        "token": handover.token if handover else None,
+        "lasts": handover.lasts if handover else None,
+        "handed": array_literal(streams),
+        "streams": array_literal(streams.values()),
+    }
