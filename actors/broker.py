@@ -70,6 +70,8 @@ class WakingBroker(RedisBroker):
         self._next_upkeep = self._next_heartbeat = 0.0
         # By queue: how many messages waited there when this process last put one there.
         self.waiting: dict[str, int] = {}
+        # By thread: the messages of `together`.
+        self._held = threading.local()
 
     @property
     def is_stopping(self) -> bool:
@@ -138,16 +140,42 @@ class WakingBroker(RedisBroker):
         """Returns the key of the list on which idle consumers of this queue block."""
         return wake_key(self.namespace, queue_name)
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Sends the messages that this thread enqueues meanwhile in one round trip, at the end: all of them or none.
+
+        Raises RedisUnavailable or RedisRefused.
+        """
+        held: list[tuple[str, str, bytes]] = []
+        self._held.messages = held
+        try:
+            yield
+        finally:
+            self._held.messages = None
+        self._enqueue(held)
+
     def do_enqueue(self, queue_name: str, message_id: str, data: bytes) -> None:
-        """Enqueues as the stock broker does, then wakes a consumer. Raises RedisUnavailable or RedisRefused."""
-        key = self.wake_key(queue_name)
-        with translated(), self.client.pipeline(transaction=False) as pipe:
-            self._dispatch("enqueue")(queue_name, message_id, data)
-            pipe.lpush(key, 1)
-            pipe.ltrim(key, 0, _WAKE_UPS - 1)
-            pipe.pexpire(key, _WAKE_TTL_MS)
-            pipe.llen(queue_key(queue_name))
-            self.waiting[queue_name] = pipe.execute()[-1]
+        """Enqueues as the stock broker does, and wakes a consumer. Raises RedisUnavailable or RedisRefused."""
+        message = queue_name, message_id, data
+        held = getattr(self._held, "messages", None)
+        if held is None:
+            self._enqueue([message])
+        else:
+            held.append(message)
+
+    def _enqueue(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
+        # The commands of the stock broker's script, without its heartbeat of a worker: who only enqueues is none.
+        with translated(), self.client.pipeline(transaction=True) as pipe:
+            for queue_name, message_id, data in messages:
+                queue, wake = queue_key(queue_name), self.wake_key(queue_name)
+                pipe.hset(f"{queue}.msgs", message_id, data)
+                pipe.rpush(queue, message_id)
+                pipe.lpush(wake, 1)
+                pipe.ltrim(wake, 0, _WAKE_UPS - 1)
+                pipe.pexpire(wake, _WAKE_TTL_MS)
+            lengths = pipe.execute()[1::5]
+        for (queue_name, _, _), length in zip(messages, lengths, strict=True):
+            self.waiting[queue_name] = length
 
 
 class WakingConsumer(_StockConsumer):  # type: ignore[misc]  # its base is looked up

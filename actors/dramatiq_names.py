@@ -14,8 +14,8 @@ from dramatiq.brokers.stub import StubBroker
 
 from publisher.domain.errors import SettingsError
 
-# Lines of its script: the keys that `dead_workers.lua` and `publisher.streams.keys` know as well, and the switch that
-# keeps the script from its own upkeep.
+# Lines of its script: the keys that `dead_workers.lua` and `publisher.streams.keys` know as well, the commands that
+# `actors.broker` enqueues with, and the switch that keeps the script from its own upkeep.
 _SCRIPT_LINES = (
     'local acks = namespace .. ":__acks__." .. worker_id',
     'local queue_acks = acks .. "." .. queue_name',
@@ -24,6 +24,8 @@ _SCRIPT_LINES = (
     'local queue_messages = queue_full_name .. ".msgs"',
     'local xqueue_full_name = namespace .. ":" .. queue_canonical_name .. ".XQ"',
     'local xqueue_messages = xqueue_full_name .. ".msgs"',
+    'redis.call("hset", queue_messages, message_id, message_data)',
+    'redis.call("rpush", queue_full_name, message_id)',
     'if do_maintenance == "1" then',
 )
 # Attributes of its consumer, which `actors.broker` extends.

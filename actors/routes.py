@@ -4,6 +4,7 @@ A message is a wake-up, never the record that work is due: whatever Dramatiq los
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import ParamSpec
 
@@ -105,9 +106,19 @@ def send_publish(channel: str, ids: Sequence[int], delay: timedelta | None = Non
         publish_routes.send_with_options(args=(channel, list(ids), *named), delay=milliseconds)
 
 
-def tell_workers(channel: str, ids: Sequence[int], handover: str | None = None) -> bool:
-    """Enqueues the publishing of these routes. False if that failed, which loses nothing: the next scan finds them."""
-    return as_hint(send_publish, channel, ids, handover=handover)
+def tell_workers(messages: Iterable[tuple[str, Sequence[int]]], handover: str | None = None) -> bool:
+    """Enqueues the publishing of routes, in one round trip: a message of route keys for each channel that is named.
+
+    False if that failed, which loses nothing: the next scan finds them.
+    """
+
+    def send() -> None:
+        broker = dramatiq.get_broker()
+        with broker.together() if isinstance(broker, WakingBroker) else nullcontext():
+            for channel, ids in messages:
+                send_publish(channel, ids, handover=handover)
+
+    return as_hint(send)
 
 
 def waiting(channel: str) -> int:

@@ -133,7 +133,7 @@ def compose_intake(context: Context, group: "IntentsGroup", options: "IntakeOpti
         client=context.redis,
         channels=context.channels,
         telemetry=context.telemetry,
-        tell_workers=tell_workers,
+        send=tell_workers,
         waiting=waiting,
         stopping=context.stopping,
         watchdog=context.watchdog,

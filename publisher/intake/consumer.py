@@ -24,12 +24,12 @@ from publisher.intake.marking import Marking, MarkingOptions
 from publisher.intake.read_ahead import ReadAhead
 from publisher.intake.replay import IntentsReplay
 from publisher.intake.report import report, warn_of_malformed
+from publisher.intake.telling import Send, Telling
 from publisher.process.telemetry import Telemetry
 from publisher.process.watchdog import Watchdog
 from publisher.streams.consumer_group import Entry, Recovered
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.intents_losses import keep_pending_loss
-from storage import leases
 from storage.database import Database
 from storage.intents import Acceptance
 
@@ -73,7 +73,7 @@ class Intake:
         client: redis.Redis,
         channels: Mapping[str, Channel],
         telemetry: Telemetry,
-        tell_workers: Callable[[str, Sequence[int], str | None], bool],
+        send: Send,
         waiting: Callable[[str], int],
         stopping: threading.Event,
         watchdog: Watchdog,
@@ -82,8 +82,7 @@ class Intake:
 
         group: this process's consumer, with a client of its own.
         client: for all else that is kept in Redis.
-        tell_workers: wakes the workers of a channel for these routes, by key, and names the handover that leases them;
-            False if it could not, which loses nothing, since the next scan finds the routes (R14).
+        send: sends the workers messages about new routes.
         waiting: returns how many messages waited in a channel's queue when the last one was put there.
         stopping: set once the process was told to stop.
         watchdog: ends the process if the loop hangs.
@@ -94,7 +93,7 @@ class Intake:
         self._client = client
         self._parsed = partial(incoming, channels=channels)
         self._telemetry = telemetry
-        self._wake = tell_workers
+        self._tell = Telling(database, options.batch, send)
         self._stopping = stopping
         self._watchdog = watchdog
         self._beat = watchdog.beat
@@ -196,34 +195,10 @@ class Intake:
         are then found as their own.
         """
         for part, accepted in self._acceptor.commit(entries):
-            self._tell_workers(accepted)
+            self._tell(accepted)
             report(accepted, self._telemetry)
             self._ahead.in_hand()
             self._group.acknowledge([entry.entry_id for entry in part])
-
-    def _tell_workers(self, accepted: Acceptance) -> None:
-        """Sends the messages about the new routes. If one cannot be sent, the others' routes are left to the scan."""
-        size = self._options.batch
-        messages = [
-            (channel, ids[start : start + size])
-            for channel, ids in accepted.due.items()
-            for start in range(0, len(ids), size)
-        ]
-        for place, (channel, ids) in enumerate(messages):
-            self._beat()
-            if not self._wake(channel, ids, accepted.handover):
-                # Each of the others would wait as long for the same Redis.
-                untold = [id_ for _, others in messages[place:] for id_ in others]
-                self._take_back(untold, accepted.handover)
-                return
-
-    def _take_back(self, ids: Sequence[int], handover: str | None) -> None:
-        """Ends the handover of routes that no worker was told of. Best effort: it runs out as well."""
-        try:
-            if handover is not None:
-                leases.release(self._database, handover, ids)
-        except PublisherError as error:
-            _log.warning("routes that no worker was told of wait until their handover runs out", error=error)
 
     def _hold(self, entry_ids: Sequence[str]) -> None:
         """Keeps other consumers from taking over the entries in hand while PostgreSQL is away. Best effort."""
@@ -256,7 +231,7 @@ class Intake:
         )
 
     def _tell_of_replayed(self, accepted: Acceptance) -> None:
-        self._tell_workers(accepted)
+        self._tell(accepted)
         warn_of_malformed(accepted)
 
 
