@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from publisher.domain.errors import DatabaseRefused
+from publisher.domain.notification import RouteStatus
 from storage.array_literals import array_literal, columns
 from storage.database import Database
 
@@ -46,6 +48,13 @@ def test_a_text_is_read_as_it_was_written(database: Database) -> None:
         assert read(database, texts, "text") == texts
 
 
+@pytest.mark.parametrize("texts", [["\0"], ["a\0b"], ["a", "b\0c", "d"], ["a", "\0"], ["\0", None]])
+def test_a_text_with_nul_is_refused_and_not_split(texts: list[str | None], database: Database) -> None:
+    """PostgreSQL's text holds no NUL: such a text does not become two."""
+    with pytest.raises(DatabaseRefused, match="NUL"):
+        read(database, texts, "text")
+
+
 @pytest.mark.parametrize("conforming", ["on", "off"])
 def test_a_backslash_is_one_whatever_the_server_is_set_to(database: Database, conforming: str) -> None:
     """A server that is set to read backslashes as escapes reads the same."""
@@ -62,6 +71,9 @@ def test_numbers_instants_and_nothing_are_elements_too(database: Database) -> No
 
     assert read(database, [1, -(2**62), None], "bigint") == [1, -(2**62), None]
     assert read(database, [at, None], "timestamptz") == [at, None]
+    assert read(database, [None, None], "text") == [None, None]
+    assert read(database, ["NULL", None], "text") == ["NULL", None]
+    assert read(database, list(RouteStatus), "text") == [status.value for status in RouteStatus]
     assert read(database, [], "text") == []
 
 
