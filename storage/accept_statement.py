@@ -40,11 +40,13 @@ FROM unnest(%(ids)s::uuid[], %(types)s::text[], %(producers)s::text[], %(audienc
                       expires_at, entry_id, fingerprint)
 ON CONFLICT (notification_id) DO NOTHING;
 
+/* take_back_pruned */
 DELETE FROM notifications
 WHERE notification_id = ANY(ARRAY(
     SELECT notification_id FROM pruned_notifications WHERE notification_id = ANY(%(ids)s::uuid[])
 )) AND {_OURS};
 
+/* insert_routes */
 WITH accepted AS MATERIALIZED (
     SELECT ARRAY(
         SELECT id FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS given (notification_id, place)
