@@ -122,7 +122,10 @@ class ConsumerGroup:
         return [entry_of(raw, 0) for raw in self._command("XRANGE", self._stream, f"({after}", up_to, "COUNT", count)]
 
     def acknowledge(self, ids: Sequence[str]) -> None:
-        """Acknowledges entries that are pending with this consumer; skips the others. May be repeated."""
+        """Acknowledges entries that are pending with this consumer; skips the others. May be repeated.
+
+        ids: in their order on the stream.
+        """
         if ids:
             with translated():
                 self._acknowledge(keys=[self._stream], args=["XACK", self.group, self.consumer, *ids])
