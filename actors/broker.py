@@ -3,7 +3,7 @@
 The stock consumer polls an empty queue at growing intervals, up to dramatiq_worker_timeout. At a second, a message
 waits half a second on average; at a few milliseconds, idle workers keep a core busy. This broker also pushes onto a
 wake list when it enqueues, and an idle consumer blocks on that list. The list is a hint: if a wake-up is lost, the
-consumer looks by itself after twice that timeout.
+consumer looks by itself after ten of those timeouts.
 """
 
 import threading
@@ -32,14 +32,14 @@ _log = structlog.get_logger()
 # More wake-ups than there are consumers would wake nobody.
 _WAKE_UPS = 64
 _WAKE_TTL_MS = 60_000
-_UPKEEP_EVERY_SECONDS = 5.0
-# How many of Dramatiq's timeouts an idle consumer sleeps. If the wake-up of a delayed message is lost, a scan finds its
-# routes as soon.
-_TIMEOUTS_ASLEEP, _TIMEOUTS_ASLEEP_DELAYED = 2, 5
+# How many of Dramatiq's timeouts, a second each, an idle consumer sleeps. A message whose wake-up was lost waits no
+# longer than that, and is also found with the next scan's wake-up. At two scan intervals the wake-ups of scans end the
+# sleeps of two processes in turn.
+_TIMEOUTS_ASLEEP = 10
 # A sleeping consumer looks so often whether the process was told to stop. No command is sent for that.
 _STOP_SECONDS = 0.5
-# Each fetch is this worker's heartbeat. With the longest sleep on top, two are within the heartbeat's timeout.
-_HEARTBEAT_EVERY_SECONDS = 4.0
+# How old this worker's heartbeat may become. Even if one fails, the next is within the heartbeat's timeout.
+_HEARTBEAT_EVERY_SECONDS = 6.0
 # A private name: actors.dramatiq_names checks it, and its attributes, when a process starts.
 _StockConsumer: Any = getattr(stock, "_RedisConsumer", dramatiq.Consumer)
 
@@ -95,22 +95,23 @@ class WakingBroker(RedisBroker):
             self._given_up = True
             _log.warning("stopping, and Redis was not told which messages are done", error=str(error))
 
-    def is_heartbeat_due(self) -> bool:
-        """True every few seconds, for the consumer that then fetches although nothing waits."""
-        if time.monotonic() < self._next_heartbeat:
-            return False
-        self._next_heartbeat = time.monotonic() + _HEARTBEAT_EVERY_SECONDS
-        return True
+    def keep_alive(self, queue_name: str) -> None:
+        """Writes this worker's heartbeat if no other command did so for a few seconds. Raises as redis-py does."""
+        if time.monotonic() >= self._next_heartbeat:
+            # Now, so that one consumer of all does it.
+            self._next_heartbeat = time.monotonic() + _HEARTBEAT_EVERY_SECONDS
+            self.do_fetch(queue_name, 0)
 
     def maintain(self) -> None:
-        """Gives back messages of dead workers, at most every few seconds and for a few milliseconds.
+        """Gives back messages of dead workers, once in a heartbeat's timeout and for a few milliseconds.
 
-        If Redis refuses, that is logged, and messages are fetched all the same. Raises RedisUnavailable.
+        So a dead worker's messages wait for twice that timeout at most, which is as long as its leases last (R5). If
+        Redis refuses, that is logged, and messages are fetched all the same. Raises RedisUnavailable.
         """
         if time.monotonic() < self._next_upkeep or not self._upkeep.acquire(blocking=False):
             return
         try:
-            self._next_upkeep = time.monotonic() + _UPKEEP_EVERY_SECONDS
+            self._next_upkeep = time.monotonic() + self.heartbeat_timeout / 1000
             given_back = give_back(
                 self.client,
                 self.namespace,
@@ -177,13 +178,35 @@ class WakingBroker(RedisBroker):
         for (queue_name, _, _), length in zip(messages, lengths, strict=True):
             self.waiting[queue_name] = length
 
+    def wake(self, queue_name: str) -> None:
+        """Wakes a consumer for messages that were put into the queue otherwise. Raises RedisUnavailable, RedisRefused.
+
+        One is enough: it fetches as many as it may, and then looks again.
+        """
+        key = self.wake_key(queue_name)
+        with translated(), self.client.pipeline(transaction=False) as pipe:
+            pipe.lpush(key, 1)
+            pipe.pexpire(key, _WAKE_TTL_MS)
+            pipe.execute()
+
+    def _dispatch(self, command: str) -> Callable[..., Any]:
+        """As the stock broker, whose script writes this worker's heartbeat with each command."""
+        stock_dispatch = super()._dispatch(command)
+
+        def dispatch(queue_name: str, *arguments: object) -> Any:
+            reply = stock_dispatch(queue_name, *arguments)
+            self._next_heartbeat = time.monotonic() + _HEARTBEAT_EVERY_SECONDS
+            return reply
+
+        return dispatch
+
 
 class WakingConsumer(_StockConsumer):  # type: ignore[misc]  # its base is looked up
     """A consumer that blocks until a message is enqueued, where the stock consumer sleeps.
 
     It blocks in `__next__` alone, which returns None if no message came; the worker then handles its delayed messages.
     So a consumer of a delay queue never blocks past the time of the earliest message it holds. A consumer that nothing
-    woke fetches only if messages wait, or if this worker's heartbeat is due: a look costs Redis one command.
+    woke fetches only if messages wait: a look costs Redis one command.
 
     Every error of Redis becomes a ConnectionClosed, after which the worker starts the consumer anew. The stock consumer
     lets a timeout through, and its thread ends for good if a second one follows while it gives messages back.
@@ -202,8 +225,11 @@ class WakingConsumer(_StockConsumer):  # type: ignore[misc]  # its base is looke
             if not self.message_cache:
                 if self.broker.is_stopping:
                     # It takes no more messages (R17), but goes on with its heartbeat, so that no other worker gets
-                    # those it holds.
+                    # those it holds. A wake-up that it was given is another's now.
                     self.broker.do_fetch(self.queue_name, 0)
+                    if self._is_woken:
+                        self._is_woken = False
+                        self.broker.wake(self.queue_name)
                     time.sleep(min(self.timeout, 200) / 1000)
                     return None
                 if self.outstanding_message_count >= self.prefetch:
@@ -211,7 +237,7 @@ class WakingConsumer(_StockConsumer):  # type: ignore[misc]  # its base is looke
                     time.sleep(min(self.timeout, 20) / 1000)
                     return None
                 self.broker.maintain()
-                if not self._is_drained and (self._is_woken or self.broker.is_heartbeat_due() or self._waiting()):
+                if not self._is_drained and (self._is_woken or self._waiting()):
                     free = self.prefetch - self.outstanding_message_count
                     self.message_cache = self.broker.do_fetch(self.queue_name, free)
                     self._is_drained = len(self.message_cache) < free
@@ -235,8 +261,10 @@ class WakingConsumer(_StockConsumer):  # type: ignore[misc]  # its base is looke
         self.broker.tell(partial(super().nack, message))
 
     def requeue(self, messages: Iterable[dramatiq.MessageProxy]) -> None:
-        """As the stock consumer. Messages that cannot be given back return by Dramatiq's heartbeat."""
-        self.broker.tell(partial(super().requeue, messages))
+        """As the stock consumer, and wakes another. Messages that are not given back return by Dramatiq's heartbeat."""
+        if given_back := list(messages):
+            self.broker.tell(partial(super().requeue, given_back))
+            self.broker.tell(partial(self.broker.wake, self.queue_name))
 
     def _waiting(self) -> bool:
         """True if messages wait in the queue."""
@@ -244,10 +272,10 @@ class WakingConsumer(_StockConsumer):  # type: ignore[misc]  # its base is looke
 
     def _sleep(self) -> None:
         """Sleeps until a wake-up comes, a delayed message is due, or the process is told to stop."""
-        timeouts = _TIMEOUTS_ASLEEP_DELAYED if self.queue_name.endswith(".DQ") else _TIMEOUTS_ASLEEP
-        patience = self.timeout * timeouts
+        patience = self.timeout * _TIMEOUTS_ASLEEP
         if self._delayed_until:
             patience = min(patience, min(self._delayed_until.values()) - current_millis())
+        self.broker.keep_alive(self.queue_name)
         self._is_woken = patience > 0 and self._block(patience / 1000)
 
     def _block(self, seconds: float) -> bool:
@@ -263,6 +291,7 @@ class WakingConsumer(_StockConsumer):  # type: ignore[misc]  # its base is looke
                 if self.broker.is_stopping:
                     connection.disconnect()
                     return False
+                self.broker.keep_alive(self.queue_name)
             return connection.read_response() is not None
         except BaseException:
             connection.disconnect()

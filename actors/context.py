@@ -4,6 +4,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 
 import redis
 
@@ -42,7 +43,7 @@ class Context:
     stopping: threading.Event = field(default_factory=threading.Event)
     watchdog: Watchdog = field(default_factory=Watchdog)
 
-    @property
+    @cached_property
     def scans(self) -> Mutex:
         """One mutex for each channel: held for `silence` after each scan."""
         return Mutex(self.redis, scan_key)

@@ -1,5 +1,7 @@
 """Runs the loss audit of a channel (R12a), for `actors.middleware.auditor` or by message."""
 
+from collections.abc import Callable
+
 import dramatiq
 
 from actors.context import context
@@ -13,10 +15,11 @@ def audit_published(channel: str) -> None:
     audit(channel)
 
 
-def audit(channel: str) -> None:
+def audit(channel: str, identity: Callable[[], str] | None = None) -> None:
     """Audits the channel if that is due and no other process does, and sends a scan if commands were lost.
 
+    identity: as LossAudit.run takes it.
     Raises RedisUnavailable, RedisRefused or DatabaseUnavailable; the next call then starts again.
     """
-    if context().loss_audit.run(channel):
+    if context().loss_audit.run(channel, identity):
         as_hint(send_scan, channel)

@@ -1,4 +1,4 @@
-"""Prunes old records and trims the streams, by message."""
+"""Prunes old records by message, and trims the streams by message or for `actors.middleware.trimmer`."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -96,7 +96,10 @@ def trim_intents(channel: str) -> None:  # noqa: ARG001 - it says whose workers 
 
 @dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL)
 def trim_commands(channel: str) -> None:
-    """Trims the channel's stream as its settings say, and counts unread entries for the append script (R13)."""
+    """Trims the channel's stream as its settings say, and counts unread entries for the append script (R13).
+
+    Only a scheduler of an earlier release sends this message.
+    """
     service = context()
     of = service.channels[channel]
     if not _may_walk(f"commands:{channel}", begins=True, interval=TRIM_INTERVAL):
@@ -111,7 +114,7 @@ def trim_commands(channel: str) -> None:
         if of.holds_back_at:
             note_unread(service.redis, of.stream, at_most=of.holds_back_at, fresh_for=TRIM_INTERVAL * 3)
     except PublisherError as error:
-        # The next message comes soon: a retry of this one would be no earlier.
+        # The next trim comes soon: a retry of this one would be no earlier.
         _log.warning("a stream was not trimmed", channel=channel, stream=of.stream, error=error)
 
 
@@ -124,20 +127,15 @@ def _trim_of(channel: Channel, client: redis.Redis) -> Callable[[], int] | None:
     return None
 
 
-def send_trim(channel: str) -> None:
-    """Enqueues the trimming of the channel's stream; a late message is dropped. Raises as `send_scan`."""
-    _send(trim_commands, channel, interval=TRIM_INTERVAL)
-
-
 def send_retention(channel: str) -> None:
     """Enqueues pruning and the trimming of intents. Messages that wait too long are dropped. Raises as `send_scan`."""
     for actor in (prune_notifications, prune_records, trim_intents):
         _send(actor, channel)
 
 
-def _send(actor: dramatiq.Actor[..., None], *args: object, interval: timedelta = INTERVAL) -> None:
+def _send(actor: dramatiq.Actor[..., None], *args: object) -> None:
     with translated():
-        actor.send_with_options(args=args, max_age=round(interval.total_seconds() * 1000))
+        actor.send_with_options(args=args, max_age=round(INTERVAL.total_seconds() * 1000))
 
 
 def _prune(service: Context, kind: RecordKind) -> bool:

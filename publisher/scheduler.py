@@ -16,7 +16,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from actors import retention
 from actors.context import Context
-from actors.retention import send_retention, send_trim
+from actors.retention import send_retention
 from actors.routes import as_hint, send_scan
 from publisher.process.watchdog import LIMIT
 
@@ -25,7 +25,7 @@ _CLOCK = "clock"
 
 
 def run_scheduler(context: Context, stopping: threading.Event) -> None:
-    """Sends scans, pruning and trimming of every channel, each at its interval, until `stopping` is set."""
+    """Sends scans and pruning of every channel, each at its interval, until `stopping` is set."""
     scheduler = BackgroundScheduler(
         jobstores={"default": MemoryJobStore()},
         # The watchdog's beat has a thread of its own, so that jobs which wait for Redis do not delay it.
@@ -37,7 +37,6 @@ def run_scheduler(context: Context, stopping: threading.Event) -> None:
     for name in context.channels:
         _every(scheduler, context.scan_interval, f"scan {name}", partial(_tick, context, send_scan, name))
         _every(scheduler, retention.INTERVAL, f"retention {name}", partial(_tick, context, send_retention, name))
-        _every(scheduler, retention.TRIM_INTERVAL, f"trim {name}", partial(_tick, context, send_trim, name))
     # The scheduler beats for itself. The beat also stops when the wall clock is set back: the next tick would then be
     # as far away as the clock was set back, so the watchdog ends the process.
     _every(scheduler, LIMIT / 10, "beat", partial(context.watchdog.beat, _CLOCK), executor=_CLOCK)

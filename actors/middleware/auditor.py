@@ -1,7 +1,8 @@
 """Runs the loss audits in workers (R12a), however long the queues are."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import dramatiq
 import structlog
@@ -19,8 +20,9 @@ _log = structlog.get_logger()
 class Auditor(dramatiq.Middleware):
     """Checks every scan interval, in a thread of its own, whether an audit of one of this worker's channels is due.
 
-    It needs no message and no worker thread: neither a long queue nor a dead scheduler delays an audit. One process
-    checks a channel each interval. An audit that failed is tried again at the next interval.
+    It needs no message and no worker thread: neither a long queue nor a dead scheduler delays an audit. Of the
+    processes that serve the same channels one checks each interval. An audit that failed is tried again at the next
+    interval.
     """
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
@@ -33,15 +35,20 @@ class Auditor(dramatiq.Middleware):
         service = context()
         mutex = Mutex(service.redis, audit_key)
         while not service.stopping.wait(service.scan_interval.total_seconds()):
-            for channel in served:
-                # The audit beats page by page, so that the watchdog sees one that hangs.
-                with service.watchdog.at_work():
-                    if mutex.acquire_or_share(channel, service.scan_interval):
-                        self._look(channel)
+            # The audit beats page by page, so that the watchdog sees one that hangs.
+            with service.watchdog.at_work():
+                if mutex.acquire_or_share(",".join(served), service.scan_interval):
+                    self._look(served)
 
-    def _look(self, channel: str) -> None:
+    def _look(self, served: Sequence[str]) -> None:
+        # Read once for all of them. If it changes meanwhile, the next interval audits again.
+        identity = cache(context().streams.identity)
+        for channel in served:
+            self._audit(channel, identity)
+
+    def _audit(self, channel: str, identity: Callable[[], str]) -> None:
         try:
-            audit(channel)
+            audit(channel, identity)
         except PublisherError as error:
             _log.warning("an audit failed and will be repeated", channel=channel, error=error)
         except Exception:  # noqa: BLE001 - the thread must survive a bug: without it no loss would be noticed

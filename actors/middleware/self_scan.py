@@ -8,7 +8,7 @@ import structlog
 
 from actors.context import context
 from actors.queues import served_channels
-from actors.retention import send_retention, send_trim
+from actors.retention import send_retention
 from actors.routes import as_hint, drain
 from publisher.domain.errors import PublisherError
 
@@ -41,8 +41,6 @@ class SelfScan(dramatiq.Middleware):
                 _log.info("no scan for three intervals: scanning by itself", channel=channel)
                 # The scheduler is silent, so its other messages are missing, too.
                 as_hint(send_retention, channel)
-                context().watchdog.beat()
-                as_hint(send_trim, channel)
                 context().watchdog.beat()
                 drain(channel)
         except PublisherError as error:

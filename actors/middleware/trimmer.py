@@ -15,7 +15,7 @@ _log = structlog.get_logger()
 
 
 class Trimmer(dramatiq.Middleware):
-    """Trims this worker's streams, and the intents stream, every trim interval, in a thread of its own.
+    """Trims this worker's streams, and the intents stream, at its boot and every trim interval, in a thread of its own.
 
     One process of all trims. Only if Redis is full every process does: the mutex cannot be written then.
     """
@@ -27,12 +27,13 @@ class Trimmer(dramatiq.Middleware):
 
     def _run(self, served: Sequence[str]) -> None:
         service = context()
-        while not service.stopping.wait(TRIM_INTERVAL.total_seconds()):
+        while not service.stopping.is_set():
             for channel in served:
                 # A trim beats batch by batch, so that the watchdog sees one that hangs.
                 with service.watchdog.at_work():
                     self._trim(trim_commands, channel)
                     self._trim(trim_intents, channel)
+            service.stopping.wait(TRIM_INTERVAL.total_seconds())
 
     def _trim(self, trim: Callable[[str], object], channel: str) -> None:
         try:

@@ -10,7 +10,7 @@ after Redis was away, or no worker ran, for longer than the window. A walk that 
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -71,19 +71,20 @@ class LossAudit:
         """True if the settings want no audits."""
         return self._window <= timedelta(0)
 
-    def run(self, channel: str) -> int:
+    def run(self, channel: str, identity: Callable[[], str] | None = None) -> int:
         """Audits the channel if that is due and nobody else is at it. Returns how many routes are pending again.
 
+        identity: reads that of Redis; audits that follow one another may share what it returned. None: it is asked for.
         Raises RedisUnavailable, RedisRefused or DatabaseUnavailable; the next call looks at everything again then.
         """
         if self.is_off:
             return 0
-        identity = self._streams.identity()
+        found = (identity or self._streams.identity)()
         self._beat()
         lease = audits.take_audit(
             self._database,
             channel,
-            identity=identity,
+            identity=found,
             interval=audit_interval(self._window),
             window=self._window,
             dedup_window=self._streams.dedup_window,
@@ -96,7 +97,7 @@ class LossAudit:
         walk = _Walk(lease, self._channels[channel].stream)
         completed = False
         try:
-            completed = self._walk(walk) and audits.complete_audit(self._database, lease, identity)
+            completed = self._walk(walk) and audits.complete_audit(self._database, lease, found)
         finally:
             if not completed:
                 self._give_up(lease)

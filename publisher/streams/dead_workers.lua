@@ -9,6 +9,7 @@
 --   <namespace>:__heartbeats__             sorted set: worker -> when it was last heard of
 --   <namespace>:__acks__.<worker>.<queue>  set: what a worker has fetched from a queue and not acknowledged
 --   <namespace>:<queue>, .msgs             list of message ids, hash of messages; <queue>.DQ holds delayed ones
+--   <namespace>:<queue>.wake               list of wake-ups for idle consumers; ours
 --   <namespace>:<queue>.XQ, .XQ.msgs       sorted set of dead letters by age, hash of messages
 --
 -- Its own script finds a worker's sets with KEYS, which walks over every key there is: witnesses by the million. Here
@@ -24,11 +25,16 @@ local moved = 0
 local function give_back(worker, queue)
     local acks, list = namespace .. ':__acks__.' .. worker .. '.' .. queue, namespace .. ':' .. queue
     if most - moved > 0 then
-        for _, id in ipairs(redis.call('SPOP', acks, most - moved)) do
+        local ids = redis.call('SPOP', acks, most - moved)
+        for _, id in ipairs(ids) do
             moved = moved + 1
             if redis.call('HEXISTS', list .. '.msgs', id) == 1 then
                 redis.call('RPUSH', list, id)
             end
+        end
+        if #ids > 0 then
+            redis.call('LPUSH', list .. '.wake', 1)
+            redis.call('PEXPIRE', list .. '.wake', 60000)
         end
     end
     return redis.call('EXISTS', acks) == 0

@@ -4,6 +4,7 @@ It is one hash and not a key for each process, because a search for keys would w
 """
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +20,8 @@ from publisher.streams.scripts import script
 _HEARTBEAT = script("heartbeat")
 # How long a process that was killed is still shown.
 REMEMBERED = timedelta(hours=1)
+# How often a process renews the TTL of the hash, which is longer by as much.
+_RENEWAL = timedelta(minutes=1)
 # One sign of life is given every five seconds: a process that is silent for longer was killed, or cannot reach Redis.
 SILENT = timedelta(seconds=15)
 # A process that has been silent for longer is dead, or is about to end itself.
@@ -70,6 +73,7 @@ class ProcessRegister:
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
         self._script = client.register_script(_HEARTBEAT)
+        self._renewed = float("-inf")
 
     def sign(self, process: Process) -> None:
         """Writes a heartbeat of this process. Raises RedisUnavailable or RedisRefused."""
@@ -82,9 +86,13 @@ class ProcessRegister:
             "system": process.system,
             "metrics_port": process.metrics_port,
         }
-        arguments: list[str | int] = [process.id, json.dumps(said), round(REMEMBERED.total_seconds() * 1000)]
+        now, kept = time.monotonic(), REMEMBERED + _RENEWAL
+        renews = now - self._renewed >= _RENEWAL.total_seconds()
+        arguments: list[str | int] = [process.id, json.dumps(said), int(renews), round(kept.total_seconds() * 1000)]
         with translated():
             self._script(keys=[PROCESSES], args=arguments)
+        if renews:
+            self._renewed = now
 
     def remove(self, *ids: str) -> None:
         """Removes processes; one that stops removes itself. Raises RedisUnavailable or RedisRefused."""

@@ -13,8 +13,8 @@ from publisher.streams.scripts import script
 
 _GAP = script("gap")
 
-# A group that was removed or set back is noticed after so long.
-_RELIED_ON_SECONDS = 5.0
+# A group that was removed or set back is noticed after so long, unless a new entry comes, which is seen at once.
+_RELIED_ON_SECONDS = 10.0
 
 
 class IntentsGroup(ConsumerGroup):

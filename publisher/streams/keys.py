@@ -88,10 +88,16 @@ KEYS = (
             "an hour after the last",
         ),
     ),
-    _expiring("publisher:audit:{channel}", "string", _HINT, "the auditor of one worker", "a scan interval"),
+    _expiring("publisher:audit:{channels}", "string", _HINT, "the auditor of one worker", "a scan interval"),
     _expiring("publisher:look-back:{channel}", "string", _HINT, "one publishing process", "the claim cursor's pause"),
     _expiring("publisher:retention:{work}", "string", _HINT, "one worker", "half the interval of this work"),
-    _expiring("dramatiq:{queue}.wake", "list", "wake-ups for idle workers; ours", "actors/broker.py", "a minute"),
+    _expiring(
+        "dramatiq:{queue}.wake",
+        "list",
+        "wake-ups for idle workers; ours",
+        "actors/broker.py, dead_workers.lua",
+        "a minute",
+    ),
     _staying(
         *(DRAMATIQ_QUEUES, "set", "the queues that any process has declared; ours"),
         *("dead_workers.lua", "as many as there are queues"),
@@ -169,9 +175,9 @@ def scan_run_key(run: str) -> str:
     return f"publisher:scan-run:{run}"
 
 
-def audit_key(channel: str) -> str:
-    """The mutex of the process that looks whether an audit of the channel is due."""
-    return f"publisher:audit:{channel}"
+def audit_key(channels: str) -> str:
+    """The mutex of the process that looks whether audits of these channels are due. channels: with commas between."""
+    return f"publisher:audit:{channels}"
 
 
 def look_back_key(channel: str) -> str:

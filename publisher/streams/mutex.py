@@ -1,6 +1,7 @@
 """A best-effort mutex in Redis, one holder per period. If Redis forgets it, several processes do the same idempotent
 work (R15)."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -17,12 +18,16 @@ class Mutex:
         """key: makes the Redis key of a name, such as a channel's (see keys.py)."""
         self._client = client
         self._key = key
+        # By name: until when (monotonic) a period lasts that was started here.
+        self._held: dict[str, float] = {}
 
     def acquire(self, name: str, period: timedelta) -> bool:
         """Returns True to the first caller within `period`, and False to the others.
 
-        Raises RedisUnavailable or RedisRefused.
+        Redis is not asked while a period lasts that was started here. Raises RedisUnavailable or RedisRefused.
         """
+        if time.monotonic() < self._held.get(name, 0.0):
+            return False
         return self._set(name, period, only_if_free=True)
 
     def acquire_or_share(self, name: str, period: timedelta) -> bool:
@@ -40,6 +45,9 @@ class Mutex:
         self._set(name, period, only_if_free=False)
 
     def _set(self, name: str, period: timedelta, *, only_if_free: bool) -> bool:
-        milliseconds = max(1, round(period.total_seconds() * 1000))
+        milliseconds, began = max(1, round(period.total_seconds() * 1000)), time.monotonic()
         with translated():
-            return bool(self._client.set(self._key(name), 1, px=milliseconds, nx=only_if_free))
+            is_set = bool(self._client.set(self._key(name), 1, px=milliseconds, nx=only_if_free))
+        if is_set:
+            self._held[name] = began + period.total_seconds()
+        return is_set

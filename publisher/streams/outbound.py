@@ -153,8 +153,10 @@ class OutboundStreams:
         """
         ids = [self._info("server", "run_id"), self._info("replication", "master_replid")]
         with translated():
-            self._client.set(IDENTITY, secrets.token_hex(8), nx=True)
             mark = self._client.get(IDENTITY)
+            if mark is None:
+                self._client.set(IDENTITY, secrets.token_hex(8), nx=True)
+                mark = self._client.get(IDENTITY)
         return ":".join([*ids, mark.decode() if isinstance(mark, bytes) else ""])
 
     def _info(self, section: str, field: str) -> str:

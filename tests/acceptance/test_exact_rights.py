@@ -120,12 +120,12 @@ def test_the_processes_do_their_whole_work_with_exactly_these_rights(
         world.redis.delete(EMAIL)
         wait_until(lambda: world.redis.xlen(EMAIL) == 150, describe=world.statuses)
 
-        # Trimming: the clock asks for it when it starts.
+        # Trimming: a worker does it when it starts.
         read(world, EMAIL)
         world.wait_until_acknowledged()
         for key in world.redis.keys("publisher:retention:*"):
             world.redis.delete(key)
-        processes.start("clock")
+        processes.start("worker")
         wait_until(lambda: world.redis.xlen(EMAIL) < 150, describe=lambda: refusals(world))
         wait_until(lambda: world.redis.xlen(INTENTS) < 300, describe=lambda: refusals(world))
 

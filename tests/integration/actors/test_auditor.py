@@ -60,6 +60,30 @@ def test_a_worker_of_one_queue_audits_its_channel_alone(
     assert rows(database, "SELECT channel FROM stream_audits") == [{"channel": "push"}]
 
 
+def test_the_channels_share_one_question_to_redis(
+    quick: Context, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each interval one process asks once whether Redis is still the same, for all channels that it serves."""
+    asked: list[str] = []
+    whole_identity, whole_run = quick.streams.identity, quick.loss_audit.run
+
+    def identity() -> str:
+        asked.append("identity")
+        return whole_identity()
+
+    def run(channel: str, identity: Callable[[], str]) -> int:
+        asked.append(channel)
+        return whole_run(channel, identity)
+
+    monkeypatch.setattr(quick.streams, "identity", identity)
+    monkeypatch.setattr(quick.loss_audit, "run", run)
+
+    start_worker()
+
+    wait_until(lambda: len(asked) >= 6, describe=lambda: asked)
+    assert asked[:6] == ["email", "identity", "push"] * 2
+
+
 def test_an_audit_does_not_wait_for_the_queue(
     quick: Context,
     start_worker: StartWorker,
@@ -105,10 +129,10 @@ def test_an_audit_that_fails_is_told_and_tried_again(
     """Whatever makes an audit fail, and however often: it is logged, and the next interval tries again (R12a)."""
     whole, failures = quick.loss_audit.run, iter(range(6))
 
-    def fails_at_first(channel: str) -> int:
+    def fails_at_first(channel: str, identity: Callable[[], str]) -> int:
         if next(failures, None) is not None:
             raise error
-        return whole(channel)
+        return whole(channel, identity)
 
     monkeypatch.setattr(quick.loss_audit, "run", fails_at_first)
     with logged() as events:
@@ -134,7 +158,7 @@ def test_an_audit_that_hangs_is_seen_by_the_watchdog(
     """No message is at work during an audit; one that makes no progress is noticed all the same."""
     auditing, hanging = threading.Event(), threading.Event()
 
-    def hang(_channel: str) -> int:
+    def hang(*_: object) -> int:
         auditing.set()
         assert hanging.wait(20)
         return 0

@@ -1,77 +1,28 @@
-"""Dramatiq's consumers asleep on Redis: woken by a message, and outliving any fault (R14)."""
+"""Dramatiq's consumers asleep on Redis, and woken by a message (R14)."""
 
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
 
-import dramatiq
 import pytest
 import redis
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.common import current_millis, dq_name
-from dramatiq.errors import ConnectionClosed
 
-from actors.broker import WakingBroker, WakingConsumer
+from actors import broker as waking
+from actors.broker import WakingBroker
 from publisher.streams.connection import open_redis
+from publisher.streams.keys import DRAMATIQ_HEARTBEATS
+from tests.integration.actors.consumers import (
+    ASLEEP_MS,
+    QUEUE,
+    Consume,
+    asleep,
+    calls,
+    message,
+    received,
+    sleepers,
+)
 from tests.waiting import wait_until
-
-QUEUE = "email"
-DELAYED = dq_name(QUEUE)
-# Far longer than any test waits: a consumer that is not woken makes its test fail.
-ASLEEP_MS = 60_000
-Consume = Callable[..., WakingConsumer]
-
-
-@pytest.fixture
-def broker(redis_url: str) -> Iterator[WakingBroker]:
-    """A broker with one queue, whose idle consumers may block for as long as they like."""
-    with open_redis(redis_url, timeout=timedelta(hours=1), client_name="broker") as client:
-        broker = WakingBroker(client=client, middleware=[])
-        broker.declare_queue(QUEUE)
-        yield broker
-
-
-@pytest.fixture
-def consume(broker: WakingBroker) -> Consume:
-    """Makes a consumer."""
-
-    def make(queue: str = QUEUE, *, timeout: int = ASLEEP_MS, prefetch: int = 8) -> WakingConsumer:
-        consumer = broker.consume(queue, prefetch=prefetch, timeout=timeout)
-        assert isinstance(consumer, WakingConsumer)
-        return consumer
-
-    return make
-
-
-@pytest.fixture
-def pool(redis_client: redis.Redis) -> Iterator[ThreadPoolExecutor]:
-    """Threads for consumers; whoever still sleeps at the end is woken."""
-    with ExitStack() as stack:
-        pool = stack.enter_context(ThreadPoolExecutor(8))
-        stack.callback(lambda: [redis_client.client_unblock(c["id"]) for c in sleepers(redis_client)])
-        yield pool
-
-
-def sleepers(client: redis.Redis) -> list[dict[str, Any]]:
-    return [c for c in client.client_list() if "b" in c["flags"]]
-
-
-def asleep(client: redis.Redis, count: int = 1) -> None:
-    """Returns once so many consumers block."""
-    wait_until(lambda: len(sleepers(client)) == count, describe=client.client_list)
-
-
-def message(number: int = 0) -> "dramatiq.Message[None]":
-    return dramatiq.Message(queue_name=QUEUE, actor_name="actor", args=(number,), kwargs={}, options={})
-
-
-def received(future: "Future[dramatiq.MessageProxy | None]") -> int | None:
-    """The number in the message that a consumer got, or None; without waiting for its timeout."""
-    got = future.result(timeout=20)
-    return None if got is None else got.args[0]
 
 
 def test_a_message_wakes_a_sleeping_consumer(
@@ -89,7 +40,7 @@ def test_a_message_wakes_a_sleeping_consumer(
 
 
 def test_a_sleeping_consumer_costs_redis_two_commands_a_sleep(consume: Consume, redis_client: redis.Redis) -> None:
-    """It blocks, and then looks whether messages wait; it fetches only for this worker's heartbeat."""
+    """It blocks, and then looks whether messages wait; it fetches only what it is woken for, or sees to wait."""
     consumer = consume(timeout=1)
     assert [next(consumer) for _ in range(3)] == [None] * 3
     before = calls(redis_client)
@@ -119,11 +70,6 @@ def test_a_message_costs_one_fetch(broker: WakingBroker, consume: Consume, redis
     assert after == before
 
 
-def calls(client: redis.Redis) -> dict[str, int]:
-    """How often each command was called."""
-    return {name.removeprefix("cmdstat_"): seen["calls"] for name, seen in client.info("commandstats").items()}
-
-
 def test_a_stop_ends_a_sleep(redis_client: redis.Redis, redis_url: str, pool: ThreadPoolExecutor) -> None:
     """However long an idle consumer would sleep, a process that is told to stop does not wait for it (R17)."""
     stopping = threading.Event()
@@ -136,6 +82,73 @@ def test_a_stop_ends_a_sleep(redis_client: redis.Redis, redis_url: str, pool: Th
 
         assert received(future) is None
         wait_until(lambda: not sleepers(redis_client))
+
+
+def test_a_consumer_that_stops_passes_its_wake_up_on(
+    redis_client: redis.Redis, redis_url: str, broker: WakingBroker, consume: Consume, pool: ThreadPoolExecutor
+) -> None:
+    """A message that wakes a consumer of a process that was told to stop wakes another one (R17)."""
+    stopping = threading.Event()
+    with open_redis(redis_url, timeout=timedelta(seconds=3), client_name="broker") as client:
+        stops = WakingBroker(client=client, middleware=[], stopping=stopping).consume(QUEUE, 1, ASLEEP_MS)
+        woken = pool.submit(next, stops)
+        asleep(redis_client)
+        broker.wake(QUEUE)
+        assert received(woken) is None
+        other = pool.submit(next, consume())
+        asleep(redis_client)
+
+        stopping.set()
+        next(stops)
+
+        assert received(other) is None
+
+
+def test_messages_that_are_given_back_wake_a_consumer(
+    broker: WakingBroker, consume: Consume, pool: ThreadPoolExecutor, redis_client: redis.Redis
+) -> None:
+    """What a worker that stops gives back is taken by another at once, not when that one's sleep ends (R17)."""
+    stops, other = consume(), consume()
+    broker.enqueue(message(7))
+    taken = next(stops)
+    redis_client.delete(broker.wake_key(QUEUE))
+    sleeping = pool.submit(next, other)
+    asleep(redis_client)
+
+    stops.requeue(iter([taken]))
+
+    assert received(sleeping) is None
+    assert received(pool.submit(next, other)) == 7
+
+
+def test_a_sleeping_worker_goes_on_with_its_heartbeat(
+    broker: WakingBroker,
+    consume: Consume,
+    pool: ThreadPoolExecutor,
+    redis_client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However long its consumers sleep, no other worker takes it for dead, and none of them is woken for that."""
+    monkeypatch.setattr(waking, "_STOP_SECONDS", 0.01)
+    monkeypatch.setattr(waking, "_HEARTBEAT_EVERY_SECONDS", 0.02)
+    sleeping = pool.submit(next, consume())
+    asleep(redis_client)
+    redis_client.zadd(DRAMATIQ_HEARTBEATS, {broker.broker_id: 0})
+
+    wait_until(lambda: redis_client.zscore(DRAMATIQ_HEARTBEATS, broker.broker_id))
+
+    assert not sleeping.done()
+
+
+def test_a_command_is_a_heartbeat(broker: WakingBroker, consume: Consume, redis_client: redis.Redis) -> None:
+    """A worker that has just taken a message writes no heartbeat besides."""
+    broker.enqueue(message(7))
+    next(consume())
+    redis_client.zadd(DRAMATIQ_HEARTBEATS, {broker.broker_id: 0})
+
+    broker.keep_alive(QUEUE)
+
+    assert redis_client.zscore(DRAMATIQ_HEARTBEATS, broker.broker_id) == 0
 
 
 def test_each_message_wakes_a_consumer_of_its_own(
@@ -152,7 +165,7 @@ def test_each_message_wakes_a_consumer_of_its_own(
 
 
 def test_a_message_without_a_wake_up_is_found_all_the_same(consume: Consume, redis_client: redis.Redis) -> None:
-    """A lost wake-up costs two timeouts, not the message: a stock broker's messages arrive too (R14)."""
+    """A lost wake-up costs ten timeouts, not the message: a stock broker's messages arrive too (R14)."""
     consumer = consume(timeout=20)
     assert next(consumer) is None
 
@@ -197,111 +210,3 @@ def test_a_full_consumer_takes_no_more(broker: WakingBroker, consume: Consume) -
     rest = next(consumer)
     assert rest is not None
     assert rest.args == (2,)
-
-
-def test_a_consumer_wakes_for_its_delayed_message(
-    broker: WakingBroker, consume: Consume, pool: ThreadPoolExecutor, redis_client: redis.Redis
-) -> None:
-    """A consumer that holds a delayed message sleeps no longer than until that is due."""
-    consumer = consume(DELAYED)
-    broker.enqueue(message(7), delay=300)
-    delayed = next(consumer)
-    redis_client.delete(broker.wake_key(DELAYED))
-
-    assert received(pool.submit(next, consumer)) is None
-    assert delayed is not None
-    assert current_millis() >= delayed.options["eta"] - 5
-
-
-def test_a_consumer_waits_for_the_earliest_of_its_delayed_messages(
-    broker: WakingBroker, consume: Consume, pool: ThreadPoolExecutor, redis_client: redis.Redis
-) -> None:
-    """A delayed message that comes while a later one is waited for wakes its consumer, and is waited for first."""
-    consumer = consume(DELAYED)
-    broker.enqueue(message(1), delay=3_600_000)
-    next(consumer)
-    assert next(consumer) is None
-    sleeping = pool.submit(next, consumer)
-    asleep(redis_client)
-
-    broker.enqueue(message(2), delay=100)
-
-    assert received(sleeping) is None
-    assert received(pool.submit(next, consumer)) == 2
-    assert received(pool.submit(next, consumer)) is None
-
-
-@pytest.mark.parametrize("end", ["ack", "nack"])
-def test_a_delayed_message_that_is_done_is_not_waited_for(
-    end: str, broker: WakingBroker, consume: Consume, pool: ThreadPoolExecutor, redis_client: redis.Redis
-) -> None:
-    """A consumer whose delayed message is passed on sleeps like any other."""
-    consumer = consume(DELAYED)
-    broker.enqueue(message(7), delay=1)
-    delayed = next(consumer)
-    getattr(consumer, end)(delayed)
-    redis_client.delete(broker.wake_key(DELAYED))
-
-    pool.submit(next, consumer)
-
-    asleep(redis_client)
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        redis.TimeoutError("Timeout reading from socket"),
-        redis.ConnectionError("Connection reset by peer"),
-        redis.exceptions.BusyLoadingError("Redis is loading the dataset in memory"),
-        redis.exceptions.ReadOnlyError("You can't write against a read only replica."),
-    ],
-    ids=lambda fault: type(fault).__name__,
-)
-@pytest.mark.parametrize("operation", ["fetch", "ack", "nack", "requeue"])
-def test_every_fault_closes_the_consumer(
-    fault: redis.RedisError,
-    operation: str,
-    broker: WakingBroker,
-    consume: Consume,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Whatever Redis fails with, at whatever operation, the worker is told that the connection is closed."""
-    consumer = consume()
-    broker.enqueue(message(7))
-    taken = next(consumer)
-
-    def fails(*_: Any) -> None:
-        raise fault
-
-    monkeypatch.setattr(broker.client, "evalsha", fails)
-
-    operations: dict[str, Callable[[], object]] = {
-        # It sleeps first, as the queue is empty, and is woken by what the message has left.
-        "fetch": lambda: (next(consumer), next(consumer)),
-        "ack": lambda: consumer.ack(taken),
-        "nack": lambda: consumer.nack(taken),
-        "requeue": lambda: consumer.requeue([taken]),
-    }
-    with pytest.raises(ConnectionClosed):
-        operations[operation]()
-
-
-def test_a_fault_while_asleep_closes_the_consumer(
-    consume: Consume, pool: ThreadPoolExecutor, redis_client: redis.Redis
-) -> None:
-    """A connection that dies under a sleeping consumer closes it."""
-    future = pool.submit(next, consume())
-    asleep(redis_client)
-
-    redis_client.client_kill_filter(_id=sleepers(redis_client)[0]["id"])
-
-    with pytest.raises(ConnectionClosed):
-        future.result(timeout=20)
-
-
-def test_a_sleep_may_be_longer_than_the_sockets_timeout(redis_url: str) -> None:
-    """A consumer that sleeps longer than an answer may take does not take that for a dead connection."""
-    with open_redis(redis_url, timeout=timedelta(milliseconds=100), client_name="broker") as client:
-        broker = WakingBroker(client=client, middleware=[])
-
-        assert next(broker.consume(QUEUE, prefetch=1, timeout=200)) is None

@@ -14,6 +14,7 @@ from actors.routes import drain, send_scan
 from publisher.channels.email import EMAIL
 from publisher.domain.errors import DatabaseUnavailable, RouteError
 from publisher.publishing.report import Report
+from publisher.streams.keys import scan_key
 from publisher.streams.mutex import Mutex
 from storage.database import Database
 from tests.integration.dramatiq_messages import delayed, wait_for_quiet
@@ -119,7 +120,9 @@ def test_a_redis_that_fails_stops_no_self_scan(
 
 def test_one_worker_of_all_takes_a_silence(context: Context) -> None:
     """Of all who notice a silence one scans; the others leave it to that one."""
-    assert [context.scans.acquire("email", context.silence) for _ in range(3)] == [True, False, False]
+    workers = [Mutex(context.redis, scan_key) for _ in range(3)]
+
+    assert [scans.acquire("email", context.silence) for scans in workers] == [True, False, False]
 
 
 def test_a_worker_of_some_queues_scans_their_channels_alone(
@@ -155,8 +158,9 @@ def test_a_scan_ends_the_silence(context: Context, start_worker: StartWorker) ->
 
     wait_until(lambda: context.redis.exists("publisher:scan:email"))
 
-    assert not context.scans.acquire("email", context.silence)
-    assert context.scans.acquire("push", context.silence)
+    other = Mutex(context.redis, scan_key)
+    assert not other.acquire("email", context.silence)
+    assert other.acquire("push", context.silence)
 
 
 def test_a_silence_lasts_three_intervals(install: Install, redis_client: redis.Redis) -> None:

@@ -1,4 +1,4 @@
-"""Trimming of the channels' streams by message: what every reader has done with goes, and nothing unread (R13)."""
+"""Trimming of the channels' streams: what every reader has done with goes, and nothing unread (R13)."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,10 +7,9 @@ import pytest
 import redis
 
 from actors.context import Context
-from actors.retention import send_trim, trim_commands
+from actors.retention import trim_commands
 from publisher.streams.keys import counted_key
 from tests.factories import CHANNELS
-from tests.integration.dramatiq_messages import wait_for_quiet
 from tests.integration.publishers import logged
 from tests.waiting import wait_until
 
@@ -43,19 +42,17 @@ def left(client: redis.Redis) -> list[bytes]:
     return [id_ for id_, _ in client.xrange(STREAM)]
 
 
-def test_what_is_acknowledged_and_old_is_trimmed_by_message(
+def test_workers_trim_what_is_acknowledged_and_old(
     context: Context, start_worker: Callable[[], dramatiq.Worker], redis_client: redis.Redis
 ) -> None:
     """After a day, what the reader has acknowledged goes; what it has not, and what is younger, stays."""
     ids = add(redis_client, 6, 90_000) + add(redis_client, 2, 60)
     redis_client.xgroup_create(STREAM, GROUP, "0")
     acknowledge(redis_client, 4)
+
     start_worker()
 
-    send_trim("push")
-
     wait_until(lambda: left(redis_client) == ids[3:], describe=lambda: left(redis_client))
-    wait_for_quiet(redis_client, "push")
     assert left(redis_client) == ids[3:]
 
 

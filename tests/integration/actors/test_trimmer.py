@@ -10,7 +10,7 @@ import redis
 
 from actors.context import Context
 from actors.middleware import trimmer
-from actors.retention import send_trim
+from actors.retention import send_retention
 from publisher.domain.errors import RedisRefused
 from tests.factories import CHANNELS
 from tests.integration.actors.test_trim_commands import GROUP
@@ -49,7 +49,7 @@ def full(
 def test_a_full_redis_is_trimmed(full: redis.Redis, start_worker: Callable[..., dramatiq.Worker]) -> None:
     """It takes no message and no note of who trims: what every reader has done with goes all the same."""
     with pytest.raises(RedisRefused):
-        send_trim("push")
+        send_retention("push")
 
     start_worker()
 

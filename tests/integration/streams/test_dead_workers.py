@@ -82,6 +82,22 @@ def test_what_a_dead_worker_had_fetched_comes_back(
     assert redis_client.keys("dramatiq:__acks__*") == []
 
 
+def test_what_comes_back_wakes_a_worker(
+    made: Callable[..., RedisBroker], upkeep: GiveBack, redis_client: redis.Redis
+) -> None:
+    """Idle workers of each queue that got messages back look for them at once; those of the others sleep on."""
+    broker = made()
+    fetched(broker, "email", 3)
+    fetched(broker, "email", 2, delay=60_000)
+    dead(redis_client, broker)
+
+    upkeep("email", "push")
+
+    wakes = [f"dramatiq:{queue}.wake" for queue in ("email", "email.DQ", "push")]
+    assert [redis_client.llen(key) for key in wakes] == [1, 1, 0]
+    assert all(0 < redis_client.pttl(key) <= 60_000 for key in wakes[:2])
+
+
 def test_a_living_worker_keeps_what_it_has(
     made: Callable[..., RedisBroker], upkeep: GiveBack, redis_client: redis.Redis
 ) -> None:

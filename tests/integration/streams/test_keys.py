@@ -56,7 +56,7 @@ def test_every_name_has_its_own_entry() -> None:
         keys.mark_key("s\n"): "publisher:intents-mark:{stream}",
         keys.scan_key("email"): "publisher:scan:{channel}",
         keys.scan_run_key("1"): "publisher:scan-run:{run}",
-        keys.audit_key("email"): "publisher:audit:{channel}",
+        keys.audit_key("email,push"): "publisher:audit:{channels}",
         keys.look_back_key("email"): "publisher:look-back:{channel}",
         keys.retention_key("commands:email"): "publisher:retention:{work}",
         keys.queue_key("email"): "dramatiq:{queue}",

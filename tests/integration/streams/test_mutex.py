@@ -44,6 +44,18 @@ def test_a_mutex_that_is_extended_is_not_free(redis_client: redis.Redis) -> None
 
     assert redis_client.pttl(audit_key("email")) > 1000
     assert not mutex.acquire("email", HOUR)
+    assert not Mutex(redis_client, audit_key).acquire("email", HOUR)
+
+
+def test_a_process_does_not_ask_for_what_it_holds(redis_client: redis.Redis) -> None:
+    """The one that began the period knows when it ends, and asks again then."""
+    mutex = Mutex(redis_client, audit_key)
+    mutex.extend("email", timedelta(milliseconds=500))
+    redis_client.delete(audit_key("email"))
+
+    assert not mutex.acquire("email", HOUR)
+
+    wait_until(lambda: mutex.acquire("email", HOUR))
 
 
 def test_without_redis_the_work_is_shared() -> None:
