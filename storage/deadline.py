@@ -27,13 +27,11 @@ class PatientConnection(psycopg2.extensions.connection):  # type: ignore[misc]  
     connect_patience: how long connecting may take.
     patience: how long each answer may take; None: without end.
     returned_at: monotonic seconds at which the pool got the connection back.
-    begins: whether a BEGIN is to be sent with the next statement (`storage.session`).
     """
 
     connect_patience: timedelta | None = None
     patience: timedelta | None = None
     returned_at = 0.0
-    begins = False
 
     def __init__(self, dsn: str, *arguments: object) -> None:
         """Connects. Raises CannotConnect, which does not name the user, who is a part of the URL (R36)."""

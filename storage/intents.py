@@ -59,7 +59,7 @@ def accept(
     malformed: Sequence[IncomingMalformed],
     handover: Handover | None = None,
 ) -> Acceptance:
-    """Records a batch of entries, all or none, in one transaction (R20, R21).
+    """Records a batch of entries: its rejections, and all its new intents in one transaction (R20, R21).
 
     A new intent becomes a notification with its routes. The same content again changes nothing. Other content under a
     known key is recorded as malformed, `idempotency_conflict` (R18). The key of a pruned notification is known for as
@@ -68,17 +68,17 @@ def accept(
     handover: the lease of the new routes, for the messages that the caller sends about them; None: they have none.
     Raises DatabaseUnavailable or DatabaseRefused.
     """
-    with database.unit() as connection, connection.atomic():
-        first: dict[str, IncomingIntent] = {}
-        for incoming in intents:
-            first.setdefault(incoming.intent.notification_id, incoming)
+    first: dict[str, IncomingIntent] = {}
+    for incoming in intents:
+        first.setdefault(incoming.intent.notification_id, incoming)
+    with database.unit() as connection:
+        on_record = _record(connection, stream, malformed)
         new, due = _inserted(connection, first, handover)
         accepted = [incoming for id_, incoming in first.items() if id_ in new]
         known = [i for i in intents if i.intent.notification_id not in new or first[i.intent.notification_id] is not i]
         duplicates, conflicts, again = _compared(connection, known)
-        rejected = [*malformed, *conflicts]
-        recorded = record_malformed(connection, stream, rejected)
-    again |= {r.entry_id for r in rejected} - recorded
+        again |= on_record | _record(connection, stream, conflicts)
+    rejected = [*malformed, *conflicts]
     return Acceptance(accepted, duplicates, rejected, again, due, handover.token if handover else None)
 
 
@@ -124,3 +124,11 @@ def _compared(
         if accepted.entry_id == incoming.entry_id:
             again.add(incoming.entry_id)
     return duplicates, conflicts, again
+
+
+def _record(connection: peewee.PostgresqlDatabase, stream: str, rejected: Sequence[IncomingMalformed]) -> set[str]:
+    """Records the rejections in one transaction. Returns the ids of the entries that were on record before."""
+    if not rejected:
+        return set()
+    with connection.atomic():
+        return {r.entry_id for r in rejected} - record_malformed(connection, stream, rejected)

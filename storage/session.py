@@ -12,8 +12,6 @@ where a commit may be lost), and how queries are planned.
 Of no concern: no statement depends on bytea_output, xmlbinary, backslash_quote or standard_conforming_strings.
 client_encoding, in which the message itself is written, is a parameter of the connection, and poolers keep it.
 idle_session_timeout ends unused connections: the pool sees that, and opens others.
-
-BEGIN, too, is sent with the first statement of its transaction: a transaction of two statements has three round trips.
 """
 
 import re
@@ -42,28 +40,15 @@ class SelfSetCursor(psycopg2.extensions.cursor):  # type: ignore[misc]  # psycop
     timeouts = ""
 
     def execute(self, query: str, parameters: object = None) -> None:
-        """Runs the statement. A statement that begins a transaction brings the settings along, and the BEGIN before it.
-
-        So a BEGIN is kept until then, and a transaction without a statement is never sent.
-        """
+        """Runs the statement. A statement that begins a transaction, also BEGIN, brings the settings along."""
         connection = self.connection
-        if query == "BEGIN":
-            connection.begins = True
-            return
-        begins, connection.begins = connection.begins, False
-        if begins and query in ("COMMIT", "ROLLBACK"):
-            return
-        if connection.get_transaction_status() == _IDLE and (begins or not _ALONE.match(query)):
+        if connection.get_transaction_status() == _IDLE and not _ALONE.match(query):
             # A standby takes nothing but reading; what it says of itself changes with its promotion.
             writable = "" if connection.info.parameter_status("in_hot_standby") == "on" else ",READ WRITE"
             at_all = (
                 "SET LOCAL transaction_timeout=0;" if connection.server_version >= _TRANSACTION_TIMEOUT_SINCE else ""
             )
-            begin = "BEGIN;" if begins else ""
-            query = (
-                f"{begin}SET TRANSACTION ISOLATION LEVEL READ COMMITTED{writable};"
-                f"{self.timeouts}{at_all}{_FORMATS}{query}"
-            )
+            query = f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED{writable};{self.timeouts}{at_all}{_FORMATS}{query}"
         super().execute(query, parameters)
 
 

@@ -61,22 +61,25 @@ class Acceptor:
         for part in _transactions(entries):
             yield from self._commit(part)
 
-    def _commit(self, entries: Sequence[Incoming]) -> Iterator[tuple[Sequence[Incoming], Acceptance]]:
+    def _commit(self, entries: Sequence[Incoming], tries: int = 0) -> Iterator[tuple[Sequence[Incoming], Acceptance]]:
         try:
-            accepted = self._accepted(entries)
+            accepted = self._accepted(entries, tries)
         except DatabaseRefused as error:
+            # What is found now may be left by the try that was refused: it has several transactions.
             if len(entries) == 1:
-                yield from self._commit([_refused(entries[0], error)])
+                yield from self._commit([_refused(entries[0], error)], tries + 1)
             else:
                 for entry in entries:
-                    yield from self._commit([entry])
+                    yield from self._commit([entry], tries + 1)
             return
         if accepted is not None:
             yield entries, accepted
 
-    def _accepted(self, entries: Sequence[Incoming]) -> Acceptance | None:
-        """Commits the entries in one transaction, however long PostgreSQL is away; None if told to stop before."""
-        tries = 0
+    def _accepted(self, entries: Sequence[Incoming], tries: int) -> Acceptance | None:
+        """Commits the entries together, however long PostgreSQL is away; None if told to stop before.
+
+        tries: how often this process has tried before.
+        """
         while not self._stopping.is_set():
             self._beat()
             try:

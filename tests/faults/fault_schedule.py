@@ -45,7 +45,7 @@ SLOTS = tuple(f"{role}-{name}" for role in ROLES for name in "ab")
 SERVERS = ("postgresql", "valkey")
 # Which reply may be lost, and on the way to whom.
 LOST_REPLIES = {
-    "COMMIT": "postgresql",
+    "accept": "postgresql",
     "claim": "postgresql",
     "record": "postgresql",
     "append": "valkey",

@@ -6,10 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-import peewee
 import psycopg2
 import pytest
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTRANS
 
 from storage import schema
 from storage.database import Database
@@ -95,25 +93,6 @@ def test_what_a_session_begins_with_is_no_matter(hostile_url: str) -> None:
         assert settings(database) == [OURS, OURS]
         check_values(database)
         assert len(accept(database, INTENTS, [incoming()], []).accepted) == 1
-
-
-def test_a_transaction_begins_with_its_first_statement(database: Database) -> None:
-    """Nothing is sent before it, and nothing at all for a transaction without one. After an error all is as before."""
-    with database.unit() as connection:
-        with connection.atomic():
-            assert status(connection) == TRANSACTION_STATUS_IDLE
-        with connection.atomic():
-            connection.execute_sql("SELECT 1")
-            assert status(connection) == TRANSACTION_STATUS_INTRANS
-        with pytest.raises(peewee.DataError), connection.atomic():
-            connection.execute_sql("SELECT 1/0")
-        connection.execute_sql("SELECT 2")
-        assert status(connection) == TRANSACTION_STATUS_IDLE
-
-
-def status(connection: peewee.PostgresqlDatabase) -> int:
-    found: int = connection.connection().info.transaction_status
-    return found
 
 
 def test_a_patient_session_waits_without_end(hostile_url: str) -> None:
