@@ -28,7 +28,7 @@ _SCRIPT_LINES = (
     'redis.call("rpush", queue_full_name, message_id)',
     'if do_maintenance == "1" then',
 )
-# Attributes of its consumer, which `actors.broker` extends.
+# Attributes of its consumer, which `actors.consumer` extends.
 _CONSUMER = ("message_cache", "outstanding_message_count", "prefetch", "timeout", "queue_name", "broker")
 _CONSUMER_METHODS = ("ack", "nack", "requeue", "__next__")
 # Attributes of its worker: the queues that it consumes.

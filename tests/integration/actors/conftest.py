@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 import redis
 
-from actors.broker import WakingBroker, WakingConsumer
+from actors.broker import WakingBroker
+from actors.consumer import WakingConsumer
 from publisher.streams.connection import open_redis
 from tests.integration.actors.consumers import ASLEEP_MS, QUEUE, Consume, sleepers
 

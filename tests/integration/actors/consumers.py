@@ -7,7 +7,7 @@ import dramatiq
 import redis
 from dramatiq.common import dq_name
 
-from actors.broker import WakingConsumer
+from actors.consumer import WakingConsumer
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:

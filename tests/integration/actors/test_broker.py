@@ -9,6 +9,7 @@ import redis
 from dramatiq.brokers.redis import RedisBroker
 
 from actors import broker as waking
+from actors import consumer as asleep_on_redis
 from actors.broker import WakingBroker
 from publisher.streams.connection import open_redis
 from publisher.streams.keys import DRAMATIQ_HEARTBEATS
@@ -129,7 +130,7 @@ def test_a_sleeping_worker_goes_on_with_its_heartbeat(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """However long its consumers sleep, no other worker takes it for dead, and none of them is woken for that."""
-    monkeypatch.setattr(waking, "_STOP_SECONDS", 0.01)
+    monkeypatch.setattr(asleep_on_redis, "_STOP_SECONDS", 0.01)
     monkeypatch.setattr(waking, "_HEARTBEAT_EVERY_SECONDS", 0.02)
     sleeping = pool.submit(next, consume())
     asleep(redis_client)
