@@ -60,6 +60,8 @@ LEASE = f"""lease_token = %(token)s,
         updated_at = {NOW}"""
 
 
+_COLUMNS = """id, notification_key, route_id, channel, status, attempt_count, max_attempts, recipient_ref,
+           resolved_email, resolved_locale, lease_loss_count, replay, expires_at, next_attempt_at, stream, requeues"""
 # A route as the caller gets it, with its notification: the columns that `storage.claims` reads.
 _ROUTE = """r.id, coalesce(n.notification_id::text, ''), r.route_id, r.channel, r.status, r.attempt_count,
        r.max_attempts, r.recipient_ref, r.resolved_email, r.resolved_locale, r.lease_loss_count, r.replay,
@@ -91,9 +93,7 @@ WITH due AS MATERIALIZED (
     UPDATE routes
     SET {LEASE}
     WHERE id = ANY(ARRAY(SELECT id FROM chosen))
-    RETURNING id, notification_key, route_id, channel, status, attempt_count, max_attempts, recipient_ref,
-              resolved_email, resolved_locale, lease_loss_count, replay, expires_at, next_attempt_at, stream,
-              requeues
+    RETURNING {_COLUMNS}
 )
 SELECT {_ROUTE}, (SELECT count(*) FROM due) AS seen, %(ttl)s::interval AS lasts, {_REFUSING}
 FROM (SELECT) AS always LEFT JOIN claimed AS r ON true LEFT JOIN notifications AS n ON n.id = r.notification_key
@@ -105,14 +105,23 @@ ORDER BY r.next_attempt_at, r.id
 # conditions are those of a claim: the channel may have been paused meanwhile, or a deadline have passed. A lease with
 # less than `at_least` left is too short for an attempt. One with more than `at_most`, given by an intake with other
 # settings, would tell of a longer life of the witness than it has (see `storage.outcomes`).
+#
+# Planning takes longer than running. So the routes are read by their keys alone, which leaves the planner no other
+# index to weigh, and the gate is a join and no subquery.
 TAKE_HANDED_OVER = f"""/* take_handed_over */
-WITH handed_over AS (
-    SELECT * FROM routes
-    WHERE id = ANY(%(ids)s::bigint[]) AND channel = %(channel)s AND {OPEN} AND {HANDED_OVER}
+WITH named AS MATERIALIZED (
+    SELECT {_COLUMNS}, lease_token, lease_expires_at FROM routes WHERE id = ANY(%(ids)s::bigint[])
+), handed_over AS (
+    SELECT * FROM named
+    WHERE channel = %(channel)s AND {OPEN} AND {HANDED_OVER}
       AND lease_expires_at BETWEEN statement_timestamp() + %(at_least)s AND statement_timestamp() + %(at_most)s
-      AND {BEFORE_DEADLINE} AND {OPEN_GATE}
+      AND {BEFORE_DEADLINE}
 )
-SELECT {_ROUTE}, 0 AS seen, r.lease_expires_at - statement_timestamp() AS lasts, {_REFUSING}
-FROM (SELECT) AS always LEFT JOIN handed_over AS r ON true LEFT JOIN notifications AS n ON n.id = r.notification_key
-ORDER BY r.next_attempt_at, r.id
+SELECT {_ROUTE}, 0 AS seen, r.lease_expires_at - statement_timestamp() AS lasts,
+       coalesce(refused_batches > 0, false) AS refusing
+FROM (SELECT) AS always
+LEFT JOIN channel_gates AS gate ON gate.channel = %(channel)s
+LEFT JOIN handed_over AS r ON paused_at IS NULL AND (parked_at IS NULL OR %(through)s)
+LEFT JOIN notifications AS n ON n.id = r.notification_key
+ORDER BY r.id
 """
