@@ -24,6 +24,6 @@ SETTINGS: dict[int, dict[str, str]] = {
 # Of PostgreSQL, where its own defaults are not enough.
 POSTGRESQL: dict[int, dict[str, str]] = {
     10: {},
-    300: {"max_wal_size": "4GB", "wal_compression": "on"},
-    3_000: {"max_wal_size": "32GB", "wal_compression": "on", "checkpoint_timeout": "15min"},
+    300: {"max_wal_size": "4GB"},
+    3_000: {"max_wal_size": "32GB", "checkpoint_timeout": "15min"},
 }
