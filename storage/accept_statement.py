@@ -14,7 +14,7 @@ from storage.fingerprints import STORED_FINGERPRINT
 from storage.handover import Handover
 
 # Inserted by this very transaction.
-_OURS = "xmin = pg_current_xact_id()::xid"
+OURS = "xmin = pg_current_xact_id()::xid"
 
 # INSERT    The id is derived from producer and idempotency key, so its conflict is the repetition of both (R1, R18).
 #           Rows come sorted by id: two intakes that insert the same ids in different orders would deadlock.
@@ -44,13 +44,13 @@ ON CONFLICT (notification_id) DO NOTHING;
 DELETE FROM notifications
 WHERE notification_id = ANY(ARRAY(
     SELECT notification_id FROM pruned_notifications WHERE notification_id = ANY(%(ids)s::uuid[])
-)) AND {_OURS};
+)) AND {OURS};
 
 /* insert_routes */
 WITH accepted AS MATERIALIZED (
     SELECT ARRAY(
         SELECT id FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS given (notification_id, place)
-        LEFT JOIN notifications ON notifications.notification_id = given.notification_id AND notifications.{_OURS}
+        LEFT JOIN notifications ON notifications.notification_id = given.notification_id AND notifications.{OURS}
         ORDER BY place
     ) AS keys
 ), inserted AS (

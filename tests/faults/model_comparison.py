@@ -152,6 +152,10 @@ class Comparison:
     def _attempted(self, channel: str, reports: Sequence[Report], handover: str = "") -> set[str]:
         """Follows whole attempts: those whose route has changed. Returns their delivery ids."""
         (seen, *_), standing = self._look(), invariants.commands(self.redis)
+        # What a message names and no attempt was made of is given back: its handover need not run out first.
+        for id_, state in self.model.routes.items():
+            if state.holder == handover and seen[id_] == state.seen._replace(holder=None, expired=None):
+                self.model.release(handover, id_)
         claimable = self.model.claimable(channel) | self.model.handed_over(handover, channel)
         taken = {id_ for id_, state in claimable.items() if seen[id_] != state.seen}
         ended = Counter(self.model.attempt(id_, standing.get(id_, [None])[-1]) for id_ in taken)

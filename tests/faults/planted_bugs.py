@@ -5,7 +5,6 @@ None shows in a run without faults.
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import ModuleType
@@ -22,7 +21,10 @@ from publisher.streams import outbound
 from publisher.streams.consumer_group import Recovered
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.outbound import OutboundStreams
-from storage import claims, leases, malformed_records, outcomes
+from storage import claims, intents, leases, malformed_records, outcomes
+from storage.accept_statement import OURS
+from storage.array_literals import array_literal
+from storage.database import Row, fetch
 from storage.handover import IS_CLAIMED
 from tests.faults import detectors
 from tests.faults.detectors import Detector
@@ -123,7 +125,15 @@ def _claims_that(free: str) -> Callable[[pytest.MonkeyPatch], None]:
 
 
 def _no_transaction(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(peewee.Database, "atomic", lambda _: nullcontext())
+    def one_by_one(connection: peewee.PostgresqlDatabase, sql: str, parameters: dict[str, object]) -> list[Row]:
+        first, *others = sql.split(";")
+        keys = [key for (key,) in fetch(connection, f"{first} RETURNING id", parameters)]
+        new = f"id = ANY('{array_literal(keys)}'::bigint[])"
+        take_back, routes = (other.replace(OURS, new) for other in others)
+        connection.execute_sql(take_back, parameters)
+        return fetch(connection, routes, parameters)
+
+    patch.setattr(intents, "fetch", one_by_one)
 
 
 def _no_guard(patch: pytest.MonkeyPatch) -> None:
