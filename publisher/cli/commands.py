@@ -113,7 +113,7 @@ EXIT_CODES = [
     ("0", "Done."),
     ("1", "It failed, or was done in part; standard error says why."),
     ("2", "The command line or a setting is wrong: nothing was done."),
-    ("130", "It was interrupted by Ctrl-C or SIGTERM."),
+    ("130", "Ctrl-C or SIGTERM interrupted it. A process that runs until it is told to stop ends with 0."),
 ]
 
 

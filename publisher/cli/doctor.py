@@ -19,7 +19,7 @@ from publisher.doctor.verdict import Diagnosis, Verdict
 from publisher.local.procfile import procfile
 
 _STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red", Verdict.UNKNOWN: "cyan"}
-_VERDICT_WIDTH, _NAME_WIDTH = 7, 21
+_VERDICT_WIDTH, _NAME_WIDTH = 7, 23
 
 
 def doctor(

@@ -31,7 +31,8 @@ def wait_for_scans(
         if time.monotonic() > deadline:
             raise PublisherError(
                 f"the scan was not done within {timeout_seconds:g} s: are workers running"
-                f" (dramatiq publisher.actors)? Published so far: {published:,}"
+                " (dramatiq publisher.actors), and does PostgreSQL answer them? 'publisher doctor' tells."
+                f" Published so far: {published:,}"
             )
         on_published(published)
         time.sleep(_PAUSE_SECONDS)
