@@ -1,6 +1,6 @@
-"""The statements that accept a batch of intents, in one message: notifications, what was pruned, routes (R18, R21).
+"""The two statements that accept a batch of intents, in one message and one transaction (R18, R21).
 
-Each of them has a snapshot of its own, and sees what those before it have done. PostgreSQL answers with the rows of the
+Each has a snapshot of its own, and the second sees what the first has done. PostgreSQL answers with the rows of the
 last one alone.
 """
 
@@ -13,46 +13,56 @@ from storage.clock import NOW
 from storage.fingerprints import STORED_FINGERPRINT
 from storage.handover import Handover
 
-# Inserted by this very transaction.
-OURS = "xmin = pg_current_xact_id()::xid"
-
-# INSERT    The id is derived from producer and idempotency key, so its conflict is the repetition of both (R1, R18).
-#           Rows come sorted by id: two intakes that insert the same ids in different orders would deadlock.
-# DELETE    What was pruned is still known by its key (R18). This is no condition of the insertion, which may have
-#           waited for a pruning at this moment: its snapshot is older than the key that the pruning left behind. Now
-#           every pruning is seen that the insertion came after. What is taken back has no routes yet.
-# accepted  One row: the key of each notification, NULL where it is not new. An array and no join, so that the routes
-#           keep their order, and the plan depends on no estimate.
-# inserted  Routes are due at once, by the database's clock (R5); a skipped route is never due (R3).
-# lease     One row: channel -> stream, of the channels whose routes are handed over. Those of a channel whose gate is
-#           closed are not: they would only wait under a lease.
+# INSERT      The id is derived from producer and idempotency key, so its conflict is the repetition of both (R1, R18).
+#             Rows come sorted by id: two intakes that insert the same ids in different orders would deadlock.
+# new_keys    A setting of this transaction: the key of each notification in the order of the ids, NULL where it is not
+#             new. The result of this statement goes to nobody, and the next one must know: nothing but RETURNING tells
+#             new rows for sure, whatever triggers there are.
+# taken_back  What was pruned is still known by its key (R18). This is no condition of the insertion, which may have
+#             waited for a pruning at this moment: its snapshot is older than the key that the pruning left behind. Now
+#             every pruning is seen that the insertion came after. What is taken back has no routes yet.
+# accepted    One row, the keys without those. An array and no join, so that the routes keep their order, and the plan
+#             depends on no estimate.
+# inserted    Routes are due at once, by the database's clock (R5); a skipped route is never due (R3).
+# lease       One row: channel -> stream, of the channels whose routes are handed over. Those of a channel whose gate is
+#             closed are not: they would only wait under a lease.
 # The rows: the keys of `accepted`, under no channel; then the keys of each channel's new routes that are due.
 ACCEPT = f"""/* accept_intents */
-INSERT INTO notifications (notification_id, notification_type, producer, audience_kind, idempotency_key, payload,
-                           request_id, trace_id, occurred_at, expires_at, intent_entry_id, request_fingerprint,
-                           accepted_at)
-SELECT notification_id, type, producer, audience, key, payload, request_id, trace_id, occurred_at, expires_at, entry_id,
-       {STORED_FINGERPRINT}, {NOW}
-FROM unnest(%(ids)s::uuid[], %(types)s::text[], %(producers)s::text[], %(audiences)s::text[], %(keys)s::text[],
-            %(payloads)s::json[], %(requests)s::text[], %(traces)s::text[], %(occurred)s::timestamptz[],
-            %(expiring)s::timestamptz[], %(entries)s::text[], %(fingerprints)s::text[])
-         AS incoming (notification_id, type, producer, audience, key, payload, request_id, trace_id, occurred_at,
-                      expires_at, entry_id, fingerprint)
-ON CONFLICT (notification_id) DO NOTHING;
-
-/* take_back_pruned */
-DELETE FROM notifications
-WHERE notification_id = ANY(ARRAY(
-    SELECT notification_id FROM pruned_notifications WHERE notification_id = ANY(%(ids)s::uuid[])
-)) AND {OURS};
+WITH inserted AS (
+    INSERT INTO notifications (notification_id, notification_type, producer, audience_kind, idempotency_key, payload,
+                               request_id, trace_id, occurred_at, expires_at, intent_entry_id, request_fingerprint,
+                               accepted_at)
+    SELECT notification_id, type, producer, audience, key, payload, request_id, trace_id, occurred_at, expires_at,
+           entry_id, {STORED_FINGERPRINT}, {NOW}
+    FROM unnest(%(ids)s::uuid[], %(types)s::text[], %(producers)s::text[], %(audiences)s::text[], %(keys)s::text[],
+                %(payloads)s::json[], %(requests)s::text[], %(traces)s::text[], %(occurred)s::timestamptz[],
+                %(expiring)s::timestamptz[], %(entries)s::text[], %(fingerprints)s::text[])
+             AS incoming (notification_id, type, producer, audience, key, payload, request_id, trace_id, occurred_at,
+                          expires_at, entry_id, fingerprint)
+    ON CONFLICT (notification_id) DO NOTHING
+    RETURNING notification_id, id
+)
+SELECT set_config('publisher.new_keys', ARRAY(
+    SELECT id FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS given (notification_id, place)
+    LEFT JOIN inserted USING (notification_id)
+    ORDER BY place
+)::text, true);
 
 /* insert_routes */
-WITH accepted AS MATERIALIZED (
-    SELECT ARRAY(
-        SELECT id FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS given (notification_id, place)
-        LEFT JOIN notifications ON notifications.notification_id = given.notification_id AND notifications.{OURS}
-        ORDER BY place
-    ) AS keys
+WITH new AS MATERIALIZED (
+    SELECT current_setting('publisher.new_keys')::bigint[] AS keys
+), taken_back AS (
+    DELETE FROM notifications
+    WHERE notification_id = ANY(ARRAY(
+        SELECT notification_id FROM pruned_notifications WHERE notification_id = ANY(%(ids)s::uuid[])
+    )) AND id = ANY((SELECT keys FROM new)::bigint[])
+    RETURNING id
+), accepted AS MATERIALIZED (
+    SELECT CASE WHEN EXISTS (SELECT FROM taken_back)
+                THEN ARRAY(SELECT CASE WHEN key NOT IN (SELECT id FROM taken_back) THEN key END
+                           FROM unnest(keys) WITH ORDINALITY AS each (key, place) ORDER BY place)
+                ELSE keys END AS keys
+    FROM new
 ), inserted AS (
     INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref, resolved_email,
                         resolved_locale, expires_at, producer, next_attempt_at, created_at, updated_at,

@@ -22,8 +22,6 @@ from publisher.streams.consumer_group import Recovered
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.outbound import OutboundStreams
 from storage import claims, intents, leases, malformed_records, outcomes
-from storage.accept_statement import OURS
-from storage.array_literals import array_literal
 from storage.database import Row, fetch
 from storage.handover import IS_CLAIMED
 from tests.faults import detectors
@@ -126,11 +124,10 @@ def _claims_that(free: str) -> Callable[[pytest.MonkeyPatch], None]:
 
 def _no_transaction(patch: pytest.MonkeyPatch) -> None:
     def one_by_one(connection: peewee.PostgresqlDatabase, sql: str, parameters: dict[str, object]) -> list[Row]:
-        first, *others = sql.split(";")
-        keys = [key for (key,) in fetch(connection, f"{first} RETURNING id", parameters)]
-        new = f"id = ANY('{array_literal(keys)}'::bigint[])"
-        take_back, routes = (other.replace(OURS, new) for other in others)
-        connection.execute_sql(take_back, parameters)
+        notifications, routes = sql.split(";")
+        of_the_session = notifications.replace("::text, true)", "::text, false)")
+        assert of_the_session != notifications
+        connection.execute_sql(of_the_session, parameters)
         return fetch(connection, routes, parameters)
 
     patch.setattr(intents, "fetch", one_by_one)
