@@ -96,8 +96,9 @@ class WakingBroker(RedisBroker):
     def maintain(self) -> None:
         """Gives back messages of dead workers, once in a heartbeat's timeout and for a few milliseconds.
 
-        So a dead worker's messages wait for twice that timeout at most, which is as long as its leases last (R5). If
-        Redis refuses, that is logged, and messages are fetched all the same. Raises RedisUnavailable.
+        So a dead worker's messages wait for twice that timeout and a consumer's sleep at most. A scan finds their
+        routes once the lease is over (R5, R14). If Redis refuses, that is logged, and messages are fetched all the
+        same. Raises RedisUnavailable.
         """
         if time.monotonic() < self._next_upkeep or not self._upkeep.acquire(blocking=False):
             return
@@ -134,9 +135,9 @@ class WakingBroker(RedisBroker):
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Sends the messages that this thread enqueues meanwhile in one round trip, at the end: all of them or none.
+        """Sends the messages that this thread enqueues meanwhile in one transaction of Redis, at the end.
 
-        Raises RedisUnavailable or RedisRefused.
+        None is sent if the block raises. Raises RedisUnavailable, after which all or none were sent, or RedisRefused.
         """
         held: list[tuple[str, str, bytes]] = []
         self._held.messages = held

@@ -1,6 +1,6 @@
-"""Accepts intents: a batch in one transaction, each entry with an outcome of its own (R18–R21)."""
+"""Accepts intents, compares those that are known, and records malformed entries (R18–R21)."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import peewee
@@ -28,7 +28,7 @@ class IncomingIntent:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """The result of accepting a batch.
+    """The result of one transaction of intake.
 
     accepted: intents that became notifications.
     duplicates: intents that are known with the same content.
@@ -52,63 +52,61 @@ class Acceptance:
         return replace(self, accepted=[*self.accepted, *own], duplicates=repeated, again=())
 
 
-def accept(
-    database: Database,
-    stream: str,
-    intents: Sequence[IncomingIntent],
-    malformed: Sequence[IncomingMalformed],
-    handover: Handover | None = None,
-) -> Acceptance:
-    """Records a batch of entries: its rejections, and all its new intents in one transaction (R20, R21).
+def accept_new(
+    database: Database, intents: Sequence[IncomingIntent], handover: Handover | None = None
+) -> tuple[Acceptance, Sequence[IncomingIntent]]:
+    """Accepts those of these intents that are new, all or none, in one transaction (R20, R21).
 
-    A new intent becomes a notification with its routes. The same content again changes nothing. Other content under a
-    known key is recorded as malformed, `idempotency_conflict` (R18). The key of a pruned notification is known for as
-    long as pruned_notifications keeps it. May be repeated after any error: it then finds what an earlier try of these
-    entries has left.
+    A new intent becomes a notification with its routes. The key of a pruned notification is known for as long as
+    pruned_notifications keeps it. May be repeated after any error: what an earlier try has left is then known.
     handover: the lease of the new routes, for the messages that the caller sends about them; None: they have none.
+    Returns what was accepted, and the intents that are known: `compare_known` says what becomes of them.
     Raises DatabaseUnavailable or DatabaseRefused.
     """
     first: dict[str, IncomingIntent] = {}
     for incoming in intents:
         first.setdefault(incoming.intent.notification_id, incoming)
-    with database.unit() as connection:
-        on_record = _record(connection, stream, malformed)
-        new, due = _inserted(connection, first, handover)
-        accepted = [incoming for id_, incoming in first.items() if id_ in new]
-        known = [i for i in intents if i.intent.notification_id not in new or first[i.intent.notification_id] is not i]
-        duplicates, conflicts, again = _compared(connection, known)
-        again |= on_record | _record(connection, stream, conflicts)
-    rejected = [*malformed, *conflicts]
-    return Acceptance(accepted, duplicates, rejected, again, due, handover.token if handover else None)
-
-
-def _inserted(
-    connection: peewee.PostgresqlDatabase, first: Mapping[str, IncomingIntent], handover: Handover | None
-) -> tuple[set[str], dict[str, list[int]]]:
-    """Returns the ids of the notifications that are new, and the keys of their due routes by channel."""
-    if not first:
-        return set(), {}
     places = {id_: place for place, id_ in enumerate(sorted(first), 1)}
     # Routes keep the order of the stream.
     planned = [(places[id_], i.intent, route) for id_, i in first.items() for route in i.routes]
-    (_, keys), *due = fetch(
-        connection,
-        ACCEPT,
-        {
-            **parameters_of_intents([(first[id_].entry_id, first[id_].intent) for id_ in places]),
-            **parameters_of_routes(planned),
-            **parameters_of_handover(handover),
-        },
-    )
-    return {id_ for id_, key in zip(places, keys, strict=True) if key is not None}, dict(due)
+    parameters = {
+        **parameters_of_intents([(first[id_].entry_id, first[id_].intent) for id_ in places]),
+        **parameters_of_routes(planned),
+        **parameters_of_handover(handover),
+    }
+    with database.unit() as connection:
+        (_, keys), *due = fetch(connection, ACCEPT, parameters)
+    new = {id_ for id_, key in zip(places, keys, strict=True) if key is not None}
+    accepted = [incoming for id_, incoming in first.items() if id_ in new]
+    known = [i for i in intents if i.intent.notification_id not in new or first[i.intent.notification_id] is not i]
+    return Acceptance(accepted, due=dict(due), handover=handover.token if handover else None), known
+
+
+def compare_known(database: Database, stream: str, known: Sequence[IncomingIntent]) -> Acceptance:
+    """Compares intents with what was accepted under their keys (R18).
+
+    The same content again changes nothing. Other content is recorded as malformed, `idempotency_conflict`. May be
+    repeated after any error. Raises DatabaseUnavailable or DatabaseRefused.
+    """
+    with database.unit() as connection:
+        duplicates, conflicts, again = _compared(connection, known)
+        again |= _record(connection, stream, conflicts)
+    return Acceptance(duplicates=duplicates, malformed=conflicts, again=again)
+
+
+def reject(database: Database, stream: str, malformed: Sequence[IncomingMalformed]) -> Acceptance:
+    """Records malformed entries, all or none, in one transaction (R19, R21).
+
+    May be repeated after any error. Raises DatabaseUnavailable or DatabaseRefused.
+    """
+    with database.unit() as connection:
+        return Acceptance(malformed=malformed, again=_record(connection, stream, malformed))
 
 
 def _compared(
     connection: peewee.PostgresqlDatabase, known: Sequence[IncomingIntent]
 ) -> tuple[list[IncomingIntent], list[IncomingMalformed], set[str]]:
     """Returns duplicates, conflicts (R18), and the ids of the duplicates that the very same entry was accepted from."""
-    if not known:
-        return [], [], set()
     ids = list({i.intent.notification_id for i in known})
     stored = accepted_among(connection, ids)
     if len(stored) < len(ids):

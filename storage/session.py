@@ -61,7 +61,8 @@ def cursor_class(statement_timeout: timedelta | None) -> type[SelfSetCursor]:
     if statement_timeout is None:
         statement = pause = 0
     else:
-        # The server gives up first, so that its verdict, and not silence, ends a statement.
+        # The server gives up first, so that its verdict, and not silence, ends a statement. Of a message with several
+        # statements each has so long.
         statement = max(1, int(statement_timeout.total_seconds() * 900))
         pause = min(statement * 2, round(_LONGEST_PAUSE.total_seconds() * 1000))
     timeouts = (

@@ -15,7 +15,9 @@ from publisher.domain.intent_parsing import parse_intent
 from publisher.domain.notification import Notification, Route, RouteStatus
 from publisher.domain.planning import plan_routes
 from storage.database import Database
-from storage.intents import Acceptance, IncomingIntent, accept
+from storage.handover import Handover
+from storage.intents import Acceptance, IncomingIntent, accept_new, compare_known, reject
+from storage.malformed_records import IncomingMalformed
 from storage.routes import RouteRecord
 
 CHANNELS: Mapping[str, Channel] = {"email": EMAIL, "push": PUSH}
@@ -128,6 +130,25 @@ def incoming(entry_id: str = "1-0", **fields: Any) -> IncomingIntent:
     """An entry with these fields, parsed and planned."""
     parsed = intent(**fields)
     return IncomingIntent(entry_id, raw(intent_fields(**fields)), parsed, plan_routes(parsed, CHANNELS))
+
+
+def accept(
+    database: Database,
+    stream: str,
+    intents: Sequence[IncomingIntent],
+    malformed: Sequence[IncomingMalformed],
+    handover: Handover | None = None,
+) -> Acceptance:
+    """Accepts a batch as intake does, with each of its transactions, and returns all their results as one."""
+    rejected = reject(database, stream, malformed)
+    new, known = accept_new(database, intents, handover)
+    compared = compare_known(database, stream, known) if known else Acceptance()
+    return replace(
+        new,
+        duplicates=compared.duplicates,
+        malformed=[*rejected.malformed, *compared.malformed],
+        again={*rejected.again, *compared.again},
+    )
 
 
 def accepted(database: Database, intents: Sequence[Mapping[str, Any]] = ({},)) -> Acceptance:

@@ -16,11 +16,13 @@ from publisher.domain.errors import DatabaseRefused, PublisherError
 from publisher.domain.rejection import Rejection, RejectionCode
 from storage.database import Database
 from storage.handover import Handover
-from storage.intents import Acceptance, IncomingIntent, accept
+from storage.intents import Acceptance, IncomingIntent, accept_new, compare_known, reject
 from storage.malformed_records import IncomingMalformed
 
 _log = structlog.get_logger()
 Incoming = IncomingIntent | IncomingMalformed
+# What a transaction has done, and the intents that are known, which it has left for another one.
+Step = tuple[Acceptance, Sequence[IncomingIntent]]
 # A transaction of a second or so, also where every intent has a thousand recipients or a payload of its limit.
 _ROUTES = 5_000
 _BYTES = 8 * 1024 * 1024
@@ -62,44 +64,51 @@ class Acceptor:
             yield from self._commit(part)
 
     def _commit(self, entries: Sequence[Incoming], tries: int = 0) -> Iterator[tuple[Sequence[Incoming], Acceptance]]:
+        intents = [entry for entry in entries if isinstance(entry, IncomingIntent)]
+        malformed = [entry for entry in entries if isinstance(entry, IncomingMalformed)]
+        if malformed:
+            yield from self._step(malformed, lambda: (reject(self._database, self._stream, malformed), ()), tries)
+        if intents:
+            yield from self._step(intents, lambda: accept_new(self._database, intents, self._hand_over()), tries)
+
+    def _step(
+        self, entries: Sequence[Incoming], work: Callable[[], Step], tries: int
+    ) -> Iterator[tuple[Sequence[Incoming], Acceptance]]:
+        """Commits a transaction, then another one for the intents that are known."""
         try:
-            accepted = self._accepted(entries, tries)
+            done, tries = self._until_done(entries, work, tries)
         except DatabaseRefused as error:
-            # What is found now may be left by the try that was refused: it has several transactions.
             if len(entries) == 1:
-                yield from self._commit([_refused(entries[0], error)], tries + 1)
+                yield from self._commit([_refused(entries[0], error)], tries)
             else:
                 for entry in entries:
-                    yield from self._commit([entry], tries + 1)
+                    yield from self._commit([entry], tries)
             return
-        if accepted is not None:
-            yield entries, accepted
+        if done is None:
+            return
+        acceptance, known = done
+        if known:
+            others = {intent.entry_id for intent in known}
+            entries = [entry for entry in entries if entry.entry_id not in others]
+        if entries:
+            # If the reply of an earlier try was lost, its rows are this process's own, and not reported yet.
+            yield entries, acceptance.told_as_new() if tries else acceptance
+        if known:
+            yield from self._step(known, lambda: (compare_known(self._database, self._stream, known), ()), tries)
 
-    def _accepted(self, entries: Sequence[Incoming], tries: int) -> Acceptance | None:
-        """Commits the entries together, however long PostgreSQL is away; None if told to stop before.
-
-        tries: how often this process has tried before.
-        """
+    def _until_done(self, entries: Sequence[Incoming], work: Callable[[], Step], tries: int) -> tuple[Step | None, int]:
+        """Does the work, however long PostgreSQL is away, and counts its tries. None if told to stop before."""
         while not self._stopping.is_set():
             self._beat()
             try:
-                accepted = accept(
-                    self._database,
-                    self._stream,
-                    [entry for entry in entries if isinstance(entry, IncomingIntent)],
-                    [entry for entry in entries if isinstance(entry, IncomingMalformed)],
-                    self._hand_over(),
-                )
+                return work(), tries
             except PublisherError as error:
                 if isinstance(error, DatabaseRefused) and not _is_last_form(entries):
                     raise
                 tries += 1
                 self._on_wait([entry.entry_id for entry in entries])
                 wait(self._stopping, tries, error)
-            else:
-                # If the reply of an earlier try was lost, its rows are this process's own, and not reported yet.
-                return accepted.told_as_new() if tries else accepted
-        return None
+        return None, tries
 
 
 def wait(stopping: threading.Event, tries: int, error: PublisherError) -> None:

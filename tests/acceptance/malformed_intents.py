@@ -4,8 +4,8 @@ from typing import Any
 
 from publisher.domain.rejection import Rejection, RejectionCode
 from storage.database import Database
-from storage.intents import IncomingMalformed, RawFields, accept
-from tests.factories import INTENTS, intent_fields, raw
+from storage.intents import IncomingMalformed, RawFields
+from tests.factories import INTENTS, accept, intent_fields, raw
 
 
 def record_entry(database: Database, entry: RawFields, code: str = "unknown_channel", entry_id: str = "17-1") -> None:

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from publisher.domain.loss import LossCause
 from storage.actions import begin_action
 from storage.database import Database
-from storage.intents import accept
 from storage.losses import record_loss
 from tests import factories
 from tests.acceptance.final_routes import BURY
 from tests.acceptance.malformed_intents import record_intent
 from tests.acceptance.outside import PUSH, Outside
-from tests.factories import INTENTS, incoming
+from tests.factories import INTENTS, accept, incoming
 
 
 def printed_ids(database: Database, outside: Outside) -> Mapping[str, str]:

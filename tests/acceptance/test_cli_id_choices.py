@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from storage.database import Database
-from storage.intents import accept
 from tests.acceptance.conftest import Publisher
 from tests.acceptance.outside import Outside
-from tests.factories import INTENTS, incoming
+from tests.factories import INTENTS, accept, incoming
 from tests.terminals import Terminal
 
 

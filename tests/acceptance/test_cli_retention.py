@@ -7,8 +7,7 @@ from subprocess import CompletedProcess
 import redis
 
 from storage.database import Database
-from storage.intents import accept
-from tests.factories import INTENTS, incoming
+from tests.factories import INTENTS, accept, incoming
 from tests.integration.old_notifications import age, ended, kept
 from tests.integration.rows import FINAL, all_routes, change, count, execute, rows
 from tests.integration.stream_entries import send_intents, wait_until_read

@@ -30,7 +30,7 @@ _REQUESTS: Mapping[str, tuple[bytes, ...]] = {
 }
 # An empty answer is no loss.
 _WORTH: Mapping[str, Callable[[bytes], bool]] = {
-    "accept": lambda reply: b"INSERT 0 " in reply and b"INSERT 0 0\0" not in reply,
+    "accept": lambda reply: b"SELECT 2\0" in reply or b"SELECT 3\0" in reply,
     "claim": lambda reply: b"VERROR\0" not in reply and b"SELECT 0\0" not in reply,
     "record": lambda reply: b"VERROR\0" not in reply and b"UPDATE 0\0" not in reply,
     # The last of a transaction's replies.

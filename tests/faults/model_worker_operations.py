@@ -20,8 +20,7 @@ from publisher.streams.outbound import Delivery
 from storage import claims, leases, outcomes
 from storage.claims import Claim
 from storage.handover import Handover
-from storage.intents import accept
-from tests.factories import INTENTS
+from tests.factories import INTENTS, accept
 from tests.faults.model_comparison import LEASE_TTL, Comparison, Message, same
 from tests.faults.model_intents import Entry, arrive, prepared
 from tests.integration.rows import execute

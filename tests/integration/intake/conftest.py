@@ -17,9 +17,9 @@ from tests.waiting import wait_until
 @pytest.fixture
 def postgresql_away(monkeypatch: pytest.MonkeyPatch) -> Failing:
     """Makes every acceptance fail as without PostgreSQL, until `failing` is cleared."""
-    accept = Failing(acceptor.accept, DatabaseUnavailable("away"))
+    accept = Failing(acceptor.accept_new, DatabaseUnavailable("away"))
     accept.failing.set()
-    monkeypatch.setattr(acceptor, "accept", accept)
+    monkeypatch.setattr(acceptor, "accept_new", accept)
     return accept
 
 

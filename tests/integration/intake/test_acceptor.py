@@ -81,14 +81,14 @@ def test_fields_that_postgresql_refuses_do_not_stop_the_stream(
 ) -> None:
     """A malformed entry whose fields cannot be stored as they are is recorded all the same, with every one of them, in
     ASCII alone; the reason says what was wrong at first, too (R19, R19a)."""
-    whole = acceptor.accept
+    whole = acceptor.reject
 
     def refusing(*arguments: Any) -> Any:
-        if any(not entry.is_plain for entry in arguments[3]):
+        if any(not entry.is_plain for entry in arguments[2]):
             raise DatabaseRefused("PostgreSQL refused the statement: not this")
         return whole(*arguments)
 
-    monkeypatch.setattr(acceptor, "accept", refusing)
+    monkeypatch.setattr(acceptor, "reject", refusing)
     raw = ((b"a", b"b"), ("\xe9".encode(), "\u2603".encode()), (b"n", b"\xff"))
     entry = IncomingMalformed("1-0", raw, Rejection(RejectionCode.UNKNOWN_FIELD, "\u2603: unknown"))
 
@@ -104,7 +104,7 @@ def test_a_record_that_is_refused_in_every_form_is_waited_for(
     commits: Acceptor, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where nothing can be recorded, no value is at fault: the entry waits, whole, and is not acknowledged (R19a)."""
-    whole, refusals = acceptor.accept, 5
+    whole, refusals = acceptor.reject, 5
 
     def refusing(*arguments: Any) -> Any:
         nonlocal refusals
@@ -113,7 +113,7 @@ def test_a_record_that_is_refused_in_every_form_is_waited_for(
             raise DatabaseRefused("PostgreSQL refused the statement: a constraint of someone's")
         return whole(*arguments)
 
-    monkeypatch.setattr(acceptor, "accept", refusing)
+    monkeypatch.setattr(acceptor, "reject", refusing)
     monkeypatch.setattr(acceptor, "_BACKOFF", Backoff(timedelta(milliseconds=1), timedelta(milliseconds=1)))
     entry = IncomingMalformed("1-0", ((b"a", b"b"),), Rejection(RejectionCode.UNKNOWN_FIELD, "a: unknown"))
 

@@ -63,13 +63,13 @@ def test_intents_are_accepted_in_batches(
 ) -> None:
     """One transaction takes up to a batch of entries (R21)."""
     sizes: list[int] = []
-    whole = acceptor.accept
+    whole = acceptor.accept_new
 
     def noting(*arguments: Any) -> Any:
-        sizes.append(len(arguments[2]))
+        sizes.append(len(arguments[1]))
         return whole(*arguments)
 
-    monkeypatch.setattr(acceptor, "accept", noting)
+    monkeypatch.setattr(acceptor, "accept_new", noting)
     send_intents(redis_client, 25)
     start_intake(batch=10)
 

@@ -14,9 +14,8 @@ from actors.context import Context
 from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
 from publisher.intake import acceptor
 from publisher.streams.intents import IntentsGroup
-from storage import intents
 from storage.database import Database
-from tests.factories import INTENTS, incoming
+from tests.factories import INTENTS, accept, incoming
 from tests.integration.failing_calls import Failing
 from tests.integration.rows import count, malformed_codes, rows
 from tests.integration.stream_entries import consumers, pending_ids, send_intents, wait_until_read
@@ -43,9 +42,9 @@ def test_nothing_is_acknowledged_before_its_commit_is_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """While PostgreSQL is away entries stay unacknowledged; once it is back each is accepted once (R20)."""
-    accept = Failing(acceptor.accept, UNAVAILABLE, after_work=after_work)
+    accept = Failing(acceptor.accept_new, UNAVAILABLE, after_work=after_work)
     accept.failing.set()
-    monkeypatch.setattr(acceptor, "accept", accept)
+    monkeypatch.setattr(acceptor, "accept_new", accept)
     added = send_intents(redis_client, 3)
     start_intake()
 
@@ -80,6 +79,36 @@ def test_a_stop_while_postgresql_is_away_loses_nothing(
     wait_until_read(redis_client)
 
     assert count(database) == 3
+
+
+@pytest.mark.parametrize("waiting", ["accept_new", "compare_known"])
+def test_what_one_transaction_committed_is_counted_though_another_waits(
+    waiting: str,
+    context: Context,
+    start_intake: StartIntake,
+    redis_client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A batch is several transactions: each is counted and acknowledged once it is committed, however long the next one
+    waits, and also if intake is told to stop meanwhile (R17, R20, R25)."""
+    away = Failing(getattr(acceptor, waiting), UNAVAILABLE)
+    away.failing.set()
+    monkeypatch.setattr(acceptor, waiting, away)
+    send_intents(redis_client, 1, idempotency_key="same")
+    send_intents(redis_client, 1, idempotency_key="same")
+    send_intents(redis_client, 1, producer=None)
+    loop = start_intake("one")
+    wait_until(lambda: away.failures)
+
+    context.stopping.set()
+    wait_until(lambda: not loop.is_alive())
+    context.stopping.clear()
+    away.failing.clear()
+    start_intake("two", idle=AT_ONCE)
+    wait_until_read(redis_client)
+
+    assert counts(context) == {"accepted": 1, "duplicate": 1}
+    assert context.telemetry.registry.get_sample_value("intents_total", {"result": "malformed"}) == 1
 
 
 def test_a_lost_acknowledgement_accepts_nothing_twice(
@@ -128,7 +157,7 @@ def test_what_another_intake_committed_is_no_duplicate(
     dead = consumer("dead")
     dead.create()
     dead.read(1, timedelta(milliseconds=20))
-    intents.accept(database, INTENTS, [incoming(sent, **key)], [])
+    accept(database, INTENTS, [incoming(sent, **key)], [])
     send_intents(redis_client, 1, **key)
 
     start_intake("alive", idle=AT_ONCE)

@@ -82,13 +82,13 @@ def test_a_stop_is_looked_at_between_two_transactions(
     """Told to stop in the middle of a batch of many transactions, intake ends after the one that it is in; what that
     committed is acknowledged, and the rest is given back (R17, R20)."""
     monkeypatch.setattr(acceptor, "_ROUTES", 2)
-    whole = acceptor.accept
+    whole = acceptor.accept_new
 
     def stopped_meanwhile(*arguments: Any) -> Any:
         context.stopping.set()
         return whole(*arguments)
 
-    monkeypatch.setattr(acceptor, "accept", stopped_meanwhile)
+    monkeypatch.setattr(acceptor, "accept_new", stopped_meanwhile)
     sent = send_intents(redis_client, 10)
 
     loop = start_intake("one", batch=10)

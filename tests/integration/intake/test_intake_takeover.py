@@ -110,13 +110,13 @@ def test_entries_given_out_before_are_accepted_one_at_a_time(
 ) -> None:
     """Of entries that may have killed their readers none takes another along (R19)."""
     sizes: list[int] = []
-    whole = acceptor.accept
+    whole = acceptor.accept_new
 
     def noting(*arguments: Any) -> Any:
-        sizes.append(len(arguments[2]))
+        sizes.append(len(arguments[1]))
         return whole(*arguments)
 
-    monkeypatch.setattr(acceptor, "accept", noting)
+    monkeypatch.setattr(acceptor, "accept_new", noting)
     send_intents(redis_client, 3)
     left_by(consumer("dead"), redis_client)
 

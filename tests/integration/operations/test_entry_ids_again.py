@@ -14,8 +14,8 @@ from publisher.operations.ids import IntentsStream, resolve
 from publisher.operations.lookup import lookup
 from publisher.streams.connection import open_redis
 from storage.database import Database
-from storage.intents import IncomingMalformed, accept
-from tests.factories import CHANNELS, GROUP, INTENTS, incoming, intent_fields
+from storage.intents import IncomingMalformed
+from tests.factories import CHANNELS, GROUP, INTENTS, accept, incoming, intent_fields
 from tests.integration.rows import rows
 
 Look = Callable[[str], EntryOutcome]

@@ -14,8 +14,7 @@ from publisher.operations.ids import IntentsStream, meant, resolve
 from publisher.operations.lookup import Found, lookup
 from publisher.streams.connection import open_redis
 from storage.database import Database
-from storage.intents import accept
-from tests.factories import CHANNELS, GROUP, INTENTS, accepted, incoming, intent
+from tests.factories import CHANNELS, GROUP, INTENTS, accept, accepted, incoming, intent
 from tests.integration.rows import execute, rows
 from tests.integration.stream_entries import send_intents
 

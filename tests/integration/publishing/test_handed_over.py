@@ -13,8 +13,7 @@ from publisher.streams.outbound import OutboundStreams
 from storage import claims, gates
 from storage.database import Database
 from storage.handover import Handover
-from storage.intents import accept
-from tests.factories import CHANNELS, INTENTS, incoming
+from tests.factories import CHANNELS, INTENTS, accept, incoming
 from tests.integration.publishers import InterruptedStreams, commands, publisher
 from tests.integration.rows import all_routes, change, execute, expire_leases, rows
 

@@ -10,9 +10,9 @@ import pytest
 from publisher.domain.errors import DatabaseRefused
 from publisher.domain.notification import notification_id_of
 from storage.database import Database
-from storage.intents import IncomingIntent, accept
-from tests.factories import INSTANT, INTENTS, accepted, incoming
-from tests.integration.rows import all_routes, rows
+from storage.intents import IncomingIntent
+from tests.factories import INSTANT, INTENTS, accept, accepted, incoming
+from tests.integration.rows import all_routes, execute, rows
 
 
 def notifications(database: Database) -> list[dict[str, Any]]:
@@ -45,6 +45,23 @@ def test_an_intent_becomes_a_notification(database: Database) -> None:
     }
     assert abs(datetime.now(UTC) - accepted_at) < timedelta(minutes=1)
     assert accepted_at.microsecond % 1000 == 0
+
+
+def test_a_trigger_that_changes_the_new_row_takes_no_routes_away(database: Database) -> None:
+    """Somebody's trigger may change a notification in a subtransaction: it has its routes all the same (R1, R3)."""
+    execute(
+        database,
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN"
+        "  BEGIN UPDATE notifications SET trace_id = ''noted'' WHERE id = new.id;"
+        "  EXCEPTION WHEN others THEN RAISE; END; RETURN NULL; END'",
+    )
+    execute(database, "CREATE TRIGGER note AFTER INSERT ON notifications FOR EACH ROW EXECUTE FUNCTION note()")
+    one = incoming()
+
+    assert accept(database, INTENTS, [one], []).accepted == [one]
+
+    assert [n["trace_id"] for n in notifications(database)] == ["noted"]
+    assert [r["channel"] for r in all_routes(database)] == ["email", "push"]
 
 
 def test_an_intent_becomes_routes(database: Database) -> None:

@@ -11,10 +11,11 @@ import pytest
 
 from publisher.domain.errors import DatabaseUnavailable
 from publisher.domain.rejection import Rejection, RejectionCode
+from storage.accept_statement import ACCEPT, parameters_of_handover, parameters_of_intents, parameters_of_routes
 from storage.database import Database
-from storage.intents import Acceptance, IncomingIntent, IncomingMalformed, _inserted, accept
+from storage.intents import Acceptance, IncomingIntent, IncomingMalformed
 from tests.conftest import connected
-from tests.factories import INTENTS, incoming
+from tests.factories import INTENTS, accept, incoming
 from tests.integration.rows import rows
 from tests.waiting import wait_until
 
@@ -134,6 +135,11 @@ def test_an_intake_that_has_gone_silent_holds_nobody_up(database_url: str) -> No
     The server sees no end of such a connection: the machine is gone, or the network between.
     """
     one = incoming()
+    parameters = {
+        **parameters_of_intents([(one.entry_id, one.intent)]),
+        **parameters_of_routes([]),
+        **parameters_of_handover(None),
+    }
     back = threading.Event()
     patience = timedelta(seconds=15)
     with (
@@ -144,7 +150,7 @@ def test_an_intake_that_has_gone_silent_holds_nobody_up(database_url: str) -> No
 
         def goes_silent() -> None:
             with silent.unit() as connection, connection.atomic():
-                _inserted(connection, {one.intent.notification_id: one}, None)
+                connection.execute_sql(ACCEPT, parameters)
                 back.wait()
 
         cut_off = thread.submit(goes_silent)

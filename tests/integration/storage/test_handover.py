@@ -8,8 +8,8 @@ import pytest
 from storage.claims import Claim, claim_due, claim_overdue, claim_these, take_handed_over
 from storage.database import Database
 from storage.handover import Handover
-from storage.intents import Acceptance, accept
-from tests.factories import CHANNELS, INTENTS, incoming
+from storage.intents import Acceptance
+from tests.factories import CHANNELS, INTENTS, accept, incoming
 from tests.integration.rows import FINAL, all_routes, change, execute, expire_leases, one_route
 
 LASTS = timedelta(seconds=5)

@@ -7,8 +7,8 @@ import pytest
 
 from publisher.domain.rejection import Rejection, RejectionCode
 from storage.database import Database
-from storage.intents import IncomingMalformed, RawFields, accept
-from tests.factories import INTENTS, incoming, intent_fields
+from storage.intents import IncomingMalformed, RawFields
+from tests.factories import INTENTS, accept, incoming, intent_fields
 from tests.integration.rows import all_routes, rows
 
 WHY = Rejection(RejectionCode.INVALID_UTF8, "a field is not UTF-8")

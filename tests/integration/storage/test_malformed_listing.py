@@ -9,7 +9,7 @@ from publisher.domain.rejection import Rejection, RejectionCode
 from storage.actions import begin_action, find_action
 from storage.database import Database
 from storage.fingerprints import accepted_fingerprints
-from storage.intents import IncomingMalformed, RawFields, accept
+from storage.intents import IncomingMalformed, RawFields
 from storage.malformed import (
     MalformedFilter,
     Sent,
@@ -19,7 +19,7 @@ from storage.malformed import (
     malformed_pages,
     mark_resubmitted,
 )
-from tests.factories import INTENTS, accepted, incoming
+from tests.factories import INTENTS, accept, accepted, incoming
 from tests.integration.rows import execute, rows
 
 EVERYTHING = MalformedFilter(resubmitted=None)

@@ -9,10 +9,9 @@ import pytest
 from publisher.domain.rejection import RejectionCode
 from storage import intents
 from storage.database import Database
-from storage.intents import accept
 from storage.retention import prune_keys, prune_notifications
 from tests.conftest import connected
-from tests.factories import INTENTS, accepted, incoming
+from tests.factories import INTENTS, accept, accepted, incoming
 from tests.integration.old_notifications import age, ended, kept
 from tests.integration.rows import FINAL, all_routes, change, count, execute, rows
 from tests.waiting import wait_until

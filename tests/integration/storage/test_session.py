@@ -11,9 +11,8 @@ import pytest
 
 from storage import schema
 from storage.database import Database
-from storage.intents import accept
 from tests.conftest import connected, run_sql
-from tests.factories import INTENTS, incoming
+from tests.factories import INTENTS, accept, incoming
 from tests.poolers import PGBOUNCER, pooler
 from tests.waiting import wait_until
 

@@ -8,9 +8,9 @@ import redis
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.operations.resubmit import Resubmission
 from storage.database import Database
-from storage.intents import IncomingMalformed, accept
+from storage.intents import IncomingMalformed
 from storage.malformed import MalformedRecord, find_malformed
-from tests.factories import CHANNELS, INTENTS, intent_fields, raw
+from tests.factories import CHANNELS, INTENTS, accept, intent_fields, raw
 from tests.integration.operations.resubmit.resubmissions import Give
 
 WHY = Rejection(RejectionCode.UNKNOWN_CHANNEL, "channels_json.0: no such channel")

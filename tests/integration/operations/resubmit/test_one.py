@@ -12,8 +12,7 @@ from publisher.operations.resubmit import Resubmission, Sendable
 from publisher.streams.producer import add_intents
 from storage.actions import ActionFilter, ActionOutcome, list_actions
 from storage.database import Database
-from storage.intents import accept
-from tests.factories import INTENTS, accepted, incoming, intent_fields, raw
+from tests.factories import INTENTS, accept, accepted, incoming, intent_fields, raw
 from tests.integration.operations.resubmit.resubmissions import Give, action, marks, sent, valid
 from tests.integration.rows import rows
 
