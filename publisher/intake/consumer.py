@@ -145,7 +145,7 @@ class Intake:
                 self._lost(recovered.trimmed)
                 self._group.acknowledge(recovered.trimmed)
             for batch in _isolated(recovered.entries):
-                self._accept([self._parsed(entry) for entry in batch])
+                self._accept([self._parsed(entry) for entry in batch], self._group.acknowledge)
         self._group.remove_stale(_STALE)
 
     def _lost(self, trimmed: Sequence[str]) -> None:
@@ -181,14 +181,15 @@ class Intake:
                 if len(entries) == self._options.batch:
                     self._ahead.begin()
                 if entries:
-                    self._accept(entries)
+                    self._accept(entries, self._group.acknowledge_later)
                 if time.monotonic() - looked > self._options.idle.total_seconds() / 2:
-                    return
+                    break
+        self._group.acknowledge_done()
 
     def _read_parsed(self, block: timedelta) -> Sequence[Incoming]:
         return [self._parsed(entry) for entry in self._group.read(self._options.batch, block)]
 
-    def _accept(self, entries: Sequence[Incoming]) -> None:
+    def _accept(self, entries: Sequence[Incoming], acknowledge: Callable[[Sequence[str]], None]) -> None:
         """Commits, then tells the workers, then acknowledges (R20).
 
         What was committed is logged and counted before it is acknowledged: if that fails, the entries come again, and
@@ -198,7 +199,7 @@ class Intake:
             self._tell(accepted)
             report(accepted, self._telemetry)
             self._ahead.in_hand()
-            self._group.acknowledge([entry.entry_id for entry in part])
+            acknowledge([entry.entry_id for entry in part])
 
     def _hold(self, entry_ids: Sequence[str]) -> None:
         """Keeps other consumers from taking over the entries in hand while PostgreSQL is away. Best effort."""

@@ -128,7 +128,10 @@ class ConsumerGroup:
         """
         if ids:
             with translated():
-                self._acknowledge(keys=[self._stream], args=["XACK", self.group, self.consumer, *ids])
+                self._acknowledge(keys=[self._stream], args=self._acknowledgement(ids))
+
+    def _acknowledgement(self, ids: Sequence[str]) -> list[str]:
+        return ["XACK", self.group, self.consumer, *ids]
 
     def hold(self, ids: Sequence[str]) -> None:
         """Resets the idle time of these entries, so that no other consumer takes them over. Counts no delivery."""

@@ -1,6 +1,7 @@
 """The consumer group of the intents stream: a ConsumerGroup that also notices intents removed before they were read."""
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 
 import redis
@@ -27,6 +28,8 @@ class IntentsGroup(ConsumerGroup):
         # The entry behind which the last wait found nothing, and until when (monotonic) that is relied on.
         self._last: bytes | None = None
         self._last_until = 0.0
+        # Entries to acknowledge with the next reading.
+        self._done: list[str] = []
         reply_raw(client, "XREAD")
 
     def create(self) -> None:
@@ -35,6 +38,20 @@ class IntentsGroup(ConsumerGroup):
             self._client.script_load(_GAP)
         super().create()
         self._last = None
+        # They are pending, and come again.
+        self._done = []
+
+    def acknowledge_later(self, ids: Sequence[str]) -> None:
+        """Acknowledges these entries with the next reading, in its round trip, or by `acknowledge_done`.
+
+        If that reading fails, they come again.
+        """
+        self._done += ids
+
+    def acknowledge_done(self) -> None:
+        """Acknowledges now the entries that wait for the next reading."""
+        done, self._done = self._done, []
+        self.acknowledge(done)
 
     def read(self, count: int, block: timedelta) -> list[Entry]:
         """Reads at most `count` entries that no consumer has read; waits up to `block` for the first.
@@ -44,7 +61,7 @@ class IntentsGroup(ConsumerGroup):
         that one ended, for a few seconds. Raises as ConsumerGroup.read does.
         """
         last, self._last = self._last, None
-        if last is None or time.monotonic() >= self._last_until:
+        if last is None or self._done or time.monotonic() >= self._last_until:
             entries, last = self._take(count)
             if entries or last is None:
                 return entries
@@ -58,13 +75,16 @@ class IntentsGroup(ConsumerGroup):
 
     def _take(self, count: int) -> tuple[list[Entry], bytes | None]:
         """Reads unread entries. Returns the id that was delivered last before, too; None if gap.lua did not run."""
+        done, self._done = self._done, []
         with translated(), self._client.pipeline(transaction=True) as pipe:
             keys = self._stream, losses_key(self._stream)
+            if done:
+                pipe.evalsha(self._acknowledge.sha, 1, self._stream, *self._acknowledgement(done))
             pipe.evalsha(self._gap.sha, 2, *keys, self.group, round(KEPT.total_seconds() * 1000))
             pipe.execute_command(
                 *("XREADGROUP", "GROUP", self.group, self.consumer, "COUNT", count, "STREAMS", self._stream, ">")
             )
-            delivered, reply = pipe.execute(raise_on_error=False)
+            *acknowledged, delivered, reply = pipe.execute(raise_on_error=False)
             if isinstance(reply, redis.RedisError):
                 raise reply
             if isinstance(delivered, redis.exceptions.NoScriptError):
@@ -72,4 +92,9 @@ class IntentsGroup(ConsumerGroup):
                 delivered = None
             elif isinstance(delivered, redis.RedisError):
                 raise delivered
+            for answer in acknowledged:
+                if isinstance(answer, redis.exceptions.NoScriptError):
+                    self.acknowledge(done)
+                elif isinstance(answer, redis.RedisError):
+                    raise answer
         return [entry_of(raw, 1) for raw in (reply[0][1] if reply else [])], delivered
