@@ -47,6 +47,39 @@ def test_a_group_reads_from_the_streams_beginning(consumer: Consumers, redis_cli
     assert ids(group.read(10, SHORTLY)) == added
 
 
+@pytest.mark.parametrize("forgets_scripts", [False, True])
+def test_entries_are_acknowledged_with_the_next_reading(
+    group: IntentsGroup, redis_client: redis.Redis, forgets_scripts: bool
+) -> None:
+    """What is done is acknowledged by the reading that follows, also where nothing is left to read, and where Redis has
+    forgotten the scripts meanwhile (R20)."""
+    added = add_entries(redis_client, 3)
+    first = ids(group.read(2, SHORTLY))
+    if forgets_scripts:
+        redis_client.script_flush()
+
+    group.acknowledge_later(first)
+    assert [id_ for id_, *_ in pending(redis_client)] == first
+    assert ids(group.read(2, SHORTLY)) == added[2:]
+    assert [entry.id for entry in group.recover_own(10).entries] == added[2:]
+    group.acknowledge_later(added[2:])
+    assert group.read(2, SHORTLY) == []
+    assert pending(redis_client) == []
+
+
+def test_entries_that_were_not_acknowledged_after_all_come_again(
+    group: IntentsGroup, redis_client: redis.Redis
+) -> None:
+    """A consumer that begins anew forgets what it was to acknowledge: that is pending, and comes again (R20)."""
+    added = add_entries(redis_client, 1)
+    group.acknowledge_later(ids(group.read(1, SHORTLY)))
+
+    group.create()
+
+    assert group.read(1, SHORTLY) == []
+    assert [entry.id for entry in group.recover_own(10).entries] == added
+
+
 def test_making_a_group_twice_keeps_its_place(group: IntentsGroup, redis_client: redis.Redis) -> None:
     """Making a group that exists changes nothing: what was acknowledged is not read again (R15)."""
     add_entries(redis_client, 2)
