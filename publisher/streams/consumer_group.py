@@ -12,6 +12,7 @@ from typing import Any
 
 import redis
 
+from publisher.domain.entry_ids import place
 from publisher.domain.errors import RedisRefused
 from publisher.streams.connection import translated
 from publisher.streams.scripts import script
@@ -122,16 +123,14 @@ class ConsumerGroup:
         return [entry_of(raw, 0) for raw in self._command("XRANGE", self._stream, f"({after}", up_to, "COUNT", count)]
 
     def acknowledge(self, ids: Sequence[str]) -> None:
-        """Acknowledges entries that are pending with this consumer; skips the others. May be repeated.
-
-        ids: in their order on the stream.
-        """
+        """Acknowledges entries that are pending with this consumer; skips the others. May be repeated."""
         if ids:
             with translated():
                 self._acknowledge(keys=[self._stream], args=self._acknowledgement(ids))
 
     def _acknowledgement(self, ids: Sequence[str]) -> list[str]:
-        return ["XACK", self.group, self.consumer, *ids]
+        # The script looks at what is pending from the first of them to the last.
+        return ["XACK", self.group, self.consumer, *sorted(ids, key=place)]
 
     def hold(self, ids: Sequence[str]) -> None:
         """Resets the idle time of these entries, so that no other consumer takes them over. Counts no delivery."""

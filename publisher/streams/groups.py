@@ -7,7 +7,7 @@ from typing import Any
 
 import redis
 
-from publisher.domain.entry_ids import sent_at
+from publisher.domain.entry_ids import place, sent_at
 from publisher.domain.errors import RedisRefused
 from publisher.streams.connection import translated
 from publisher.streams.consumer_group import Entry, entry_of, reply_raw
@@ -48,7 +48,7 @@ def find_entry(client: redis.Redis, stream: str, group: str, entry_id: str) -> t
             return None
         groups = [dict(zip(g[::2], g[1::2], strict=True)) for g in client.execute_command("XINFO GROUPS", stream)]
         delivered = next((g[b"last-delivered-id"].decode() for g in groups if g[b"name"] == group.encode()), None)
-        if delivered is None or _place(delivered) < _place(entry_id):
+        if delivered is None or place(delivered) < place(entry_id):
             return entry_of(found[0], 0), Standing(is_read=False)
         held = client.execute_command("XPENDING", stream, group, entry_id, entry_id, 1)
     if not held:
@@ -56,10 +56,6 @@ def find_entry(client: redis.Redis, stream: str, group: str, entry_id: str) -> t
     [(_, consumer, idle, deliveries)] = held
     name = consumer.decode(errors="replace")
     return entry_of(found[0], deliveries), Standing(True, name, timedelta(milliseconds=idle), deliveries)
-
-
-def _place(entry_id: str) -> tuple[int, ...]:
-    return tuple(map(int, entry_id.split("-")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,9 +80,9 @@ def _witness_first(patch: pytest.MonkeyPatch) -> None:
 def _acknowledged_first(patch: pytest.MonkeyPatch) -> None:
     whole = Intake._accept
 
-    def accept(self: Intake, entries: Sequence[Any]) -> None:
+    def accept(self: Intake, entries: Sequence[Any], acknowledge: Any) -> None:
         self._group.acknowledge([entry.entry_id for entry in entries])
-        whole(self, entries)
+        whole(self, entries, acknowledge)
 
     patch.setattr(Intake, "_accept", accept)
 
