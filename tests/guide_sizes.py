@@ -15,7 +15,7 @@ _LEAST_MB = 0.5
 # How many times what Redis holds it may take: while it rewrites its file, and what nobody foresees.
 _REDIS_RESERVE = 1.5
 # The indexes whose keys come in no order: a new key may belong to any page of theirs.
-_UNORDERED = ("index notifications_pkey", "index notifications_idempotency_key", "index routes_identity")
+_UNORDERED = ("index notifications_identity", "index notifications_idempotency_key")
 
 
 def settings(rate: int | None = None) -> Settings:
