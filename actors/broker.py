@@ -26,6 +26,7 @@ from publisher.domain.errors import RedisRefused
 from publisher.streams.connection import translated
 from publisher.streams.dead_workers import give_back
 from publisher.streams.keys import queue_key, wake_key
+from publisher.streams.scripts import script
 
 _log = structlog.get_logger()
 # More wake-ups than there are consumers would wake nobody.
@@ -61,6 +62,7 @@ class WakingBroker(RedisBroker):
         self._next_upkeep = self._next_heartbeat = 0.0
         # By queue: how many messages waited there when this process last put one there.
         self.waiting: dict[str, int] = {}
+        self._enqueue_script = client.register_script(script("enqueue"))
         # By thread: the messages of `together`.
         self._held = threading.local()
 
@@ -135,7 +137,7 @@ class WakingBroker(RedisBroker):
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Sends the messages that this thread enqueues meanwhile in one transaction of Redis, at the end.
+        """Sends the messages that this thread enqueues meanwhile in one step of Redis, at the end.
 
         None is sent if the block raises. Raises RedisUnavailable, after which all or none were sent, or RedisRefused.
         """
@@ -157,16 +159,12 @@ class WakingBroker(RedisBroker):
             held.append(message)
 
     def _enqueue(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
-        # The commands of the stock broker's script, without its heartbeat of a worker: who only enqueues is none.
-        with translated(), self.client.pipeline(transaction=True) as pipe:
-            for queue_name, message_id, data in messages:
-                queue, wake = queue_key(queue_name), self.wake_key(queue_name)
-                pipe.hset(f"{queue}.msgs", message_id, data)
-                pipe.rpush(queue, message_id)
-                pipe.lpush(wake, 1)
-                pipe.ltrim(wake, 0, _WAKE_UPS - 1)
-                pipe.pexpire(wake, _WAKE_TTL_MS)
-            lengths = pipe.execute()[1::5]
+        # As the stock broker's script, without its heartbeat of a worker: who only enqueues is none.
+        arguments: list[str | bytes | int] = [_WAKE_UPS, _WAKE_TTL_MS]
+        for queue_name, message_id, data in messages:
+            arguments += [queue_key(queue_name), self.wake_key(queue_name), message_id, data]
+        with translated():
+            lengths = self._enqueue_script(keys=[self.namespace], args=arguments)
         for (queue_name, _, _), length in zip(messages, lengths, strict=True):
             self.waiting[queue_name] = length
 

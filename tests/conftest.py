@@ -5,6 +5,7 @@ TEST_REDIS_URL (whose database is emptied before each test).
 """
 
 import os
+import signal
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -28,6 +29,11 @@ from tests.processes import Processes
 from tests.redis_keys import undocumented_keys
 
 TEMPLATE = "publisher_template"
+
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and every process that they start would, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

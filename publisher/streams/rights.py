@@ -127,7 +127,7 @@ _QUEUE = (
 )
 
 _SERVICE = (
-    ("EVALSHA {no_script} 1 {dramatiq}", "Dramatiq's dispatch, dead_workers.lua"),
+    ("EVALSHA {no_script} 1 {dramatiq}", "Dramatiq's dispatch, enqueue.lua, dead_workers.lua"),
     ("ZADD {heartbeats} 1 1", "Dramatiq's workers"),
     ("ZRANGEBYSCORE {heartbeats} 0 1", "dead_workers.lua"),
     ("ZREM {heartbeats} 1", "dead_workers.lua"),
