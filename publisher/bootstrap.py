@@ -162,7 +162,7 @@ def _broker(settings: Settings, role: str, stopping: threading.Event, watchdog: 
         client=open_client(settings, f"{role}-queue", max(settings.timeouts.redis, timedelta(seconds=3))),
         middleware=middleware,
         stopping=stopping,
-        # A killed worker's messages come back in half a minute, not in many (they are hints all the same).
+        # A killed worker's messages come back within 40 seconds, not many minutes (they are hints all the same).
         heartbeat_timeout=15_000,
     )
 

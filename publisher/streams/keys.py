@@ -95,7 +95,7 @@ KEYS = (
         "dramatiq:{queue}.wake",
         "list",
         "wake-ups for idle workers; ours",
-        "actors/broker.py, dead_workers.lua",
+        "enqueue.lua, actors/broker.py, dead_workers.lua",
         "a minute",
     ),
     _staying(
@@ -109,9 +109,15 @@ KEYS = (
     ),
     _staying("dramatiq:__acks__.{worker_queue}", "set", "messages that a worker has fetched", "Dramatiq", _DRAINS),
     _staying("dramatiq:{queue}.XQ", "zset", "dead letters by age", "Dramatiq", "dead_workers.lua drops old ones"),
-    _staying("dramatiq:{queue}.msgs", "hash", "message id -> message; of .DQ and .XQ, too", "Dramatiq", _DRAINS),
     _staying(
-        "dramatiq:{queue}", "list", "ids of messages that wait; those that are delayed in .DQ", "Dramatiq", _DRAINS
+        "dramatiq:{queue}.msgs", "hash", "message id -> message; of .DQ and .XQ, too", "Dramatiq, enqueue.lua", _DRAINS
+    ),
+    _staying(
+        "dramatiq:{queue}",
+        "list",
+        "ids of messages that wait; those that are delayed in .DQ",
+        "Dramatiq, enqueue.lua",
+        _DRAINS,
     ),
     # Their names are settings.
     _staying("{stream}", "stream", "intents, or the commands of one channel", "producers; append_once.lua", "trimmed"),
