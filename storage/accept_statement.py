@@ -23,22 +23,24 @@ from storage.handover import Handover
 #             every pruning is seen that the insertion came after. What is taken back has no routes yet.
 # accepted    One row, the keys without those. An array and no join, so that the routes keep their order, and the plan
 #             depends on no estimate.
-# inserted    Routes are due at once, by the database's clock (R5); a skipped route is never due (R3).
+# inserted    Routes are due at once, by the database's clock (R5), or not before the time that its producer named: such
+#             a route is found by a scan, and no message names it. A skipped route is never due (R3).
 # lease       One row: channel -> stream, of the channels whose routes are handed over. Those of a channel whose gate is
 #             closed are not: they would only wait under a lease.
 # The rows: the keys of `accepted`, under no channel; then the keys of each channel's new routes that are due.
 ACCEPT = f"""/* accept_intents */
 WITH inserted AS (
     INSERT INTO notifications (notification_id, notification_type, producer, audience_kind, idempotency_key, payload,
-                               request_id, trace_id, occurred_at, expires_at, intent_entry_id, request_fingerprint,
-                               accepted_at)
+                               request_id, trace_id, occurred_at, expires_at, not_before, intent_entry_id,
+                               request_fingerprint, accepted_at)
     SELECT notification_id, type, producer, audience, key, payload, request_id, trace_id, occurred_at, expires_at,
-           entry_id, {STORED_FINGERPRINT}, {NOW}
+           not_before, entry_id, {STORED_FINGERPRINT}, {NOW}
     FROM unnest(%(ids)s::uuid[], %(types)s::text[], %(producers)s::text[], %(audiences)s::text[], %(keys)s::text[],
                 %(payloads)s::json[], %(requests)s::text[], %(traces)s::text[], %(occurred)s::timestamptz[],
-                %(expiring)s::timestamptz[], %(entries)s::text[], %(fingerprints)s::text[])
+                %(expiring)s::timestamptz[], %(not_before)s::timestamptz[], %(entries)s::text[],
+                %(fingerprints)s::text[])
              AS incoming (notification_id, type, producer, audience, key, payload, request_id, trace_id, occurred_at,
-                          expires_at, entry_id, fingerprint)
+                          expires_at, not_before, entry_id, fingerprint)
     ON CONFLICT (notification_id) DO NOTHING
     RETURNING notification_id, id
 )
@@ -65,17 +67,18 @@ WITH new AS MATERIALIZED (
     FROM new
 ), inserted AS (
     INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref, resolved_email,
-                        resolved_locale, expires_at, producer, next_attempt_at, created_at, updated_at,
-                        lease_token, lease_expires_at, stream)
+                        resolved_locale, expires_at, producer, notification_type, lane, next_attempt_at, created_at,
+                        updated_at, lease_token, lease_expires_at, stream)
     SELECT keys[place], route_id, channel, status, max_attempts, recipient_ref, email, locale, expires_at, producer,
-           CASE status WHEN 'pending' THEN now.at END, now.at, now.at,
+           type, lane, CASE status WHEN 'pending' THEN greatest(now.at, not_before) END, now.at, now.at,
            CASE WHEN stream IS NOT NULL THEN token END, CASE WHEN stream IS NOT NULL THEN now.at + lasts END, stream
     FROM accepted
     CROSS JOIN unnest(%(places)s::int[], %(route_ids)s::text[], %(channels)s::text[], %(statuses)s::text[],
                       %(attempts)s::int[], %(recipients)s::text[], %(emails)s::text[], %(locales)s::text[],
-                      %(deadlines)s::timestamptz[], %(route_producers)s::text[])
+                      %(deadlines)s::timestamptz[], %(route_producers)s::text[], %(route_types)s::text[],
+                      %(lanes)s::text[], %(not_before_of_routes)s::timestamptz[])
                AS planned (place, route_id, channel, status, max_attempts, recipient_ref, email, locale, expires_at,
-                           producer)
+                           producer, type, lane, not_before)
     CROSS JOIN (SELECT {NOW} AS at) AS now
     CROSS JOIN (
         SELECT %(token)s AS token, %(lasts)s::interval AS lasts, jsonb_object_agg(channel, stream) AS streams
@@ -83,13 +86,15 @@ WITH new AS MATERIALIZED (
         WHERE NOT EXISTS (SELECT FROM channel_gates AS gate WHERE gate.channel = given.channel
                           AND (paused_at IS NOT NULL OR parked_at IS NOT NULL))
     ) AS lease
-    CROSS JOIN LATERAL (SELECT CASE status WHEN 'pending' THEN streams ->> channel END AS stream) AS handed
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN status = 'pending' AND (not_before > now.at) IS NOT TRUE THEN streams ->> channel END AS stream
+    ) AS handed
     WHERE keys[place] IS NOT NULL
-    RETURNING id, channel, status
+    RETURNING id, channel, next_attempt_at <= created_at AS is_due
 )
 SELECT NULL AS channel, keys FROM accepted
 UNION ALL
-SELECT channel, array_agg(id) FROM inserted WHERE status = 'pending' GROUP BY channel
+SELECT channel, array_agg(id) FROM inserted WHERE is_due GROUP BY channel
 """
 
 
@@ -107,6 +112,7 @@ def parameters_of_intents(incoming: Sequence[tuple[str, Intent]]) -> Mapping[str
         "traces": array_literal([i.trace_id for i in intents]),
         "occurred": array_literal([i.occurred_at for i in intents]),
         "expiring": array_literal([i.expires_at for i in intents]),
+        "not_before": array_literal([i.not_before for i in intents]),
         "entries": array_literal([entry_id for entry_id, _ in incoming]),
         "fingerprints": array_literal([i.fingerprint for i in intents]),
     }
@@ -126,6 +132,9 @@ def parameters_of_routes(planned: Sequence[tuple[int, Intent, PlannedRoute]]) ->
         "locales": array_literal([r.resolved_locale for r in routes]),
         "deadlines": array_literal([intent.expires_at for _, intent, _ in planned]),
         "route_producers": array_literal([intent.producer for _, intent, _ in planned]),
+        "route_types": array_literal([intent.notification_type for _, intent, _ in planned]),
+        "lanes": array_literal([intent.lane for _, intent, _ in planned]),
+        "not_before_of_routes": array_literal([intent.not_before for _, intent, _ in planned]),
     }
 
 

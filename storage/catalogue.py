@@ -61,7 +61,7 @@ JOIN pg_attribute AS a ON a.attrelid = to_regclass(quote_ident(wanted.name)) AND
 _INDEXES = """/* found_indexes */
 SELECT wanted.name, c.relname, i.indisunique, i.indpred IS NOT NULL, i.indisvalid AND i.indisready,
        ARRAY(
-         SELECT coalesce(a.attname::text, pg_get_indexdef(i.indexrelid, n, true))
+         SELECT coalesce(a.attname::text, %s)
          FROM generate_series(1, i.indnkeyatts) AS n
          LEFT JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum > 0 AND a.attnum = i.indkey[n - 1]
          ORDER BY n
@@ -78,6 +78,8 @@ FROM unnest(%s::text[]) AS wanted (name)
 JOIN pg_constraint AS c ON c.conrelid = to_regclass(quote_ident(wanted.name))
 """
 
+# In the place of a column. PostgreSQL words an expression in its own way, so one is not told from another.
+_EXPRESSION = "an expression"
 _CHECK = re.compile(r"CONSTRAINT (\w+) CHECK")
 
 
@@ -107,7 +109,7 @@ def found_indexes(database: Database) -> dict[Index, bool]:
     """Returns every index of the models' tables, and whether it is valid."""
     return {
         Index(table, name, tuple(columns), unique, partial): valid
-        for table, name, unique, partial, valid, columns in database.rows(_INDEXES, [_tables()])
+        for table, name, unique, partial, valid, columns in database.rows(_INDEXES, [_EXPRESSION, _tables()])
     }
 
 
@@ -121,7 +123,7 @@ def _tables() -> list[str]:
 
 
 def _shape(index: Any) -> Index:
-    columns = tuple(field.column_name for field in index._expressions)
+    columns = tuple(_EXPRESSION if isinstance(part, peewee.SQL) else part.column_name for part in index._expressions)
     return Index(index._model._meta.table_name, index._name, columns, bool(index._unique), index._where is not None)
 
 

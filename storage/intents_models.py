@@ -1,9 +1,9 @@
-"""The tables beside the intents stream: how far it is committed, what was replayed of it, and what was lost."""
+"""The tables beside the intents stream: how far it is committed, what was replayed, lost and rejected of it."""
 
 import peewee
 from peewee import SQL
 
-from storage.fields import BigIdentityField, InstantField
+from storage.fields import BigIdentityField, InstantField, JsonBinaryField
 
 
 class IntentsMark(peewee.Model):
@@ -78,3 +78,38 @@ IntentsLoss.add_index(
     unique=True,
     name="intents_losses_gap",
 )
+
+
+class MalformedIntent(peewee.Model):
+    """An entry of the intents stream that was rejected, with all of its fields (R19).
+
+    raw_fields: name -> value. A value that is not UTF-8 text, or holds NUL, is {"base64": …}. A name given more
+        than once has a list of values.
+    """
+
+    id = BigIdentityField()
+    stream = peewee.TextField()
+    stream_entry_id = peewee.TextField()
+    failure_code = peewee.TextField()
+    failure_message = peewee.TextField()
+    raw_fields = JsonBinaryField()
+    recorded_at = InstantField()
+    resubmitted_at = InstantField(null=True)
+    resubmitted_by = peewee.TextField(null=True)
+    resubmitted_as = peewee.TextField(null=True)
+
+    class Meta:
+        table_name = "malformed_intents"
+        constraints = (
+            SQL(
+                "CONSTRAINT malformed_intents_resubmission_is_whole CHECK ((resubmitted_at IS NULL)"
+                " = (resubmitted_by IS NULL) AND (resubmitted_at IS NULL) = (resubmitted_as IS NULL))"
+            ),
+        )
+
+
+MalformedIntent.add_index(
+    MalformedIntent.stream, MalformedIntent.stream_entry_id, unique=True, name="malformed_intents_entry"
+)
+# `storage.outstanding`: those that nobody resubmitted.
+MalformedIntent.add_index(MalformedIntent.id, where=SQL("resubmitted_at IS NULL"), name="malformed_intents_waiting")

@@ -1,4 +1,4 @@
-"""The tables of notifications, routes, dead letters and malformed intents, with their constraints and indexes (R3).
+"""The tables of notifications, routes and dead letters, with their constraints and indexes (R3).
 
 Migrations create the tables; a test compares them with these models.
 """
@@ -6,8 +6,10 @@ Migrations create the tables; a test compares them with these models.
 import peewee
 from peewee import SQL
 
-from storage.fields import BigIdentityField, InstantField, JsonBinaryField, JsonTextField
-from storage.intents_models import IntentsLoss, IntentsMark, IntentsReplay
+from storage.control_models import Cancellation, ChannelLimit, Hold
+from storage.fields import BigIdentityField, InstantField, JsonTextField
+from storage.group_keys import GROUP_KEY
+from storage.intents_models import IntentsLoss, IntentsMark, IntentsReplay, MalformedIntent
 from storage.upkeep_models import ChannelGate, OperatorAction, PrunedNotification, StreamAudit
 
 OPEN = "status IN ('pending', 'failed')"
@@ -36,6 +38,7 @@ class Notification(peewee.Model):
     accepted_at = InstantField()
     intent_entry_id = peewee.TextField(null=True)
     expires_at = InstantField(null=True)
+    not_before = InstantField(null=True)
     id = BigIdentityField()
 
     class Meta:
@@ -86,6 +89,8 @@ DeadLetter.add_index(DeadLetter.channel, DeadLetter.id, where=SQL(WAITING), name
 class Route(peewee.Model):
     """One recipient on one channel: whether and when the command was published, and when the next attempt is due.
 
+    producer, notification_type: the notification's. Blank for routes that an earlier release inserted.
+    cancel_requested_at: since when it is to be cancelled. It ends once no command can follow (R28).
     notification_key: the id of its notification. No foreign key, whose check costs each insertion as much as a look-up:
         both are inserted in one transaction and pruned in one statement, and `publisher doctor` looks.
     """
@@ -118,15 +123,18 @@ class Route(peewee.Model):
     stream = peewee.TextField(null=True)
     witness_until = InstantField(null=True)
     requeues = peewee.IntegerField(constraints=[SQL("DEFAULT 0")])
-    producer = peewee.TextField(null=True)
+    producer = peewee.TextField(constraints=[SQL("DEFAULT ''")])
     lane = peewee.TextField(constraints=[SQL("DEFAULT 'normal'")])
+    cancel_requested_at = InstantField(null=True)
+    cancelled_by = peewee.TextField(null=True)
+    notification_type = peewee.TextField(constraints=[SQL("DEFAULT ''")])
 
     class Meta:
         table_name = "routes"
         constraints = (
             SQL(
                 "CONSTRAINT routes_status_is_known CHECK"
-                " (status IN ('pending', 'failed', 'published', 'dead_letter', 'skipped', 'expired'))"
+                " (status IN ('pending', 'failed', 'published', 'dead_letter', 'skipped', 'expired', 'cancelled'))"
             ),
             SQL(
                 "CONSTRAINT routes_attempts_are_within_bounds CHECK"
@@ -145,6 +153,13 @@ class Route(peewee.Model):
             ),
             SQL("CONSTRAINT routes_expired_had_a_deadline CHECK (status <> 'expired' OR expires_at IS NOT NULL)"),
             SQL("CONSTRAINT routes_replays_are_counted CHECK (replay >= 0)"),
+            SQL(
+                "CONSTRAINT routes_cancellation_is_whole CHECK ((cancel_requested_at IS NULL) = (cancelled_by IS NULL))"
+            ),
+            SQL(
+                "CONSTRAINT routes_cancelled_was_asked_for CHECK"
+                " (status <> 'cancelled' OR cancel_requested_at IS NOT NULL)"
+            ),
         )
         # Leaves room on each page, so that claiming and recording write the new version of a route to the same page
         # (PostgreSQL manual, "Heap-Only Tuples"). Migration 0003 explains the settings of autovacuum.
@@ -168,14 +183,25 @@ Route.add_index(
     Route.dead_letter, where=SQL("dead_letter_id IS NOT NULL"), name="routes_dead_letter_id"
 )  # fmt: skip
 
-# The open routes that have a deadline, in its order. A route without a deadline is not in it.
+# The open routes that end without an attempt, by the instant from which they do: their deadline, or their cancellation.
+# LEAST leaves out what is NULL.
 Route.add_index(
-    Route.channel, Route.expires_at, Route.id, where=SQL(f"{OPEN} AND expires_at IS NOT NULL"), name="routes_expiring"
-)  # fmt: skip
+    Route.channel,
+    SQL("least(expires_at, cancel_requested_at)"),
+    Route.id,
+    where=SQL(f"{OPEN} AND (expires_at IS NOT NULL OR cancel_requested_at IS NOT NULL)"),
+    name="routes_ending",
+)
+# The open routes by channel, lane, producer and type: a claim jumps from one group to the next (R31).
+Route.add_index(SQL(f"({GROUP_KEY})"), Route.next_attempt_at, Route.id, where=SQL(OPEN), name="routes_shares")
 # Counts and lists the few routes that ended without a command.
 Route.add_index(
-    Route.status, Route.channel, Route.id, where=SQL("status IN ('skipped', 'expired')"), name="routes_unsent"
-)  # fmt: skip
+    Route.status,
+    Route.channel,
+    Route.id,
+    where=SQL("status IN ('skipped', 'expired', 'cancelled')"),
+    name="routes_unsent",
+)
 
 
 class RouteFailure(peewee.Model):
@@ -197,41 +223,6 @@ class RouteFailure(peewee.Model):
 RouteFailure.add_index(RouteFailure.route, RouteFailure.id, name="route_failures_of_route")
 
 
-class MalformedIntent(peewee.Model):
-    """An entry of the intents stream that was rejected, with all of its fields (R19).
-
-    raw_fields: name -> value. A value that is not UTF-8 text, or holds NUL, is {"base64": …}. A name given more
-        than once has a list of values.
-    """
-
-    id = BigIdentityField()
-    stream = peewee.TextField()
-    stream_entry_id = peewee.TextField()
-    failure_code = peewee.TextField()
-    failure_message = peewee.TextField()
-    raw_fields = JsonBinaryField()
-    recorded_at = InstantField()
-    resubmitted_at = InstantField(null=True)
-    resubmitted_by = peewee.TextField(null=True)
-    resubmitted_as = peewee.TextField(null=True)
-
-    class Meta:
-        table_name = "malformed_intents"
-        constraints = (
-            SQL(
-                "CONSTRAINT malformed_intents_resubmission_is_whole CHECK ((resubmitted_at IS NULL)"
-                " = (resubmitted_by IS NULL) AND (resubmitted_at IS NULL) = (resubmitted_as IS NULL))"
-            ),
-        )
-
-
-MalformedIntent.add_index(
-    MalformedIntent.stream, MalformedIntent.stream_entry_id, unique=True, name="malformed_intents_entry"
-)
-# `storage.outstanding`: those that nobody resubmitted.
-MalformedIntent.add_index(MalformedIntent.id, where=SQL("resubmitted_at IS NULL"), name="malformed_intents_waiting")
-
-
 MODELS: tuple[type[peewee.Model], ...] = (
     Notification,
     DeadLetter,
@@ -242,6 +233,9 @@ MODELS: tuple[type[peewee.Model], ...] = (
     MalformedIntent,
     StreamAudit,
     PrunedNotification,
+    Cancellation,
+    Hold,
+    ChannelLimit,
     IntentsMark,
     IntentsReplay,
     IntentsLoss,

@@ -54,6 +54,9 @@ NEEDED: Mapping[str, Sequence[str]] = {
     "intents_marks": ("SELECT", "INSERT", "UPDATE"),
     "intents_replays": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "intents_losses": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "cancellations": ("SELECT",),
+    "holds": ("SELECT",),
+    "channel_limits": ("SELECT",),
     "schema_migration": ("SELECT",),
 }
 

@@ -21,6 +21,9 @@ class RouteRecord:
     stream: where its command stands, or may stand from an attempt that was cut off. None: no attempt was begun, or it
         was published by a release that kept no stream.
     replay: how often an operator had it published again.
+    producer: blank for a route of an early release.
+    not_before: when its producer wanted the first attempt at the earliest; None: at once.
+    cancel_requested_at, cancelled_by: since when it is to be cancelled, and by whom; both None: it is not.
     """
 
     id: int
@@ -49,6 +52,11 @@ class RouteRecord:
     dead_lettered_at: datetime | None
     replay: int
     expires_at: datetime | None
+    producer: str
+    lane: str
+    not_before: datetime | None
+    cancel_requested_at: datetime | None
+    cancelled_by: str | None
     read_at: datetime
 
     @property
@@ -74,7 +82,8 @@ SELECT r.id, n.notification_id::text, r.route_id, n.notification_type, r.channel
        r.max_attempts, r.next_attempt_at, r.recipient_ref, r.resolved_email, r.resolved_locale,
        r.last_failure_classification, r.last_failure_message, r.last_failure_at, r.lease_token, r.lease_expires_at,
        r.lease_loss_count, r.stream, r.stream_entry_id, r.created_at, r.updated_at, r.published_at,
-       r.dead_lettered_at, r.replay, r.expires_at, {NOW}
+       r.dead_lettered_at, r.replay, r.expires_at, r.producer, r.lane, n.not_before, r.cancel_requested_at,
+       r.cancelled_by, {NOW}
 FROM routes AS r JOIN notifications AS n ON n.id = r.notification_key
 """
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from publisher.domain.lanes import Lane
 from publisher.domain.notification import notification_id_of
 from publisher.domain.recipient import Recipient
 
@@ -31,6 +32,8 @@ class Intent:
     request_id, trace_id: None if the producer gave none.
     fingerprint: the same for the same content, so that other content under one key is recognised (R18).
     expires_at: the deadline, from which on no route of it is published; None: there is none.
+    not_before: when the first attempt is made at the earliest; None: at once.
+    lane: how urgent its routes are.
     """
 
     notification_type: str
@@ -45,6 +48,8 @@ class Intent:
     trace_id: str | None
     fingerprint: str
     expires_at: datetime | None = None
+    not_before: datetime | None = None
+    lane: Lane = Lane.NORMAL
     notification_id: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,6 +71,8 @@ def intent_of(
     request_id: str | None,
     trace_id: str | None,
     expires_at: datetime | None,
+    not_before: datetime | None = None,
+    lane: Lane = Lane.NORMAL,
 ) -> Intent:
     """Returns the intent of these valid fields, with its fingerprint. Blank request and trace ids count as none.
 
@@ -84,9 +91,13 @@ def intent_of(
         occurred_at.isoformat(),
         _canonical(content),
     ]
-    # Only if there is one: an intent without a deadline keeps the fingerprint that earlier releases gave it.
+    # Only if there is one: an intent without it keeps the fingerprint that earlier releases gave it.
     if expires_at is not None:
         normalised.append(expires_at.isoformat())
+    if not_before is not None:
+        normalised.append(["not before", not_before.isoformat()])
+    if lane is not Lane.NORMAL:
+        normalised.append(["lane", lane])
     return Intent(
         notification_type=notification_type,
         producer=producer,
@@ -100,4 +111,6 @@ def intent_of(
         trace_id=trace_id or None,
         fingerprint=hashlib.sha256(_compact(normalised).encode()).hexdigest(),
         expires_at=expires_at,
+        not_before=not_before,
+        lane=lane,
     )

@@ -16,11 +16,14 @@ from pydantic import (
     FailFast,
     Field,
     PlainValidator,
+    Strict,
     StringConstraints,
+    ValidationInfo,
 )
 from pydantic_core import PydanticCustomError
 
 from publisher.domain.instants import from_milliseconds
+from publisher.domain.lanes import Lane
 
 PAYLOAD_LIMIT = 256 * 1024
 # Generous: a thousand recipients with fields of full length fit several times, and so do hundreds of channels.
@@ -194,6 +197,14 @@ def _distinct_channels(names: list[str] | None) -> list[str]:
     return names
 
 
+def _before_deadline(not_before: datetime | None, info: ValidationInfo) -> datetime | None:
+    # Fields are validated in their order. Of a deadline that is none itself nothing more is said.
+    deadline = info.data.get("expires_at_ms")
+    if not_before is not None and deadline is not None and not_before >= deadline:
+        raise PydanticCustomError("invalid_field", "must lie before expires_at_ms")
+    return not_before
+
+
 class IntentFields(BaseModel):
     """The fields that both audience kinds have, under their names on the stream."""
 
@@ -209,6 +220,8 @@ class IntentFields(BaseModel):
     occurred_at_ms: Annotated[datetime, PlainValidator(_instant)]
     payload_json: Annotated[Payload, PlainValidator(_payload)]
     expires_at_ms: Annotated[datetime | None, PlainValidator(_instant)] = None
+    not_before_ms: Annotated[datetime | None, PlainValidator(_instant), AfterValidator(_before_deadline)] = None
+    lane: Annotated[Lane, Strict(False)] = Lane.NORMAL
     request_id: TraceText | None = None
     trace_id: TraceText | None = None
 

@@ -63,6 +63,8 @@ def _intent(fields: IntentFields) -> Intent:
         request_id=fields.request_id,
         trace_id=fields.trace_id,
         expires_at=fields.expires_at_ms,
+        not_before=fields.not_before_ms,
+        lane=fields.lane,
     )
 
 
@@ -82,6 +84,7 @@ _WORDS = {
     "string_type": "must be text",
     "string_unicode": "holds half of a surrogate pair, which is no character",
     "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
     "list_type": "must be a JSON array",
     "model_type": "must be a JSON object",
     "too_short": "must name at least one recipient",

@@ -21,10 +21,13 @@ from publisher.domain.intent_fields import (
     refuse_constant,
     unique_keys,
 )
+from publisher.domain.lanes import Lane
 from publisher.domain.recipient import Recipient
 
 _REQUIRED = ("notification_type", "producer", "recipients_json", "idempotency_key", "occurred_at_ms", "payload_json")
-_NAMES = {*_REQUIRED, "audience_kind", "channels_json", "expires_at_ms", "request_id", "trace_id"}
+_TIMES = ("expires_at_ms", "not_before_ms")
+_NAMES = {*_REQUIRED, *_TIMES, "audience_kind", "channels_json", "lane", "request_id", "trace_id"}
+_LANES = {lane.value: lane for lane in Lane}
 _RECIPIENT_NAMES = {"user_id", "email", "locale"}
 _TYPE = re.compile(r"[a-z0-9._-]{1,128}")
 # A text of so many characters is within a limit of four times as many bytes.
@@ -60,7 +63,12 @@ def _intent(fields: Mapping[str, str], channels: Collection[str]) -> Intent:
     if not isinstance(content, dict) or (_brackets(payload) >= DEPTH_LIMIT and depth(content) > DEPTH_LIMIT):
         raise _Unusual
     named = fields.get("channels_json")
-    deadline = fields.get("expires_at_ms")
+    deadline, not_before = [None if (text := fields.get(name)) is None else _instant(text) for name in _TIMES]
+    if not_before is not None and deadline is not None and not_before >= deadline:
+        raise _Unusual
+    lane = _LANES.get(fields.get("lane", "normal"))
+    if lane is None:
+        raise _Unusual
     return intent_of(
         notification_type=fields["notification_type"],
         producer=_reference(fields["producer"], 64),
@@ -73,7 +81,9 @@ def _intent(fields: Mapping[str, str], channels: Collection[str]) -> Intent:
         content=content,
         request_id=_text(fields.get("request_id", ""), 128),
         trace_id=_text(fields.get("trace_id", ""), 128),
-        expires_at=None if deadline is None else _instant(deadline),
+        expires_at=deadline,
+        not_before=not_before,
+        lane=lane,
     )
 
 

@@ -59,6 +59,8 @@ def _so_far(route: RouteRecord) -> list[str]:
         why.append(f"Open again, with all {times(route.max_attempts, 'attempt')} before it.")
     else:
         why.append(f"Accepted {ago(route, route.created_at)}; no attempt has failed.")
+        if route.not_before is not None and route.not_before > route.read_at:
+            why.append(f"Its producer wants it no sooner than {readable(route.not_before)}.")
     if route.lease_loss_count:
         why.append(
             f"{times(route.lease_loss_count, 'lease')} in a row ended without an outcome: the worker died or hung."

@@ -5,7 +5,7 @@ BURY = """
 WITH buried AS (
     INSERT INTO dead_letters (notification_id, route_id, channel, notification_type, classification, message,
                               attempt_count, max_attempts, dead_lettered_at)
-    SELECT notification_id, route_id, channel, notification_type, channel || '_failed', 'no such luck', max_attempts,
+    SELECT notification_id, route_id, channel, n.notification_type, channel || '_failed', 'no such luck', max_attempts,
            max_attempts, '2026-03-14Z'::timestamptz + routes.id * interval '1 day'
     FROM routes JOIN notifications AS n ON n.id = notification_key ORDER BY routes.id
     RETURNING id, notification_id, route_id, dead_lettered_at

@@ -41,10 +41,35 @@ def test_an_intent_becomes_a_notification(database: Database) -> None:
         "trace_id": "t-1",
         "occurred_at": INSTANT,
         "expires_at": None,
+        "not_before": None,
         "intent_entry_id": "1-0",
     }
     assert abs(datetime.now(UTC) - accepted_at) < timedelta(minutes=1)
     assert accepted_at.microsecond % 1000 == 0
+
+
+def test_a_route_has_the_type_producer_and_lane_of_its_intent(database: Database) -> None:
+    """A claim chooses by them without a look at the notification; a lane that is left out is normal (R31)."""
+    accept(database, INTENTS, [incoming(lane="bulk"), incoming(notification_type="shop.order", producer="shop")], [])
+
+    assert rows(database, "SELECT DISTINCT notification_type, producer, lane FROM routes ORDER BY lane") == [
+        {"notification_type": "game.turn.ready", "producer": "game-service", "lane": "bulk"},
+        {"notification_type": "shop.order", "producer": "shop", "lane": "normal"},
+    ]
+
+
+@pytest.mark.parametrize(("not_before_ms", "waits"), [("4102444800000", True), ("1773480413589", False)])
+def test_a_route_is_not_due_before_the_time_that_its_producer_named(
+    database: Database, not_before_ms: str, waits: bool
+) -> None:
+    """Its first attempt is due then, and no message is to be sent about it; a time that has passed is no time (R4)."""
+    accepted_ = accept(database, INTENTS, [incoming(not_before_ms=not_before_ms)], [])
+
+    named = datetime.fromtimestamp(int(not_before_ms) / 1000, UTC)
+    [notification] = notifications(database)
+    assert notification["not_before"] == named
+    assert bool(accepted_.due) is not waits
+    assert {row["next_attempt_at"] == named for row in all_routes(database) if row["next_attempt_at"]} == {waits}
 
 
 def test_a_trigger_that_changes_the_new_row_takes_no_routes_away(database: Database) -> None:

@@ -79,10 +79,11 @@ def test_the_holder_of_the_message_may_claim_what_is_handed_over(database: Datab
         ({"push": "p"}, {}, None),
         ({}, {}, None),
         (STREAMS, {"recipients_json": [{"user_id": "7"}]}, None),
+        (STREAMS, {"not_before_ms": "4102444800000"}, None),
         (STREAMS, {}, "paused_at = now(), paused_by = 'ann', pause_reason = 'r'"),
         (STREAMS, {}, "parked_at = now(), park_reason = 'r', probe_at = now()"),
     ],
-    ids=["another channel", "no channel", "skipped", "paused", "parked"],
+    ids=["another channel", "no channel", "skipped", "not yet", "paused", "parked"],
 )
 def test_what_cannot_be_published_at_once_is_not_handed_over(
     database: Database, streams: dict[str, str], fields: dict[str, Any], gate: str | None

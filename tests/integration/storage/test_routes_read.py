@@ -9,7 +9,7 @@ from publisher.operations.explanation import RouteState
 from storage.claims import claim_due
 from storage.database import Database
 from storage.routes import RouteRecord, find_routes
-from tests.integration.rows import change, due_routes, expire_leases, one_route, rows
+from tests.integration.rows import change, due_routes, execute, expire_leases, one_route, rows
 
 
 def notification(database: Database) -> str:
@@ -25,14 +25,16 @@ def test_every_column_is_where_it_belongs(database: Database) -> None:
     [id_] = due_routes(database, 1)
     claim_due(database, "email", limit=1, lease_ttl=timedelta(seconds=30))
     change(database, [id_], "replay = 3, lease_loss_count = 2, attempt_count = 1, expires_at = now() + interval '1 h'")
+    execute(database, "UPDATE notifications SET not_before = '2026-03-14Z'")
     change(database, [id_], "last_failure_classification = 'c', last_failure_message = 'm', last_failure_at = now()")
 
     [record] = find_routes(database, notification(database), None, limit=10)
 
     row = one_route(database, id_)
-    for name in set(RouteRecord.__dataclass_fields__) - {"read_at", "notification_id", "notification_type"}:
+    for name in set(RouteRecord.__dataclass_fields__) - {"read_at", "notification_id", "not_before"}:
         assert getattr(record, name) == row[name], name
-    assert (record.notification_id, record.notification_type) == (str(row["notification_id"]), "game.turn.ready")
+    assert record.notification_id == str(row["notification_id"])
+    assert record.not_before == rows(database, "SELECT not_before FROM notifications")[0]["not_before"] is not None
     assert record.status is RouteStatus.PENDING
 
 

@@ -39,9 +39,11 @@ CASES: dict[str, list[dict[str, Any]]] = {
         *({"audience_kind": text} for text in ("", "users", "USER", "admin_email ")),
         *(
             {name: text}
-            for name in ("occurred_at_ms", "expires_at_ms")
+            for name in ("occurred_at_ms", "expires_at_ms", "not_before_ms")
             for text in ("", "-1", "+1", "1.5", " 1", "1\n", "1e3", "٣", "0x1", "now", "1" * 15)
         ),
+        *({"not_before_ms": time, "expires_at_ms": "1773480413589"} for time in ("1773480413589", "1773480413590")),
+        *({"lane": text} for text in ("", "fast", "URGENT", "urgent ", "0")),
         *({name: text} for name in ("producer", "idempotency_key") for text in ("", " ", "\u3000")),
         *({"recipients_json": value} for value in ([], {}, "null", "7", '"7"', [None], [[]], ["7"])),
         *({"recipients_json": [{"user_id": value}]} for value in (7, None, "", " ", True, ["7"], {"id": "7"})),

@@ -76,7 +76,8 @@ LISTS = [
 ]
 HOSTILE = {
     **dict.fromkeys(("notification_type", "producer", "audience_kind", "idempotency_key", "unknown"), TEXTS),
-    **dict.fromkeys(("occurred_at_ms", "expires_at_ms", "request_id", "trace_id"), TEXTS),
+    **dict.fromkeys(("occurred_at_ms", "expires_at_ms", "not_before_ms", "request_id", "trace_id"), TEXTS),
+    "lane": [*TEXTS, "urgent", "normal", "bulk", "URGENT", "bulk ", '"bulk"'],
     "recipients_json": [*MEMBERS, *LISTS],
     "channels_json": [*MEMBERS, *LISTS],
     "payload_json": [*MEMBERS, *LISTS],
@@ -129,10 +130,11 @@ def test_a_field_that_is_missing_is_left_to_the_rules(missing: str) -> None:
         {"channels_json": ["push", "email"]},
         {"request_id": "req-1", "trace_id": ""},
         {"expires_at_ms": 1_900_000_000_000},
+        {"not_before_ms": 1_899_999_999_999, "expires_at_ms": 1_900_000_000_000, "lane": "bulk"},
         {"recipients_json": [{"user_id": str(n), "email": f"{n}@example.com", "locale": "de"} for n in range(1000)]},
         {"payload_json": {"name": "Jörg ♞", "moves": [{"n": n, "x": 0.5} for n in range(100)]}},
     ],
-    ids=["least", "channels", "request", "deadline", "recipients", "payload"],
+    ids=["least", "channels", "request", "deadline", "window", "recipients", "payload"],
 )
 def test_the_usual_intent_is_parsed_fast(changes: dict[str, Any]) -> None:
     """What producers send every day does not need the slow way."""

@@ -72,6 +72,15 @@ def test_a_failed_route_says_when_it_is_tried_again() -> None:
     )
 
 
+def test_a_route_whose_producer_named_a_time_says_so() -> None:
+    """A first attempt that lies ahead because the producer wants it so is no retry (R4)."""
+    explanation = told(next_attempt_at=INSTANT + timedelta(hours=1), not_before=INSTANT + timedelta(hours=1))
+
+    assert explanation.state is RouteState.WAITING
+    assert explanation.why[-1] == "Its producer wants it no sooner than 2026-03-14 10:26:53.589Z."
+    assert explanation.next == ("Due in 1 h (2026-03-14 10:26:53.589Z): attempt 1 of 16.",)
+
+
 def test_a_route_due_at_this_very_instant_is_due() -> None:
     """next_attempt_at <= now is due, to the millisecond (R4)."""
     assert told(next_attempt_at=NOW).state is RouteState.DUE
