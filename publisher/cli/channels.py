@@ -8,13 +8,17 @@ from publisher.cli import candidates
 from publisher.cli.help import CommandApp
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, one_line, print_json, print_table
+from publisher.cli.readers_view import print_consumers, print_readers, say_unread
 from publisher.cli.session import opened, reading
 from publisher.cli.waking import waker
+from publisher.connections import open_client
 from publisher.domain.circuit import Gate, GateState
-from publisher.domain.errors import BadRequest
+from publisher.domain.errors import BadRequest, PublisherError
 from publisher.operations import channels
 from publisher.operations.channels import ChannelRecord
 from publisher.operations.names import installed_channel
+from publisher.operations.reader_fields import reader_fields
+from publisher.operations.readers import CommandReaders, command_readers
 
 app = CommandApp(
     "List channels; pause one, or resume it.", example="publisher channels list\npublisher channels resume email"
@@ -26,12 +30,20 @@ ChannelArgument = Annotated[
 
 @app.command("list", example="publisher channels list")
 def list_(json: JsonFlag = False) -> None:
-    """List the channels: where each publishes, and whether it is open, paused or parked."""
-    with reading() as (settings, database):
+    """List the channels: where each publishes, whether it is open, paused or parked, and who reads its commands.
+
+    While Redis is away the readers are null in --json, and a line on standard error says why.
+    """
+    with reading() as (settings, database), open_client(settings, "cli") as client:
         records = channels.list_channels(database, settings.channels)
+        try:
+            found = command_readers(client, settings.channels)
+        except PublisherError as error:
+            found = {}
+            say_unread(error)
     if json:
         for record in records:
-            print_json(_fields(record))
+            print_json(_fields(record, found.get(record.name)))
         return
     print_table(
         "Channels",
@@ -50,6 +62,10 @@ def list_(json: JsonFlag = False) -> None:
         ],
         wrapping="reason",
     )
+    if found:
+        print()
+        print_readers(found.values())
+        print_consumers(found.values())
 
 
 @app.command("pause", example="publisher channels pause email --reason 'mail server moves'")
@@ -102,7 +118,7 @@ def _print(gate: Gate, json: bool, more: str = "") -> None:
         print(one_line(f"{gate.channel} is {gate.state.value}{more}"))
 
 
-def _fields(record: ChannelRecord) -> dict[str, object]:
+def _fields(record: ChannelRecord, readers: CommandReaders | None) -> dict[str, object]:
     gate = record.gate
     return {
         "channel": record.name,
@@ -116,4 +132,5 @@ def _fields(record: ChannelRecord) -> dict[str, object]:
         "refused_batches": gate.refused_batches,
         "probe_at": gate.probe_at,
         "probes": gate.probes,
+        "readers": readers and reader_fields(readers),
     }

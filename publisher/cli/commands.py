@@ -52,7 +52,7 @@ ENTRIES: Mapping[str, Entry] = {
     ),
     "status": Entry(
         "status:status",
-        "Show how many routes have each status, how many are due, how many intents wait, and which processes run.",
+        "Show how many routes have each status and how many are due, who reads the commands, and which processes run.",
         "publisher status\npublisher status --watch --interval 5",
     ),
     "explain": Entry(

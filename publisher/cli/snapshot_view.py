@@ -8,6 +8,7 @@ from rich.text import Text
 
 from publisher.cli.layout import Hanging, Rows
 from publisher.cli.output import one_line, show
+from publisher.cli.readers_view import reader_lines
 from publisher.cli.verdict_lines import verdict_lines
 from publisher.cli.wording import figure, rate
 from publisher.domain.circuit import GateState
@@ -19,8 +20,9 @@ from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapsh
 from publisher.operations.wording import coarse
 from publisher.streams.heartbeats import ProcessSeen
 
-# More processes and groups of failures than these are a number.
+# More processes, readers and groups of failures than these are a number.
 _PROCESSES = 6
+_READERS = 8
 _GROUPS = 4
 # Characters of a failure's message that a screen is shown, which is drawn anew each second.
 _MESSAGE = 300
@@ -69,9 +71,15 @@ def _channel(store: StoreSnapshot, channel: str) -> Sequence[Text]:
 
 
 def _streams(streams: StreamsSnapshot) -> Iterator[RenderableType]:
-    waiting = "an unknown number" if streams.intents.lag is None else figure(streams.intents.lag)
-    pending, consumers = figure(streams.intents.pending), _many(streams.intents.consumers, "consumer")
+    bound = "at least " if streams.intents.is_bound else ""
+    waiting, pending = f"{bound}{figure(streams.intents.unread)}", figure(streams.intents.pending)
+    consumers = _many(streams.intents.consumer_count, "consumer")
     yield _beside("intents", f"{waiting} waiting, {pending} being accepted, {consumers}")
+    lines = [line for readers in streams.readers.values() for line in reader_lines(readers)]
+    for n, (line, is_wrong) in enumerate(lines[:_READERS]):
+        yield _beside("" if n else "readers", line, _MEANT if is_wrong else "")
+    if len(lines) > _READERS:
+        yield _beside("", f"and {len(lines) - _READERS:,} more")
     missing = any(seen.is_silent for seen in streams.processes) or "no " in roles(streams.processes)
     yield _beside("processes", roles(streams.processes), _MEANT if missing else "")
     # Those that fell silent first: they were killed, or cannot reach Redis.

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from publisher.cli.output import JsonFlag, print_json, print_layout, print_record, print_table
+from publisher.cli.readers_view import print_readers, unread_of
 from publisher.cli.session import configured, reading
 from publisher.cli.snapshot_view import roles
 from publisher.cli.verdict_lines import verdict_fields, verdict_lines
@@ -37,7 +38,7 @@ def status(
     ] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Show how many routes have each status, how many are due, how many intents wait, and which processes run.
+    """Show how many routes have each status and how many are due, who reads the commands, and which processes run.
 
     Discarded dead letters are not counted: 'publisher dead-letters list --all' shows them.
 
@@ -80,9 +81,9 @@ def _print(snapshot: Snapshot) -> None:
         _print_streams(snapshot.streams)
         intents = snapshot.streams.intents
         record |= {
-            "intents waiting": intents.lag,
+            "intents waiting": unread_of(intents),
             "intents being accepted": intents.pending,
-            "intake consumers": intents.consumers,
+            "intake consumers": intents.consumer_count,
         }
     if totals is not None:
         record |= {
@@ -96,6 +97,8 @@ def _print(snapshot: Snapshot) -> None:
 
 
 def _print_streams(streams: StreamsSnapshot) -> None:
+    print()
+    print_readers(streams.readers.values())
     print()
     print_table(
         "Messages waiting in queues",

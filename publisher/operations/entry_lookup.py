@@ -8,7 +8,7 @@ from publisher.operations.entry_outcome import EarlierAcceptance, EntryFacts, En
 from publisher.operations.id_forms import is_entry_id
 from publisher.operations.ids import IntentsStream
 from publisher.streams.consumer_group import Entry
-from publisher.streams.groups import Standing, find_entry
+from publisher.streams.standing import Standing, find_entry
 from storage.database import Database
 from storage.named import MATCHES
 from storage.notifications import (

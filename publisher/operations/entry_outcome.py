@@ -10,7 +10,7 @@ from publisher.domain.intent import Intent
 from publisher.domain.rejection import Rejection
 from publisher.operations.remedy import Advice, Remedy, Sentence
 from publisher.operations.wording import span
-from publisher.streams.groups import Standing
+from publisher.streams.standing import Standing
 from storage.notifications import RecordedMalformed
 
 

@@ -143,8 +143,8 @@ def _parked(route: RouteRecord, gate: Gate, stream: str | None) -> Explanation:
     upcoming: list[Sentence] = []
     if stream is not None and is_held_back(reason):
         upcoming.append(
-            f"The readers of {stream} must read and acknowledge its commands: XINFO GROUPS {stream} shows how far each"
-            " group is. A group that nobody uses any more holds the channel back as well, until it is destroyed."
+            f"The readers of {stream} must read and acknowledge its commands: 'publisher channels list' shows how far"
+            " each group is. A group that nobody uses any more holds the channel back as well, until it is destroyed."
         )
     elif stream is not None:
         upcoming.append(f"It is published once {stream_takes_commands(reason, stream)}.")

@@ -1,12 +1,14 @@
 """Judges a snapshot: finds everything that is wrong with the service, and puts the worst first."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 
 from publisher.domain.circuit import Gate, GateState
 from publisher.domain.errors import PublisherError, SchemaOutdated
+from publisher.operations.readers import CommandReaders
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
 from publisher.operations.verdict import Cause, Finding, Level, Verdict
+from publisher.operations.wording import names
 from publisher.streams.append_result import is_held_back
 from storage.audit_states import OVERDUE_AFTER_INTERVALS
 from storage.outstanding import Waiting
@@ -14,6 +16,8 @@ from storage.outstanding import Waiting
 # Routes are claimed and intents accepted within seconds: those that wait for longer are late.
 _LATE = timedelta(minutes=1)
 _NOTHING = timedelta(0)
+# Commands that no group reads are told of from this share of the ceiling on: few may stand there for a while.
+_NEAR_CEILING = 0.5
 
 
 def judge(snapshot: Snapshot) -> Verdict:
@@ -24,7 +28,8 @@ def judge(snapshot: Snapshot) -> Verdict:
     if store is not None:
         found += [*_routes(snapshot, store, streams), *_outstanding(store), *_audits(snapshot, store, streams)]
     if streams is not None:
-        found += _intents(snapshot, streams)
+        found += _intents(streams)
+        found += _readers(streams, [each.channel or "" for each in found if each.cause is Cause.HELD_BACK])
         found += _clock(streams)
     if store is not None and streams is not None and _is_unused(store, streams):
         # Nothing waits: that no process runs is part of what comes next.
@@ -118,15 +123,54 @@ def _audits(snapshot: Snapshot, store: StoreSnapshot, streams: StreamsSnapshot |
             yield Finding(level, Cause.AUDIT_OVERDUE, channel, None, lasting=state.age)
 
 
-def _intents(snapshot: Snapshot, streams: StreamsSnapshot) -> Iterator[Finding]:
+def _intents(streams: StreamsSnapshot) -> Iterator[Finding]:
     state = streams.intents
-    waiting = None if state.lag is None else state.lag + state.pending
-    oldest = None if state.oldest_at is None else _since(snapshot.at - state.oldest_at)
+    waiting, oldest = state.unread + state.pending, None if state.oldest is None else _since(state.oldest)
     if not streams.living("intake"):
         level = Level.WARNING if waiting == 0 else Level.FAILED
-        yield Finding(level, Cause.NO_INTAKE, count=waiting, lasting=oldest)
+        yield Finding(level, Cause.NO_INTAKE, count=waiting, is_bound=state.is_bound, lasting=oldest)
     elif waiting != 0 and oldest is not None and oldest > _LATE:
-        yield Finding(Level.WARNING, Cause.INTENTS_LATE, count=waiting, lasting=oldest)
+        yield Finding(Level.WARNING, Cause.INTENTS_LATE, count=waiting, is_bound=state.is_bound, lasting=oldest)
+
+
+def _readers(streams: StreamsSnapshot, held_back: Collection[str]) -> Iterator[Finding]:
+    """Findings about who reads the commands (R27). held_back: the channels of which the readers are told already."""
+    for channel, readers in streams.readers.items():
+        if channel not in held_back:
+            yield from _not_read(readers)
+        if groups := readers.holding_for_the_gone:
+            consumers = [consumer for group in groups for consumer in group.gone]
+            yield Finding(
+                Level.WARNING,
+                Cause.READER_GONE,
+                channel,
+                sum(consumer.pending for consumer in consumers),
+                lasting=min(consumer.idle for consumer in consumers),
+                detail=names([consumer.name for consumer in consumers]),
+            )
+
+
+def _not_read(readers: CommandReaders) -> Iterator[Finding]:
+    waiting = readers.unread_by_all
+    channel, ceiling = readers.channel, readers.channel.holds_back_at
+    if ceiling and waiting >= ceiling * _NEAR_CEILING:
+        detail = f"no group reads {channel.stream}, and at {ceiling:,} the channel waits"
+        yield Finding(Level.WARNING, Cause.NOT_READ, channel.name, waiting, detail=detail)
+    elif groups := readers.reading_nothing:
+        worst = max(groups, key=lambda group: group.oldest_unread or _NOTHING)
+        yield Finding(
+            Level.WARNING,
+            Cause.NOT_READ,
+            channel.name,
+            worst.unread,
+            worst.is_bound,
+            worst.oldest_unread,
+            detail=_reads_nothing([group.name for group in groups]),
+        )
+
+
+def _reads_nothing(groups: Sequence[str]) -> str:
+    return f"group {groups[0]} reads nothing" if len(groups) == 1 else f"groups {names(groups)} read nothing"
 
 
 def _clock(streams: StreamsSnapshot) -> Iterator[Finding]:
@@ -147,7 +191,7 @@ def _due(store: StoreSnapshot, channels: Sequence[str]) -> tuple[int, timedelta 
 
 
 def _is_unused(store: StoreSnapshot, streams: StreamsSnapshot) -> bool:
-    return store.outstanding.is_unused and streams.intents.lag == 0 and not streams.intents.pending
+    return store.outstanding.is_unused and not streams.intents.unread and not streams.intents.pending
 
 
 def _missing(streams: StreamsSnapshot) -> Sequence[str]:

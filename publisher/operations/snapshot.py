@@ -14,8 +14,9 @@ from publisher.domain.circuit import Gate
 from publisher.domain.errors import PublisherError
 from publisher.domain.notification import RouteStatus
 from publisher.domain.timeouts import audit_interval
+from publisher.operations.readers import CommandReaders, read_streams
 from publisher.settings.settings import Settings
-from publisher.streams.groups import GroupState, group_state
+from publisher.streams.groups import Group
 from publisher.streams.heartbeats import ProcessRegister, ProcessSeen
 from publisher.streams.queues import QueueState, queue_states
 from storage import overview
@@ -112,11 +113,17 @@ class StoreSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class StreamsSnapshot:
-    """Redis's half of a snapshot: the group on the intents stream, the processes, and Dramatiq's queues by channel."""
+    """Redis's half of a snapshot.
 
-    intents: GroupState = field(default_factory=GroupState)
+    intents: the service's group on the intents stream.
+    queues: Dramatiq's, by channel.
+    readers: who reads the commands, by installed channel.
+    """
+
+    intents: Group = field(default_factory=Group)
     processes: Sequence[ProcessSeen] = ()
     queues: Mapping[str, QueueState] = field(default_factory=dict)
+    readers: Mapping[str, CommandReaders] = field(default_factory=dict)
 
     def living(self, role: str) -> Sequence[ProcessSeen]:
         """Returns the processes of this role that are not silent."""
@@ -224,10 +231,12 @@ class Snapshots:
         )
 
     def _streams(self) -> StreamsSnapshot:
+        intents, readers = read_streams(self._client, self._settings)
         return StreamsSnapshot(
-            group_state(self._client, self._settings.intents_stream, self._settings.intents_group),
+            intents.state(self._settings.intents_group),
             self._register.seen(),
             queue_states(self._client, list(self._settings.channels)),
+            readers,
         )
 
     def _totals(self, open_: Mapping[str, OpenRoutes], *, exact: bool) -> Totals:

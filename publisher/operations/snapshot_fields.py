@@ -8,8 +8,9 @@ from publisher.domain.circuit import Gate
 from publisher.domain.errors import PublisherError
 from publisher.domain.notification import RouteStatus, delivery_id_of
 from publisher.operations.failure_groups import FailureGroup, group_failures
+from publisher.operations.reader_fields import reader_fields
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot, Totals
-from publisher.streams.groups import GroupState
+from publisher.streams.groups import Group
 from publisher.streams.heartbeats import ProcessSeen
 from publisher.streams.queues import QueueState
 from storage.audit_states import AuditState
@@ -41,7 +42,8 @@ def activity_fields(snapshot: Snapshot) -> Fields:
     return {
         "at": snapshot.at,
         "seconds": store and round(store.window.total_seconds(), 3),
-        "channels": store and {channel: _channel_activity(store, channel) for channel in store.channels},
+        "channels": store
+        and {channel: _channel_activity(store, channel) | _readers(streams, channel) for channel in store.channels},
         "recent_failures": store and [asdict(failure) for failure in store.failures[:_FAILURES]],
         "failure_groups": store and [_group_of(group) for group in group_failures(store.failures)],
         "intents": streams and _group(streams.intents),
@@ -62,7 +64,14 @@ def _channel_totals(snapshot: Snapshot, channel: str) -> Fields:
     store, streams = _store(snapshot), _streams(snapshot)
     known = _channel(store or _UNREAD, snapshot.audit_interval, channel)
     queue = _queue((streams or StreamsSnapshot()).queue(channel))
-    return (known if store else dict.fromkeys(known)) | (queue if streams else dict.fromkeys(queue))
+    known = known if store else dict.fromkeys(known)
+    return known | (queue if streams else dict.fromkeys(queue)) | _readers(streams, channel)
+
+
+def _readers(streams: StreamsSnapshot | None, channel: str) -> Fields:
+    """None if Redis could not be read, or if the channel is not installed: nobody knows its stream."""
+    found = None if streams is None else streams.readers.get(channel)
+    return {"readers": found and reader_fields(found)}
 
 
 def _channel(store: StoreSnapshot, interval: timedelta, channel: str) -> Fields:
@@ -115,8 +124,13 @@ def _audit(state: AuditState) -> Fields:
     return {"last_audited_at": state.audited_at}
 
 
-def _group(group: GroupState) -> Fields:
-    return {"lag": group.lag, "pending": group.pending, "consumers": group.consumers}
+def _group(group: Group) -> Fields:
+    return {
+        "lag": group.unread,
+        "is_bound": group.is_bound,
+        "pending": group.pending,
+        "consumers": group.consumer_count,
+    }
 
 
 def _group_of(group: FailureGroup) -> Fields:

@@ -33,6 +33,8 @@ class Cause(StrEnum):
     AUDIT_OVERDUE: the loss audit of a channel is overdue.
     LATE: workers run, and routes are late all the same.
     INTENTS_LATE: an intake runs, and intents are late all the same.
+    NOT_READ: the commands of a channel are read by no group, or by one that asks for none.
+    READER_GONE: commands are pending with a consumer that has long asked for nothing.
     PAUSED: a channel is paused by an operator.
     DEAD_LETTERS, MALFORMED: dead letters or malformed intents that wait for an operator.
     NOTHING_SENT: no intent was ever sent.
@@ -52,6 +54,8 @@ class Cause(StrEnum):
     LATE = "late"
     INTENTS_LATE = "intents_late"
     NO_CLOCK = "no_clock"
+    NOT_READ = "not_read"
+    READER_GONE = "reader_gone"
     PAUSED = "paused"
     DEAD_LETTERS = "dead_letters"
     MALFORMED = "malformed"

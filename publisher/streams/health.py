@@ -1,6 +1,6 @@
 """Reads the state of the Redis server, for `publisher doctor`. Only `try_write` writes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +10,6 @@ import redis
 from publisher.domain.errors import RedisRefused
 from publisher.domain.instants import EPOCH
 from publisher.streams.connection import translated
-from publisher.streams.groups import unread
 from publisher.streams.keys import DOCTOR
 
 
@@ -51,38 +50,6 @@ class RedisConfiguration:
     appendfsync: str
     save: str
     stop_writes_on_error: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Consumer:
-    """A consumer of the group.
-
-    pending: entries that it has read and not acknowledged.
-    idle: time since its last command.
-    """
-
-    name: str
-    pending: int
-    idle: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """The consumer group.
-
-    lag: entries that no consumer has read, or None if Redis cannot tell.
-    oldest_unread, oldest_pending: the age of the first such entry, or None if there is none.
-    """
-
-    lag: int | None
-    oldest_unread: timedelta | None
-    oldest_pending: timedelta | None
-    consumers: Sequence[Consumer]
-
-    @property
-    def pending(self) -> int:
-        """Counts entries that were read and not acknowledged."""
-        return sum(consumer.pending for consumer in self.consumers)
 
 
 # More than the last block of a file has left: on a full disk a few bytes may still find room there.
@@ -134,36 +101,6 @@ def read_configuration(client: redis.Redis) -> RedisConfiguration | None:
     )
 
 
-def read_group(client: redis.Redis, stream: str, group: str) -> Group | None:
-    """Reads the consumer group; None if there is no stream, or no such group."""
-    now = read_clock(client)
-    try:
-        with translated():
-            groups = client.xinfo_groups(stream)
-    except RedisRefused as error:
-        if "no such key" not in str(error):
-            raise
-        return None
-    for found in groups:
-        if found["name"] == group.encode():
-            break
-    else:
-        return None
-    waiting = unread(client, stream, found)
-    with translated():
-        pending: Mapping[str, Any] = client.xpending(stream, group)
-        consumers = client.xinfo_consumers(stream, group)
-    return Group(
-        waiting.count,
-        _age(now, waiting.first) if waiting.first else None,
-        _age(now, pending["min"]) if pending["min"] else None,
-        [
-            Consumer(c["name"].decode(errors="replace"), c["pending"], timedelta(milliseconds=c["idle"]))
-            for c in consumers
-        ],
-    )
-
-
 def key_types(client: redis.Redis, keys: Iterable[str]) -> dict[str, str]:
     """Reads the type of each key: `stream`, `none` if there is no such key, or another."""
     names = list(keys)
@@ -191,8 +128,3 @@ def read_shards(client: redis.Redis) -> int | None:
     except RedisRefused:
         return None
     return int(found["cluster_size"])
-
-
-def _age(now: datetime, entry_id: bytes) -> timedelta:
-    # A producer may choose its ids: some are no instants at all.
-    return now - EPOCH - timedelta(milliseconds=min(int(entry_id.partition(b"-")[0]), 2**47))

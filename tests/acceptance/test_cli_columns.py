@@ -120,6 +120,6 @@ def test_through_a_pipe_a_record_is_a_line(environ: dict[str, str]) -> None:
     [piped] = run_many([["channels", "list"]], environ)
     [narrow] = run_many([["channels", "list"]], environ | {"COLUMNS": "60"})
 
-    [push] = [line for line in piped.stdout.decode().splitlines() if line.startswith("push")]
-    assert REASON in push
+    [push] = [line for line in piped.stdout.decode().splitlines() if line.startswith("push") and REASON in line]
+    assert "gateway:client_events" in push
     assert max(map(len, narrow.stdout.decode().splitlines())) <= 60

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from storage.database import Database
 from tests.acceptance.conftest import Publisher
 from tests.acceptance.final_routes import BURY
-from tests.acceptance.outside import EMAIL, NO_SCANS, Outside, users
+from tests.acceptance.outside import EMAIL, NO_SCANS, PUSH, Outside, users
 from tests.factories import GROUP, INTENTS, accepted, intent_fields
 from tests.processes import Processes
 from tests.waiting import wait_until
@@ -36,6 +36,11 @@ NOTHING = {
     "delayed": 0,
     "dead_messages": 0,
 }
+
+
+def unread_by_all(stream: str, length: int) -> dict[str, object]:
+    """A stream that no group reads, with so many commands."""
+    return {"readers": {"stream": stream, "length": length, "groups": [], "more_groups": 0, "problem": None}}
 
 
 def status(publisher: Publisher) -> dict[str, dict[str, dict[str, object]]]:
@@ -81,8 +86,16 @@ def test_the_status_of_an_empty_system_is_all_zeros(publisher: Publisher) -> Non
 
     assert said.pop("verdict")["code"] == "nothing_sent"
     assert said == {
-        "channels": {"email": NOTHING, "push": NOTHING},
-        "intents": {"lag": 0, "pending": 0, "consumers": 0, "malformed": 0, "replay": None, "losses": 0},
+        "channels": {"email": NOTHING | unread_by_all(EMAIL, 0), "push": NOTHING | unread_by_all(PUSH, 0)},
+        "intents": {
+            "lag": 0,
+            "is_bound": False,
+            "pending": 0,
+            "consumers": 0,
+            "malformed": 0,
+            "replay": None,
+            "losses": 0,
+        },
         "processes": [],
     }
 
@@ -108,7 +121,7 @@ def test_the_status_of_a_filled_system_counts_everything(
 
     said = status(publisher)
 
-    assert said["channels"]["email"] == NOTHING | {
+    assert said["channels"]["email"] == NOTHING | unread_by_all(EMAIL, 2) | {
         "published": 2,
         "skipped": 1,
         "dead_letter": 1,
@@ -117,13 +130,21 @@ def test_the_status_of_a_filled_system_counts_everything(
     oldest = said["channels"]["push"].pop("oldest_due_seconds")
     assert isinstance(oldest, float)
     assert 3600 <= oldest < 3700
-    assert said["channels"]["push"] | {"oldest_due_seconds": None} == NOTHING | {
+    assert said["channels"]["push"] | {"oldest_due_seconds": None} == NOTHING | unread_by_all(PUSH, 4) | {
         "published": 4,
         "pending": 3,
         "due": 3,
         "queued": 1,
     }
-    assert said["intents"] == {"lag": 2, "pending": 1, "consumers": 2, "malformed": 1, "replay": None, "losses": 0}
+    assert said["intents"] == {
+        "lag": 2,
+        "is_bound": False,
+        "pending": 1,
+        "consumers": 2,
+        "malformed": 1,
+        "replay": None,
+        "losses": 0,
+    }
     table = publisher("status").stdout
     assert "1h" in table
     # What Redis keeps of failed messages is no work that waits; JSON alone has it.

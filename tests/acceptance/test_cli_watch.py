@@ -172,8 +172,15 @@ def test_a_watch_as_json_is_an_object_a_line(processes: Processes, outside: Outs
         "due": 0,
         "oldest_due_seconds": None,
         "in_flight": 0,
+        "readers": {
+            "stream": "mail:delivery_commands",
+            "length": 0,
+            "groups": [],
+            "more_groups": 0,
+            "problem": None,
+        },
     }
-    assert frame["intents"] == {"lag": 0, "pending": 0, "consumers": 0}
+    assert frame["intents"] == {"lag": 0, "is_bound": False, "pending": 0, "consumers": 0}
     assert (frame["processes"], frame["recent_failures"], frame["problems"]) == ([], [], [])
     assert watch.output.endswith("}\n")
 

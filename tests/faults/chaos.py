@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from publisher.streams.groups import group_state
+from publisher.streams.group_reading import stream_groups
 from tests.factories import GROUP, INTENTS
 from tests.faults import run_checker
 from tests.faults.fault_injector import FaultInjector
@@ -153,11 +153,11 @@ def wait_until_quiet(servers: Servers, producer: Producer, say: Callable[[str], 
 
     def quiet() -> bool:
         time.sleep(0.1)
-        group = group_state(servers.valkey.client, INTENTS, GROUP)
-        return servers.postgresql.rows(counts) == [(producer.routes, 0, 0)] and (group.lag, group.pending) == (0, 0)
+        group = stream_groups(servers.valkey.client, INTENTS).state(GROUP)
+        return servers.postgresql.rows(counts) == [(producer.routes, 0, 0)] and not group.unread and not group.pending
 
     def describe() -> object:
-        group = group_state(servers.valkey.client, INTENTS, GROUP)
+        group = stream_groups(servers.valkey.client, INTENTS).state(GROUP)
         return producer.routes, servers.postgresql.rows(counts), group
 
     try:

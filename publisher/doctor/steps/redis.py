@@ -6,14 +6,17 @@ from typing import TypeVar
 
 import redis
 
-from publisher.doctor.checks import clocks, counters, intents, redis_server, rights, systems
+from publisher.doctor.checks import clocks, commands, counters, intents, redis_server, rights, systems
 from publisher.doctor.steps.clock import read_clock
 from publisher.doctor.steps.step import Look, Server, Step, Unusable, once, refusal_of
 from publisher.doctor.verdict import Diagnosis
 from publisher.domain.errors import RedisRefused
+from publisher.operations.readers import command_readers
 from publisher.settings.settings import Settings
 from publisher.streams import health
 from publisher.streams import rights_trial as rights_
+from publisher.streams.group_reading import stream_groups
+from publisher.streams.groups import Group
 from publisher.streams.heartbeats import ProcessRegister, of_other_systems
 from storage.database import Database
 from storage.identity import read_system
@@ -29,13 +32,17 @@ def of_redis(settings: Settings, client: redis.Redis, database: Database) -> lis
     """Every check of Redis, of its streams, and of the intents that wait there."""
     server = once(lambda: health.read_server(client))
     clock = once(lambda: read_clock(lambda: health.read_clock(client)))
-    group = once(lambda: health.read_group(client, settings.intents_stream, settings.intents_group))
+    groups = once(lambda: stream_groups(client, settings.intents_stream))
+    readers = once(lambda: command_readers(client, settings.channels))
     outbound = {name: channel.stream for name, channel in settings.channels.items()}
     trial = once(
         lambda: rights_.try_rights(
             client, intents=settings.intents_stream, group=settings.intents_group, streams=outbound
         )
     )
+
+    def group() -> Group | None:
+        return groups().group(settings.intents_group)
 
     def reachable() -> Diagnosis:
         found, timeout = _if_allowed(server), settings.timeouts.redis
@@ -86,6 +93,8 @@ def of_redis(settings: Settings, client: redis.Redis, database: Database) -> lis
         ),
         "intents-group": lambda: intents.group(settings.intents_stream, settings.intents_group, group()),
         "intents-pending": lambda: intents.pending(group(), settings.route_lease_ttl),
+        "commands-groups": lambda: commands.groups(readers().values()),
+        "commands-pending": lambda: commands.pending(readers().values()),
     }
     return [Step(name, Server.REDIS, look) for name, look in looks.items()]
 

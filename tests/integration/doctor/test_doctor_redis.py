@@ -39,6 +39,7 @@ def test_a_redis_unfit_for_the_job_fails_its_checks(
         "redis-eviction": FAILED,
         "redis-memory": WARNING,
         "streams": FAILED,
+        "commands-groups": UNKNOWN,
     }
 
 

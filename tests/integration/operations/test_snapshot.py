@@ -66,7 +66,7 @@ def test_a_snapshot_shows_what_there_is(database: Database, redis_client: redis.
     assert store.channels == ["email", "push", "sms"]
     assert (store.open_routes["email"].due, store.open_routes["sms"].due) == (2, 1)
     assert store.gates["push"].state is GateState.PAUSED
-    assert streams.intents.lag == 1
+    assert streams.intents.unread == 1
     assert [seen.process for seen in streams.processes] == [WORKER]
 
 

@@ -10,7 +10,8 @@ import redis
 from publisher.domain.errors import RedisRefused
 from publisher.streams.connection import open_redis
 from publisher.streams.consumer_group import ConsumerGroup
-from publisher.streams.groups import find_entry, group_state
+from publisher.streams.group_reading import stream_groups
+from publisher.streams.standing import find_entry
 from publisher.streams.trimming import trim_acknowledged
 
 EVENTS, GROUP = "mail:delivery_events", "status"
@@ -69,7 +70,7 @@ def test_a_large_batch_is_acknowledged_and_the_entries_of_another_stay_its_own(
 
     one.acknowledge(added[1_000:] + added[:1_000])
 
-    assert group_state(redis_client, EVENTS, GROUP).pending == 2
+    assert stream_groups(redis_client, EVENTS).state(GROUP).pending == 2
     assert [entry.id for entry in other.recover_own(10).entries] == added[1_200:1_202]
 
 
@@ -82,7 +83,7 @@ def test_acknowledged_entries_are_trimmed_and_others_are_not(events: Consumers, 
     one.acknowledge(added[:220])
     trim_acknowledged(redis_client, EVENTS, GROUP, AT_ONCE)
 
-    assert group_state(redis_client, EVENTS, GROUP).pending == 30
+    assert stream_groups(redis_client, EVENTS).state(GROUP).pending == 30
     assert redis_client.xlen(EVENTS) < 250
     assert [entry.id for entry in one.recover_own(100).entries] == added[220:]
 

@@ -9,8 +9,9 @@ import redis
 from publisher.domain.errors import RedisRefused
 from publisher.streams.connection import open_redis
 from publisher.streams.consumer_group import Entry
-from publisher.streams.groups import Standing, find_entry
 from publisher.streams.intents import IntentsGroup
+from publisher.streams.standing import Standing, find_entry
+from publisher.streams.unread import Counted
 from tests.factories import GROUP, INTENTS
 from tests.integration.stream_entries import add_entries, pending_ids
 
@@ -39,7 +40,7 @@ def test_an_entry_that_nobody_read_waits(find: Find, redis_client: redis.Redis, 
     group.acknowledge([entry.id for entry in group.read(1, BLOCK)])
 
     assert standing(find(first)) == Standing(is_read=True)
-    assert standing(find(second)) == Standing(is_read=False)
+    assert standing(find(second)) == Standing(is_read=False, before=Counted(0))
 
 
 def test_without_a_group_everything_waits(find: Find, redis_client: redis.Redis) -> None:

@@ -1,17 +1,15 @@
 """What Redis says of its own state, each fault made real."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import redis
 
-from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
+from publisher.domain.errors import PublisherError, RedisUnavailable
 from publisher.streams import health
 from publisher.streams.health import RedisConfiguration
-from tests.factories import GROUP, INTENTS, intent_fields
 from tests.integration.conftest import AsUser
-from tests.integration.stream_entries import send_intents
 from tests.valkeys import OwnValkey
 from tests.waiting import wait_until
 
@@ -75,59 +73,6 @@ def test_a_server_that_is_away_is_unavailable(own_valkey: OwnValkey, own_client:
             look(own_client)
 
 
-def test_without_a_stream_or_a_group_there_is_none(redis_client: redis.Redis) -> None:
-    """Before intake ran for the first time, and where others alone read the stream."""
-    assert health.read_group(redis_client, INTENTS, GROUP) is None
-    redis_client.xgroup_create(INTENTS, "others", "0", mkstream=True)
-
-    assert health.read_group(redis_client, INTENTS, GROUP) is None
-
-
-def test_a_group_that_has_read_nothing_says_what_waits(redis_client: redis.Redis) -> None:
-    """How many entries, and how long the first has stood there."""
-    redis_client.xgroup_create(INTENTS, GROUP, "0", mkstream=True)
-    hour_ago = int((datetime.now(UTC) - timedelta(hours=1)).timestamp() * 1000)
-    redis_client.xadd(INTENTS, intent_fields(), id=f"{hour_ago}-0")
-    send_intents(redis_client, 2)
-
-    found = health.read_group(redis_client, INTENTS, GROUP)
-
-    assert found is not None
-    assert (found.lag, found.pending, found.oldest_pending, found.consumers) == (3, 0, None, [])
-    assert found.oldest_unread is not None
-    assert timedelta(hours=1) <= found.oldest_unread < timedelta(hours=1, minutes=1)
-
-
-def test_what_consumers_hold_is_told_by_consumer(redis_client: redis.Redis) -> None:
-    """A dead one among them, whatever its name."""
-    redis_client.xgroup_create(INTENTS, GROUP, "0", mkstream=True)
-    send_intents(redis_client, 3)
-    redis_client.xreadgroup(GROUP, b"dead\x1b[31m\xff", {INTENTS: ">"}, count=2)
-    redis_client.xreadgroup(GROUP, "alive", {INTENTS: ">"}, count=1)
-    acknowledged = redis_client.xpending_range(INTENTS, GROUP, "-", "+", 1, "alive")[0]["message_id"]
-    redis_client.xack(INTENTS, GROUP, acknowledged)
-
-    found = health.read_group(redis_client, INTENTS, GROUP)
-
-    assert found is not None
-    assert {c.name: c.pending for c in found.consumers} == {"dead\x1b[31m\ufffd": 2, "alive": 0}
-    assert (found.lag, found.pending, found.oldest_unread) == (0, 2, None)
-    assert found.oldest_pending is not None
-    assert timedelta(0) <= found.oldest_pending < timedelta(minutes=1)
-
-
-def test_entry_ids_that_are_no_instants_do_no_harm(redis_client: redis.Redis) -> None:
-    """A producer may choose its ids: the largest there is, too."""
-    redis_client.xgroup_create(INTENTS, GROUP, "0", mkstream=True)
-    redis_client.xadd(INTENTS, intent_fields(), id="18446744073709551615-0")
-
-    found = health.read_group(redis_client, INTENTS, GROUP)
-
-    assert found is not None
-    assert found.oldest_unread is not None
-    assert found.oldest_unread < timedelta(0)
-
-
 @pytest.mark.stray_keys("plants a key of another type")
 def test_a_key_that_is_no_stream_is_refused_by_its_type(redis_client: redis.Redis) -> None:
     """Every key with what it holds, one that is missing too."""
@@ -135,9 +80,6 @@ def test_a_key_that_is_no_stream_is_refused_by_its_type(redis_client: redis.Redi
     redis_client.xadd("b", {"c": 1})
 
     assert health.key_types(redis_client, ["a", "b", "c"]) == {"a": "string", "b": "stream", "c": "none"}
-    redis_client.set(INTENTS, 1)
-    with pytest.raises(RedisRefused, match="WRONGTYPE"):
-        health.read_group(redis_client, INTENTS, GROUP)
 
 
 def test_a_user_who_may_not_ask_for_the_configuration_is_no_crash(as_user: AsUser) -> None:

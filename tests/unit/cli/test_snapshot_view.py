@@ -7,11 +7,14 @@ from datetime import timedelta
 import pytest
 from rich.console import Console
 
+from publisher.channels.email import EMAIL
+from publisher.channels.push import PUSH
 from publisher.cli.snapshot_view import render, roles
 from publisher.domain.circuit import Gate
-from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
+from publisher.domain.errors import DatabaseUnavailable, RedisRefused, RedisUnavailable
+from publisher.operations.readers import CommandReaders
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
-from publisher.streams.groups import GroupState
+from publisher.streams.groups import Consumer, Group, StreamGroups
 from publisher.streams.heartbeats import Process, ProcessSeen
 from storage.counts import OpenRoutes
 from storage.failures import FailureRecord
@@ -52,7 +55,9 @@ STORE = StoreSnapshot(
     audits={},
     failures=[failure(id=2), failure(failed_at=INSTANT - 64 * SECOND)],
 )
-STREAMS = StreamsSnapshot(GroupState(3, 12, 2), [seen("clock"), seen("intake"), seen("worker", 18), seen("worker", 19)])
+STREAMS = StreamsSnapshot(
+    Group("g", 3, pending=12, consumer_count=2), [seen("clock"), seen("intake"), seen("worker", 18), seen("worker", 19)]
+)
 
 
 def text(store: object = STORE, streams: object = STREAMS, *, width: int = 80) -> str:
@@ -187,11 +192,42 @@ def test_other_groups_of_failures_are_a_number() -> None:
     assert text(store).splitlines()[-1] == "  and 5 other failures"
 
 
-def test_an_unknown_lag_is_not_zero() -> None:
-    """Where Redis cannot tell how many intents wait, nobody is told that none do."""
-    shown = text(streams=replace(STREAMS, intents=GroupState(None, 0, 1)))
+def test_a_count_that_was_given_up_is_a_bound() -> None:
+    """Where Redis cannot tell how many intents wait, and too many to count do, that is said."""
+    shown = text(streams=replace(STREAMS, intents=Group("g", 10_000, is_bound=True, consumer_count=1)))
 
-    assert "intents    an unknown number waiting, 0 being accepted, 1 consumer\n" in shown
+    assert "intents    at least 10,000 waiting, 0 being accepted, 1 consumer\n" in shown
+
+
+def test_who_reads_is_a_line_for_each_group() -> None:
+    """What is unread and pending, for how long, and when a consumer last asked; names are strangers' text (R27)."""
+    mail = Group(
+        *("mail\x1b[2J-service" + "x" * 50, 4_012, False, 12, 200 * SECOND, 12 * SECOND, 2),
+        consumers=[Consumer("a", 12, 2 * SECOND), Consumer("b", 0, SECOND)],
+    )
+    idle = Group("audit", 10_000, True, 3, 900 * SECOND, 800 * SECOND, 1, [Consumer("c", 3, 700 * SECOND)])
+    readers = {
+        "email": CommandReaders(EMAIL, StreamGroups(4_012, SECOND, [mail, idle])),
+        "push": CommandReaders(PUSH, StreamGroups()),
+        "sms": CommandReaders(replace(PUSH, name="sms", stream="s\n"), RedisRefused("Redis refused: WRONGTYPE")),
+    }
+
+    shown = text(streams=replace(STREAMS, readers=readers))
+
+    assert (
+        """
+readers    email: mail?[2J-servicexxxxxxxxxxxxxxxxxxxxxxx…: 4,012 unread for 3m
+           20s, 12 pending for 12s, 2 consumers, last read 1s ago
+           email: audit: ≥ 10,000 unread for 15m, 3 pending for 13m 20s, 1
+           consumer (1 gone), last read 11m 40s ago
+           push: no group reads gateway:client_events
+           sms: who reads s could not be read: Redis refused: WRONGTYPE
+processes"""
+        in shown
+    )
+    said = " ".join(shown.split())
+    assert "at least 10,000 commands unread on email, the oldest for 15m: group audit reads nothing" in said
+    assert "3 commands held on email by consumers silent for 11m 40s: c" in said
 
 
 def test_a_silent_process_stands_first_and_is_not_counted() -> None:

@@ -7,7 +7,7 @@ import pytest
 from publisher.doctor.checks import channels, intents
 from publisher.doctor.verdict import Diagnosis, Verdict, ok
 from publisher.domain.circuit import Gate
-from publisher.streams.health import Consumer, Group
+from publisher.streams.groups import Consumer, Group
 from storage.backlogs import Backlog
 from tests.factories import INSTANT
 
@@ -30,8 +30,7 @@ def due(backlogs: list[Backlog], *gates: Gate, scan: int = 5, ttl: int = 30) -> 
 
 def group(**fields: object) -> Group:
     """A group that has read everything."""
-    whole: dict[str, object] = {"lag": 0, "oldest_unread": None, "oldest_pending": None, "consumers": []}
-    return Group(**(whole | fields))  # type: ignore[arg-type]
+    return Group("g", **fields)  # type: ignore[arg-type]
 
 
 def consumer(pending: int, idle: float, name: str = "one") -> Consumer:
@@ -127,15 +126,15 @@ def test_a_group_that_is_not_there_yet_is_a_warning() -> None:
 
 def test_a_group_that_keeps_up_is_well() -> None:
     """Entries of this minute are being read."""
-    found = group(lag=12_000, oldest_unread=MINUTE, consumers=[consumer(0, 0)])
+    found = group(unread=12_000, oldest_unread=MINUTE, consumer_count=1)
 
     assert intents.group("s", "g", found) == ok("12,000 unread, consumers: 1")
 
 
-@pytest.mark.parametrize(("lag", "unread"), [(3, "3"), (None, "an unknown number")])
-def test_entries_that_nobody_reads_are_a_warning(lag: int | None, unread: str) -> None:
-    """Intake is not running, or waits for PostgreSQL (R20); also where Redis cannot count what is unread."""
-    found = group(lag=lag, oldest_unread=MINUTE + timedelta(seconds=1))
+@pytest.mark.parametrize(("is_bound", "unread"), [(False, "3"), (True, "at least 3")])
+def test_entries_that_nobody_reads_are_a_warning(is_bound: bool, unread: str) -> None:
+    """Intake is not running, or waits for PostgreSQL (R20); also where not all was counted."""
+    found = group(unread=3, is_bound=is_bound, oldest_unread=MINUTE + timedelta(seconds=1))
 
     said = intents.group("s", "g", found)
 
@@ -155,14 +154,14 @@ def test_entries_of_a_dead_consumer_are_a_warning_that_names_it() -> None:
 
 def test_a_consumer_that_is_silent_for_a_moment_is_not_dead() -> None:
     """Twice the time after which others take over must have passed."""
-    found = group(oldest_pending=MINUTE, consumers=[consumer(7, 60)])
+    found = group(pending=7, oldest_pending=MINUTE, consumers=[consumer(7, 60)])
 
     assert intents.pending(found, timedelta(seconds=30)) == ok("7 pending, none with a dead consumer")
 
 
 def test_entries_that_a_living_consumer_never_acknowledges_are_a_warning() -> None:
     """It reads and cannot commit: PostgreSQL does not answer it (R20)."""
-    found = group(oldest_pending=timedelta(hours=2), consumers=[consumer(7, 0)])
+    found = group(pending=7, oldest_pending=timedelta(hours=2), consumers=[consumer(7, 0)])
 
     said = intents.pending(found, timedelta(seconds=30))
 

@@ -8,7 +8,7 @@ import pytest
 from publisher.cli.remedies import worded
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.operations.entry_outcome import EarlierAcceptance, EntryFacts, EntryOutcome, EntryState, outcome_of
-from publisher.streams.groups import Standing
+from publisher.streams.standing import Standing
 from storage.notifications import RecordedMalformed
 from tests.factories import INSTANT, intent
 

@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from publisher.channels.push import PUSH
+from publisher.domain.channel import StreamTrim
 from publisher.domain.circuit import Gate
-from publisher.domain.errors import DatabaseUnavailable, PublisherError, RedisUnavailable, SchemaOutdated
+from publisher.domain.errors import DatabaseUnavailable, PublisherError, RedisRefused, RedisUnavailable, SchemaOutdated
 from publisher.operations.judge import judge
+from publisher.operations.readers import CommandReaders
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
 from publisher.operations.verdict import Cause, Finding, Level
-from publisher.streams.groups import GroupState
+from publisher.streams.groups import Consumer, Group, StreamGroups
 from publisher.streams.heartbeats import Process, ProcessSeen
 from storage.audit_states import AuditState
 from storage.counts import OpenRoutes
@@ -21,7 +24,9 @@ from tests.factories import INSTANT
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 AUDIT = 5 * MINUTE
+DAY = timedelta(days=1)
 FAILED, WARNING, OK = Level
+AT_WORK = Consumer("alive", 5, SECOND)
 BEHIND = "mail is 100,000 commands behind"
 
 
@@ -63,8 +68,15 @@ def audited(age: timedelta) -> StoreSnapshot:
     return replace(STORE, audits={"push": AuditState("push", INSTANT - age, age, age)})
 
 
-def group(lag: int | None, pending: int = 0, oldest: datetime | None = INSTANT) -> StreamsSnapshot:
-    return replace(STREAMS, intents=GroupState(lag, pending, 1, oldest))
+def group(unread: int, pending: int = 0, oldest: timedelta = SECOND) -> StreamsSnapshot:
+    return replace(STREAMS, intents=Group("g", unread, pending=pending, oldest_unread=oldest, consumer_count=1))
+
+
+def read(*groups: Group, length: int = 0, trims: bool = True, **refused: RedisRefused) -> StreamsSnapshot:
+    """Commands of push, on a stream with these groups."""
+    found = refused.get("refused", StreamGroups(length, None, groups))
+    channel = replace(PUSH, stream="gateway", stream_trim=StreamTrim.ACKNOWLEDGED if trims else StreamTrim.LENGTH)
+    return replace(STREAMS, readers={"push": CommandReaders(channel, found)})
 
 
 def findings(
@@ -103,13 +115,13 @@ def findings(
         (STORE, without("intake"), Finding(WARNING, Cause.NO_INTAKE)),
         (
             STORE,
-            replace(without("intake"), intents=GroupState(12, 3, 1, INSTANT - MINUTE)),
+            replace(without("intake"), intents=Group("g", 12, pending=3, oldest_pending=MINUTE)),
             Finding(FAILED, Cause.NO_INTAKE, count=15, lasting=MINUTE),
         ),
         (
             STORE,
-            replace(without("intake"), intents=GroupState(None, 0, 1, INSTANT)),
-            Finding(FAILED, Cause.NO_INTAKE, count=None, lasting=timedelta(0)),
+            replace(without("intake"), intents=Group("g", 10_000, is_bound=True)),
+            Finding(FAILED, Cause.NO_INTAKE, count=10_000, is_bound=True),
         ),
         # Routes.
         (
@@ -171,10 +183,39 @@ def findings(
         # Intents.
         (
             STORE,
-            group(12, 3, INSTANT - HOUR),
+            group(12, 3, HOUR),
             Finding(WARNING, Cause.INTENTS_LATE, count=15, lasting=HOUR),
         ),
-        (STORE, group(0, 3, INSTANT + HOUR), Finding(OK, Cause.ALL_WELL)),
+        (STORE, group(0, 3, -HOUR), Finding(OK, Cause.ALL_WELL)),
+        # Who reads the commands.
+        (STORE, read(Group("mail", 9, oldest_unread=HOUR, consumers=[AT_WORK])), Finding(OK, Cause.ALL_WELL)),
+        (STORE, read(Group("mail", 9, oldest_unread=MINUTE)), Finding(OK, Cause.ALL_WELL)),
+        (STORE, read(Group("mail", 9, oldest_unread=HOUR, consumers=None)), Finding(OK, Cause.ALL_WELL)),
+        (STORE, read(refused=RedisRefused("WRONGTYPE")), Finding(OK, Cause.ALL_WELL)),
+        (
+            STORE,
+            read(
+                Group("mail", 9, True, oldest_unread=HOUR, consumers=[Consumer("one", 0, HOUR)]),
+                Group("audit", 3, oldest_unread=MINUTE * 30),
+                Group("well", consumers=[AT_WORK]),
+            ),
+            Finding(WARNING, Cause.NOT_READ, "push", 9, True, HOUR, detail="groups mail, audit read nothing"),
+        ),
+        (STORE, read(length=49_999), Finding(OK, Cause.ALL_WELL)),
+        (STORE, read(length=200_000, trims=False), Finding(OK, Cause.ALL_WELL)),
+        (
+            STORE,
+            read(length=50_000),
+            Finding(
+                *(WARNING, Cause.NOT_READ, "push", 50_000),
+                detail="no group reads gateway, and at 100,000 the channel waits",
+            ),
+        ),
+        (
+            STORE,
+            read(Group("mail", pending=7, consumers=[Consumer("dead", 4, HOUR), Consumer("too", 3, DAY), AT_WORK])),
+            Finding(WARNING, Cause.READER_GONE, "push", 7, lasting=HOUR, detail="dead, too"),
+        ),
         # Nothing at all yet.
         (outstanding(is_unused=True), STREAMS, Finding(OK, Cause.NOTHING_SENT)),
         (
@@ -206,7 +247,7 @@ def test_the_worst_comes_first() -> None:
         outstanding=Outstanding(Waiting(1), Waiting(1), Waiting(1)),
     )
 
-    found = findings(store, replace(without("intake"), intents=GroupState(1)))
+    found = findings(store, replace(without("intake"), intents=Group("g", 1)))
 
     assert [finding.cause for finding in found] == [
         *(Cause.NO_INTAKE, Cause.CIRCUIT_OPEN, Cause.LOSSES),
@@ -222,6 +263,13 @@ def test_the_routes_of_a_closed_channel_wait_for_no_worker() -> None:
 
     assert (found[Cause.NO_WORKER].level, found[Cause.NO_WORKER].count) == (WARNING, 0)
     assert found[Cause.PAUSED].count == 3
+
+
+def test_readers_that_hold_a_channel_back_are_told_of_once() -> None:
+    """The channel is parked because of them, and says so: that they read nothing is no second finding."""
+    streams = read(Group("mail", 100_000, oldest_unread=HOUR))
+
+    assert [finding.cause for finding in findings(parked(BEHIND), streams)] == [Cause.HELD_BACK]
 
 
 def test_both_servers_away_are_two_findings() -> None:

@@ -1,0 +1,82 @@
+"""Who reads the commands of each channel, how far and since when, and what is wrong with that (R27)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import redis
+
+from publisher.domain.channel import Channel, StreamTrim
+from publisher.domain.errors import RedisRefused
+from publisher.settings.settings import Settings
+from publisher.streams.group_reading import read_groups
+from publisher.streams.groups import Group, StreamGroups
+
+
+@dataclass(frozen=True, slots=True)
+class CommandReaders:
+    """Who reads the stream of a channel.
+
+    found: the error instead of the groups, if Redis refused to show them.
+    """
+
+    channel: Channel
+    found: StreamGroups | RedisRefused
+
+    @property
+    def name(self) -> str:
+        """The channel's name."""
+        return self.channel.name
+
+    @property
+    def stream(self) -> str:
+        """The channel's stream."""
+        return self.channel.stream
+
+    @property
+    def needs_group(self) -> bool:
+        """Whether commands are kept until a group has acknowledged them."""
+        return self.channel.stream_trim is not StreamTrim.LENGTH
+
+    @property
+    def groups(self) -> Sequence[Group]:
+        """The groups; none if they could not be read."""
+        return () if isinstance(self.found, RedisRefused) else self.found.groups
+
+    @property
+    def unread_by_all(self) -> int:
+        """How many commands stand on a stream that no group reads; 0 if a group reads it, or nobody can tell."""
+        return 0 if isinstance(self.found, RedisRefused) or self.found.groups else self.found.length
+
+    @property
+    def reading_nothing(self) -> Sequence[Group]:
+        """The groups that leave commands unread and ask for none."""
+        return [group for group in self.groups if group.reads_nothing]
+
+    @property
+    def holding_for_the_gone(self) -> Sequence[Group]:
+        """The groups in which a consumer that is gone holds commands."""
+        return [group for group in self.groups if group.gone]
+
+
+def command_readers(client: redis.Redis, channels: Mapping[str, Channel]) -> Mapping[str, CommandReaders]:
+    """Reads who reads the stream of each channel. Raises RedisUnavailable."""
+    return _of(channels, read_groups(client, [channel.stream for channel in channels.values()]))
+
+
+def read_streams(client: redis.Redis, settings: Settings) -> tuple[StreamGroups, Mapping[str, CommandReaders]]:
+    """Reads the groups of the intents stream, and who reads the stream of each channel, together.
+
+    Raises RedisUnavailable, and RedisRefused for the intents stream alone: a channel's is a value.
+    """
+    streams = [settings.intents_stream, *(channel.stream for channel in settings.channels.values())]
+    found = read_groups(client, streams)
+    intents = found[settings.intents_stream]
+    if isinstance(intents, RedisRefused):
+        raise intents
+    return intents, _of(settings.channels, found)
+
+
+def _of(
+    channels: Mapping[str, Channel], found: Mapping[str, StreamGroups | RedisRefused]
+) -> Mapping[str, CommandReaders]:
+    return {name: CommandReaders(channel, found[channel.stream]) for name, channel in sorted(channels.items())}

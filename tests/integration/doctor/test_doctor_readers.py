@@ -1,0 +1,80 @@
+"""What `publisher doctor` finds out about the readers of the commands, on real streams (R27)."""
+
+from datetime import timedelta
+
+import pytest
+import redis
+
+from publisher.doctor.verdict import Verdict
+from publisher.streams import groups
+from tests.integration.doctor.examined import Examined, amiss
+from tests.waiting import wait_until
+
+MAIL = "mail:delivery_commands"
+CHECKS = ("commands-groups", "commands-pending")
+
+
+def idle(client: redis.Redis, group: str) -> int:
+    """The milliseconds since the group's only consumer asked for entries."""
+    [consumer] = client.xinfo_consumers(MAIL, group)
+    return int(consumer["idle"])
+
+
+def test_commands_without_a_group_are_a_warning(examined: Examined, redis_client: redis.Redis) -> None:
+    """Nobody reads them, as far as Redis knows; a group from the beginning is enough to mend that."""
+    redis_client.xadd(MAIL, {"n": 1})
+
+    found = examined()
+    redis_client.xgroup_create(MAIL, "mail-service", "0")
+
+    assert amiss(found) == {"commands-groups": Verdict.WARNING}
+    assert "email: 1 command on mail:delivery_commands, and no group reads it" in found["commands-groups"].finding
+    assert amiss(examined()) == {}
+
+
+def test_a_group_that_reads_nothing_is_a_warning(examined: Examined, redis_client: redis.Redis) -> None:
+    """A command has waited for an hour, and no consumer ever asked; one that asks is enough."""
+    hour_ago = redis_client.time()[0] * 1000 - 3_600_000
+    redis_client.xadd(MAIL, {"n": 1}, id=f"{hour_ago}-0")
+    redis_client.xadd(MAIL, {"n": 2})
+    redis_client.xgroup_create(MAIL, "mail-service", "0")
+
+    found = examined()["commands-groups"]
+
+    assert found.verdict is Verdict.WARNING
+    assert found.finding.startswith("email: group mail-service reads nothing: 2 unread, the first for 1 h")
+    assert found.finding.endswith(", and no consumer ever asked")
+    redis_client.xgroup_setid(MAIL, "mail-service", "0")
+    redis_client.xgroup_createconsumer(MAIL, "mail-service", "one")
+    assert examined()["commands-groups"].verdict is Verdict.OK
+
+
+def test_commands_of_a_dead_consumer_are_a_warning(
+    examined: Examined, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It read a command, has asked for none since, and nobody took over; an acknowledgement mends it."""
+    monkeypatch.setattr(groups, "SILENT", timedelta(milliseconds=100))
+    entry = redis_client.xadd(MAIL, {"n": 1})
+    redis_client.xgroup_create(MAIL, "mail-service", "0")
+    redis_client.xreadgroup("mail-service", "mail-1", {MAIL: ">"})
+    wait_until(lambda: idle(redis_client, "mail-service") > 100)
+
+    found = examined()
+
+    assert amiss(found) == {"commands-pending": Verdict.WARNING}
+    assert found["commands-pending"].finding.startswith("email: group mail-service: 1 held by consumers silent for")
+    redis_client.xack(MAIL, "mail-service", entry)
+    assert amiss(examined()) == {}
+
+
+@pytest.mark.stray_keys("plants a key of another type")
+def test_a_key_that_is_no_stream_leaves_the_other_channel_judged(examined: Examined, redis_client: redis.Redis) -> None:
+    """What could not be read is told beside what was (R35)."""
+    redis_client.set(MAIL, "x")
+    redis_client.xadd("gateway:client_events", {"n": 1})
+
+    found = examined()["commands-groups"]
+
+    assert found.verdict is Verdict.WARNING
+    assert "mail:delivery_commands could not be read: Redis refused: WRONGTYPE" in found.finding
+    assert "push: 1 command on gateway:client_events, and no group reads it" in found.finding
