@@ -14,7 +14,7 @@ from publisher.process.telemetry import Telemetry
 from publisher.process.watchdog import Watchdog
 from publisher.publishing.loss_audit import LossAudit
 from publisher.publishing.publisher import Publisher
-from publisher.streams.keys import scan_key
+from publisher.streams.keys import next_look_key, scan_key
 from publisher.streams.mutex import Mutex
 from publisher.streams.outbound import OutboundStreams
 from storage.database import Database
@@ -47,6 +47,11 @@ class Context:
     def scans(self) -> Mutex:
         """One mutex for each channel: held for `silence` after each scan."""
         return Mutex(self.redis, scan_key)
+
+    @cached_property
+    def next_looks(self) -> Mutex:
+        """One mutex for each channel: held until the look that was sent for a channel with a rate limit (R30)."""
+        return Mutex(self.redis, next_look_key)
 
     @property
     def silence(self) -> timedelta:

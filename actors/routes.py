@@ -60,6 +60,16 @@ def scan_due_routes(channel: str, run: str | None = None) -> None:
 
 
 @dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL, throws=RouteDeadLettered)
+def publish_within_limit(channel: str) -> None:
+    """Publishes a batch of a channel with a rate limit, at the time when the limit lets one through (R30).
+
+    Beside the scans: it ends no overdue routes, and no worker takes it for the scan of a scheduler (R14a).
+    """
+    report = context().publisher.publish_due(channel, on_more=lambda: as_hint(send_scan, channel))
+    follow_up(channel, report)
+
+
+@dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL, throws=RouteDeadLettered)
 def publish_routes(channel: str, ids: Sequence[int], handover: str | None = None) -> None:
     """Publishes those of these routes that are due and not leased; leaves the others alone (R5).
 
@@ -106,6 +116,23 @@ def send_publish(channel: str, ids: Sequence[int], delay: timedelta | None = Non
         publish_routes.send_with_options(args=(channel, list(ids), *named), delay=milliseconds)
 
 
+def look_again(channel: str, wait: timedelta) -> None:
+    """Has the channel looked at again after the wait: by one message for all workers, whoever asks.
+
+    A scan comes before a longer wait than the scan interval is over, and one follows where this message is lost.
+    """
+
+    def send() -> None:
+        if context().next_looks.acquire(channel, wait):
+            milliseconds = round(wait.total_seconds() * 1000)
+            max_age = milliseconds + round(context().scan_interval.total_seconds() * 3000)
+            with translated():
+                publish_within_limit.send_with_options(args=(channel,), delay=milliseconds, max_age=max_age)
+
+    if wait < context().scan_interval:
+        as_hint(send)
+
+
 def tell_workers(messages: Iterable[tuple[str, Sequence[int]]], handover: str | None = None) -> bool:
     """Enqueues the publishing of routes, in one round trip: a message of route keys for each channel that is named.
 
@@ -141,9 +168,12 @@ def follow_up(channel: str, report: Report, *, retry_this_message: bool = False)
     """Maps the result of a batch onto Dramatiq.
 
     Routes that are due again within the retry horizon get a message for that time. The scan finds the others: Dramatiq
-    keeps delayed messages in a worker's memory. Raises dramatiq.Retry if this message itself may be the retry, and
+    keeps delayed messages in a worker's memory. A channel whose routes wait for its rate limit is looked at again.
+    Raises dramatiq.Retry if this message itself may be the retry, and
     RouteDeadLettered if routes became dead letters.
     """
+    if report.wait is not None:
+        look_again(channel, report.wait)
     retries = _by_delay(report.rescheduled, min(context().retry_horizon, _LONGEST_DELAY))
     itself = retries.pop(0) if retries and retry_this_message and not report.dead_lettered else None
     _send_retries(channel, retries)
@@ -191,4 +221,6 @@ def drain(channel: str) -> None:
         report = context().publisher.publish_due(channel)
         _send_retries(channel, _by_delay(report.rescheduled, min(context().retry_horizon, _LONGEST_DELAY)))
         more = report.more
+        if report.wait is not None:
+            look_again(channel, report.wait)
     expire(channel)

@@ -200,9 +200,9 @@ def _declare_actors(broker: WakingBroker, settings: Settings) -> None:
     from actors.middleware.self_scan import SelfScan
     from actors.middleware.trimmer import Trimmer
     from actors.retention import prune_notifications, prune_records, trim_commands, trim_intents
-    from actors.routes import publish_routes, scan_due_routes
+    from actors.routes import publish_routes, publish_within_limit, scan_due_routes
 
-    publishing = (scan_due_routes, publish_routes, audit_published)
+    publishing = (scan_due_routes, publish_routes, publish_within_limit, audit_published)
     for actor in (*publishing, prune_notifications, prune_records, trim_intents, trim_commands):
         actor.broker = broker
         broker.declare_actor(actor)

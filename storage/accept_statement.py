@@ -26,7 +26,7 @@ from storage.handover import Handover
 # inserted    Routes are due at once, by the database's clock (R5), or not before the time that its producer named: such
 #             a route is found by a scan, and no message names it. A skipped route is never due (R3).
 # lease       One row: channel -> stream, of the channels whose routes are handed over. Those of a channel whose gate is
-#             closed are not: they would only wait under a lease.
+#             closed, or which has a rate limit, are not: they would only wait under a lease.
 # The rows: the keys of `accepted`, under no channel; then the keys of each channel's new routes that are due.
 ACCEPT = f"""/* accept_intents */
 WITH inserted AS (
@@ -85,6 +85,8 @@ WITH new AS MATERIALIZED (
         FROM unnest(%(handed)s::text[], %(streams)s::text[]) AS given (channel, stream)
         WHERE NOT EXISTS (SELECT FROM channel_gates AS gate WHERE gate.channel = given.channel
                           AND (paused_at IS NOT NULL OR parked_at IS NOT NULL))
+          AND NOT EXISTS (SELECT FROM channel_limits AS set_limit WHERE set_limit.channel = given.channel
+                          AND per_second IS NOT NULL)
     ) AS lease
     CROSS JOIN LATERAL (
         SELECT CASE WHEN status = 'pending' AND (not_before > now.at) IS NOT TRUE THEN streams ->> channel END AS stream

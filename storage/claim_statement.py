@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from storage.clock import NOW
 from storage.handover import IS_CLAIMED
+from storage.limits import SET_LIMIT
 from storage.models import OPEN
 
 # Nobody holds the route, or the lease of its holder has expired.
@@ -95,7 +96,8 @@ WITH due AS MATERIALIZED (
     WHERE id = ANY(ARRAY(SELECT id FROM chosen))
     RETURNING {_COLUMNS}
 )
-SELECT {_ROUTE}, (SELECT count(*) FROM due) AS seen, %(ttl)s::interval AS lasts, {_REFUSING}
+SELECT {_ROUTE}, (SELECT count(*) FROM due) AS seen, %(ttl)s::interval AS lasts, {_REFUSING},
+       {SET_LIMIT}
 FROM (SELECT) AS always LEFT JOIN claimed AS r ON true LEFT JOIN notifications AS n ON n.id = r.notification_key
 ORDER BY r.next_attempt_at, r.id
 """
@@ -106,8 +108,10 @@ ORDER BY r.next_attempt_at, r.id
 # less than `at_least` left is too short for an attempt. One with more than `at_most`, given by an intake with other
 # settings, would tell of a longer life of the witness than it has (see `storage.outcomes`).
 #
+# Of a channel with a rate limit nothing is taken: its routes are claimed within the limit (R30).
+#
 # Planning takes longer than running. So the routes are read by their keys alone, which leaves the planner no other
-# index to weigh, and the gate is a join and no subquery.
+# index to weigh, and gate and limit are joins and no subqueries.
 TAKE_HANDED_OVER = f"""/* take_handed_over */
 WITH named AS MATERIALIZED (
     SELECT {_COLUMNS}, lease_token, lease_expires_at FROM routes WHERE id = ANY(%(ids)s::bigint[])
@@ -118,10 +122,13 @@ WITH named AS MATERIALIZED (
       AND {BEFORE_DEADLINE}
 )
 SELECT {_ROUTE}, 0 AS seen, r.lease_expires_at - statement_timestamp() AS lasts,
-       coalesce(refused_batches > 0, false) AS refusing
+       coalesce(refused_batches > 0, false) AS refusing,
+       CASE WHEN set_at IS NOT NULL THEN ARRAY[per_second, burst] END AS set_limit
 FROM (SELECT) AS always
 LEFT JOIN channel_gates AS gate ON gate.channel = %(channel)s
+LEFT JOIN channel_limits AS set_limit ON set_limit.channel = %(channel)s
 LEFT JOIN handed_over AS r ON paused_at IS NULL AND (parked_at IS NULL OR %(through)s)
+     AND CASE WHEN set_at IS NULL THEN NOT %(limited)s ELSE per_second IS NULL END
 LEFT JOIN notifications AS n ON n.id = r.notification_key
 ORDER BY r.id
 """

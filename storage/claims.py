@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from publisher.domain.notification import Notification, Route, RouteStatus
+from publisher.domain.rate_limit import RateLimit
 from storage.claim_statement import (
     BEFORE_DEADLINE,
     DUE,
@@ -17,6 +18,7 @@ from storage.claim_statement import (
     claim_statement,
 )
 from storage.database import Database, Row
+from storage.limits import UNLIMITED, limit_of
 from storage.places import Place, behind, place_parameters
 
 
@@ -38,6 +40,7 @@ class Claim:
         every route that it saw.
     refusing: the channel's stream refused the last batches. Of a parked channel always true.
     lasts: how long the lease lasts, from before the routes were read.
+    limit: the channel's rate limit at that moment; None: it has none (R30).
     """
 
     token: str
@@ -46,6 +49,7 @@ class Claim:
     last: Place[int] | None = None
     refusing: bool = False
     lasts: timedelta = timedelta(0)
+    limit: RateLimit | None = None
 
     @property
     def ids(self) -> list[int]:
@@ -56,11 +60,11 @@ class Claim:
 # The walk begins behind the routes claimed before. Index entries of published routes stay until the next vacuum, and
 # without a place to begin every claim would walk over all of them again.
 _CLAIM_DUE = claim_statement(
-    "claim_due", [behind("next_attempt_at", "id"), DUE, BEFORE_DEADLINE, OPEN_GATE], order="next_attempt_at"
+    "claim_due", [behind("next_attempt_at", "id"), DUE, BEFORE_DEADLINE, OPEN_GATE, UNLIMITED], order="next_attempt_at"
 )
 _CLAIM_THESE = claim_statement(
     "claim_these",
-    ["id = ANY(%(ids)s::bigint[])", DUE, BEFORE_DEADLINE, OPEN_GATE],
+    ["id = ANY(%(ids)s::bigint[])", DUE, BEFORE_DEADLINE, OPEN_GATE, UNLIMITED],
     order="next_attempt_at",
     free=f"({FREE} OR {HANDED_OVER})",
 )
@@ -76,6 +80,8 @@ def claim_due(
     stream: str | None = None,
     after: Place[int] | None = None,
     through_parking: bool = False,
+    setting: RateLimit | None = None,
+    hoped: bool = False,
 ) -> Claim:
     """Leases up to `limit` due routes of the channel, those due longest first (R4, R5).
 
@@ -85,10 +91,14 @@ def claim_due(
     after: the claim takes only routes behind this place, and misses those that became due before it meanwhile. So
         `more` is true, and the next claim must start at the beginning.
     through_parking: claims although the channel is parked.
+    setting: the channel's rate limit by its settings; None: it has none.
+    hoped: the caller has asked the rate limit, and claims no more than it may hope for. Without it nothing is claimed
+        of a channel that has a limit (R30).
     Raises DatabaseUnavailable.
     """
     parameters = {"channel": channel, "limit": limit, "ttl": lease_ttl, "through": through_parking, "stream": stream}
-    claim = _claim(database, _CLAIM_DUE, parameters | place_parameters(after, 0), limit)
+    parameters |= place_parameters(after, 0) | _limited(setting) | {"hoped": hoped}
+    claim = _claim(database, _CLAIM_DUE, parameters, limit, setting)
     return replace(claim, more=True) if after else claim
 
 
@@ -101,19 +111,22 @@ def claim_these(
     stream: str | None = None,
     through_parking: bool = False,
     handover: str | None = None,
+    setting: RateLimit | None = None,
 ) -> Claim:
     """Leases those of these routes that belong to the channel and that `claim_due` could lease now (R4, R5).
 
-    Leaves out the others: published, leased by another worker, not due, or unknown.
+    Leaves out the others: published, leased by another worker, not due, or unknown. Leases none of a channel that has a
+    rate limit.
     ids: keys of routes.
-    stream, through_parking: as for `claim_due`.
+    stream, through_parking, setting: as for `claim_due`.
     handover: the token of the handover that the caller's message names: its routes are the caller's.
     """
     if not ids:
         return Claim("", (), more=False)
     limit = len(ids)
     parameters = {"channel": channel, "ids": list(ids), "limit": limit, "ttl": lease_ttl, "through": through_parking}
-    return _claim(database, _CLAIM_THESE, parameters | {"stream": stream, "handover": handover}, limit + 1)
+    parameters |= {"stream": stream, "handover": handover, "hoped": False} | _limited(setting)
+    return _claim(database, _CLAIM_THESE, parameters, limit + 1, setting)
 
 
 def take_handed_over(
@@ -125,42 +138,50 @@ def take_handed_over(
     at_least: timedelta,
     at_most: timedelta,
     through_parking: bool = False,
+    setting: RateLimit | None = None,
 ) -> Claim:
     """Reads those of these routes that are handed over under this token, and that `claim_due` could lease now.
 
-    They are leased already: see `storage.handover`. Writes nothing, and counts nothing.
+    They are leased already: see `storage.handover`. Writes nothing, and counts nothing. Reads none of a channel that
+    has a rate limit.
     at_least, at_most: routes whose lease ends sooner or later are left out. All of one handover end together.
-    through_parking: as for `claim_due`.
+    through_parking, setting: as for `claim_due`.
     """
     parameters = {"channel": channel, "ids": list(ids), "handover": handover, "at_least": at_least, "at_most": at_most}
-    return _claim_of(handover, database.rows(TAKE_HANDED_OVER, parameters | {"through": through_parking}), len(ids) + 1)
+    parameters |= {"through": through_parking} | _limited(setting)
+    return _claim_of(handover, database.rows(TAKE_HANDED_OVER, parameters), len(ids) + 1, setting)
 
 
 def claim_overdue(database: Database, channel: str, *, limit: int, lease_ttl: timedelta) -> Claim:
     """Leases up to `limit` open, free routes of the channel whose deadline has passed, although it may be paused."""
     parameters = {"channel": channel, "limit": limit, "ttl": lease_ttl, "stream": None}
-    return _claim(database, _CLAIM_OVERDUE, parameters, limit)
+    return _claim(database, _CLAIM_OVERDUE, parameters, limit, None)
 
 
-def _claim(database: Database, sql: str, parameters: dict[str, object], full: int) -> Claim:
+def _limited(setting: RateLimit | None) -> dict[str, object]:
+    return {"limited": setting is not None}
+
+
+def _claim(database: Database, sql: str, parameters: dict[str, object], full: int, setting: RateLimit | None) -> Claim:
     token = str(uuid.uuid4())
-    return _claim_of(token, database.rows(sql, parameters | {"token": token}), full)
+    return _claim_of(token, database.rows(sql, parameters | {"token": token}), full, setting)
 
 
-def _claim_of(token: str, rows: Sequence[Row], full: int) -> Claim:
-    next_attempt_at, seen, lasts, refusing = rows[-1][-4:]
+def _claim_of(token: str, rows: Sequence[Row], full: int, setting: RateLimit | None) -> Claim:
+    next_attempt_at, seen, lasts, refusing, set_limit = rows[-1][-5:]
+    limit = limit_of(set_limit, setting)
     if rows[-1][0] is None:
-        return Claim(token, (), more=False, refusing=refusing)
+        return Claim(token, (), more=False, refusing=refusing, limit=limit)
     # A claim that took fewer routes than it saw left the others because of ISOLATION: they are due as well.
     last = Place(next_attempt_at, rows[-1][0]) if seen == len(rows) == full else None
     more = seen >= full or seen > len(rows)
-    return Claim(token, [_claimed(row) for row in rows], more, last, refusing, lasts)
+    return Claim(token, [_claimed(row) for row in rows], more, last, refusing, lasts, limit)
 
 
 def _claimed(row: Row) -> ClaimedRoute:
     (id_, notification_id, route_id, channel, status, attempts, max_attempts, recipient_ref, email, locale, losses,
      replay, time_left, type_, producer, audience, key, payload, request_id, trace_id, occurred, accepted, stream,
-     requeues, _, _, _, _) = row  # fmt: skip
+     requeues, _, _, _, _, _) = row  # fmt: skip
     route = Route(
         id=id_,
         notification_id=notification_id,

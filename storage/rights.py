@@ -56,7 +56,7 @@ NEEDED: Mapping[str, Sequence[str]] = {
     "intents_losses": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "cancellations": ("SELECT",),
     "holds": ("SELECT",),
-    "channel_limits": ("SELECT",),
+    "channel_limits": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "schema_migration": ("SELECT",),
 }
 

@@ -1,6 +1,8 @@
 """A Valkey of a test's own, which it may stop, empty, starve or overload; and those that are no single server."""
 
+import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -35,6 +37,12 @@ class OwnValkey:
     def stop(self) -> None:
         """Stops it, if it runs."""
         self._running.close()
+
+    def kill(self) -> None:
+        """Kills it, as kill -9 does."""
+        with redis.Redis.from_url(self.url) as client:
+            os.kill(client.info("server")["process_id"], signal.SIGKILL)
+        self.stop()
 
     def empty(self) -> None:
         """Takes its data away, while it is stopped."""

@@ -10,6 +10,7 @@ from traceback import format_exception_only
 from publisher.domain.backoff import Backoff
 from publisher.domain.errors import EncodingError
 from publisher.domain.notification import Notification, Route
+from publisher.domain.rate_limit import RateLimit
 from publisher.domain.recipient import Recipient
 
 COMMAND_SIZE_LIMIT = 1024 * 1024
@@ -66,6 +67,7 @@ class Channel:
     stream_ceiling: with so many commands unread or unacknowledged nothing is appended; 0: no ceiling (R13).
     stream_retention: how long an acknowledged command stays on the stream; 0: it is not trimmed by its age.
     stream_trim: which entries are trimmed.
+    rate: how fast commands are appended at most, unless an operator says otherwise; None: as fast as they come (R30).
     stream_max_len: the old name of stream_ceiling, for channels written for earlier releases.
     """
 
@@ -79,6 +81,7 @@ class Channel:
     stream_ceiling: int = STREAM_CEILING
     stream_retention: timedelta = timedelta(days=1)
     stream_trim: StreamTrim = StreamTrim.ACKNOWLEDGED
+    rate: RateLimit | None = None
     stream_max_len: InitVar[int | None] = None
 
     def __post_init__(self, stream_max_len: int | None) -> None:

@@ -24,8 +24,13 @@ class HandingOver:
         self._waiting = waiting
 
     def __call__(self) -> Handover | None:
-        """Returns the handover of the next transaction: of the channels whose queue is short. None: of no channel."""
-        short = [channel for channel in self._channels.values() if self._waiting(channel.name) <= _LONG_QUEUE]
-        if not self._lasts or not short:
-            return None
-        return Handover({channel.name: channel.stream for channel in short}, self._lasts)
+        """Returns the handover of the next transaction: of the channels whose queue is short. None: of no channel.
+
+        Routes of a channel with a rate limit wait for their turn, and are claimed (R30).
+        """
+        chosen = {
+            channel.name: channel.stream
+            for channel in self._channels.values()
+            if channel.rate is None and self._waiting(channel.name) <= _LONG_QUEUE
+        }
+        return Handover(chosen, self._lasts) if self._lasts and chosen else None

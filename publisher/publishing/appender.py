@@ -11,7 +11,7 @@ from publisher.publishing.batch import Batch
 from publisher.publishing.circuit_breaker import CircuitBreaker, probed
 from publisher.publishing.earlier_streams import Deliveries, settle_on_earlier_streams
 from publisher.publishing.recorder import Decide
-from publisher.streams.append_result import Appended, AppendResult, Ended, HeldBack, NotAppended
+from publisher.streams.append_result import Appended, AppendResult, Ended, HeldBack, Limited, NotAppended
 from publisher.streams.outbound import OutboundStreams
 from storage import leases
 from storage.database import Database
@@ -42,6 +42,7 @@ class Appender:
             probed(batch.channel) if batch.is_probe else batch.channel,
             [delivery for _, delivery in to_append],
             may_go_on,
+            batch.claim.limit,
         )
         results: list[tuple[Route, AppendResult]] = [
             *settled,
@@ -51,6 +52,9 @@ class Appender:
         for route, result in results:
             if isinstance(result, Appended):
                 self._appended(batch, route, result)
+            elif isinstance(result, Limited):
+                # It waits, and no attempt was made (R30).
+                batch.wait = result.wait
             elif (life := _life_before(route, result)) is not None:
                 taken_back[route.id] = life
             elif reason := self._why_failed(batch, result):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from publisher.domain.attempt import Outcome
 from publisher.domain.channel import Channel
@@ -22,6 +23,7 @@ class Batch:
     errors: what cannot happen and did, each naming its route (R10).
     is_cut_short: some routes were not begun, for want of time or because the process stops. They are given back.
     is_unreachable: Redis did not answer.
+    wait: the time until the channel's rate limit lets other routes through. None: no route waits for that (R30).
     notifications: by route key.
     """
 
@@ -34,6 +36,7 @@ class Batch:
     errors: list[str] = field(default_factory=list)
     is_cut_short: bool = False
     is_unreachable: bool = False
+    wait: timedelta | None = None
     notifications: Mapping[int, Notification] = field(init=False)
 
     def __post_init__(self) -> None:

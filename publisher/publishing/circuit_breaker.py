@@ -14,7 +14,7 @@ from publisher.domain.channel import Channel
 from publisher.domain.circuit import Probing
 from publisher.domain.errors import PublisherError
 from publisher.process.telemetry import Telemetry
-from publisher.streams.append_result import Appended, AppendResult, HeldBack, NotAppended
+from publisher.streams.append_result import Appended, AppendResult, HeldBack, Limited, NotAppended
 from storage import gates
 from storage.database import Database
 
@@ -56,10 +56,12 @@ class CircuitBreaker:
 
         refusing: the channel refused its last batches. probing: this batch is a probe.
 
+        A command that waits for the rate limit tells nothing of the channel.
         Only a command that the channel wrote now shows that it takes commands: one that it knows may stand there since
         before it began to refuse. Best effort: a note that is lost parks, or opens, the channel one batch later.
         """
         taken = any(isinstance(result, Appended) and result.first for result in results)
+        results = [result for result in results if not isinstance(result, Limited)]
         known = [result for result in results if isinstance(result, Appended) and not result.first]
         refused = [result for result in results if isinstance(result, NotAppended) and result.channels_fault]
         held_back = [result for result in results if isinstance(result, HeldBack)]

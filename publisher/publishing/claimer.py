@@ -5,10 +5,12 @@ A batch knows when its claim began: from there its lease is measured (see `domai
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from publisher.domain.channel import Channel
 from publisher.publishing.batch import Batch
 from publisher.publishing.policy import Policy
+from publisher.streams.rate_limits import Hope
 from storage import claims
 from storage.database import Database
 from storage.places import Place
@@ -29,13 +31,25 @@ class Claimer:
         # Without probes nothing would ever open a parked channel.
         self._through_parking = policy.probing is None
 
-    def due(self, to: Channel, after: Place[int] | None) -> Batch:
-        """Claims due routes of the channel. after: see `claim_due`."""
-        return self._due(to, self._policy.batch_size, after, through_parking=self._through_parking)
+    def due(self, to: Channel, after: Place[int] | None, hope: Hope | None = None) -> Batch:
+        """Claims due routes of the channel. after: see `claim_due`.
+
+        hope: how many, at most; None: the channel is not known to have a rate limit, and nothing is claimed if it has.
+        A claim that takes all that it may hope for, less than a batch, is followed by another one after a wait.
+        """
+        size = self._policy.batch_size
+        if hope is None:
+            return self._due(to, size, after, through_parking=self._through_parking)
+        batch = self._due(to, min(hope.tokens, size), after, through_parking=self._through_parking, hoped=True)
+        if batch.claim.limit is not None and len(batch.claim.routes) == hope.tokens < size:
+            batch.claim = replace(batch.claim, more=False)
+            batch.wait = hope.wait
+        return batch
 
     def probe(self, to: Channel, limit: int) -> Batch:
         """Claims a few due routes of a parked channel."""
-        batch = self._due(to, limit, None, through_parking=True)
+        # Without hope: the append tells if the rate limit lets nothing through.
+        batch = self._due(to, limit, None, through_parking=True, hoped=True)
         batch.is_probe = True
         return batch
 
@@ -57,6 +71,7 @@ class Claimer:
             stream=to.stream,
             through_parking=self._through_parking,
             handover=handover,
+            setting=to.rate,
         )
         return Batch(to, claim, began)
 
@@ -76,10 +91,13 @@ class Claimer:
             at_least=self._policy.handover * _FRESH,
             at_most=self._policy.lease_ttl,
             through_parking=self._through_parking,
+            setting=to.rate,
         )
         return Batch(to, claim, began)
 
-    def _due(self, to: Channel, limit: int, after: Place[int] | None, *, through_parking: bool) -> Batch:
+    def _due(
+        self, to: Channel, limit: int, after: Place[int] | None, *, through_parking: bool, hoped: bool = False
+    ) -> Batch:
         began = time.monotonic()
         claim = claims.claim_due(
             self._database,
@@ -89,5 +107,7 @@ class Claimer:
             stream=to.stream,
             after=after,
             through_parking=through_parking,
+            setting=to.rate,
+            hoped=hoped,
         )
         return Batch(to, claim, began)

@@ -28,6 +28,7 @@ from publisher.publishing.batch import Batch
 from publisher.publishing.circuit_breaker import CircuitBreaker
 from publisher.publishing.claim_cursor import ClaimCursor
 from publisher.publishing.claimer import Claimer
+from publisher.publishing.limiter import Limiter
 from publisher.publishing.policy import Hooks, Policy
 from publisher.publishing.recorder import Decide, Recorder
 from publisher.publishing.report import Report, report
@@ -63,11 +64,13 @@ class Publisher:
         self._appender = Appender(database, streams, self._circuit, hooks.beat)
         self._recorder = Recorder(database, witness_after_lease(streams.dedup_window, policy.lease_ttl), hooks.beat)
         self._claimer = Claimer(database, policy)
+        self._limiter = Limiter(streams.limits, policy.batch_size)
         self._cursor = ClaimCursor(time.monotonic, hooks.may_look_back)
 
     def publish_due(self, channel: str, on_more: Callable[[], object] = lambda: None) -> Report:
         """Publishes one batch of the channel's due routes; of a parked channel a small one, if its next probe is due.
 
+        Of a channel with a rate limit no more are claimed than it lets through (R30).
         on_more: called as soon as a batch is leased that leaves others due, so that the next can begin elsewhere.
         Raises DatabaseUnavailable if nothing could be claimed, and RouteError once the batch is done if some of its
         routes ended in a way that cannot happen (R10).
@@ -75,8 +78,17 @@ class Publisher:
         to = self._channel(channel)
         if self._hooks.stopping():
             return Report(more=True, given_back=True)
+        hope = self._limiter.hope(to)
+        if hope is not None and not hope.tokens:
+            return Report(wait=hope.wait)
         after = self._cursor.of(channel)
-        batch = self._claimer.due(to, after)
+        batch = self._claimer.due(to, after, hope)
+        self._limiter.note(to, batch.claim)
+        if hope is not None:
+            self._limiter.forgo(to, hope, len(batch.claim.routes))
+        elif batch.claim.limit is not None:
+            # Nothing was claimed: this process has learned that there is a limit.
+            return self.publish_due(channel, on_more)
         self._cursor.note(channel, batch.began, after, batch.claim)
         if batch.claim.routes or batch.claim.more:
             return self._publish(batch, on_more)
@@ -89,17 +101,24 @@ class Publisher:
         """Publishes those of these routes of the channel that are due and free, and leaves the others alone.
 
         handover: the token of the handover that leases them to the caller; None: they were not handed over.
-        If the channel is parked and its next probe is due, the probe takes their place. Raises as `publish_due`.
+        If the channel is parked and its next probe is due, the probe takes their place. If it has a rate limit, any due
+        routes do: a message about some is no more than a wake-up. Raises as `publish_due`.
         """
         to = self._channel(channel)
         if self._hooks.stopping():
             if handover is not None:
                 self._release(to, handover, ids)
             return Report(more=True, given_back=True)
+        if self._limiter.of(to) is not None:
+            # Intake has handed nothing over, or will have learned of the limit by the time that the handover runs out.
+            return self.publish_due(channel)
         batch = self._claimer.these(to, ids, handover)
+        self._limiter.note(to, batch.claim)
         if handover is not None and len(batch.claim.routes) < len(ids):
             # Their channel was closed meanwhile, or their deadline has passed: the handover need not run out first.
             self._release(to, handover, set(ids).difference(batch.claim.ids))
+        if batch.claim.limit is not None:
+            return self.publish_due(channel)
         if batch.claim.routes:
             return self._publish(batch)
         return self._probe(to) if batch.claim.refusing else Report()

@@ -25,6 +25,7 @@ class Report:
     dead_lettered: keys of the routes given up.
     more: others may be due, look again.
     given_back: due routes were not begun, because the process stops or the batch's time is over.
+    wait: due routes may wait for the channel's rate limit, which lets some through after this time. None: none do.
     """
 
     published: int = 0
@@ -32,6 +33,7 @@ class Report:
     dead_lettered: Sequence[int] = ()
     more: bool = False
     given_back: bool = False
+    wait: timedelta | None = None
 
 
 def report(batch: Batch, telemetry: Telemetry) -> Report:
@@ -71,4 +73,5 @@ def report(batch: Batch, telemetry: Telemetry) -> Report:
         dead_lettered,
         more=batch.claim.more or batch.is_cut_short,
         given_back=batch.is_cut_short,
+        wait=batch.wait,
     )

@@ -8,14 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from publisher.domain.channel import Channel, StreamTrim
 from publisher.domain.errors import SettingsError
-from publisher.settings.types import LowerCase, Name, SecondsOrZero, rule, without_blanks
+from publisher.settings.types import LowerCase, Name, Rate, SecondsOrZero, rule, without_blanks
 
 # Names of earlier releases, by the field that they are understood as. Where both are set the new name wins.
 _OLD_NAMES = {"stream_ceiling": "stream_max_len"}
 
 
 class ChannelSettings(BaseModel):
-    """PUBLISHER_<CHANNEL>_STREAM, _MAX_ATTEMPTS, _STREAM_CEILING, _STREAM_RETENTION and _STREAM_TRIM."""
+    """PUBLISHER_<CHANNEL>_STREAM, _MAX_ATTEMPTS, _STREAM_CEILING, _STREAM_RETENTION, _STREAM_TRIM and _RATE."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -24,6 +24,7 @@ class ChannelSettings(BaseModel):
     stream_ceiling: Annotated[int, Field(ge=0)]
     stream_retention: SecondsOrZero
     stream_trim: Annotated[StreamTrim, LowerCase]
+    rate: Rate
 
     @classmethod
     def variables(cls, channel: Channel) -> dict[str, str]:
@@ -48,7 +49,7 @@ class ChannelSettings(BaseModel):
         named = {field: variable for variable, field in variables.items() if variable in said}
         values |= {field: said[variable] for field, variable in named.items()}
         try:
-            return replace(channel, **cls.model_validate(values).model_dump())
+            return replace(channel, **dict(cls.model_validate(values)))
         except ValidationError as error:
             names = {field: variable for variable, field in variables.items()} | named
             lines = [

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
+from publisher.domain.rate_limit import RateLimit, parse_limit
+
 PREFIX = "PUBLISHER_"
 # Far beyond any sense, and within what timedelta, PostgreSQL and Redis can count.
 _LONGEST = Decimal(366 * 24 * 3600)
@@ -44,9 +46,17 @@ def _zero_or_above(duration: timedelta) -> timedelta:
     return duration
 
 
+def _rate(text: object) -> RateLimit | None:
+    if text is None or isinstance(text, RateLimit):
+        return text
+    return None if str(text).strip().lower() == "none" else parse_limit(str(text))
+
+
 PositiveSeconds = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_above_zero)]
 SecondsOrZero = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_zero_or_above)]
 Name = Annotated[str, BeforeValidator(_not_blank)]
+# `none` stands for no limit, where a channel brings one.
+Rate = Annotated[RateLimit | None, BeforeValidator(_rate)]
 LowerCase = BeforeValidator(lambda text: str(text).strip().lower())
 UpperCase = BeforeValidator(lambda text: str(text).strip().upper())
 

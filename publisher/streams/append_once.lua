@@ -1,13 +1,14 @@
 -- Appends each command at most once per delivery within the window (R12), many commands in one step. Never trims (R13).
 --
--- KEYS[1]  the stream, KEYS[2] what was counted of it (see trimming.py), KEYS[2 + n] the witness of the nth command: all
---          in one slot.
--- ARGV     window in ms, ceiling (0: none), then for each command: how often its route was requeued, the number of
---          names and values, names and values.
+-- KEYS[1]  the stream, KEYS[2] what was counted of it (see unread.py), KEYS[3] the bucket of its rate limit (see
+--          bucket.lua), KEYS[3 + n] the witness of the nth command: all in one slot.
+-- ARGV     window in ms, ceiling (0: none), rate limit a second (0: none) and its burst, then for each command: how often
+--          its route was requeued, the number of names and values, names and values.
 -- Returns  for each command the entry id that it was appended as, or else a pair of strings, a word and a detail:
 --          known        the entry id of an earlier append
 --          ended        the tombstone: the route has ended, and its command must not follow (see end_once.lua)
 --          behind       the backlog, and the name of the slowest group after a space, if any group reads the stream
+--          limited      milliseconds until there is a token again
 --          refused      the error of the stream, or of the witness that could not be set: nothing was appended
 --          unwitnessed  the entry id, and after a space why it has no witness
 --          witness      the error of the witness's key
@@ -15,7 +16,10 @@
 -- The order is GET, XADD, SET: a script is not rolled back, and a witness set first would lose its command if
 -- XADD then failed. A witness that is found is kept for another window: as long as anyone asks for a delivery,
 -- it stays known, so that the loss audit (R12a) never takes an old one for a lost one.
-local window, ceiling, position = ARGV[1], tonumber(ARGV[2]), 3
+-- A command that is written takes a token (R30), and no other does. The bucket is written before the first command too:
+-- a server that would not take it is found out before anything stands on the stream.
+local window, ceiling, position = ARGV[1], tonumber(ARGV[2]), 5
+local rate, burst = tonumber(ARGV[3]), tonumber(ARGV[4])
 
 -- How many entries the slowest group has not read, or not acknowledged, and the group. All of them if there is none.
 -- A group of which the server cannot tell counts with what was counted of it, or not at all: an unknown holds nothing
@@ -87,9 +91,38 @@ local function add(first, last)
     return redis.pcall('XADD', KEYS[1], '*', unpack(ARGV, first, last))
 end
 
-local room, slowest = room_for(#KEYS - 2)
+-- The bucket, once it was asked for a token; or the result of every new command where it cannot be read or written.
+local bucket, no_bucket
+local taken = 0
+
+-- Why there is no token for a command, as its result; nil if there is one, or no limit.
+local function without_token()
+    if rate == 0 then
+        return nil
+    end
+    if not bucket and not no_bucket then
+        local fault
+        bucket, fault = filled(KEYS[3], rate, burst)
+        fault = fault or keep(KEYS[3], bucket, rate, burst)
+        no_bucket = fault and { 'refused', fault }
+    end
+    if no_bucket then
+        return no_bucket
+    elseif bucket.tokens < 1 then
+        return { 'limited', string.format('%.0f', math.ceil((1 - bucket.tokens) / rate * 1000)) }
+    end
+end
+
+local function take_token()
+    if bucket then
+        bucket.tokens, bucket.promised = bucket.tokens - 1, math.max(0, bucket.promised - 1)
+        taken = taken + 1
+    end
+end
+
+local room, slowest = room_for(#KEYS - 3)
 local reply = {}
-for n = 3, #KEYS do
+for n = 4, #KEYS do
     local requeues, count = ARGV[position], tonumber(ARGV[position + 1])
     local entry = redis.pcall('GET', KEYS[n])
     local ended = type(entry) == 'table' and tombstone(KEYS[n])
@@ -106,6 +139,9 @@ for n = 3, #KEYS do
     elseif room <= 0 then
         result = { 'behind', (ceiling - room) .. (slowest and ' ' .. slowest or '') }
     else
+        result = without_token()
+    end
+    if not result then
         local ran, added = pcall(add, position + 2, position + 1 + count)
         if type(added) == 'table' then
             result = { 'refused', added.err }
@@ -115,17 +151,19 @@ for n = 3, #KEYS do
             room = room - 1
             result = added
             local kept = redis.pcall('SET', KEYS[n], added, 'PX', window)
-            if kept.err then
-                -- Nobody can have read the entry yet: all of this is one step.
-                if redis.pcall('XDEL', KEYS[1], added) == 1 then
-                    result = { 'refused', kept.err }
-                else
-                    result = { 'unwitnessed', added .. ' ' .. kept.err }
-                end
+            -- Nobody can have read the entry yet: all of this is one step.
+            if kept.err and redis.pcall('XDEL', KEYS[1], added) == 1 then
+                result = { 'refused', kept.err }
+            else
+                result = kept.err and { 'unwitnessed', added .. ' ' .. kept.err } or added
+                take_token()
             end
         end
     end
-    reply[n - 2] = result
+    reply[n - 3] = result
     position = position + count + 2
+end
+if taken > 0 then
+    keep(KEYS[3], bucket, rate, burst)
 end
 return reply

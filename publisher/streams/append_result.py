@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 
 from publisher.domain.channel import Channel
 
@@ -67,7 +68,17 @@ class Ended:
     life: int | None
 
 
-AppendResult = Appended | NotAppended | HeldBack | Ended
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """The command was not appended, because the channel's rate limit lets nothing through now (R30).
+
+    wait: the time until it lets a command through again.
+    """
+
+    wait: timedelta
+
+
+AppendResult = Appended | NotAppended | HeldBack | Ended | Limited
 
 
 def dead(requeues: int) -> str:
@@ -90,6 +101,8 @@ def append_result(channel: Channel, word: str, detail: str) -> AppendResult:
             return Appended(entry_id, first=True, unwitnessed=error)
         case "behind":
             return HeldBack(_who_is_behind(channel, detail))
+        case "limited":
+            return Limited(timedelta(milliseconds=int(detail)))
         case "ended":
             return ended(detail)
         case "refused":

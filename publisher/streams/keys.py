@@ -63,6 +63,10 @@ KEYS = (
         *("unread.py", "three trim intervals"),
     ),
     _expiring(
+        *("publisher:limit:{slot}:{channel}", "hash", "the token bucket of a channel's rate limit"),
+        *("append_once.lua, hope.lua", "the time in which it fills, and an hour"),
+    ),
+    _expiring(
         *("publisher:intents-losses:{slot}", "list", "losses of intents that are not in PostgreSQL yet, as JSON"),
         *("gap.lua, intake", "30 days after the last loss"),
     ),
@@ -87,6 +91,10 @@ KEYS = (
             "workers",
             "an hour after the last",
         ),
+    ),
+    _expiring(
+        *("publisher:next-look:{channel}", "string", "a scan is under way for when its rate limit lets routes through"),
+        *("workers", "the time until that scan"),
     ),
     _expiring("publisher:audit:{channels}", "string", _HINT, "the auditor of one worker", "a scan interval"),
     _expiring("publisher:look-back:{channel}", "string", _HINT, "one publishing process", "the claim cursor's pause"),
@@ -161,6 +169,11 @@ def counted_key(stream: str) -> str:
     return f"publisher:unread:{hash_tag(stream)}"
 
 
+def limit_key(stream: str, channel: str) -> str:
+    """The token bucket of the channel's rate limit (R30), in the stream's slot."""
+    return f"publisher:limit:{hash_tag(stream)}:{channel}"
+
+
 def losses_key(stream: str) -> str:
     """The list of noticed losses of intents, in the stream's slot: gap.lua touches both in one step."""
     return f"publisher:intents-losses:{hash_tag(stream)}"
@@ -174,6 +187,11 @@ def mark_key(stream: str) -> str:
 def scan_key(channel: str) -> str:
     """The mutex of a channel that is scanned, or was within three scan intervals."""
     return f"publisher:scan:{channel}"
+
+
+def next_look_key(channel: str) -> str:
+    """The mutex of the scan that is sent for the time at which the channel's rate limit lets routes through."""
+    return f"publisher:next-look:{channel}"
 
 
 def scan_run_key(run: str) -> str:

@@ -10,9 +10,11 @@ import redis
 
 from publisher.domain.channel import Channel, Command
 from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
+from publisher.domain.rate_limit import RateLimit
 from publisher.streams.append_result import Appended, AppendResult, NotAppended, append_result
 from publisher.streams.connection import translated
-from publisher.streams.keys import IDENTITY, counted_key, witness_key
+from publisher.streams.keys import IDENTITY, counted_key, limit_key, witness_key
+from publisher.streams.rate_limits import RateLimits
 from publisher.streams.scripts import script
 
 _SCRIPT = script("append_once")
@@ -44,11 +46,15 @@ class Delivery:
 
 
 class OutboundStreams:
-    """The channels' streams. Safe to share between threads."""
+    """The channels' streams. Safe to share between threads.
+
+    limits: the token buckets of their rate limits (R30).
+    """
 
     def __init__(self, client: redis.Redis, dedup_window: timedelta) -> None:
         """dedup_window: for how long a witness lives, from the append or from when it was last renewed."""
         self.dedup_window = dedup_window
+        self.limits = RateLimits(client)
         self._client = client
         self._window_ms = round(dedup_window.total_seconds() * 1000)
         self._script = client.register_script(_SCRIPT)
@@ -56,11 +62,16 @@ class OutboundStreams:
         self._stands = client.register_script(_STANDS)
 
     def append(
-        self, channel: Channel, deliveries: Sequence[Delivery], go_on: Callable[[], bool] = lambda: True
+        self,
+        channel: Channel,
+        deliveries: Sequence[Delivery],
+        go_on: Callable[[], bool] = lambda: True,
+        limit: RateLimit | None = None,
     ) -> list[AppendResult]:
         """Appends each command unless its delivery has a witness (R12). The results stand in the same order.
 
         New commands are held back while the stream holds the channel's ceiling of unread or unacknowledged ones (R13).
+        limit: new commands beyond it are Limited; None: the channel has no rate limit (R30).
         go_on: asked before every call but the first; once it returns False, the rest is not begun and has no result.
         Raises nothing for a refusal or an unreachable server: those are results, each its route's failure (R7).
         """
@@ -69,7 +80,7 @@ class OutboundStreams:
             if results and not go_on():
                 return results
             try:
-                results += self._append(channel, chunk)
+                results += self._append(channel, chunk, limit)
             except RedisUnavailable as error:
                 # The other chunks would wait as long, one after the other, and outlive their lease.
                 lost = NotAppended(str(error), channels_fault=True, unreachable=True)
@@ -167,10 +178,14 @@ class OutboundStreams:
         except RedisRefused:
             return ""
 
-    def _append(self, channel: Channel, deliveries: Sequence[Delivery]) -> list[AppendResult]:
-        witnesses = [witness_key(channel.stream, d.delivery_id, d.replay) for d in deliveries]
-        keys = [channel.stream, counted_key(channel.stream), *witnesses]
-        arguments: list[str | int] = [self._window_ms, channel.holds_back_at]
+    def _append(self, channel: Channel, deliveries: Sequence[Delivery], limit: RateLimit | None) -> list[AppendResult]:
+        stream = channel.stream
+        witnesses = [witness_key(stream, d.delivery_id, d.replay) for d in deliveries]
+        keys = [stream, counted_key(stream), limit_key(stream, channel.name), *witnesses]
+        arguments: list[str | int | float] = [
+            *(self._window_ms, channel.holds_back_at),
+            *((limit.per_second, limit.burst) if limit else (0, 0)),
+        ]
         for delivery in deliveries:
             flat = [text for pair in delivery.command.fields for text in pair]
             arguments += [delivery.requeues, len(flat), *flat]

@@ -35,7 +35,7 @@ _CONNECTION = (
     ("MULTI", "a scan that someone waits for; doctor tries rights"),
     ("EXEC", "a scan that someone waits for"),
     ("DISCARD", "doctor tries rights"),
-    ("TIME", "ages by Redis' own clock"),
+    ("TIME", "ages by Redis' own clock; bucket.lua"),
 )
 
 # {intents}: the intents stream, {group}: its consumer group.
@@ -73,9 +73,12 @@ _INTENTS = (
 )
 
 # For each channel. {stream}: its stream, {witness}: the key that says a delivery stands there,
-# {unread}: what was counted of its groups.
+# {unread}: what was counted of its groups, {limit}: the bucket of its rate limit.
 _CHANNEL = (
-    ("EVALSHA {no_script} 3 {stream} {unread} {witness}", "append_once.lua, trim.lua, count_page.lua"),
+    (
+        "EVALSHA {no_script} 4 {stream} {unread} {limit} {witness}",
+        "append_once.lua, trim.lua, count_page.lua, hope.lua",
+    ),
     ("XADD {stream} * a b", "append_once.lua"),
     ("XDEL {stream} 0-0", "append_once.lua"),
     ("XLEN {stream}", "append_once.lua"),
@@ -91,6 +94,10 @@ _CHANNEL = (
     ("DEL {unread}", "commands of a group are counted"),
     ("PEXPIRE {unread} 1", "commands of a group are counted"),
     ("SET {retention} 1 PX 1 NX", "one process trims for all"),
+    ("HMGET {limit} tokens", "bucket.lua"),
+    ("HSET {limit} tokens 1", "bucket.lua"),
+    ("PEXPIRE {limit} 1", "bucket.lua"),
+    ("SET {next_look} 1 PX 1 NX", "one scan is sent for a channel that waits for its limit"),
     ("TYPE {stream}", "doctor"),
     ("GET {witness}", "append_once.lua"),
     ("SET {witness} 0-0 PX 1", "append_once.lua"),
@@ -172,6 +179,8 @@ def needed_rights(*, intents: str, group: str, streams: Mapping[str, str]) -> li
             "stream": stream,
             "witness": keys.witness_key(stream, "0/0"),
             "unread": keys.counted_key(stream),
+            "limit": keys.limit_key(stream, channel),
+            "next_look": keys.next_look_key(channel),
             "retention": keys.retention_key(f"commands:{channel}"),
             "audit": keys.audit_key(channel),
             "scan": keys.scan_key(channel),

@@ -108,9 +108,9 @@ def _nothing_recovered(name: str) -> Callable[[pytest.MonkeyPatch], None]:
 def _worker_clock(patch: pytest.MonkeyPatch) -> None:
     whole = claims._claim
 
-    def claim(database: Any, sql: str, parameters: dict[str, object], full: int) -> Any:
+    def claim(database: Any, sql: str, parameters: dict[str, object], *others: Any) -> Any:
         now = datetime.fromtimestamp(time.time(), UTC)
-        return whole(database, sql, parameters | {"worker_now": now}, full)
+        return whole(database, sql, parameters | {"worker_now": now}, *others)
 
     _edit(
         patch, claims, ["_CLAIM_DUE", "_CLAIM_THESE"], (_FREE, _FREE.replace("statement_timestamp()", "%(worker_now)s"))

@@ -19,7 +19,7 @@ from tests.integration.rows import due_routes
 StartWorker = Callable[..., dramatiq.Worker]
 # Messages of every release name these: a release may add some, and must go on understanding each.
 ACTORS = {
-    *("scan_due_routes", "publish_routes", "audit_published"),
+    *("scan_due_routes", "publish_routes", "publish_within_limit", "audit_published"),
     *("prune_notifications", "prune_records", "trim_intents", "trim_commands"),
 }
 

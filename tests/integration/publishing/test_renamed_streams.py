@@ -1,8 +1,9 @@
 """A channel whose stream was renamed sends nothing twice: a command on the old stream is done (R12, R15)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import redis
@@ -12,7 +13,7 @@ from publisher.domain.channel import Channel
 from publisher.domain.circuit import Probing
 from publisher.domain.errors import DatabaseUnavailable
 from publisher.publishing.publisher import Publisher
-from publisher.streams.append_result import Appended, NotAppended
+from publisher.streams.append_result import AppendResult
 from publisher.streams.connection import open_redis
 from publisher.streams.keys import witness_key
 from publisher.streams.outbound import Delivery, OutboundStreams
@@ -29,9 +30,9 @@ class KilledStreams(OutboundStreams):
     """The worker dies once its commands stand on the stream, and before any of it is recorded."""
 
     def append(
-        self, channel: Channel, deliveries: Sequence[Delivery], go_on: Callable[[], bool] = lambda: True
-    ) -> list[Appended | NotAppended]:
-        super().append(channel, deliveries, go_on)
+        self, channel: Channel, deliveries: Sequence[Delivery], *args: Any, **options: Any
+    ) -> list[AppendResult]:
+        super().append(channel, deliveries, *args, **options)
         raise KeyboardInterrupt
 
 

@@ -52,6 +52,8 @@ def test_every_name_has_its_own_entry() -> None:
     made = {
         keys.witness_key("mail:commands", "a/b", 2): "publisher:witness:{slot}:{delivery}",
         keys.counted_key("{x}y"): "publisher:unread:{slot}",
+        keys.limit_key("{x}y", "push"): "publisher:limit:{slot}:{channel}",
+        keys.next_look_key("email"): "publisher:next-look:{channel}",
         keys.losses_key("s"): "publisher:intents-losses:{slot}",
         keys.mark_key("s\n"): "publisher:intents-mark:{stream}",
         keys.scan_key("email"): "publisher:scan:{channel}",

@@ -37,6 +37,8 @@ def as_variable(value: object) -> str:
         return f"{value.total_seconds():g}" if value.total_seconds() % 1 else str(int(value.total_seconds()))
     if isinstance(value, bool):
         return str(value).lower()
+    if value is None:
+        return "none"
     return value.value if isinstance(value, StrEnum) else str(value)
 
 

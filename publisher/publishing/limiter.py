@@ -1,0 +1,58 @@
+"""Limiter: asks the rate limit of a channel how many routes may be claimed, before any is (R30).
+
+The append alone holds the limit. Whoever asks before it claims leases no route that the append would give back, and
+does nothing at all while the limit lets nothing through.
+"""
+
+import structlog
+
+from publisher.domain.channel import Channel
+from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
+from publisher.domain.rate_limit import RateLimit
+from publisher.streams.rate_limits import Hope, RateLimits
+from storage.claims import Claim
+
+_log = structlog.get_logger()
+# So many routes are claimed where Redis does not answer: their appends tell what is wrong, and park the channel.
+_TRIED = 5
+
+
+class Limiter:
+    """Knows the rate limit of each channel by the last claim of this process. Safe to share between threads.
+
+    batch_size: how many routes a claim takes at most.
+    """
+
+    def __init__(self, limits: RateLimits, batch_size: int) -> None:
+        self._limits = limits
+        self._batch_size = batch_size
+        self._known: dict[str, RateLimit | None] = {}
+
+    def of(self, channel: Channel) -> RateLimit | None:
+        """Returns the limit as the last claim read it; before the first, that of the settings. None: no limit."""
+        return self._known.get(channel.name, channel.rate)
+
+    def note(self, channel: Channel, claim: Claim) -> None:
+        """Remembers the limit that a claim has read."""
+        self._known[channel.name] = claim.limit
+
+    def hope(self, channel: Channel) -> Hope | None:
+        """Returns how many routes may be claimed now, and how long to wait for more. None: the channel has no limit."""
+        limit = self.of(channel)
+        if limit is None:
+            return None
+        try:
+            return self._limits.hope(channel, limit, self._batch_size)
+        except (RedisUnavailable, RedisRefused) as error:
+            _log.warning("a rate limit cannot be asked; a few routes are tried", channel=channel.name, error=str(error))
+            return Hope(min(_TRIED, self._batch_size), limit.wait(0.0, self._batch_size))
+
+    def forgo(self, channel: Channel, hope: Hope, claimed: int) -> None:
+        """Gives up the tokens for which no route was claimed. Best effort: a promise ends by itself."""
+        limit = self.of(channel)
+        if limit is None or claimed >= hope.tokens:
+            return
+        try:
+            self._limits.forgo(channel, limit, hope.tokens - claimed)
+        except PublisherError as error:
+            _log.debug("a promise was not given up and will end", channel=channel.name, error=str(error))

@@ -1,0 +1,79 @@
+"""The rate limits that operators have set for channels (R30). A channel without one has that of its settings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from publisher.domain.rate_limit import RateLimit
+from storage.clock import NOW
+from storage.database import Database
+
+# One small row for each channel whose limit an operator has set.
+_LIMITS = """/* read_limits */
+SELECT channel, per_second, burst, set_by, set_at FROM channel_limits ORDER BY channel
+"""
+
+# A limit that is set again as it stands keeps who set it and when.
+_SET = f"""/* set_limit */
+INSERT INTO channel_limits AS standing (channel, per_second, burst, set_by, set_at)
+VALUES (%(channel)s, %(per_second)s, %(burst)s, %(by)s, {NOW})
+ON CONFLICT (channel) DO UPDATE
+SET per_second = excluded.per_second, burst = excluded.burst, set_by = excluded.set_by, set_at = excluded.set_at
+WHERE (standing.per_second, standing.burst) IS DISTINCT FROM (excluded.per_second, excluded.burst)
+RETURNING channel
+"""
+
+_CLEAR = """/* clear_limit */
+DELETE FROM channel_limits WHERE channel = %s RETURNING channel
+"""
+
+# As the last column of a statement about one channel: the limit that is set for it, as `limit_of` reads it. PostgreSQL
+# reads the one row once a statement.
+SET_LIMIT = "(SELECT ARRAY[per_second, burst] FROM channel_limits WHERE channel = %(channel)s) AS set_limit"
+
+# The channel has no limit, whether it is set or by the settings (`limited`); or the claim takes no more routes than
+# the limit lets through (`hoped`).
+UNLIMITED = """(%(hoped)s OR NOT coalesce((SELECT per_second IS NOT NULL FROM channel_limits
+                                  WHERE channel = %(channel)s), %(limited)s))"""
+
+
+@dataclass(frozen=True, slots=True)
+class SetLimit:
+    """The limit that an operator has set. limit: None: none, whatever the settings say. at: UTC."""
+
+    channel: str
+    limit: RateLimit | None
+    by: str
+    at: datetime
+
+
+def read_limits(database: Database) -> dict[str, SetLimit]:
+    """Returns the limits that are set, by channel."""
+    return {
+        channel: SetLimit(channel, limit_of([per_second, burst], None), by, at)
+        for channel, per_second, burst, by, at in database.rows(_LIMITS)
+    }
+
+
+def set_limit(database: Database, channel: str, limit: RateLimit | None, by: str) -> bool:
+    """Sets the channel's limit: it holds for every claim that begins from now on. False if it stood so before."""
+    parameters: dict[str, object] = {
+        "channel": channel,
+        "per_second": limit and limit.per_second,
+        "burst": limit and limit.burst,
+        "by": by,
+    }
+    return bool(database.rows(_SET, parameters))
+
+
+def clear_limit(database: Database, channel: str) -> bool:
+    """Takes the limit that was set away: that of the settings holds. False if none was set."""
+    return bool(database.rows(_CLEAR, [channel]))
+
+
+def limit_of(found: Sequence[float | None] | None, setting: RateLimit | None) -> RateLimit | None:
+    """Returns the limit that holds. found: a SET_LIMIT; None: none is set, and that of the settings holds."""
+    if found is None:
+        return setting
+    per_second, burst = found
+    return None if per_second is None or burst is None else RateLimit(per_second, int(burst))

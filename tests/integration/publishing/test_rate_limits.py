@@ -1,0 +1,280 @@
+"""Publishing within a channel's rate limit: no more is claimed than may go, and waiting counts nothing (R30)."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis
+
+from publisher.channels.email import EMAIL
+from publisher.domain.circuit import GateState, Probing
+from publisher.domain.rate_limit import RateLimit
+from publisher.publishing.publisher import Publisher
+from publisher.streams.outbound import OutboundStreams
+from storage import claims, gates, limits
+from storage.database import Database
+from tests.factories import CHANNELS
+from tests.integration.buckets import bucket, fill, promised, tokens
+from tests.integration.publishers import publisher
+from tests.integration.rows import all_routes, due_routes, one_route
+
+# So slow that no token comes while a test runs.
+SLOW = RateLimit(0.001, 20)
+Worker = Callable[..., Publisher]
+
+
+@pytest.fixture
+def worker(database: Database, streams: OutboundStreams) -> Worker:
+    """Makes a publisher; `rate`: the limit of email by its settings."""
+
+    def make(rate: RateLimit | None = None, **options: Any) -> Publisher:
+        channels = {**CHANNELS, "email": replace(CHANNELS["email"], rate=rate)}
+        return publisher(database, streams, channels=channels, **options)
+
+    return make
+
+
+def waiting(database: Database) -> set[tuple[str, int, str | None, int]]:
+    """Status, attempts, lease and lost leases of the routes that are not published."""
+    return {
+        (row["status"], row["attempt_count"], row["lease_token"], row["lease_loss_count"])
+        for row in all_routes(database)
+        if row["status"] != "published"
+    }
+
+
+def claimed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many routes each claim of due routes takes from now on."""
+    counts: list[int] = []
+    whole = claims.claim_due
+
+    def counting(*arguments: Any, **options: Any) -> claims.Claim:
+        claim = whole(*arguments, **options)
+        counts.append(len(claim.routes))
+        return claim
+
+    monkeypatch.setattr(claims, "claim_due", counting)
+    return counts
+
+
+def test_no_more_is_claimed_than_may_go(
+    worker: Worker, database: Database, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With seven tokens seven of twenty due routes are claimed and published; the others are never leased."""
+    due_routes(database, 20)
+    fill(redis_client, 7.5)
+    counts = claimed(monkeypatch)
+
+    report = worker(SLOW).publish_due("email")
+
+    assert (report.published, report.more, report.given_back, counts) == (7, False, False, [7])
+    # Half a token is there, and half of one a millisecond is what the goal of one lacks.
+    assert report.wait is not None
+    assert report.wait.total_seconds() == pytest.approx(500, abs=10)
+    assert waiting(database) == {("pending", 0, None, 0)}
+
+
+def test_without_a_token_postgresql_is_not_asked(worker: Worker, database: Database, redis_client: redis.Redis) -> None:
+    """While the limit lets nothing through, a look costs one command of Redis."""
+    due_routes(database, 2)
+    fill(redis_client, 0.5)
+    limited = worker(SLOW)
+    database.close()
+
+    report = limited.publish_due("email")
+
+    assert (report.published, report.more) == (0, False)
+    assert report.wait is not None
+
+
+def test_when_all_is_published_nobody_waits(worker: Worker, database: Database, redis_client: redis.Redis) -> None:
+    """With tokens for more than is due the report names no wait, and what was promised in vain is given up."""
+    due_routes(database, 3)
+    fill(redis_client, 10.0)
+
+    report = worker(SLOW).publish_due("email")
+
+    assert (report.published, report.wait) == (3, None)
+    assert promised(redis_client) == 0
+    assert tokens(redis_client) == pytest.approx(7, abs=0.1)
+
+
+def test_a_full_batch_is_followed_at_once(worker: Worker, database: Database, redis_client: redis.Redis) -> None:
+    """Where the limit lets a whole batch through, the next one begins elsewhere at once, as without a limit."""
+    due_routes(database, 6)
+    fill(redis_client, 20.0)
+    told: list[int] = []
+
+    report = worker(SLOW, batch_size=4).publish_due("email", on_more=lambda: told.append(1))
+
+    assert (report.published, report.more, report.wait, told) == (4, True, None, [1])
+
+
+def test_an_operators_limit_holds_from_the_next_claim_on(
+    worker: Worker, database: Database, redis_client: redis.Redis
+) -> None:
+    """A worker that knows of no limit learns it from its claim, which takes nothing."""
+    due_routes(database, 30)
+    unlimited = worker(batch_size=10)
+    assert unlimited.publish_due("email").published == 10
+    limits.set_limit(database, "email", SLOW, "ann")
+    fill(redis_client, 4.0)
+
+    report = unlimited.publish_due("email")
+
+    assert report.published == 4
+    assert waiting(database) == {("pending", 0, None, 0)}
+    assert redis_client.xlen(EMAIL.stream) == 14
+
+
+def test_a_lowered_limit_holds_at_once(worker: Worker, database: Database, redis_client: redis.Redis) -> None:
+    """The append obeys the limit that its claim has read: the bucket's tokens are cut to the new burst."""
+    due_routes(database, 30)
+    fill(redis_client, 20.0)
+    limited = worker(SLOW)
+    limits.set_limit(database, "email", RateLimit(0.001, 3), "ann")
+
+    report = limited.publish_due("email")
+
+    assert report.published == 3
+    assert report.wait is not None
+    assert waiting(database) == {("pending", 0, None, 0)}
+
+
+def test_without_a_limit_all_goes_again(worker: Worker, database: Database) -> None:
+    """An operator who wants no limit overrides that of the settings, with the next claim."""
+    due_routes(database, 30)
+    limited = worker(SLOW)
+    assert limited.publish_due("email").published == 0
+    limits.set_limit(database, "email", None, "ann")
+    # Another process has learned of it, say.
+    limited._limiter._known["email"] = None
+
+    assert limited.publish_due("email").published == 30
+
+
+def test_a_limit_is_taken_away_while_a_worker_waits(
+    worker: Worker, database: Database, redis_client: redis.Redis
+) -> None:
+    """The first claim after it learns that there is no limit any more; the next one takes a whole batch."""
+    due_routes(database, 30)
+    limited = worker(SLOW)
+    limits.set_limit(database, "email", None, "ann")
+    fill(redis_client, 1.0)
+
+    reports = [limited.publish_due("email") for _ in range(2)]
+
+    assert [report.published for report in reports] == [1, 29]
+    assert reports[0].more
+
+
+def test_a_message_about_routes_is_a_wake_up(worker: Worker, database: Database, redis_client: redis.Redis) -> None:
+    """Of a channel with a limit the routes that have waited longest go, whichever the message names."""
+    ids = due_routes(database, 10)
+    fill(redis_client, 2.0)
+
+    for _ in range(2):
+        worker(SLOW).publish_these("email", ids[5:])
+
+    assert [one_route(database, id_)["status"] for id_ in ids] == ["published"] * 2 + ["pending"] * 8
+
+
+def test_a_message_to_a_worker_that_knows_no_limit_is_one_too(
+    worker: Worker, database: Database, redis_client: redis.Redis
+) -> None:
+    """It learns of an operator's limit from the claim of the routes that the message names."""
+    ids = due_routes(database, 10)
+    limits.set_limit(database, "email", SLOW, "ann")
+    fill(redis_client, 2.0)
+
+    worker().publish_these("email", ids[5:])
+
+    assert [one_route(database, id_)["status"] for id_ in ids] == ["published"] * 2 + ["pending"] * 8
+
+
+def test_what_was_handed_over_before_waits_as_well(
+    worker: Worker, database: Database, redis_client: redis.Redis
+) -> None:
+    """Routes that intake handed over just before there was a limit are given back at once, and go within it."""
+    ids = due_routes(database, 5)
+    _hand_over(database, ids)
+    limits.set_limit(database, "email", SLOW, "ann")
+    fill(redis_client, 3.0)
+
+    report = worker(handover=timedelta(seconds=5)).publish_these("email", ids, "handover:1")
+
+    assert report.published == 3
+    assert waiting(database) == {("pending", 0, None, 0)}
+
+
+def _hand_over(database: Database, ids: list[int]) -> None:
+    with database.unit() as connection:
+        connection.execute_sql(
+            "UPDATE routes SET lease_token = 'handover:1', lease_expires_at = now() + interval '5 seconds'"
+            " WHERE id = ANY(%s)",
+            (ids,),
+        )
+
+
+def test_what_finds_no_token_is_given_back_uncounted(
+    worker: Worker, database: Database, redis_client: redis.Redis
+) -> None:
+    """Routes whose tokens another worker took before the append count neither an attempt nor a loss."""
+    due_routes(database, 10)
+    fill(redis_client, 10.0)
+    limited = worker(SLOW, probing=Probing(refused_batches=1))
+    whole = limited._encode
+    limited._encode = lambda batch: fill(redis_client, 4.0) or whole(batch)  # type: ignore[method-assign]
+
+    report = limited.publish_due("email")
+
+    assert (report.published, report.more, report.rescheduled) == (4, False, [])
+    assert report.wait is not None
+    assert waiting(database) == {("pending", 0, None, 0)}
+    assert gates.read_gates(database) == {}
+
+
+def test_a_bucket_that_cannot_be_read_parks_its_channel(
+    worker: Worker, database: Database, redis_client: redis.Redis
+) -> None:
+    """A few routes are tried, and the reason of their refusal is the reason why the channel is parked."""
+    due_routes(database, 20)
+    redis_client.set(bucket("email"), "no bucket", ex=60)
+    limited = worker(SLOW, probing=Probing(refused_batches=2))
+
+    for _ in range(2):
+        limited.publish_due("email")
+
+    gate = gates.read_gates(database)["email"]
+    assert (gate.state, redis_client.xlen(EMAIL.stream)) == (GateState.PARKED, 0)
+    assert "WRONGTYPE" in (gate.park_reason or "")
+    assert sum(row["attempt_count"] for row in all_routes(database)) == 10
+    redis_client.delete(bucket("email"))
+
+
+def test_a_paused_channel_gives_up_its_hope(worker: Worker, database: Database, redis_client: redis.Redis) -> None:
+    """Where a pause keeps routes from being claimed, no tokens stay promised, and nobody waits for the limit."""
+    due_routes(database, 3)
+    fill(redis_client, 10.0)
+    gates.pause(database, "email", "ann", "a test")
+
+    report = worker(SLOW).publish_due("email")
+
+    assert (report.published, report.wait, promised(redis_client)) == (0, None, 0)
+
+
+def test_a_parked_channel_is_probed_within_the_limit(
+    worker: Worker, database: Database, redis_client: redis.Redis
+) -> None:
+    """A probe takes tokens as every append does."""
+    due_routes(database, 10)
+    fill(redis_client, 1.0)
+    probing = Probing(batch=5, first=timedelta(0))
+    gates.note_held_back(database, "email", "a test", probing)
+
+    report = worker(SLOW, probing=probing).publish_due("email")
+
+    assert (report.published, redis_client.xlen(EMAIL.stream)) == (1, 1)
+    assert waiting(database) == {("pending", 0, None, 0)}

@@ -1,0 +1,228 @@
+"""The token bucket of a channel's rate limit: appends take its tokens, workers hope for them (R30)."""
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+import redis
+from redis.crc import key_slot
+
+from publisher.channels.push import PUSH
+from publisher.domain.channel import Command
+from publisher.domain.rate_limit import RateLimit
+from publisher.streams.append_result import Appended, AppendResult, Limited, NotAppended
+from publisher.streams.connection import open_redis
+from publisher.streams.keys import limit_key
+from publisher.streams.outbound import Delivery, OutboundStreams
+from publisher.streams.rate_limits import RateLimits
+from tests.integration.buckets import bucket, fill, now_us, tokens
+from tests.rate_windows import over_limit
+from tests.valkeys import OwnValkey
+from tests.waiting import wait_until
+
+KEY = bucket("push")
+# So slow that no token comes while a test runs, unless it turns the clock.
+SLOW = RateLimit(0.001, 10)
+HOUR_US = 3_600_000_000
+
+
+@pytest.fixture
+def limits(redis_client: redis.Redis) -> RateLimits:
+    return RateLimits(redis_client)
+
+
+def deliveries(count: int, first: int = 0) -> list[Delivery]:
+    return [Delivery(f"delivery-{n}", Command((("n", str(n)),))) for n in range(first, first + count)]
+
+
+def words(results: Sequence[AppendResult]) -> list[str]:
+    return [
+        ("new" if result.first else "known") if isinstance(result, Appended) else type(result).__name__
+        for result in results
+    ]
+
+
+def fill_push(client: redis.Redis, count: float, **fields: object) -> None:
+    fill(client, count, "push", **fields)
+
+
+def has_loaded(valkey: OwnValkey) -> bool:
+    with redis.Redis.from_url(valkey.url) as client:
+        return client.info("persistence")["loading"] == 0
+
+
+def test_a_bucket_begins_empty(streams: OutboundStreams, redis_client: redis.Redis) -> None:
+    """The first append under a limit writes nothing, and says when the next token is there; so after every loss."""
+    results = streams.append(PUSH, deliveries(2), limit=RateLimit(0.5, 10))
+
+    assert words(results) == ["Limited", "Limited"]
+    assert [r.wait for r in results if isinstance(r, Limited)] == [timedelta(seconds=2)] * 2
+    assert redis_client.exists(PUSH.stream) == 0
+    assert redis_client.pttl(KEY) > 3_600_000
+    redis_client.delete(KEY)
+    assert words(streams.append(PUSH, deliveries(1), limit=RateLimit(0.5, 10))) == ["Limited"]
+
+
+def test_each_command_that_is_written_takes_a_token(streams: OutboundStreams, redis_client: redis.Redis) -> None:
+    """As many commands are written as there are tokens, those first that come first."""
+    fill_push(redis_client, 3.5)
+
+    results = streams.append(PUSH, deliveries(5), limit=SLOW)
+
+    assert words(results) == ["new"] * 3 + ["Limited"] * 2
+    assert tokens(redis_client, "push") == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_known_delivery_takes_none(streams: OutboundStreams, redis_client: redis.Redis) -> None:
+    """What stands on the stream already costs nothing, and is found with an empty bucket, too (R12)."""
+    fill_push(redis_client, 4.0)
+    streams.append(PUSH, deliveries(2), limit=SLOW)
+
+    assert words(streams.append(PUSH, deliveries(4), limit=SLOW)) == ["known", "known", "new", "new"]
+    assert tokens(redis_client, "push") < 1
+    assert words(streams.append(PUSH, deliveries(5), limit=SLOW)) == ["known"] * 4 + ["Limited"]
+    assert redis_client.xlen(PUSH.stream) == 4
+
+
+def test_a_refused_command_takes_none(streams: OutboundStreams, redis_client: redis.Redis) -> None:
+    """A stream that takes nothing costs no tokens."""
+    redis_client.set(PUSH.stream, "no stream")
+    fill_push(redis_client, 2.0)
+
+    assert words(streams.append(PUSH, deliveries(2), limit=SLOW)) == ["NotAppended"] * 2
+    assert tokens(redis_client, "push") >= 2
+
+
+def test_without_a_limit_there_is_no_bucket(streams: OutboundStreams, redis_client: redis.Redis) -> None:
+    """Channels without a limit neither read nor write a bucket."""
+    assert words(streams.append(PUSH, deliveries(3))) == ["new"] * 3
+    assert redis_client.exists(KEY) == 0
+
+
+def test_tokens_come_with_time_up_to_the_burst(streams: OutboundStreams, redis_client: redis.Redis) -> None:
+    """After an hour's rest the bucket is full, and no fuller."""
+    fill_push(redis_client, 0.0, at=now_us(redis_client) - HOUR_US)
+
+    assert words(streams.append(PUSH, deliveries(20), limit=RateLimit(0.1, 8))) == ["new"] * 8 + ["Limited"] * 12
+
+
+def test_a_clock_that_went_back_gives_nothing(streams: OutboundStreams, redis_client: redis.Redis) -> None:
+    """The bucket keeps what it has and goes on from the earlier instant, however far the clock was set back."""
+    fill_push(redis_client, 1.0, at=now_us(redis_client) + HOUR_US)
+
+    assert words(streams.append(PUSH, deliveries(2), limit=RateLimit(0.01, 8))) == ["new", "Limited"]
+    assert int(redis_client.hget(KEY, "at")) <= now_us(redis_client)
+
+
+def test_a_lower_burst_cuts_the_tokens(streams: OutboundStreams, redis_client: redis.Redis) -> None:
+    """With the first append under the new limit."""
+    fill_push(redis_client, 10.0)
+
+    assert words(streams.append(PUSH, deliveries(4), limit=RateLimit(0.001, 2))) == ["new", "new", "Limited", "Limited"]
+
+
+def test_every_window_keeps_the_limit(streams: OutboundStreams, redis_client: redis.Redis) -> None:
+    """Appending as fast as Redis answers puts no more than rate × time + burst on the stream, in any window."""
+    limit, ends, n = RateLimit(200.0, 5), time.monotonic() + 1.0, 0
+    while time.monotonic() < ends:
+        results = streams.append(PUSH, deliveries(3, n), limit=limit)
+        n += sum(isinstance(result, Appended) for result in results)
+
+    ids = [entry_id.decode() for entry_id, _ in redis_client.xrange(PUSH.stream)]
+    assert len(ids) > 50
+    assert over_limit(ids, limit) <= 0
+    # The measure finds what is over: the same entries under a lower limit.
+    assert over_limit(ids, RateLimit(20.0, 5)) > 0
+
+
+def test_small_numbers_lose_no_digits(streams: OutboundStreams, redis_client: redis.Redis) -> None:
+    """An instant keeps its microseconds and a bucket its fractions: many small steps add up to the rate."""
+    limit = RateLimit(1000.0, 1_000_000)
+    began = now_us(redis_client)
+    fill_push(redis_client, 0.0, at=began)
+    for _ in range(300):
+        streams.append(PUSH, deliveries(1), limit=limit)
+
+    gained = tokens(redis_client, "push") + redis_client.xlen(PUSH.stream)
+    assert gained == pytest.approx((int(redis_client.hget(KEY, "at")) - began) / 1000, abs=1e-6)
+
+
+def test_a_bucket_of_another_type_refuses(streams: OutboundStreams, redis_client: redis.Redis) -> None:
+    """A limit that cannot be held lets nothing through."""
+    redis_client.set(KEY, "no bucket", ex=60)
+
+    [result] = streams.append(PUSH, deliveries(1), limit=SLOW)
+
+    assert isinstance(result, NotAppended)
+    assert "WRONGTYPE" in result.message
+    assert redis_client.exists(PUSH.stream) == 0
+    redis_client.delete(KEY)
+
+
+def test_the_bucket_stands_in_the_slot_of_its_stream() -> None:
+    """One script touches both, in a cluster too."""
+    for stream in ("mail:commands", "{a}b", "x{"):
+        assert key_slot(limit_key(stream, "push").encode()) == key_slot(stream.encode())
+
+
+def test_what_one_worker_hopes_for_no_other_does(limits: RateLimits, redis_client: redis.Redis) -> None:
+    """A promise holds its tokens for the worker that got it; the next one gets what is left."""
+    fill_push(redis_client, 7.2)
+
+    assert [limits.hope(PUSH, SLOW, 5).tokens for _ in range(3)] == [5, 2, 0]
+    # The goal is one token, and 0.2 are there.
+    assert limits.hope(PUSH, SLOW, 5).wait.total_seconds() == pytest.approx(800, abs=10)
+
+
+def test_a_promise_that_is_given_up_is_another_workers(limits: RateLimits, redis_client: redis.Redis) -> None:
+    """Of ten promised tokens four are given up, and hoped for again."""
+    fill_push(redis_client, 10.0)
+    limits.hope(PUSH, SLOW, 10)
+
+    limits.forgo(PUSH, SLOW, 4)
+
+    assert limits.hope(PUSH, SLOW, 10).tokens == 4
+
+
+def test_an_append_redeems_a_promise(limits: RateLimits, streams: OutboundStreams, redis_client: redis.Redis) -> None:
+    """Tokens that were taken are no longer promised: a bucket that is filled again gives new hope at once."""
+    fill_push(redis_client, 4.0)
+    limits.hope(PUSH, SLOW, 4)
+    streams.append(PUSH, deliveries(4), limit=SLOW)
+
+    fill_push(redis_client, 3.0)
+
+    assert limits.hope(PUSH, SLOW, 10).tokens == 3
+
+
+@pytest.mark.parametrize("left", [-1, HOUR_US])
+def test_a_promise_ends_by_itself(limits: RateLimits, redis_client: redis.Redis, left: int) -> None:
+    """After two seconds, if its worker died; and at once if the clock was set back, which would keep it for long."""
+    fill_push(redis_client, 6.0, promised=6, promised_until=now_us(redis_client) + left)
+
+    assert limits.hope(PUSH, SLOW, 10).tokens == 6
+
+
+def test_hope_begins_a_bucket(limits: RateLimits, redis_client: redis.Redis) -> None:
+    """Asking fills a new bucket from now on, although nothing was appended yet."""
+    assert limits.hope(PUSH, RateLimit(10.0, 10), 5).tokens == 0
+    assert redis_client.hget(KEY, "at") is not None
+
+
+def test_a_killed_server_keeps_the_limit(own_valkey: OwnValkey) -> None:
+    """With an append-only file the bucket comes back as it was, in step with its stream: kill -9 gives no tokens."""
+    limit, appended = RateLimit(50.0, 10), 0
+    for _ in range(3):
+        with open_redis(own_valkey.url, timeout=timedelta(seconds=3), client_name="test") as client:
+            streams, ends = OutboundStreams(client, timedelta(hours=1)), time.monotonic() + 0.5
+            while time.monotonic() < ends:
+                results = streams.append(PUSH, deliveries(5, appended), limit=limit)
+                appended += sum(isinstance(result, Appended) for result in results)
+        own_valkey.kill()
+        own_valkey.start()
+        wait_until(lambda: has_loaded(own_valkey))
+    with open_redis(own_valkey.url, timeout=timedelta(seconds=3), client_name="test") as client:
+        ids = [entry_id.decode() for entry_id, _ in client.xrange(PUSH.stream)]
+    assert len(ids) >= appended > 20
+    assert over_limit(ids, limit) <= 0
