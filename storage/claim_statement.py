@@ -25,9 +25,13 @@ FREE = "(lease_expires_at IS NULL OR lease_expires_at <= statement_timestamp())"
 # The route's next attempt is due.
 DUE = "next_attempt_at <= statement_timestamp()"
 
-# The route has no deadline, or its deadline is still to come. A route that is OVERDUE is claimed to be expired.
-BEFORE_DEADLINE = "(expires_at IS NULL OR expires_at > statement_timestamp())"
-OVERDUE = "expires_at <= statement_timestamp()"
+# The route is to be sent: it is not to be cancelled, and has no deadline or one that is still to come. A route that is
+# ENDING is claimed to be ended without an attempt, the one first whose deadline, or cancellation, came first (R28).
+TO_BE_SENT = "cancel_requested_at IS NULL AND (expires_at IS NULL OR expires_at > statement_timestamp())"
+ENDS_AT = "least(expires_at, cancel_requested_at)"
+ENDING = f"{ENDS_AT} <= statement_timestamp()"
+# By index routes_ending: its condition, word for word.
+MAY_END = "(expires_at IS NOT NULL OR cancel_requested_at IS NOT NULL)"
 
 # The channel is neither paused nor parked. `through`: the claim is a probe, which passes a parked channel's gate.
 # PostgreSQL reads the one row once a statement.
@@ -62,13 +66,15 @@ LEASE = f"""lease_token = %(token)s,
 
 
 _COLUMNS = """id, notification_key, route_id, channel, status, attempt_count, max_attempts, recipient_ref,
-           resolved_email, resolved_locale, lease_loss_count, replay, expires_at, next_attempt_at, stream, requeues"""
+           resolved_email, resolved_locale, lease_loss_count, replay, expires_at, next_attempt_at, stream, requeues,
+           cancel_requested_at"""
 # A route as the caller gets it, with its notification: the columns that `storage.claims` reads.
 _ROUTE = """r.id, coalesce(n.notification_id::text, ''), r.route_id, r.channel, r.status, r.attempt_count,
        r.max_attempts, r.recipient_ref, r.resolved_email, r.resolved_locale, r.lease_loss_count, r.replay,
        r.expires_at - statement_timestamp(),
        n.notification_type, n.producer, n.audience_kind, n.idempotency_key, n.payload::text,
-       n.request_id, n.trace_id, n.occurred_at, n.accepted_at, r.stream, r.requeues, r.next_attempt_at"""
+       n.request_id, n.trace_id, n.occurred_at, n.accepted_at, r.stream, r.requeues,
+       r.cancel_requested_at IS NOT NULL, r.next_attempt_at"""
 _REFUSING = """EXISTS (SELECT FROM channel_gates WHERE channel = %(channel)s AND refused_batches > 0) AS refusing"""
 
 
@@ -119,7 +125,7 @@ WITH named AS MATERIALIZED (
     SELECT * FROM named
     WHERE channel = %(channel)s AND {OPEN} AND {HANDED_OVER}
       AND lease_expires_at BETWEEN statement_timestamp() + %(at_least)s AND statement_timestamp() + %(at_most)s
-      AND {BEFORE_DEADLINE}
+      AND {TO_BE_SENT}
 )
 SELECT {_ROUTE}, 0 AS seen, r.lease_expires_at - statement_timestamp() AS lasts,
        coalesce(refused_batches > 0, false) AS refusing,

@@ -8,13 +8,15 @@ from datetime import timedelta
 from publisher.domain.notification import Notification, Route, RouteStatus
 from publisher.domain.rate_limit import RateLimit
 from storage.claim_statement import (
-    BEFORE_DEADLINE,
     DUE,
+    ENDING,
+    ENDS_AT,
     FREE,
     HANDED_OVER,
+    MAY_END,
     OPEN_GATE,
-    OVERDUE,
     TAKE_HANDED_OVER,
+    TO_BE_SENT,
     claim_statement,
 )
 from storage.database import Database, Row
@@ -60,15 +62,15 @@ class Claim:
 # The walk begins behind the routes claimed before. Index entries of published routes stay until the next vacuum, and
 # without a place to begin every claim would walk over all of them again.
 _CLAIM_DUE = claim_statement(
-    "claim_due", [behind("next_attempt_at", "id"), DUE, BEFORE_DEADLINE, OPEN_GATE, UNLIMITED], order="next_attempt_at"
+    "claim_due", [behind("next_attempt_at", "id"), DUE, TO_BE_SENT, OPEN_GATE, UNLIMITED], order="next_attempt_at"
 )
 _CLAIM_THESE = claim_statement(
     "claim_these",
-    ["id = ANY(%(ids)s::bigint[])", DUE, BEFORE_DEADLINE, OPEN_GATE, UNLIMITED],
+    ["id = ANY(%(ids)s::bigint[])", DUE, TO_BE_SENT, OPEN_GATE, UNLIMITED],
     order="next_attempt_at",
     free=f"({FREE} OR {HANDED_OVER})",
 )
-_CLAIM_OVERDUE = claim_statement("claim_overdue", [OVERDUE], order="expires_at")
+_CLAIM_ENDING = claim_statement("claim_ending", [ENDING, MAY_END], order=ENDS_AT)
 
 
 def claim_due(
@@ -85,8 +87,9 @@ def claim_due(
 ) -> Claim:
     """Leases up to `limit` due routes of the channel, those due longest first (R4, R5).
 
-    Each route was open, due, free and before its deadline by the database's clock when it was leased, and the channel
-    was not paused. A route whose lease expired is free; claiming it adds one to its lease_loss_count (R5a).
+    Each route was open, due, free, before its deadline by the database's clock and not to be cancelled when it was
+    leased, and the channel was not paused. A route whose lease expired is free; claiming it adds one to its
+    lease_loss_count (R5a).
     stream: where the channel publishes. It is recorded with each route that has no stream yet; None records nothing.
     after: the claim takes only routes behind this place, and misses those that became due before it meanwhile. So
         `more` is true, and the next claim must start at the beginning.
@@ -152,10 +155,13 @@ def take_handed_over(
     return _claim_of(handover, database.rows(TAKE_HANDED_OVER, parameters), len(ids) + 1, setting)
 
 
-def claim_overdue(database: Database, channel: str, *, limit: int, lease_ttl: timedelta) -> Claim:
-    """Leases up to `limit` open, free routes of the channel whose deadline has passed, although it may be paused."""
+def claim_ending(database: Database, channel: str, *, limit: int, lease_ttl: timedelta) -> Claim:
+    """Leases up to `limit` open, free routes of the channel that end without an attempt, although it may be paused.
+
+    Their deadline has passed, or they are to be cancelled (R28).
+    """
     parameters = {"channel": channel, "limit": limit, "ttl": lease_ttl, "stream": None}
-    return _claim(database, _CLAIM_OVERDUE, parameters, limit, None)
+    return _claim(database, _CLAIM_ENDING, parameters, limit, None)
 
 
 def _limited(setting: RateLimit | None) -> dict[str, object]:
@@ -198,6 +204,7 @@ def _claimed(row: Row) -> ClaimedRoute:
         time_left=time_left,
         stream=stream,
         requeues=requeues,
+        to_be_cancelled=to_be_cancelled,
     )
     if type_ is None:
         return ClaimedRoute(route, None)

@@ -55,8 +55,8 @@ A worker that was paused just before its append still appends late. The stream a
 The script that appends a command also sets its witness: a key named after the delivery that holds the command's entry
 id, and lives for the deduplication window (R12). An append that finds a witness writes nothing and returns that entry.
 So a delivery is written once, however many attempts there are within the window.
-A route that ends without a command, because its deadline has passed or it was given up, has a tombstone in the place of
-the witness (tombstones). A late append finds the tombstone and writes nothing.
+A route that ends without a command, because its deadline has passed, it was cancelled or given up, has a tombstone in
+the place of the witness (tombstones). A late append finds the tombstone and writes nothing.
 A route keeps the name of the stream of its first attempt. If the channel's stream was renamed since, the witness is
 looked for on the old stream first (earlier_streams).
 

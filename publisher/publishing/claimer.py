@@ -75,11 +75,11 @@ class Claimer:
         )
         return Batch(to, claim, began)
 
-    def overdue(self, to: Channel) -> Batch:
-        """Claims routes of the channel whose deadline has passed."""
+    def ending(self, to: Channel) -> Batch:
+        """Claims routes of the channel that are past their deadline, or to be cancelled."""
         began = time.monotonic()
         limit, lease_ttl = self._policy.batch_size, self._policy.lease_ttl
-        return Batch(to, claims.claim_overdue(self._database, to.name, limit=limit, lease_ttl=lease_ttl), began)
+        return Batch(to, claims.claim_ending(self._database, to.name, limit=limit, lease_ttl=lease_ttl), began)
 
     def _handed_over(self, to: Channel, ids: Sequence[int], handover: str) -> Batch:
         began = time.monotonic()
