@@ -86,7 +86,7 @@ def explain_expired(route: RouteRecord) -> Explanation:
 
 def explain_cancelled(route: RouteRecord) -> Explanation:
     """Names who cancelled it, and the last failure before it."""
-    made = "an attempt was begun" if route.stream is not None else "no attempt was made"
+    made = "no attempt was made" if route.stream is None else "no command of it was written"
     why = [f"Cancelled by {route.cancelled_by} {ago(route, route.cancel_requested_at)}: {made}."]
     if route.last_failure_at is not None:
         why = [
