@@ -99,7 +99,7 @@ def test_what_was_attempted_is_settled_at_once(
     assert done.stdout == (
         "3 matched, 2 cancelled, 1 under way: cancelled once their attempts end without a command (action 1)\n"
     )
-    assert sorted(statuses(outside).values()) == ["cancelled", "cancelled", "pending"]
+    assert outside.statuses() == {"cancelled": 2, "pending": 1}
     assert "its attempt is under way" in publisher("explain", notification).stdout
 
 
