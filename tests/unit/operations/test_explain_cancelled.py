@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from publisher.domain.notification import RouteStatus
+from publisher.operations.explain import explain
 from publisher.operations.explanation import Explanation, RouteState
 from publisher.operations.timeline import Step, timeline
 from storage.handover import Handover
 from tests.factories import route_record
-from tests.unit.operations.test_explain import FAILED, MINUTE, NOW, PAUSED, SECOND, STREAM, told
+from tests.unit.operations.test_explain import FAILED, MINUTE, NOW, OPEN, PAUSED, SECOND, STREAM, told
 from tests.unit.operations.test_explain_final import PUBLISHED
 
 MARKED = {"cancel_requested_at": NOW - 3 * SECOND, "cancelled_by": "ann", "stream": STREAM}
@@ -39,7 +40,8 @@ def test_a_cancelled_route_names_the_failure_before() -> None:
             " mail_stream_publish_failed: Redis refused: WRONGTYPE."
         ),
     )
-    assert told(**CANCELLED | {"stream": STREAM}).why[0].endswith(": no command of it was written.")
+    attempted = explain(route_record(**CANCELLED | {"stream": STREAM}), OPEN, STREAM)
+    assert attempted.why[0].endswith(": no command of it was written.")
 
 
 @pytest.mark.parametrize(
