@@ -218,6 +218,7 @@ def test_what_is_sent_again_is_no_longer_cancelled(database: Database, streams: 
     die(database, streams, dead)
     change(database, [dead], marked.removeprefix(", "))
     change(database, [published], FINAL["published"] + ", lease_token = NULL, lease_expires_at = NULL" + marked)
+    change(database, [published], "published_at = published_at - interval '1 second'")
 
     republish(database, "email", PublishedFilter(until=window_end(database, None)), after=None, limit=9)
     requeue(database, [row["id"] for row in rows(database, "SELECT id FROM dead_letters")], "bob")
