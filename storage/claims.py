@@ -187,7 +187,7 @@ def _claim_of(token: str, rows: Sequence[Row], full: int, setting: RateLimit | N
 def _claimed(row: Row) -> ClaimedRoute:
     (id_, notification_id, route_id, channel, status, attempts, max_attempts, recipient_ref, email, locale, losses,
      replay, time_left, type_, producer, audience, key, payload, request_id, trace_id, occurred, accepted, stream,
-     requeues, _, _, _, _, _) = row  # fmt: skip
+     requeues, to_be_cancelled, _, _, _, _, _) = row  # fmt: skip
     route = Route(
         id=id_,
         notification_id=notification_id,
