@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from publisher.cli.explain_view import history_fields
+from publisher.cli.explain_view import history_fields, with_outcomes
 from publisher.cli.id_wording import not_for, several, unknown
 from publisher.cli.ids import intents_stream
 from publisher.cli.layout import Tree
@@ -36,12 +36,13 @@ def print_trace(id_: str, producer: str | None, limit: int, *, json: bool) -> No
     """Shows everything that has this id, with at most so many routes of each notification. Raises NotFound."""
     with reading() as (settings, database), intents_stream(settings) as intents:
         found = _found(database, intents, id_, producer)
-        histories = [
+        recorded = [
             history
             for notification in found.notifications
             for route_id in found.routes.get(notification.notification_id, [None])
             for history in notification_histories(database, settings.channels, [notification], route_id, limit=limit)
         ]
+        histories = with_outcomes(recorded, intents)
     if found.routes and not any(history.routes for history in histories):
         raise NotFound(f"there is no route {id_}: see 'publisher trace {next(iter(found.routes))}' for those there are")
     if found.unread is not None:
@@ -135,6 +136,8 @@ def _notification(history: NotificationHistory, *, whole: bool) -> Tree:
         branch = node.add(_head("route", each.route.route_id, each.route.status.value))
         for step in each.steps:
             branch.add(_line(f"{readable(step.at)}  {step.what}"))
+        for line in each.command.sentences if each.command is not None else ():
+            branch.add(_line(line))
         if not each.route.status.is_final:
             for sentence in each.explanation.next:
                 branch.add(_line(f"next: {worded(sentence)}"))

@@ -8,6 +8,7 @@ from publisher.domain.conflict import idempotency_conflict
 from publisher.domain.instants import readable
 from publisher.domain.intent import Intent
 from publisher.domain.rejection import Rejection
+from publisher.operations.command_outcome import before
 from publisher.operations.remedy import Advice, Remedy, Sentence
 from publisher.operations.wording import span
 from publisher.streams.standing import Standing
@@ -112,7 +113,7 @@ def _holding(standing: Standing) -> str:
 
 def _to_come(entry: EntryFacts, standing: Standing, content: Intent | Rejection) -> EntryOutcome:
     if standing.consumer is None:
-        state, where = EntryState.WAITING, "It waits on the stream: no intake has read it yet."
+        state, where = EntryState.WAITING, f"It waits on the stream: no intake has read it yet{before(standing)}."
     else:
         state, where = EntryState.PENDING, f"{_holding(standing)}."
     if isinstance(content, Rejection):

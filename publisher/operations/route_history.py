@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from publisher.domain.channel import Channel
 from publisher.domain.circuit import Gate
@@ -15,6 +16,10 @@ from storage.gates import read_gates
 from storage.notifications import NotificationRecord
 from storage.routes import RouteRecord, find_routes
 
+if TYPE_CHECKING:
+    # With redis-py, which a route that was not published does not need.
+    from publisher.operations.command_outcome import CommandOutcome
+
 # The newest failures that are read of each route: more than all its attempts, some requeues over.
 _FAILURES = 100
 # The newest dead letters that are read of the routes together.
@@ -27,6 +32,7 @@ class RouteHistory:
 
     stream: where its channel publishes now. None: the channel is not installed.
     failures, dead_letters: oldest first.
+    command: what became of its command. None: it is not published, or Redis was not asked (`command_lookup` asks).
     """
 
     route: RouteRecord
@@ -34,6 +40,7 @@ class RouteHistory:
     explanation: Explanation
     failures: Sequence[FailureRecord]
     dead_letters: Sequence[DeadLetterRecord]
+    command: "CommandOutcome | None" = None
 
     @property
     def steps(self) -> Sequence[Step]:
