@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from publisher.local.embedded import Servers
 from tests.benchmarks import (
     audit,
+    control,
     cost,
     drain,
     grown,
@@ -170,6 +171,10 @@ class Measurements:
         """Rates, and CPU of each part, with more workers and intakes."""
         yield from scaling.figures(self._servers, self._size)
 
+    def control(self) -> Iterator[Figure]:
+        """Milliseconds of a look at who reads."""
+        yield from control.figures(self._servers, self._size)
+
     def grown(self) -> Iterator[Figure]:
         """Intake, drain and the commands of an operator beside millions of published routes."""
         yield from grown.figures(self._servers, self._size)
@@ -177,7 +182,7 @@ class Measurements:
 
 GROUPS = (
     *("startup", "drain", "intake", "cpu", "retries", "latency", "audit", "resources", "rest"),
-    *("sizes", "rates", "scaling", "grown"),
+    *("control", "sizes", "rates", "scaling", "grown"),
 )
 
 
