@@ -9,7 +9,6 @@ from peewee import SQL
 
 from publisher.domain.notification import RouteEvent
 from storage.actions import counted_in_action
-from storage.cancel_mark import UNMARK
 from storage.clock import NOW
 from storage.database import Database
 from storage.models import WAITING, Route
@@ -86,7 +85,7 @@ _REQUEUE = f"""/* requeue */
 WITH {_CHOSEN}, revived AS (
     UPDATE routes
     SET {following(RouteEvent.OPERATOR_REQUEUED)}, attempt_count = 0, lease_loss_count = 0,
-        dead_letter_id = NULL, dead_lettered_at = NULL, requeues = requeues + 1, {UNMARK},
+        dead_letter_id = NULL, dead_lettered_at = NULL, requeues = requeues + 1,
         next_attempt_at = {NOW},
         updated_at = {NOW}
     FROM chosen

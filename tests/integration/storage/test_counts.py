@@ -20,8 +20,7 @@ from tests.integration.rows import FINAL, change, due_routes, execute, rows
 ENDS = {
     RouteStatus.PUBLISHED: FINAL["published"],
     RouteStatus.SKIPPED: FINAL["skipped"],
-    RouteStatus.EXPIRED: FINAL["expired"],
-    RouteStatus.CANCELLED: FINAL["cancelled"],
+    RouteStatus.EXPIRED: "status = 'expired', next_attempt_at = NULL, expires_at = now()",
 }
 LEASE = timedelta(seconds=30)
 
