@@ -205,12 +205,12 @@ def _send_retries(channel: str, retries: Iterable[tuple[timedelta, list[int]]]) 
 
 
 def expire(channel: str) -> None:
-    """Ends routes that are past their deadline. If that fails, the next scan does it."""
+    """Ends routes that are past their deadline, or to be cancelled. If that fails, the next scan does it."""
     try:
-        while not context().stopping.is_set() and context().publisher.expire_overdue(channel):
+        while not context().stopping.is_set() and context().publisher.end_routes(channel):
             context().watchdog.beat()
     except Unavailable as error:
-        _log.warning("routes past their deadline are ended later", channel=channel, error=error)
+        _log.warning("routes past their deadline, or to be cancelled, are ended later", channel=channel, error=error)
 
 
 def drain(channel: str) -> None:

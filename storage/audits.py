@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from publisher.domain.notification import RouteEvent
+from storage.cancel_mark import UNMARK
 from storage.clock import NOW
 from storage.database import Database
 from storage.places import Place, behind, place_parameters
@@ -109,14 +110,15 @@ FROM page LEFT JOIN LATERAL (
 ORDER BY published_at, page.id
 """
 
-# Due again at once, under the same delivery id, with all its attempts: the loss was not the route's.
+# Due again at once, under the same delivery id, with all its attempts: the loss was not the route's. A cancellation
+# that came too late was answered so, and the route goes out again (R28).
 #
 # Guarded by what was looked for, an entry id and when it was published: entry ids come again once Redis was emptied.
 # And by the witness, which must be sure to be alive now: then it was when Redis was asked, however long ago that is.
 _LOST = f"""/* return_lost */
 UPDATE routes
 SET {following(RouteEvent.COMMAND_LOST)}, attempt_count = 0, published_at = NULL, stream_entry_id = NULL,
-    stream = NULL, witness_until = NULL,
+    stream = NULL, witness_until = NULL, {UNMARK},
     next_attempt_at = {NOW},
     updated_at = {NOW}
 FROM unnest(%(ids)s::bigint[], %(entries)s::text[], %(instants)s::timestamptz[]) AS lost (id, entry_id, at)

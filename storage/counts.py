@@ -50,7 +50,8 @@ SELECT channel,
        statement_timestamp() - min(next_attempt_at) FILTER (WHERE due AND NOT leased),
        count(*) FILTER (WHERE leased)
 FROM (
-    SELECT channel, status, next_attempt_at, next_attempt_at <= statement_timestamp() AS due,
+    SELECT channel, status, next_attempt_at,
+           next_attempt_at <= statement_timestamp() AND cancel_requested_at IS NULL AS due,
            coalesce(lease_expires_at > statement_timestamp(), false) AS leased
     FROM routes
     WHERE status IN ('pending', 'failed')
@@ -82,6 +83,7 @@ _FINALS = {
     # By index routes_unsent.
     RouteStatus.SKIPPED: _final("count_skipped", "routes", "status = 'skipped'", "id"),
     RouteStatus.EXPIRED: _final("count_expired", "routes", "status = 'expired'", "id"),
+    RouteStatus.CANCELLED: _final("count_cancelled", "routes", "status = 'cancelled'", "id"),
     # By index dead_letters_waiting: a route whose dead letter was discarded is not counted.
     RouteStatus.DEAD_LETTER: _final("count_waiting_dead_letters", "dead_letters", WAITING, "id"),
 }

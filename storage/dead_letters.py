@@ -9,6 +9,7 @@ from peewee import SQL
 
 from publisher.domain.notification import RouteEvent
 from storage.actions import counted_in_action
+from storage.cancel_mark import UNMARK
 from storage.clock import NOW
 from storage.database import Database
 from storage.models import WAITING, Route
@@ -85,7 +86,7 @@ _REQUEUE = f"""/* requeue */
 WITH {_CHOSEN}, revived AS (
     UPDATE routes
     SET {following(RouteEvent.OPERATOR_REQUEUED)}, attempt_count = 0, lease_loss_count = 0,
-        dead_letter_id = NULL, dead_lettered_at = NULL, requeues = requeues + 1,
+        dead_letter_id = NULL, dead_lettered_at = NULL, requeues = requeues + 1, {UNMARK},
         next_attempt_at = {NOW},
         updated_at = {NOW}
     FROM chosen

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from publisher.domain.attempt import DeadLettered, Expired, Outcome, Published, Rescheduled
+from publisher.domain.attempt import Cancelled, DeadLettered, Expired, Outcome, Published, Rescheduled
 from publisher.domain.notification import RouteStatus
 from storage.database import Database
 from storage.outcomes import GIVEN, MINE
@@ -41,6 +41,8 @@ def _as_recorded(outcome: Outcome) -> dict[str, object]:
             wrote = {"status": RouteStatus.PUBLISHED, "attempt_count": route.attempt_count, "entry_id": entry_id}
         case Expired(route):
             wrote = {"status": RouteStatus.EXPIRED, "attempt_count": route.attempt_count}
+        case Cancelled(route):
+            wrote = {"status": RouteStatus.CANCELLED, "attempt_count": route.attempt_count}
         case Rescheduled(_, failure, attempts):
             wrote = {"status": RouteStatus.FAILED, "attempt_count": attempts, "message": failure.message}
         case DeadLettered(_, failure, attempts):

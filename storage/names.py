@@ -14,7 +14,7 @@ NEWEST = 10_000
 _CHANNEL = f"""/* channel_occurs */
 SELECT EXISTS (SELECT 1 FROM routes WHERE status IN ('pending', 'failed') AND channel = %(name)s)
     OR EXISTS (SELECT 1 FROM routes WHERE status = 'published' AND channel = %(name)s)
-    OR EXISTS (SELECT 1 FROM routes WHERE status IN ('skipped', 'expired') AND channel = %(name)s)
+    OR EXISTS (SELECT 1 FROM routes WHERE status IN ('skipped', 'expired', 'cancelled') AND channel = %(name)s)
     OR EXISTS (SELECT 1 FROM dead_letters WHERE {WAITING} AND channel = %(name)s)
     OR %(name)s IN (SELECT channel FROM dead_letters ORDER BY id DESC LIMIT {NEWEST})
 """

@@ -7,14 +7,14 @@ import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from publisher.domain.attempt import DeadLettered, Expired, Failure, Outcome, Published, Rescheduled
+from publisher.domain.attempt import Cancelled, DeadLettered, Expired, Failure, Outcome, Published, Rescheduled
 from publisher.domain.notification import RouteEvent
 from storage.array_literals import array_literal, columns
 from storage.clock import NOW
 from storage.database import Database
 from storage.transitions import following
 
-_Unpublished = Rescheduled | DeadLettered | Expired
+_Unpublished = Rescheduled | DeadLettered | Expired | Cancelled
 
 # What every completion is conditional on (R8): the token, and the status and attempt_count that were read.
 #
@@ -85,13 +85,13 @@ SELECT id, next_attempt_at FROM failed
 
 # The row in dead_letters and the status change together or not at all (R3): doomed locks and checks, buried
 # writes the rows, and the update points each route at its own. A route ends so by exhausted attempts and by exhausted
-# leases alike.
+# leases alike. A route that was to be cancelled meanwhile is no dead letter: it is given back, and cancelled (R28).
 _DEAD_LETTERED = f"""/* record_dead_lettered */
 WITH {GIVEN}, doomed AS (
     SELECT routes.id, n.notification_id, route_id, channel, n.notification_type, max_attempts,
            ({MINE} ->> 'new_attempt_count')::int AS attempts
     FROM given, routes JOIN notifications AS n ON n.id = routes.notification_key
-    WHERE {_GUARD}
+    WHERE {_GUARD} AND cancel_requested_at IS NULL
     FOR UPDATE OF routes
 ), buried AS (
     INSERT INTO dead_letters (notification_id, route_id, channel, notification_type, classification, message,
@@ -124,6 +124,15 @@ WHERE {_GUARD} AND expires_at <= statement_timestamp()
 RETURNING id, NULL
 """
 
+_CANCELLED = f"""/* record_cancelled */
+WITH {GIVEN}
+UPDATE routes
+SET {following(RouteEvent.CANCELLED)}, next_attempt_at = NULL, {_LEASE_OVER}
+FROM given
+WHERE {_GUARD} AND cancel_requested_at IS NOT NULL
+RETURNING id, NULL
+"""
+
 
 def complete(
     database: Database, token: str, outcomes: Sequence[Outcome], witness_after_lease: timedelta | None = None
@@ -133,7 +142,7 @@ def complete(
     Published (R6): the command stands on its stream. Rescheduled (R3, R9): the failure is kept in the route's failure
     history under the number of the attempt that failed. DeadLettered (R3): the route has its row in dead_letters, and
     the failure is kept under the number of attempts made, none of them now if it lost its leases (R5a). Expired: the
-    deadline has passed.
+    deadline has passed. Cancelled: it was to be cancelled (R28).
     witness_after_lease: for how long after the end of the lease the witnesses are sure to live (R12a); None: unknown.
     A route that is missing in the result was moved on by someone else: a conflict (R8).
     All or none of the statement happens. Raises DatabaseUnavailable, after which whether it happened is unknown, or
@@ -160,6 +169,8 @@ def _statement(outcome: Outcome) -> str:
             return _DEAD_LETTERED
         case Expired():
             return _EXPIRED
+        case Cancelled():
+            return _CANCELLED
 
 
 def _as_arrays(outcomes: Sequence[Published]) -> dict[str, object]:
@@ -185,7 +196,7 @@ def _given(outcome: _Unpublished) -> dict[str, object]:
             return read | _failure(failure) | {"delay_ms": round(delay.total_seconds() * 1000)}
         case DeadLettered(_, failure, attempt_count):
             return read | _failure(failure) | {"new_attempt_count": attempt_count}
-        case Expired():
+        case Expired() | Cancelled():
             return read
 
 

@@ -87,8 +87,8 @@ ENTRIES: Mapping[str, Entry] = {
     ),
     "routes": Entry(
         "routes:app",
-        "List routes, and publish them again.",
-        commands=("republish", "list", "show"),
+        "List routes, cancel them, and publish them again.",
+        commands=("cancel", "republish", "list", "show"),
     ),
     "channels": Entry("channels:app", "List channels; pause one, or resume it.", commands=("list", "pause", "resume")),
     "dead-letters": Entry(

@@ -12,6 +12,11 @@ ChannelOption = Annotated[
 TypeOption = Annotated[
     str | None, typer.Option("--type", autocompletion=candidates.types, help="Only those of this notification type.")
 ]
+ProducerOption = Annotated[str | None, typer.Option("--producer", metavar="NAME", help="Only those of this producer.")]
+RecipientOption = Annotated[
+    str | None,
+    typer.Option("--recipient", metavar="RECIPIENT", help="Only those to this one: user:ID, or address:EMAIL."),
+]
 RoutesOption = Annotated[
     int, typer.Option("--limit", metavar="NUMBER", min=1, max=10_000, help="At most this many routes of each.")
 ]

@@ -1,4 +1,4 @@
-"""`publisher routes list`, `show` and `republish`."""
+"""`publisher routes list` and `show`; `cancel` and `republish` are beside it."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from publisher.cli import candidates
+from publisher.cli.cancel import cancel
 from publisher.cli.help import CommandApp
 from publisher.cli.ids import place
 from publisher.cli.listing import LimitOption, nothing_found, print_page
@@ -21,8 +22,9 @@ from publisher.settings.settings import Settings
 from storage.database import Database
 
 app = CommandApp(
-    "List routes, and publish them again.", example="publisher routes list --status failed --channel email"
+    "List routes, cancel them, and publish them again.", example="publisher routes list --status failed --channel email"
 )
+app.command("cancel", example="publisher routes cancel --channel email --type game.reminder --dry-run")(cancel)
 app.command("republish", example="publisher routes republish --channel push --since 19:00 --rate 500")(republish)
 
 

@@ -62,16 +62,25 @@ class Expired:
     route: Route
 
 
-Outcome = Published | Rescheduled | DeadLettered | Expired
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The route was cancelled before its command was on the stream (R28). No failure, and no attempt."""
+
+    route: Route
 
 
-def after_deadline(route: Route, entry_id: str | None) -> Published | Expired:
-    """What becomes of a route whose deadline has passed.
+Outcome = Published | Rescheduled | DeadLettered | Expired | Cancelled
+
+
+def without_attempt(route: Route, entry_id: str | None) -> Published | Expired | Cancelled:
+    """Decides how a route ends that is past its deadline, or to be cancelled.
 
     entry_id: where its command stands on the stream all the same, if it does: an attempt wrote it in time, and could
     not record it.
     """
-    return Expired(route) if entry_id is None else Published(route, entry_id)
+    if entry_id is not None:
+        return Published(route, entry_id)
+    return Cancelled(route) if route.to_be_cancelled else Expired(route)
 
 
 def is_too_late(route: Route, elapsed: timedelta) -> bool:

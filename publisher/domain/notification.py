@@ -23,6 +23,7 @@ class RouteStatus(StrEnum):
     DEAD_LETTER = "dead_letter"
     SKIPPED = "skipped"
     EXPIRED = "expired"
+    CANCELLED = "cancelled"
 
     @property
     def is_final(self) -> bool:
@@ -44,6 +45,8 @@ class RouteEvent(StrEnum):
     COMMAND_LOST = "command_lost"
     DEADLINE_PASSED = "deadline_passed"
     OPERATOR_REPUBLISHED = "operator_republished"
+    CANCELLED = "cancelled"
+    DEAD_LETTER_CANCELLED = "dead_letter_cancelled"
 
 
 TRANSITIONS: Mapping[tuple[RouteStatus, RouteEvent], RouteStatus] = {
@@ -61,6 +64,10 @@ TRANSITIONS: Mapping[tuple[RouteStatus, RouteEvent], RouteStatus] = {
     (RouteStatus.PENDING, RouteEvent.DEADLINE_PASSED): RouteStatus.EXPIRED,
     (RouteStatus.FAILED, RouteEvent.DEADLINE_PASSED): RouteStatus.EXPIRED,
     (RouteStatus.PUBLISHED, RouteEvent.OPERATOR_REPUBLISHED): RouteStatus.PENDING,
+    (RouteStatus.PENDING, RouteEvent.CANCELLED): RouteStatus.CANCELLED,
+    (RouteStatus.FAILED, RouteEvent.CANCELLED): RouteStatus.CANCELLED,
+    # R28: open until it is known that its command does not stand, and marked, so that no attempt is made.
+    (RouteStatus.DEAD_LETTER, RouteEvent.DEAD_LETTER_CANCELLED): RouteStatus.PENDING,
 }
 
 
@@ -105,9 +112,10 @@ class Route:
     """One recipient on one channel, as it was read. id is the database's key; route_id names it there (R1).
 
     replay: how often an operator had it published again. requeues: how often one took it back from the dead letters.
-    time_left: until its deadline, when it was read; None: it has
-    none. stream: where the command of an attempt may stand; None: no attempt was begun. It is another than the
-    channel's once that was renamed.
+    time_left: until its deadline, when it was read; None: it has none.
+    stream: where the command of an attempt may stand; None: no attempt was begun. It is another than the channel's once
+        that was renamed.
+    to_be_cancelled: it is to be cancelled (R28): it was claimed to be ended, and not for an attempt.
     """
 
     id: int
@@ -125,6 +133,7 @@ class Route:
     time_left: timedelta | None = None
     stream: str | None = None
     requeues: int = 0
+    to_be_cancelled: bool = False
 
     @property
     def delivery_id(self) -> str:

@@ -7,6 +7,7 @@ from publisher.domain.circuit import Gate, GateState
 from publisher.domain.instants import readable
 from publisher.domain.notification import RouteStatus
 from publisher.operations.explain_final import (
+    explain_cancelled,
     explain_dead_letter,
     explain_expired,
     explain_published,
@@ -39,7 +40,11 @@ def explain(route: RouteRecord, gate: Gate, stream: str | None, letter: DeadLett
         return explain_skipped(route)
     if route.status is RouteStatus.EXPIRED:
         return explain_expired(route)
+    if route.status is RouteStatus.CANCELLED:
+        return explain_cancelled(route)
     here = _open(route, gate, stream)
+    if here.state is RouteState.TO_BE_CANCELLED:
+        return Explanation(here.state, (*_so_far(route), *here.why), here.next, here.next_at)
     return Explanation(
         here.state,
         (*_so_far(route), *_elsewhere(route, stream), *here.why),
@@ -88,6 +93,8 @@ def _elsewhere(route: RouteRecord, stream: str | None) -> list[str]:
 def _open(route: RouteRecord, gate: Gate, stream: str | None) -> Explanation:
     """Names the first of all things that keep an open route from being claimed."""
     now = route.read_at
+    if route.cancel_requested_at is not None:
+        return _to_be_cancelled(route)
     if route.lease_expires_at is not None and route.lease_expires_at > now:
         return _leased(route, route.lease_expires_at)
     if route.expires_at is not None and route.expires_at <= now:
@@ -108,6 +115,25 @@ def _open(route: RouteRecord, gate: Gate, stream: str | None) -> Explanation:
     if gate.state is GateState.PARKED:
         return _parked(route, gate, stream)
     return _scheduled(route)
+
+
+def _to_be_cancelled(route: RouteRecord) -> Explanation:
+    why = f"To be cancelled since {ago(route, route.cancel_requested_at)}, by {route.cancelled_by}"
+    until = route.lease_expires_at
+    if until is None or until <= route.read_at:
+        return Explanation(
+            RouteState.TO_BE_CANCELLED,
+            (f"{why}: no attempt follows.",),
+            ("The next scan ends it: cancelled, or published if its command stands on the stream from before.",),
+            route.read_at,
+        )
+    at_work = "its attempt is under way" if not is_handover(route.lease_token) else "it was handed over to the workers"
+    return Explanation(
+        RouteState.TO_BE_CANCELLED,
+        (f"{why}: {at_work}, until {readable(until)} at the latest.",),
+        ("Once that has ended, it is cancelled, or published if its command was written. No further attempt follows.",),
+        until,
+    )
 
 
 def _leased(route: RouteRecord, until: datetime) -> Explanation:

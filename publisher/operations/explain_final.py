@@ -17,6 +17,9 @@ def explain_published(route: RouteRecord, stream: str | None) -> Explanation:
     entry = f"stream entry {route.stream_entry_id}" if route.stream_entry_id else "a stream entry that was not recorded"
     failed = f", after {times(route.attempt_count, 'failed attempt')}" if route.attempt_count else ""
     why = [f"Published {ago(route, route.published_at)} as {entry} of {where}{failed}.", *replays(route)]
+    if route.cancel_requested_at is not None:
+        asked = ago(route, route.cancel_requested_at)
+        why.append(f"{route.cancelled_by} asked to cancel it {asked}: too late, its command stood already.")
     again: Sentence
     if _is_past_deadline(route):
         again = f"Its deadline was {ago(route, route.expires_at)}: it is not published again."
@@ -78,6 +81,22 @@ def explain_expired(route: RouteRecord) -> Explanation:
         why.append(f"Its last failed attempt, {ago(route, route.last_failure_at)}: {failure(route)}.")
     return Explanation(
         RouteState.EXPIRED, (*why, *replays(route)), ("Nothing: it is never sent late.", _LATER_DEADLINE)
+    )
+
+
+def explain_cancelled(route: RouteRecord) -> Explanation:
+    """Names who cancelled it, and the last failure before it."""
+    made = "no attempt was made" if route.stream is None else "no command of it was written"
+    why = [f"Cancelled by {route.cancelled_by} {ago(route, route.cancel_requested_at)}: {made}."]
+    if route.last_failure_at is not None:
+        why = [
+            f"Cancelled by {route.cancelled_by} {ago(route, route.cancel_requested_at)}.",
+            f"Its last failed attempt, {ago(route, route.last_failure_at)}: {failure(route)}.",
+        ]
+    return Explanation(
+        RouteState.CANCELLED,
+        (*why, *replays(route)),
+        ("Nothing: it is never sent. An intent under another idempotency key makes a new notification.",),
     )
 
 

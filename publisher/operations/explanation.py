@@ -17,6 +17,7 @@ class RouteState(StrEnum):
     DUE = "due"
     LEASED = "leased"
     TOO_LATE = "too_late"
+    TO_BE_CANCELLED = "to_be_cancelled"
     UNSERVED = "unserved"
     PAUSED = "paused"
     PARKED = "parked"
@@ -24,6 +25,7 @@ class RouteState(StrEnum):
     DEAD_LETTER = "dead_letter"
     SKIPPED = "skipped"
     EXPIRED = "expired"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)

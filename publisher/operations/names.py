@@ -47,6 +47,18 @@ def check_type(database: Database, name: str | None) -> None:
         _check("notification type", name, names.newest_types(database), "notifications")
 
 
+def check_producer(database: Database, name: str | None) -> None:
+    """Raises BadRequest for a producer that nothing has. To be called if nothing matched."""
+    if name is not None:
+        _check("producer", name, names.newest_producers(database), "notifications")
+
+
+def check_recipient(ref: str | None) -> None:
+    """Raises BadRequest for a text that names no recipient."""
+    if ref is not None and not ref.startswith(("user:", "address:")):
+        raise BadRequest(f"{ref!r} names no recipient: user:ID, or address:EMAIL")
+
+
 def near_producers(database: Database, name: str) -> Sequence[str]:
     """Returns producers of the newest notifications that are spelled nearly so; none if it is one of them."""
     return _near(name, names.newest_producers(database).names)

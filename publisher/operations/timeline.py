@@ -46,6 +46,10 @@ def timeline(
         entry = route.stream_entry_id or "an entry that was not recorded"
         where = route.stream or stream or f"stream of {route.channel}"
         steps.append((route.published_at, 4, f"published: {where} {entry}"))
+    if route.cancel_requested_at is not None and route.cancel_requested_at != route.updated_at:
+        steps.append((route.cancel_requested_at, 3, f"to be cancelled, by {route.cancelled_by}"))
+    if route.status is RouteStatus.CANCELLED:
+        steps.append((route.updated_at, 4, f"cancelled by {route.cancelled_by}"))
     if route.status is RouteStatus.EXPIRED:
         steps.append((route.updated_at, 4, "expired"))
     return [Step(at, what) for at, _, what in sorted(steps)]

@@ -51,6 +51,12 @@ class Telemetry:
             ["channel", "notification_type"],
             registry=self.registry,
         )
+        self._cancelled = prometheus_client.Counter(
+            "routes_cancelled",
+            "Routes that were cancelled before they were published.",
+            ["channel", "notification_type"],
+            registry=self.registry,
+        )
         self._gates = prometheus_client.Counter(
             "channel_gate_changes",
             "Channels parked, or taking commands again.",
@@ -86,6 +92,10 @@ class Telemetry:
     def expired(self, channel: str, notification_type: str) -> None:
         """Counts a route whose deadline passed before it was published."""
         self._expired.labels(channel, self._type(notification_type)).inc()
+
+    def cancelled(self, channel: str, notification_type: str, count: int = 1) -> None:
+        """Counts routes that were cancelled before they were published (R28)."""
+        self._cancelled.labels(channel, self._type(notification_type)).inc(count)
 
     def gate_changed(self, channel: str, change: str) -> None:
         """Counts a channel that was parked, or unparked."""

@@ -55,8 +55,8 @@ A worker that was paused just before its append still appends late. The stream a
 The script that appends a command also sets its witness: a key named after the delivery that holds the command's entry
 id, and lives for the deduplication window (R12). An append that finds a witness writes nothing and returns that entry.
 So a delivery is written once, however many attempts there are within the window.
-A route that ends without a command, because its deadline has passed or it was given up, has a tombstone in the place of
-the witness (tombstones). A late append finds the tombstone and writes nothing.
+A route that ends without a command, because its deadline has passed, it was cancelled or given up, has a tombstone in
+the place of the witness (tombstones). A late append finds the tombstone and writes nothing.
 A route keeps the name of the stream of its first attempt. If the channel's stream was renamed since, the witness is
 looked for on the old stream first (earlier_streams).
 
@@ -71,16 +71,6 @@ and without its command, is pending again (loss_audit, R12a).
 Index entries of published routes stay until PostgreSQL vacuums the table. A claim that begins at the oldest entry walks
 over all of them. So a process that drains a channel begins each claim behind its last one, and now and then at the
 beginning again, where routes stand whose lease was given back or ran out (claim_cursor).
-
-# The claim by shares
-
-    plain claim ──a rate limit, a hold, or a route in a lane of its own──► by shares: groups ► share out ► claim
-    by shares ──none of them any more──► plain claim
-
-The plain claim takes what is due longest. Where something has to be passed over or shared out, it takes nothing and
-says so. Then the groups of due routes are found, by lane, producer and type, and what the claim may take is shared out
-over them: over the lanes by weight, over the producers of a lane equally (sharing, R29, R31). Each way to claim asks
-the table of holds in the statement that leases: so a hold is in force with the claim that begins next, everywhere.
 
 # The circuit breaker
 

@@ -84,8 +84,8 @@ class Appender:
                 # The channel is parked now. Without parking nothing but the backoff would space the tries.
                 return result.message if self._circuit.is_off else None
             case Ended():
-                # One past its deadline is `expire_overdue`'s matter. A dead letter that was not recorded, though its
-                # tombstone is set, becomes one by this attempt.
+                # One that expired or was cancelled is `end_routes`' matter. A dead letter that was not recorded, though
+                # its tombstone is set, becomes one by this attempt.
                 return None if result.life is None else "it was given up as a dead letter, and that was not recorded"
             case NotAppended():
                 # A probe that finds the channel as it was costs the route nothing.

@@ -32,7 +32,7 @@ from publisher.publishing.limiter import Limiter
 from publisher.publishing.policy import Hooks, Policy
 from publisher.publishing.recorder import Decide, Recorder
 from publisher.publishing.report import Report, report
-from publisher.publishing.tombstones import end_dead_letters, end_overdue
+from publisher.publishing.tombstones import end_dead_letters, end_without_attempt
 from publisher.streams.outbound import Delivery, OutboundStreams
 from storage import leases
 from storage.database import Database
@@ -123,17 +123,21 @@ class Publisher:
             return self._publish(batch)
         return self._probe(to) if batch.claim.refusing else Report()
 
-    def expire_overdue(self, channel: str) -> bool:
-        """Ends a batch of the channel's routes whose deadline has passed. True if there may be more.
+    def end_routes(self, channel: str, *, told: bool = True) -> bool:
+        """Ends a batch of the channel's routes that are past their deadline, or to be cancelled. Returns whether
+        there may be more.
+
+        told: logs and counts each route, for a process that is no person's.
 
         A route whose command stands on the stream all the same is recorded as published. Raises RedisUnavailable if
         that cannot be known yet. Otherwise raises as `publish_due`.
         """
-        batch = self._claimer.overdue(self._channel(channel))
+        batch = self._claimer.ending(self._channel(channel))
         try:
-            end_overdue(self._streams, batch)
+            end_without_attempt(self._streams, batch)
             self._record(batch)
-            report(batch, self._telemetry)
+            if told:
+                report(batch, self._telemetry)
         finally:
             self._give_back(batch)
         batch.raise_errors()
@@ -155,7 +159,7 @@ class Publisher:
         """An attempt, from its claim on: encode, append, record, report."""
         self._hooks.beat()
         try:
-            if batch.claim.more and batch.is_followed_at_once:
+            if batch.claim.more:
                 on_more()
             if self._hooks.stopping():
                 return Report(more=bool(batch.claim.routes), given_back=bool(batch.claim.routes))
@@ -165,8 +169,6 @@ class Publisher:
             reported = report(batch, self._telemetry)
         finally:
             self._give_back(batch)
-            if batch.leave_room() or (batch.claim.more and not batch.is_followed_at_once):
-                on_more()
         batch.raise_errors()
         return reported
 
@@ -198,7 +200,7 @@ class Publisher:
         """Appends the deliveries while the lease can be trusted, and leaves tombstones for dead letters."""
         if self._within(batch, TRUSTED):
             elapsed = timedelta(seconds=time.monotonic() - batch.began)
-            # A route that is too late by now has no outcome: it is given back, and `expire_overdue` finds it.
+            # A route that is too late by now has no outcome: it is given back, and `end_routes` finds it.
             in_time = [(route, delivery) for route, delivery in deliveries if not is_too_late(route, elapsed)]
             self._hooks.beat()
             self._appender.append(batch, in_time, self._decide(batch.channel), lambda: self._may_go_on(batch))

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import structlog
 
-from publisher.domain.attempt import DeadLettered, Expired, Published, Rescheduled
+from publisher.domain.attempt import Cancelled, DeadLettered, Expired, Published, Rescheduled
 from publisher.process.logs import failure_fields, route_fields
 from publisher.process.telemetry import Telemetry
 from publisher.publishing.batch import Batch
@@ -64,6 +64,9 @@ def report(batch: Batch, telemetry: Telemetry) -> Report:
             case Recorded(Expired()):
                 log.info("route expired", **fields)
                 telemetry.expired(channel, kind)
+            case Recorded(Cancelled()):
+                log.info("route cancelled", **fields)
+                telemetry.cancelled(channel, kind)
             case Conflict():
                 log.debug("route was moved on by someone else", **fields)
     telemetry.published(channel, published)

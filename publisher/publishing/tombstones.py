@@ -1,33 +1,35 @@
 """Ends routes without a command so that none can follow: a tombstone stands in the place of the witness (R12).
 
 A worker that was paused between its claim and its append, longer than its lease, appends late. Its route may have
-expired or become a dead letter meanwhile: the tombstone makes that append a refusal. A route whose command turns out to
-stand already is published instead.
+expired, been cancelled or become a dead letter meanwhile: the tombstone makes that append a refusal. A route whose
+command turns out to stand already is published instead.
 """
 
 from collections.abc import Callable
 
 import structlog
 
-from publisher.domain.attempt import DeadLettered, Outcome, Published, after_deadline
+from publisher.domain.attempt import DeadLettered, Outcome, Published, without_attempt
 from publisher.domain.errors import PublisherError
 from publisher.domain.notification import Route
 from publisher.publishing.batch import Batch
-from publisher.streams.append_result import EXPIRED, dead
+from publisher.streams.append_result import OVER, dead
 from publisher.streams.outbound import OutboundStreams, WitnessOf
 
 _log = structlog.get_logger()
 
 
-def end_overdue(streams: OutboundStreams, batch: Batch) -> None:
-    """Decides the outcome of each route of the batch, whose deadline has passed. Those that expire have a tombstone.
+def end_without_attempt(streams: OutboundStreams, batch: Batch) -> None:
+    """Decides the outcome of each route of the batch: past its deadline, or to be cancelled.
+
+    Those that end without a command have a tombstone.
 
     Raises RedisUnavailable or RedisRefused; then nothing is decided.
     """
     routes = [claimed.route for claimed in batch.claim.routes]
     asked = [_of(route, route.stream or batch.channel.stream) for route in routes]
-    entries = streams.end(asked, [EXPIRED] * len(routes))
-    batch.outcomes += [after_deadline(route, entry_id) for route, entry_id in zip(routes, entries, strict=True)]
+    entries = streams.end(asked, [OVER] * len(routes))
+    batch.outcomes += [without_attempt(route, entry_id) for route, entry_id in zip(routes, entries, strict=True)]
 
 
 def end_dead_letters(streams: OutboundStreams, batch: Batch, beat: Callable[[], object]) -> None:

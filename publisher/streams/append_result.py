@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from publisher.domain.channel import Channel
 
-# The tombstone of a route that has expired. It stands in the place of the witness, so that a late append finds it.
-EXPIRED = "expired"
+# The tombstone of a route that has expired or was cancelled. It stands in the place of the witness, so that a late
+# append finds it. The release before, which cancels nothing, must understand its text (R15).
+OVER = "expired"
 _LONGEST_NAME = 200
 # Both messages of `_who_is_behind`.
 _HELD_BACK = re.compile(r".* is [\d,]+ commands behind|no consumer group reads .*", re.DOTALL)
@@ -62,7 +63,8 @@ class HeldBack:
 class Ended:
     """The command was not appended, because its route has ended meanwhile.
 
-    life: how often the route had been requeued before it became a dead letter, or None if its deadline passed.
+    life: how often the route had been requeued before it became a dead letter, or None if it expired or was
+        cancelled.
     """
 
     life: int | None
@@ -88,7 +90,7 @@ def dead(requeues: int) -> str:
 
 def ended(tombstone: str) -> Ended:
     """Returns the result of an append that found this tombstone."""
-    return Ended(None if tombstone == EXPIRED else int(tombstone.removeprefix("dead:")))
+    return Ended(None if tombstone == OVER else int(tombstone.removeprefix("dead:")))
 
 
 def append_result(channel: Channel, word: str, detail: str) -> AppendResult:

@@ -19,6 +19,7 @@ NOTHING = {
     "dead_letter": 0,
     "skipped": 0,
     "expired": 0,
+    "cancelled": 0,
     "estimated": [],
     "due": 0,
     "oldest_due_seconds": None,

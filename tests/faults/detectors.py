@@ -137,7 +137,7 @@ def late_append(workload: Workload) -> str:
 
     def overtaken() -> None:
         workload.pass_time()
-        other.expire_overdue("email")
+        other.end_routes("email")
 
     workload.reset([IN_TIME])
     workload.io.begin()

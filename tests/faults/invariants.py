@@ -15,7 +15,7 @@ STREAMS = {"email": "mail:delivery_commands", "push": "gateway:client_events"}
 # What a deploy calls the email stream for a while.
 RENAMED = "mail:renamed_commands"
 DELIVERY_FIELDS = (b"delivery_id", b"event_id")
-FINAL = {"published", "dead_letter", "skipped", "expired"}
+FINAL = {"published", "dead_letter", "skipped", "expired", "cancelled"}
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ class Operations(WorkerOperations):
     @operation
     def deadlines_end(self, channel: str) -> None:
         overdue = self.model.overdue(channel)
-        while self.publisher.expire_overdue(channel):
+        while self.publisher.end_routes(channel):
             pass
         ended = Counter(self.model.end_overdue(id_) for id_ in overdue)
         self.environment.results.update({f"deadline: {status}": count for status, count in ended.items()})

@@ -24,22 +24,32 @@ from tests.faults.proxy import Proxy
 from tests.integration.publishers import commands, counters, logged, publisher
 from tests.integration.rows import all_routes, change, due_routes, expire_leases
 
-PUBLISHED, FAILED, DEAD, EXPIRED = (
-    *("route published", "route failed and was rescheduled", "route dead-lettered", "route expired"),
+PUBLISHED, FAILED, DEAD, EXPIRED, CANCELLED = (
+    *("route published", "route failed and was rescheduled", "route dead-lettered"),
+    *("route expired", "route cancelled"),
 )
 STATEMENTS = {
     PUBLISHED: b"/* record_published */",
     FAILED: b"/* record_rescheduled */",
     DEAD: b"/* record_dead_lettered */",
     EXPIRED: b"/* record_expired */",
+    CANCELLED: b"/* record_cancelled */",
 }
 COUNTERS = {
     PUBLISHED: ("route_publish_attempts_total", "email", "game.turn.ready", "published", ""),
     FAILED: ("route_publish_attempts_total", "email", "game.turn.ready", "retry", "payload_encoding_failed"),
     DEAD: ("route_dead_letters_total", "email", "game.turn.ready", "payload_encoding_failed"),
     EXPIRED: ("routes_expired_total", "email", "game.turn.ready"),
+    CANCELLED: ("routes_cancelled_total", "email", "game.turn.ready"),
 }
-STATUSES = {PUBLISHED: "published", FAILED: "failed", DEAD: "dead_letter", EXPIRED: "expired"}
+ENDED = {EXPIRED: "expires_at = now()", CANCELLED: "cancel_requested_at = now(), cancelled_by = 'ann'"}
+STATUSES = {
+    PUBLISHED: "published",
+    FAILED: "failed",
+    DEAD: "dead_letter",
+    EXPIRED: "expired",
+    CANCELLED: "cancelled",
+}
 
 
 @pytest.fixture
@@ -58,15 +68,15 @@ def prepared(database: Database, event: str, count: int = 7) -> dict[str, Channe
     ids = due_routes(database, count)
     if event == DEAD:
         change(database, ids, "status = 'failed', attempt_count = max_attempts - 1")
-    if event == EXPIRED:
-        change(database, ids, "expires_at = now() - interval '1 millisecond'")
+    if event in ENDED:
+        change(database, ids, ENDED[event])
     return (
-        CHANNELS if event in (PUBLISHED, EXPIRED) else {**CHANNELS, "email": replace(CHANNELS["email"], encode=refuse)}
+        CHANNELS if event in (PUBLISHED, *ENDED) else {**CHANNELS, "email": replace(CHANNELS["email"], encode=refuse)}
     )
 
 
 def run(by: Publisher, event: str) -> Report | bool:
-    return by.expire_overdue("email") if event == EXPIRED else by.publish_due("email")
+    return by.end_routes("email") if event in ENDED else by.publish_due("email")
 
 
 @pytest.mark.parametrize("event", STATEMENTS)

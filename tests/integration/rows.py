@@ -84,6 +84,7 @@ FINAL = {
     ),
     "skipped": "status = 'skipped', next_attempt_at = NULL",
     "expired": "status = 'expired', next_attempt_at = NULL, expires_at = now()",
+    "cancelled": "status = 'cancelled', next_attempt_at = NULL, cancel_requested_at = now(), cancelled_by = 'ann'",
 }
 # A published route that is open and due again.
 REOPENED = "status = 'pending', published_at = NULL, next_attempt_at = now() - interval '1 second'"

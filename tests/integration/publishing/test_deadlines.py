@@ -13,7 +13,7 @@ from publisher.publishing.publisher import Publisher
 from publisher.streams.connection import open_redis
 from publisher.streams.keys import witness_key
 from publisher.streams.outbound import OutboundStreams
-from storage.claims import claim_due, claim_overdue, claim_these
+from storage.claims import claim_due, claim_ending, claim_these
 from storage.database import Database
 from storage.gates import pause
 from tests.factories import CHANNELS, accepted
@@ -61,7 +61,7 @@ def test_past_its_deadline_a_route_expires(
     telemetry = Telemetry()
 
     with logged() as events:
-        assert publisher(database, streams, telemetry=telemetry).expire_overdue("email") is False
+        assert publisher(database, streams, telemetry=telemetry).end_routes("email") is False
 
     row = one_route(database, route)
     assert (row["status"], row["next_attempt_at"], row["lease_token"]) == ("expired", None, None)
@@ -81,7 +81,7 @@ def test_a_route_that_waits_for_its_retry_expires_in_time(database: Database, st
         f" last_failure_message = 'refused', {PASSED}",
     )
 
-    publisher(database, streams).expire_overdue("email")
+    publisher(database, streams).end_routes("email")
 
     row = one_route(database, route)
     assert (row["status"], row["attempt_count"], row["last_failure_message"]) == ("expired", 3, "refused")
@@ -93,7 +93,7 @@ def test_a_paused_channel_expires_its_routes(database: Database, streams: Outbou
     change(database, [route], PASSED)
     pause(database, "email", "ann", "mail server moves")
 
-    publisher(database, streams).expire_overdue("email")
+    publisher(database, streams).end_routes("email")
 
     assert one_route(database, route)["status"] == "expired"
 
@@ -104,7 +104,7 @@ def test_a_route_at_work_is_left_to_its_worker(database: Database, streams: Outb
     claim_due(database, "email", limit=1, lease_ttl=TTL)
     change(database, [route], PASSED)
 
-    publisher(database, streams).expire_overdue("email")
+    publisher(database, streams).end_routes("email")
 
     assert one_route(database, route)["status"] == "pending"
 
@@ -121,7 +121,7 @@ def test_a_command_that_stands_was_in_time(
     change(database, [route], PASSED)
     expire_leases(database)
 
-    worker.expire_overdue("email")
+    worker.end_routes("email")
 
     row = one_route(database, route)
     assert (row["status"], row["stream_entry_id"]) == ("published", "1795540000000-0")
@@ -136,7 +136,7 @@ def test_what_redis_cannot_say_is_not_decided(database: Database) -> None:
         open_redis("redis://127.0.0.1:1/0", timeout=timedelta(seconds=1), client_name="test") as nowhere,
         pytest.raises(RedisUnavailable),
     ):
-        publisher(database, OutboundStreams(nowhere, timedelta(hours=1))).expire_overdue("email")
+        publisher(database, OutboundStreams(nowhere, timedelta(hours=1))).end_routes("email")
 
     row = one_route(database, route)
     assert (row["status"], row["lease_token"]) == ("pending", None)
@@ -169,7 +169,7 @@ def test_many_expire_batch_by_batch(database: Database, streams: OutboundStreams
     change(database, due_routes(database, 5), PASSED)
     worker = publisher(database, streams, batch_size=2)
 
-    looks = [worker.expire_overdue("email") for _ in range(3)]
+    looks = [worker.end_routes("email") for _ in range(3)]
 
     assert looks == [True, True, False]
     assert {route["status"] for route in all_routes(database)} == {"expired"}
@@ -178,9 +178,9 @@ def test_many_expire_batch_by_batch(database: Database, streams: OutboundStreams
 def test_two_workers_expire_a_route_once(database: Database, streams: OutboundStreams) -> None:
     """A route that another worker is ending at this moment is passed over (R5, R15)."""
     change(database, due_routes(database, 1), PASSED)
-    first = claim_overdue(database, "email", limit=10, lease_ttl=TTL)
+    first = claim_ending(database, "email", limit=10, lease_ttl=TTL)
 
-    second = claim_overdue(database, "email", limit=10, lease_ttl=TTL)
+    second = claim_ending(database, "email", limit=10, lease_ttl=TTL)
 
     assert (len(first.ids), second.ids) == (1, [])
 

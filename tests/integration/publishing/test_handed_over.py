@@ -159,7 +159,7 @@ def test_a_route_past_its_deadline_is_free_again(
     by = worker(database, streams)
 
     assert by.publish_these("email", ids, handover.token).published == 2
-    by.expire_overdue("email")
+    by.end_routes("email")
 
     assert sorted(row["status"] for row in all_routes(database)) == ["expired", "published", "published"]
 

@@ -128,7 +128,7 @@ def test_deadlines_apply_to_what_waits(database: Database, streams: OutboundStre
     [waiting] = [row["id"] for row in all_routes(database) if row["status"] == "pending"]
 
     change(database, [waiting], "expires_at = now() - interval '1 millisecond'")
-    by.expire_overdue("email")
+    by.end_routes("email")
 
     assert one_route(database, waiting)["status"] == "expired"
 

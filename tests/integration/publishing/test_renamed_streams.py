@@ -200,7 +200,7 @@ def test_a_route_past_its_deadline_whose_command_stands_on_the_old_stream_is_pub
     die_after_append(database, redis_client, OLD)
     change(database, [id_], "expires_at = now() - interval '1 second'")
 
-    worker(database, streams, NEW).expire_overdue("email")
+    worker(database, streams, NEW).end_routes("email")
 
     assert one_route(database, id_)["status"] == "published"
     assert lengths(redis_client) == (1, 0)

@@ -33,7 +33,7 @@ def test_a_late_append_of_an_expired_route_writes_nothing(
     def deadline_passes() -> None:
         expire_leases(database)
         change(database, [route], PASSED)
-        publisher(database, streams).expire_overdue("email")
+        publisher(database, streams).end_routes("email")
 
     telemetry = Telemetry()
     late = publisher(database, streams, channels=paused_while(deadline_passes), telemetry=telemetry)
@@ -66,7 +66,7 @@ def test_a_tombstone_is_kept_for_the_window(
     """It is there as long as a witness would be."""
     expired, dead = due_routes(database, 2)
     change(database, [expired], PASSED)
-    publisher(database, streams).expire_overdue("email")
+    publisher(database, streams).end_routes("email")
     die(database, streams, dead)
 
     for route, text in ((expired, b"expired"), (dead, b"dead:0")):
@@ -138,7 +138,7 @@ def test_the_witness_that_a_deadline_finds_is_renewed(
     redis_client.set(key, "1795540000000-0", px=60_000)
     change(database, [route], PASSED)
 
-    publisher(database, streams).expire_overdue("email")
+    publisher(database, streams).end_routes("email")
 
     assert one_route(database, route)["status"] == "published"
     assert redis_client.pttl(key) > 3_500_000

@@ -27,7 +27,7 @@ def test_the_release_before_takes_no_tombstone_for_a_command(
     """It takes any text that GET finds for the entry id of a command, and would call a requeued route published."""
     expired, dead = due_routes(database, 2)
     change(database, [expired], PASSED)
-    publisher(database, streams).expire_overdue("email")
+    publisher(database, streams).end_routes("email")
     die(database, streams, dead)
 
     for route in (expired, dead):

@@ -69,7 +69,7 @@ def test_a_full_redis_keeps_no_route_from_expiring(database: Database, own_clien
     change(database, [route], PASSED)
     own_client.config_set("maxmemory", "1")
 
-    publisher(database, OutboundStreams(own_client, timedelta(hours=1))).expire_overdue("email")
+    publisher(database, OutboundStreams(own_client, timedelta(hours=1))).end_routes("email")
 
     assert one_route(database, route)["status"] == "expired"
 
@@ -81,10 +81,10 @@ def test_a_replica_decides_nothing(database: Database, own_client: redis.Redis) 
     by = publisher(database, OutboundStreams(own_client, timedelta(hours=1)))
     own_client.replicaof("127.0.0.1", "1")
     with pytest.raises((RedisUnavailable, RedisRefused)):
-        by.expire_overdue("email")
+        by.end_routes("email")
     assert one_route(database, route)["status"] == "pending"
 
     own_client.replicaof("NO", "ONE")
-    by.expire_overdue("email")
+    by.end_routes("email")
 
     assert one_route(database, route)["status"] == "expired"

@@ -4,12 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from storage.claim_statement import BEFORE_DEADLINE, DUE, FREE, ISOLATION, LEASE, OPEN_GATE, OVERDUE
+from storage.claim_statement import DUE, ENDING, FREE, ISOLATION, LEASE, OPEN_GATE, TO_BE_SENT
 from storage.database import Database
 from storage.gates import pause
 from tests.integration.rows import change, due_routes, execute, one_route, rows
 
 PAST, FUTURE = "now() - interval '1 second'", "now() + interval '1 minute'"
+MARKED = "cancel_requested_at = now() - interval '1 second', cancelled_by = 'ann'"
 
 
 def meets(database: Database, condition: str, through: bool = False) -> bool:
@@ -26,18 +27,21 @@ def meets(database: Database, condition: str, through: bool = False) -> bool:
         (FREE, f"lease_token = 'someone', lease_expires_at = {FUTURE}", False),
         (DUE, f"next_attempt_at = {PAST}", True),
         (DUE, f"next_attempt_at = {FUTURE}", False),
-        (BEFORE_DEADLINE, "expires_at = NULL", True),
-        (BEFORE_DEADLINE, f"expires_at = {FUTURE}", True),
-        (BEFORE_DEADLINE, f"expires_at = {PAST}", False),
-        (OVERDUE, "expires_at = NULL", False),
-        (OVERDUE, f"expires_at = {FUTURE}", False),
-        (OVERDUE, f"expires_at = {PAST}", True),
+        (TO_BE_SENT, "expires_at = NULL", True),
+        (TO_BE_SENT, f"expires_at = {FUTURE}", True),
+        (TO_BE_SENT, f"expires_at = {PAST}", False),
+        (TO_BE_SENT, MARKED, False),
+        (ENDING, "expires_at = NULL", False),
+        (ENDING, f"expires_at = {FUTURE}", False),
+        (ENDING, f"expires_at = {PAST}", True),
+        (ENDING, MARKED, True),
+        (ENDING, f"expires_at = {FUTURE}, {MARKED}", True),
     ],
 )
 def test_a_condition_is_met_by_the_route_as_it_stands(
     database: Database, condition: str, assignments: str, expected: bool
 ) -> None:
-    """A route is free, due, before its deadline or overdue by the database's clock (R4, R5)."""
+    """A route is free, due, to be sent or to be ended by the database's clock (R4, R5, R28)."""
     change(database, due_routes(database, 1), assignments)
 
     assert meets(database, condition) is expected

@@ -20,7 +20,8 @@ from tests.integration.rows import FINAL, change, due_routes, execute, rows
 ENDS = {
     RouteStatus.PUBLISHED: FINAL["published"],
     RouteStatus.SKIPPED: FINAL["skipped"],
-    RouteStatus.EXPIRED: "status = 'expired', next_attempt_at = NULL, expires_at = now()",
+    RouteStatus.EXPIRED: FINAL["expired"],
+    RouteStatus.CANCELLED: FINAL["cancelled"],
 }
 LEASE = timedelta(seconds=30)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from storage.claims import Claim, claim_due, claim_overdue, claim_these, take_handed_over
+from storage.claims import Claim, claim_due, claim_ending, claim_these, take_handed_over
 from storage.database import Database
 from storage.handover import Handover
 from storage.intents import Acceptance
@@ -149,7 +149,7 @@ def test_a_deadline_ends_what_was_handed_over(database: Database) -> None:
     [id_] = handed_over(database, Handover(STREAMS, LASTS)).due["email"]
     change(database, [id_], "expires_at = now() - interval '1 s'")
 
-    assert claim_overdue(database, "email", limit=10, lease_ttl=TTL).ids == []
+    assert claim_ending(database, "email", limit=10, lease_ttl=TTL).ids == []
     expire_leases(database)
-    assert claim_overdue(database, "email", limit=10, lease_ttl=TTL).ids == [id_]
+    assert claim_ending(database, "email", limit=10, lease_ttl=TTL).ids == [id_]
     assert one_route(database, id_)["lease_loss_count"] == 0

@@ -10,6 +10,7 @@ import pytest
 from publisher.domain.attempt import (
     LEASE_EXPIRED,
     PAYLOAD_ENCODING_FAILED,
+    Cancelled,
     DeadLettered,
     Expired,
     Failure,
@@ -19,6 +20,7 @@ from publisher.domain.attempt import (
 )
 from publisher.domain.notification import Route, RouteEvent, RouteStatus, next_status
 from storage.audits import PublishedRoute, return_lost
+from storage.cancelling import CancelFilter, reopen_for_cancelling
 from storage.claims import claim_due
 from storage.database import Database
 from storage.dead_letters import requeue
@@ -75,6 +77,12 @@ def publish_again(database: Database, _: Given) -> None:
     republish(database, "email", PublishedFilter(until=row["at"] + WINDOW), after=None, limit=100)
 
 
+def cancel_dead_letters(database: Database, _: Given) -> None:
+    [row] = rows(database, "SELECT now() AS at, max(id) AS newest FROM dead_letters")
+    matching = CancelFilter(until=row["at"] + WINDOW, up_to=row["newest"])
+    reopen_for_cancelling(database, "email", matching, "ann", after=None, limit=100)
+
+
 VERBS: Mapping[RouteEvent, Callable[[Database, Given], None]] = {
     RouteEvent.COMMAND_WRITTEN: completed(lambda route: Published(route, "1-0")),
     RouteEvent.ATTEMPT_FAILED: completed(lambda route: Rescheduled(route, WRONG, 1, timedelta(seconds=5))),
@@ -84,6 +92,8 @@ VERBS: Mapping[RouteEvent, Callable[[Database, Given], None]] = {
     RouteEvent.COMMAND_LOST: lose,
     RouteEvent.DEADLINE_PASSED: completed(Expired),
     RouteEvent.OPERATOR_REPUBLISHED: publish_again,
+    RouteEvent.CANCELLED: completed(Cancelled),
+    RouteEvent.DEAD_LETTER_CANCELLED: cancel_dead_letters,
 }
 
 
@@ -92,6 +102,12 @@ def test_an_event_happens_where_the_table_allows_it(event: RouteEvent, given: Gi
     """Its statement moves a route to the status of the transition table, or changes nothing of it (R3)."""
     if event is RouteEvent.DEADLINE_PASSED:
         change(database, [route.id for route in given.routes.values()], "expires_at = now() - interval '1 second'")
+    if event is RouteEvent.CANCELLED:
+        change(
+            database,
+            [route.id for status, route in given.routes.items() if not status.is_final],
+            "cancel_requested_at = now(), cancelled_by = 'ann'",
+        )
     before = {status: one_route(database, route.id) for status, route in given.routes.items()}
 
     VERBS[event](database, given)

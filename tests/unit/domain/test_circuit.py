@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.domain.attempt import Expired, Published, after_deadline, is_too_late
+from publisher.domain.attempt import Cancelled, Expired, Published, is_too_late, without_attempt
 from publisher.domain.circuit import Gate, GateState
 from tests.factories import INSTANT, route
 
@@ -37,5 +37,13 @@ def test_a_command_that_stands_was_in_time() -> None:
     """After its deadline a route expires, unless its command stands on the stream: then it was published."""
     one = route()
 
-    assert after_deadline(one, None) == Expired(one)
-    assert after_deadline(one, "1-0") == Published(one, "1-0")
+    assert without_attempt(one, None) == Expired(one)
+    assert without_attempt(one, "1-0") == Published(one, "1-0")
+
+
+def test_a_command_that_stands_came_before_the_cancellation() -> None:
+    """A route that is to be cancelled is, deadline or not, unless its command stands on the stream (R28)."""
+    one = route(to_be_cancelled=True, time_left=timedelta(seconds=-1))
+
+    assert without_attempt(one, None) == Cancelled(one)
+    assert without_attempt(one, "1-0") == Published(one, "1-0")

@@ -21,8 +21,11 @@ TABLE = {
     ("pending", "deadline_passed"): "expired",
     ("failed", "deadline_passed"): "expired",
     ("published", "operator_republished"): "pending",
+    ("pending", "cancelled"): "cancelled",
+    ("failed", "cancelled"): "cancelled",
+    ("dead_letter", "dead_letter_cancelled"): "pending",
 }
-STATUSES = ["pending", "failed", "published", "dead_letter", "skipped", "expired"]
+STATUSES = ["pending", "failed", "published", "dead_letter", "skipped", "expired", "cancelled"]
 EVENTS = [
     "command_written",
     "attempt_failed",
@@ -32,6 +35,8 @@ EVENTS = [
     "command_lost",
     "deadline_passed",
     "operator_republished",
+    "cancelled",
+    "dead_letter_cancelled",
 ]
 
 
@@ -51,8 +56,8 @@ def test_an_event_leads_where_the_table_says(status: str, event: str) -> None:
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_only_pending_and_failed_are_open(status: str) -> None:
-    """Published, dead-lettered, skipped and expired routes are final; the other two are still worked on (R3)."""
-    is_final = status in {"published", "dead_letter", "skipped", "expired"}
+    """Pending and failed routes are still worked on; those of every other status are final (R3)."""
+    is_final = status in {"published", "dead_letter", "skipped", "expired", "cancelled"}
 
     assert RouteStatus(status).is_final is is_final
     assert (RouteStatus(status) in OPEN_STATUSES) is not is_final

@@ -104,10 +104,12 @@ def test_types_beyond_the_limit_are_counted_together(telemetry: Telemetry) -> No
         telemetry.retried("email", notification_type, "payload_encoding_failed")
         telemetry.dead_lettered("push", notification_type, "payload_encoding_failed")
         telemetry.expired("push", notification_type)
+        telemetry.cancelled("push", notification_type)
 
     for name, results in (
         ("route_publish_attempts_total", 3),
-        *((name, 1) for name in ("route_retries_total", "route_dead_letters_total", "routes_expired_total")),
+        *((f"route_{name}_total", 1) for name in ("retries", "dead_letters")),
+        *((f"routes_{name}_total", 1) for name in ("expired", "cancelled")),
     ):
         samples = [sample for sample in counted(telemetry) if sample[0] == name]
         assert {labels["notification_type"] for _, labels, _ in samples} == {*types[:TYPES_COUNTED], OTHER_TYPES}
