@@ -2,6 +2,7 @@
 
 One statement, so that a route is leased or not, never in between (R5). It has these CTEs:
 
+control  says once a statement whether this claim must leave the channel alone (`storage.control`).
 due      locks up to `limit` routes that meet every condition. SKIP LOCKED passes over the routes that another claim is
          taking at this moment. A CTE, since a subquery with LIMIT and a lock may run more than once (PostgreSQL manual,
          SELECT, "The Locking Clause").
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 
 from storage.clock import NOW
 from storage.handover import IS_CLAIMED
+from storage.holds import not_held
 from storage.limits import SET_LIMIT
 from storage.models import OPEN
 
@@ -42,7 +44,7 @@ OPEN_GATE = """NOT EXISTS (SELECT FROM channel_gates WHERE channel = %(channel)s
 HANDED_OVER = "lease_token = %(handover)s"
 
 # A lease that expired without an outcome: this claim will count it (R5a). A handover counts nothing.
-_LOST_NOW = f"({IS_CLAIMED})::int"
+LOST_NOW = f"({IS_CLAIMED})::int"
 
 # Limits what a route that crashes its workers can take with it (R5a): a claim takes only the routes with the highest
 # loss count that it sees, and at most limit / 8^losses of them. After three losses such a route is claimed alone. The
@@ -60,37 +62,42 @@ ISOLATION = """ranked AS (
 # earlier attempt until a worker has looked for it there (see `move_to_stream`).
 LEASE = f"""lease_token = %(token)s,
         lease_expires_at = {NOW} + %(ttl)s,
-        lease_loss_count = lease_loss_count + {_LOST_NOW},
+        lease_loss_count = lease_loss_count + {LOST_NOW},
         stream = coalesce(stream, %(stream)s),
         updated_at = {NOW}"""
 
 
-_COLUMNS = """id, notification_key, route_id, channel, status, attempt_count, max_attempts, recipient_ref,
+COLUMNS = """id, notification_key, route_id, channel, status, attempt_count, max_attempts, recipient_ref,
            resolved_email, resolved_locale, lease_loss_count, replay, expires_at, next_attempt_at, stream, requeues,
            cancel_requested_at"""
 # A route as the caller gets it, with its notification: the columns that `storage.claims` reads.
-_ROUTE = """r.id, coalesce(n.notification_id::text, ''), r.route_id, r.channel, r.status, r.attempt_count,
+ROUTE = """r.id, coalesce(n.notification_id::text, ''), r.route_id, r.channel, r.status, r.attempt_count,
        r.max_attempts, r.recipient_ref, r.resolved_email, r.resolved_locale, r.lease_loss_count, r.replay,
        r.expires_at - statement_timestamp(),
        n.notification_type, n.producer, n.audience_kind, n.idempotency_key, n.payload::text,
        n.request_id, n.trace_id, n.occurred_at, n.accepted_at, r.stream, r.requeues,
        r.cancel_requested_at IS NOT NULL, r.next_attempt_at"""
-_REFUSING = """EXISTS (SELECT FROM channel_gates WHERE channel = %(channel)s AND refused_batches > 0) AS refusing"""
+REFUSING = """EXISTS (SELECT FROM channel_gates WHERE channel = %(channel)s AND refused_batches > 0) AS refusing"""
 
 
-def claim_statement(name: str, conditions: Sequence[str], *, order: str, free: str = FREE) -> str:
+def claim_statement(
+    name: str, conditions: Sequence[str], *, order: str, free: str = FREE, controlled: str = "false"
+) -> str:
     """Returns the statement that claims open, free routes of one channel that meet these conditions.
 
     order: the column by which the first `limit` are taken.
+    controlled: the condition on which it claims nothing (see `storage.control`).
     free: the condition that nobody else holds the route.
     A row has the columns that `storage.claims` reads. If nothing is claimed, one row, whose id is NULL, tells of the
     channel's gate alone.
     """
     return f"""/* {name} */
-WITH due AS MATERIALIZED (
-    SELECT id, {order} AS place, lease_loss_count + {_LOST_NOW} AS losses
+WITH control AS MATERIALIZED (
+    SELECT {controlled} AS controlled
+), due AS MATERIALIZED (
+    SELECT id, {order} AS place, lease_loss_count + {LOST_NOW} AS losses
     FROM routes
-    WHERE channel = %(channel)s AND {" AND ".join(conditions)}
+    WHERE channel = %(channel)s AND NOT (SELECT controlled FROM control) AND {" AND ".join(conditions)}
       AND {OPEN}
       AND {free}
     ORDER BY {order}, id
@@ -100,19 +107,19 @@ WITH due AS MATERIALIZED (
     UPDATE routes
     SET {LEASE}
     WHERE id = ANY(ARRAY(SELECT id FROM chosen))
-    RETURNING {_COLUMNS}
+    RETURNING {COLUMNS}
 )
-SELECT {_ROUTE}, (SELECT count(*) FROM due) AS seen, %(ttl)s::interval AS lasts, {_REFUSING},
-       {SET_LIMIT}
+SELECT {ROUTE}, (SELECT count(*) FROM due) AS seen, %(ttl)s::interval AS lasts, {REFUSING},
+       {SET_LIMIT}, (SELECT controlled FROM control)
 FROM (SELECT) AS always LEFT JOIN claimed AS r ON true LEFT JOIN notifications AS n ON n.id = r.notification_key
 ORDER BY r.next_attempt_at, r.id
 """
 
 
 # Reads what was handed over, and writes nothing: the routes are leased already, for the holder of the token. The
-# conditions are those of a claim: the channel may have been paused meanwhile, or a deadline have passed. A lease with
-# less than `at_least` left is too short for an attempt. One with more than `at_most`, given by an intake with other
-# settings, would tell of a longer life of the witness than it has (see `storage.outcomes`).
+# conditions are those of a claim: the channel may have been paused, a hold added, or a deadline have passed meanwhile.
+# A lease with less than `at_least` left is too short for an attempt. One with more than `at_most`, given by an intake
+# with other settings, would tell of a longer life of the witness than it has (see `storage.outcomes`).
 #
 # Of a channel with a rate limit nothing is taken: its routes are claimed within the limit (R30).
 #
@@ -120,16 +127,17 @@ ORDER BY r.next_attempt_at, r.id
 # index to weigh, and gate and limit are joins and no subqueries.
 TAKE_HANDED_OVER = f"""/* take_handed_over */
 WITH named AS MATERIALIZED (
-    SELECT {_COLUMNS}, lease_token, lease_expires_at FROM routes WHERE id = ANY(%(ids)s::bigint[])
+    SELECT {COLUMNS}, lease_token, lease_expires_at, notification_type, producer
+    FROM routes WHERE id = ANY(%(ids)s::bigint[])
 ), handed_over AS (
     SELECT * FROM named
     WHERE channel = %(channel)s AND {OPEN} AND {HANDED_OVER}
       AND lease_expires_at BETWEEN statement_timestamp() + %(at_least)s AND statement_timestamp() + %(at_most)s
-      AND {TO_BE_SENT}
+      AND {TO_BE_SENT} AND {not_held("named")}
 )
-SELECT {_ROUTE}, 0 AS seen, r.lease_expires_at - statement_timestamp() AS lasts,
+SELECT {ROUTE}, 0 AS seen, r.lease_expires_at - statement_timestamp() AS lasts,
        coalesce(refused_batches > 0, false) AS refusing,
-       CASE WHEN set_at IS NOT NULL THEN ARRAY[per_second, burst] END AS set_limit
+       CASE WHEN set_at IS NOT NULL THEN ARRAY[per_second, burst] END AS set_limit, false AS controlled
 FROM (SELECT) AS always
 LEFT JOIN channel_gates AS gate ON gate.channel = %(channel)s
 LEFT JOIN channel_limits AS set_limit ON set_limit.channel = %(channel)s

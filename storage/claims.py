@@ -19,7 +19,9 @@ from storage.claim_statement import (
     TO_BE_SENT,
     claim_statement,
 )
+from storage.control import CONTROLLED
 from storage.database import Database, Row
+from storage.holds import not_held
 from storage.limits import UNLIMITED, limit_of
 from storage.places import Place, behind, place_parameters
 
@@ -43,6 +45,7 @@ class Claim:
     refusing: the channel's stream refused the last batches. Of a parked channel always true.
     lasts: how long the lease lasts, from before the routes were read.
     limit: the channel's rate limit at that moment; None: it has none (R30).
+    controlled: nothing was claimed, since there are holds, or routes in lanes of their own: see `storage.group_claims`.
     """
 
     token: str
@@ -52,6 +55,7 @@ class Claim:
     refusing: bool = False
     lasts: timedelta = timedelta(0)
     limit: RateLimit | None = None
+    controlled: bool = False
 
     @property
     def ids(self) -> list[int]:
@@ -62,15 +66,20 @@ class Claim:
 # The walk begins behind the routes claimed before. Index entries of published routes stay until the next vacuum, and
 # without a place to begin every claim would walk over all of them again.
 _CLAIM_DUE = claim_statement(
-    "claim_due", [behind("next_attempt_at", "id"), DUE, TO_BE_SENT, OPEN_GATE, UNLIMITED], order="next_attempt_at"
+    "claim_due",
+    [behind("next_attempt_at", "id"), DUE, TO_BE_SENT, OPEN_GATE, UNLIMITED],
+    order="next_attempt_at",
+    controlled=CONTROLLED,
 )
 _CLAIM_THESE = claim_statement(
     "claim_these",
-    ["id = ANY(%(ids)s::bigint[])", DUE, TO_BE_SENT, OPEN_GATE, UNLIMITED],
+    ["id = ANY(%(ids)s::bigint[])", DUE, TO_BE_SENT, OPEN_GATE, UNLIMITED, not_held()],
     order="next_attempt_at",
     free=f"({FREE} OR {HANDED_OVER})",
 )
 _CLAIM_ENDING = claim_statement("claim_ending", [ENDING, MAY_END], order=ENDS_AT)
+# The position of next_attempt_at in a row, the last column of `claim_statement.ROUTE`.
+DUE_AT = 25
 
 
 def claim_due(
@@ -86,6 +95,8 @@ def claim_due(
     hoped: bool = False,
 ) -> Claim:
     """Leases up to `limit` due routes of the channel, those due longest first (R4, R5).
+
+    Nothing, and `controlled` is true, while there is a hold, or an open route in a lane of its own.
 
     Each route was open, due, free, before its deadline by the database's clock and not to be cancelled when it was
     leased, and the channel was not paused. A route whose lease expired is free; claiming it adds one to its
@@ -116,7 +127,7 @@ def claim_these(
     handover: str | None = None,
     setting: RateLimit | None = None,
 ) -> Claim:
-    """Leases those of these routes that belong to the channel and that `claim_due` could lease now (R4, R5).
+    """Leases those of these routes that belong to the channel, are due and free, and match no hold (R4, R5, R29).
 
     Leaves out the others: published, leased by another worker, not due, or unknown. Leases none of a channel that has a
     rate limit.
@@ -143,7 +154,7 @@ def take_handed_over(
     through_parking: bool = False,
     setting: RateLimit | None = None,
 ) -> Claim:
-    """Reads those of these routes that are handed over under this token, and that `claim_due` could lease now.
+    """Reads those of these routes that are handed over under this token, and that `claim_these` could lease now.
 
     They are leased already: see `storage.handover`. Writes nothing, and counts nothing. Reads none of a channel that
     has a rate limit.
@@ -152,7 +163,7 @@ def take_handed_over(
     """
     parameters = {"channel": channel, "ids": list(ids), "handover": handover, "at_least": at_least, "at_most": at_most}
     parameters |= {"through": through_parking} | _limited(setting)
-    return _claim_of(handover, database.rows(TAKE_HANDED_OVER, parameters), len(ids) + 1, setting)
+    return claim_of(handover, database.rows(TAKE_HANDED_OVER, parameters), len(ids) + 1, setting)
 
 
 def claim_ending(database: Database, channel: str, *, limit: int, lease_ttl: timedelta) -> Claim:
@@ -170,16 +181,20 @@ def _limited(setting: RateLimit | None) -> dict[str, object]:
 
 def _claim(database: Database, sql: str, parameters: dict[str, object], full: int, setting: RateLimit | None) -> Claim:
     token = str(uuid.uuid4())
-    return _claim_of(token, database.rows(sql, parameters | {"token": token}), full, setting)
+    return claim_of(token, database.rows(sql, parameters | {"token": token}), full, setting)
 
 
-def _claim_of(token: str, rows: Sequence[Row], full: int, setting: RateLimit | None) -> Claim:
-    next_attempt_at, seen, lasts, refusing, set_limit = rows[-1][-5:]
+def claim_of(token: str, rows: Sequence[Row], full: int, setting: RateLimit | None) -> Claim:
+    """Reads the rows of a claim.
+
+    full: how many routes it could have taken. setting: the channel's rate limit by its settings, or None.
+    """
+    seen, lasts, refusing, set_limit, controlled = rows[-1][-5:]
     limit = limit_of(set_limit, setting)
     if rows[-1][0] is None:
-        return Claim(token, (), more=False, refusing=refusing, limit=limit)
+        return Claim(token, (), more=False, refusing=refusing, limit=limit, controlled=controlled)
     # A claim that took fewer routes than it saw left the others because of ISOLATION: they are due as well.
-    last = Place(next_attempt_at, rows[-1][0]) if seen == len(rows) == full else None
+    last = Place(rows[-1][DUE_AT], rows[-1][0]) if seen == len(rows) == full else None
     more = seen >= full or seen > len(rows)
     return Claim(token, [_claimed(row) for row in rows], more, last, refusing, lasts, limit)
 
@@ -187,7 +202,7 @@ def _claim_of(token: str, rows: Sequence[Row], full: int, setting: RateLimit | N
 def _claimed(row: Row) -> ClaimedRoute:
     (id_, notification_id, route_id, channel, status, attempts, max_attempts, recipient_ref, email, locale, losses,
      replay, time_left, type_, producer, audience, key, payload, request_id, trace_id, occurred, accepted, stream,
-     requeues, to_be_cancelled, _, _, _, _, _) = row  # fmt: skip
+     requeues, to_be_cancelled, *_) = row  # fmt: skip
     route = Route(
         id=id_,
         notification_id=notification_id,

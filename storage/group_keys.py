@@ -17,6 +17,10 @@ GROUP_KEY = (
     " + (hashtextextended(producer || chr(10) || notification_type, 0) & 70368744177663)"
 )
 
-# The keys of the groups of a channel's lane are from this one on, below LANE_KEYS more. Parameters: channel, lane.
-FIRST_OF_LANE = f"((hashtext(%(channel)s) & 32767)::bigint << 48) + ({_LANE.replace('lane', '%(lane)s', 1)} << 46)"
+# How many keys a channel's lane has.
 LANE_KEYS = 1 << 46
+
+
+def first_key(lane: str) -> str:
+    """Returns the first key of a channel's lane. lane: an SQL expression. The channel is a parameter."""
+    return f"((hashtext(%(channel)s) & 32767)::bigint << 48) + ({_LANE.replace('lane', lane, 1)} << 46)"

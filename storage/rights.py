@@ -55,7 +55,7 @@ NEEDED: Mapping[str, Sequence[str]] = {
     "intents_replays": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "intents_losses": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "cancellations": ("SELECT",),
-    "holds": ("SELECT",),
+    "holds": ("SELECT", "INSERT", "DELETE"),
     "channel_limits": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "schema_migration": ("SELECT",),
 }

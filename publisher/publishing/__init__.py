@@ -72,6 +72,16 @@ Index entries of published routes stay until PostgreSQL vacuums the table. A cla
 over all of them. So a process that drains a channel begins each claim behind its last one, and now and then at the
 beginning again, where routes stand whose lease was given back or ran out (claim_cursor).
 
+# The claim by shares
+
+    plain claim ──a rate limit, a hold, or a route in a lane of its own──► by shares: groups ► share out ► claim
+    by shares ──none of them any more──► plain claim
+
+The plain claim takes what is due longest. Where something has to be passed over or shared out, it takes nothing and
+says so. Then the groups of due routes are found, by lane, producer and type, and what the claim may take is shared out
+over them: over the lanes by weight, over the producers of a lane equally (sharing, R29, R31). Each way to claim asks
+the table of holds in the statement that leases: so a hold is in force with the claim that begins next, everywhere.
+
 # The circuit breaker
 
     closed ──some batches in a row refused, or the stream at its ceiling──► open: the channel is parked

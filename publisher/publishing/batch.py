@@ -1,6 +1,6 @@
 """A batch in progress: one claim, the outcome decided for each of its routes, and what became of each outcome."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -10,6 +10,10 @@ from publisher.domain.errors import RouteError
 from publisher.domain.notification import Notification
 from storage.claims import Claim
 from storage.recording import Recorded, Recording
+
+
+def _no_room() -> bool:
+    return False
 
 
 @dataclass
@@ -24,6 +28,8 @@ class Batch:
     is_cut_short: some routes were not begun, for want of time or because the process stops. They are given back.
     is_unreachable: Redis did not answer.
     wait: the time until the channel's rate limit lets other routes through. None: no route waits for that (R30).
+    leave_room: called at its end; True if another claim waits for the room that it takes (see `sharing`).
+    is_followed_at_once: the next batch of the channel may begin beside this one. False: it begins after this one.
     notifications: by route key.
     """
 
@@ -37,6 +43,8 @@ class Batch:
     is_cut_short: bool = False
     is_unreachable: bool = False
     wait: timedelta | None = None
+    leave_room: Callable[[], bool] = _no_room
+    is_followed_at_once: bool = True
     notifications: Mapping[int, Notification] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from publisher.domain.channel import Channel
 from publisher.publishing.batch import Batch
 from publisher.publishing.policy import Policy
+from publisher.publishing.sharing import Sharing
 from publisher.streams.rate_limits import Hope
 from storage import claims
 from storage.database import Database
@@ -28,6 +29,7 @@ class Claimer:
     def __init__(self, database: Database, policy: Policy) -> None:
         self._database = database
         self._policy = policy
+        self._sharing = Sharing(database, policy)
         # Without probes nothing would ever open a parked channel.
         self._through_parking = policy.probing is None
 
@@ -40,7 +42,9 @@ class Claimer:
         size = self._policy.batch_size
         if hope is None:
             return self._due(to, size, after, through_parking=self._through_parking)
-        batch = self._due(to, min(hope.tokens, size), after, through_parking=self._through_parking, hoped=True)
+        # A limit makes routes wait: they are claimed by shares, whatever else is in use (R31).
+        shared = self._sharing.claim(to, min(hope.tokens, size), hoped=True, through_parking=self._through_parking)
+        batch = shared or self._due(to, min(hope.tokens, size), after, through_parking=self._through_parking)
         if batch.claim.limit is not None and len(batch.claim.routes) == hope.tokens < size:
             batch.claim = replace(batch.claim, more=False)
             batch.wait = hope.wait
@@ -98,6 +102,12 @@ class Claimer:
     def _due(
         self, to: Channel, limit: int, after: Place[int] | None, *, through_parking: bool, hoped: bool = False
     ) -> Batch:
+        """Claims what is due longest, or by shares while the last claim was one or this one finds that it must be."""
+        shared = None
+        if self._sharing.is_used(to.name):
+            shared = self._sharing.claim(to, limit, hoped=hoped, through_parking=through_parking)
+        if shared is not None:
+            return shared
         began = time.monotonic()
         claim = claims.claim_due(
             self._database,
@@ -110,4 +120,6 @@ class Claimer:
             setting=to.rate,
             hoped=hoped,
         )
-        return Batch(to, claim, began)
+        if claim.controlled:
+            shared = self._sharing.claim(to, limit, hoped=hoped, through_parking=through_parking)
+        return shared or Batch(to, claim, began)

@@ -1,12 +1,14 @@
 """The policy by which routes are published and audited, and the hooks of the process that does it."""
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from publisher.domain.backoff import Backoff
 from publisher.domain.circuit import Probing
+from publisher.domain.lanes import Lane
+from publisher.domain.shares import WEIGHTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,7 @@ class Policy:
     probing: when a channel is parked and how it is tried again; None: never, each refusal is an attempt of its route.
     audit_window: how far back the loss audit looks (R12a); 0: there are no audits.
     handover: how long the lease of a handover lasts (see `storage.handover`).
+    lane_weights: by lane, its part of the routes that are claimed where every lane has more due (R31).
     """
 
     lease_ttl: timedelta
@@ -27,6 +30,7 @@ class Policy:
     probing: Probing | None = None
     audit_window: timedelta = timedelta(0)
     handover: timedelta = timedelta(0)
+    lane_weights: Mapping[Lane, int] = field(default_factory=lambda: WEIGHTS)
 
 
 def _never() -> bool:

@@ -159,7 +159,7 @@ class Publisher:
         """An attempt, from its claim on: encode, append, record, report."""
         self._hooks.beat()
         try:
-            if batch.claim.more:
+            if batch.claim.more and batch.is_followed_at_once:
                 on_more()
             if self._hooks.stopping():
                 return Report(more=bool(batch.claim.routes), given_back=bool(batch.claim.routes))
@@ -169,6 +169,8 @@ class Publisher:
             reported = report(batch, self._telemetry)
         finally:
             self._give_back(batch)
+            if batch.leave_room() or (batch.claim.more and not batch.is_followed_at_once):
+                on_more()
         batch.raise_errors()
         return reported
 

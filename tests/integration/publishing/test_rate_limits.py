@@ -11,10 +11,12 @@ import redis
 from publisher.channels.email import EMAIL
 from publisher.domain.circuit import GateState, Probing
 from publisher.domain.rate_limit import RateLimit
+from publisher.publishing import sharing
 from publisher.publishing.publisher import Publisher
 from publisher.streams.outbound import OutboundStreams
 from storage import claims, gates, limits
 from storage.database import Database
+from storage.due_groups import Places
 from tests.factories import CHANNELS
 from tests.integration.buckets import bucket, fill, promised, tokens
 from tests.integration.publishers import publisher
@@ -48,14 +50,14 @@ def waiting(database: Database) -> set[tuple[str, int, str | None, int]]:
 def claimed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many routes each claim of due routes takes from now on."""
     counts: list[int] = []
-    whole = claims.claim_due
+    whole = sharing.claim_shares
 
-    def counting(*arguments: Any, **options: Any) -> claims.Claim:
-        claim = whole(*arguments, **options)
+    def counting(*arguments: Any, **options: Any) -> tuple[claims.Claim, Places]:
+        claim, places = whole(*arguments, **options)
         counts.append(len(claim.routes))
-        return claim
+        return claim, places
 
-    monkeypatch.setattr(claims, "claim_due", counting)
+    monkeypatch.setattr(sharing, "claim_shares", counting)
     return counts
 
 
