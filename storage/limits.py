@@ -7,6 +7,7 @@ from datetime import datetime
 from publisher.domain.rate_limit import RateLimit
 from storage.clock import NOW
 from storage.database import Database
+from storage.models import OPEN
 
 # One small row for each channel whose limit an operator has set.
 _LIMITS = """/* read_limits */
@@ -25,6 +26,15 @@ RETURNING channel
 
 _CLEAR = """/* clear_limit */
 DELETE FROM channel_limits WHERE channel = %s RETURNING channel
+"""
+
+# Routes due before this one, as far as they are counted. The partial index routes_due serves it.
+_DUE_BEFORE = f"""/* due_before */
+SELECT count(*) FROM (
+    SELECT FROM routes, (SELECT next_attempt_at AS at, id AS key FROM routes WHERE id = %(id)s) AS this
+    WHERE channel = %(channel)s AND {OPEN} AND next_attempt_at <= at AND (next_attempt_at, id) < (at, key)
+    LIMIT %(bound)s
+) AS few
 """
 
 # As the last column of a statement about one channel: the limit that is set for it, as `limit_of` reads it. PostgreSQL
@@ -69,6 +79,11 @@ def set_limit(database: Database, channel: str, limit: RateLimit | None, by: str
 def clear_limit(database: Database, channel: str) -> bool:
     """Takes the limit that was set away: that of the settings holds. False if none was set."""
     return bool(database.rows(_CLEAR, [channel]))
+
+
+def due_before(database: Database, channel: str, id_: int, *, bound: int) -> int:
+    """Counts the channel's open routes that were due before this one, up to the bound."""
+    return int(database.rows(_DUE_BEFORE, {"channel": channel, "id": id_, "bound": bound})[0][0])
 
 
 def limit_of(found: Sequence[float | None] | None, setting: RateLimit | None) -> RateLimit | None:

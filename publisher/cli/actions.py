@@ -25,7 +25,7 @@ app = CommandApp("List the changes that operators made.", example="publisher act
 
 
 # They change one channel, and count nothing.
-_OF_ONE = frozenset({"pause-channel", "resume-channel"})
+_OF_ONE = frozenset({"pause-channel", "resume-channel", "limit-channel"})
 
 
 @app.command("list", example="publisher actions list --action requeue-dead-letters --since 1w")

@@ -1,11 +1,13 @@
-"""`publisher channels list`, `pause` and `resume`."""
+"""`publisher channels list`, `pause`, `resume` and `limit`."""
 
 from typing import Annotated
 
 import typer
 
 from publisher.cli import candidates
+from publisher.cli.channel_limit import limit
 from publisher.cli.help import CommandApp
+from publisher.cli.limits_view import print_limits
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, one_line, print_json, print_table
 from publisher.cli.readers_view import print_consumers, print_readers, say_unread
@@ -15,14 +17,17 @@ from publisher.connections import open_client
 from publisher.domain.circuit import Gate, GateState
 from publisher.domain.errors import BadRequest, PublisherError
 from publisher.operations import channels
+from publisher.operations.channel_limits import ChannelLimit, channel_limits, limit_fields, with_use
 from publisher.operations.channels import ChannelRecord
 from publisher.operations.names import installed_channel
 from publisher.operations.reader_fields import reader_fields
 from publisher.operations.readers import CommandReaders, command_readers
 
 app = CommandApp(
-    "List channels; pause one, or resume it.", example="publisher channels list\npublisher channels resume email"
+    "List channels; pause or slow one, or resume it.",
+    example="publisher channels list\npublisher channels resume email",
 )
+app.command("limit", example="publisher channels limit email 14/s --burst 28")(limit)
 ChannelArgument = Annotated[
     str, typer.Argument(metavar="CHANNEL", help="The channel's name.", autocompletion=candidates.channels)
 ]
@@ -30,12 +35,14 @@ ChannelArgument = Annotated[
 
 @app.command("list", example="publisher channels list")
 def list_(json: JsonFlag = False) -> None:
-    """List the channels: where each publishes, whether it is open, paused or parked, and who reads its commands.
+    """List the channels: where each publishes, its state and its rate limit, and who reads its commands.
 
+    'used' is the share of its rate that a channel published within the last ten seconds.
     While Redis is away the readers are null in --json, and a line on standard error says why.
     """
     with reading() as (settings, database), open_client(settings, "cli") as client:
         records = channels.list_channels(database, settings.channels)
+        limits = with_use(database, channel_limits(database, settings.channels))
         try:
             found = command_readers(client, settings.channels)
         except PublisherError as error:
@@ -43,7 +50,7 @@ def list_(json: JsonFlag = False) -> None:
             say_unread(error)
     if json:
         for record in records:
-            print_json(_fields(record, found.get(record.name)))
+            print_json(_fields(record, limits.get(record.name), found.get(record.name)))
         return
     print_table(
         "Channels",
@@ -62,6 +69,7 @@ def list_(json: JsonFlag = False) -> None:
         ],
         wrapping="reason",
     )
+    print_limits(limits.values())
     if found:
         print()
         print_readers(found.values())
@@ -118,7 +126,7 @@ def _print(gate: Gate, json: bool, more: str = "") -> None:
         print(one_line(f"{gate.channel} is {gate.state.value}{more}"))
 
 
-def _fields(record: ChannelRecord, readers: CommandReaders | None) -> dict[str, object]:
+def _fields(record: ChannelRecord, limit: ChannelLimit | None, readers: CommandReaders | None) -> dict[str, object]:
     gate = record.gate
     return {
         "channel": record.name,
@@ -132,5 +140,6 @@ def _fields(record: ChannelRecord, readers: CommandReaders | None) -> dict[str, 
         "refused_batches": gate.refused_batches,
         "probe_at": gate.probe_at,
         "probes": gate.probes,
+        "limit": limit_fields(limit),
         "readers": readers and reader_fields(readers),
     }

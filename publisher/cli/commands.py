@@ -90,7 +90,11 @@ ENTRIES: Mapping[str, Entry] = {
         "List routes, cancel them, and publish them again.",
         commands=("cancel", "republish", "list", "show"),
     ),
-    "channels": Entry("channels:app", "List channels; pause one, or resume it.", commands=("list", "pause", "resume")),
+    "channels": Entry(
+        "channels:app",
+        "List channels; pause or slow one, or resume it.",
+        commands=("limit", "list", "pause", "resume"),
+    ),
     "dead-letters": Entry(
         "dead_letters:app",
         "List routes that were given up; requeue or discard them.",

@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from publisher.cli.layout import Hanging, Rows
+from publisher.cli.limits_view import limit_line
 from publisher.cli.output import one_line, show
 from publisher.cli.readers_view import reader_lines
 from publisher.cli.verdict_lines import verdict_lines
@@ -24,6 +25,7 @@ from publisher.streams.heartbeats import ProcessSeen
 _PROCESSES = 6
 _READERS = 8
 _GROUPS = 4
+_LIMITS = 4
 # Characters of a failure's message that a screen is shown, which is drawn anew each second.
 _MESSAGE = 300
 _ROLES = ("worker", "clock", "intake")
@@ -37,7 +39,7 @@ def render(snapshot: Snapshot, interval: timedelta, width: int) -> RenderableTyp
     title = f"notification-publisher  {show(snapshot.at)}  every {interval.total_seconds():g} s, Ctrl-C ends it"
     parts: list[RenderableType] = [Hanging(Text(title, "bold")), *verdict_lines(judge(snapshot)), Text("")]
     if not isinstance(snapshot.store, PublisherError):
-        parts += [_channels(snapshot.store), Text("")]
+        parts += [_channels(snapshot.store), *_limits(snapshot.store), Text("")]
     if not isinstance(snapshot.streams, PublisherError):
         parts += _streams(snapshot.streams)
     if not isinstance(snapshot.store, PublisherError):
@@ -68,6 +70,14 @@ def _channel(store: StoreSnapshot, channel: str) -> Sequence[Text]:
         Text("–" if routes.oldest_due is None else coarse(routes.oldest_due)),
         Text(figure(routes.in_flight)),
     )
+
+
+def _limits(store: StoreSnapshot) -> Iterator[RenderableType]:
+    limits = list(store.limits.values())
+    for n, limit in enumerate(limits[:_LIMITS]):
+        yield _beside("" if n else "limits", limit_line(limit))
+    if len(limits) > _LIMITS:
+        yield _beside("", f"and {len(limits) - _LIMITS:,} more")
 
 
 def _streams(streams: StreamsSnapshot) -> Iterator[RenderableType]:

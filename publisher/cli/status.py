@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from publisher.cli.limits_view import print_limits
 from publisher.cli.output import JsonFlag, print_json, print_layout, print_record, print_table
 from publisher.cli.readers_view import print_readers, unread_of
 from publisher.cli.session import configured, reading
@@ -128,6 +129,7 @@ def _print_routes(store: StoreSnapshot, totals: Totals, audit_interval: timedelt
             for name, r in rows
         ],
     )
+    print_limits(store.limits.values())
 
 
 def _audit(store: StoreSnapshot, channel: str, interval: timedelta) -> str:

@@ -15,6 +15,7 @@ from publisher.operations.explain_final import (
 )
 from publisher.operations.explanation import Explanation, RouteState, ago, ahead, failure, replays, times
 from publisher.operations.failure_cause import another_intent, cause_of, stream_takes_commands
+from publisher.operations.limited_queue import LimitedQueue, lasts, waits
 from publisher.operations.remedy import Advice, Remedy, Sentence
 from publisher.streams.append_result import is_held_back
 from storage.dead_letters import DeadLetterRecord
@@ -25,12 +26,19 @@ from storage.routes import RouteRecord
 _LATE = timedelta(minutes=1)
 
 
-def explain(route: RouteRecord, gate: Gate, stream: str | None, letter: DeadLetterRecord | None = None) -> Explanation:
+def explain(
+    route: RouteRecord,
+    gate: Gate,
+    stream: str | None,
+    letter: DeadLetterRecord | None = None,
+    queue: LimitedQueue | None = None,
+) -> Explanation:
     """Explains the route as it stood when it was read.
 
     gate: its channel's.
     stream: where its channel publishes now. None: no channel of that name is installed.
     letter: its newest dead letter, or None.
+    queue: its place before its channel's rate limit, or None if that has none.
     """
     if route.status is RouteStatus.PUBLISHED:
         return explain_published(route, stream)
@@ -42,7 +50,7 @@ def explain(route: RouteRecord, gate: Gate, stream: str | None, letter: DeadLett
         return explain_expired(route)
     if route.status is RouteStatus.CANCELLED:
         return explain_cancelled(route)
-    here = _open(route, gate, stream)
+    here = _open(route, gate, stream, queue)
     if here.state is RouteState.TO_BE_CANCELLED:
         return Explanation(here.state, (*_so_far(route), *here.why), here.next, here.next_at)
     return Explanation(
@@ -90,7 +98,7 @@ def _elsewhere(route: RouteRecord, stream: str | None) -> list[str]:
     return [f"An attempt was begun when its stream was {route.stream}: its command is looked for there first."]
 
 
-def _open(route: RouteRecord, gate: Gate, stream: str | None) -> Explanation:
+def _open(route: RouteRecord, gate: Gate, stream: str | None, queue: LimitedQueue | None) -> Explanation:
     """Names the first of all things that keep an open route from being claimed."""
     now = route.read_at
     if route.cancel_requested_at is not None:
@@ -114,7 +122,7 @@ def _open(route: RouteRecord, gate: Gate, stream: str | None) -> Explanation:
         return _paused(route, gate)
     if gate.state is GateState.PARKED:
         return _parked(route, gate, stream)
-    return _scheduled(route)
+    return _scheduled(route, queue)
 
 
 def _to_be_cancelled(route: RouteRecord) -> Explanation:
@@ -184,7 +192,7 @@ def _parked(route: RouteRecord, gate: Gate, stream: str | None) -> Explanation:
     )
 
 
-def _scheduled(route: RouteRecord) -> Explanation:
+def _scheduled(route: RouteRecord, queue: LimitedQueue | None) -> Explanation:
     due_at = route.next_attempt_at or route.read_at
     if due_at > route.read_at:
         return Explanation(RouteState.WAITING, (), (f"Due {ahead(route, due_at)}: {_attempt(route)}.",), due_at)
@@ -192,6 +200,8 @@ def _scheduled(route: RouteRecord) -> Explanation:
     if route.lease_expires_at is not None:
         lease = "handover to the workers" if is_handover(route.lease_token) else "lease of its last worker"
         why.append(f"The {lease} ended {ago(route, route.lease_expires_at)}: it is free.")
+    if queue is not None and queue.before:
+        return Explanation(RouteState.LIMITED, (*why, waits(queue)), (lasts(queue, _attempt(route)),), route.read_at)
     upcoming: list[Sentence] = [f"A worker takes it with its next claim: {_attempt(route)}."]
     if route.read_at - due_at >= _LATE:
         upcoming.append(Advice("That is late: are workers running and keeping up?", Remedy.CHECK_STATUS))

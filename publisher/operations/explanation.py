@@ -15,6 +15,7 @@ class RouteState(StrEnum):
 
     WAITING = "waiting"
     DUE = "due"
+    LIMITED = "limited"
     LEASED = "leased"
     TOO_LATE = "too_late"
     TO_BE_CANCELLED = "to_be_cancelled"

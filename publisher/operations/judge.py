@@ -18,6 +18,10 @@ _LATE = timedelta(minutes=1)
 _NOTHING = timedelta(0)
 # Commands that no group reads are told of from this share of the ceiling on: few may stand there for a while.
 _NEAR_CEILING = 0.5
+# Workers that use this share of a rate limit keep up: the limit is what makes routes wait.
+_USED = 0.8
+# Commands a second: fewer are not there in each of the windows in which they are counted.
+_TOO_SLOW_TO_TELL = 0.5
 
 
 def judge(snapshot: Snapshot) -> Verdict:
@@ -65,9 +69,22 @@ def _routes(snapshot: Snapshot, store: StoreSnapshot, streams: StreamsSnapshot |
         yield Finding(Level.FAILED if count else Level.WARNING, Cause.NO_WORKER, count=count, lasting=oldest)
         return
     late = [channel for channel in served if (store.open(channel).oldest_due or _NOTHING) > _LATE]
+    for channel in [channel for channel in late if _is_slowed(store, channel)]:
+        late.remove(channel)
+        count, oldest = _due(store, [channel])
+        limit = store.limits[channel].limit
+        yield Finding(Level.WARNING, Cause.LIMITED, channel, count, lasting=oldest, detail=str(limit))
     if late:
         count, oldest = _due(store, late)
         yield Finding(Level.WARNING, Cause.LATE, late[0] if len(late) == 1 else None, count, lasting=oldest)
+
+
+def _is_slowed(store: StoreSnapshot, channel: str) -> bool:
+    """True if routes of the channel wait for its rate limit, which its workers use as far as anybody can tell."""
+    known = store.limits.get(channel)
+    if known is None or known.limit is None:
+        return False
+    return (known.used or 0) >= _USED or known.limit.per_second < _TOO_SLOW_TO_TELL
 
 
 def _closed(store: StoreSnapshot, gate: Gate) -> Finding:

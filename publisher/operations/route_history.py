@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from publisher.domain.channel import Channel
 from publisher.domain.circuit import Gate
+from publisher.operations.channel_limits import ChannelLimit, channel_limits
 from publisher.operations.explain import explain
 from publisher.operations.explanation import Explanation
+from publisher.operations.limited_queue import limited_queue
 from publisher.operations.timeline import Step, timeline
 from storage.database import Database
 from storage.dead_letters import DeadLetterRecord, dead_letters_of_routes
@@ -68,9 +70,11 @@ def notification_histories(
 
     channels: those that are installed. `routes` is empty if there is no route of this name.
     """
-    gates = read_gates(database)
+    gates, limits = read_gates(database), channel_limits(database, channels)
     return [
-        NotificationHistory(found, _histories(database, channels, gates, found.notification_id, route_id, limit))
+        NotificationHistory(
+            found, _histories(database, channels, gates, limits, found.notification_id, route_id, limit)
+        )
         for found in notifications
     ]
 
@@ -79,6 +83,7 @@ def _histories(
     database: Database,
     channels: Mapping[str, Channel],
     gates: Mapping[str, Gate],
+    limits: Mapping[str, ChannelLimit],
     notification_id: str,
     route_id: str | None,
     limit: int,
@@ -94,6 +99,7 @@ def _histories(
         stream = channels[route.channel].stream if route.channel in channels else None
         letters = dead_letters.get(route.route_id, [])
         gate = gates.get(route.channel, Gate(route.channel))
-        explanation = explain(route, gate, stream, letters[-1] if letters else None)
+        queue = limited_queue(database, limits, route)
+        explanation = explain(route, gate, stream, letters[-1] if letters else None, queue)
         histories.append(RouteHistory(route, stream, explanation, failures.get(route.id, []), letters))
     return histories

@@ -4,7 +4,7 @@ PostgreSQL and Redis are read apart. A server that is away hides nothing of the 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
@@ -14,6 +14,7 @@ from publisher.domain.circuit import Gate
 from publisher.domain.errors import PublisherError
 from publisher.domain.notification import RouteStatus
 from publisher.domain.timeouts import audit_interval
+from publisher.operations.channel_limits import ChannelLimit, channel_limits, with_use
 from publisher.operations.readers import CommandReaders, read_streams
 from publisher.settings.settings import Settings
 from publisher.streams.groups import Group
@@ -80,6 +81,7 @@ class StoreSnapshot:
     window: the time in which the routes of `happened` were published, failed or were dead-lettered; zero beside totals.
     failures: the newest failed attempts, newest first; none beside totals.
     totals: None if the activity was asked for.
+    limits: the rate limits, each with how much of it is used.
     outstanding: what waits for an operator.
     """
 
@@ -92,6 +94,7 @@ class StoreSnapshot:
     audits: Mapping[str, AuditState] = field(default_factory=dict)
     failures: Sequence[FailureRecord] = ()
     totals: Totals | None = None
+    limits: Mapping[str, ChannelLimit] = field(default_factory=dict)
     outstanding: Outstanding = field(default_factory=Outstanding)
 
     def activity(self, channel: str) -> Happened:
@@ -205,6 +208,7 @@ class Snapshots:
             gates=gates,
             audits=audits,
             totals=totals,
+            limits=with_use(self._database, channel_limits(self._database, self._settings.channels)),
             outstanding=read_outstanding(self._database),
         )
 
@@ -214,6 +218,7 @@ class Snapshots:
         first = self._counted
         if first is None or not timedelta(0) < last.until - first.until <= _LONGEST_WINDOW:
             first = before(last)
+        window = last.until - first.until
         happened = happened_between(self._database, first, last, known)
         failures = recent_failures(self._database, _FAILURES)
         audits = audit_states(self._database, known)
@@ -221,12 +226,16 @@ class Snapshots:
         return StoreSnapshot(
             at=last.at,
             channels=sorted({*known, *happened}),
-            window=last.until - first.until,
+            window=window,
             happened=happened,
             open_routes=routes,
             gates=gates,
             audits=audits,
             failures=failures,
+            limits={
+                name: replace(limit, published=happened.get(name, Happened()).published / window.total_seconds())
+                for name, limit in channel_limits(self._database, self._settings.channels).items()
+            },
             outstanding=read_outstanding(self._database),
         )
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from publisher.domain.circuit import Gate
 from publisher.domain.errors import PublisherError
 from publisher.domain.notification import RouteStatus, delivery_id_of
+from publisher.operations.channel_limits import limit_fields
 from publisher.operations.failure_groups import FailureGroup, group_failures
 from publisher.operations.reader_fields import reader_fields
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot, Totals
@@ -81,6 +82,7 @@ def _channel(store: StoreSnapshot, interval: timedelta, channel: str) -> Fields:
         **_open(store.open(channel)),
         "estimated": [status for status, count in counts.items() if count.estimated],
         **_gate(store.gate(channel)),
+        "limit": limit_fields(store.limits.get(channel)),
         **_audit(store.audit(channel)),
         "audit_overdue": store.audit(channel).is_overdue(interval) if interval else None,
     }
@@ -89,7 +91,13 @@ def _channel(store: StoreSnapshot, interval: timedelta, channel: str) -> Fields:
 def _channel_activity(store: StoreSnapshot, channel: str) -> Fields:
     happened, seconds = store.activity(channel), store.window.total_seconds()
     rates: Fields = {f"{name}_per_second": round(count / seconds, 3) for name, count in asdict(happened).items()}
-    return {**_gate(store.gate(channel)), **_audit(store.audit(channel)), **rates, **_open(store.open(channel))}
+    return {
+        **_gate(store.gate(channel)),
+        "limit": limit_fields(store.limits.get(channel)),
+        **_audit(store.audit(channel)),
+        **rates,
+        **_open(store.open(channel)),
+    }
 
 
 def _intents(snapshot: Snapshot) -> Fields:

@@ -34,6 +34,7 @@ class Cause(StrEnum):
     LATE: workers run, and routes are late all the same.
     INTENTS_LATE: an intake runs, and intents are late all the same.
     NOT_READ: the commands of a channel are read by no group, or by one that asks for none.
+    LIMITED: routes of a channel wait for its rate limit.
     READER_GONE: commands are pending with a consumer that has long asked for nothing.
     PAUSED: a channel is paused by an operator.
     DEAD_LETTERS, MALFORMED: dead letters or malformed intents that wait for an operator.
@@ -56,6 +57,7 @@ class Cause(StrEnum):
     NO_CLOCK = "no_clock"
     NOT_READ = "not_read"
     READER_GONE = "reader_gone"
+    LIMITED = "limited"
     PAUSED = "paused"
     DEAD_LETTERS = "dead_letters"
     MALFORMED = "malformed"

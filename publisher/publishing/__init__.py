@@ -60,6 +60,13 @@ the place of the witness (tombstones). A late append finds the tombstone and wri
 A route keeps the name of the stream of its first attempt. If the channel's stream was renamed since, the witness is
 looked for on the old stream first (earlier_streams).
 
+# The rate limit
+
+A channel may have a rate limit (R30). Its token bucket stands beside the stream, and the append script takes a token
+for each command that it writes: that alone holds the limit. A worker asks the bucket how much it may hope for before it
+claims (limiter), claims no more, and reports how long to wait for the rest. A route that finds no token all the same is
+given back uncounted.
+
 # The loss audit
 
 Redis may lose commands that it had taken. Its witnesses are lost with them. The audit walks over the routes that were

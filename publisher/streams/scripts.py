@@ -9,5 +9,6 @@ _SHARED = {"gap": "entry_ids", "trim": "entry_ids", "append_once": "bucket", "ho
 def script(name: str) -> str:
     """Returns the text of `<name>.lua`, with the functions it shares with others in front."""
     folder = files("publisher.streams")
-    shared = folder.joinpath(f"{_SHARED[name]}.lua").read_text() if name in _SHARED else ""
-    return shared + folder.joinpath(f"{name}.lua").read_text()
+    names = [_SHARED[name], name] if name in _SHARED else [name]
+    # Whatever the locale of the process is.
+    return "".join(folder.joinpath(f"{each}.lua").read_text(encoding="utf-8") for each in names)

@@ -25,6 +25,7 @@ NOTHING = {
     "oldest_due_seconds": None,
     "in_flight": 0,
     "state": "open",
+    "limit": None,
     "paused_at": None,
     "paused_by": None,
     "pause_reason": None,

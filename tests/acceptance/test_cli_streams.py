@@ -34,6 +34,7 @@ ARGUMENTS = {
 KINDS = {"explain": "dead-letter:"}
 BESIDES = {
     "malformed resubmit": ["--all", "--unchanged", "--dry-run"],
+    "routes cancel": ["--all", "--dry-run"],
     "routes republish": ["--since", "2026-03-14", "--dry-run"],
     "dead-letters requeue": ["--all", "--dry-run"],
     "dead-letters discard": ["--all", "--dry-run"],
@@ -42,6 +43,7 @@ BESIDES = {
     "intents losses list": ["--all"],
     "channels pause": ["--yes"],
     "channels resume": ["--yes"],
+    "channels limit": ["--none", "--yes"],
 }
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 Shell = Callable[..., "subprocess.CompletedProcess[bytes]"]

@@ -158,6 +158,7 @@ def test_a_watch_as_json_is_an_object_a_line(processes: Processes, outside: Outs
     assert frame["channels"]["email"] == {
         "state": "open",
         "last_audited_at": None,
+        "limit": None,
         "paused_at": None,
         "paused_by": None,
         "pause_reason": None,

@@ -12,6 +12,8 @@ from publisher.channels.push import PUSH
 from publisher.cli.snapshot_view import render, roles
 from publisher.domain.circuit import Gate
 from publisher.domain.errors import DatabaseUnavailable, RedisRefused, RedisUnavailable
+from publisher.domain.rate_limit import RateLimit
+from publisher.operations.channel_limits import ChannelLimit, LimitOrigin
 from publisher.operations.readers import CommandReaders
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
 from publisher.streams.groups import Consumer, Group, StreamGroups
@@ -264,3 +266,17 @@ def test_an_empty_system_makes_a_snapshot() -> None:
     empty = StoreSnapshot(INSTANT, window=SECOND)
 
     assert "no worker, no clock, no intake" in text(empty, StreamsSnapshot())
+
+
+def test_a_rate_limit_stands_below_its_channel() -> None:
+    """With how much of it is used and who set it, on a line of its own; without limits there is none (R30)."""
+    limits = {
+        "email": ChannelLimit("email", RateLimit(14.0, 28), LimitOrigin.OPERATOR, "ann", INSTANT, 13.0),
+        "push": ChannelLimit("push", None, LimitOrigin.OPERATOR, "bob", INSTANT, 3.0),
+    }
+
+    lines = text(replace(STORE, limits=limits)).splitlines()
+
+    at = lines.index("limits     email 14/s burst 28, 93% used, set by ann")
+    assert lines[at + 1] == "           push none, set by bob"
+    assert "limits" not in text()

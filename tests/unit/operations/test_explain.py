@@ -9,8 +9,10 @@ import pytest
 from publisher.cli.remedies import worded
 from publisher.domain.circuit import Gate
 from publisher.domain.notification import RouteStatus
+from publisher.domain.rate_limit import RateLimit
 from publisher.operations.explain import explain
 from publisher.operations.explanation import Explanation, RouteState
+from publisher.operations.limited_queue import LimitedQueue
 from publisher.operations.remedy import Advice, Remedy
 from storage.handover import Handover
 from tests.factories import INSTANT, route_record
@@ -49,6 +51,41 @@ def test_a_due_route_is_taken_with_the_next_claim() -> None:
         ("A worker takes it with its next claim: attempt 1 of 16.",),
         NOW,
     )
+
+
+@pytest.mark.parametrize(
+    ("queue", "why", "next_"),
+    [
+        (
+            LimitedQueue("email", RateLimit(14.0, 28), "ann", 4_200),
+            "14/s burst 28, set by ann: 4,200 routes of the channel were due before it.",
+            "Those before it take 5 min at this rate.",
+        ),
+        (
+            LimitedQueue("email", RateLimit(100.0, 100), None, 10_000, is_bound=True),
+            "100/s burst 100, by its settings: at least 10,000 routes of the channel were due before it.",
+            "Those before it take at least 1 min 40 s at this rate.",
+        ),
+        (
+            LimitedQueue("email", RateLimit(1.0, 1), None, 1),
+            "1/s burst 1, by its settings: 1 route of the channel was due before it.",
+            "Those before it take 1 s at this rate.",
+        ),
+    ],
+)
+def test_a_route_that_waits_for_the_rate_limit_says_so(queue: LimitedQueue, why: str, next_: str) -> None:
+    """It says how many were due before it and how long they take, and not that it is late (R30)."""
+    found = explain(route_record(next_attempt_at=NOW - 10 * MINUTE), OPEN, STREAM, None, queue)
+
+    assert (found.state, found.why[-1]) == (RouteState.LIMITED, f"It waits for the rate limit of email, {why}")
+    assert found.next == (f"A worker takes it within the limit: attempt 1 of 16. {next_}",)
+
+
+def test_a_route_that_goes_next_waits_for_a_worker_alone() -> None:
+    """Though its channel has a rate limit."""
+    queue = LimitedQueue("email", RateLimit(14.0, 28), "ann", 0)
+
+    assert explain(route_record(), OPEN, STREAM, None, queue).state is RouteState.DUE
 
 
 @pytest.mark.parametrize(("due_for", "late"), [(59 * SECOND, False), (MINUTE, True), (600 * MINUTE, True)])

@@ -11,6 +11,8 @@ from publisher.channels.push import PUSH
 from publisher.domain.channel import StreamTrim
 from publisher.domain.circuit import Gate
 from publisher.domain.errors import DatabaseUnavailable, PublisherError, RedisRefused, RedisUnavailable, SchemaOutdated
+from publisher.domain.rate_limit import RateLimit
+from publisher.operations.channel_limits import ChannelLimit
 from publisher.operations.judge import judge
 from publisher.operations.readers import CommandReaders
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
@@ -42,6 +44,11 @@ STREAMS = StreamsSnapshot(processes=RUNNING)
 
 def due(count: int, oldest: timedelta = SECOND) -> OpenRoutes:
     return OpenRoutes(count, 0, count, oldest)
+
+
+def limited(oldest: timedelta, published: float, per_second: float = 14.0) -> StoreSnapshot:
+    limit = ChannelLimit("push", RateLimit(per_second, 14), published=published)
+    return replace(routes(push=due(3, oldest)), limits={"push": limit})
 
 
 def without(role: str) -> StreamsSnapshot:
@@ -138,6 +145,19 @@ def findings(
             replace(routes(fax=OpenRoutes(2, 1)), channels=["email", "fax", "push"]),
             STREAMS,
             Finding(FAILED, Cause.NOT_INSTALLED, "fax", 3),
+        ),
+        # Rate limits.
+        (limited(SECOND, 14.0), STREAMS, Finding(OK, Cause.ALL_WELL)),
+        (
+            limited(HOUR, 13.5),
+            STREAMS,
+            Finding(WARNING, Cause.LIMITED, "push", 3, lasting=HOUR, detail="14/s burst 14"),
+        ),
+        (limited(HOUR, 2.0), STREAMS, Finding(WARNING, Cause.LATE, "push", 3, lasting=HOUR)),
+        (
+            limited(HOUR, 0.0, 1 / 60),
+            STREAMS,
+            Finding(WARNING, Cause.LIMITED, "push", 3, lasting=HOUR, detail="1/m burst 14"),
         ),
         # Closed channels.
         (

@@ -1,0 +1,85 @@
+"""`publisher channels limit`."""
+
+from typing import Annotated
+
+import typer
+
+from publisher.cli import candidates
+from publisher.cli.limits_view import said
+from publisher.cli.operator import ByOption, operator
+from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json
+from publisher.cli.session import opened
+from publisher.cli.waking import waker
+from publisher.domain.errors import BadRequest
+from publisher.domain.rate_limit import RateLimit, parse_rate
+from publisher.operations.channel_limits import ChannelLimit, LimitOrigin, limit_channel, limit_fields, limit_of
+from publisher.operations.names import installed_channel
+
+
+def limit(
+    channel: Annotated[
+        str, typer.Argument(metavar="CHANNEL", help="The channel's name.", autocompletion=candidates.channels)
+    ],
+    rate: Annotated[
+        str | None, typer.Argument(metavar="RATE", help="Commands a second, minute or hour: 14/s, 600/m, 10000/h.")
+    ] = None,
+    burst: Annotated[
+        int | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="How many may go at once after a quiet time. Default: one second's worth, at least 1.",
+        ),
+    ] = None,
+    none: Annotated[bool, typer.Option("--none", help="No limit, whatever the settings say.")] = False,
+    default: Annotated[bool, typer.Option("--default", help="The limit of the settings again.")] = False,
+    by: ByOption = None,
+    yes: YesFlag = False,
+    json: JsonFlag = False,
+) -> None:
+    """Publish at most so fast on a channel, all workers together. Holds at once; routes wait, no attempt is counted.
+
+    Exact: the stream gets no more than rate × time + burst commands in any window.
+    """
+    wanted = _wanted(rate, burst, none=none, default=default)
+    who = operator(by)
+    with opened() as (settings, database):
+        of = settings.channels[installed_channel(settings, channel)]
+        holds = limit_of(database, of)
+        by_operator = holds.origin is LimitOrigin.OPERATOR
+        if not by_operator if default else by_operator and holds.limit == wanted:
+            _print(holds, json, already=True)
+            return
+        confirm(_question(channel, of.rate if default else wanted, default=default), yes)
+        holds = limit_channel(database, of, wanted, who, default=default)
+    _print(holds, json)
+    # Imported by those who wake workers: the list of channels needs no actors.
+    from publisher.bootstrap import install_context
+
+    waker(install_context(settings, "limit"))(channel)
+
+
+def _print(holds: ChannelLimit, json: bool, *, already: bool = False) -> None:
+    if json:
+        print_json({"channel": holds.channel, "limit": limit_fields(holds)})
+    else:
+        print(said(holds, already=already))
+
+
+def _wanted(rate: str | None, burst: int | None, *, none: bool, default: bool) -> RateLimit | None:
+    if (rate is not None) + none + default != 1:
+        raise BadRequest("give one of a rate such as 14/s, --none and --default")
+    if rate is None:
+        if burst is not None:
+            raise BadRequest("--burst goes with a rate such as 14/s")
+        return None
+    try:
+        return parse_rate(rate, burst)
+    except ValueError as error:
+        raise BadRequest(f"the rate {rate!r} {error}") from error
+
+
+def _question(channel: str, limit: RateLimit | None, *, default: bool) -> str:
+    settings = ", as its settings say" if default else ""
+    if limit is None:
+        return f"Publish on {channel} without a rate limit{settings}?"
+    return f"Limit {channel} to {limit}{settings}?"
