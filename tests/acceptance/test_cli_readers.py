@@ -135,3 +135,19 @@ def test_without_redis_the_channels_are_listed(outside: Outside, publisher: Publ
         said = "publisher: who reads the commands could not be asked: Redis is not available"
         assert done.stderr.startswith(said)
         assert done.stderr.count("\n") == 1
+
+
+def test_a_group_that_reads_nothing_is_told_first(outside: Outside, publisher: Publisher) -> None:
+    """A command has waited for an hour, and no consumer ever asked: the verdict says so, and where to look."""
+    outside.redis.xadd(EMAIL, {"n": 1}, id=f"{outside.redis.time()[0] * 1000 - 3_600_000}-0")
+    outside.redis.xgroup_create(EMAIL, "mail-service", "0")
+
+    verdict = json.loads(publisher("status", "--json").stdout)["verdict"]
+
+    [finding] = [each for each in verdict["findings"] if each["code"] == "not_read"]
+    assert (finding["level"], finding["channel"], finding["count"]) == ("warning", "email", 1)
+    assert finding["seconds"] >= 3600
+    said = "1 command unread on email, the oldest for 1h"
+    assert finding["text"].startswith(said)
+    assert finding["text"].endswith(": group mail-service reads nothing")
+    assert said in publisher("status").stdout

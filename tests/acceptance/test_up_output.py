@@ -115,7 +115,7 @@ def test_on_a_terminal_it_says_what_to_do_next_and_ends_with_it(
     assert lines[-3].startswith("Send an intent: echo '{")
     assert lines[-3].endswith(" | publisher intents send -")
     assert lines[-2:] == ["See the work:   publisher status --watch", "Stop:           Ctrl-C"]
-    assert all(len(line) <= 2 * columns for line in lines if not line.startswith(("Send", "export")))
+    assert all(len(line) <= 2 * columns for line in lines if not line.startswith(("Send", "export", "release")))
 
 
 def test_the_command_it_shows_sends_an_intent(

@@ -9,6 +9,7 @@ from publisher.cli.remedies import worded
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.operations.entry_outcome import EarlierAcceptance, EntryFacts, EntryOutcome, EntryState, outcome_of
 from publisher.streams.standing import Standing
+from publisher.streams.unread import Counted
 from storage.notifications import RecordedMalformed
 from tests.factories import INSTANT, intent
 
@@ -106,6 +107,16 @@ def test_an_entry_that_is_not_accepted_yet_says_where_it_is_and_what_it_will_be(
     assert outcome is not None
     assert (outcome.state, sentences(outcome)) == (state, (where, outlook))
     assert outcome.notification_id == (None if content is BAD else ID)
+
+
+def test_an_entry_that_waits_says_how_many_are_before_it() -> None:
+    """As the command of a published route does (R27)."""
+    waiting = replace(UNREAD, before=Counted(4_012))
+
+    outcome = outcome_of(replace(ENTRY, standing=waiting, content=INTENT))
+
+    assert outcome is not None
+    assert sentences(outcome)[0] == "It waits on the stream: no intake has read it yet, 4,012 before it."
 
 
 def test_a_repetition_that_was_acknowledged_changed_nothing() -> None:
