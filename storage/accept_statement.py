@@ -23,11 +23,15 @@ from storage.handover import Handover
 #             every pruning is seen that the insertion came after. What is taken back has no routes yet.
 # accepted    One row, the keys without those. An array and no join, so that the routes keep their order, and the plan
 #             depends on no estimate.
+# awaited     One row: since when each of the intents, by place, is cancelled. A cancellation that came first waits for
+#             its intent (R28). NULL where none does, nearly always, which costs one look-up.
 # inserted    Routes are due at once, by the database's clock (R5), or not before the time that its producer named: such
 #             a route is found by a scan, and no message names it. A skipped route is never due (R3).
 # lease       One row: channel -> stream, of the channels whose routes are handed over. Those of a channel whose gate is
 #             closed, or which has a rate limit, are not: they would only wait under a lease.
-# The rows: the keys of `accepted`, under no channel; then the keys of each channel's new routes that are due.
+# answered    The cancellations whose intents are here now.
+# The rows: the keys of `accepted`, under no channel; then the keys of each channel's new routes that are due. Under a
+# blank channel the keys of the notifications that were cancelled on arrival.
 ACCEPT = f"""/* accept_intents */
 WITH inserted AS (
     INSERT INTO notifications (notification_id, notification_type, producer, audience_kind, idempotency_key, payload,
@@ -65,14 +69,24 @@ WITH new AS MATERIALIZED (
                            FROM unnest(keys) WITH ORDINALITY AS each (key, place) ORDER BY place)
                 ELSE keys END AS keys
     FROM new
+), awaited AS MATERIALIZED (
+    SELECT CASE WHEN EXISTS (SELECT FROM cancellations
+                             WHERE awaits_intent AND notification_id = ANY(%(ids)s::uuid[]))
+                THEN ARRAY(SELECT requested_at FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS given (id, place)
+                           LEFT JOIN cancellations AS c ON c.notification_id = given.id AND awaits_intent
+                           ORDER BY place) END AS since
 ), inserted AS (
     INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref, resolved_email,
                         resolved_locale, expires_at, producer, notification_type, lane, next_attempt_at, created_at,
-                        updated_at, lease_token, lease_expires_at, stream)
-    SELECT keys[place], route_id, channel, status, max_attempts, recipient_ref, email, locale, expires_at, producer,
-           type, lane, CASE status WHEN 'pending' THEN greatest(now.at, not_before) END, now.at, now.at,
-           CASE WHEN stream IS NOT NULL THEN token END, CASE WHEN stream IS NOT NULL THEN now.at + lasts END, stream
+                        updated_at, lease_token, lease_expires_at, stream, cancel_requested_at, cancelled_by)
+    SELECT keys[place], route_id, channel, standing.status, max_attempts, recipient_ref, email, locale, expires_at,
+           producer, type, lane, CASE standing.status WHEN 'pending' THEN greatest(now.at, not_before) END, now.at,
+           now.at, CASE WHEN stream IS NOT NULL THEN token END,
+           CASE WHEN stream IS NOT NULL THEN now.at + lasts END, stream,
+           CASE standing.status WHEN 'cancelled' THEN since[place] END,
+           CASE standing.status WHEN 'cancelled' THEN 'producer ' || producer END
     FROM accepted
+    CROSS JOIN awaited
     CROSS JOIN unnest(%(places)s::int[], %(route_ids)s::text[], %(channels)s::text[], %(statuses)s::text[],
                       %(attempts)s::int[], %(recipients)s::text[], %(emails)s::text[], %(locales)s::text[],
                       %(deadlines)s::timestamptz[], %(route_producers)s::text[], %(route_types)s::text[],
@@ -89,14 +103,34 @@ WITH new AS MATERIALIZED (
                           AND per_second IS NOT NULL)
     ) AS lease
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN status = 'pending' AND (not_before > now.at) IS NOT TRUE THEN streams ->> channel END AS stream
+        SELECT CASE WHEN planned.status = 'pending' AND since[place] IS NOT NULL THEN 'cancelled'
+                    ELSE planned.status END AS status
+    ) AS standing
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN standing.status = 'pending' AND (not_before > now.at) IS NOT TRUE
+                    THEN streams ->> channel END AS stream
     ) AS handed
     WHERE keys[place] IS NOT NULL
-    RETURNING id, channel, next_attempt_at <= created_at AS is_due
+    RETURNING id, channel, next_attempt_at <= created_at AS is_due, notification_key, status
+), answered AS (
+    UPDATE cancellations AS c
+    SET awaits_intent = false, answered_at = {NOW}, cancelled = sums.cancelled, otherwise = sums.otherwise
+    FROM (
+        SELECT given.id, count(*) FILTER (WHERE status = 'cancelled') AS cancelled,
+               count(*) FILTER (WHERE status <> 'cancelled') AS otherwise
+        FROM unnest(%(ids)s::uuid[], (SELECT keys FROM accepted)::bigint[]) AS given (id, key)
+        JOIN inserted ON notification_key = given.key
+        WHERE (SELECT since IS NOT NULL FROM awaited)
+        GROUP BY given.id
+    ) AS sums
+    WHERE c.notification_id = sums.id AND c.awaits_intent
 )
 SELECT NULL AS channel, keys FROM accepted
 UNION ALL
 SELECT channel, array_agg(id) FROM inserted WHERE is_due GROUP BY channel
+UNION ALL
+SELECT '', array_agg(DISTINCT notification_key) FROM inserted
+WHERE status = 'cancelled' AND (SELECT since IS NOT NULL FROM awaited) HAVING count(*) > 0
 """
 
 

@@ -6,13 +6,13 @@ from datetime import datetime
 
 from publisher.domain.notification import RouteEvent, RouteStatus
 from storage.actions import counted_in_action
-from storage.cancel_mark import MARK
+from storage.cancel_mark import BY_OPERATOR, MARKABLE, mark, reopen
 from storage.clock import NOW
 from storage.database import Database
 from storage.loose_scan import distinct
 from storage.models import OPEN, WAITING
 from storage.places import Place, behind, place_parameters
-from storage.transitions import allowing, following
+from storage.transitions import allowing
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +99,10 @@ WITH page AS MATERIALIZED (
     LIMIT %(limit)s
 ), locked AS MATERIALIZED (
     SELECT id FROM routes
-    WHERE id = ANY(ARRAY(SELECT id FROM page)) AND {allowing(RouteEvent.CANCELLED)} AND cancel_requested_at IS NULL
+    WHERE id = ANY(ARRAY(SELECT id FROM page)) AND {MARKABLE}
     ORDER BY id FOR UPDATE
 ), marked AS (
-    UPDATE routes SET {MARK}
+    UPDATE routes SET {mark(BY_OPERATOR)}
     WHERE id = ANY(ARRAY(SELECT id FROM locked))
     RETURNING id, status
 ), {counted_in_action("marked")}
@@ -126,9 +126,7 @@ WITH page AS MATERIALIZED (
     SELECT id FROM dead_letters WHERE {WAITING} AND id = ANY(ARRAY(SELECT id FROM page)) FOR UPDATE SKIP LOCKED
 ), reopened AS (
     UPDATE routes
-    SET {following(RouteEvent.DEAD_LETTER_CANCELLED)}, cancel_requested_at = {NOW}, cancelled_by = %(by)s,
-        dead_letter_id = NULL, dead_lettered_at = NULL, lease_loss_count = 0, requeues = requeues + 1,
-        next_attempt_at = {NOW}, updated_at = {NOW}
+    SET {reopen(BY_OPERATOR)}
     FROM chosen
     WHERE routes.dead_letter_id = chosen.id AND {allowing(RouteEvent.DEAD_LETTER_CANCELLED)}
     RETURNING routes.id, chosen.id AS letter

@@ -80,14 +80,26 @@ ROUTE = """r.id, coalesce(n.notification_id::text, ''), r.route_id, r.channel, r
 REFUSING = """EXISTS (SELECT FROM channel_gates WHERE channel = %(channel)s AND refused_batches > 0) AS refusing"""
 
 
+# In the place of `refusing`, which a claim of routes that end does not ask: whether there is a cancellation that is not
+# answered. By the index cancellations_unanswered, which is empty nearly always.
+UNANSWERED = "EXISTS (SELECT FROM cancellations WHERE answered_at IS NULL AND NOT awaits_intent)"
+
+
 def claim_statement(
-    name: str, conditions: Sequence[str], *, order: str, free: str = FREE, controlled: str = "false"
+    name: str,
+    conditions: Sequence[str],
+    *,
+    order: str,
+    free: str = FREE,
+    controlled: str = "false",
+    flag: str = REFUSING,
 ) -> str:
     """Returns the statement that claims open, free routes of one channel that meet these conditions.
 
     order: the column by which the first `limit` are taken.
     controlled: the condition on which it claims nothing (see `storage.control`).
     free: the condition that nobody else holds the route.
+    flag: what each row tells beside its route.
     A row has the columns that `storage.claims` reads. If nothing is claimed, one row, whose id is NULL, tells of the
     channel's gate alone.
     """
@@ -109,7 +121,7 @@ WITH control AS MATERIALIZED (
     WHERE id = ANY(ARRAY(SELECT id FROM chosen))
     RETURNING {COLUMNS}
 )
-SELECT {ROUTE}, (SELECT count(*) FROM due) AS seen, %(ttl)s::interval AS lasts, {REFUSING},
+SELECT {ROUTE}, (SELECT count(*) FROM due) AS seen, %(ttl)s::interval AS lasts, {flag},
        {SET_LIMIT}, (SELECT controlled FROM control)
 FROM (SELECT) AS always LEFT JOIN claimed AS r ON true LEFT JOIN notifications AS n ON n.id = r.notification_key
 ORDER BY r.next_attempt_at, r.id

@@ -17,6 +17,7 @@ from storage.claim_statement import (
     OPEN_GATE,
     TAKE_HANDED_OVER,
     TO_BE_SENT,
+    UNANSWERED,
     claim_statement,
 )
 from storage.control import CONTROLLED
@@ -43,6 +44,7 @@ class Claim:
     last: the place of the last route, behind which the next claim may begin. None unless the claim was full and took
         every route that it saw.
     refusing: the channel's stream refused the last batches. Of a parked channel always true.
+    unanswered: of a claim of routes that end: producers wait for the answers to their cancellations (R28).
     lasts: how long the lease lasts, from before the routes were read.
     limit: the channel's rate limit at that moment; None: it has none (R30).
     controlled: nothing was claimed, since there are holds, or routes in lanes of their own: see `storage.group_claims`.
@@ -56,6 +58,7 @@ class Claim:
     lasts: timedelta = timedelta(0)
     limit: RateLimit | None = None
     controlled: bool = False
+    unanswered: bool = False
 
     @property
     def ids(self) -> list[int]:
@@ -77,7 +80,7 @@ _CLAIM_THESE = claim_statement(
     order="next_attempt_at",
     free=f"({FREE} OR {HANDED_OVER})",
 )
-_CLAIM_ENDING = claim_statement("claim_ending", [ENDING, MAY_END], order=ENDS_AT)
+_CLAIM_ENDING = claim_statement("claim_ending", [ENDING, MAY_END], order=ENDS_AT, flag=UNANSWERED)
 # The position of next_attempt_at in a row, the last column of `claim_statement.ROUTE`.
 DUE_AT = 25
 
@@ -172,7 +175,8 @@ def claim_ending(database: Database, channel: str, *, limit: int, lease_ttl: tim
     Their deadline has passed, or they are to be cancelled (R28).
     """
     parameters = {"channel": channel, "limit": limit, "ttl": lease_ttl, "stream": None}
-    return _claim(database, _CLAIM_ENDING, parameters, limit, None)
+    claim = _claim(database, _CLAIM_ENDING, parameters, limit, None)
+    return replace(claim, refusing=False, unanswered=claim.refusing)
 
 
 def _limited(setting: RateLimit | None) -> dict[str, object]:

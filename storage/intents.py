@@ -1,6 +1,7 @@
-"""Accepts intents, compares those that are known, and records malformed entries (R18–R21)."""
+"""Accepts intents, compares those that are known, cancels, and records malformed entries (R18–R21, R28)."""
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import peewee
@@ -8,8 +9,10 @@ import peewee
 from publisher.domain.conflict import idempotency_conflict
 from publisher.domain.errors import DatabaseUnavailable
 from publisher.domain.intent import Intent
+from publisher.domain.notification import RouteStatus
 from publisher.domain.planning import PlannedRoute
 from storage.accept_statement import ACCEPT, parameters_of_handover, parameters_of_intents, parameters_of_routes
+from storage.cancellations import IncomingCancellation, cancel_intents
 from storage.database import Database, fetch
 from storage.fingerprints import accepted_among
 from storage.handover import Handover
@@ -36,6 +39,8 @@ class Acceptance:
     again: ids of the duplicates and rejections that an earlier reading of the very same entry has left: nothing is new.
     due: channel -> keys of the new routes that can be published at once.
     handover: the token of the handover under which they are leased; None: nothing was handed over.
+    cancellations, known_cancellations: those that are recorded now, and those whose intent was cancelled before.
+    cancelled: (channel, notification type) -> how many routes were cancelled.
     """
 
     accepted: Sequence[IncomingIntent] = ()
@@ -44,12 +49,23 @@ class Acceptance:
     again: Collection[str] = ()
     due: dict[str, list[int]] = field(default_factory=dict)
     handover: str | None = None
+    cancellations: Sequence[IncomingCancellation] = ()
+    known_cancellations: Sequence[IncomingCancellation] = ()
+    cancelled: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def told_as_new(self) -> "Acceptance":
         """The same, where an earlier try of this process left what was found again, and its reply was lost."""
         own = [i for i in self.duplicates if i.entry_id in self.again]
         repeated = [i for i in self.duplicates if i.entry_id not in self.again]
-        return replace(self, accepted=[*self.accepted, *own], duplicates=repeated, again=())
+        cancelling = [c for c in self.known_cancellations if c.entry_id in self.again]
+        return replace(
+            self,
+            accepted=[*self.accepted, *own],
+            duplicates=repeated,
+            again=(),
+            cancellations=[*self.cancellations, *cancelling],
+            known_cancellations=[c for c in self.known_cancellations if c.entry_id not in self.again],
+        )
 
 
 def accept_new(
@@ -76,10 +92,29 @@ def accept_new(
     }
     with database.unit() as connection:
         (_, keys), *due = fetch(connection, ACCEPT, parameters)
+    of_channels: dict[str, list[int]] = dict(due)
+    cancelled = set(of_channels.pop("", ()))
+    routes = Counter(
+        (route.channel, first[id_].intent.notification_type)
+        for id_, key in zip(places, keys, strict=True)
+        if key in cancelled
+        for route in first[id_].routes
+        if route.status is RouteStatus.PENDING
+    )
     new = {id_ for id_, key in zip(places, keys, strict=True) if key is not None}
     accepted = [incoming for id_, incoming in first.items() if id_ in new]
     known = [i for i in intents if i.intent.notification_id not in new or first[i.intent.notification_id] is not i]
-    return Acceptance(accepted, due=dict(due), handover=handover.token if handover else None), known
+    token = handover.token if handover else None
+    return Acceptance(accepted, due=of_channels, handover=token, cancelled=routes), known
+
+
+def cancel(database: Database, cancellations: Sequence[IncomingCancellation]) -> Acceptance:
+    """Records cancellations, and cancels what they name, all or none, in one transaction (R28).
+
+    May be repeated after any error. Raises DatabaseUnavailable or DatabaseRefused.
+    """
+    done = cancel_intents(database, cancellations)
+    return Acceptance(cancellations=done.new, known_cancellations=done.known, again=done.again, cancelled=done.routes)
 
 
 def compare_known(database: Database, stream: str, known: Sequence[IncomingIntent]) -> Acceptance:

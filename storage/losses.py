@@ -60,6 +60,7 @@ _UNRECORDED = """/* unrecorded */
 SELECT given.id FROM unnest(%(ids)s::text[]) AS given (id)
 WHERE NOT EXISTS (SELECT FROM notifications WHERE intent_entry_id = given.id)
   AND NOT EXISTS (SELECT FROM malformed_intents WHERE stream = %(stream)s AND stream_entry_id = given.id)
+  AND NOT EXISTS (SELECT FROM cancellations WHERE intent_entry_id = given.id)
 """
 
 _PRUNE = """/* prune_losses */
@@ -79,7 +80,7 @@ def record_loss(
 
 
 def unrecorded(database: Database, stream: str, entry_ids: Sequence[str]) -> set[str]:
-    """Returns those of these entries that were neither accepted nor recorded as malformed."""
+    """Returns those of these entries that were neither accepted nor recorded, as malformed or as a cancellation."""
     return {row[0] for row in database.rows(_UNRECORDED, {"stream": stream, "ids": list(entry_ids)})}
 
 

@@ -59,6 +59,14 @@ class Wanted:
     loss: int | None = None
 
 
+# A cancellation names the notification that it is about, which may be pruned by now, or still to come.
+def _cancelled(which: str) -> str:
+    return f"""SELECT CASE WHEN p.notification_id IS NULL THEN 'notification' ELSE 'pruned' END, NULL,
+       c.notification_id::text, NULL, CASE WHEN p.notification_id IS NULL THEN producer ELSE '' END,
+       CASE WHEN p.notification_id IS NULL THEN idempotency_key ELSE '' END
+FROM cancellations AS c LEFT JOIN pruned_notifications AS p USING (notification_id) WHERE {which}"""
+
+
 # Primary keys, notifications_identity, notifications_intent, notifications_idempotency_key; malformed_intents_entry,
 # which begins with the stream: the entry is looked up in each stream that there is.
 _NAMED = f"""/* named */
@@ -73,6 +81,10 @@ UNION ALL
 (SELECT 'notification', NULL, notification_id::text, NULL, producer, idempotency_key
  FROM notifications WHERE idempotency_key = ANY(%(keys)s::text[])
  ORDER BY accepted_at DESC LIMIT %(matches)s)
+UNION ALL
+{_cancelled("c.notification_id = ANY(%(notification_ids)s::uuid[])")}
+UNION ALL
+{_cancelled("c.intent_entry_id = ANY(%(entry_ids)s::text[])")}
 UNION ALL
 SELECT 'pruned', NULL, notification_id::text, NULL, '', ''
 FROM pruned_notifications WHERE notification_id = ANY(%(notification_ids)s::uuid[])

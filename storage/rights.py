@@ -54,7 +54,7 @@ NEEDED: Mapping[str, Sequence[str]] = {
     "intents_marks": ("SELECT", "INSERT", "UPDATE"),
     "intents_replays": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "intents_losses": ("SELECT", "INSERT", "UPDATE", "DELETE"),
-    "cancellations": ("SELECT",),
+    "cancellations": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "holds": ("SELECT", "INSERT", "DELETE"),
     "channel_limits": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "schema_migration": ("SELECT",),

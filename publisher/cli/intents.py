@@ -14,7 +14,7 @@ from publisher.cli.output import JsonFlag, one_line, print_json, print_record, s
 from publisher.cli.session import configured
 from publisher.connections import open_client
 from publisher.domain.errors import PublisherError
-from publisher.domain.intent_json import RefusedLine, WrittenIntent, intent_of_line
+from publisher.domain.intent_json import RefusedLine, Written, WrittenCancellation, intent_of_line
 from publisher.operations.wording import names
 from publisher.settings.settings import Settings
 from publisher.streams.producer import add_intents
@@ -43,14 +43,14 @@ def send(
 ) -> None:
     """Validate JSON lines and add them to the intents stream.
 
-    A line is one intent, with the fields of 'publisher guide producers'. The text of payload and recipients goes
-    through as it stands. A line that intake would refuse is named with its reason and not sent; the others are. Sending
-    a file again is harmless: an intent is accepted once per producer and idempotency_key. Shows the ids of what was
-    sent, and how to look them up. Exit code 1 if any line was bad.
+    A line is one intent, or a cancellation of one, with the fields of 'publisher guide producers'. The text of payload
+    and recipients goes through as it stands. A line that intake would refuse is named with its reason and not sent; the
+    others are. Sending a file again is harmless: an intent is accepted once per producer and idempotency_key. Shows the
+    ids of what was sent, and how to look them up. Exit code 1 if any line was bad.
     """
     settings = configured()
     sent = bad = 0
-    shown: list[tuple[str | None, WrittenIntent]] = []
+    shown: list[tuple[str | None, Written]] = []
     client = open_client(settings, "send")
     with opened(file, "sending") as source:
         for batch, refused in _batches(json_lines(source, file), settings):
@@ -78,19 +78,17 @@ def send(
         raise typer.Exit(1)
 
 
-def _print(shown: Sequence[tuple[str | None, WrittenIntent]], sent: int, *, check: bool) -> None:
+def _print(shown: Sequence[tuple[str | None, Written]], sent: int, *, check: bool) -> None:
     """Prints the ids of the first few intents, and the command that looks each up once it is sent."""
     for entry_id, line in shown:
         fields = _ids(entry_id, line)
-        count = len(line.intent.recipients)
-        by = names(line.channels) or "no channel that reaches any"
         print_record(
             {
                 **({} if check else {"entry": entry_id}),
                 "producer": fields["producer"],
                 "idempotency key": fields["idempotency_key"],
                 "notification": fields["notification_id"],
-                "to": f"{count:,} recipient{'' if count == 1 else 's'}, by {by}",
+                **_to(line),
                 **({} if check else {"look it up": f"publisher trace {entry_id}"}),
             }
         )
@@ -99,7 +97,24 @@ def _print(shown: Sequence[tuple[str | None, WrittenIntent]], sent: int, *, chec
         print(f"and {sent - len(shown):,} more: look each up with publisher trace IDEMPOTENCY_KEY")
 
 
-def _ids(entry_id: str | None, line: WrittenIntent) -> dict[str, object]:
+def _to(line: Written) -> dict[str, object]:
+    if isinstance(line, WrittenCancellation):
+        return {"cancels": "what of it is not published yet"}
+    count = len(line.intent.recipients)
+    by = names(line.channels) or "no channel that reaches any"
+    return {"to": f"{count:,} recipient{'' if count == 1 else 's'}, by {by}"}
+
+
+def _ids(entry_id: str | None, line: Written) -> dict[str, object]:
+    if isinstance(line, WrittenCancellation):
+        cancelled = line.cancellation
+        return {
+            "entry_id": entry_id,
+            "producer": cancelled.producer,
+            "cancels": cancelled.idempotency_key,
+            "idempotency_key": cancelled.idempotency_key,
+            "notification_id": cancelled.notification_id,
+        }
     intent = line.intent
     return {
         "entry_id": entry_id,
@@ -113,8 +128,8 @@ def _ids(entry_id: str | None, line: WrittenIntent) -> dict[str, object]:
 
 def _batches(
     lines: Iterable[tuple[int, bytes]], settings: Settings
-) -> Iterator[tuple[list[WrittenIntent], list[tuple[int, RefusedLine]]]]:
-    good: list[WrittenIntent] = []
+) -> Iterator[tuple[list[Written], list[tuple[int, RefusedLine]]]]:
+    good: list[Written] = []
     bad: list[tuple[int, RefusedLine]] = []
     for number, line in lines:
         read = intent_of_line(line, settings.channels)

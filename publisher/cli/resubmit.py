@@ -18,6 +18,7 @@ from publisher.cli.output import DRY_RUN, JsonFlag, YesFlag, confirm, print_json
 from publisher.cli.progress import progress
 from publisher.cli.session import opened
 from publisher.connections import open_client
+from publisher.domain.cancellation import Cancellation
 from publisher.domain.errors import BadRequest
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.operations.ids import NamedKind
@@ -142,8 +143,12 @@ def _send(
     if dry_run:
         _say(outcome | {"resubmitted_as": None}, f"malformed intent {facts.id} would be accepted", json=json)
         return
-    name = printable(f"{intent.notification_type} of {intent.producer}, key {intent.idempotency_key}")
-    confirm(f"Resubmit malformed intent {facts.id} as {name}, for {len(intent.recipients):,} recipients?", yes)
+    key = f"of {intent.producer}, key {intent.idempotency_key}"
+    if isinstance(intent, Cancellation):
+        name = printable(f"a cancellation {key}")
+    else:
+        name = f"{printable(f'{intent.notification_type} {key}')}, for {len(intent.recipients):,} recipients"
+    confirm(f"Resubmit malformed intent {facts.id} as {name}?", yes)
     entry_id = work.send(sendable, by, manner)
     text = f"malformed intent {facts.id} resubmitted as {entry_id}, notification {intent.notification_id}"
     _say(outcome | {"resubmitted_as": entry_id}, text, json=json)

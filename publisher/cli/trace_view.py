@@ -17,10 +17,12 @@ from publisher.cli.remedies import worded
 from publisher.cli.session import reading
 from publisher.domain.errors import NotFound, PublisherError
 from publisher.domain.instants import readable
+from publisher.operations.cancellation_answer import answer_of, cancelled_by
 from publisher.operations.ids import IntentsStream, NamedKind, Resolution, meant, resolve
 from publisher.operations.lookup import MATCHES, Found, lookup
 from publisher.operations.names import near_producers
 from publisher.operations.route_history import NotificationHistory, notification_histories
+from storage.cancellation_records import CancellationRecord
 from storage.database import Database
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def _found(database: Database, intents: IntentsStream, id_: str, producer: str |
     if len(things) > 1 and (len(numbered) > 1 or any(thing.kind not in _SHOWN for thing in things)):
         raise several(id_, things, lambda thing: "publisher trace" if thing.kind in _SHOWN else None)
     found = lookup(database, intents, things, resolution.forms.entry_id, producer)
-    if found.entry is None and not found.notifications and not found.pruned:
+    if found.entry is None and not found.notifications and not found.pruned and not found.cancellations:
         if producer is not None:
             raise _unknown(database, intents, resolution, producer)
         raise not_for(id_, things[0], "an entry, a notification, a route, a dead letter or a malformed intent")
@@ -97,6 +99,8 @@ def _print_json(found: Found, histories: Sequence[NotificationHistory]) -> None:
         print_json({"kind": "notification", **asdict(history.notification), "routes": routes})
     for pruned in found.pruned:
         print_json({"kind": "pruned", **asdict(pruned)})
+    for cancellation in found.cancellations.values():
+        print_json({"kind": "cancellation", **asdict(cancellation), "answer": answer_of(cancellation)})
 
 
 def _print(found: Found, histories: Sequence[NotificationHistory]) -> None:
@@ -104,11 +108,21 @@ def _print(found: Found, histories: Sequence[NotificationHistory]) -> None:
     if found.entry is not None:
         print_layout(_entry(str(found.entry_id), found.entry))
     for history in histories:
-        print_layout(_notification(history, whole=history.notification.notification_id in found.routes))
+        id_ = history.notification.notification_id
+        print_layout(_notification(history, found.cancellations.get(id_), whole=id_ in found.routes))
     for pruned in found.pruned:
         tree = Tree(_head("notification", pruned.notification_id, "pruned"))
         tree.add(_line(f"pruned {readable(pruned.pruned_at)}: only its key is left"))
+        if pruned.notification_id in found.cancellations:
+            tree.add(_line(cancelled_by(found.cancellations[pruned.notification_id])))
         print_layout(tree)
+    here = {h.notification.notification_id for h in histories} | {p.notification_id for p in found.pruned}
+    for id_, cancellation in found.cancellations.items():
+        if id_ not in here:
+            key = f"{cancellation.producer}, key {cancellation.idempotency_key}"
+            tree = Tree(_head("notification", id_, f"of {key}, not accepted"))
+            tree.add(_line(cancelled_by(cancellation)))
+            print_layout(tree)
     if len(histories) >= MATCHES:
         print(f"the newest {MATCHES} alone: choose with --producer")
 
@@ -120,7 +134,7 @@ def _entry(entry_id: str, outcome: "EntryOutcome") -> Tree:
     return tree
 
 
-def _notification(history: NotificationHistory, *, whole: bool) -> Tree:
+def _notification(history: NotificationHistory, cancellation: CancellationRecord | None, *, whole: bool) -> Tree:
     """whole: nothing but these routes was asked for."""
     record, routes = history.notification, history.routes
     origin = record.intent_entry_id or "that was not kept"
@@ -129,6 +143,8 @@ def _notification(history: NotificationHistory, *, whole: bool) -> Tree:
     node.add(_line(f"occurred {readable(record.occurred_at)}, accepted {readable(record.accepted_at)}"))
     if record.expires_at is not None:
         node.add(_line(f"its deadline: {readable(record.expires_at)}"))
+    if cancellation is not None:
+        node.add(_line(cancelled_by(cancellation)))
     traced = [f"{name} {id_}" for name, id_ in (("request", record.request_id), ("trace", record.trace_id)) if id_]
     if traced:
         node.add(_line(", ".join(traced)))

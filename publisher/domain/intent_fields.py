@@ -150,13 +150,13 @@ ChannelName = Annotated[str, StringConstraints(max_length=64), _PRINTABLE]
 _RECIPIENTS = (FailFast(), Field(min_length=1, max_length=1000), BeforeValidator(_recipients))
 
 # Validators are built with the first intent that needs them: a command that reads none starts the sooner.
-_STRICT = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True)
+STRICT = ConfigDict(defer_build=True, extra="forbid", strict=True, frozen=True)
 
 
 class UserRecipient(BaseModel):
     """A recipient of audience kind `user`. A blank email address counts as none."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     user_id: Reference
     email: Annotated[Address | None, AfterValidator(lambda email: email if email and email.strip() else None)] = None
@@ -166,7 +166,7 @@ class UserRecipient(BaseModel):
 class AddressRecipient(BaseModel):
     """A recipient of audience kind `admin_email`."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     email: Annotated[Address, _NOT_BLANK]
     locale: Locale | None = None
@@ -208,7 +208,7 @@ def _before_deadline(not_before: datetime | None, info: ValidationInfo) -> datet
 class IntentFields(BaseModel):
     """The fields that both audience kinds have, under their names on the stream."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     notification_type: Annotated[str, StringConstraints(pattern=r"^[a-z0-9._-]{1,128}\z")]
     producer: Producer

@@ -1,12 +1,16 @@
-"""Reads an intent that a person wrote as a JSON object: its keys are the stream's fields, with or without `_json`."""
+"""Reads an intent or a cancellation that a person wrote as a JSON object: its keys are the stream's fields.
+
+The ending `_json` of a field's name may be left out.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from json import JSONDecodeError
 
+from publisher.domain.cancellation import Cancellation
 from publisher.domain.channel import Channel
 from publisher.domain.intent import Intent
-from publisher.domain.intent_parsing import parse_intent
+from publisher.domain.intent_parsing import parse_entry
 from publisher.domain.json_text import Member, NoObject, Number, members
 from publisher.domain.notification import RouteStatus
 from publisher.domain.planning import plan_routes
@@ -32,8 +36,19 @@ class WrittenIntent:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenCancellation:
+    """A line that is a cancellation. fields: the fields of its entry on the stream."""
+
+    fields: Mapping[str, str]
+    cancellation: Cancellation
+
+
+Written = WrittenIntent | WrittenCancellation
+
+
+@dataclass(frozen=True, slots=True)
 class RefusedLine:
-    """A line that is not an intent.
+    """A line that is neither.
 
     column: the character at fault, counted from 1.
     reason: what is wrong with it.
@@ -43,8 +58,8 @@ class RefusedLine:
     reason: str
 
 
-def intent_of_line(line: bytes, channels: Mapping[str, Channel]) -> WrittenIntent | RefusedLine:
-    """Returns the intent of one line, or the reason why intake would refuse it. Raises nothing.
+def intent_of_line(line: bytes, channels: Mapping[str, Channel]) -> Written | RefusedLine:
+    """Returns the intent or cancellation of one line, or the reason why intake would refuse it. Raises nothing.
 
     The text of recipients, channels and payload is taken from the line byte for byte. A number becomes its digits as
     they are written, and null leaves the field out. A field such as `recipients_json` holds its JSON as text, as on
@@ -65,7 +80,7 @@ def intent_of_line(line: bytes, channels: Mapping[str, Channel]) -> WrittenInten
     return _judged(written, channels)
 
 
-def _judged(written: list[Member], channels: Mapping[str, Channel]) -> WrittenIntent | RefusedLine:
+def _judged(written: list[Member], channels: Mapping[str, Channel]) -> Written | RefusedLine:
     fields: dict[str, str] = {}
     columns: dict[str, int] = {}
     for member in written:
@@ -76,9 +91,11 @@ def _judged(written: list[Member], channels: Mapping[str, Channel]) -> WrittenIn
         columns[name] = member.at + 1
         if member.value is not None:
             fields[name] = member.value if type(member.value) is str and name == member.name else member.text
-    intent = parse_intent([(name.encode(), value.encode()) for name, value in fields.items()], channels)
+    intent = parse_entry([(name.encode(), value.encode()) for name, value in fields.items()], channels)
     if isinstance(intent, Rejection):
         return _refused(intent, columns)
+    if isinstance(intent, Cancellation):
+        return WrittenCancellation(fields, intent)
     planned = plan_routes(intent, channels)
     if isinstance(planned, Rejection):
         return _refused(planned, columns)

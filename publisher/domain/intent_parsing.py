@@ -1,11 +1,12 @@
-"""Parses an entry of the intents stream: into an intent, or into a rejection that says why it is none (R18, R19)."""
+"""Parses an entry of the intents stream: an intent, a cancellation, or a rejection that says why (R18, R19, R28)."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from publisher.domain.cancellation import CANCELS, Cancellation, CancellationFields
 from publisher.domain.intent import Intent, intent_of
 from publisher.domain.intent_fields import FIELDS_BY_AUDIENCE, IntentFields, UserFields
 from publisher.domain.names import near_names
@@ -14,18 +15,30 @@ from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.domain.usual_intent import usual_intent
 
 
+def parse_entry(raw: Sequence[tuple[bytes, bytes]], channels: Collection[str]) -> Intent | Cancellation | Rejection:
+    """Returns what these raw field names and values make, or the reason why they make nothing (R19, R28).
+
+    An entry with the field `cancels` is a cancellation, whatever else it has. Otherwise as `parse_intent`.
+    """
+    if not any(name == _CANCELS for name, _ in raw):
+        return parse_intent(raw, channels)
+    named = _named(raw)
+    if isinstance(named, Rejection):
+        return named
+    try:
+        return CancellationFields.model_validate(named).cancellation
+    except ValidationError as error:
+        return _malformed(error, CancellationFields)
+
+
 def parse_intent(raw: Sequence[tuple[bytes, bytes]], channels: Collection[str]) -> Intent | Rejection:
     """Returns the intent of these raw field names and values, or the reason why they are none (R19).
 
     channels: the names of the configured channels. Raises nothing, whatever the bytes are.
     """
-    try:
-        texts = [(name.decode(), value.decode()) for name, value in raw]
-    except UnicodeDecodeError as error:
-        return Rejection(RejectionCode.INVALID_UTF8, f"a field's name or value is not UTF-8: {error.reason}")
-    named = dict(texts)
-    if len(named) < len(texts):
-        return Rejection(RejectionCode.DUPLICATE_FIELD, "a field is given more than once")
+    named = _named(raw)
+    if isinstance(named, Rejection):
+        return named
     return usual_intent(named, channels) or judged_intent(named, channels)
 
 
@@ -68,6 +81,19 @@ def _intent(fields: IntentFields) -> Intent:
     )
 
 
+def _named(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str] | Rejection:
+    """Returns the values by the names of their fields, as text."""
+    try:
+        texts = [(name.decode(), value.decode()) for name, value in raw]
+    except UnicodeDecodeError as error:
+        return Rejection(RejectionCode.INVALID_UTF8, f"a field's name or value is not UTF-8: {error.reason}")
+    named = dict(texts)
+    if len(named) < len(texts):
+        return Rejection(RejectionCode.DUPLICATE_FIELD, "a field is given more than once")
+    return named
+
+
+_CANCELS = CANCELS.encode()
 _CODES = {
     "missing": RejectionCode.MISSING_FIELD,
     "extra_forbidden": RejectionCode.UNKNOWN_FIELD,
@@ -92,7 +118,7 @@ _WORDS = {
 }
 
 
-def _malformed(error: ValidationError, model: type[IntentFields]) -> Rejection:
+def _malformed(error: ValidationError, model: type[BaseModel]) -> Rejection:
     problems = error.errors(include_url=False, include_input=False)
     code = _CODES.get(problems[0]["type"], RejectionCode.INVALID_FIELD)
     lines = [f"{_place(problem['loc'])}: {_worded(problem, model)}" for problem in problems[:5]]
@@ -102,16 +128,17 @@ def _malformed(error: ValidationError, model: type[IntentFields]) -> Rejection:
     return Rejection(code, "; ".join(lines), str(location[0]) if location else None)
 
 
-def _worded(problem: ErrorDetails, model: type[IntentFields]) -> str:
+def _worded(problem: ErrorDetails, model: type[BaseModel]) -> str:
     if problem["type"] == "extra_forbidden":
         return _no_field(problem["loc"], model)
     words = _WORDS.get(problem["type"])
     return problem["msg"] if words is None else words.format_map(problem.get("ctx", {}))
 
 
-def _no_field(location: tuple[int | str, ...], model: type[IntentFields]) -> str:
+def _no_field(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
     """Says which field was meant, of those that there are: the producer's own word is in the place alone."""
-    owner, known = "an intent", list(model.model_fields)
+    owner = "a cancellation" if model is CancellationFields else "an intent"
+    known = list(model.model_fields)
     if len(location) > 1:
         (recipient,) = get_args(model.model_fields["recipients_json"].annotation)
         owner, known = "a recipient", list(recipient.model_fields)

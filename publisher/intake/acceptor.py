@@ -14,13 +14,14 @@ import structlog
 from publisher.domain.backoff import Backoff
 from publisher.domain.errors import DatabaseRefused, PublisherError
 from publisher.domain.rejection import Rejection, RejectionCode
+from storage.cancellations import IncomingCancellation
 from storage.database import Database
 from storage.handover import Handover
-from storage.intents import Acceptance, IncomingIntent, accept_new, compare_known, reject
+from storage.intents import Acceptance, IncomingIntent, accept_new, cancel, compare_known, reject
 from storage.malformed_records import IncomingMalformed
 
 _log = structlog.get_logger()
-Incoming = IncomingIntent | IncomingMalformed
+Incoming = IncomingIntent | IncomingCancellation | IncomingMalformed
 # What a transaction has done, and the intents that are known, which it has left for another one.
 Step = tuple[Acceptance, Sequence[IncomingIntent]]
 # A transaction of a second or so, also where every intent has a thousand recipients or a payload of its limit.
@@ -66,6 +67,10 @@ class Acceptor:
     def _commit(self, entries: Sequence[Incoming], tries: int = 0) -> Iterator[tuple[Sequence[Incoming], Acceptance]]:
         intents = [entry for entry in entries if isinstance(entry, IncomingIntent)]
         malformed = [entry for entry in entries if isinstance(entry, IncomingMalformed)]
+        cancellations = [entry for entry in entries if isinstance(entry, IncomingCancellation)]
+        if cancellations:
+            # Before the intents of the same batch: then one that is taken back is never sent (R28).
+            yield from self._step(cancellations, lambda: (cancel(self._database, cancellations), ()), tries)
         if malformed:
             yield from self._step(malformed, lambda: (reject(self._database, self._stream, malformed), ()), tries)
         if intents:
@@ -119,7 +124,7 @@ def wait(stopping: threading.Event, tries: int, error: PublisherError) -> None:
 
 
 def _refused(entry: Incoming, error: DatabaseRefused) -> IncomingMalformed:
-    if isinstance(entry, IncomingIntent):
+    if not isinstance(entry, IncomingMalformed):
         return IncomingMalformed(entry.entry_id, entry.raw, Rejection(RejectionCode.STORAGE_REFUSED, str(error)))
     before = entry.malformed
     message = (

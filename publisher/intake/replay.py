@@ -13,6 +13,7 @@ from publisher.domain.replay import TRIES, ReplayRange
 from publisher.intake.acceptor import Acceptor, Incoming
 from publisher.streams.consumer_group import Entry
 from publisher.streams.intents import IntentsGroup
+from storage.cancellations import IncomingCancellation, known_cancellations
 from storage.database import Database
 from storage.fingerprints import accepted_fingerprints
 from storage.intents import Acceptance, IncomingIntent
@@ -65,7 +66,10 @@ class IntentsReplay:
         """Reads the next page behind `reached`. Changes nothing."""
         entries = self._group.between(reached, wanted.up_to, size)
         missing = self._missing([self._parse(entry) for entry in entries])
-        may = [entry for entry in missing if wanted.may_replay(entry.entry_id)]
+        # A cancellation publishes nothing, however old it is.
+        may = [
+            entry for entry in missing if isinstance(entry, IncomingCancellation) or wanted.may_replay(entry.entry_id)
+        ]
         last = entries[-1].id if len(entries) == size else wanted.up_to
         return Judged(last, len(entries), may, len(missing) - len(may))
 
@@ -75,7 +79,8 @@ class IntentsReplay:
         for part, accepted in self._acceptor.commit(page.missing):
             committed += len(part)
             # Another entry with the same intent, or its reader, may have come first.
-            replayed += len(accepted.accepted) + sum(m.entry_id not in accepted.again for m in accepted.malformed)
+            replayed += len(accepted.accepted) + len(accepted.cancellations)
+            replayed += sum(m.entry_id not in accepted.again for m in accepted.malformed)
             self._on_accepted(accepted)
         return None if committed < len(page.missing) else Page(page.reached, page.seen, replayed, page.left_out)
 
@@ -96,10 +101,16 @@ class IntentsReplay:
         known = accepted_fingerprints(
             self._database, list({e.intent.notification_id for e in entries if isinstance(e, IncomingIntent)})
         )
-        missing = [e for e in entries if not _is_accepted(e, known)]
+        asked = [e.cancellation.notification_id for e in entries if isinstance(e, IncomingCancellation)]
+        cancelled = known_cancellations(self._database, asked)
+        missing = [e for e in entries if not (_is_accepted(e, known) or _is_cancelled(e, cancelled))]
         # An entry that was malformed stays so, even if it would be accepted by now: an operator resubmits it.
         malformed = known_malformed(self._database, self._stream, [(e.entry_id, e.raw) for e in missing])
         return [e for e in missing if e.entry_id not in malformed]
+
+
+def _is_cancelled(entry: Incoming, cancelled: set[str]) -> bool:
+    return isinstance(entry, IncomingCancellation) and entry.cancellation.notification_id in cancelled
 
 
 def _is_accepted(entry: Incoming, known: dict[str, str]) -> bool:

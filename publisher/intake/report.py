@@ -1,4 +1,4 @@
-"""Logs and counts the intents and malformed entries of one transaction of intake (R25, R26)."""
+"""Logs and counts the intents, cancellations and malformed entries of one transaction of intake (R25, R26)."""
 
 import structlog
 
@@ -11,7 +11,7 @@ _log = structlog.get_logger()
 
 
 def report(accepted: Acceptance, telemetry: Telemetry) -> None:
-    """Logs and counts new intents, duplicates and malformed entries.
+    """Logs and counts new intents, duplicates, cancellations and malformed entries.
 
     An entry that came again was logged and counted by the process that committed it.
     """
@@ -26,6 +26,16 @@ def report(accepted: Acceptance, telemetry: Telemetry) -> None:
     if accepted.accepted or duplicates:
         routes = sum(len(i.routes) for i in accepted.accepted)
         _log.info("intents accepted", intents=len(accepted.accepted), routes=routes, duplicates=duplicates)
+    repeated = sum(c.entry_id not in accepted.again for c in accepted.known_cancellations)
+    telemetry.intents("cancellation", len(accepted.cancellations))
+    telemetry.intents("repeated_cancellation", repeated)
+    for (channel, notification_type), count in accepted.cancelled.items():
+        telemetry.cancelled(channel, notification_type, count)
+    if accepted.cancellations or repeated:
+        routes = sum(accepted.cancelled.values())
+        _log.info("intents cancelled", cancellations=len(accepted.cancellations), repeated=repeated, routes=routes)
+    elif accepted.cancelled:
+        _log.info("intents were cancelled before they came", routes=sum(accepted.cancelled.values()))
     if accepted.again:
         _log.info("entries that were done and not acknowledged came again", entries=len(accepted.again))
 

@@ -1,14 +1,16 @@
 """Reads everything that is known about an entry of the intents stream, from the stream and from PostgreSQL."""
 
+from publisher.domain.cancellation import Cancellation
 from publisher.domain.errors import PublisherError
 from publisher.domain.intent import Intent
-from publisher.domain.intent_parsing import parse_intent
+from publisher.domain.intent_parsing import parse_entry
 from publisher.domain.rejection import Rejection
 from publisher.operations.entry_outcome import EarlierAcceptance, EntryFacts, EntryOutcome, outcome_of
 from publisher.operations.id_forms import is_entry_id
 from publisher.operations.ids import IntentsStream
 from publisher.streams.consumer_group import Entry
 from publisher.streams.standing import Standing, find_entry
+from storage.cancellation_records import CancellationRecord, cancellation_of_entry, cancellations_of
 from storage.database import Database
 from storage.named import MATCHES
 from storage.notifications import (
@@ -48,9 +50,10 @@ def _facts(
     accepted = notifications_of_entry(database, entry_id, limit=MATCHES)
     if found is None:
         recorded = malformed_entry(database, intents.name, entry_id)
-        return EntryFacts(entry_id, tuple(n.notification_id for n in accepted), recorded)
+        asked = None if accepted or recorded else cancellation_of_entry(database, entry_id)
+        return EntryFacts(entry_id, tuple(n.notification_id for n in accepted), recorded, cancellation=asked)
     entry, standing = found
-    content = parse_intent(entry.fields, intents.channels)
+    content = parse_entry(entry.fields, intents.channels)
     return EntryFacts(
         entry_id,
         tuple(n.notification_id for n in accepted if _is_accepted_as(n, entry, content)),
@@ -58,10 +61,15 @@ def _facts(
         standing,
         content,
         _earlier(database, content.notification_id) if isinstance(content, Intent) else None,
+        _cancellation(database, content) if isinstance(content, Cancellation) else None,
     )
 
 
-def _is_accepted_as(record: NotificationRecord, entry: Entry, content: Intent | Rejection) -> bool:
+def _cancellation(database: Database, content: Cancellation) -> CancellationRecord | None:
+    return cancellations_of(database, [content.notification_id]).get(content.notification_id)
+
+
+def _is_accepted_as(record: NotificationRecord, entry: Entry, content: Intent | Cancellation | Rejection) -> bool:
     """Returns whether the notification can come from this entry, which may be malformed by the rules of today."""
     if isinstance(content, Intent):
         return record.request_fingerprint == content.fingerprint

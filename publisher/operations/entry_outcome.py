@@ -4,14 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from publisher.domain.cancellation import Cancellation
 from publisher.domain.conflict import idempotency_conflict
 from publisher.domain.instants import readable
 from publisher.domain.intent import Intent
 from publisher.domain.rejection import Rejection
+from publisher.operations.cancellation_answer import answer_of
 from publisher.operations.command_outcome import before
 from publisher.operations.remedy import Advice, Remedy, Sentence
 from publisher.operations.wording import span
 from publisher.streams.standing import Standing
+from storage.cancellation_records import CancellationRecord
 from storage.notifications import RecordedMalformed
 
 
@@ -37,14 +40,16 @@ class EntryFacts:
     malformed: its record in malformed_intents, or None.
     standing, content: None if the entry is no longer on the stream.
     earlier: what was accepted under its key, or None.
+    cancellation: the one on record that it asked for or repeats, or None.
     """
 
     entry_id: str
     accepted_as: tuple[str, ...] = ()
     malformed: RecordedMalformed | None = None
     standing: Standing | None = None
-    content: Intent | Rejection | None = None
+    content: Intent | Cancellation | Rejection | None = None
     earlier: EarlierAcceptance | None = None
+    cancellation: CancellationRecord | None = None
 
 
 class EntryState(StrEnum):
@@ -57,6 +62,7 @@ class EntryState(StrEnum):
     REPETITION = "repetition"
     CONFLICT = "conflict"
     FORGOTTEN = "forgotten"
+    CANCELLATION = "cancellation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +84,41 @@ def outcome_of(entry: EntryFacts) -> EntryOutcome | None:
         return EntryOutcome(EntryState.ACCEPTED, (*said, *_held(entry)), entry.accepted_as[0])
     if entry.malformed is not None:
         return EntryOutcome(EntryState.MALFORMED, (*_malformed(entry.malformed), *_held(entry)))
+    if entry.cancellation is not None and entry.cancellation.intent_entry_id == entry.entry_id:
+        return _cancelled(entry, entry.cancellation)
     if entry.standing is None or entry.content is None:
         return None
+    if isinstance(entry.content, Cancellation):
+        return _cancellation(entry, entry.standing, entry.content)
     if not entry.standing.is_acknowledged:
         return _to_come(entry, entry.standing, entry.content)
     return _done(entry.content, entry.earlier)
+
+
+def _cancelled(entry: EntryFacts, record: CancellationRecord) -> EntryOutcome:
+    said = f"Cancels notification {record.notification_id}, of {record.producer}, key {record.idempotency_key}"
+    return EntryOutcome(
+        EntryState.CANCELLATION, (f"{said}: {answer_of(record)}.", *_held(entry)), record.notification_id
+    )
+
+
+def _cancellation(entry: EntryFacts, standing: Standing, content: Cancellation) -> EntryOutcome:
+    """Of a cancellation that is not on record, or repeats one that is."""
+    id_, earlier = content.notification_id, entry.cancellation
+    repeats = f"it repeats entry {earlier.intent_entry_id}, {answer_of(earlier)}" if earlier else ""
+    if standing.is_acknowledged and earlier is None:
+        return EntryOutcome(EntryState.FORGOTTEN, ("Acknowledged, and nothing is kept of this cancellation.",), id_)
+    if standing.is_acknowledged:
+        return EntryOutcome(EntryState.REPETITION, (f"It changed nothing: {repeats}.",), id_)
+    state = EntryState.WAITING if standing.consumer is None else EntryState.PENDING
+    outlook = f"It will change nothing: {repeats}." if earlier else f"It will cancel notification {id_}."
+    return EntryOutcome(state, (_waiting(standing), outlook), id_)
+
+
+def _waiting(standing: Standing) -> str:
+    if standing.consumer is None:
+        return f"It waits on the stream: no intake has read it yet{before(standing)}."
+    return f"{_holding(standing)}."
 
 
 def _malformed(recorded: RecordedMalformed) -> list[Sentence]:
@@ -112,10 +148,7 @@ def _holding(standing: Standing) -> str:
 
 
 def _to_come(entry: EntryFacts, standing: Standing, content: Intent | Rejection) -> EntryOutcome:
-    if standing.consumer is None:
-        state, where = EntryState.WAITING, f"It waits on the stream: no intake has read it yet{before(standing)}."
-    else:
-        state, where = EntryState.PENDING, f"{_holding(standing)}."
+    state, where = (EntryState.WAITING if standing.consumer is None else EntryState.PENDING), _waiting(standing)
     if isinstance(content, Rejection):
         return EntryOutcome(state, (where, f"It will be malformed: {content.code}: {content.message}."))
     id_ = content.notification_id

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from publisher.domain.cancellation import Cancellation
 from publisher.domain.channel import Channel
 from publisher.domain.errors import PublisherError
 from publisher.domain.instants import from_milliseconds
 from publisher.domain.names import near_names
 from publisher.domain.rejection import Rejection
 from publisher.operations.id_forms import Forms, as_delivery, beginning, cleaned, forms
+from storage.cancellations import known_cancellations
 from storage.database import Database
 from storage.named import Named, NamedKind, Wanted, named, published_as
 from storage.near_ids import ids_that_begin, malformed_of_key, near_ids
@@ -143,12 +145,17 @@ def _exact(database: Database, intents: IntentsStream, read: Forms) -> Resolutio
 
 
 def _repeated(database: Database, intents: IntentsStream, entries: "Mapping[str, Fields]") -> list[Named]:
-    """Returns the notification that the intent of the entry repeats (R18): no record names the entry itself."""
-    from publisher.domain.intent_parsing import parse_intent
+    """Returns the notification whose intent or cancellation the entry repeats (R18): no record names the entry."""
+    from publisher.domain.intent_parsing import parse_entry
 
-    content = parse_intent(list(entries.get(intents.name, {}).items()), intents.channels)
+    content = parse_entry(list(entries.get(intents.name, {}).items()), intents.channels)
     if isinstance(content, Rejection):
         return []
+    if isinstance(content, Cancellation):
+        known = known_cancellations(database, [content.notification_id])
+        return [
+            Named(NamedKind.NOTIFICATION, None, id_, None, content.producer, content.idempotency_key) for id_ in known
+        ]
     return [
         Named(NamedKind.NOTIFICATION, None, earlier.notification_id, None, earlier.producer, earlier.idempotency_key)
         for earlier in notifications_of_ids(database, [content.notification_id])

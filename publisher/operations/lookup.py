@@ -1,12 +1,13 @@
 """Reads everything that a resolved id leads to: its notifications and routes, and the outcome of an intent's entry."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from publisher.domain.errors import NotFound, PublisherError
 from publisher.domain.instants import readable
 from publisher.operations.ids import IntentsStream, Named, NamedKind
+from storage.cancellation_records import CancellationRecord, cancellations_of
 from storage.database import Database
 from storage.named import MATCHES
 from storage.notifications import (
@@ -29,6 +30,7 @@ class Found:
     entry: the outcome of the intent's entry that it names. None: it names none, or nothing knows such an entry.
     entry_id: the id of that entry, or None.
     pruned: pruned notifications that it names: only their keys are left.
+    cancellations: the producers' cancellations of these notifications, and of those that are still to come, by id.
     routes: the routes that it names, by notification. A notification that is not here is named as a whole.
     unread: why the stream could not be read, or None. Then `entry` rests on PostgreSQL alone.
     """
@@ -39,6 +41,7 @@ class Found:
     pruned: Sequence[PrunedRecord]
     routes: Mapping[str, Sequence[str]]
     unread: PublisherError | None = None
+    cancellations: Mapping[str, CancellationRecord] = field(default_factory=dict)
 
 
 def lookup(
@@ -79,6 +82,7 @@ def lookup(
         list(pruned.values()),
         {id_: ids for id_, ids in routes.items() if id_ not in whole},
         unread,
+        {id_: c for id_, c in cancellations_of(database, asked).items() if producer in (None, c.producer)},
     )
 
 

@@ -10,6 +10,7 @@ from publisher.domain.retention import Retention
 from publisher.operations.audited import audited
 from storage import retention
 from storage.actions import ActionOutcome, advance_action
+from storage.cancellations import prune_cancellations
 from storage.database import Database
 from storage.losses import prune_losses
 from storage.replays import prune_replays
@@ -48,6 +49,7 @@ REPORTED = (
 )
 RECORDS = (
     *REPORTED,
+    RecordKind("cancellations", "producers' cancellations", prune_cancellations, lambda keeping: keeping.keys),
     RecordKind("replays", "replays of intents", prune_replays),
     RecordKind("losses", "acknowledged losses of intents", prune_losses),
 )

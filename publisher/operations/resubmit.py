@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass, field, replace
 
 import redis
 
+from publisher.domain.cancellation import Cancellation
 from publisher.domain.conflict import standing_conflict
 from publisher.domain.errors import BadRequest, PublisherError
 from publisher.domain.intent import Intent
-from publisher.domain.intent_parsing import parse_intent
+from publisher.domain.intent_parsing import parse_entry
 from publisher.domain.rejection import Rejection
 from publisher.operations.audited import audited
 from publisher.operations.malformed_edit import edited_fields
@@ -41,12 +42,12 @@ class Sendable:
 
     record: as it is on record.
     fields: to be sent, as recorded or as edited.
-    intent: what they make.
+    intent: the intent or the cancellation that they make.
     """
 
     record: MalformedRecord
     fields: Mapping[str, str]
-    intent: Intent
+    intent: Intent | Cancellation
 
 
 @dataclass(slots=True)
@@ -193,13 +194,13 @@ class Resubmission:
 def _parsed(
     record: MalformedRecord, entry: Sequence[tuple[bytes, bytes]], channels: Collection[str]
 ) -> Sendable | Rejection:
-    intent = parse_intent(entry, channels)
+    intent = parse_entry(entry, channels)
     if isinstance(intent, Rejection):
         return intent
     return Sendable(record, {name.decode(): value.decode() for name, value in entry}, intent)
 
 
 def _against(verdict: Sendable | Rejection, known: Mapping[str, str]) -> Sendable | Rejection:
-    if isinstance(verdict, Rejection):
+    if isinstance(verdict, Rejection) or isinstance(verdict.intent, Cancellation):
         return verdict
     return standing_conflict(verdict.intent, known.get(verdict.intent.notification_id)) or verdict

@@ -102,7 +102,7 @@ class Telemetry:
         self._gates.labels(channel, change).inc()
 
     def intents(self, result: str, count: int) -> None:
-        """Counts entries of the intents stream: accepted, duplicate, conflict, malformed, or trimmed unread."""
+        """Counts entries of the intents stream, by what became of them (R25)."""
         if count:
             self._intents.labels(result).inc(count)
 

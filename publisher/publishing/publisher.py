@@ -23,6 +23,7 @@ from publisher.domain.names import no_such
 from publisher.domain.notification import Route
 from publisher.domain.timeouts import BEGUN, ENCODED, LAST_LOOK, TRUSTED, witness_after_lease
 from publisher.process.telemetry import Telemetry
+from publisher.publishing.answers import answer
 from publisher.publishing.appender import Appender
 from publisher.publishing.batch import Batch
 from publisher.publishing.circuit_breaker import CircuitBreaker
@@ -129,7 +130,8 @@ class Publisher:
 
         told: logs and counts each route, for a process that is no person's.
 
-        A route whose command stands on the stream all the same is recorded as published. Raises RedisUnavailable if
+        A route whose command stands on the stream all the same is recorded as published. Producers whose cancellations
+        have no open route any more have their answers (R28). Raises RedisUnavailable if
         that cannot be known yet. Otherwise raises as `publish_due`.
         """
         batch = self._claimer.ending(self._channel(channel))
@@ -141,6 +143,8 @@ class Publisher:
         finally:
             self._give_back(batch)
         batch.raise_errors()
+        if batch.claim.unanswered and not batch.claim.more:
+            answer(self._database)
         return batch.claim.more
 
     def _channel(self, name: str) -> Channel:
