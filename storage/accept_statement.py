@@ -18,22 +18,18 @@ from storage.handover import Handover
 # new_keys    A setting of this transaction: the key of each notification in the order of the ids, NULL where it is not
 #             new. The result of this statement goes to nobody, and the next one must know: nothing but RETURNING tells
 #             new rows for sure, whatever triggers there are.
-# taken_back  What was pruned is still known by its key (R18). This is no condition of the insertion, which may have
-#             waited for a pruning at this moment: its snapshot is older than the key that the pruning left behind. Now
-#             every pruning is seen that the insertion came after. What is taken back has no routes yet.
-# accepted    One row, the keys without those. An array and no join, so that the routes keep their order, and the plan
-#             depends on no estimate.
-# awaited     One row: since when each of the intents, by place, is cancelled. A cancellation that came first waits for
-#             its intent (R28). NULL where none does, nearly always, which costs one look-up.
+# taken_back  What was pruned is still known by its key (R18). What was cancelled before it came has a statement of its
+#             own (R28, `accept_cancelled`). This is no condition of the insertion, which may have waited for a pruning
+#             or a cancellation at this moment: its snapshot is older than what that left behind. Now each is seen that
+#             the insertion came after. What is taken back has no routes yet.
+# accepted    One row, the keys with 0 in the place of those. An array and no join, so that the routes keep their order,
+#             and the plan depends on no estimate.
 # inserted    Routes are due at once, by the database's clock (R5), or not before the time that its producer named: such
 #             a route is found by a scan, and no message names it. A skipped route is never due (R3).
 # lease       One row: channel -> stream, of the channels whose routes are handed over. Those of a channel whose gate is
 #             closed, or which has a rate limit, are not: they would only wait under a lease.
-# answered    The cancellations whose intents are here now.
-# The rows: the keys of `accepted`, under no channel; then the keys of each channel's new routes that are due. Under a
-# blank channel the keys of the notifications that were cancelled on arrival.
-ACCEPT = f"""/* accept_intents */
-WITH inserted AS (
+# The rows: the keys of `accepted`, under no channel; then the keys of each channel's new routes that are due.
+_INSERT_NOTIFICATIONS = f"""WITH inserted AS (
     INSERT INTO notifications (notification_id, notification_type, producer, audience_kind, idempotency_key, payload,
                                request_id, trace_id, occurred_at, expires_at, not_before, intent_entry_id,
                                request_fingerprint, accepted_at)
@@ -53,46 +49,52 @@ SELECT set_config('publisher.new_keys', ARRAY(
     LEFT JOIN inserted USING (notification_id)
     ORDER BY place
 )::text, true);
+"""
 
-/* insert_routes */
+
+def inserting(names: tuple[str, str], unwanted: str) -> str:
+    """Returns the first statement, and the second one up to the CTE `accepted`.
+
+    names: of the two.
+    unwanted: a query for the ids of notifications that are taken back, whatever inserted them.
+    """
+    return f"""/* {names[0]} */
+{_INSERT_NOTIFICATIONS}
+/* {names[1]} */
 WITH new AS MATERIALIZED (
-    SELECT current_setting('publisher.new_keys')::bigint[] AS keys
+    SELECT current_setting('publisher.new_keys')::bigint[] AS keys, %(ids)s::uuid[] AS ids
 ), taken_back AS (
     DELETE FROM notifications
-    WHERE notification_id = ANY(ARRAY(
-        SELECT notification_id FROM pruned_notifications WHERE notification_id = ANY(%(ids)s::uuid[])
-    )) AND id = ANY((SELECT keys FROM new)::bigint[])
+    WHERE notification_id = ANY(ARRAY({unwanted})) AND id = ANY((SELECT keys FROM new)::bigint[])
     RETURNING id
 ), accepted AS MATERIALIZED (
     SELECT CASE WHEN EXISTS (SELECT FROM taken_back)
-                THEN ARRAY(SELECT CASE WHEN key NOT IN (SELECT id FROM taken_back) THEN key END
+                THEN ARRAY(SELECT CASE WHEN key NOT IN (SELECT id FROM taken_back) THEN key ELSE 0 END
                            FROM unnest(keys) WITH ORDINALITY AS each (key, place) ORDER BY place)
                 ELSE keys END AS keys
     FROM new
-), awaited AS MATERIALIZED (
-    SELECT CASE WHEN EXISTS (SELECT FROM cancellations
-                             WHERE awaits_intent AND notification_id = ANY(%(ids)s::uuid[]))
-                THEN ARRAY(SELECT requested_at FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS given (id, place)
-                           LEFT JOIN cancellations AS c ON c.notification_id = given.id AND awaits_intent
-                           ORDER BY place) END AS since
-), inserted AS (
-    INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref, resolved_email,
-                        resolved_locale, expires_at, producer, notification_type, lane, next_attempt_at, created_at,
-                        updated_at, lease_token, lease_expires_at, stream, cancel_requested_at, cancelled_by)
-    SELECT keys[place], route_id, channel, standing.status, max_attempts, recipient_ref, email, locale, expires_at,
-           producer, type, lane, CASE standing.status WHEN 'pending' THEN greatest(now.at, not_before) END, now.at,
-           now.at, CASE WHEN stream IS NOT NULL THEN token END,
-           CASE WHEN stream IS NOT NULL THEN now.at + lasts END, stream,
-           CASE standing.status WHEN 'cancelled' THEN since[place] END,
-           CASE standing.status WHEN 'cancelled' THEN 'producer ' || producer END
-    FROM accepted
-    CROSS JOIN awaited
-    CROSS JOIN unnest(%(places)s::int[], %(route_ids)s::text[], %(channels)s::text[], %(statuses)s::text[],
+)"""
+
+
+_GIVEN = "notification_id = ANY((SELECT ids FROM new)::uuid[])"
+PRUNED = f"SELECT notification_id FROM pruned_notifications WHERE {_GIVEN}"
+_CANCELLED = f"SELECT notification_id FROM cancellations WHERE awaits_intent AND {_GIVEN}"
+# The routes to insert.
+PLANNED = """unnest(%(places)s::int[], %(route_ids)s::text[], %(channels)s::text[], %(statuses)s::text[],
                       %(attempts)s::int[], %(recipients)s::text[], %(emails)s::text[], %(locales)s::text[],
                       %(deadlines)s::timestamptz[], %(route_producers)s::text[], %(route_types)s::text[],
                       %(lanes)s::text[], %(not_before_of_routes)s::timestamptz[])
                AS planned (place, route_id, channel, status, max_attempts, recipient_ref, email, locale, expires_at,
-                           producer, type, lane, not_before)
+                           producer, type, lane, not_before)"""
+ACCEPT = f"""{inserting(("accept_intents", "insert_routes"), f"{PRUNED} UNION ALL {_CANCELLED}")}, inserted AS (
+    INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref, resolved_email,
+                        resolved_locale, expires_at, producer, notification_type, lane, next_attempt_at, created_at,
+                        updated_at, lease_token, lease_expires_at, stream)
+    SELECT keys[place], route_id, channel, status, max_attempts, recipient_ref, email, locale, expires_at, producer,
+           type, lane, CASE status WHEN 'pending' THEN greatest(now.at, not_before) END, now.at, now.at,
+           CASE WHEN stream IS NOT NULL THEN token END, CASE WHEN stream IS NOT NULL THEN now.at + lasts END, stream
+    FROM accepted
+    CROSS JOIN {PLANNED}
     CROSS JOIN (SELECT {NOW} AS at) AS now
     CROSS JOIN (
         SELECT %(token)s AS token, %(lasts)s::interval AS lasts, jsonb_object_agg(channel, stream) AS streams
@@ -103,34 +105,14 @@ WITH new AS MATERIALIZED (
                           AND per_second IS NOT NULL)
     ) AS lease
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN planned.status = 'pending' AND since[place] IS NOT NULL THEN 'cancelled'
-                    ELSE planned.status END AS status
-    ) AS standing
-    CROSS JOIN LATERAL (
-        SELECT CASE WHEN standing.status = 'pending' AND (not_before > now.at) IS NOT TRUE
-                    THEN streams ->> channel END AS stream
+        SELECT CASE WHEN status = 'pending' AND (not_before > now.at) IS NOT TRUE THEN streams ->> channel END AS stream
     ) AS handed
-    WHERE keys[place] IS NOT NULL
-    RETURNING id, channel, next_attempt_at <= created_at AS is_due, notification_key, status
-), answered AS (
-    UPDATE cancellations AS c
-    SET awaits_intent = false, answered_at = {NOW}, cancelled = sums.cancelled, otherwise = sums.otherwise
-    FROM (
-        SELECT given.id, count(*) FILTER (WHERE status = 'cancelled') AS cancelled,
-               count(*) FILTER (WHERE status <> 'cancelled') AS otherwise
-        FROM unnest(%(ids)s::uuid[], (SELECT keys FROM accepted)::bigint[]) AS given (id, key)
-        JOIN inserted ON notification_key = given.key
-        WHERE (SELECT since IS NOT NULL FROM awaited)
-        GROUP BY given.id
-    ) AS sums
-    WHERE c.notification_id = sums.id AND c.awaits_intent
+    WHERE keys[place] > 0
+    RETURNING id, channel, next_attempt_at <= created_at AS is_due
 )
 SELECT NULL AS channel, keys FROM accepted
 UNION ALL
 SELECT channel, array_agg(id) FROM inserted WHERE is_due GROUP BY channel
-UNION ALL
-SELECT '', array_agg(DISTINCT notification_key) FROM inserted
-WHERE status = 'cancelled' AND (SELECT since IS NOT NULL FROM awaited) HAVING count(*) > 0
 """
 
 

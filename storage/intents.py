@@ -1,6 +1,5 @@
 """Accepts intents, compares those that are known, cancels, and records malformed entries (R18–R21, R28)."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,8 +8,8 @@ import peewee
 from publisher.domain.conflict import idempotency_conflict
 from publisher.domain.errors import DatabaseUnavailable
 from publisher.domain.intent import Intent
-from publisher.domain.notification import RouteStatus
 from publisher.domain.planning import PlannedRoute
+from storage.accept_cancelled import accept_cancelled
 from storage.accept_statement import ACCEPT, parameters_of_handover, parameters_of_intents, parameters_of_routes
 from storage.cancellations import IncomingCancellation, cancel_intents
 from storage.database import Database, fetch
@@ -73,6 +72,7 @@ def accept_new(
 ) -> tuple[Acceptance, Sequence[IncomingIntent]]:
     """Accepts those of these intents that are new, all or none, in one transaction (R20, R21).
 
+    Those that were cancelled before they came are accepted in another one (R28).
     A new intent becomes a notification with its routes. The key of a pruned notification is known for as long as
     pruned_notifications keeps it. May be repeated after any error: what an earlier try has left is then known.
     handover: the lease of the new routes, for the messages that the caller sends about them; None: they have none.
@@ -92,20 +92,16 @@ def accept_new(
     }
     with database.unit() as connection:
         (_, keys), *due = fetch(connection, ACCEPT, parameters)
-    of_channels: dict[str, list[int]] = dict(due)
-    cancelled = set(of_channels.pop("", ()))
-    routes = Counter(
-        (route.channel, first[id_].intent.notification_type)
-        for id_, key in zip(places, keys, strict=True)
-        if key in cancelled
-        for route in first[id_].routes
-        if route.status is RouteStatus.PENDING
-    )
-    new = {id_ for id_, key in zip(places, keys, strict=True) if key is not None}
+    new = {id_ for id_, key in zip(places, keys, strict=True) if key}
+    routes: Mapping[tuple[str, str], int] = {}
+    if 0 in keys:
+        back = [first[id_] for id_, key in zip(places, keys, strict=True) if key == 0]
+        late, routes = accept_cancelled(database, [(i.entry_id, i.intent, i.routes) for i in back])
+        new |= late
     accepted = [incoming for id_, incoming in first.items() if id_ in new]
     known = [i for i in intents if i.intent.notification_id not in new or first[i.intent.notification_id] is not i]
     token = handover.token if handover else None
-    return Acceptance(accepted, due=of_channels, handover=token, cancelled=routes), known
+    return Acceptance(accepted, due=dict(due), handover=token, cancelled=routes), known
 
 
 def cancel(database: Database, cancellations: Sequence[IncomingCancellation]) -> Acceptance:
