@@ -21,7 +21,7 @@ from publisher.operations.cancellation_answer import answer_of, cancelled_by
 from publisher.operations.ids import IntentsStream, NamedKind, Resolution, meant, resolve
 from publisher.operations.lookup import MATCHES, Found, lookup
 from publisher.operations.names import near_producers
-from publisher.operations.route_history import NotificationHistory, notification_histories
+from publisher.operations.route_history import NotificationHistory, RouteHistory, notification_histories
 from storage.cancellation_records import CancellationRecord
 from storage.database import Database
 
@@ -149,17 +149,21 @@ def _notification(history: NotificationHistory, cancellation: CancellationRecord
     if traced:
         node.add(_line(", ".join(traced)))
     for each in routes:
-        branch = node.add(_head("route", each.route.route_id, each.route.status.value))
-        for step in each.steps:
-            branch.add(_line(f"{readable(step.at)}  {step.what}"))
-        for line in each.command.sentences if each.command is not None else ():
-            branch.add(_line(line))
-        if not each.route.status.is_final:
-            for sentence in each.explanation.next:
-                branch.add(_line(f"next: {worded(sentence)}"))
+        _add_route(node, each)
     if not whole and record.route_count > len(routes):
         node.add(_line(f"{len(routes):,} of {record.route_count:,} routes: --limit {record.route_count}"))
     return root
+
+
+def _add_route(node: Tree, each: RouteHistory) -> None:
+    branch = node.add(_head("route", each.route.route_id, each.route.status.value))
+    for step in each.steps:
+        branch.add(_line(f"{readable(step.at)}  {step.what}"))
+    for line in each.command.sentences if each.command is not None else ():
+        branch.add(_line(line))
+    if not each.route.status.is_final:
+        for sentence in each.explanation.next:
+            branch.add(_line(f"next: {worded(sentence)}"))
 
 
 def _head(what: str, id_: str, more: str) -> Text:
