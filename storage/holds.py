@@ -10,6 +10,7 @@ from datetime import datetime
 
 from storage.clock import NOW
 from storage.database import Database, Row
+from storage.models import OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,14 @@ class HoldRecord:
     reason: str
     held_by: str
     held_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The open routes that a hold matches. is_bound: there may be more than `count`."""
+
+    count: int
+    is_bound: bool
 
 
 def matches(channel: str, notification_type: str, producer: str) -> str:
@@ -61,6 +70,20 @@ def not_held(route: str = "routes") -> str:
             AND (h.recipient_ref IS NULL OR h.recipient_ref = {route}.recipient_ref)))"""
 
 
+_BOUND = 100_000
+# As `not_held` compares, with what an earlier release left blank. Reads the open routes one by one, up to the bound.
+_COUNT = f"""/* count_held */
+SELECT count(*) FROM (
+    SELECT FROM routes LEFT JOIN notifications AS n
+           ON n.id = routes.notification_key AND (routes.notification_type = '' OR routes.producer = '')
+    WHERE {OPEN}
+      AND (%(channel)s::text IS NULL OR channel = %(channel)s)
+      AND (%(type)s::text IS NULL OR coalesce(n.notification_type, routes.notification_type) = %(type)s)
+      AND (%(producer)s::text IS NULL OR coalesce(n.producer, routes.producer) = %(producer)s)
+      AND (%(recipient)s::text IS NULL OR recipient_ref = %(recipient)s)
+    LIMIT %(bound)s
+) AS first
+"""
 _COLUMNS = "id, channel, notification_type, producer, recipient_ref, reason, held_by, held_at"
 _ADD = f"""/* add_hold */
 INSERT INTO holds (channel, notification_type, producer, recipient_ref, reason, held_by, held_at)
@@ -86,6 +109,19 @@ def remove_hold(database: Database, hold_id: int) -> HoldRecord | None:
 def list_holds(database: Database) -> list[HoldRecord]:
     """Returns every hold, the oldest first. Raises DatabaseUnavailable."""
     return [_record(row) for row in database.rows(_LIST)]
+
+
+def count_held(database: Database, criteria: HoldCriteria, *, bound: int = _BOUND) -> Held:
+    """Counts the open routes that such a hold matches, up to the bound. Raises DatabaseUnavailable."""
+    parameters: dict[str, object] = {
+        "channel": criteria.channel,
+        "type": criteria.notification_type,
+        "producer": criteria.producer,
+        "recipient": criteria.recipient_ref,
+        "bound": bound,
+    }
+    count = database.rows(_COUNT, parameters)[0][0]
+    return Held(count, is_bound=count >= bound)
 
 
 def _record(row: Row) -> HoldRecord:

@@ -24,8 +24,8 @@ from storage.database import Database
 app = CommandApp("List the changes that operators made.", example="publisher actions list --since yesterday")
 
 
-# They change one channel, and count nothing.
-_OF_ONE = frozenset({"pause-channel", "resume-channel", "limit-channel"})
+# They change one channel or one hold, and count nothing.
+_OF_ONE = frozenset({"pause-channel", "resume-channel", "limit-channel", "add-hold", "remove-hold"})
 
 
 @app.command("list", example="publisher actions list --action requeue-dead-letters --since 1w")

@@ -95,6 +95,11 @@ ENTRIES: Mapping[str, Entry] = {
         "List channels; pause or slow one, or resume it.",
         commands=("limit", "list", "pause", "resume"),
     ),
+    "holds": Entry(
+        "holds:app",
+        "Keep routes from being published until you let them go: by type, producer, channel or recipient.",
+        commands=("add", "list", "remove"),
+    ),
     "dead-letters": Entry(
         "dead_letters:app",
         "List routes that were given up; requeue or discard them.",

@@ -9,6 +9,7 @@ _SAID = {
     Remedy.REQUEUE: ": publisher dead-letters requeue {}",
     Remedy.DISCARD: ": publisher dead-letters discard {}",
     Remedy.RESUME_CHANNEL: ": publisher channels resume {}",
+    Remedy.REMOVE_HOLD: ": publisher holds remove {}",
     Remedy.CHECK_STATUS: " 'publisher status' says more.",
     Remedy.SHOW_MALFORMED: ": publisher malformed show {}",
     Remedy.LOOK_UP: ": publisher trace {}",

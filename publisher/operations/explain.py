@@ -15,6 +15,7 @@ from publisher.operations.explain_final import (
 )
 from publisher.operations.explanation import Explanation, RouteState, ago, ahead, failure, replays, times
 from publisher.operations.failure_cause import another_intent, cause_of, stream_takes_commands
+from publisher.operations.holds import HoldRecord, worded
 from publisher.operations.limited_queue import LimitedQueue, lasts, waits
 from publisher.operations.remedy import Advice, Remedy, Sentence
 from publisher.streams.append_result import is_held_back
@@ -32,6 +33,7 @@ def explain(
     stream: str | None,
     letter: DeadLetterRecord | None = None,
     queue: LimitedQueue | None = None,
+    hold: HoldRecord | None = None,
 ) -> Explanation:
     """Explains the route as it stood when it was read.
 
@@ -39,6 +41,7 @@ def explain(
     stream: where its channel publishes now. None: no channel of that name is installed.
     letter: its newest dead letter, or None.
     queue: its place before its channel's rate limit, or None if that has none.
+    hold: a hold that matches it, or None.
     """
     if route.status is RouteStatus.PUBLISHED:
         return explain_published(route, stream)
@@ -50,7 +53,7 @@ def explain(
         return explain_expired(route)
     if route.status is RouteStatus.CANCELLED:
         return explain_cancelled(route)
-    here = _open(route, gate, stream, queue)
+    here = _open(route, gate, stream, queue, hold)
     if here.state is RouteState.TO_BE_CANCELLED:
         return Explanation(here.state, (*_so_far(route), *here.why), here.next, here.next_at)
     return Explanation(
@@ -98,7 +101,9 @@ def _elsewhere(route: RouteRecord, stream: str | None) -> list[str]:
     return [f"An attempt was begun when its stream was {route.stream}: its command is looked for there first."]
 
 
-def _open(route: RouteRecord, gate: Gate, stream: str | None, queue: LimitedQueue | None) -> Explanation:
+def _open(
+    route: RouteRecord, gate: Gate, stream: str | None, queue: LimitedQueue | None, hold: HoldRecord | None
+) -> Explanation:
     """Names the first of all things that keep an open route from being claimed."""
     now = route.read_at
     if route.cancel_requested_at is not None:
@@ -122,6 +127,8 @@ def _open(route: RouteRecord, gate: Gate, stream: str | None, queue: LimitedQueu
         return _paused(route, gate)
     if gate.state is GateState.PARKED:
         return _parked(route, gate, stream)
+    if hold is not None:
+        return _held(route, hold)
     return _scheduled(route, queue)
 
 
@@ -189,6 +196,15 @@ def _parked(route: RouteRecord, gate: Gate, stream: str | None) -> Explanation:
         (f"Channel {gate.channel} is parked since {ago(route, gate.parked_at)}{probed}: {reason}.",),
         (*upcoming, probe, *_not_before(route)),
         max(probe_at, route.read_at),
+    )
+
+
+def _held(route: RouteRecord, hold: HoldRecord) -> Explanation:
+    by = f"Held by {hold.held_by} since {ago(route, hold.held_at)}: {hold.reason!r}."
+    return Explanation(
+        RouteState.HELD,
+        (f"{by} Hold {hold.id} matches {worded(hold.criteria)}.",),
+        (Advice("It waits until the hold is removed", Remedy.REMOVE_HOLD, str(hold.id)), *_not_before(route)),
     )
 
 

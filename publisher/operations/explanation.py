@@ -22,6 +22,7 @@ class RouteState(StrEnum):
     UNSERVED = "unserved"
     PAUSED = "paused"
     PARKED = "parked"
+    HELD = "held"
     PUBLISHED = "published"
     DEAD_LETTER = "dead_letter"
     SKIPPED = "skipped"

@@ -30,7 +30,12 @@ def judge(snapshot: Snapshot) -> Verdict:
     streams = None if isinstance(snapshot.streams, PublisherError) else snapshot.streams
     found = [*_unread(snapshot, store)]
     if store is not None:
-        found += [*_routes(snapshot, store, streams), *_outstanding(store), *_audits(snapshot, store, streams)]
+        found += [
+            *_routes(snapshot, store, streams),
+            *_holds(store),
+            *_outstanding(store),
+            *_audits(snapshot, store, streams),
+        ]
     if streams is not None:
         found += _intents(streams)
         found += _readers(streams, [each.channel or "" for each in found if each.cause is Cause.HELD_BACK])
@@ -68,7 +73,9 @@ def _routes(snapshot: Snapshot, store: StoreSnapshot, streams: StreamsSnapshot |
     if not streams.living("worker"):
         yield Finding(Level.FAILED if count else Level.WARNING, Cause.NO_WORKER, count=count, lasting=oldest)
         return
-    late = [channel for channel in served if (store.open(channel).oldest_due or _NOTHING) > _LATE]
+    # A hold keeps routes waiting for as long as it is there: how late the others are cannot be told from their age.
+    told = [channel for channel in served if not any(each.criteria.channel in (None, channel) for each in store.holds)]
+    late = [channel for channel in told if (store.open(channel).oldest_due or _NOTHING) > _LATE]
     for channel in [channel for channel in late if _is_slowed(store, channel)]:
         late.remove(channel)
         count, oldest = _due(store, [channel])
@@ -85,6 +92,15 @@ def _is_slowed(store: StoreSnapshot, channel: str) -> bool:
     if known is None or known.limit is None:
         return False
     return (known.used or 0) >= _USED or known.limit.per_second < _TOO_SLOW_TO_TELL
+
+
+def _holds(store: StoreSnapshot) -> Iterator[Finding]:
+    if store.holds:
+        newest = store.holds[-1]
+        lasting = _since(store.at - newest.held_at)
+        yield Finding(
+            Level.WARNING, Cause.HOLDS, None, len(store.holds), lasting=lasting, by=newest.held_by, detail=newest.reason
+        )
 
 
 def _closed(store: StoreSnapshot, gate: Gate) -> Finding:

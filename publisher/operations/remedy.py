@@ -11,6 +11,7 @@ class Remedy(StrEnum):
     REQUEUE: make a dead-lettered route pending again (its delivery id).
     DISCARD: mark a dead letter that no requeue helps as dealt with (its delivery id).
     RESUME_CHANNEL: let a paused channel go on (its name).
+    REMOVE_HOLD: let go what a hold holds (its number).
     CHECK_STATUS: see which processes run and how much is due (nothing).
     SHOW_MALFORMED: read an intent that was not accepted, and what to do about it (its id).
     LOOK_UP: find everything that an id leads to (the id).
@@ -20,6 +21,7 @@ class Remedy(StrEnum):
     REQUEUE = "requeue"
     DISCARD = "discard"
     RESUME_CHANNEL = "resume_channel"
+    REMOVE_HOLD = "remove_hold"
     CHECK_STATUS = "check_status"
     SHOW_MALFORMED = "show_malformed"
     LOOK_UP = "look_up"

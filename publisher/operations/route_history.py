@@ -9,6 +9,7 @@ from publisher.domain.circuit import Gate
 from publisher.operations.channel_limits import ChannelLimit, channel_limits
 from publisher.operations.explain import explain
 from publisher.operations.explanation import Explanation
+from publisher.operations.holds import HoldRecord, hold_of, list_holds
 from publisher.operations.limited_queue import limited_queue
 from publisher.operations.timeline import Step, timeline
 from storage.database import Database
@@ -70,11 +71,9 @@ def notification_histories(
 
     channels: those that are installed. `routes` is empty if there is no route of this name.
     """
-    gates, limits = read_gates(database), channel_limits(database, channels)
+    gates, limits, holds = read_gates(database), channel_limits(database, channels), list_holds(database)
     return [
-        NotificationHistory(
-            found, _histories(database, channels, gates, limits, found.notification_id, route_id, limit)
-        )
+        NotificationHistory(found, _histories(database, channels, gates, limits, holds, found, route_id, limit))
         for found in notifications
     ]
 
@@ -84,10 +83,12 @@ def _histories(
     channels: Mapping[str, Channel],
     gates: Mapping[str, Gate],
     limits: Mapping[str, ChannelLimit],
-    notification_id: str,
+    holds: Sequence[HoldRecord],
+    notification: NotificationRecord,
     route_id: str | None,
     limit: int,
 ) -> Sequence[RouteHistory]:
+    notification_id = notification.notification_id
     routes = find_routes(database, notification_id, route_id, limit=limit)
     failures = failure_history(database, [route.id for route in routes], limit=_FAILURES)
     dead_letters: dict[str, list[DeadLetterRecord]] = {}
@@ -100,6 +101,7 @@ def _histories(
         letters = dead_letters.get(route.route_id, [])
         gate = gates.get(route.channel, Gate(route.channel))
         queue = limited_queue(database, limits, route)
-        explanation = explain(route, gate, stream, letters[-1] if letters else None, queue)
+        hold = hold_of(route, notification.producer, holds)
+        explanation = explain(route, gate, stream, letters[-1] if letters else None, queue, hold)
         histories.append(RouteHistory(route, stream, explanation, failures.get(route.id, []), letters))
     return histories

@@ -26,6 +26,7 @@ from storage.counts import Count, OpenRoutes, final_routes, open_routes
 from storage.database import Database
 from storage.failures import FailureRecord, recent_failures
 from storage.gates import read_gates
+from storage.holds import HoldRecord, list_holds
 from storage.losses import list_losses
 from storage.outstanding import Outstanding, read_outstanding
 from storage.rates import Happened, Mark, before, happened_between, mark
@@ -83,6 +84,7 @@ class StoreSnapshot:
     totals: None if the activity was asked for.
     limits: the rate limits, each with how much of it is used.
     outstanding: what waits for an operator.
+    holds: those in force, the oldest first.
     """
 
     at: datetime
@@ -96,6 +98,7 @@ class StoreSnapshot:
     totals: Totals | None = None
     limits: Mapping[str, ChannelLimit] = field(default_factory=dict)
     outstanding: Outstanding = field(default_factory=Outstanding)
+    holds: Sequence[HoldRecord] = ()
 
     def activity(self, channel: str) -> Happened:
         """Returns what happened on the channel within the window."""
@@ -210,6 +213,7 @@ class Snapshots:
             totals=totals,
             limits=with_use(self._database, channel_limits(self._database, self._settings.channels)),
             outstanding=read_outstanding(self._database),
+            holds=list_holds(self._database),
         )
 
     def _activity(
@@ -237,6 +241,7 @@ class Snapshots:
                 for name, limit in channel_limits(self._database, self._settings.channels).items()
             },
             outstanding=read_outstanding(self._database),
+            holds=list_holds(self._database),
         )
 
     def _streams(self) -> StreamsSnapshot:

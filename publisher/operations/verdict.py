@@ -37,6 +37,7 @@ class Cause(StrEnum):
     LIMITED: routes of a channel wait for its rate limit.
     READER_GONE: commands are pending with a consumer that has long asked for nothing.
     PAUSED: a channel is paused by an operator.
+    HOLDS: holds keep what matches them from being published.
     DEAD_LETTERS, MALFORMED: dead letters or malformed intents that wait for an operator.
     NOTHING_SENT: no intent was ever sent.
     ALL_WELL: nothing is wrong.
@@ -59,6 +60,7 @@ class Cause(StrEnum):
     READER_GONE = "reader_gone"
     LIMITED = "limited"
     PAUSED = "paused"
+    HOLDS = "holds"
     DEAD_LETTERS = "dead_letters"
     MALFORMED = "malformed"
     NOTHING_SENT = "nothing_sent"
@@ -72,9 +74,9 @@ class Finding:
     channel: the only channel that it is about, or None.
     count: the routes, intents or records that wait. None: at least one, and nobody can tell how many.
     is_bound: whether there may be more than `count`.
-    lasting: for how long the oldest of them has waited, or the cause lasted. For DEAD_LETTERS, MALFORMED and LOSSES how
-        long ago the newest was recorded. None: unknown.
-    by: the operator who paused the channel, or blank.
+    lasting: for how long the oldest of them has waited, or the cause lasted. For DEAD_LETTERS, MALFORMED, HOLDS and
+        LOSSES how long ago the newest was recorded. None: unknown.
+    by: the operator who paused the channel or set the newest hold, or blank.
     detail: the error, the reason, or the newest failure's name. Strangers may have written it.
     missing: the roles of which no process runs, for NOTHING_SENT.
     """

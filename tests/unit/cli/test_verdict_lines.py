@@ -40,6 +40,10 @@ FAILED, WARNING, OK = Level
             "push is paused by ann 6m ago, until it is resumed: gateway moves",
         ),
         (
+            Finding(WARNING, Cause.HOLDS, None, 2, lasting=MINUTES, by="ann", detail="a wrong price"),
+            "2 holds in force, the newest by ann 6m ago: a wrong price",
+        ),
+        (
             Finding(FAILED, Cause.CIRCUIT_OPEN, "push", 3, lasting=MINUTES, detail="Redis refused: OOM"),
             "3 due on push: parked for 6m, its stream refuses everything: Redis refused: OOM",
         ),

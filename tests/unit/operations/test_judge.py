@@ -21,6 +21,7 @@ from publisher.streams.groups import Consumer, Group, StreamGroups
 from publisher.streams.heartbeats import Process, ProcessSeen
 from storage.audit_states import AuditState
 from storage.counts import OpenRoutes
+from storage.holds import HoldCriteria, HoldRecord
 from storage.outstanding import Outstanding, Waiting
 from tests.factories import INSTANT
 
@@ -283,6 +284,20 @@ def test_the_routes_of_a_closed_channel_wait_for_no_worker() -> None:
 
     assert (found[Cause.NO_WORKER].level, found[Cause.NO_WORKER].count) == (WARNING, 0)
     assert found[Cause.PAUSED].count == 3
+
+
+def test_holds_are_told_of_and_make_nobody_late() -> None:
+    """By their number and the newest of them; what waits for one is not what the workers do not keep up with (R29)."""
+    holds = [
+        HoldRecord(n, HoldCriteria(channel="email"), reason, by, INSTANT - HOUR)
+        for n, (reason, by) in enumerate([("why", "ann"), ("a wrong price", "bob")])
+    ]
+    store = replace(STORE, open_routes={"email": due(9, HOUR), "push": due(3, HOUR)}, holds=holds)
+
+    assert findings(store) == [
+        Finding(WARNING, Cause.LATE, "push", 3, lasting=HOUR),
+        Finding(WARNING, Cause.HOLDS, None, 2, lasting=HOUR, by="bob", detail="a wrong price"),
+    ]
 
 
 def test_readers_that_hold_a_channel_back_are_told_of_once() -> None:

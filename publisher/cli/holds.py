@@ -1,0 +1,153 @@
+"""`publisher holds add`, `list` and `remove`."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from publisher.cli import candidates
+from publisher.cli.bulk import DryRunFlag
+from publisher.cli.help import CommandApp
+from publisher.cli.listing import nothing_found, print_page
+from publisher.cli.operator import ByOption, operator
+from publisher.cli.output import JsonFlag, YesFlag, confirm, one_line, print_json
+from publisher.cli.session import opened, reading
+from publisher.cli.waking import waker
+from publisher.operations import holds
+from publisher.operations.holds import Held, HoldCriteria, HoldRecord
+from publisher.settings.settings import Settings
+
+app = CommandApp(
+    "Keep routes from being published until you let them go: by type, producer, channel or recipient.",
+    example="publisher holds list\npublisher holds remove 3",
+)
+HoldNumber = Annotated[
+    int, typer.Argument(metavar="NUMBER", min=1, help="The hold's number, as 'holds list' shows it.")
+]
+
+
+@app.command("add", example="publisher holds add --type shop.invoice --reason 'wrong amounts'")
+def add(
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="Why; shown to whoever asks why a route waits.")
+    ],
+    channel: Annotated[
+        str | None, typer.Option("--channel", autocompletion=candidates.channels, help="Hold routes of this channel.")
+    ] = None,
+    type: Annotated[  # noqa: A002 - the option's name
+        str | None,
+        typer.Option("--type", autocompletion=candidates.types, help="Hold routes of this notification type."),
+    ] = None,
+    producer: Annotated[
+        str | None, typer.Option("--producer", metavar="NAME", help="Hold routes of this producer.")
+    ] = None,
+    recipient: Annotated[
+        str | None,
+        typer.Option("--recipient", metavar="RECIPIENT", help="Hold routes to this one: user:ID, or address:EMAIL."),
+    ] = None,
+    dry_run: DryRunFlag = False,
+    by: ByOption = None,
+    yes: YesFlag = False,
+    json: JsonFlag = False,
+) -> None:
+    """Hold what matches every option that is given: it is not published until the hold is removed.
+
+    In force at once, in every process; no attempt is counted. Nothing else is touched: a held route still expires at
+    its deadline, and can be cancelled. A batch that is in flight at this moment is finished. Routes that are accepted
+    later are held as well.
+    """
+    who = operator(by)
+    criteria = HoldCriteria(channel, type, producer, recipient)
+    with opened() as (settings, database):
+        held = holds.plan(database, settings, criteria)
+        if dry_run:
+            _print_count(held, json=json)
+            return
+        what = holds.worded(criteria)
+        confirm(
+            one_line(f"Hold {what}? {_many(held)} of now match{'es' if held.count == 1 else ''}."),
+            yes,
+            instead="--dry-run to count them only",
+        )
+        hold = holds.add(database, criteria, who, reason)
+    if json:
+        print_json(_fields(hold) | _count(held))
+    else:
+        print(one_line(f"hold {hold.id} holds {what}: {_many(held)} now, and all that follow"))
+
+
+@app.command("list", example="publisher holds list")
+def list_(json: JsonFlag = False) -> None:
+    """List the holds that are in force: what each matches, who set it, since when and why."""
+    with reading() as (_, database):
+        records = holds.list_holds(database)
+    print_page(
+        "Holds",
+        records,
+        {
+            "channel": lambda r: r.criteria.channel,
+            "type": lambda r: r.criteria.notification_type,
+            "producer": lambda r: r.criteria.producer,
+            "recipient": lambda r: r.criteria.recipient_ref,
+            "by": lambda r: r.held_by,
+            "since": lambda r: r.held_at,
+            "reason": lambda r: r.reason,
+        },
+        _fields,
+        nothing_found("hold", {}),
+        json=json,
+        wrapping="reason",
+    )
+
+
+@app.command("remove", example="publisher holds remove 3")
+def remove(number: HoldNumber, by: ByOption = None, yes: YesFlag = False, json: JsonFlag = False) -> None:
+    """Remove a hold. What it held is published at once, unless another hold matches it."""
+    who = operator(by)
+    with opened() as (settings, database):
+        hold = holds.find(database, number)
+        held = holds.count_held(database, hold.criteria)
+        confirm(
+            one_line(f"Remove hold {hold.id}, which holds {holds.worded(hold.criteria)}? It lets {_many(held)} go."),
+            yes,
+        )
+        holds.remove(database, hold.id, who)
+    if json:
+        print_json(_fields(hold) | _count(held))
+    else:
+        print(one_line(f"hold {hold.id} is removed: {_many(held)} may go"))
+    _wake(settings, hold)
+
+
+def _wake(settings: Settings, hold: HoldRecord) -> None:
+    # Imported by those who wake workers: the list of holds needs no actors.
+    from publisher.bootstrap import install_context
+
+    wake = waker(install_context(settings, "holds"))
+    for channel in settings.channels if hold.criteria.channel is None else [hold.criteria.channel]:
+        wake(channel)
+
+
+def _print_count(held: Held, *, json: bool) -> None:
+    if json:
+        print_json(_count(held))
+    else:
+        print(f"{_many(held)} would be held")
+
+
+def _count(held: Held) -> dict[str, object]:
+    return {"held": held.count, "at_least": held.is_bound}
+
+
+def _many(held: Held) -> str:
+    return f"{'at least ' if held.is_bound else ''}{held.count:,} open route{'' if held.count == 1 else 's'}"
+
+
+def _fields(hold: HoldRecord) -> dict[str, object]:
+    return {
+        "id": hold.id,
+        **asdict(hold.criteria),
+        "reason": hold.reason,
+        "held_by": hold.held_by,
+        "held_at": hold.held_at,
+    }

@@ -1,0 +1,99 @@
+"""Holds as an operator sees and changes them: what matches one is not published (R29). A change is an action (R34)."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from publisher.domain.errors import BadRequest, NotFound
+from publisher.operations.audited import audited
+from publisher.operations.names import check_channel, check_producer, check_recipient, check_type
+from publisher.settings.settings import Settings
+from storage import holds as store
+from storage.actions import advance_action
+from storage.database import Database
+from storage.holds import Held, HoldCriteria, HoldRecord, count_held, list_holds
+from storage.routes import RouteRecord
+
+__all__ = [
+    "Held",
+    "HoldCriteria",
+    "HoldRecord",
+    "add",
+    "count_held",
+    "find",
+    "hold_of",
+    "list_holds",
+    "plan",
+    "remove",
+    "worded",
+]
+
+
+def plan(database: Database, settings: Settings, criteria: HoldCriteria) -> Held:
+    """Counts the open routes that such a hold matches now.
+
+    Raises BadRequest if no criterion is set, for a channel that is neither installed nor on record, for a text that
+    names no recipient, and for a type or producer that no notification has: it would hold nothing, silently.
+    """
+    if criteria == HoldCriteria():
+        raise BadRequest("say what to hold: --channel, --type, --producer, --recipient")
+    check_channel(database, settings, criteria.channel)
+    check_recipient(criteria.recipient_ref)
+    held = count_held(database, criteria)
+    if not held.count:
+        check_type(database, criteria.notification_type)
+        check_producer(database, criteria.producer)
+    return held
+
+
+def add(database: Database, criteria: HoldCriteria, by: str, reason: str) -> HoldRecord:
+    """Adds a hold: no process claims what it matches until it is removed. Raises BadRequest for a blank reason."""
+    if not reason.strip():
+        raise BadRequest("--reason must not be blank: it is shown to whoever asks why a route waits")
+    with audited(database, "add-hold", by, _target(criteria) | {"reason": reason.strip()}) as action:
+        hold = store.add_hold(database, criteria, reason.strip(), by)
+        advance_action(database, action.id, 1)
+    return hold
+
+
+def find(database: Database, hold_id: int) -> HoldRecord:
+    """Returns the hold. Raises NotFound."""
+    for hold in list_holds(database):
+        if hold.id == hold_id:
+            return hold
+    raise NotFound(f"there is no hold {hold_id}: 'publisher holds list' shows those there are")
+
+
+def remove(database: Database, hold_id: int, by: str) -> HoldRecord:
+    """Removes the hold, and returns it as it was. What it held is claimed with the next scan. Raises NotFound."""
+    target = _target(find(database, hold_id).criteria) | {"hold": hold_id}
+    with audited(database, "remove-hold", by, target) as action:
+        removed = store.remove_hold(database, hold_id)
+        if removed is None:
+            raise NotFound(f"hold {hold_id} was removed by someone else meanwhile")
+        advance_action(database, action.id, 1)
+    return removed
+
+
+def hold_of(route: RouteRecord, producer: str, holds: Iterable[HoldRecord]) -> HoldRecord | None:
+    """Returns the first of these holds that matches the route, or None. producer: that of its notification."""
+    for hold in holds:
+        wanted = hold.criteria
+        pairs = (
+            (wanted.channel, route.channel),
+            (wanted.notification_type, route.notification_type),
+            (wanted.producer, producer),
+            (wanted.recipient_ref, route.recipient_ref),
+        )
+        if all(want is None or want == value for want, value in pairs):
+            return hold
+    return None
+
+
+def worded(criteria: HoldCriteria) -> str:
+    """Words what a hold matches: `type game.turn.ready, producer shop`."""
+    names = {"notification_type": "type", "recipient_ref": "recipient"}
+    return ", ".join(f"{names.get(name, name)} {value}" for name, value in _target(criteria).items())
+
+
+def _target(criteria: HoldCriteria) -> dict[str, object]:
+    return {name: value for name, value in asdict(criteria).items() if value is not None}
