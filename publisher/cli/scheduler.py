@@ -11,10 +11,12 @@ from rich.progress import SpinnerColumn, TextColumn
 from publisher.bootstrap import collect_garbage_seldom, install_context
 from publisher.cli import candidates
 from publisher.cli.help import CommandApp
+from publisher.cli.limits_view import said
 from publisher.cli.output import JsonFlag, one_line, print_json, print_table
 from publisher.cli.progress import progress
 from publisher.cli.session import configured
 from publisher.domain.circuit import GateState
+from publisher.operations.channel_limits import channel_limits
 from publisher.operations.channels import ChannelRecord, list_channels
 from publisher.operations.names import installed_channel
 from publisher.operations.scan import wait_for_scans
@@ -65,7 +67,7 @@ def scan(
     """Enqueue a scan now: every due route is published at once, in batches.
 
     The workers do it. Without --wait this command is done as soon as they were told. With it, what one worker gives
-    back because it stops is waited for until another has done it.
+    back because it stops is waited for until another has done it. What waits for a rate limit is not waited for.
     """
     settings = configured()
     if channel is not None:
@@ -109,6 +111,9 @@ def scan(
             [[name, s.published, s.rescheduled, s.dead_lettered] for name, s in states.items()],
         )
     _warn_of_closed(record for record in list_channels(context.database, settings.channels) if record.name in runs)
+    for name, limit in channel_limits(context.database, settings.channels).items():
+        if name in runs and limit.limit is not None:
+            print(f"publisher: {said(limit)}: further routes follow within that limit", file=sys.stderr)
 
 
 def _warn_of_closed(channels: Iterable[ChannelRecord]) -> None:

@@ -9,6 +9,7 @@ from publisher.local.embedded import Servers
 from publisher.streams.connection import open_redis
 from publisher.streams.group_reading import stream_groups
 from publisher.streams.groups import StreamGroups
+from tests.benchmarks import limited
 from tests.benchmarks.results import Figure
 from tests.benchmarks.size import Size
 from tests.benchmarks.stage import EMAIL_STREAM, Stage, stage
@@ -32,6 +33,7 @@ def figures(servers: Servers, size: Size) -> Iterator[Figure]:
     """The lines of RESULTS.md."""
     with stage(servers) as on:
         yield from _readers(on, size.unread)
+    yield from limited.figures(servers, size.waiting, size.rest_seconds)
 
 
 def _readers(on: Stage, unread: int) -> Iterator[Figure]:

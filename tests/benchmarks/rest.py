@@ -22,7 +22,7 @@ _AROUND = (b"BEGIN", b"COMMIT", b"ROLLBACK")
 def figures(servers: Servers, seconds: float) -> Iterator[Figure]:
     """The lines of RESULTS.md."""
     with stage(servers) as on:
-        log = _log_statements(on)
+        log = log_statements(on)
         on.start("worker", "clock", "intake")
         # Connected and warm, and what follows the first routes is over.
         send_evenly(on, 0, 10, 10)
@@ -31,7 +31,7 @@ def figures(servers: Servers, seconds: float) -> Iterator[Figure]:
         time.sleep(seconds)
         # Asking is a command, too.
         commands = _commands(on) - commands - 1
-        statements = _statements(log, read)
+        statements = statements_of(log, read)
     yield Figure(GROUP, "commands of Redis at rest", f"{commands / seconds:.1f} a second", "", "20 a second")
     yield Figure(GROUP, "statements of PostgreSQL at rest", f"{statements / seconds:.1f} a second", "", "2 a second")
 
@@ -40,7 +40,7 @@ def _commands(on: Stage) -> int:
     return int(on.redis.info("stats")["total_commands_processed"])
 
 
-def _log_statements(on: Stage) -> Path:
+def log_statements(on: Stage) -> Path:
     """Lets PostgreSQL log each statement of this database, in sessions that begin from now on. Returns the log."""
     [(name,)] = on.database.rows("SELECT current_database()")
     run_sql(on.environ["DATABASE_URL"], f"ALTER DATABASE {name} SET log_statement = 'all'")
@@ -48,7 +48,8 @@ def _log_statements(on: Stage) -> Path:
     return Path(folder) / "log"
 
 
-def _statements(log: Path, start: int) -> int:
+def statements_of(log: Path, start: int) -> int:
+    """Counts the statements that were logged from this place on."""
     with log.open("rb") as file:
         file.seek(start)
         said = [_SETTINGS.sub(b"", line.partition(_MARK)[2], count=1) for line in file if _MARK in line]

@@ -43,10 +43,7 @@ def fleet_name(workers: int, intakes: int) -> str:
 
 def _fleet(servers: Servers, intents: int, workers: int, intakes: int) -> Cost:
     with stage(servers) as on:
-        command = procfile()["worker"].replace("--processes 2", f"--processes {workers}")
-        assert f"--processes {workers} " in command, "the Procfile asks for another number of processes"
-        worker = _launch(on, "worker", command)
-        wait_until(lambda: worker.read_bytes().count(_READY) >= workers)
+        launch_workers(on, workers)
         for number in range(1, intakes + 1):
             _launch(on, "intake" if number == 1 else f"intake {number}", procfile()["intake"])
         wait_until(lambda: on.redis.exists(INTENTS_STREAM))
@@ -56,6 +53,14 @@ def _fleet(servers: Servers, intents: int, workers: int, intakes: int) -> Cost:
         [(routes,)] = on.database.rows("SELECT count(*) FROM routes")
         on.all_published(routes)
         return cost
+
+
+def launch_workers(on: Stage, workers: int) -> None:
+    """Starts so many worker processes under one master, as the Procfile does, and waits until they are ready."""
+    command = procfile()["worker"].replace("--processes 2", f"--processes {workers}")
+    assert f"--processes {workers} " in command, "the Procfile asks for another number of processes"
+    worker = _launch(on, "worker", command)
+    wait_until(lambda: worker.read_bytes().count(_READY) >= workers)
 
 
 def _launch(on: Stage, name: str, command: str) -> Path:

@@ -33,6 +33,10 @@ class Size:
     fleets: tuple[tuple[int, int], ...] = ((1, 1), (2, 1), (4, 1), (2, 2), (4, 2))
     # Commands that no group has read.
     unread: int = 1_000_000
+    # Routes that wait for a rate limit.
+    waiting: int = 100_000
 
 
-TINY = Size(400, 200, 400, 800, 20, 100, 1, 1, 1, 2, 1, 2, 3_000, 200, (10, 300), 2, 1_000, 2, ((1, 1), (2, 2)), 2_000)
+TINY = Size(
+    400, 200, 400, 800, 20, 100, 1, 1, 1, 2, 1, 2, 3_000, 200, (10, 300), 2, 1_000, 2, ((1, 1), (2, 2)), 2_000, 200
+)

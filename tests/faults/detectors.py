@@ -12,14 +12,19 @@ import pytest
 import redis
 
 from publisher.domain.channel import Channel
+from publisher.domain.rate_limit import RateLimit
 from publisher.streams.append_result import AppendResult, NotAppended
 from publisher.streams.outbound import Delivery, OutboundStreams
+from storage import limits
 from tests.factories import CHANNELS
 from tests.faults.crash_points import How, Point
+from tests.faults.invariants import over_their_limits
 from tests.faults.workload import SEED, Workload
 from tests.faults.workload_intents import GOOD, IN_TIME
+from tests.integration.buckets import bucket, fill, now_us
 from tests.integration.intake.reverted_postgresql import ANOTHER, LOSE_EVERYTHING
 from tests.integration.publishers import InterruptedStreams, publisher
+from tests.integration.rows import due_routes
 
 Detector = Callable[[Workload], str]
 
@@ -130,6 +135,27 @@ def stale_worker(workload: Workload) -> str:
         overtaking.join()
         workload.publish()
     return _first(workload)
+
+
+def lost_bucket(workload: Workload) -> str:
+    """Redis forgets the bucket of a rate limit that has just been used up; then its clock goes back an hour (R30)."""
+    limit = RateLimit(1.0, 5)
+    workload.reset([])
+    workload.io.begin()
+    with workload.process() as context:
+        limits.set_limit(context.database, "email", limit, "ann")
+        due_routes(context.database, 40)
+        worker = publisher(context.database, OutboundStreams(context.redis, timedelta(hours=1)))
+        fill(workload.redis, 5.0)
+        worker.publish_due("email")
+        workload.redis.delete(bucket("email"))
+        for _ in range(2):
+            worker.publish_due("email")
+        workload.redis.hset(bucket("email"), "at", now_us(workload.redis) + 3_600_000_000)
+        for _ in range(2):
+            worker.publish_due("email")
+        limits.clear_limit(context.database, "email")
+    return next(iter(over_their_limits(workload.redis, {"email": limit})), "")
 
 
 def late_append(workload: Workload) -> str:

@@ -8,8 +8,10 @@ from typing import Any
 import psycopg2.extras
 import redis
 
+from publisher.domain.rate_limit import RateLimit
 from tests.conftest import connected
 from tests.factories import GROUP, INTENTS
+from tests.rate_windows import over_limit
 
 STREAMS = {"email": "mail:delivery_commands", "push": "gateway:client_events"}
 # What a deploy calls the email stream for a while.
@@ -56,6 +58,20 @@ def violations(
         *(f"malformed entry {id_} was not recorded" for id_ in set(expected.malformed) - set(seen.malformed)),
         *(f"entry {id_} was recorded as malformed" for id_ in set(seen.malformed) - set(expected.malformed)),
     ]
+
+
+def over_their_limits(client: redis.Redis, limits: Mapping[str, RateLimit]) -> list[str]:
+    """A line for each channel whose stream holds more than its rate limit lets through, in any window (R30).
+
+    limits: those that have held since the first command, by channel.
+    """
+    lines = []
+    for channel, limit in limits.items():
+        ids = [entry_id.decode() for entry_id, _ in client.xrange(STREAMS[channel])]
+        over = over_limit(ids, limit) if ids else 0
+        if over > 0:
+            lines.append(f"{channel} has a window with {over:.1f} commands more than {limit} lets through")
+    return lines
 
 
 def look(database_url: str, client: redis.Redis) -> Seen:

@@ -17,7 +17,7 @@ from publisher.domain.attempt import Published
 from publisher.intake.consumer import Intake
 from publisher.intake.marking import Marking
 from publisher.publishing.publisher import Publisher
-from publisher.streams import outbound
+from publisher.streams import outbound, rate_limits
 from publisher.streams.consumer_group import Recovered
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.outbound import OutboundStreams
@@ -75,6 +75,14 @@ def _no_witness(patch: pytest.MonkeyPatch) -> None:
 def _witness_first(patch: pytest.MonkeyPatch) -> None:
     add = "local ran, added = pcall(add,"
     _edit(patch, outbound, ["_SCRIPT"], (add, f"redis.pcall('SET', KEYS[n], '0-1', 'PX', window) {add}"))
+
+
+def _bucket(old: str, new: str) -> Callable[[pytest.MonkeyPatch], None]:
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        _edit(patch, outbound, ["_SCRIPT"], (old, new))
+        _edit(patch, rate_limits, ["_HOPE"], (old, new))
+
+    return plant
 
 
 def _acknowledged_first(patch: pytest.MonkeyPatch) -> None:
@@ -161,6 +169,17 @@ BUGS: Sequence[Bug] = (
         "release without the token",
         lambda patch: _edit(patch, leases, ["_RELEASE"], (_HELD, "")),
         detectors.stale_worker,
+    ),
+    Bug(
+        "bucket of a rate limit that begins full",
+        _bucket("tonumber(stored[1]) or 0", "tonumber(stored[1]) or burst"),
+        detectors.lost_bucket,
+        classic=True,
+    ),
+    Bug(
+        "tokens for a clock that goes back",
+        _bucket("math.max(0, now - at)", "math.abs(now - at)"),
+        detectors.lost_bucket,
     ),
     Bug("leases compared with the worker's clock", _worker_clock, detectors.held_lease, classic=True),
     Bug("claim that looks at no lease", _claims_that("true"), detectors.held_lease),

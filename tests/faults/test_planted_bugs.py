@@ -27,6 +27,7 @@ def workload(environ: Mapping[str, str], redis_client: redis.Redis) -> Iterator[
         detectors.stale_worker,
         detectors.held_lease,
         detectors.late_append,
+        detectors.lost_bucket,
         detectors.reverted_postgresql,
     ],
     ids=lambda detector: detector.__name__,
