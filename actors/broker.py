@@ -21,7 +21,7 @@ from dramatiq.common import current_millis
 from dramatiq.errors import ConnectionClosed
 
 from actors.consumer import WakingConsumer, faults_close
-from actors.queues import EACH_CHANNEL
+from actors.queues import EACH_CHANNEL, URGENT
 from publisher.domain.errors import RedisRefused
 from publisher.streams.connection import translated
 from publisher.streams.dead_workers import give_back
@@ -29,6 +29,8 @@ from publisher.streams.keys import queue_key, wake_key
 from publisher.streams.scripts import script
 
 _log = structlog.get_logger()
+# Queue, message id, the message, and whether it is urgent.
+_Message = tuple[str, str, bytes, bool]
 # More wake-ups than there are consumers would wake nobody.
 _WAKE_UPS = 64
 _WAKE_TTL_MS = 60_000
@@ -141,7 +143,7 @@ class WakingBroker(RedisBroker):
 
         None is sent if the block raises. Raises RedisUnavailable, after which all or none were sent, or RedisRefused.
         """
-        held: list[tuple[str, str, bytes]] = []
+        held: list[_Message] = []
         self._held.messages = held
         try:
             yield
@@ -149,23 +151,28 @@ class WakingBroker(RedisBroker):
             self._held.messages = None
         self._enqueue(held)
 
+    def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
+        """Enqueues as the stock broker does; an urgent message before all others. Raises as `do_enqueue`."""
+        self._held.is_urgent = bool(message.options.get(URGENT))
+        return super().enqueue(message, delay=delay)
+
     def do_enqueue(self, queue_name: str, message_id: str, data: bytes) -> None:
         """Enqueues as the stock broker does, and wakes a consumer. Raises RedisUnavailable or RedisRefused."""
-        message = queue_name, message_id, data
+        message = queue_name, message_id, data, self._held.is_urgent
         held = getattr(self._held, "messages", None)
         if held is None:
             self._enqueue([message])
         else:
             held.append(message)
 
-    def _enqueue(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
+    def _enqueue(self, messages: Sequence[_Message]) -> None:
         # As the stock broker's script, without its heartbeat of a worker: who only enqueues is none.
         arguments: list[str | bytes | int] = [_WAKE_UPS, _WAKE_TTL_MS]
-        for queue_name, message_id, data in messages:
-            arguments += [queue_key(queue_name), self.wake_key(queue_name), message_id, data]
+        for queue_name, message_id, data, is_urgent in messages:
+            arguments += [queue_key(queue_name), self.wake_key(queue_name), message_id, data, int(is_urgent)]
         with translated():
             lengths = self._enqueue_script(keys=[self.namespace], args=arguments)
-        for (queue_name, _, _), length in zip(messages, lengths, strict=True):
+        for (queue_name, *_), length in zip(messages, lengths, strict=True):
             self.waiting[queue_name] = length
 
     def wake(self, queue_name: str) -> None:

@@ -26,13 +26,14 @@ _SCRIPT_LINES = (
     'local xqueue_messages = xqueue_full_name .. ".msgs"',
     'redis.call("hset", queue_messages, message_id, message_data)',
     'redis.call("rpush", queue_full_name, message_id)',
+    'redis.call("lpop", queue_full_name)',
     'if do_maintenance == "1" then',
 )
 # Attributes of its consumer, which `actors.consumer` extends.
 _CONSUMER = ("message_cache", "outstanding_message_count", "prefetch", "timeout", "queue_name", "broker")
 _CONSUMER_METHODS = ("ack", "nack", "requeue", "__next__")
-# Attributes of its worker: the queues that it consumes.
-_WORKER = ("consumers", "consumer_whitelist")
+# Attributes of its worker: the queues that it consumes, and the messages that it has fetched.
+_WORKER = ("consumers", "consumer_whitelist", "work_queue")
 
 
 def check_dramatiq() -> None:

@@ -11,6 +11,9 @@ R = TypeVar("R")
 # The queue that actors are declared with. It stands for the queue of each channel; none of this name exists, no message
 # is put on it, and no channel can have this name.
 EACH_CHANNEL = "_each_channel"
+# The option of a message that goes before others: before all that wait in its queue, and before those that a worker has
+# fetched. A process of the release before ignores it.
+URGENT = "urgent"
 
 
 class ChannelActor(dramatiq.Actor[P, R]):

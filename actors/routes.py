@@ -6,15 +6,16 @@ A message is a wake-up, never the record that work is due: whatever Dramatiq los
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import dramatiq
 import structlog
 
 from actors.broker import WakingBroker
 from actors.context import context
-from actors.queues import EACH_CHANNEL, ChannelActor
+from actors.queues import EACH_CHANNEL, URGENT, ChannelActor
 from publisher.domain.errors import PublisherError, Unavailable
+from publisher.domain.lanes import Lane
 from publisher.publishing.report import Report
 from publisher.streams import scan_runs
 from publisher.streams.connection import translated
@@ -105,15 +106,24 @@ def _pass_on(channel: str, run: str | None) -> None:
         send_scan(channel, run)
 
 
-def send_publish(channel: str, ids: Sequence[int], delay: timedelta | None = None, handover: str | None = None) -> None:
+def send_publish(
+    channel: str,
+    ids: Sequence[int],
+    delay: timedelta | None = None,
+    handover: str | None = None,
+    *,
+    urgent: bool = False,
+) -> None:
     """Enqueues the publishing of these routes, at once or after the delay.
 
+    urgent: before every message that waits, and a worker takes it before those that it has fetched.
     Raises RedisUnavailable or RedisRefused.
     """
     milliseconds = None if delay is None else round(delay.total_seconds() * 1000)
     named = () if handover is None else (handover,)
     with translated():
-        publish_routes.send_with_options(args=(channel, list(ids), *named), delay=milliseconds)
+        options: dict[str, Any] = {URGENT: True} if urgent else {}
+        publish_routes.send_with_options(args=(channel, list(ids), *named), delay=milliseconds, **options)
 
 
 def look_again(channel: str, wait: timedelta) -> None:
@@ -133,17 +143,23 @@ def look_again(channel: str, wait: timedelta) -> None:
         as_hint(send)
 
 
-def tell_workers(messages: Iterable[tuple[str, Sequence[int]]], handover: str | None = None) -> bool:
-    """Enqueues the publishing of routes, in one round trip: a message of route keys for each channel that is named.
+def tell_workers(news: Iterable[tuple[str, str, Sequence[int]]], handover: str | None = None) -> bool:
+    """Enqueues the publishing of new routes, in one round trip: a message of route keys for each channel and lane.
 
+    Bulk routes get one scan of their channel: it claims them where there is room (see `publisher.publishing.sharing`).
     False if that failed, which loses nothing: the next scan finds them.
     """
 
     def send() -> None:
         broker = dramatiq.get_broker()
         with broker.together() if isinstance(broker, WakingBroker) else nullcontext():
-            for channel, ids in messages:
-                send_publish(channel, ids, handover=handover)
+            scanned = set()
+            for channel, lane, ids in news:
+                if lane != Lane.BULK:
+                    send_publish(channel, ids, handover=handover, urgent=lane == Lane.URGENT)
+                elif channel not in scanned:
+                    scanned.add(channel)
+                    send_scan(channel)
 
     return as_hint(send)
 

@@ -20,6 +20,7 @@ from actors.middleware.graceful_stop import GracefulStop
 from actors.middleware.heartbeat import WorkerHeartbeat
 from actors.middleware.known_queues import KnownQueues
 from actors.middleware.schema_wait import SchemaWait
+from actors.middleware.urgent_first import UrgentFirst
 from actors.middleware.watchdog import WorkerWatchdog
 from publisher.connections import open_client, open_database
 from publisher.process.garbage import collect_seldom
@@ -92,6 +93,7 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
         probing=settings.probing,
         audit_window=settings.effective_audit_window,
         handover=settings.handover,
+        lane_weights=settings.lane_weights,
     )
     hooks = Hooks(
         stopping=stopping.is_set, beat=watchdog.beat, may_look_back=Mutex(client, look_back_key).acquire_or_share
@@ -154,7 +156,7 @@ def _broker(settings: Settings, role: str, stopping: threading.Event, watchdog: 
     if role == "worker":
         folder = _share_counters(settings.metrics_port) if settings.metrics_port else None
         read_port = None if folder is None else partial(told_port, folder)
-        middleware += [SchemaWait(), KnownQueues(), GracefulStop(stopping), WorkerHeartbeat(read_port)]
+        middleware += [SchemaWait(), KnownQueues(), UrgentFirst(), GracefulStop(stopping), WorkerHeartbeat(read_port)]
         if folder is not None:
             middleware.append(_worker_metrics())
     return WakingBroker(

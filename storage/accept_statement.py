@@ -27,8 +27,9 @@ from storage.handover import Handover
 # inserted    Routes are due at once, by the database's clock (R5), or not before the time that its producer named: such
 #             a route is found by a scan, and no message names it. A skipped route is never due (R3).
 # lease       One row: channel -> stream, of the channels whose routes are handed over. Those of a channel whose gate is
-#             closed, or which has a rate limit, are not: they would only wait under a lease.
-# The rows: the keys of `accepted`, under no channel; then the keys of each channel's new routes that are due.
+#             closed, or which has a rate limit, are not: they would only wait under a lease. Nor are routes of the bulk
+#             lane, which are claimed where there is room.
+# The rows: the keys of `accepted`, under no channel; then the keys of the new routes that are due, by channel and lane.
 _INSERT_NOTIFICATIONS = f"""WITH inserted AS (
     INSERT INTO notifications (notification_id, notification_type, producer, audience_kind, idempotency_key, payload,
                                request_id, trace_id, occurred_at, expires_at, not_before, intent_entry_id,
@@ -105,14 +106,15 @@ ACCEPT = f"""{inserting(("accept_intents", "insert_routes"), f"{PRUNED} UNION AL
                           AND per_second IS NOT NULL)
     ) AS lease
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN status = 'pending' AND (not_before > now.at) IS NOT TRUE THEN streams ->> channel END AS stream
+        SELECT CASE WHEN status = 'pending' AND lane <> 'bulk' AND (not_before > now.at) IS NOT TRUE
+                    THEN streams ->> channel END AS stream
     ) AS handed
     WHERE keys[place] > 0
-    RETURNING id, channel, next_attempt_at <= created_at AS is_due
+    RETURNING id, channel, lane, next_attempt_at <= created_at AS is_due
 )
-SELECT NULL AS channel, keys FROM accepted
+SELECT NULL AS channel, NULL AS lane, keys FROM accepted
 UNION ALL
-SELECT channel, array_agg(id) FROM inserted WHERE is_due GROUP BY channel
+SELECT channel, lane, array_agg(id) FROM inserted WHERE is_due GROUP BY channel, lane
 """
 
 

@@ -36,7 +36,7 @@ class Acceptance:
     duplicates: intents that are known with the same content.
     malformed: rejections, which are on record now.
     again: ids of the duplicates and rejections that an earlier reading of the very same entry has left: nothing is new.
-    due: channel -> keys of the new routes that can be published at once.
+    by_lane: channel and lane -> keys of the new routes that can be published at once.
     handover: the token of the handover under which they are leased; None: nothing was handed over.
     cancellations, known_cancellations: those that are recorded now, and those whose intent was cancelled before.
     cancelled: (channel, notification type) -> how many routes were cancelled.
@@ -46,11 +46,19 @@ class Acceptance:
     duplicates: Sequence[IncomingIntent] = ()
     malformed: Sequence[IncomingMalformed] = ()
     again: Collection[str] = ()
-    due: dict[str, list[int]] = field(default_factory=dict)
+    by_lane: Mapping[tuple[str, str], Sequence[int]] = field(default_factory=dict)
     handover: str | None = None
     cancellations: Sequence[IncomingCancellation] = ()
     known_cancellations: Sequence[IncomingCancellation] = ()
     cancelled: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+    @property
+    def due(self) -> dict[str, list[int]]:
+        """Channel -> keys of the new routes that can be published at once, whatever their lane."""
+        found: dict[str, list[int]] = {}
+        for (channel, _), ids in self.by_lane.items():
+            found.setdefault(channel, []).extend(ids)
+        return found
 
     def told_as_new(self) -> "Acceptance":
         """The same, where an earlier try of this process left what was found again, and its reply was lost."""
@@ -91,7 +99,7 @@ def accept_new(
         **parameters_of_handover(handover),
     }
     with database.unit() as connection:
-        (_, keys), *due = fetch(connection, ACCEPT, parameters)
+        (_, _, keys), *due = fetch(connection, ACCEPT, parameters)
     new = {id_ for id_, key in zip(places, keys, strict=True) if key}
     routes: Mapping[tuple[str, str], int] = {}
     if 0 in keys:
@@ -101,7 +109,8 @@ def accept_new(
     accepted = [incoming for id_, incoming in first.items() if id_ in new]
     known = [i for i in intents if i.intent.notification_id not in new or first[i.intent.notification_id] is not i]
     token = handover.token if handover else None
-    return Acceptance(accepted, due=dict(due), handover=token, cancelled=routes), known
+    by_lane = {(channel, lane): ids for channel, lane, ids in due}
+    return Acceptance(accepted, by_lane=by_lane, handover=token, cancelled=routes), known
 
 
 def cancel(database: Database, cancellations: Sequence[IncomingCancellation]) -> Acceptance:

@@ -11,8 +11,9 @@ from storage.intents import Acceptance
 
 _log = structlog.get_logger()
 
-# Sends a message for each channel and its route keys, and names the handover that leases them. False if it could not.
-Send = Callable[[Sequence[tuple[str, Sequence[int]]], str | None], bool]
+
+# Sends a message for each channel, lane and route keys, and names the handover that leases them. False if it could not.
+Send = Callable[[Sequence[tuple[str, str, Sequence[int]]], str | None], bool]
 
 
 class Telling:
@@ -26,13 +27,13 @@ class Telling:
 
     def __call__(self, accepted: Acceptance) -> None:
         """Sends the messages about the new routes, all at once. If they cannot be sent, the scan finds the routes."""
-        messages = [
-            (channel, ids[start : start + self._size])
-            for channel, ids in accepted.due.items()
+        news = [
+            (channel, lane, ids[start : start + self._size])
+            for (channel, lane), ids in accepted.by_lane.items()
             for start in range(0, len(ids), self._size)
         ]
-        if messages and not self._send(messages, accepted.handover) and accepted.handover is not None:
-            self._take_back([id_ for _, ids in messages for id_ in ids], accepted.handover)
+        if news and not self._send(news, accepted.handover) and accepted.handover is not None:
+            self._take_back([id_ for _, _, ids in news for id_ in ids], accepted.handover)
 
     def _take_back(self, ids: Sequence[int], handover: str) -> None:
         """Ends the handover of routes that no worker was told of. Best effort: it runs out as well."""

@@ -12,11 +12,13 @@ from publisher.domain.channel import Channel
 from publisher.domain.circuit import Probing
 from publisher.domain.errors import SettingsError
 from publisher.domain.retention import Retention, kept_for
+from publisher.domain.shares import WEIGHTS
 from publisher.domain.timeouts import Timeouts
 from publisher.settings.channels import ChannelSettings, shared_variables
 from publisher.settings.connection_url import ConnectionUrl, read_database_url, read_redis_url
 from publisher.settings.types import (
     PREFIX,
+    LaneWeights,
     LowerCase,
     Name,
     PositiveSeconds,
@@ -54,6 +56,7 @@ class Settings(BaseModel):
     scan_interval: PositiveSeconds = timedelta(seconds=5)
     parking: bool = True
     batch_size: Annotated[int, Field(ge=1, le=1000)] = 500
+    lane_weights: LaneWeights = Field("/".join(map(str, WEIGHTS.values())), validate_default=True)
     intents_stream: Name = "notification:intents"
     intents_group: Name = "notification-publisher"
     intents_retention: SecondsOrZero = timedelta(hours=1)

@@ -7,9 +7,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
+from publisher.domain.lanes import Lane
 from publisher.domain.rate_limit import RateLimit, parse_limit
 
 PREFIX = "PUBLISHER_"
+_HEAVIEST = 1000
 # Far beyond any sense, and within what timedelta, PostgreSQL and Redis can count.
 _LONGEST = Decimal(366 * 24 * 3600)
 
@@ -52,6 +54,14 @@ def _rate(text: object) -> RateLimit | None:
     return None if str(text).strip().lower() == "none" else parse_limit(str(text))
 
 
+def _lane_weights(text: object) -> Mapping[Lane, int]:
+    parts = [part.strip() for part in str(text).split("/")]
+    if len(parts) != len(Lane) or not all(part.isdecimal() and 1 <= int(part[:5]) <= _HEAVIEST for part in parts):
+        raise ValueError(f"must be the weights of {', '.join(Lane)}, each from 1 to {_HEAVIEST}, such as 8/3/1")
+    return dict(zip(Lane, map(int, parts), strict=True))
+
+
+LaneWeights = Annotated[Mapping[Lane, int], BeforeValidator(_lane_weights)]
 PositiveSeconds = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_above_zero)]
 SecondsOrZero = Annotated[timedelta, BeforeValidator(_seconds), AfterValidator(_zero_or_above)]
 Name = Annotated[str, BeforeValidator(_not_blank)]

@@ -116,6 +116,7 @@ _QUEUE = (
     ("PEXPIRE {queue}.wake 1", "a message wakes a worker"),
     ("BLPOP {queue}.wake 1", "a worker sleeps"),
     ("RPUSH {queue} 1", "Dramatiq's queue"),
+    ("LPUSH {queue} 1", "enqueue.lua: an urgent message goes first"),
     ("LPOP {queue}", "Dramatiq's queue"),
     ("LLEN {queue}", "a worker looks; status"),
     ("HSET {queue}.msgs 1 1", "Dramatiq's messages"),

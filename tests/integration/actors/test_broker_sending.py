@@ -9,6 +9,7 @@ import redis
 from dramatiq.brokers.redis import RedisBroker
 
 from actors.broker import WakingBroker
+from actors.queues import URGENT
 from publisher.domain.errors import RedisRefused
 from publisher.streams.connection import open_redis
 
@@ -73,6 +74,18 @@ def test_messages_that_are_sent_together_arrive_together(broker: WakingBroker, r
     assert [len(stored(redis_client, queue)) for queue in QUEUES] == [1, 1]
     assert [redis_client.llen(broker.wake_key(queue)) for queue in QUEUES] == [1, 1]
     assert broker.waiting == dict.fromkeys(QUEUES, 1)
+
+
+def test_an_urgent_message_is_put_before_the_others(broker: WakingBroker, redis_client: redis.Redis) -> None:
+    """Alone, among messages that are sent together, and delayed; a message that follows is an ordinary one (R31)."""
+    urgent = message("email", "urgent").copy(options={URGENT: True})
+    broker.enqueue(message("email", 1))
+    broker.enqueue(urgent)
+    broker.enqueue(message("email", 2))
+    send_together(broker, message("push", 1), urgent.copy(queue_name="push"), message("push", 2))
+
+    assert [found[2] for found in stored(redis_client, "email")] == [("urgent",), (1,), (2,)]
+    assert [found[2] for found in stored(redis_client, "push")] == [("urgent",), (1,), (2,)]
 
 
 def test_none_is_sent_if_one_cannot_be_made(broker: WakingBroker, redis_client: redis.Redis) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.domain.backoff import Backoff
+from publisher.domain.lanes import Lane
 from publisher.domain.retention import Retention
 from publisher.domain.timeouts import Timeouts
 from tests.unit.settings.environments import read
@@ -23,6 +24,7 @@ DEFAULTS: list[tuple[str, str, Any]] = [
     ("PUBLISHER_AUDIT_WINDOW", "audit_window", timedelta(seconds=600)),
     ("PUBLISHER_SCAN_INTERVAL", "scan_interval", timedelta(seconds=5)),
     ("PUBLISHER_BATCH_SIZE", "batch_size", 500),
+    ("PUBLISHER_LANE_WEIGHTS", "lane_weights", {Lane.URGENT: 8, Lane.NORMAL: 3, Lane.BULK: 1}),
     ("PUBLISHER_INTENTS_STREAM", "intents_stream", "notification:intents"),
     ("PUBLISHER_INTENTS_GROUP", "intents_group", "notification-publisher"),
     ("PUBLISHER_INTENTS_RETENTION", "intents_retention", timedelta(hours=1)),
@@ -66,6 +68,7 @@ def test_a_blank_variable_has_its_default(variable: str, field: str, default: ob
         ("ROUTE_BACKOFF_JITTER", "off", "route_backoff_jitter", False),
         ("BATCH_SIZE", "1", "batch_size", 1),
         ("BATCH_SIZE", "1000", "batch_size", 1000),
+        ("LANE_WEIGHTS", " 1 / 1/1000 ", "lane_weights", {Lane.URGENT: 1, Lane.NORMAL: 1, Lane.BULK: 1000}),
         ("INTENTS_STREAM", "{tenant-7}:intents", "intents_stream", "{tenant-7}:intents"),
         ("INTENTS_GROUP", "b", "intents_group", "b"),
         ("LOG_FORMAT", "json", "log_format", "json"),
@@ -115,8 +118,9 @@ def test_the_documented_variables_are_all_known() -> None:
     """No variable of the settings table is taken for a misspelling."""
     values = {variable: str(getattr(read(), field)) for variable, field, _ in DEFAULTS}
     seconds = {name: str(v.total_seconds()) for name, f, v in DEFAULTS if isinstance(v, timedelta)}
+    weights = {"PUBLISHER_LANE_WEIGHTS": "8/3/1"}
 
-    assert read({**values, **seconds}).unknown_variables == ()
+    assert read({**values, **seconds, **weights}).unknown_variables == ()
 
 
 def test_the_backoff_is_the_one_that_is_set() -> None:

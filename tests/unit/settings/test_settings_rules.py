@@ -18,6 +18,9 @@ def problems(**variables: str) -> str:
     return str(refused.value)
 
 
+WEIGHTS = ("8", "8/3", "8/3/1/1", "8/3/0", "8/3/-1", "8/3/x", "8/3/1001", "8:3:1", "8/3/1.5", "8/3/10000000")
+
+
 @pytest.mark.parametrize(
     ("variable", "text", "rule"),
     [
@@ -30,6 +33,10 @@ def problems(**variables: str) -> str:
         ("BATCH_SIZE", "1001", "must be less than or equal to 1000"),
         ("BATCH_SIZE", "many", "must be a valid integer"),
         ("BATCH_SIZE", "1.5", "must be a valid integer"),
+        *(
+            ("LANE_WEIGHTS", text, "must be the weights of urgent, normal, bulk, each from 1 to 1000")
+            for text in WEIGHTS
+        ),
         *((name, "a\nb", "control characters") for name in ("INTENTS_STREAM", "INTENTS_GROUP")),
         # What os.environ makes of a byte that is not UTF-8.
         ("INTENTS_STREAM", "caf\udce9", "UTF-8"),
