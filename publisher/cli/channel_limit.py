@@ -27,7 +27,7 @@ def limit(
         int | None,
         typer.Option(
             metavar="NUMBER",
-            help="How many may go at once after a quiet time. Default: one second's worth, at least 1.",
+            help="How many may go at once after a quiet time. Default: one second's worth, at least 2.",
         ),
     ] = None,
     none: Annotated[bool, typer.Option("--none", help="No limit, whatever the settings say.")] = False,

@@ -57,7 +57,8 @@ class RateLimit:
 def parse_rate(text: str, burst: int | None = None) -> RateLimit:
     """Reads a rate: `14/s`, `600/m`, `10000/h`, decimals too.
 
-    burst: None: one second's worth, at least 1.
+    burst: None: one second's worth, at least 2. With a burst of 1 the token that comes while a look is late is lost, so
+        that less than the rate goes.
     Raises ValueError with the rule that is broken, which a sentence can begin with the name of the value.
     """
     found = _RATE.fullmatch(text.strip().lower())
@@ -67,7 +68,7 @@ def parse_rate(text: str, burst: int | None = None) -> RateLimit:
     if not _SLOWEST <= per_second <= _FASTEST:
         raise ValueError("must be from 0.01/h to 1000000/s")
     if burst is None:
-        burst = max(1, math.ceil(per_second))
+        burst = max(2, math.ceil(per_second))
     if not 1 <= burst <= _LARGEST_BURST:
         raise ValueError(f"must have a burst from 1 to {_LARGEST_BURST}")
     return RateLimit(per_second, burst)

@@ -123,7 +123,7 @@ def test_a_due_route_says_what_it_waits_for(database: Database, outside: Outside
     assert explained["state"] == "limited"
     [why] = [line for line in explained["why"] if "limit" in line]
     assert why == (
-        "It waits for the rate limit of email, 30/m burst 1, set by ann: 119 routes of the channel were due before it."
+        "It waits for the rate limit of email, 30/m burst 2, set by ann: 119 routes of the channel were due before it."
     )
     assert "3 min 58 s" in str(explained["next"])
 

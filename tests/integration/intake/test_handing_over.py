@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import dramatiq
@@ -12,9 +13,11 @@ from actors import routes
 from actors.context import Context
 from publisher.channels.push import PUSH
 from publisher.domain.errors import RedisUnavailable
+from publisher.domain.rate_limit import RateLimit
 from publisher.intake import handing_over
 from storage import claims
 from storage.database import Database
+from tests.factories import CHANNELS
 from tests.integration.dramatiq_messages import held, wait_for_quiet
 from tests.integration.rows import all_routes, rows
 from tests.integration.stream_entries import send_intents, wait_until_read
@@ -106,3 +109,13 @@ def test_routes_that_no_worker_was_told_of_are_free(
     wait_until_read(redis_client)
 
     assert leases(database, "email") == leases(database, "push") == {None}
+
+
+def test_a_channel_with_a_rate_limit_is_not_handed_over() -> None:
+    """Its routes wait for their turn, and are claimed (R30)."""
+    channels = {**CHANNELS, "email": replace(CHANNELS["email"], rate=RateLimit(14.0, 28))}
+
+    handover = handing_over.HandingOver(channels, LASTS, lambda _channel: 0)()
+
+    assert handover is not None
+    assert handover.streams == {"push": PUSH.stream}

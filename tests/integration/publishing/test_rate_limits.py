@@ -20,7 +20,7 @@ from storage.due_groups import Places
 from tests.factories import CHANNELS
 from tests.integration.buckets import bucket, fill, promised, tokens
 from tests.integration.publishers import publisher
-from tests.integration.rows import all_routes, due_routes, one_route
+from tests.integration.rows import REOPENED, all_routes, change, due_routes, one_route
 
 # So slow that no token comes while a test runs.
 SLOW = RateLimit(0.001, 20)
@@ -236,6 +236,20 @@ def test_what_finds_no_token_is_given_back_uncounted(
     assert report.wait is not None
     assert waiting(database) == {("pending", 0, None, 0)}
     assert gates.read_gates(database) == {}
+
+
+def test_what_is_published_again_goes_within_the_limit(
+    worker: Worker, database: Database, redis_client: redis.Redis
+) -> None:
+    """A command that an operator has republished, or that Redis lost, takes a token as every other."""
+    ids = due_routes(database, 4)
+    fill(redis_client, 4.0)
+    assert worker(SLOW).publish_due("email").published == 4
+    change(database, ids, f"{REOPENED}, replay = replay + 1")
+    fill(redis_client, 1.0)
+
+    assert worker(SLOW).publish_due("email").published == 1
+    assert redis_client.xlen(EMAIL.stream) == 5
 
 
 def test_a_bucket_that_cannot_be_read_parks_its_channel(

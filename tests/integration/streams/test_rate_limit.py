@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import redis
@@ -210,19 +211,45 @@ def test_hope_begins_a_bucket(limits: RateLimits, redis_client: redis.Redis) -> 
     assert redis_client.hget(KEY, "at") is not None
 
 
+def append_for(valkey: OwnValkey, limit: RateLimit, seconds: float) -> int:
+    """Appends new commands as fast as the server answers. Returns how many were written."""
+    appended = 0
+    with open_redis(valkey.url, timeout=timedelta(seconds=3), client_name="test") as client:
+        streams, ends, first = OutboundStreams(client, timedelta(hours=1)), time.monotonic() + seconds, now_us(client)
+        while time.monotonic() < ends:
+            results = streams.append(PUSH, deliveries(5, first + appended), limit=limit)
+            appended += sum(isinstance(result, Appended) for result in results)
+    return appended
+
+
 def test_a_killed_server_keeps_the_limit(own_valkey: OwnValkey) -> None:
     """With an append-only file the bucket comes back as it was, in step with its stream: kill -9 gives no tokens."""
     limit, appended = RateLimit(50.0, 10), 0
     for _ in range(3):
-        with open_redis(own_valkey.url, timeout=timedelta(seconds=3), client_name="test") as client:
-            streams, ends = OutboundStreams(client, timedelta(hours=1)), time.monotonic() + 0.5
-            while time.monotonic() < ends:
-                results = streams.append(PUSH, deliveries(5, appended), limit=limit)
-                appended += sum(isinstance(result, Appended) for result in results)
+        appended += append_for(own_valkey, limit, 0.5)
         own_valkey.kill()
         own_valkey.start()
         wait_until(lambda: has_loaded(own_valkey))
-    with open_redis(own_valkey.url, timeout=timedelta(seconds=3), client_name="test") as client:
+    with redis.Redis.from_url(own_valkey.url) as client:
         ids = [entry_id.decode() for entry_id, _ in client.xrange(PUSH.stream)]
     assert len(ids) >= appended > 20
+    assert over_limit(ids, limit) <= 0
+
+
+def test_a_promoted_replica_keeps_the_limit(own_valkey: OwnValkey, tmp_path: Path) -> None:
+    """A replica has the bucket in step with its stream: what follows its promotion goes within the limit."""
+    limit, replica = RateLimit(50.0, 10), OwnValkey(tmp_path / "replica")
+    try:
+        with redis.Redis.from_url(replica.url) as follower:
+            follower.replicaof("127.0.0.1", own_valkey.url.partition("127.0.0.1:")[2].partition("/")[0])
+            wait_until(lambda: follower.info("replication")["master_link_status"] == "up")
+            append_for(own_valkey, limit, 0.5)
+            own_valkey.kill()
+            follower.replicaof("NO", "ONE")
+        append_for(replica, limit, 0.5)
+        with redis.Redis.from_url(replica.url) as client:
+            ids = [entry_id.decode() for entry_id, _ in client.xrange(PUSH.stream)]
+    finally:
+        replica.stop()
+    assert len(ids) > 20
     assert over_limit(ids, limit) <= 0

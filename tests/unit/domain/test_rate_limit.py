@@ -14,14 +14,14 @@ from publisher.domain.rate_limit import RateLimit, parse_limit, parse_rate
         (" 14 / S ", RateLimit(14.0, 14)),
         ("600/m", RateLimit(10.0, 10)),
         ("10000/h", RateLimit(10000 / 3600, 3)),
-        ("0.5/s", RateLimit(0.5, 1)),
-        ("1/h", RateLimit(1 / 3600, 1)),
+        ("0.5/s", RateLimit(0.5, 2)),
+        ("1/h", RateLimit(1 / 3600, 2)),
         ("14/s burst 28", RateLimit(14.0, 28)),
         ("14/s  BURST 1", RateLimit(14.0, 1)),
     ],
 )
 def test_a_limit_is_read(text: str, limit: RateLimit) -> None:
-    """A rate a second, minute or hour; the burst is one second's worth, at least 1, unless it is named."""
+    """A rate a second, minute or hour; the burst is one second's worth, at least 2, unless it is named."""
     assert parse_limit(text) == limit
 
 
