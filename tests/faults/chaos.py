@@ -9,6 +9,7 @@ from pathlib import Path
 from publisher.streams.group_reading import stream_groups
 from tests.factories import GROUP, INTENTS
 from tests.faults import run_checker
+from tests.faults.controls import Controls, over_limit
 from tests.faults.fault_injector import FaultInjector
 from tests.faults.fault_schedule import AUDIT_WINDOW, FEW, MANY, SLOTS, Kind, plan
 from tests.faults.fleet import Fleet
@@ -72,6 +73,7 @@ def run(seed: int, size: Size, folder: Path, say: Callable[[str], None]) -> RunR
             closing(Fleet(environment(servers, size.email_attempts, size.backoff_max), folder, size.slots))
         )
         observer = stack.enter_context(closing(Observer(servers.valkey.url)))
+        controls = stack.enter_context(closing(Controls(servers.postgresql, seed)))
         for slot in fleet.slots.values():
             fleet.wait_until_ready(slot)
         producer = stack.enter_context(
@@ -95,11 +97,14 @@ def run(seed: int, size: Size, folder: Path, say: Callable[[str], None]) -> RunR
         wait_until(lambda: producer.done, within=120, describe=lambda: "the producer is not done")
         if producer.intents < size.intents:
             result.problems.append(f"the producer ended after {producer.intents} intents")
+        controls.close()
+        result.counts += controls.counts
         wait_until_quiet(servers, producer, say)
         say(f"{time.monotonic() - start:.1f} s: all is quiet")
         injector.note_returns()
         fleet.stop_all()
         run_checker.check_run(result, servers, fleet, observer, producer)
+        result.problems += over_limit(servers.valkey.client)
         measured = {**drills.measured, **injector.measured}
         result.recoveries = [Recovery(what, seconds, BOUNDS.get(what)) for what, seconds in measured.items()]
     result.problems += [

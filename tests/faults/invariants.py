@@ -22,10 +22,16 @@ FINAL = {"published", "dead_letter", "skipped", "expired", "cancelled"}
 
 @dataclass(frozen=True)
 class Expected:
-    """What was sent. routes: delivery id -> the final statuses it may have. malformed: entry ids of bad intents."""
+    """What was sent.
+
+    routes: delivery id -> the final statuses it may have.
+    malformed: entry ids of bad intents.
+    cancelled: ids of the notifications that their producer cancelled.
+    """
 
     routes: Mapping[str, Collection[str]]
     malformed: Collection[str] = ()
+    cancelled: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class Seen:
     sessions: int
     commands: Mapping[str, Sequence[str]] = field(default_factory=dict)
     apart: Sequence[Mapping[str, Any]] = ()
+    cancellations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def violations(
@@ -54,6 +61,7 @@ def violations(
         *_routes(expected, seen),
         *_apart(seen),
         *_commands(seen, read_and_lost or {}),
+        *_cancellations(expected, seen),
         *_leftovers(seen, client),
         *(f"malformed entry {id_} was not recorded" for id_ in set(expected.malformed) - set(seen.malformed)),
         *(f"entry {id_} was recorded as malformed" for id_ in set(seen.malformed) - set(expected.malformed)),
@@ -95,7 +103,9 @@ def look(database_url: str, client: redis.Redis) -> Seen:
             " WHERE datname = current_database() AND state LIKE 'idle in transaction%'"
         )
         sessions = cursor.fetchone()["count"]
-    return Seen(routes, malformed, sessions, commands(client), apart)
+        cursor.execute("SELECT *, notification_id::text AS id FROM cancellations")
+        cancellations = {row["id"]: row for row in cursor.fetchall()}
+    return Seen(routes, malformed, sessions, commands(client), apart, cancellations)
 
 
 def commands(client: redis.Redis) -> dict[str, list[str]]:
@@ -152,10 +162,26 @@ def _commands(seen: Seen, read_and_lost: Mapping[str, Collection[str]]) -> Itera
             said = place(route["stream"], route["stream_entry_id"])
             if said not in gone and said not in entries[-1:]:
                 yield f"{delivery_id} stands at {list(entries)}, but PostgreSQL says {said}"
-        if route["status"] == "expired" and len(entries) > route["replay"]:
-            yield f"{delivery_id} has expired and stands on its stream {len(entries)} times"
+        if route["status"] in ("expired", "cancelled") and len(entries) > route["replay"]:
+            yield f"{delivery_id} is {route['status']} and stands on its stream {len(entries)} times"
     for delivery_id in seen.commands.keys() - seen.routes.keys():
         yield f"{delivery_id} stands on its stream and is no route"
+
+
+def _cancellations(expected: Expected, seen: Seen) -> Iterator[str]:
+    """Each cancellation has one answer, and that is how its routes have ended (R28).
+
+    A command that Redis loses after the answer may be past its deadline: that route was published, and has expired.
+    """
+    for id_ in set(expected.cancelled) - seen.cancellations.keys():
+        yield f"the cancellation of {id_} was lost"
+    for id_, cancellation in seen.cancellations.items():
+        ends = Counter(route["status"] for name, route in seen.routes.items() if name.startswith(f"{id_}/"))
+        told = Counter({"cancelled": cancellation["cancelled"], "published": cancellation["published"]})
+        if cancellation["answered_at"] is None:
+            yield f"the cancellation of {id_} has no answer: {dict(ends)}"
+        elif told["cancelled"] != ends["cancelled"] or told["published"] < ends["published"]:
+            yield f"the cancellation of {id_} was answered {dict(told)}, and its routes are {dict(ends)}"
 
 
 def _leftovers(seen: Seen, client: redis.Redis) -> Iterator[str]:

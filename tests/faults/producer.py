@@ -16,6 +16,7 @@ from tests.faults.invariants import Expected
 ADDRESS_CANARY = "canary.person"
 PAYLOAD_CANARY = "payload-canary-7f3a"
 BAD = "bad-"
+TYPES = ("chaos.turn.ready", "chaos.game.over", "chaos.digest")
 
 PUBLISHED, SKIPPED, DEAD = frozenset({"published"}), frozenset({"skipped"}), frozenset({"dead_letter"})
 # Of one with a deadline nobody can tell: it depends on when the faults come.
@@ -27,8 +28,9 @@ _REMEMBERED = 5_000
 class Producer:
     """Sends intents in a thread of its own until it is stopped or has sent enough.
 
-    Of a hundred intents about one has a bad address, and ten a deadline; besides, five are sent again and two are
-    malformed. An entry whose reply was lost is sent again, under the same idempotency key.
+    Of a hundred intents about one has a bad address, ten a deadline and five a time to wait for; six are cancelled,
+    before or after they are sent; besides, five are sent again and two are malformed. An entry whose reply was lost is
+    sent again, under the same idempotency key.
     """
 
     def __init__(self, url: str, *, seed: int, per_second: float, intents: int, bad_until: float = 1.0) -> None:
@@ -42,6 +44,7 @@ class Producer:
         self._routes: dict[str, Collection[str]] = {}
         self._asked: list[tuple[float, Collection[str]]] = []
         self._recent: list[tuple[str, dict[str, str]]] = []
+        self._cancelled: set[str] = set()
         self.intents = self.resent = self.repeated = self.restored = 0
         self._thread = threading.Thread(target=self._run, name="producer", daemon=True)
         self._thread.start()
@@ -71,7 +74,7 @@ class Producer:
     def expected(self) -> Expected:
         """What must have come of it all. Malformed entries are those that stand on the stream: some twice."""
         standing = {id_.decode() for id_, fields in self._client.xrange(INTENTS) if _is_bad(fields)}
-        return Expected(dict(self._routes), standing)
+        return Expected(dict(self._routes), standing, self._cancelled)
 
     def _run(self) -> None:
         start, sent = time.monotonic(), 0
@@ -84,12 +87,21 @@ class Producer:
 
     def _send_one(self, number: int) -> None:
         fields, routes = self._intent(number)
+        cancels = self._dice.choice(("before", "after")) if self._dice.random() < 0.06 else None
+        if cancels:
+            self._cancelled.add(notification_id_of(self._name, fields["idempotency_key"]))
+            routes = {id_: ends if ends is SKIPPED else {*ends, "cancelled"} for id_, ends in routes.items()}
+        cancellation = {"producer": self._name, "cancels": fields["idempotency_key"]}
         with self._lock:
             # First the tally: what is sent once may be accepted, whatever the reply.
             self._routes |= routes
             self._asked.append((time.monotonic(), routes.keys()))
             self.intents += 1
+        if cancels == "before":
+            self._add(cancellation)
         self._add(fields)
+        if cancels == "after":
+            self._add(cancellation)
         if self._dice.random() < 0.05 and self._recent:
             self.resent += 1
             self._add(self._dice.choice(self._recent)[1])
@@ -117,7 +129,8 @@ class Producer:
             ends = SKIPPED if email is None else sent if "@" in email else DEAD
             routes[delivery_id_of(id_, f"email:user:{user}")] = ends
         fields = {
-            "notification_type": "chaos.turn.ready",
+            "notification_type": self._dice.choice(TYPES),
+            "lane": self._dice.choice(("urgent", "normal", "normal", "bulk")),
             "producer": self._name,
             "audience_kind": "user",
             "recipients_json": json.dumps([{"user_id": u, "email": emails.get(u)} for u in users]),
@@ -127,6 +140,8 @@ class Producer:
         }
         if deadline:
             fields["expires_at_ms"] = str(int((time.time() + deadline) * 1000))
+        elif self._dice.random() < 0.05:
+            fields["not_before_ms"] = str(int((time.time() + self._dice.choice((0.5, 3))) * 1000))
         return fields, routes
 
     def _add(self, fields: dict[str, str]) -> str:

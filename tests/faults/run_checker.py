@@ -32,6 +32,8 @@ def check_run(result: RunResult, servers: Servers, fleet: Fleet, observer: Obser
     result.problems += violations(servers.postgresql.url, servers.valkey.client, expected, gone)
     result.problems += observer.missed(standing)
     result.problems += _attempts(servers)
+    held = servers.postgresql.rows("SELECT route, hold FROM held_and_claimed ORDER BY id")
+    result.problems += [f"route {route} was claimed under hold {hold}" for route, hold in held]
     result.problems += _processes(fleet)
     result.stopped = fleet.stopped
     result.attempts = dict(
@@ -55,6 +57,7 @@ def check_run(result: RunResult, servers: Servers, fleet: Fleet, observer: Obser
             "dead letters (bad addresses)": statuses.get("dead_letter", 0),
             "skipped (no address)": statuses.get("skipped", 0),
             "expired (late)": statuses.get("expired", 0),
+            "cancelled": statuses.get("cancelled", 0),
             "commands that Valkey lost once they were read": sum(map(len, gone.values())),
             "of these, published again": sum(id_ in standing for id_ in gone),
             "commands that Valkey lost, published again": _lost(fleet),

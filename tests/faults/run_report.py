@@ -20,7 +20,7 @@ LEAST = {
 }
 _CONNECTIONS = ("connections cut", "connections stalled", "connections black-holed")
 _TOLD = ("intents", "intents sent again", "malformed intents", "published", "dead letters (bad addresses)",
-         "skipped (no address)", "expired (late)", "commands that Valkey lost, published again",
+         "skipped (no address)", "expired (late)", "cancelled", "holds", "commands that Valkey lost, published again",
          "commands that Valkey lost once they were read", "of these, published again",
          "entries that Valkey lost, sent again", "processes started", "leases that ran out and were taken over",
          "routes whose lease ran out", "leases in a row that one route lost, at most")  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.chaos import SHORT, long, run
+from tests.faults.controls import excess
 from tests.faults.fault_schedule import FEW, LOST_REPLIES, MANY, SERVERS, SLOTS, Fault, Kind, plan
 from tests.faults.run_report import shortfalls
 
@@ -35,6 +36,23 @@ def test_nothing_is_lost_in_minutes_of_chaos(server_folder: Path) -> None:
     assert result.problems == []
     assert shortfalls(result) == []
     assert result.seconds < 600
+
+
+@pytest.mark.parametrize(
+    ("times", "excess_"),
+    [
+        ([], 0),
+        ([0.0] * 20, 0),
+        ([0.0] * 21, 1),
+        ([0.1 * n for n in range(200)], 0),
+        ([*(0.1 * n for n in range(200)), *[30.0] * 20], 0),
+        ([*(0.1 * n for n in range(200)), *[20.0] * 21], 1),
+    ],
+    ids=["none", "a burst", "one too many at once", "at the rate", "a burst after a pause", "a burst on top"],
+)
+def test_a_window_over_the_limit_is_found(times: list[float], excess_: int) -> None:
+    """The checker itself sees more than rate x time + burst in any window, and nothing else (R30)."""
+    assert round(excess(times, per_second=10, burst=20)) == excess_
 
 
 def test_a_schedule_is_drawn_from_its_seed_alone() -> None:
