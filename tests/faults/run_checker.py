@@ -32,8 +32,8 @@ def check_run(result: RunResult, servers: Servers, fleet: Fleet, observer: Obser
     result.problems += violations(servers.postgresql.url, servers.valkey.client, expected, gone)
     result.problems += observer.missed(standing)
     result.problems += _attempts(servers)
-    held = servers.postgresql.rows("SELECT route, hold FROM held_and_claimed ORDER BY id")
-    result.problems += [f"route {route} was claimed under hold {hold}" for route, hold in held]
+    held = servers.postgresql.rows("SELECT route, hold, status FROM held_and_sent ORDER BY id")
+    result.problems += [f"route {route} is {status} and went under hold {hold}" for route, hold, status in held]
     result.problems += _processes(fleet)
     result.stopped = fleet.stopped
     result.attempts = dict(

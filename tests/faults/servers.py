@@ -28,8 +28,8 @@ DATABASE = "chaos"
 # As between machines. Work is then under way most of the time, for faults to hit.
 _LATENCY = 0.005
 # Every change of an attempt count, as the table itself saw it: what the counts are checked against. Every lease that
-# ran out and was taken over. And every claim of a route that a hold matched, unless it was to end without an attempt:
-# a hold is sure to be seen a while after it was written.
+# ran out and was taken over. And every route that was claimed although a hold matched it, or came and was published
+# under the hold, unless it was to end without an attempt: a hold is sure to be seen a while after it was written.
 _WITNESS = """
 CREATE TABLE attempts_seen (
     id bigserial, delivery_id text, before int, after int, status text, classification text, channel text
@@ -50,19 +50,21 @@ CREATE FUNCTION see_loss() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 END $$;
 CREATE TRIGGER see_loss AFTER UPDATE OF lease_loss_count ON routes FOR EACH ROW
 WHEN (OLD.lease_loss_count < NEW.lease_loss_count) EXECUTE FUNCTION see_loss();
-CREATE TABLE held_and_claimed (id bigserial, route bigint, hold bigint);
-CREATE FUNCTION see_claim() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO held_and_claimed (route, hold)
-    SELECT NEW.id, holds.id FROM holds
+CREATE TABLE held_and_sent (id bigserial, route bigint, hold bigint, status text);
+CREATE FUNCTION see_held() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO held_and_sent (route, hold, status)
+    SELECT NEW.id, holds.id, NEW.status FROM holds
     WHERE coalesce(channel, NEW.channel) = NEW.channel AND coalesce(producer, NEW.producer) = NEW.producer
       AND coalesce(notification_type, NEW.notification_type) = NEW.notification_type
       AND coalesce(recipient_ref, NEW.recipient_ref) = NEW.recipient_ref
-      AND held_at < statement_timestamp() - interval '200 ms'
+      AND held_at < CASE NEW.status WHEN 'published' THEN NEW.created_at ELSE statement_timestamp() END
+                    - interval '200 ms'
       AND (least(NEW.expires_at, NEW.cancel_requested_at) > clock_timestamp()) IS NOT FALSE;
     RETURN NULL;
 END $$;
-CREATE TRIGGER see_claim AFTER UPDATE OF lease_token ON routes FOR EACH ROW
-WHEN (NEW.lease_token IS NOT NULL AND NEW.lease_token IS DISTINCT FROM OLD.lease_token) EXECUTE FUNCTION see_claim()
+CREATE TRIGGER see_held AFTER UPDATE OF lease_token, status ON routes FOR EACH ROW
+WHEN (NEW.lease_token IS NOT NULL AND NEW.lease_token IS DISTINCT FROM OLD.lease_token
+      OR NEW.status = 'published' AND OLD.status <> 'published') EXECUTE FUNCTION see_held()
 """
 
 
