@@ -17,7 +17,6 @@ from collections.abc import Sequence
 
 from storage.clock import NOW
 from storage.handover import IS_CLAIMED
-from storage.holds import not_held
 from storage.limits import SET_LIMIT
 from storage.models import OPEN
 
@@ -129,23 +128,23 @@ ORDER BY r.next_attempt_at, r.id
 
 
 # Reads what was handed over, and writes nothing: the routes are leased already, for the holder of the token. The
-# conditions are those of a claim: the channel may have been paused, a hold added, or a deadline have passed meanwhile.
-# A lease with less than `at_least` left is too short for an attempt. One with more than `at_most`, given by an intake
-# with other settings, would tell of a longer life of the witness than it has (see `storage.outcomes`).
+# conditions are those of a claim: the channel may have been paused meanwhile, or a deadline have passed. A lease with
+# less than `at_least` left is too short for an attempt. One with more than `at_most`, given by an intake with other
+# settings, would tell of a longer life of the witness than it has (see `storage.outcomes`).
 #
-# Of a channel with a rate limit nothing is taken: its routes are claimed within the limit (R30).
+# Nothing is taken of a channel with a rate limit, or while there is any hold: then the routes are claimed, by a
+# statement that knows of limits and holds (R29, R30).
 #
 # Planning takes longer than running. So the routes are read by their keys alone, which leaves the planner no other
 # index to weigh, and gate and limit are joins and no subqueries.
 TAKE_HANDED_OVER = f"""/* take_handed_over */
 WITH named AS MATERIALIZED (
-    SELECT {COLUMNS}, lease_token, lease_expires_at, notification_type, producer
-    FROM routes WHERE id = ANY(%(ids)s::bigint[])
+    SELECT {COLUMNS}, lease_token, lease_expires_at FROM routes WHERE id = ANY(%(ids)s::bigint[])
 ), handed_over AS (
     SELECT * FROM named
     WHERE channel = %(channel)s AND {OPEN} AND {HANDED_OVER}
       AND lease_expires_at BETWEEN statement_timestamp() + %(at_least)s AND statement_timestamp() + %(at_most)s
-      AND {TO_BE_SENT} AND {not_held("named")}
+      AND {TO_BE_SENT}
 )
 SELECT {ROUTE}, 0 AS seen, r.lease_expires_at - statement_timestamp() AS lasts,
        coalesce(refused_batches > 0, false) AS refusing,
@@ -155,6 +154,7 @@ LEFT JOIN channel_gates AS gate ON gate.channel = %(channel)s
 LEFT JOIN channel_limits AS set_limit ON set_limit.channel = %(channel)s
 LEFT JOIN handed_over AS r ON paused_at IS NULL AND (parked_at IS NULL OR %(through)s)
      AND CASE WHEN set_at IS NULL THEN NOT %(limited)s ELSE per_second IS NULL END
+     AND NOT (SELECT EXISTS (SELECT FROM holds))
 LEFT JOIN notifications AS n ON n.id = r.notification_key
 ORDER BY r.id
 """
