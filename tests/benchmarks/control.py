@@ -9,7 +9,7 @@ from publisher.local.embedded import Servers
 from publisher.streams.connection import open_redis
 from publisher.streams.group_reading import stream_groups
 from publisher.streams.groups import StreamGroups
-from tests.benchmarks import limited
+from tests.benchmarks import claim_control, limited
 from tests.benchmarks.results import Figure
 from tests.benchmarks.size import Size
 from tests.benchmarks.stage import EMAIL_STREAM, Stage, stage
@@ -34,6 +34,7 @@ def figures(servers: Servers, size: Size) -> Iterator[Figure]:
     with stage(servers) as on:
         yield from _readers(on, size.unread)
     yield from limited.figures(servers, size.waiting, size.rest_seconds)
+    yield from claim_control.figures(servers, size)
 
 
 def _readers(on: Stage, unread: int) -> Iterator[Figure]:

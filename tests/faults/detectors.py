@@ -12,10 +12,13 @@ import pytest
 import redis
 
 from publisher.domain.channel import Channel
+from publisher.domain.lanes import Lane
 from publisher.domain.rate_limit import RateLimit
+from publisher.domain.shares import WEIGHTS
 from publisher.streams.append_result import AppendResult, NotAppended
 from publisher.streams.outbound import Delivery, OutboundStreams
 from storage import limits
+from storage.holds import HoldCriteria, add_hold, remove_hold
 from tests.factories import CHANNELS
 from tests.faults.crash_points import How, Point
 from tests.faults.invariants import over_their_limits
@@ -24,7 +27,7 @@ from tests.faults.workload_intents import GOOD, IN_TIME
 from tests.integration.buckets import bucket, fill, now_us
 from tests.integration.intake.reverted_postgresql import ANOTHER, LOSE_EVERYTHING
 from tests.integration.publishers import InterruptedStreams, publisher
-from tests.integration.rows import due_routes
+from tests.integration.rows import change, due_routes
 
 Detector = Callable[[Workload], str]
 
@@ -156,6 +159,42 @@ def lost_bucket(workload: Workload) -> str:
             worker.publish_due("email")
         limits.clear_limit(context.database, "email")
     return next(iter(over_their_limits(workload.redis, {"email": limit})), "")
+
+
+def held_routes(workload: Workload) -> str:
+    """Holds are added before the workers get intake's messages; then they are removed (R29)."""
+    workload.reset([GOOD])
+    workload.io.begin()
+    with workload.process() as context:
+        workload.take_in(context, handover=timedelta(seconds=30))
+        hold = add_hold(context.database, HoldCriteria(notification_type="game.turn.ready"), "why", "ann")
+        worker = publisher(context.database, OutboundStreams(context.redis, timedelta(hours=1)))
+        workload.sql.execute("SELECT channel, id, lease_token FROM routes")
+        for channel, id_, handover in workload.sql.fetchall():
+            worker.publish_these(channel, [id_], handover)
+            worker.publish_these(channel, [id_])
+            worker.publish_due(channel)
+        if went := sum(workload.redis.xlen(channel.stream) for channel in CHANNELS.values()):
+            return f"{went} routes were published that a hold matches"
+        remove_hold(context.database, hold.id)
+        workload.publish()
+    return _first(workload)
+
+
+def crowded_lanes(workload: Workload) -> str:
+    """Every lane has more due than a worker can publish, and each of its claims takes one route (R31)."""
+    workload.reset([])
+    workload.io.begin()
+    with workload.process() as context:
+        ids = due_routes(context.database, 60)
+        for n, lane in enumerate(Lane):
+            change(context.database, ids[n::3], f"lane = '{lane}'")
+        worker = publisher(context.database, OutboundStreams(context.redis, timedelta(hours=1)), batch_size=1)
+        for _ in range(sum(WEIGHTS.values())):
+            worker.publish_due("email")
+        got = context.database.rows("SELECT lane, count(*) FROM routes WHERE status = 'published' GROUP BY lane")
+    starved = set(Lane) - {lane for lane, _ in got}
+    return f"of {sorted(starved)} nothing was published" if starved else ""
 
 
 def late_append(workload: Workload) -> str:

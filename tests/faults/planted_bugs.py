@@ -14,8 +14,11 @@ import peewee
 import pytest
 
 from publisher.domain.attempt import Published
+from publisher.domain.lanes import Lane
+from publisher.domain.shares import DueGroup, Shares
 from publisher.intake.consumer import Intake
 from publisher.intake.marking import Marking
+from publisher.publishing import sharing
 from publisher.publishing.publisher import Publisher
 from publisher.streams import outbound, rate_limits
 from publisher.streams.consumer_group import Recovered
@@ -24,6 +27,7 @@ from publisher.streams.outbound import OutboundStreams
 from storage import claims, intents, leases, malformed_records, outcomes
 from storage.database import Row, fetch
 from storage.handover import IS_CLAIMED
+from storage.holds import not_held
 from tests.faults import detectors
 from tests.faults.detectors import Detector
 
@@ -146,6 +150,16 @@ def _no_guard(patch: pytest.MonkeyPatch) -> None:
         _edit(patch, outcomes, names, *[(guard, "") for guard in (_HELD, *as_read)])
 
 
+def _urgent_first(patch: pytest.MonkeyPatch) -> None:
+    whole = sharing.share_out
+
+    def share(tokens: int, groups: Sequence[DueGroup], *options: Any) -> Shares:
+        first = min((list(Lane).index(each.group.lane) for each in groups if each.due), default=0)
+        return whole(tokens, [each for each in groups if list(Lane).index(each.group.lane) == first], *options)
+
+    patch.setattr(sharing, "share_out", share)
+
+
 BUGS: Sequence[Bug] = (
     Bug("no witness", _no_witness, detectors.lost_replies, classic=True),
     Bug("witness set before XADD", _witness_first, detectors.refused_once, classic=True),
@@ -181,6 +195,13 @@ BUGS: Sequence[Bug] = (
         _bucket("math.max(0, now - at)", "math.abs(now - at)"),
         detectors.lost_bucket,
     ),
+    Bug(
+        "hold that claims of named routes ignore",
+        lambda patch: _edit(patch, claims, ["_CLAIM_THESE"], (not_held(), "true")),
+        detectors.held_routes,
+        classic=True,
+    ),
+    Bug("lane that gets what others leave", _urgent_first, detectors.crowded_lanes, classic=True),
     Bug("leases compared with the worker's clock", _worker_clock, detectors.held_lease, classic=True),
     Bug("claim that looks at no lease", _claims_that("true"), detectors.held_lease),
     Bug(

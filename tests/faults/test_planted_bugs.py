@@ -28,6 +28,8 @@ def workload(environ: Mapping[str, str], redis_client: redis.Redis) -> Iterator[
         detectors.held_lease,
         detectors.late_append,
         detectors.lost_bucket,
+        detectors.held_routes,
+        detectors.crowded_lanes,
         detectors.reverted_postgresql,
     ],
     ids=lambda detector: detector.__name__,

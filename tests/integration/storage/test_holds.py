@@ -90,7 +90,7 @@ def test_what_a_hold_does_not_match_is_claimed(database: Database, criteria: Hol
 
 @pytest.mark.parametrize("criteria", MATCHING)
 def test_a_route_that_was_handed_over_is_held(database: Database, criteria: HoldCriteria) -> None:
-    """A hold that is added after the handover holds: the worker that gets the message takes the other route alone."""
+    """A hold that is added after the handover holds: the worker that gets the message claims the other route alone."""
     handover = Handover({"email": "mail"}, timedelta(seconds=5))
     intents = [
         incoming(f"{n}-1", **fields, channels_json=["email"], idempotency_key=str(n))
@@ -101,8 +101,9 @@ def test_a_route_that_was_handed_over_is_held(database: Database, criteria: Hold
 
     bounds = {"at_least": timedelta(0), "at_most": TTL}
     taken = take_handed_over(database, "email", [first, other], handover.token, **bounds)
+    claimed = claim_these(database, "email", [first, other], lease_ttl=TTL, handover=handover.token)
 
-    assert taken.ids == [other]
+    assert (taken.ids, claimed.ids) == ([], [other])
 
 
 @pytest.mark.parametrize("criteria", MATCHING)
