@@ -24,6 +24,14 @@ def workload(environ: Mapping[str, str], redis_client: redis.Redis) -> Iterator[
         yield made
 
 
+@pytest.fixture
+def limited(environ: Mapping[str, str], redis_client: redis.Redis) -> Iterator[Workload]:
+    """The same with rate limits. Each bucket begins empty, and is full enough by the next scan."""
+    rates = {f"PUBLISHER_{channel}_RATE": "1000000/s" for channel in ("EMAIL", "PUSH")}
+    with open_workload({**environ, **rates}, redis_client) as made:
+        yield made
+
+
 def test_a_life_without_faults_is_clean_and_the_same_each_time(workload: Workload) -> None:
     """The points of one life are those of the next, and without a fault all is as it should be."""
     lives = []
@@ -47,6 +55,18 @@ def test_some_single_points(hows: Sequence[How], workload: Workload) -> None:
     first = secrets.randbelow(STRIDE)
 
     run(workload, [(point,) for point in points(workload, hows)[first::STRIDE]], f"every {STRIDE}th from {first}")
+
+
+@pytest.mark.parametrize("hows", [CRASHES, CUTS], ids=["crash", "cut"])
+def test_some_single_points_under_a_rate_limit(hows: Sequence[How], limited: Workload) -> None:
+    """The same where each worker asks the limit before it claims, and each append takes tokens (R30)."""
+    first = secrets.randbelow(2 * STRIDE)
+
+    run(
+        limited,
+        [(point,) for point in points(limited, hows)[first :: 2 * STRIDE]],
+        f"every {2 * STRIDE}th from {first}",
+    )
 
 
 @pytest.mark.long
