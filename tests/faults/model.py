@@ -14,6 +14,7 @@ class Model:
 
     A witness is the entry id of its command, or the tombstone of a route that ended without one: `expired`, or `dead:n`
     of a dead letter of the life after n requeues.
+    held: the recipients whose routes are held.
     """
 
     contents: dict[str, int] = field(default_factory=dict)
@@ -24,6 +25,7 @@ class Model:
     witnesses: dict[tuple[str, int], str] = field(default_factory=dict)
     ever_lost: set[str] = field(default_factory=set)
     audited: set[str] = field(default_factory=set)
+    held: set[str] = field(default_factory=set)
 
     def accept(self, entry_id: str, notification_id: str, content: int, routes: Mapping[str, RouteState]) -> str:
         """What must become of an intent: accepted, duplicate or conflict (R18)."""
@@ -37,11 +39,11 @@ class Model:
         return "conflict"
 
     def claimable(self, channel: str) -> dict[str, RouteState]:
-        """The routes that are due, free, and not past their deadline (R4, R5)."""
+        """The routes that are due, free, not past their deadline, and not held (R4, R5, R29)."""
         return {
             id_: state
             for id_, state in self.routes.items()
-            if state.channel == channel and state.due and state.is_free and not state.late
+            if state.channel == channel and state.due and state.is_free and not state.late and not self.is_held(id_)
         }
 
     def handed_over(self, token: str, channel: str) -> dict[str, RouteState]:
@@ -50,7 +52,12 @@ class Model:
             id_: state
             for id_, state in self.routes.items()
             if (state.channel, state.holder) == (channel, token) and state.due and not state.expired and not state.late
+            if not self.is_held(id_)
         }
+
+    def is_held(self, delivery_id: str) -> bool:
+        """True if a hold matches the route's recipient (R29)."""
+        return delivery_id.partition("/")[2].partition(":")[2] in self.held
 
     def overdue(self, channel: str) -> list[str]:
         """The open, free routes whose deadline has passed."""

@@ -47,6 +47,8 @@ CHOICES: dict[str, tuple[int, tuple[st.SearchStrategy[Any], ...]]] = {
     "deadline_passes": (2, (PICKS,)),
     "deadlines_end": (3, (CHANNEL,)),
     "deadline_overtakes_a_worker": (2, (CHANNEL, st.booleans())),
+    "operator_holds": (2, (PICKS,)),
+    "holds_are_removed": (2, ()),
     "redis_loses": (1, (PICKS,)),
     "redis_is_emptied": (2, ()),
     "loss_audit": (5, (CHANNEL, st.sampled_from((False, False, True)))),

@@ -9,6 +9,7 @@ from publisher.streams.keys import witness_key
 from storage import dead_letters, republishing
 from storage.claims import Claim
 from storage.dead_letters import DeadLetterFilter
+from storage.holds import HoldCriteria, add_hold, list_holds, remove_hold
 from storage.republishing import PublishedFilter
 from tests.faults.model_comparison import same
 from tests.faults.model_worker_operations import WorkerOperations, of_a_claim, operation
@@ -107,6 +108,19 @@ class Operations(WorkerOperations):
         self.deadlines_end(channel)
         self.append_and_complete(0)
         self.republish(sorted(taken))
+
+    @operation
+    def operator_holds(self, picks: Sequence[int]) -> None:
+        recipients = sorted({id_.partition("/")[2].partition(":")[2] for id_ in self.keys})
+        for recipient in self._picked(recipients, picks[:2]):
+            add_hold(self.database, HoldCriteria(recipient_ref=recipient), "the model says so", "model")
+            self.model.held.add(recipient)
+
+    @operation
+    def holds_are_removed(self) -> None:
+        for hold in list_holds(self.database):
+            remove_hold(self.database, hold.id)
+        self.model.held.clear()
 
     @operation
     def redis_loses(self, picks: Sequence[int]) -> None:

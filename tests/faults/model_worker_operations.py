@@ -15,6 +15,7 @@ from publisher.domain.attempt import (
     after_lost_leases,
 )
 from publisher.domain.errors import EncodingError
+from publisher.publishing.sharing import Sharing
 from publisher.streams.append_result import Appended, ended
 from publisher.streams.outbound import Delivery
 from storage import claims, leases, outcomes
@@ -96,7 +97,8 @@ class WorkerOperations(Comparison):
 
     @of_a_message
     def message_arrives(self, message: Message) -> None:
-        handed_over = self.model.handed_over(message.handover, message.channel)
+        # While there is any hold, what was handed over is claimed.
+        handed_over = {} if self.model.held else self.model.handed_over(message.handover, message.channel)
         claim = claims.take_handed_over(self.database, *message, at_least=timedelta(0), at_most=LEASE_TTL)
         same({claimed.route.delivery_id for claimed in claim.routes}, set(handed_over))
         if claim.routes:
@@ -113,6 +115,11 @@ class WorkerOperations(Comparison):
     def claim_due(self, channel: str, limit: int) -> None:
         claimable = self.model.claimable(channel)
         claim = claims.claim_due(self.database, channel, limit=limit, lease_ttl=LEASE_TTL)
+        if claim.controlled:
+            sharing = Sharing(self.database, self.publisher._policy)
+            batch = sharing.claim(self.channels[channel], limit, hoped=False, through_parking=False)
+            claim = claim if batch is None else batch.claim
+        self.environment.results["claims by shares"] += bool(self.model.held)
         self._claimed(claim, {id_: state.losses_if_claimed for id_, state in claimable.items()}, limit)
 
     @operation
