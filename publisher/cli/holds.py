@@ -65,7 +65,7 @@ def add(
             return
         what = holds.worded(criteria)
         confirm(
-            one_line(f"Hold {what}? {_many(held)} of now match{'es' if held.count == 1 else ''}."),
+            one_line(f"Hold {what}? {_many(held)} match{'es' if held.count == 1 else ''} now."),
             yes,
             instead="--dry-run to count them only",
         )

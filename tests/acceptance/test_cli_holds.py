@@ -144,5 +144,5 @@ def test_nobody_is_asked_where_there_is_no_terminal(database: Database, publishe
     done = publisher(*ADD)
 
     assert done.returncode == 2
-    assert "Hold type game.turn.ready? 1 open route of now matches." in " ".join(done.stderr.split())
+    assert "Hold type game.turn.ready? 1 open route matches now." in " ".join(done.stderr.split())
     assert list_holds(database) == []

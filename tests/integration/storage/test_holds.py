@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from storage import claims
 from storage.claims import claim_due, claim_ending, claim_these, take_handed_over
 from storage.database import Database
 from storage.due_groups import due_groups
@@ -137,6 +138,18 @@ def test_a_hold_that_was_removed_holds_no_more(database: Database) -> None:
     execute(database, "DELETE FROM holds")
 
     assert claim_due(database, "email", limit=10, lease_ttl=TTL).ids == [other]
+
+
+def test_without_a_hold_no_route_is_compared(database: Database) -> None:
+    """One look at the empty table decides for all routes of a claim."""
+    first, _ = two_routes(database)
+    parameters = {"channel": "email", "ids": [first], "limit": 1, "ttl": TTL, "through": False, "stream": None}
+    parameters |= {"handover": None, "hoped": False, "limited": False, "token": "t"}
+
+    plan = [line for (line,) in database.rows(f"EXPLAIN (ANALYZE, COSTS OFF) {claims._CLAIM_THESE}", parameters)]
+
+    looks = [line for line in plan if " on holds" in line]
+    assert ["never executed" in line for line in looks] == [False, True], looks
 
 
 def test_a_hold_that_is_not_there_cannot_be_removed(database: Database) -> None:
