@@ -3,22 +3,22 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from tests.faults.model_cancellations import Cancellations
 from tests.faults.model_route import RouteState, Seen
 
 LEASE_LOSS_LIMIT = 5
 
 
 @dataclass
-class Model:
+class Model(Cancellations):
     """The whole service. Routes and commands are by delivery id, witnesses by that and the replay.
 
-    A witness is the entry id of its command, or the tombstone of a route that ended without one: `expired`, or `dead:n`
-    of a dead letter of the life after n requeues.
+    A witness is the entry id of its command, or the tombstone of a route that ended without one: `expired`, also of one
+    that was cancelled, or `dead:n` of a dead letter of the life after n requeues.
     held: the recipients whose routes are held.
     """
 
     contents: dict[str, int] = field(default_factory=dict)
-    routes: dict[str, RouteState] = field(default_factory=dict)
     malformed: dict[str, str] = field(default_factory=dict)
     dead_letters: list[tuple[str, str, int]] = field(default_factory=list)
     commands: dict[str, list[str]] = field(default_factory=dict)
@@ -32,6 +32,7 @@ class Model:
         if notification_id not in self.contents:
             self.contents[notification_id] = content
             self.routes |= {f"{notification_id}/{route_id}": state for route_id, state in routes.items()}
+            self.arrive_cancelled(notification_id)
             return "accepted"
         if self.contents[notification_id] == content:
             return "duplicate"
@@ -39,11 +40,12 @@ class Model:
         return "conflict"
 
     def claimable(self, channel: str) -> dict[str, RouteState]:
-        """The routes that are due, free, not past their deadline, and not held (R4, R5, R29)."""
+        """The routes that are due, free, not past their deadline, not held and not to be cancelled (R4, R5, R28, R29)."""
         return {
             id_: state
             for id_, state in self.routes.items()
-            if state.channel == channel and state.due and state.is_free and not state.late and not self.is_held(id_)
+            if state.channel == channel and state.due and state.is_free and not (state.late or state.marked)
+            if not self.is_held(id_)
         }
 
     def handed_over(self, token: str, channel: str) -> dict[str, RouteState]:
@@ -51,33 +53,34 @@ class Model:
         return {
             id_: state
             for id_, state in self.routes.items()
-            if (state.channel, state.holder) == (channel, token) and state.due and not state.expired and not state.late
-            if not self.is_held(id_)
+            if (state.channel, state.holder) == (channel, token) and state.due
+            if not (state.expired or state.late or state.marked or self.is_held(id_))
         }
 
     def is_held(self, delivery_id: str) -> bool:
         """True if a hold matches the route's recipient (R29)."""
         return delivery_id.partition("/")[2].partition(":")[2] in self.held
 
-    def overdue(self, channel: str) -> list[str]:
-        """The open, free routes whose deadline has passed."""
+    def ending(self, channel: str) -> list[str]:
+        """The open, free routes whose deadline has passed, or that are to be cancelled."""
         return [
             id_
             for id_, state in self.routes.items()
-            if state.channel == channel and state.due is not None and state.is_free and state.late
+            if state.channel == channel and state.due is not None and state.is_free and (state.late or state.marked)
         ]
 
     def take(self, token: str, delivery_id: str) -> RouteState:
         """A route is leased."""
         state = self.routes[delivery_id]
         state.losses, state.holder, state.expired, state.begun = state.losses_if_claimed, token, False, True
+        state.touched = True
         return state
 
     def hand_over(self, token: str, notification_id: str) -> None:
         """The routes that an intent has just made are leased for the worker that gets the message (R14)."""
         for delivery_id, state in self.routes.items():
             if delivery_id.startswith(notification_id) and state.status == "pending":
-                state.holder, state.expired, state.begun = token, False, False
+                state.holder, state.expired, state.begun, state.touched = token, False, False, True
 
     def append(self, delivery_id: str, replay: int, requeues: int, entry_id: str | None) -> tuple[str, str]:
         """What must become of an append, and what is found or written in the place of the witness (R12).
@@ -115,7 +118,9 @@ class Model:
         return self._end(token, delivery_id, "failed", attempts=attempts, due=False, failure=failure)
 
     def bury(self, token: str, delivery_id: str, failure: str, attempts: int) -> bool:
-        """Given up, if this token holds the route (R3, R8)."""
+        """Given up, if this token holds the route, and it is not to be cancelled (R3, R8, R28)."""
+        if self.routes[delivery_id].marked:
+            return False
         if not self._end(token, delivery_id, "dead_letter", attempts=attempts, failure=failure):
             return False
         self.dead_letters.append((delivery_id, failure, attempts))
@@ -148,13 +153,13 @@ class Model:
             self.publish("attempt", delivery_id, entry)
         return state.status
 
-    def end_overdue(self, delivery_id: str) -> str:
-        """A route past its deadline ends: published if its command stands, else expired (R3). Returns its status."""
-        self.take("deadline", delivery_id)
+    def end_without_attempt(self, delivery_id: str) -> str:
+        """A route ends: published if its command stands, else cancelled or expired (R3). Returns its status."""
+        word = "cancelled" if self.take("deadline", delivery_id).marked else "expired"
         if standing := self.end(delivery_id, "expired"):
             self.publish("deadline", delivery_id, standing)
         else:
-            self._end("deadline", delivery_id, "expired")
+            self._end("deadline", delivery_id, word)
         return self.routes[delivery_id].status
 
     def expire(self, token: str) -> None:
@@ -190,11 +195,12 @@ class Model:
             witness = self.witnesses.get((delivery_id, state.replay), "dead:")
             if state.channel == channel and state.status == "published" and _is_tombstone(witness):
                 state.status, state.attempts, state.due, state.entry = "pending", 0, True, None
+                state.marked = False
 
     def requeue(self, delivery_id: str) -> None:
         """An operator takes a dead letter back (R3)."""
         state = self.routes[delivery_id]
-        state.status, state.attempts, state.losses, state.due = "pending", 0, 0, True
+        state.status, state.attempts, state.losses, state.due, state.marked = "pending", 0, 0, True, False
         state.requeues += 1
 
     def republish(self, delivery_id: str) -> bool:
@@ -204,6 +210,7 @@ class Model:
             return False
         state.status, state.attempts, state.losses, state.due, state.entry = "pending", 0, 0, True, None
         state.replay += 1
+        state.marked = False
         return True
 
     def published(self, channel: str) -> int:

@@ -31,13 +31,19 @@ SELECT routes.id, n.notification_id || '/' || route_id AS delivery_id, n.id AS n
        attempt_count AS attempts,
        next_attempt_at <= statement_timestamp() AS due, lease_token AS holder,
        lease_expires_at <= statement_timestamp() AS expired, lease_loss_count AS losses, stream_entry_id AS entry,
-       last_failure_classification AS failure, routes.expires_at <= statement_timestamp() AS late, replay, requeues
+       last_failure_classification AS failure, routes.expires_at <= statement_timestamp() AS late, replay, requeues,
+       cancel_requested_at IS NOT NULL AS marked
 FROM routes FULL JOIN notifications AS n ON n.id = notification_key
 """
 _DEAD = """
 SELECT notification_id || '/' || route_id AS delivery_id, classification, attempt_count,
        requeued_at IS NULL AND discarded_at IS NULL AS waits
 FROM dead_letters
+"""
+_CANCELLATIONS = """
+SELECT notification_id::text AS id, awaits_intent AS awaits,
+       CASE WHEN answered_at IS NOT NULL THEN ARRAY[cancelled, published, otherwise] END AS counts
+FROM cancellations
 """
 _MALFORMED = "SELECT stream_entry_id, failure_code FROM malformed_intents"
 
@@ -95,8 +101,9 @@ class Comparison:
         same(sorted(self.model.differences(seen)), [])
         standing = invariants.commands(self.redis)
         same(standing, self.model.commands)
-        # A command for each time that an operator asked, and none of what has expired; more only if Redis lost some.
-        most = {id_: seen[id_].replay + (seen[id_].status != "expired") for id_ in standing}
+        # A command for each time that an operator asked, and none of what has expired or was cancelled; more only if
+        # Redis lost some.
+        most = {id_: seen[id_].replay + (seen[id_].status not in ("expired", "cancelled")) for id_ in standing}
         too_many = {id_ for id_, entries in standing.items() if len(entries) > most[id_]}
         same(too_many - self.model.ever_lost, set())
         same([id_ for id_, route in seen.items() if route.status in invariants.FINAL and route.holder], [])
@@ -107,6 +114,9 @@ class Comparison:
         waiting = sorted(d["delivery_id"] for d in dead if d["waits"])
         dead_routes = (id_ for id_, route in seen.items() if route.status == "dead_letter")
         same(waiting, sorted(id_ for id_ in dead_routes if not self.model.routes[id_].discarded))
+        self._eyes.execute(_CANCELLATIONS)
+        answers = {c["id"]: (c["awaits"], c["counts"] and tuple(c["counts"])) for c in self._eyes.fetchall()}
+        same(answers, {id_: (c.awaits, c.counts) for id_, c in self.model.cancellations.items()})
         same({m["stream_entry_id"]: m["failure_code"] for m in malformed}, self.model.malformed)
         same(len(malformed), len(self.model.malformed))
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.faults.model_comparison import ModelEnvironment
-from tests.faults.model_intents import ENTRIES, Entry
+from tests.faults.model_intents import ENTRIES, KINDS, Entry
 from tests.faults.model_operations import Operations
 
 CHANNEL = st.sampled_from(("email", "push"))
@@ -49,6 +49,10 @@ CHOICES: dict[str, tuple[int, tuple[st.SearchStrategy[Any], ...]]] = {
     "deadline_overtakes_a_worker": (2, (CHANNEL, st.booleans())),
     "operator_holds": (2, (PICKS,)),
     "holds_are_removed": (2, ()),
+    "operator_cancels": (3, (PICKS,)),
+    "producer_cancels": (2, (st.sampled_from(sorted(KINDS)), st.integers(0, 7))),
+    "producer_takes_one_back": (2, (PICKS,)),
+    "cancellation_overtakes_a_worker": (2, (CHANNEL, PICKS, st.booleans())),
     "redis_loses": (1, (PICKS,)),
     "redis_is_emptied": (2, ()),
     "loss_audit": (5, (CHANNEL, st.sampled_from((False, False, True)))),

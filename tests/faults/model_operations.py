@@ -11,15 +11,16 @@ from storage.claims import Claim
 from storage.dead_letters import DeadLetterFilter
 from storage.holds import HoldCriteria, add_hold, list_holds, remove_hold
 from storage.republishing import PublishedFilter
+from tests.faults.model_cancel_operations import CancelOperations
 from tests.faults.model_comparison import same
-from tests.faults.model_worker_operations import WorkerOperations, of_a_claim, operation
+from tests.faults.model_worker_operations import of_a_claim, operation
 from tests.integration.rows import execute
 
 # After everything that was ever published.
 _ALWAYS = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-class Operations(WorkerOperations):
+class Operations(CancelOperations):
     """All that can be done to both. Those that nobody decorated are made of others."""
 
     @of_a_claim
@@ -86,10 +87,12 @@ class Operations(WorkerOperations):
 
     @operation
     def deadlines_end(self, channel: str) -> None:
-        overdue = self.model.overdue(channel)
+        ending = self.model.ending(channel)
         while self.publisher.end_routes(channel):
             pass
-        ended = Counter(self.model.end_overdue(id_) for id_ in overdue)
+        ended = Counter(self.model.end_without_attempt(id_) for id_ in ending)
+        for notification_id in self.model.cancellations:
+            self.model.answer(notification_id)
         self.environment.results.update({f"deadline: {status}": count for status, count in ended.items()})
 
     def deadline_overtakes_a_worker(self, channel: str, is_late: bool) -> None:

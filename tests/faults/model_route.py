@@ -8,6 +8,7 @@ class Seen(NamedTuple):
     """What can be seen of a route. due and expired are None where nothing is scheduled or leased.
 
     late: whether its deadline has passed; None: it has none.
+    marked: whether it is to be cancelled, or was.
     """
 
     status: str
@@ -21,6 +22,7 @@ class Seen(NamedTuple):
     late: bool | None
     replay: int
     requeues: int
+    marked: bool
 
 
 @dataclass
@@ -30,6 +32,7 @@ class RouteState:
     encodes: whether its notification makes a command (R23).
     discarded: whether its dead letter was discarded, so that it stays one.
     begun: whether its holder has claimed it, and was not just handed it over.
+    touched: whether an attempt may ever have been begun of it.
     """
 
     channel: str
@@ -46,8 +49,10 @@ class RouteState:
     late: bool | None = None
     replay: int = 0
     requeues: int = 0
+    marked: bool = False
     discarded: bool = False
     begun: bool = True
+    touched: bool = False
 
     @property
     def is_free(self) -> bool:

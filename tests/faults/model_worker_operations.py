@@ -114,7 +114,8 @@ class WorkerOperations(Comparison):
     @operation
     def claim_due(self, channel: str, limit: int) -> None:
         claimable = self.model.claimable(channel)
-        claim = claims.claim_due(self.database, channel, limit=limit, lease_ttl=LEASE_TTL)
+        stream = self.channels[channel].stream
+        claim = claims.claim_due(self.database, channel, limit=limit, lease_ttl=LEASE_TTL, stream=stream)
         if claim.controlled:
             sharing = Sharing(self.database, self.publisher._policy)
             batch = sharing.claim(self.channels[channel], limit, hoped=False, through_parking=False)
@@ -127,7 +128,8 @@ class WorkerOperations(Comparison):
         picked = self._picked(sorted(self.keys), picks)
         claimable = self.model.claimable(channel)
         ids = [self.keys[id_] for id_ in picked] + [0]
-        claim = claims.claim_these(self.database, channel, ids, lease_ttl=LEASE_TTL)
+        stream = self.channels[channel].stream
+        claim = claims.claim_these(self.database, channel, ids, lease_ttl=LEASE_TTL, stream=stream)
         losses = {id_: claimable[id_].losses_if_claimed for id_ in picked if id_ in claimable}
         self._claimed(claim, losses, len(ids))
 

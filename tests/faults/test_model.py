@@ -74,6 +74,8 @@ WORTH = (
     *("stale: published", "stale: failed", "stale: dead-lettered", "stale: released"),
     *("command appended", "append found its witness", "append found a tombstone"),
     *("republished", "not republished", "deadline: expired", "deadline: published"),
+    *("marked", "cancelled at once", "not cancelled", "deadline: cancelled"),
+    *("cancellation", "cancellation repeated"),
     *("whole attempt: published", "whole attempt: failed"),
 )
 
