@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import redis
 
+from publisher.domain.cancellation import Cancellation
 from publisher.domain.channel import Channel
 from publisher.domain.lanes import Lane
 from publisher.domain.rate_limit import RateLimit
@@ -18,12 +19,13 @@ from publisher.domain.shares import WEIGHTS
 from publisher.streams.append_result import AppendResult, NotAppended
 from publisher.streams.outbound import Delivery, OutboundStreams
 from storage import limits
+from storage.cancellations import IncomingCancellation, cancel_intents
 from storage.holds import HoldCriteria, add_hold, remove_hold
 from tests.factories import CHANNELS
 from tests.faults.crash_points import How, Point
 from tests.faults.invariants import over_their_limits
 from tests.faults.workload import SEED, Workload
-from tests.faults.workload_intents import GOOD, IN_TIME
+from tests.faults.workload_intents import GOOD, IN_TIME, TAKEN_BACK
 from tests.integration.buckets import bucket, fill, now_us
 from tests.integration.intake.reverted_postgresql import ANOTHER, LOSE_EVERYTHING
 from tests.integration.publishers import InterruptedStreams, publisher
@@ -205,6 +207,25 @@ def late_append(workload: Workload) -> str:
         other.end_routes("email")
 
     workload.reset([IN_TIME])
+    workload.io.begin()
+    with workload.process() as context:
+        workload.take_in(context)
+        other = publisher(context.database, OutboundStreams(context.redis, timedelta(hours=1)))
+        publisher(context.database, Stalling(context.redis, overtaken)).publish_due("email")
+        workload.publish()
+    return _first(workload)
+
+
+def late_cancellation(workload: Workload) -> str:
+    """A worker stalls before its append until its lease is over, and its producer has taken the intent back (R28)."""
+
+    def overtaken() -> None:
+        workload.pass_time()
+        cancel_intents(context.database, [asked])
+        other.end_routes("email")
+
+    asked = IncomingCancellation("9-0", (), Cancellation("game-service", TAKEN_BACK["idempotency_key"], None, None))
+    workload.reset([TAKEN_BACK])
     workload.io.begin()
     with workload.process() as context:
         workload.take_in(context)

@@ -40,7 +40,7 @@ class Model(Cancellations):
         return "conflict"
 
     def claimable(self, channel: str) -> dict[str, RouteState]:
-        """The routes that are due, free, not past their deadline, not held and not to be cancelled (R4, R5, R28, R29)."""
+        """The routes that are due, free, to be sent still, and not held (R4, R5, R28, R29)."""
         return {
             id_: state
             for id_, state in self.routes.items()

@@ -14,9 +14,13 @@ from tests.faults.model_worker_operations import WorkerOperations, operation
 class CancelOperations(WorkerOperations):
     """What cancels routes. Those that nobody decorated are made of others."""
 
-    @operation
     def operator_cancels(self, picks: Sequence[int]) -> None:
-        for delivery_id in self._picked(sorted(self.keys), picks):
+        """Some routes, of which not all can be cancelled."""
+        self.cancel(self._picked(sorted(self.keys), picks))
+
+    @operation
+    def cancel(self, delivery_ids: Sequence[str]) -> None:
+        for delivery_id in delivery_ids:
             notification_id, _, route_id = delivery_id.partition("/")
             until, up_to = bounds_of_now(self.database, None)
             matching = CancelFilter(until=until, up_to=up_to, notification_id=notification_id, route_id=route_id)
@@ -48,15 +52,20 @@ class CancelOperations(WorkerOperations):
             kind, _, number = key.rpartition(" ")
             self.producer_cancels(kind, int(number))
 
-    def cancellation_overtakes_a_worker(self, channel: str, picks: Sequence[int], is_late: bool) -> None:
-        """A worker sleeps from its claim to its append, or to its completion, beyond its lease and a cancellation."""
+    def cancellation_overtakes_a_worker(self, channel: str, picks: Sequence[int], where: str) -> None:
+        """A worker is cancelled under its hands before its append, before its completion, or as its attempt fails.
+
+        Then it sleeps beyond its lease, and appends and completes what others have ended meanwhile.
+        """
         self.claim_due(channel, 6)
         if not self.claims:
             return
-        if not is_late:
+        if where == "appended":
             self.append(0)
-        self.operator_cancels(picks)
+        self.cancel(sorted(claimed.route.delivery_id for claimed in self.claims[-1].routes))
         self.producer_takes_one_back(picks)
+        if where == "failed":
+            self.fail(0)
         self.lease_expires(0)
         self.deadlines_end(channel)
         self.append_and_complete(0)

@@ -8,7 +8,7 @@ from actors.maintenance import audit_published
 from publisher.streams.keys import witness_key
 from storage import dead_letters, republishing
 from storage.claims import Claim
-from storage.dead_letters import DeadLetterFilter
+from storage.dead_letters import DeadLetterFilter, DeadLetterRecord
 from storage.holds import HoldCriteria, add_hold, list_holds, remove_hold
 from storage.republishing import PublishedFilter
 from tests.faults.model_cancel_operations import CancelOperations
@@ -37,9 +37,7 @@ class Operations(CancelOperations):
 
     @operation
     def operator_requeues(self, picks: Sequence[int]) -> None:
-        letters = dead_letters.list_dead_letters(self.database, DeadLetterFilter(requeued=None), before=None, limit=99)
-        picked = self._picked(sorted(letters, key=lambda letter: letter.id), picks)
-        asked = {f"{p.notification_id}/{p.route_id}" for p in picked if p.requeued_at is None}
+        picked, asked = self._picked_letters(picks)
         waiting = {id_ for id_ in asked if not self.model.routes[id_].late and not self.model.routes[id_].discarded}
         got = dead_letters.requeue(self.database, [p.id for p in picked] + [0], "model")
         same({r.id for r in got}, {self.keys[id_] for id_ in waiting})
@@ -49,15 +47,22 @@ class Operations(CancelOperations):
 
     @operation
     def operator_discards(self, picks: Sequence[int]) -> None:
-        letters = dead_letters.list_dead_letters(self.database, DeadLetterFilter(requeued=None), before=None, limit=99)
-        picked = self._picked(sorted(letters, key=lambda letter: letter.id), picks)
-        asked = {f"{p.notification_id}/{p.route_id}" for p in picked if p.requeued_at is None}
+        picked, asked = self._picked_letters(picks)
         waiting = {id_ for id_ in asked if not self.model.routes[id_].discarded}
         got = dead_letters.discard(self.database, [p.id for p in picked] + [0], "model")
         same(len(got), len(waiting))
         for delivery_id in waiting:
             self.model.routes[delivery_id].discarded = True
         self.environment.results["discarded"] += len(waiting)
+
+    def _picked_letters(self, picks: Sequence[int]) -> tuple[list[DeadLetterRecord], set[str]]:
+        """Some dead letters, and those of their routes that are dead letters by one of these."""
+        letters = dead_letters.list_dead_letters(self.database, DeadLetterFilter(requeued=None), before=None, limit=999)
+        newest = {f"{letter.notification_id}/{letter.route_id}": letter.id for letter in reversed(letters)}
+        picked = self._picked(letters[::-1], picks)
+        ids = {p.id for p in picked}
+        dead = {id_ for id_, state in self.model.routes.items() if state.status == "dead_letter"}
+        return picked, {id_ for id_ in dead if newest[id_] in ids}
 
     def operator_republishes(self, picks: Sequence[int]) -> None:
         """Some routes, of which not all can be published again."""

@@ -24,7 +24,7 @@ from publisher.streams import outbound, rate_limits
 from publisher.streams.consumer_group import Recovered
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.outbound import OutboundStreams
-from storage import claims, intents, leases, malformed_records, outcomes
+from storage import cancel_mark, cancellations, claims, intents, leases, malformed_records, outcomes
 from storage.database import Row, fetch
 from storage.handover import IS_CLAIMED
 from storage.holds import not_held
@@ -160,6 +160,16 @@ def _urgent_first(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sharing, "share_out", share)
 
 
+def _cancelled_in_parts(patch: pytest.MonkeyPatch) -> None:
+    whole = cancellations._cancelled
+
+    def committed_before(connection: peewee.PostgresqlDatabase, ids: list[str]) -> Any:
+        connection.execute_sql("COMMIT; BEGIN")
+        return whole(connection, ids)
+
+    patch.setattr(cancellations, "_cancelled", committed_before)
+
+
 BUGS: Sequence[Bug] = (
     Bug("no witness", _no_witness, detectors.lost_replies, classic=True),
     Bug("witness set before XADD", _witness_first, detectors.refused_once, classic=True),
@@ -229,6 +239,12 @@ BUGS: Sequence[Bug] = (
             OutboundStreams, "end", lambda _streams, deliveries, _tombstones: [None] * len(deliveries)
         ),
         detectors.late_append,
+    ),
+    Bug("cancellation and its routes in no transaction", _cancelled_in_parts, detectors.crash_points),
+    Bug(
+        "attempted route cancelled without a tombstone",
+        lambda patch: _edit(patch, cancellations, ["_MARK"], (cancel_mark._UNTOUCHED, _FREE)),
+        detectors.late_cancellation,
     ),
     Bug(
         "intents not replayed to a PostgreSQL that went back",

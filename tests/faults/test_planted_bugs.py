@@ -27,6 +27,7 @@ def workload(environ: Mapping[str, str], redis_client: redis.Redis) -> Iterator[
         detectors.stale_worker,
         detectors.held_lease,
         detectors.late_append,
+        detectors.late_cancellation,
         detectors.lost_bucket,
         detectors.held_routes,
         detectors.crowded_lanes,

@@ -26,21 +26,26 @@ from publisher.settings.settings import Settings
 from publisher.streams.intents import IntentsGroup
 from storage.republishing import PublishedFilter, republish
 from tests.conftest import connected
-from tests.factories import GROUP, INTENTS, intent, intent_fields
+from tests.factories import GROUP, INTENTS, intent
 from tests.faults.at_once import AtOnce
 from tests.faults.composition import EMPTY
 from tests.faults.crash_points import Crash, IoInterceptor, Point
 from tests.faults.invariants import Expected, violations
 from tests.faults.io_interception import intercept_io
-from tests.faults.workload_intents import ENTRIES, GOOD, MALFORMED, routes_of
+from tests.faults.workload_intents import ENTRIES, GOOD, MALFORMED, entry_of, routes_of
 
 CHANNELS = ("email", "push")
 MAX_ATTEMPTS = 2
 SEED = 20260314
 _BATCH = 3
 _ROUNDS = 12
-_LOOKS = 25
+_LOOKS = 60
 _LEASE = timedelta(seconds=30)
+# Routes that have not ended, and cancellations that are not answered.
+_OPEN = """
+SELECT (SELECT count(*) FROM routes WHERE status IN ('pending', 'failed'))
+       + (SELECT count(*) FROM cancellations WHERE answered_at IS NULL)
+"""
 
 
 @dataclass
@@ -64,9 +69,14 @@ class Workload:
         self.sql.execute(EMPTY)
         self.redis.flushdb()
         self.redis.script_flush()
-        ids = [self.redis.xadd(INTENTS, intent_fields(**fields)).decode() for fields in entries]
+        ids = [self.redis.xadd(INTENTS, dict(entry_of(fields))).decode() for fields in entries]
         self.expected = Expected(
-            {id_: ends for fields in entries if fields is not MALFORMED for id_, ends in routes_of(fields)},
+            {
+                id_: ends
+                for fields in entries
+                if fields is not MALFORMED and "cancels" not in fields
+                for id_, ends in routes_of(fields)
+            },
             [id_ for id_, fields in zip(ids, entries, strict=True) if fields is MALFORMED],
         )
         self.attempts = {id_: MAX_ATTEMPTS for id_, ends in self.expected.routes.items() if "dead_letter" in ends}
@@ -142,6 +152,10 @@ class Workload:
             buried = "dead_letter" in self.expected.routes.get(delivery_id, ())
             if dead_letters != buried:
                 wrong.append(f"{delivery_id} has {dead_letters} dead letters")
+        self.sql.execute("SELECT idempotency_key, answered_at, cancelled, published, otherwise FROM cancellations")
+        for key, answered_at, *counts in self.sql.fetchall():
+            if answered_at is None or counts != [2, 0, 0]:
+                wrong.append(f"the cancellation of {key!r} is answered {answered_at}: {counts}")
         return [*violations(self.settings.database_url.text, self.redis, self.expected), *wrong]
 
     def one(self, sql: str) -> Any:
@@ -194,7 +208,7 @@ class Workload:
         for _ in range(_ROUNDS):
             for channel in CHANNELS:
                 self.scan(channel)
-            if not self.one("SELECT count(*) FROM routes WHERE status IN ('pending', 'failed')"):
+            if not self.one(_OPEN):
                 return
             self.make_due()
 
