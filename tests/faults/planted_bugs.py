@@ -170,6 +170,13 @@ def _cancelled_in_parts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(cancellations, "_cancelled", committed_before)
 
 
+def _cancelled_at_once(patch: pytest.MonkeyPatch) -> None:
+    columns = ("lease_token", "lease_expires_at")
+    given_up = ", ".join(f"{column} = CASE WHEN NOT {_FREE} THEN {column} END" for column in columns)
+    asked = "cancel_requested_at = "
+    _edit(patch, cancellations, ["_MARK"], (cancel_mark._UNTOUCHED, _FREE), (asked, f"{given_up}, {asked}"))
+
+
 BUGS: Sequence[Bug] = (
     Bug("no witness", _no_witness, detectors.lost_replies, classic=True),
     Bug("witness set before XADD", _witness_first, detectors.refused_once, classic=True),
@@ -243,7 +250,7 @@ BUGS: Sequence[Bug] = (
     Bug("cancellation and its routes in no transaction", _cancelled_in_parts, detectors.crash_points),
     Bug(
         "attempted route cancelled without a tombstone",
-        lambda patch: _edit(patch, cancellations, ["_MARK"], (cancel_mark._UNTOUCHED, _FREE)),
+        _cancelled_at_once,
         detectors.late_cancellation,
     ),
     Bug(
