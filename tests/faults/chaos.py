@@ -9,10 +9,11 @@ from pathlib import Path
 from publisher.streams.group_reading import stream_groups
 from tests.factories import GROUP, INTENTS
 from tests.faults import run_checker
-from tests.faults.controls import Controls, over_limit
+from tests.faults.controls import LIMITS, Controls
 from tests.faults.fault_injector import FaultInjector
 from tests.faults.fault_schedule import AUDIT_WINDOW, FEW, MANY, SLOTS, Kind, plan
 from tests.faults.fleet import Fleet
+from tests.faults.invariants import over_their_limits
 from tests.faults.observer import Observer
 from tests.faults.producer import Producer
 from tests.faults.recovery import (
@@ -104,7 +105,7 @@ def run(seed: int, size: Size, folder: Path, say: Callable[[str], None]) -> RunR
         injector.note_returns()
         fleet.stop_all()
         run_checker.check_run(result, servers, fleet, observer, producer)
-        result.problems += over_limit(servers.valkey.client)
+        result.problems += over_their_limits(servers.valkey.client, LIMITS)
         measured = {**drills.measured, **injector.measured}
         result.recoveries = [Recovery(what, seconds, BOUNDS.get(what)) for what, seconds in measured.items()]
     result.problems += [

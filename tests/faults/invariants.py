@@ -75,10 +75,11 @@ def over_their_limits(client: redis.Redis, limits: Mapping[str, RateLimit]) -> l
     """
     lines = []
     for channel, limit in limits.items():
-        ids = [entry_id.decode() for entry_id, _ in client.xrange(STREAMS[channel])]
-        over = over_limit(ids, limit) if ids else 0
-        if over > 0:
-            lines.append(f"{channel} has a window with {over:.1f} commands more than {limit} lets through")
+        for stream in (STREAMS[channel], RENAMED) if channel == "email" else (STREAMS[channel],):
+            ids = [entry_id.decode() for entry_id, _ in client.xrange(stream) or []]
+            over = over_limit(ids, limit) if ids else 0
+            if over > 0:
+                lines.append(f"{channel} has a window with {over:.1f} commands more than {limit} lets through")
     return lines
 
 

@@ -22,7 +22,7 @@ PUBLISHED, SKIPPED, DEAD = frozenset({"published"}), frozenset({"skipped"}), fro
 # Of one with a deadline nobody can tell: it depends on when the faults come.
 IN_TIME_OR_NEVER = frozenset({"published", "expired"})
 # More than are sent in the longest time in which nothing is accepted, and which Valkey may lose twice.
-_REMEMBERED = 5_000
+_REMEMBERED = 10_000
 
 
 class Producer:
