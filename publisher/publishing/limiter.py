@@ -11,6 +11,8 @@ from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailab
 from publisher.domain.rate_limit import RateLimit
 from publisher.streams.rate_limits import Hope, RateLimits
 from storage.claims import Claim
+from storage.database import Database
+from storage.limits import read_limits
 
 _log = structlog.get_logger()
 # So many routes are claimed where Redis does not answer: their appends tell what is wrong, and park the channel.
@@ -18,23 +20,34 @@ _TRIED = 5
 
 
 class Limiter:
-    """Knows the rate limit of each channel by the last claim of this process. Safe to share between threads.
+    """Knows the rate limit of each channel as this process has read it last. Safe to share between threads.
 
     batch_size: how many routes a claim takes at most.
     """
 
-    def __init__(self, limits: RateLimits, batch_size: int) -> None:
+    def __init__(self, database: Database, limits: RateLimits, batch_size: int) -> None:
+        self._database = database
         self._limits = limits
         self._batch_size = batch_size
         self._known: dict[str, RateLimit | None] = {}
 
     def of(self, channel: Channel) -> RateLimit | None:
-        """Returns the limit as the last claim read it; before the first, that of the settings. None: no limit."""
+        """Returns the limit as it was read last; before the first time, that of the settings. None: no limit."""
         return self._known.get(channel.name, channel.rate)
 
     def note(self, channel: Channel, claim: Claim) -> None:
         """Remembers the limit that a claim has read."""
         self._known[channel.name] = claim.limit
+
+    def has_changed(self, channel: Channel) -> bool:
+        """Reads the limit, and returns True if it is another one by now.
+
+        For a process that has no claim to make: one that waited for a slow limit would not learn that it was lifted.
+        Raises DatabaseUnavailable.
+        """
+        before, set_ = self.of(channel), read_limits(self._database).get(channel.name)
+        self._known[channel.name] = channel.rate if set_ is None else set_.limit
+        return self.of(channel) != before
 
     def hope(self, channel: Channel) -> Hope | None:
         """Returns how many routes may be claimed now, and how long to wait for more. None: the channel has no limit."""

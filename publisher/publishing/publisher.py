@@ -65,7 +65,7 @@ class Publisher:
         self._appender = Appender(database, streams, self._circuit, hooks.beat)
         self._recorder = Recorder(database, witness_after_lease(streams.dedup_window, policy.lease_ttl), hooks.beat)
         self._claimer = Claimer(database, policy)
-        self._limiter = Limiter(streams.limits, policy.batch_size)
+        self._limiter = Limiter(database, streams.limits, policy.batch_size)
         self._cursor = ClaimCursor(time.monotonic, hooks.may_look_back)
 
     def publish_due(self, channel: str, on_more: Callable[[], object] = lambda: None) -> Report:
@@ -81,7 +81,7 @@ class Publisher:
             return Report(more=True, given_back=True)
         hope = self._limiter.hope(to)
         if hope is not None and not hope.tokens:
-            return Report(wait=hope.wait)
+            return self.publish_due(channel, on_more) if self._limiter.has_changed(to) else Report(wait=hope.wait)
         after = self._cursor.of(channel)
         batch = self._claimer.due(to, after, hope)
         self._limiter.note(to, batch.claim)

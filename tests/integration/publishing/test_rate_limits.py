@@ -21,6 +21,7 @@ from tests.factories import CHANNELS
 from tests.integration.buckets import bucket, fill, promised, tokens
 from tests.integration.publishers import publisher
 from tests.integration.rows import REOPENED, all_routes, change, due_routes, one_route
+from tests.waiting import wait_until
 
 # So slow that no token comes while a test runs.
 SLOW = RateLimit(0.001, 20)
@@ -59,6 +60,22 @@ def claimed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(sharing, "claim_shares", counting)
     return counts
+
+
+@pytest.mark.parametrize("lifted", [True, False], ids=["lifted", "raised"])
+def test_a_limit_that_is_lifted_or_raised_holds_a_waiting_worker_back_no_longer(
+    lifted: bool, worker: Worker, database: Database, redis_client: redis.Redis
+) -> None:
+    """A worker that knows a slow limit and waits for its next token learns at its next look that it has changed."""
+    due_routes(database, 20)
+    limits.set_limit(database, "email", SLOW, "ann")
+    waits = worker()
+    assert waits.publish_due("email").published == 0
+    assert waits.publish_due("email").published == 0
+
+    limits.set_limit(database, "email", None if lifted else RateLimit(1e6, 20), "ann")
+
+    wait_until(lambda: waits.publish_due("email").published == 20)
 
 
 def test_no_more_is_claimed_than_may_go(
