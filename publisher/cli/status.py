@@ -17,8 +17,9 @@ from publisher.connections import open_client
 from publisher.domain.errors import BadRequest, PublisherError
 from publisher.domain.notification import RouteStatus
 from publisher.operations.judge import judge
-from publisher.operations.snapshot import Counting, Snapshot, Snapshots, StoreSnapshot, StreamsSnapshot, Totals
+from publisher.operations.snapshot import Counting, Snapshot, StoreSnapshot, StreamsSnapshot, Totals
 from publisher.operations.snapshot_fields import status_fields
+from publisher.operations.snapshots import Snapshots
 from publisher.operations.wording import coarse
 from publisher.streams.heartbeats import ProcessSeen
 

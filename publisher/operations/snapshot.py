@@ -1,43 +1,29 @@
-"""Takes snapshots of the service: the waiting routes and entries, the current activity, the running processes.
+"""A snapshot of the service as a value: the waiting routes and entries, the current activity, the running processes.
 
-PostgreSQL and Redis are read apart. A server that is away hides nothing of the other (R35).
+`operations.snapshots` takes it. PostgreSQL's half and Redis's half stand apart: a server that is away hides nothing of
+the other (R35).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import Enum
-
-import redis
 
 from publisher.domain.circuit import Gate
 from publisher.domain.errors import PublisherError
 from publisher.domain.notification import RouteStatus
-from publisher.domain.timeouts import audit_interval
-from publisher.operations.channel_limits import ChannelLimit, channel_limits, with_use
-from publisher.operations.readers import CommandReaders, read_streams
-from publisher.settings.settings import Settings
+from publisher.operations.channel_limits import ChannelLimit
+from publisher.operations.readers import CommandReaders
 from publisher.streams.groups import Group
-from publisher.streams.heartbeats import ProcessRegister, ProcessSeen
-from publisher.streams.queues import QueueState, queue_states
-from storage import overview
-from storage.audit_states import AuditState, audit_states
-from storage.counts import Count, OpenRoutes, final_routes, open_routes
-from storage.database import Database
-from storage.failures import FailureRecord, recent_failures
-from storage.gates import read_gates
-from storage.holds import HoldRecord, list_holds
-from storage.losses import list_losses
-from storage.outstanding import Outstanding, read_outstanding
-from storage.rates import Happened, Mark, before, happened_between, mark
-from storage.replays import ReplayRecord, latest_replays
-
-# After a longer pause a snapshot does not count from the one before: its rates are those of now.
-_LONGEST_WINDOW = timedelta(minutes=5)
-# The newest failed attempts that a snapshot holds.
-_FAILURES = 200
-# Losses that no operator acknowledged are counted up to here.
-_LOSSES = 1000
+from publisher.streams.heartbeats import ProcessSeen
+from publisher.streams.queues import QueueState
+from storage.audit_states import AuditState
+from storage.counts import Count, OpenRoutes
+from storage.failures import FailureRecord
+from storage.holds import HoldRecord
+from storage.outstanding import Outstanding
+from storage.rates import Happened
+from storage.replays import ReplayRecord
 
 
 class Counting(Enum):
@@ -164,106 +150,3 @@ class Snapshot:
     def problems(self) -> Sequence[str]:
         """Why a server could not be read; empty if both were."""
         return [str(half) for half in (self.store, self.streams) if isinstance(half, PublisherError)]
-
-
-class Snapshots:
-    """Takes one snapshot after the other, and remembers up to which mark it has counted. For one thread at a time."""
-
-    def __init__(self, database: Database, client: redis.Redis, settings: Settings) -> None:
-        self._database = database
-        self._client = client
-        self._register = ProcessRegister(client)
-        self._settings = settings
-        self._counted: Mark | None = None
-
-    def take(self, counting: Counting = Counting.NONE) -> Snapshot:
-        """Takes a snapshot. A server that cannot be read raises nothing: its half is the error.
-
-        Rates count from the snapshot before; the first one's are those of the last seconds.
-        """
-        store: StoreSnapshot | PublisherError
-        streams: StreamsSnapshot | PublisherError
-        try:
-            store = self._store(counting)
-        except PublisherError as error:
-            store = error
-        try:
-            streams = self._streams()
-        except PublisherError as error:
-            streams = error
-        installed = list(self._settings.channels)
-        interval = audit_interval(self._settings.effective_audit_window)
-        return Snapshot(datetime.now(UTC), store, streams, installed, interval)
-
-    def _store(self, counting: Counting) -> StoreSnapshot:
-        last = mark(self._database)
-        routes = open_routes(self._database)
-        gates = read_gates(self._database)
-        known = {*self._settings.channels, *routes, *gates}
-        if counting is Counting.NONE:
-            return self._activity(last, routes, gates, sorted(known))
-        audits = audit_states(self._database, self._settings.channels)
-        totals = self._totals(routes, exact=counting is Counting.EXACT)
-        return StoreSnapshot(
-            at=last.at,
-            channels=sorted({*known, *(channel for channel, _ in totals.routes)}),
-            open_routes=routes,
-            gates=gates,
-            audits=audits,
-            totals=totals,
-            limits=with_use(self._database, channel_limits(self._database, self._settings.channels)),
-            outstanding=read_outstanding(self._database),
-            holds=list_holds(self._database),
-        )
-
-    def _activity(
-        self, last: Mark, routes: Mapping[str, OpenRoutes], gates: Mapping[str, Gate], known: Sequence[str]
-    ) -> StoreSnapshot:
-        first = self._counted
-        if first is None or not timedelta(0) < last.until - first.until <= _LONGEST_WINDOW:
-            first = before(last)
-        window = last.until - first.until
-        happened = happened_between(self._database, first, last, known)
-        failures = recent_failures(self._database, _FAILURES)
-        audits = audit_states(self._database, known)
-        self._counted = last
-        return StoreSnapshot(
-            at=last.at,
-            channels=sorted({*known, *happened}),
-            window=window,
-            happened=happened,
-            open_routes=routes,
-            gates=gates,
-            audits=audits,
-            failures=failures,
-            limits={
-                name: replace(limit, published=happened.get(name, Happened()).published / window.total_seconds())
-                for name, limit in channel_limits(self._database, self._settings.channels).items()
-            },
-            outstanding=read_outstanding(self._database),
-            holds=list_holds(self._database),
-        )
-
-    def _streams(self) -> StreamsSnapshot:
-        intents, readers = read_streams(self._client, self._settings)
-        return StreamsSnapshot(
-            intents.state(self._settings.intents_group),
-            self._register.seen(),
-            queue_states(self._client, list(self._settings.channels)),
-            readers,
-        )
-
-    def _totals(self, open_: Mapping[str, OpenRoutes], *, exact: bool) -> Totals:
-        if exact:
-            routes = {key: Count(count) for key, count in overview.count_routes(self._database).items()}
-        else:
-            routes = final_routes(self._database)
-            for channel, counts in open_.items():
-                routes[channel, RouteStatus.PENDING] = Count(counts.pending)
-                routes[channel, RouteStatus.FAILED] = Count(counts.failed)
-        return Totals(
-            routes,
-            overview.count_malformed(self._database),
-            next(iter(latest_replays(self._database, self._settings.intents_stream)), None),
-            len(list_losses(self._database, acknowledged=False, limit=_LOSSES)),
-        )

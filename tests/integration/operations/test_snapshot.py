@@ -11,7 +11,8 @@ from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
 from publisher.domain.notification import RouteStatus
 from publisher.environment import load_settings
 from publisher.local.embedded import Servers
-from publisher.operations.snapshot import Counting, Snapshots, StoreSnapshot, StreamsSnapshot
+from publisher.operations.snapshot import Counting, StoreSnapshot, StreamsSnapshot
+from publisher.operations.snapshots import Snapshots
 from publisher.streams.heartbeats import ProcessRegister
 from storage.database import Database
 from storage.gates import pause
