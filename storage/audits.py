@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from publisher.domain.notification import RouteEvent
-from storage.cancel_mark import UNMARK
 from storage.clock import NOW
 from storage.database import Database
 from storage.places import Place, behind, place_parameters
@@ -118,7 +117,7 @@ ORDER BY published_at, page.id
 _LOST = f"""/* return_lost */
 UPDATE routes
 SET {following(RouteEvent.COMMAND_LOST)}, attempt_count = 0, published_at = NULL, stream_entry_id = NULL,
-    stream = NULL, witness_until = NULL, {UNMARK},
+    stream = NULL, witness_until = NULL,
     next_attempt_at = {NOW},
     updated_at = {NOW}
 FROM unnest(%(ids)s::bigint[], %(entries)s::text[], %(instants)s::timestamptz[]) AS lost (id, entry_id, at)

@@ -24,7 +24,8 @@ MARKABLE = f"{allowing(RouteEvent.CANCELLED)} AND routes.cancel_requested_at IS 
 BY_OPERATOR = "%(by)s"
 BY_PRODUCER = "'producer ' || n.producer"
 
-# What every statement sets that opens a route again because it is to be sent: an earlier cancellation is over.
+# What every statement sets that opens a route again because an operator wants it sent: an earlier cancellation is over.
+# The loss audit does not: what was to be cancelled, and was lost by Redis, is not sent again.
 UNMARK = "cancel_requested_at = NULL, cancelled_by = NULL"
 
 

@@ -195,7 +195,6 @@ class Model(Cancellations):
             witness = self.witnesses.get((delivery_id, state.replay), "dead:")
             if state.channel == channel and state.status == "published" and _is_tombstone(witness):
                 state.status, state.attempts, state.due, state.entry = "pending", 0, True, None
-                state.marked = False
 
     def requeue(self, delivery_id: str) -> None:
         """An operator takes a dead letter back (R3)."""

@@ -36,6 +36,13 @@ def commits(database: Database) -> Acceptor:
     return Acceptor(database, INTENTS, threading.Event(), lambda _ids: None)
 
 
+def test_cancellations_are_committed_a_few_at_a_time(commits: Acceptor) -> None:
+    """Each may be of thousands of routes: a transaction of many of them would outlast its timeout for ever (R20)."""
+    entries = [asking(f"turn-{n}", entry_id=f"{n}-0") for n in range(60)]
+
+    assert [len(part) for part, _ in commits.commit(entries)] == [25, 25, 10]
+
+
 def test_an_entry_cancels_an_intent_and_is_counted(
     start_intake: StartIntake, context: Context, database: Database, redis_client: redis.Redis
 ) -> None:

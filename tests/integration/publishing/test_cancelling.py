@@ -226,10 +226,10 @@ def test_what_is_sent_again_is_no_longer_cancelled(database: Database, streams: 
     assert {one_route(database, route)["cancelled_by"] for route in (published, dead)} == {None}
 
 
-def test_a_lost_command_goes_out_again_although_it_was_to_be_cancelled(
+def test_a_lost_command_that_was_to_be_cancelled_does_not_go_out_again(
     database: Database, streams: OutboundStreams, redis_client: redis.Redis
 ) -> None:
-    """The cancellation was answered: too late, published. So the audit brings the command back (R12a)."""
+    """The cancellation came too late, and its answer stands. Nothing is appended after it: the route is cancelled."""
     [route] = due_routes(database, 1)
     worker = publisher(database, streams, channels=paused_while(lambda: cancel(database)))
     worker.publish_due("email")
@@ -238,9 +238,11 @@ def test_a_lost_command_goes_out_again_although_it_was_to_be_cancelled(
     lost = PublishedRoute(route, "", 0, row["stream_entry_id"], row["published_at"], EMAIL.stream, True)
 
     assert return_lost(database, [lost], window=timedelta(hours=1)) == {route}
-    assert publisher(database, streams).publish_due("email").published == 1
+    assert publisher(database, streams).publish_due("email").published == 0
+    publisher(database, streams).end_routes("email")
 
-    assert len(commands(redis_client)) == 1
+    assert one_route(database, route)["status"] == "cancelled"
+    assert not commands(redis_client)
 
 
 def test_a_route_that_the_audit_brought_back_has_a_tombstone(
