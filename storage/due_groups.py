@@ -25,6 +25,9 @@ _GROUPS, _PART = 64, 4
 _COUNTED = 4
 # A walk over groups of which none is due ends after so many, and goes on with the next claim.
 _STEPS = 2_000
+# So many due routes of a group are compared with the holds on recipients. Where all of them are held and more are due,
+# the group counts as due: its other routes are compared when they are counted.
+_COMPARED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,13 @@ class DueGroups:
 _HELD_WHOLLY = f"""EXISTS (SELECT FROM holds AS h WHERE h.recipient_ref IS NULL
                 AND {matches("%(channel)s", "g.notification_type", "g.producer")})"""
 
+_DUE_ROUTES = f"""SELECT channel, producer, notification_type, notification_key, recipient_ref,
+                       row_number() OVER () AS nth
+                FROM routes WHERE {GROUP_KEY} = g.key AND channel = %(channel)s AND {DUE} AND {TO_BE_SENT} AND {OPEN}
+                ORDER BY {GROUP_KEY}, next_attempt_at, id LIMIT {_COMPARED}"""
+_MAY_GO = f"""(NOT EXISTS (SELECT FROM holds WHERE recipient_ref IS NOT NULL) OR EXISTS (
+                SELECT FROM ({_DUE_ROUTES}) AS first WHERE nth = {_COMPARED} OR {not_held("first")}))"""
+
 
 def _first_route(condition: str) -> str:
     """The first open route of the walk's lane whose group key meets the condition."""
@@ -63,8 +73,9 @@ def _first_route(condition: str) -> str:
 # walk     A loose index scan (PostgreSQL wiki, "Loose indexscan") over the groups of each lane: one step to the first
 #          open route of the next group, behind the last group to the first one, and round to where it began. That route
 #          is the one that is due longest: so a step tells whether the group is due. A group that a hold covers wholly
-#          is passed over. A blank group may not be: its routes do not say what they are. The walk of a lane ends after
-#          `most` due groups.
+#          is passed over. So is one all of whose due routes are held; that is asked while some hold names a recipient.
+#          A blank group may not be: its routes do not say what they are. The walk of a lane ends after `most` due
+#          groups.
 # due      The due groups, and up to how many routes of each are counted.
 # The rows: of each due group how many routes are due, free and not held, up to a few times its share; up to its share
 #          alone where other groups are to come with the next claim. They are counted behind the place where the last
@@ -93,7 +104,7 @@ WITH RECURSIVE control AS MATERIALIZED (
     ) AS g
     CROSS JOIN LATERAL (
         SELECT g.notification_type = '' OR g.producer = '' AS is_blank,
-               g.next_attempt_at <= statement_timestamp() AND NOT {_HELD_WHOLLY} AS is_due
+               g.next_attempt_at <= statement_timestamp() AND NOT {_HELD_WHOLLY} AND {_MAY_GO} AS is_due
     ) AS each
     WHERE w.found < %(most)s AND w.steps < {_STEPS} AND NOT (g.wrapped AND g.key > w.start)
 ), due AS (

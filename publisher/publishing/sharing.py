@@ -19,6 +19,7 @@ from publisher.domain.lanes import Lane
 from publisher.domain.shares import DueGroup, Rotation, Shares, share_out
 from publisher.publishing.batch import Batch
 from publisher.publishing.policy import Policy
+from publisher.publishing.walk_round import WalkRound
 from storage.claims import Claim
 from storage.database import Database
 from storage.due_groups import DueGroups, Places, due_groups, fill_blank
@@ -62,6 +63,7 @@ class _Known:
     is_shared: the last claim was one by shares.
     starts: by lane, the key of the group behind which the next walk begins.
     places: by the key of a group, the place behind which its next claim begins, until the instant `until`.
+    round: the walks since the last claim of a route.
     """
 
     is_shared: bool = False
@@ -70,6 +72,7 @@ class _Known:
     places: Places = field(default_factory=dict)
     until: float = 0.0
     room: BulkRoom = field(default_factory=BulkRoom)
+    round: WalkRound = field(default_factory=WalkRound)
 
 
 class Sharing:
@@ -95,16 +98,19 @@ class Sharing:
         hoped, through_parking: see `claim_due`. Raises DatabaseUnavailable.
         """
         known, began = self._of(to.name), self._now()
-        places = known.places if began < known.until else {}
+        places, starts = (known.places if began < known.until else {}), known.starts
         options: dict[str, Any] = {"setting": to.rate, "hoped": hoped, "through_parking": through_parking}
-        found = due_groups(self._database, to.name, tokens=tokens, starts=known.starts, places=places, **options)
+        found = due_groups(self._database, to.name, tokens=tokens, starts=starts, places=places, **options)
         known.is_shared = found.controlled
         if not found.controlled:
             return None
         filled = bool(found.blank) and fill_blank(self._database, found.blank, _FILLED) > 0
         room = known.room if any(_is_bulk(each) and each.due for each in found.groups) else None
+        # The groups of a lane whose walk was cut, unless the batch that has its room sees to those.
+        cut = set(found.cut)
         if room is not None and not room.enter():
             room = None
+            cut.discard(Lane.BULK)
         groups = [each for each in found.groups if room is not None or not _is_bulk(each)]
         try:
             shares = share_out(tokens, groups, known.rotation, self._policy.lane_weights)
@@ -121,7 +127,8 @@ class Sharing:
         emptied = {each.group.key for each in groups} & places.keys() - {each.group.key for each in left}
         kept = {key: place for key, place in {**places, **ends}.items() if key not in emptied}
         self._note(known, found, shares, began, kept)
-        more = claim.more or filled or bool(left or emptied or (found.cut and claim.routes))
+        goes_on = known.round.goes_on(starts, known.starts, cut, found_some=bool(claim.routes))
+        more = claim.more or filled or bool(left or emptied or goes_on or (found.cut and claim.routes))
         batch = Batch(to, replace(claim, more=more), began)
         if room is not None and claim.routes and any(group.lane is Lane.BULK for group in shares.quotas):
             batch.leave_room = room.leave

@@ -13,13 +13,15 @@ from publisher.publishing.policy import Policy
 from publisher.publishing.publisher import Publisher
 from publisher.publishing.sharing import BulkRoom, Sharing
 from publisher.streams.outbound import OutboundStreams
+from storage import due_groups
 from storage.database import Database
+from storage.group_keys import GROUP_KEY
 from storage.holds import HoldCriteria, add_hold, remove_hold
 from tests.factories import CHANNELS, accepted
 from tests.integration.buckets import fill
 from tests.integration.publishers import BACKOFF, publisher
 from tests.integration.publishing.circuit_breakers import EMAIL, PROBING, probe_is_due, refuse, worker
-from tests.integration.rows import all_routes, change, execute, make_due
+from tests.integration.rows import all_routes, change, execute, make_due, rows
 
 # So slow that no token comes while a test runs.
 SLOW = RateLimit(0.001, 100)
@@ -249,3 +251,37 @@ def test_the_next_scan_of_other_lanes_begins_beside_the_batch(
     )
 
     assert seen == [0]
+
+
+def many_groups(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Twelve groups with one route each, where a walk ends after five. Returns their producers as they are walked."""
+    monkeypatch.setattr(due_groups, "_DUE_GROUPS", due_groups._DUE_GROUPS.replace("2000", "5"))
+    for n in range(12):
+        due(database, 1, producer=f"p{n}", lane="bulk")
+    return [row["producer"] for row in rows(database, f"SELECT producer FROM routes ORDER BY {GROUP_KEY}")]
+
+
+def test_groups_that_are_not_due_yet_keep_no_other_waiting(
+    database: Database, streams: OutboundStreams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A walk that ends among them is followed by another one at once, until a due group is found (R31)."""
+    *_, last = many_groups(database, monkeypatch)
+    execute(database, "UPDATE routes SET next_attempt_at = now() + interval '1 hour' WHERE producer <> %s", last)
+
+    drain(publisher(database, streams), batches=10)
+
+    assert published(database) == {last: 1}
+
+
+def test_where_all_is_held_no_look_follows_for_ever(
+    database: Database, streams: OutboundStreams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once all groups were seen, everything waits for the next scan (R29)."""
+    many_groups(database, monkeypatch)
+    add_hold(database, HoldCriteria(channel="email"), "a wrong price", "ann")
+    by = publisher(database, streams)
+
+    looks = [by.publish_due("email").more for _ in range(6)]
+
+    # Three looks of five groups see all twelve.
+    assert looks == [True, True, False, True, True, False]

@@ -131,6 +131,37 @@ def test_many_groups_are_walked_in_parts(database: Database) -> None:
     assert {group.group.producer for group in [*first.groups, *second.groups]} == {f"p{n}" for n in range(100)}
 
 
+def test_groups_of_which_all_is_held_do_not_end_a_walk(database: Database) -> None:
+    """A hold on a recipient keeps no other group waiting, however many groups it holds all due routes of (R29, R31)."""
+    victim = [{"user_id": "victim", "email": "victim@example.com"}]
+    for n in range(100):
+        fields = {"producer": f"p{n}", "lane": "bulk", "channels_json": ["email"]}
+        accepted(database, [{**fields, "recipients_json": victim}])
+    routes(database, 2, producer="other")
+    add_hold(database, HoldCriteria(recipient_ref="user:victim"), "why", "ann")
+
+    found = find(database, tokens=1)
+
+    assert (seen(found), found.cut) == ({("bulk", "other", "game.turn.ready", 2)}, {})
+
+
+def test_a_group_with_many_held_routes_is_counted(database: Database) -> None:
+    """Behind the routes that are compared with the holds at first, others are found (R29)."""
+    ids = routes(database, 2)
+    execute(
+        database,
+        "INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, next_attempt_at, recipient_ref,"
+        " resolved_email, created_at, updated_at, producer, notification_type, lane)"
+        " SELECT notification_key, 'email:user:victim' || n, channel, status, max_attempts,"
+        " next_attempt_at - interval '1 day', 'user:victim', resolved_email, created_at, updated_at, producer,"
+        " notification_type, lane FROM routes, generate_series(1, 500) AS n WHERE id = %s",
+        ids[0],
+    )
+    add_hold(database, HoldCriteria(recipient_ref="user:victim"), "why", "ann")
+
+    assert [group.due for group in find(database).groups] == [2]
+
+
 def test_the_quota_of_each_group_is_leased(database: Database) -> None:
     """Those due longest first, under one token, with the time that a lease lasts (R5)."""
     a, b = routes(database, 3, producer="a"), routes(database, 3, producer="b")
