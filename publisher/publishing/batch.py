@@ -28,6 +28,7 @@ class Batch:
     is_cut_short: some routes were not begun, for want of time or because the process stops. They are given back.
     is_unreachable: Redis did not answer.
     wait: the time until the channel's rate limit lets other routes through. None: no route waits for that (R30).
+    promised: how many tokens of the rate limit are promised to it and not taken by a command yet (R30).
     leave_room: called at its end; True if another claim waits for the room that it takes (see `sharing`).
     is_followed_at_once: the next batch of the channel may begin beside this one. False: it begins after this one.
     notifications: by route key.
@@ -43,6 +44,7 @@ class Batch:
     is_cut_short: bool = False
     is_unreachable: bool = False
     wait: timedelta | None = None
+    promised: int = 0
     leave_room: Callable[[], bool] = _no_room
     is_followed_at_once: bool = True
     notifications: Mapping[int, Notification] = field(init=False)

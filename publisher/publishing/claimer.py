@@ -45,6 +45,7 @@ class Claimer:
         # A limit makes routes wait: they are claimed by shares, whatever else is in use (R31).
         shared = self._sharing.claim(to, min(hope.tokens, size), hoped=True, through_parking=self._through_parking)
         batch = shared or self._due(to, min(hope.tokens, size), after, through_parking=self._through_parking)
+        batch.promised = hope.tokens
         if batch.claim.limit is not None and len(batch.claim.routes) == hope.tokens < size:
             batch.claim = replace(batch.claim, more=False)
             batch.wait = hope.wait

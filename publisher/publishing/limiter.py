@@ -9,6 +9,7 @@ import structlog
 from publisher.domain.channel import Channel
 from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
 from publisher.domain.rate_limit import RateLimit
+from publisher.publishing.batch import Batch
 from publisher.streams.rate_limits import Hope, RateLimits
 from storage.claims import Claim
 from storage.database import Database
@@ -60,12 +61,15 @@ class Limiter:
             _log.warning("a rate limit cannot be asked; a few routes are tried", channel=channel.name, error=str(error))
             return Hope(min(_TRIED, self._batch_size), limit.wait(0.0, self._batch_size))
 
-    def forgo(self, channel: Channel, hope: Hope, claimed: int) -> None:
-        """Gives up the tokens for which no route was claimed. Best effort: a promise ends by itself."""
-        limit = self.of(channel)
-        if limit is None or claimed >= hope.tokens:
+    def forgo(self, batch: Batch) -> None:
+        """Gives up the tokens that were promised to the batch and that no command took, whatever became of its routes.
+
+        Best effort: a promise ends by itself. Where Redis did not answer, it is not asked again.
+        """
+        limit = self.of(batch.channel)
+        if limit is None or batch.promised <= 0 or batch.is_unreachable:
             return
         try:
-            self._limits.forgo(channel, limit, hope.tokens - claimed)
+            self._limits.forgo(batch.channel, limit, batch.promised)
         except PublisherError as error:
-            _log.debug("a promise was not given up and will end", channel=channel.name, error=str(error))
+            _log.debug("a promise was not given up and will end", channel=batch.channel.name, error=str(error))

@@ -85,14 +85,13 @@ class Publisher:
         after = self._cursor.of(channel)
         batch = self._claimer.due(to, after, hope)
         self._limiter.note(to, batch.claim)
-        if hope is not None:
-            self._limiter.forgo(to, hope, len(batch.claim.routes))
-        elif batch.claim.limit is not None:
+        if hope is None and batch.claim.limit is not None:
             # Nothing was claimed: this process has learned that there is a limit.
             return self.publish_due(channel, on_more)
         self._cursor.note(channel, batch.began, after, batch.claim)
         if batch.claim.routes or batch.claim.more:
             return self._publish(batch, on_more)
+        self._limiter.forgo(batch)
         probed = self._probe(to) if batch.claim.refusing else Report()
         if probed.published and probed.more:
             on_more()
@@ -173,6 +172,7 @@ class Publisher:
             reported = report(batch, self._telemetry)
         finally:
             self._give_back(batch)
+            self._limiter.forgo(batch)
             if batch.leave_room() or (batch.claim.more and not batch.is_followed_at_once):
                 on_more()
         batch.raise_errors()

@@ -115,7 +115,8 @@ end
 
 local function take_token()
     if bucket then
-        bucket.tokens, bucket.promised = bucket.tokens - 1, math.max(0, bucket.promised - 1)
+        bucket.tokens = bucket.tokens - 1
+        take_back(bucket, 1)
         taken = taken + 1
     end
 end

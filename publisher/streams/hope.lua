@@ -6,13 +6,10 @@
 local rate, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
 local bucket, fault = filled(KEYS[1], rate, burst)
 if bucket then
-    bucket.promised = math.max(0, bucket.promised - tonumber(ARGV[4]))
-    local free = bucket.tokens - bucket.promised
+    take_back(bucket, tonumber(ARGV[4]))
+    local free = bucket.tokens - bucket.promised - bucket.promised_before
     local granted = math.max(0, math.min(tonumber(ARGV[3]), math.floor(free)))
-    if granted > 0 then
-        bucket.promised = bucket.promised + granted
-        bucket.promised_until = bucket.now + PROMISED_FOR
-    end
+    bucket.promised = bucket.promised + granted
     fault = keep(KEYS[1], bucket, rate, burst)
     if not fault then
         return { granted, string.format('%.17g', free - granted) }

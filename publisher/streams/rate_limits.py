@@ -1,7 +1,7 @@
 """Asks a channel's token bucket how many commands a worker may hope to append, before it claims their routes (R30).
 
-A hope is a promise for two seconds, and no more: the append takes the tokens, whoever comes. So a worker that dies, or
-a Redis that forgets, costs nothing but time.
+A hope is a promise for a second at most: the append takes the tokens, whoever comes. So a worker that dies, or a Redis
+that forgets, costs nothing but time.
 """
 
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class RateLimits:
                 tokens, left = self._script(keys=keys, args=arguments)
         except RedisUnavailable:
             # A pooled connection may have died since its last use. If it was the reply that was lost, the promise
-            # stands twice, for two seconds.
+            # stands twice, for a second at most.
             with translated():
                 tokens, left = self._script(keys=keys, args=arguments)
         return tokens, float(left)

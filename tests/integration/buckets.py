@@ -30,4 +30,4 @@ def tokens(client: redis.Redis, channel: str = "email") -> float:
 
 def promised(client: redis.Redis, channel: str = "email") -> int:
     """How many of them workers were promised."""
-    return int(client.hget(bucket(channel), "promised") or 0)
+    return sum(int(count or 0) for count in client.hmget(bucket(channel), "promised", "promised_before"))

@@ -10,9 +10,11 @@ import redis
 
 from publisher.channels.email import EMAIL
 from publisher.domain.circuit import GateState, Probing
+from publisher.domain.notification import delivery_id_of
 from publisher.domain.rate_limit import RateLimit
 from publisher.publishing import sharing
 from publisher.publishing.publisher import Publisher
+from publisher.streams.append_result import OVER
 from publisher.streams.outbound import OutboundStreams
 from storage import claims, gates, limits
 from storage.database import Database
@@ -118,6 +120,44 @@ def test_when_all_is_published_nobody_waits(worker: Worker, database: Database, 
     assert (report.published, report.wait) == (3, None)
     assert promised(redis_client) == 0
     assert tokens(redis_client) == pytest.approx(7, abs=0.1)
+
+
+def test_what_claimed_routes_do_not_take_is_promised_no_longer(
+    worker: Worker, database: Database, redis_client: redis.Redis
+) -> None:
+    """A bad address, a command that stands already and a route that has ended take no token, and hold none back."""
+    ids = due_routes(database, 6)
+    fill(redis_client, 20.0)
+    limited = worker(SLOW)
+    change(database, ids[:1], "resolved_email = 'nobody'")
+    change(database, ids[3:], "next_attempt_at = now() + interval '1 hour'")
+    assert limited.publish_due("email").published == 2
+    assert promised(redis_client) == 0
+    change(database, ids[1:2], REOPENED)
+    change(database, ids[2:3], f"{REOPENED}, replay = replay + 1")
+    change(database, ids[3:], "next_attempt_at = now()")
+    ended = one_route(database, ids[3])
+    limited._streams.end(
+        [(EMAIL.stream, delivery_id_of(str(ended["notification_id"]), str(ended["route_id"])), 0)], [OVER]
+    )
+
+    limited.publish_due("email")
+
+    assert redis_client.xlen(EMAIL.stream) == 5
+    assert (promised(redis_client), tokens(redis_client)) == (0, pytest.approx(15, abs=0.1))
+
+
+def test_a_batch_that_is_given_back_gives_up_its_promises(
+    worker: Worker, database: Database, redis_client: redis.Redis
+) -> None:
+    """A worker that stops after its claim leaves no promise behind."""
+    due_routes(database, 6)
+    fill(redis_client, 20.0)
+    stops = iter([False])
+    limited = worker(SLOW, stopping=lambda: next(stops, True))
+
+    assert limited.publish_due("email").given_back
+    assert promised(redis_client) == 0
 
 
 def test_a_full_batch_is_followed_at_once(worker: Worker, database: Database, redis_client: redis.Redis) -> None:

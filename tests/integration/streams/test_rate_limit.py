@@ -26,6 +26,8 @@ KEY = bucket("push")
 # So slow that no token comes while a test runs, unless it turns the clock.
 SLOW = RateLimit(0.001, 10)
 HOUR_US = 3_600_000_000
+# Half of the longest life of a promise (bucket.lua).
+PERIOD_US = 500_000
 
 
 @pytest.fixture
@@ -197,12 +199,43 @@ def test_an_append_redeems_a_promise(limits: RateLimits, streams: OutboundStream
     assert limits.hope(PUSH, SLOW, 10).tokens == 3
 
 
-@pytest.mark.parametrize("left", [-1, HOUR_US])
+@pytest.mark.parametrize("left", [-PERIOD_US - 1, HOUR_US])
 def test_a_promise_ends_by_itself(limits: RateLimits, redis_client: redis.Redis, left: int) -> None:
-    """After two seconds, if its worker died; and at once if the clock was set back, which would keep it for long."""
-    fill_push(redis_client, 6.0, promised=6, promised_until=now_us(redis_client) + left)
+    """After two periods, if its worker died; and at once if the clock was set back, which would keep it for long."""
+    fill_push(redis_client, 6.0, promised=6, promised_before=6, promised_until=now_us(redis_client) + left)
 
     assert limits.hope(PUSH, SLOW, 10).tokens == 6
+
+
+def test_a_promise_outlives_its_period_once(limits: RateLimits, redis_client: redis.Redis) -> None:
+    """The promises of the period before still hold their tokens, those before them do not; no grant renews them."""
+    for promised, before, granted in ((3, 5, 7), (0, 3, 10)):
+        ended = now_us(redis_client) - 1
+        fill_push(redis_client, 10.0, promised=promised, promised_before=before, promised_until=ended)
+
+        assert limits.hope(PUSH, SLOW, 10).tokens == granted
+
+
+@pytest.mark.parametrize("burst", [14, 28])
+@pytest.mark.parametrize("leaked", [10, 3])
+def test_promises_that_nobody_redeems_cost_no_rate(
+    limits: RateLimits, streams: OutboundStreams, redis_client: redis.Redis, leaked: int, burst: int
+) -> None:
+    """One token in ten, or in three, is promised to a worker that dies: over minutes the rate stays within 2 %."""
+    limit, taken, promised, slept = RateLimit(14.0, burst), 0, 0, 0
+    began = now_us(redis_client)
+    limits.hope(PUSH, limit, 500)
+    while slept < 180_000_000:
+        hope = limits.hope(PUSH, limit, 500)
+        kept = sum((promised + n) % leaked != 0 for n in range(hope.tokens))
+        taken += words(streams.append(PUSH, deliveries(kept, taken), limit=limit)).count("new")
+        promised += hope.tokens
+        slept += (waited := round(hope.wait.total_seconds() * 1e6))
+        # Time passes for the bucket alone.
+        redis_client.hincrby(KEY, "at", -waited)
+        redis_client.hincrby(KEY, "promised_until", -waited)
+
+    assert taken >= 0.98 * limit.per_second * (now_us(redis_client) - began + slept) / 1e6
 
 
 def test_hope_begins_a_bucket(limits: RateLimits, redis_client: redis.Redis) -> None:
