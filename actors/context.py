@@ -8,6 +8,7 @@ from functools import cached_property
 
 import redis
 
+from actors.pace import Pace
 from publisher.domain.channel import Channel
 from publisher.domain.retention import Retention
 from publisher.process.telemetry import Telemetry
@@ -26,6 +27,7 @@ class Context:
 
     stopping: set once the process was told to stop.
     watchdog: counts the threads at work; long work beats on it.
+    busy_endings: how often a batch of routes is ended while others of the channel are due.
     """
 
     publisher: Publisher
@@ -42,6 +44,7 @@ class Context:
     intents_group: str
     stopping: threading.Event = field(default_factory=threading.Event)
     watchdog: Watchdog = field(default_factory=Watchdog)
+    busy_endings: Pace = field(default_factory=lambda: Pace(1.0))
 
     @cached_property
     def scans(self) -> Mutex:

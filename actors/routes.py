@@ -55,8 +55,7 @@ def scan_due_routes(channel: str, run: str | None = None) -> None:
             rescheduled=len(report.rescheduled),
             dead_lettered=len(report.dead_lettered),
         )
-    if not report.more:
-        expire(channel)
+    expire(channel, is_busy=report.more)
     follow_up(channel, report)
 
 
@@ -220,10 +219,16 @@ def _send_retries(channel: str, retries: Iterable[tuple[timedelta, list[int]]]) 
             return
 
 
-def expire(channel: str) -> None:
-    """Ends routes that are past their deadline, or to be cancelled. If that fails, the next scan does it."""
+def expire(channel: str, *, is_busy: bool = False) -> None:
+    """Ends routes that are past their deadline, or to be cancelled. If that fails, the next scan does it.
+
+    is_busy: other routes of the channel are due. One batch is ended, and at most one a second, so that neither the
+    routes to be ended nor the others wait until none of the others is left.
+    """
+    if is_busy and not context().busy_endings.is_time(channel):
+        return
     try:
-        while not context().stopping.is_set() and context().publisher.end_routes(channel):
+        while not context().stopping.is_set() and context().publisher.end_routes(channel) and not is_busy:
             context().watchdog.beat()
     except Unavailable as error:
         _log.warning("routes past their deadline, or to be cancelled, are ended later", channel=channel, error=error)
@@ -239,4 +244,4 @@ def drain(channel: str) -> None:
         more = report.more
         if report.wait is not None:
             look_again(channel, report.wait)
-    expire(channel)
+        expire(channel, is_busy=more)
