@@ -5,6 +5,7 @@ next, in every process, since claims read the table (R29). It touches no route: 
 deadline, and can be cancelled.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -45,6 +46,25 @@ class Held:
     is_bound: bool
 
 
+@dataclass(frozen=True, slots=True)
+class HeldByOthers:
+    """What becomes of the open routes that a hold matches, once it is removed.
+
+    held: those that it matches.
+    free: those of them that no other hold matches.
+    others: the numbers of the holds that match the rest: of each route the first.
+    """
+
+    held: Held
+    free: int
+    others: Sequence[int]
+
+    @property
+    def kept(self) -> int:
+        """How many of them other holds keep."""
+        return self.held.count - self.free
+
+
 def matches(channel: str, notification_type: str, producer: str) -> str:
     """Returns the condition that hold `h` matches these SQL expressions, whatever it says of the recipient."""
     return (
@@ -72,17 +92,31 @@ def not_held(route: str = "routes") -> str:
 
 _BOUND = 100_000
 # As `not_held` compares, with what an earlier release left blank. Reads the open routes one by one, up to the bound.
-_COUNT = f"""/* count_held */
-SELECT count(*) FROM (
-    SELECT FROM routes LEFT JOIN notifications AS n
+_TYPE = "coalesce(n.notification_type, routes.notification_type)"
+_PRODUCER = "coalesce(n.producer, routes.producer)"
+_OPEN_HELD = f"""routes LEFT JOIN notifications AS n
            ON n.id = routes.notification_key AND (routes.notification_type = '' OR routes.producer = '')
     WHERE {OPEN}
       AND (%(channel)s::text IS NULL OR channel = %(channel)s)
-      AND (%(type)s::text IS NULL OR coalesce(n.notification_type, routes.notification_type) = %(type)s)
-      AND (%(producer)s::text IS NULL OR coalesce(n.producer, routes.producer) = %(producer)s)
-      AND (%(recipient)s::text IS NULL OR recipient_ref = %(recipient)s)
+      AND (%(type)s::text IS NULL OR {_TYPE} = %(type)s)
+      AND (%(producer)s::text IS NULL OR {_PRODUCER} = %(producer)s)
+      AND (%(recipient)s::text IS NULL OR recipient_ref = %(recipient)s)"""
+_COUNT = f"""/* count_held */
+SELECT count(*) FROM (SELECT FROM {_OPEN_HELD} LIMIT %(bound)s) AS first
+"""
+# Each open route under the first other hold that matches it. As `_COUNT`, which has the remarks.
+_OTHER = f"""/* held_by_others */
+SELECT other, count(*) FROM (
+    SELECT (
+        SELECT min(h.id) FROM holds AS h
+        WHERE h.id <> %(hold)s
+          AND {matches("routes.channel", _TYPE, _PRODUCER)}
+          AND (h.recipient_ref IS NULL OR h.recipient_ref = routes.recipient_ref)
+    ) AS other
+    FROM {_OPEN_HELD}
     LIMIT %(bound)s
 ) AS first
+GROUP BY other
 """
 _COLUMNS = "id, channel, notification_type, producer, recipient_ref, reason, held_by, held_at"
 _ADD = f"""/* add_hold */
@@ -113,15 +147,30 @@ def list_holds(database: Database) -> list[HoldRecord]:
 
 def count_held(database: Database, criteria: HoldCriteria, *, bound: int = _BOUND) -> Held:
     """Counts the open routes that such a hold matches, up to the bound. Raises DatabaseUnavailable."""
-    parameters: dict[str, object] = {
+    count = database.rows(_COUNT, _parameters(criteria, bound))[0][0]
+    return Held(count, is_bound=count >= bound)
+
+
+def held_by_others(database: Database, hold: HoldRecord, *, bound: int = _BOUND) -> HeldByOthers:
+    """Tells of the open routes that this hold matches, up to the bound, which ones other holds match as well.
+
+    Raises DatabaseUnavailable.
+    """
+    rows = database.rows(_OTHER, _parameters(hold.criteria, bound) | {"hold": hold.id})
+    counts: dict[int | None, int] = dict(rows)
+    count = sum(counts.values())
+    free = counts.pop(None, 0)
+    return HeldByOthers(Held(count, is_bound=count >= bound), free, sorted(other for other in counts if other))
+
+
+def _parameters(criteria: HoldCriteria, bound: int) -> dict[str, object]:
+    return {
         "channel": criteria.channel,
         "type": criteria.notification_type,
         "producer": criteria.producer,
         "recipient": criteria.recipient_ref,
         "bound": bound,
     }
-    count = database.rows(_COUNT, parameters)[0][0]
-    return Held(count, is_bound=count >= bound)
 
 
 def _record(row: Row) -> HoldRecord:

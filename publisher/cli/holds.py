@@ -1,5 +1,6 @@
 """`publisher holds add`, `list` and `remove`."""
 
+import sys
 from dataclasses import asdict
 from typing import Annotated
 
@@ -10,23 +11,33 @@ from publisher.cli.bulk import DryRunFlag
 from publisher.cli.help import CommandApp
 from publisher.cli.listing import nothing_found, print_page
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import JsonFlag, YesFlag, confirm, one_line, print_json
+from publisher.cli.options import RECIPIENT
+from publisher.cli.output import JsonFlag, YesFlag, confirm, one_line, print_json, say
+from publisher.cli.readers_view import named
 from publisher.cli.session import opened, reading
 from publisher.cli.waking import waker
 from publisher.operations import holds
-from publisher.operations.holds import Held, HoldCriteria, HoldRecord
+from publisher.operations.holds import Held, HeldByOthers, HoldCriteria, HoldRecord
+from publisher.operations.wording import names
 from publisher.settings.settings import Settings
 
 app = CommandApp(
     "Keep routes from being published until you let them go: by type, producer, channel or recipient.",
-    example="publisher holds list\npublisher holds remove 3",
+    example="publisher holds add --type shop.invoice --reason 'wrong amounts'\n"
+    "publisher holds list\npublisher holds remove 3",
 )
 HoldNumber = Annotated[
     int, typer.Argument(metavar="NUMBER", min=1, help="The hold's number, as 'holds list' shows it.")
 ]
 
 
-@app.command("add", example="publisher holds add --type shop.invoice --reason 'wrong amounts'")
+@app.command(
+    "add",
+    example="publisher holds add --type shop.invoice --reason 'wrong amounts'\n"
+    "publisher holds add --producer shop --channel email --reason 'under review' --dry-run\n"
+    "publisher holds add --recipient user:7 --reason 'moved away'\n"
+    "publisher holds add --recipient address:ops@example.com --reason 'no such mailbox'",
+)
 def add(
     reason: Annotated[
         str, typer.Option("--reason", metavar="TEXT", help="Why; shown to whoever asks why a route waits.")
@@ -43,7 +54,7 @@ def add(
     ] = None,
     recipient: Annotated[
         str | None,
-        typer.Option("--recipient", metavar="RECIPIENT", help="Hold routes to this one: user:ID, or address:EMAIL."),
+        typer.Option("--recipient", metavar="RECIPIENT", help=f"Hold routes to this one: {RECIPIENT}."),
     ] = None,
     dry_run: DryRunFlag = False,
     by: ByOption = None,
@@ -54,12 +65,14 @@ def add(
 
     In force at once, in every process; no attempt is counted. Nothing else is touched: a held route still expires at
     its deadline, and can be cancelled. A batch that is in flight at this moment is finished. Routes that are accepted
-    later are held as well.
+    later are held as well, also of a type or a producer that no notification has yet.
     """
     who = operator(by)
     criteria = HoldCriteria(channel, type, producer, recipient)
     with opened() as (settings, database):
         held = holds.plan(database, settings, criteria)
+        for line in [] if held.count else holds.unseen(database, criteria):
+            say(f"publisher: {one_line(line)}", sys.stderr)
         if dry_run:
             _print_count(held, json=json)
             return
@@ -78,9 +91,13 @@ def add(
 
 @app.command("list", example="publisher holds list")
 def list_(json: JsonFlag = False) -> None:
-    """List the holds that are in force: what each matches, who set it, since when and why."""
+    """List the holds that are in force: what each matches, how many open routes it keeps, by whom, since when and why.
+
+    A route that several holds match is counted with each.
+    """
     with reading() as (_, database):
         records = holds.list_holds(database)
+        held = holds.held_now(database, records)
     print_page(
         "Holds",
         records,
@@ -88,15 +105,17 @@ def list_(json: JsonFlag = False) -> None:
             "channel": lambda r: r.criteria.channel,
             "type": lambda r: r.criteria.notification_type,
             "producer": lambda r: r.criteria.producer,
-            "recipient": lambda r: r.criteria.recipient_ref,
+            "recipient": lambda r: r.criteria.recipient_ref and named(r.criteria.recipient_ref),
+            "keeps": lambda r: _number(held[r.id]),
             "by": lambda r: r.held_by,
             "since": lambda r: r.held_at,
             "reason": lambda r: r.reason,
         },
-        _fields,
+        lambda r: _fields(r) | _count(held[r.id]),
         nothing_found("hold", {}),
         json=json,
         wrapping="reason",
+        numeric=["keeps"],
     )
 
 
@@ -106,16 +125,18 @@ def remove(number: HoldNumber, by: ByOption = None, yes: YesFlag = False, json: 
     who = operator(by)
     with opened() as (settings, database):
         hold = holds.find(database, number)
-        held = holds.count_held(database, hold.criteria)
-        confirm(
-            one_line(f"Remove hold {hold.id}, which holds {holds.worded(hold.criteria)}? It lets {_many(held)} go."),
-            yes,
-        )
+        held = holds.held_by_others(database, hold)
+        question = f"Remove hold {hold.id}, which holds {holds.worded(hold.criteria)}? Of its routes {_may_go(held)}."
+        confirm(one_line(question), yes)
         holds.remove(database, hold.id, who)
     if json:
-        print_json(_fields(hold) | _count(held))
+        print_json(
+            _fields(hold)
+            | _count(held.held)
+            | {"may_go": held.free, "held_by_others": held.kept, "others": held.others}
+        )
     else:
-        print(one_line(f"hold {hold.id} is removed: {_many(held)} may go"))
+        print(one_line(f"hold {hold.id} is removed: {_may_go(held)}"))
     _wake(settings, hold)
 
 
@@ -137,6 +158,19 @@ def _print_count(held: Held, *, json: bool) -> None:
 
 def _count(held: Held) -> dict[str, object]:
     return {"held": held.count, "at_least": held.is_bound}
+
+
+def _may_go(found: HeldByOthers) -> str:
+    """Words how many may go, and which holds keep the rest: `2 may go, 2 are held by 5 as well`."""
+    may_go = f"{_many(Held(found.free, found.held.is_bound))} may go"
+    if not found.kept:
+        return may_go
+    others = names([str(number) for number in found.others])
+    return f"{may_go}, {found.kept:,} {'is' if found.kept == 1 else 'are'} held by {others} as well"
+
+
+def _number(held: Held) -> str:
+    return f"{'≥ ' if held.is_bound else ''}{held.count:,}"
 
 
 def _many(held: Held) -> str:

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Annotated, Protocol, TypeVar
 
 import typer
@@ -57,6 +57,7 @@ def print_page(
     *,
     json: bool,
     wrapping: str | None = None,
+    numeric: Collection[str] = (),
     limit: int | None = None,
     id_name: str = "id",
     id_of: Callable[[R], str] = _number,
@@ -64,7 +65,7 @@ def print_page(
     """Prints records as a table of their ids and these columns, or with `json` their fields, one object a line.
 
     nothing: the sentence for no records, see `nothing_found`. With `json` it goes to standard error.
-    wrapping: the column that is prose, see `print_table`.
+    wrapping, numeric: the column that is prose, and those whose texts are numbers, see `print_table`.
     limit: how many records fill a page; after a full page it says how to ask for the next. None: there is no next.
     id_name, id_of: the column that leads, and its id of a record, which commands and `--before` take.
     """
@@ -76,6 +77,6 @@ def print_page(
             print_json(fields(record))
         return
     rows = [[id_of(record), *(value(record) for value in columns.values())] for record in records]
-    print_table(title, [id_name, *columns], rows, wrapping=wrapping)
+    print_table(title, [id_name, *columns], rows, wrapping=wrapping, numeric=numeric)
     if len(records) == limit:
         print(f"more: --before {one_line(shlex.quote(id_of(records[-1])))}")

@@ -6,6 +6,9 @@ import typer
 
 from publisher.cli import candidates
 
+# What names a recipient, for the help of an option. A user's address names no route: his routes are those of the user.
+RECIPIENT = "user:ID, whatever the user's address; address:EMAIL is one of audience admin_email alone"
+
 ChannelOption = Annotated[
     str | None, typer.Option("--channel", autocompletion=candidates.channels, help="Only those of this channel.")
 ]
@@ -15,7 +18,7 @@ TypeOption = Annotated[
 ProducerOption = Annotated[str | None, typer.Option("--producer", metavar="NAME", help="Only those of this producer.")]
 RecipientOption = Annotated[
     str | None,
-    typer.Option("--recipient", metavar="RECIPIENT", help="Only those to this one: user:ID, or address:EMAIL."),
+    typer.Option("--recipient", metavar="RECIPIENT", help=f"Only those to this one: {RECIPIENT}."),
 ]
 RoutesOption = Annotated[
     int, typer.Option("--limit", metavar="NUMBER", min=1, max=10_000, help="At most this many routes of each.")

@@ -13,6 +13,11 @@ from storage.actions import advance_action
 from storage.database import Database
 from storage.rates import WINDOW, before, happened_between, mark
 
+# Workers that use this share of a rate limit keep up: the limit is what makes routes wait.
+_USED = 0.8
+# Commands a second: fewer are not there in each of the windows in which they are counted.
+_TOO_SLOW_TO_TELL = 0.5
+
 
 class LimitOrigin(StrEnum):
     """Whose limit holds: what an operator has set is stronger than the settings."""
@@ -43,6 +48,13 @@ class ChannelLimit:
         if self.limit is None or self.published is None:
             return None
         return self.published / self.limit.per_second
+
+    @property
+    def slows(self) -> bool:
+        """True if the limit is what makes routes wait: workers use it up, as far as anybody can tell."""
+        if self.limit is None:
+            return False
+        return (self.used or 0) >= _USED or self.limit.per_second < _TOO_SLOW_TO_TELL
 
 
 def channel_limits(database: Database, installed: Mapping[str, Channel]) -> dict[str, ChannelLimit]:

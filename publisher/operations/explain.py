@@ -1,5 +1,6 @@
 """Explains why a route is where it is, what happens next and when, for the people who run the service (R3-R5a)."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from publisher.domain.attempt import LEASE_LOSS_LIMIT
@@ -18,6 +19,7 @@ from publisher.operations.failure_cause import another_intent, cause_of, stream_
 from publisher.operations.holds import HoldRecord, worded
 from publisher.operations.limited_queue import LimitedQueue, lasts, waits
 from publisher.operations.remedy import Advice, Remedy, Sentence
+from publisher.operations.wording import names
 from publisher.streams.append_result import is_held_back
 from storage.dead_letters import DeadLetterRecord
 from storage.handover import is_handover
@@ -33,7 +35,7 @@ def explain(
     stream: str | None,
     letter: DeadLetterRecord | None = None,
     queue: LimitedQueue | None = None,
-    hold: HoldRecord | None = None,
+    holds: Sequence[HoldRecord] = (),
 ) -> Explanation:
     """Explains the route as it stood when it was read.
 
@@ -41,7 +43,7 @@ def explain(
     stream: where its channel publishes now. None: no channel of that name is installed.
     letter: its newest dead letter, or None.
     queue: its place before its channel's rate limit, or None if that has none.
-    hold: a hold that matches it, or None.
+    holds: those that match it, the oldest first.
     """
     if route.status is RouteStatus.PUBLISHED:
         return explain_published(route, stream)
@@ -53,7 +55,7 @@ def explain(
         return explain_expired(route)
     if route.status is RouteStatus.CANCELLED:
         return explain_cancelled(route)
-    here = _open(route, gate, stream, queue, hold)
+    here = _open(route, gate, stream, queue, holds)
     if here.state is RouteState.TO_BE_CANCELLED:
         return Explanation(here.state, (*_so_far(route), *here.why), here.next, here.next_at)
     return Explanation(
@@ -102,7 +104,7 @@ def _elsewhere(route: RouteRecord, stream: str | None) -> list[str]:
 
 
 def _open(
-    route: RouteRecord, gate: Gate, stream: str | None, queue: LimitedQueue | None, hold: HoldRecord | None
+    route: RouteRecord, gate: Gate, stream: str | None, queue: LimitedQueue | None, holds: Sequence[HoldRecord]
 ) -> Explanation:
     """Names the first of all things that keep an open route from being claimed."""
     now = route.read_at
@@ -127,8 +129,8 @@ def _open(
         return _paused(route, gate)
     if gate.state is GateState.PARKED:
         return _parked(route, gate, stream)
-    if hold is not None:
-        return _held(route, hold)
+    if holds:
+        return _held(route, holds)
     return _scheduled(route, queue)
 
 
@@ -199,12 +201,17 @@ def _parked(route: RouteRecord, gate: Gate, stream: str | None) -> Explanation:
     )
 
 
-def _held(route: RouteRecord, hold: HoldRecord) -> Explanation:
+def _held(route: RouteRecord, holds: Sequence[HoldRecord]) -> Explanation:
+    hold, others = holds[0], [str(other.id) for other in holds[1:]]
     by = f"Held by {hold.held_by} since {ago(route, hold.held_at)}: {hold.reason!r}."
+    matched_too, until = "", "It waits until the hold is removed"
+    if others:
+        matched_too = f" Hold{'s' if others[1:] else ''} {names(others)} match{'' if others[1:] else 'es'} it as well."
+        until = f"It waits until all {len(holds)} holds are removed, the first with"
     return Explanation(
         RouteState.HELD,
-        (f"{by} Hold {hold.id} matches {worded(hold.criteria)}.",),
-        (Advice("It waits until the hold is removed", Remedy.REMOVE_HOLD, str(hold.id)), *_not_before(route)),
+        (f"{by} Hold {hold.id} matches {worded(hold.criteria)}.{matched_too}",),
+        (Advice(until, Remedy.REMOVE_HOLD, str(hold.id)), *_not_before(route)),
     )
 
 

@@ -1,48 +1,65 @@
 """Holds as an operator sees and changes them: what matches one is not published (R29). A change is an action (R34)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from publisher.domain.errors import BadRequest, NotFound
 from publisher.operations.audited import audited
-from publisher.operations.names import check_channel, check_producer, check_recipient, check_type
+from publisher.operations.names import check_channel, check_recipient, unseen_producer, unseen_type
 from publisher.settings.settings import Settings
 from storage import holds as store
 from storage.actions import advance_action
 from storage.database import Database
-from storage.holds import Held, HoldCriteria, HoldRecord, count_held, list_holds
+from storage.holds import Held, HeldByOthers, HoldCriteria, HoldRecord, count_held, held_by_others, list_holds
 from storage.routes import RouteRecord
 
 __all__ = [
     "Held",
+    "HeldByOthers",
     "HoldCriteria",
     "HoldRecord",
     "add",
-    "count_held",
     "find",
-    "hold_of",
+    "held_by_others",
+    "held_now",
+    "holds_of",
+    "holds_on",
     "list_holds",
     "plan",
     "remove",
+    "unseen",
     "worded",
 ]
+
+# How many of a hold's routes a list counts: it has many holds.
+_LISTED = 10_000
 
 
 def plan(database: Database, settings: Settings, criteria: HoldCriteria) -> Held:
     """Counts the open routes that such a hold matches now.
 
-    Raises BadRequest if no criterion is set, for a channel that is neither installed nor on record, for a text that
-    names no recipient, and for a type or producer that no notification has: it would hold nothing, silently.
+    Raises BadRequest if no criterion is set, for a channel that is neither installed nor on record, and for a text that
+    names no recipient.
     """
     if criteria == HoldCriteria():
         raise BadRequest("say what to hold: --channel, --type, --producer, --recipient")
     check_channel(database, settings, criteria.channel)
     check_recipient(criteria.recipient_ref)
-    held = count_held(database, criteria)
-    if not held.count:
-        check_type(database, criteria.notification_type)
-        check_producer(database, criteria.producer)
-    return held
+    return count_held(database, criteria)
+
+
+def unseen(database: Database, criteria: HoldCriteria) -> Sequence[str]:
+    """Returns a line for a type and for a producer that no notification has yet. To be called if nothing matched.
+
+    Such a hold is no mistake by itself: it holds what is accepted later.
+    """
+    lines = unseen_type(database, criteria.notification_type), unseen_producer(database, criteria.producer)
+    return [line for line in lines if line is not None]
+
+
+def held_now(database: Database, holds: Iterable[HoldRecord]) -> dict[int, Held]:
+    """Counts the open routes that each of these holds matches now, up to a bound."""
+    return {hold.id: count_held(database, hold.criteria, bound=_LISTED) for hold in holds}
 
 
 def add(database: Database, criteria: HoldCriteria, by: str, reason: str) -> HoldRecord:
@@ -74,8 +91,9 @@ def remove(database: Database, hold_id: int, by: str) -> HoldRecord:
     return removed
 
 
-def hold_of(route: RouteRecord, producer: str, holds: Iterable[HoldRecord]) -> HoldRecord | None:
-    """Returns the first of these holds that matches the route, or None. producer: that of its notification."""
+def holds_of(route: RouteRecord, producer: str, holds: Iterable[HoldRecord]) -> Sequence[HoldRecord]:
+    """Returns those of these holds that match the route. producer: that of its notification."""
+    found = []
     for hold in holds:
         wanted = hold.criteria
         pairs = (
@@ -85,8 +103,13 @@ def hold_of(route: RouteRecord, producer: str, holds: Iterable[HoldRecord]) -> H
             (wanted.recipient_ref, route.recipient_ref),
         )
         if all(want is None or want == value for want, value in pairs):
-            return hold
-    return None
+            found.append(hold)
+    return found
+
+
+def holds_on(channel: str, holds: Iterable[HoldRecord]) -> Sequence[HoldRecord]:
+    """Returns those of these holds that may match routes of the channel."""
+    return [hold for hold in holds if hold.criteria.channel in (None, channel)]
 
 
 def worded(criteria: HoldCriteria) -> str:

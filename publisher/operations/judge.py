@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from publisher.domain.circuit import Gate, GateState
 from publisher.domain.errors import PublisherError, SchemaOutdated
+from publisher.operations.holds import holds_on
 from publisher.operations.readers import CommandReaders
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
 from publisher.operations.verdict import Cause, Finding, Level, Verdict
@@ -18,10 +19,6 @@ _LATE = timedelta(minutes=1)
 _NOTHING = timedelta(0)
 # Commands that no group reads are told of from this share of the ceiling on: few may stand there for a while.
 _NEAR_CEILING = 0.5
-# Workers that use this share of a rate limit keep up: the limit is what makes routes wait.
-_USED = 0.8
-# Commands a second: fewer are not there in each of the windows in which they are counted.
-_TOO_SLOW_TO_TELL = 0.5
 
 
 def judge(snapshot: Snapshot) -> Verdict:
@@ -74,9 +71,9 @@ def _routes(snapshot: Snapshot, store: StoreSnapshot, streams: StreamsSnapshot |
         yield Finding(Level.FAILED if count else Level.WARNING, Cause.NO_WORKER, count=count, lasting=oldest)
         return
     # A hold keeps routes waiting for as long as it is there: how late the others are cannot be told from their age.
-    told = [channel for channel in served if not any(each.criteria.channel in (None, channel) for each in store.holds)]
+    told = [channel for channel in served if not holds_on(channel, store.holds)]
     late = [channel for channel in told if (store.open(channel).oldest_due or _NOTHING) > _LATE]
-    for channel in [channel for channel in late if _is_slowed(store, channel)]:
+    for channel in [channel for channel in late if channel in store.limits and store.limits[channel].slows]:
         late.remove(channel)
         count, oldest = _due(store, [channel])
         limit = store.limits[channel].limit
@@ -84,14 +81,6 @@ def _routes(snapshot: Snapshot, store: StoreSnapshot, streams: StreamsSnapshot |
     if late:
         count, oldest = _due(store, late)
         yield Finding(Level.WARNING, Cause.LATE, late[0] if len(late) == 1 else None, count, lasting=oldest)
-
-
-def _is_slowed(store: StoreSnapshot, channel: str) -> bool:
-    """True if routes of the channel wait for its rate limit, which its workers use as far as anybody can tell."""
-    known = store.limits.get(channel)
-    if known is None or known.limit is None:
-        return False
-    return (known.used or 0) >= _USED or known.limit.per_second < _TOO_SLOW_TO_TELL
 
 
 def _holds(store: StoreSnapshot) -> Iterator[Finding]:

@@ -53,9 +53,19 @@ def check_producer(database: Database, name: str | None) -> None:
         _check("producer", name, names.newest_producers(database), "notifications")
 
 
+def unseen_type(database: Database, name: str | None) -> str | None:
+    """Returns a line that no notification has this type yet, and which may be meant; None if one has, or for None."""
+    return None if name is None else _unseen("type", name, names.newest_types(database))
+
+
+def unseen_producer(database: Database, name: str | None) -> str | None:
+    """Returns a line that no notification has this producer yet, and which may be meant; None if one has."""
+    return None if name is None else _unseen("producer", name, names.newest_producers(database))
+
+
 def check_recipient(ref: str | None) -> None:
     """Raises BadRequest for a text that names no recipient."""
-    if ref is not None and not ref.startswith(("user:", "address:")):
+    if ref is not None and (not ref.startswith(("user:", "address:")) or not ref.partition(":")[2].strip()):
         raise BadRequest(f"{ref!r} names no recipient: user:ID, or address:EMAIL")
 
 
@@ -83,6 +93,15 @@ def near_streams(database: Database, settings: Settings, name: str | None) -> Se
 
 def _near(name: str, known: Collection[str]) -> Sequence[str]:
     return [] if name in known else near_names(name, known)
+
+
+def _unseen(kind: str, name: str, newest: NewestNames) -> str | None:
+    if name in newest.names:
+        return None
+    none = "no notification has" if newest.complete else f"none of the newest {NEWEST:,} notifications has"
+    near = near_names(name, newest.names)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    return f"{none} the {kind} {name!r} yet{meant}"
 
 
 def _check(kind: str, name: str, newest: NewestNames, records: str, installed: Iterable[str] = ()) -> None:

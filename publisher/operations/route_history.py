@@ -9,7 +9,7 @@ from publisher.domain.circuit import Gate
 from publisher.operations.channel_limits import ChannelLimit, channel_limits
 from publisher.operations.explain import explain
 from publisher.operations.explanation import Explanation
-from publisher.operations.holds import HoldRecord, hold_of, list_holds
+from publisher.operations.holds import HoldRecord, holds_of, list_holds
 from publisher.operations.limited_queue import limited_queue
 from publisher.operations.timeline import Step, timeline
 from storage.database import Database
@@ -101,7 +101,7 @@ def _histories(
         letters = dead_letters.get(route.route_id, [])
         gate = gates.get(route.channel, Gate(route.channel))
         queue = limited_queue(database, limits, route)
-        hold = hold_of(route, notification.producer, holds)
-        explanation = explain(route, gate, stream, letters[-1] if letters else None, queue, hold)
+        held = holds_of(route, notification.producer, holds)
+        explanation = explain(route, gate, stream, letters[-1] if letters else None, queue, held)
         histories.append(RouteHistory(route, stream, explanation, failures.get(route.id, []), letters))
     return histories

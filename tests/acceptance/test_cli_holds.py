@@ -66,23 +66,72 @@ def test_a_hold_is_removed(database: Database, publisher: Publisher) -> None:
     assert actions[0].target == {"notification_type": "game.turn.ready", "hold": 1}
 
 
+def test_another_hold_may_keep_what_is_let_go(database: Database, publisher: Publisher) -> None:
+    """Then `remove` says how many routes may go, and which holds keep the others."""
+    due_routes(database, 2)
+    change(database, due_routes(database, 2), "notification_type = '', producer = ''")
+    change(database, due_routes(database, 1), "producer = 'shop'")
+    publisher(*ADD, "--yes")
+    for reason in ("twice", "three times"):
+        publisher("holds", "add", "--producer", "game-service", "--reason", reason, "--yes")
+
+    asked = publisher("holds", "remove", "1")
+    done = publisher("holds", "remove", "1", "--yes", "--json")
+    again = publisher("holds", "remove", "2", "--yes")
+
+    assert "Of its routes 1 open route may go, 4 are held by 2 as well." in " ".join(asked.stderr.split())
+    [removed] = lines(done.stdout)
+    assert {name: removed[name] for name in ("held", "at_least", "may_go", "held_by_others", "others")} == {
+        "held": 5,
+        "at_least": False,
+        "may_go": 1,
+        "held_by_others": 4,
+        "others": [2],
+    }
+    assert again.stdout == "hold 2 is removed: 0 open routes may go, 4 are held by 3 as well\n"
+
+
+def test_what_nothing_has_yet_is_held_from_its_first_notification_on(database: Database, publisher: Publisher) -> None:
+    """A warning names the type and the producer, and what may be meant; the hold is set all the same."""
+    accepted(database)
+
+    done = publisher(
+        *("holds", "add", "--type", "game.turn.raedy", "--producer", "shop", "--reason", "not yet", "--yes")
+    )
+
+    assert done.stderr.splitlines() == [
+        "publisher: no notification has the type 'game.turn.raedy' yet; did you mean game.turn.ready?",
+        "publisher: no notification has the producer 'shop' yet",
+    ]
+    assert (done.returncode, done.stdout) == (
+        0,
+        "hold 1 holds type game.turn.raedy, producer shop: 0 open routes now, and all that follow\n",
+    )
+
+
 def test_holds_are_listed(database: Database, publisher: Publisher) -> None:
     """Each with what it matches, who set it, since when and why."""
     assert publisher("holds", "list").stdout == "there is no hold\n"
     due_routes(database, 1)
     publisher(*ADD, "--yes")
     publisher("holds", "add", "--recipient", "user:0", "--reason", "moved away", "--by", "bob", "--yes")
+    stranger = f"address:{'x' * 60}@example.com"
+    add_hold(database, HoldCriteria(recipient_ref=stranger), "no such mailbox", "eve")
 
     records = lines(publisher("holds", "list", "--json").stdout)
 
     assert [(r["id"], r["notification_type"], r["recipient_ref"], r["held_by"], r["reason"]) for r in records] == [
         (1, "game.turn.ready", None, "ann", "a wrong price"),
         (2, None, "user:0", "bob", "moved away"),
+        (3, None, stranger, "eve", "no such mailbox"),
     ]
+    assert [(r["held"], r["at_least"]) for r in records] == [(1, False), (1, False), (0, False)]
     assert records[0]["held_at"].endswith("Z")
     table = " ".join(publisher("holds", "list").stdout.split())
     assert "a wrong price" in table
     assert "user:0" in table
+    assert "keeps" in table
+    assert f"address:{'x' * 31}…" in table
 
 
 def test_explain_says_who_holds_a_route_and_why(database: Database, publisher: Publisher) -> None:
@@ -102,6 +151,19 @@ def test_explain_says_who_holds_a_route_and_why(database: Database, publisher: P
     assert "it expires" in explained["next"][-1]
 
 
+def test_explain_names_every_hold_that_matches(database: Database, publisher: Publisher) -> None:
+    """The first with all that is known of it, the others by their numbers: each must be removed."""
+    due_routes(database, 1)
+    publisher(*ADD, "--yes")
+    for producer in ("game-service", "shop", "game-service"):
+        add_hold(database, HoldCriteria(producer=producer), "under review", "bob")
+
+    [explained] = lines(publisher("explain", f"{all_routes(database)[0]['notification_id']}", "--json").stdout)
+
+    assert explained["why"][-1].endswith("Hold 1 matches type game.turn.ready. Holds 2, 4 match it as well.")
+    assert explained["next"][0] == ("It waits until all 3 holds are removed, the first with: publisher holds remove 1")
+
+
 def test_status_mentions_holds(database: Database, publisher: Publisher) -> None:
     """They are no failure, and nobody wonders why routes wait."""
     due_routes(database, 1)
@@ -119,7 +181,7 @@ def test_status_mentions_holds(database: Database, publisher: Publisher) -> None
         (("add", "--reason", "why"), "say what to hold: --channel, --type, --producer, --recipient"),
         (("add", "--reason", " ", "--producer", "game-service"), "--reason must not be blank"),
         (("add", "--reason", "why", "--channel", "emial"), "there is no channel 'emial'"),
-        (("add", "--reason", "why", "--type", "game.turn.raedy"), "game.turn.ready"),
+        (("add", "--reason", "why", "--recipient", "user:"), "'user:' names no recipient: user:ID, or address:EMAIL"),
         (("add", "--reason", "why", "--recipient", "7"), "'7' names no recipient: user:ID, or address:EMAIL"),
         (("remove", "7"), "there is no hold 7: 'publisher holds list' shows those there are"),
     ],

@@ -1,10 +1,13 @@
 """Whether what is accepted gets published: what is due, whose leases nobody reclaims, gates, channels nobody serves."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from publisher.doctor.verdict import Diagnosis, failed, ok, together, warning
 from publisher.domain.circuit import Gate, GateState
+from publisher.operations.channel_limits import ChannelLimit
+from publisher.operations.holds import HoldRecord, holds_on, worded
 from publisher.operations.wording import names, span
 from storage.backlogs import Backlog
 
@@ -16,17 +19,38 @@ _NOBODY_WORKS = "are workers running and well (dramatiq publisher.actors)? their
 
 
 def due(
-    backlogs: Sequence[Backlog], gates: Mapping[str, Gate], *, scan_interval: timedelta, lease_ttl: timedelta
+    backlogs: Sequence[Backlog],
+    gates: Mapping[str, Gate],
+    limits: Mapping[str, ChannelLimit],
+    holds: Sequence[HoldRecord],
+    *,
+    scan_interval: timedelta,
+    lease_ttl: timedelta,
 ) -> Diagnosis:
-    """Routes that have been due for longer than three scans (R14a) and a lease. A closed channel's may wait."""
+    """Routes that have been due for longer than three scans (R14a) and a lease. A closed channel's may wait.
+
+    Those may wait as well that a hold or a rate limit keeps back: no worker is to blame then (R29, R30).
+    limits: each with how much of it is used.
+    """
     patience = max(3 * scan_interval + lease_ttl, _AT_LEAST)
     waits = {b.channel: b.oldest_due for b in _open(backlogs, gates) if b.oldest_due is not None}
-    late = [
-        warning(f"{channel}: due for {span(wait)} and not published", _NOBODY_WORKS)
-        for channel, wait in waits.items()
-        if wait > patience
-    ]
-    return together(late, "; ".join(f"{c}: due for {span(w)} at most" for c, w in waits.items()) or "nothing waits")
+    late, said = [], []
+    for channel, wait in waits.items():
+        limit = limits.get(channel)
+        if holds_on(channel, holds):
+            said.append(f"{channel}: due for {span(wait)} at most, held or not: see gates")
+        elif wait <= patience:
+            said.append(f"{channel}: due for {span(wait)} at most")
+        elif limit is not None and limit.slows:
+            late.append(
+                warning(
+                    f"{channel}: due for {span(wait)}, for its rate limit of {limit.limit}",
+                    f"if that is too slow: publisher channels limit {channel} RATE",
+                )
+            )
+        else:
+            late.append(warning(f"{channel}: due for {span(wait)} and not published", _NOBODY_WORKS))
+    return together(late, "; ".join(said) or "nothing waits")
 
 
 def leases(backlogs: Sequence[Backlog], gates: Mapping[str, Gate]) -> Diagnosis:
@@ -39,9 +63,13 @@ def leases(backlogs: Sequence[Backlog], gates: Mapping[str, Gate]) -> Diagnosis:
     return together(orphaned, "none is left behind")
 
 
-def closed(gates: Mapping[str, Gate]) -> Diagnosis:
-    """Channels that are paused or parked: nothing of them is published meanwhile."""
+def closed(gates: Mapping[str, Gate], limits: Mapping[str, ChannelLimit], holds: Sequence[HoldRecord]) -> Diagnosis:
+    """Channels that are paused or parked, and holds: nothing of them is published meanwhile. Tells of rate limits."""
     complaints = []
+    for hold in holds:
+        why = f"by {hold.held_by}: {hold.reason}"
+        remedy = f"once the reason is gone: publisher holds remove {hold.id}"
+        complaints.append(warning(f"hold {hold.id} on {worded(hold.criteria)}, {why}", remedy))
     for gate in gates.values():
         if gate.state is GateState.PAUSED:
             complaints.append(
@@ -58,7 +86,9 @@ def closed(gates: Mapping[str, Gate]) -> Diagnosis:
                     " opens with the first command that is taken",
                 )
             )
-    return together(complaints, "no channel is paused or parked")
+    found = together(complaints, "no channel is paused or parked, and there is no hold")
+    limited = [f"{name} at {each.limit}" for name, each in limits.items() if each.limit is not None]
+    return replace(found, finding=f"{found.finding}; limited: {names(limited)}") if limited else found
 
 
 def served(backlogs: Sequence[Backlog], installed: Collection[str]) -> Diagnosis:

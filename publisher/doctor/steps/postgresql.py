@@ -8,6 +8,8 @@ from publisher.doctor.checks import schema as tables
 from publisher.doctor.steps.clock import read_clock
 from publisher.doctor.steps.step import NEEDS_SCHEMA, Look, Server, Step, once, refusal_of
 from publisher.doctor.verdict import Diagnosis
+from publisher.operations.channel_limits import channel_limits, with_use
+from publisher.operations.holds import list_holds
 from publisher.settings.settings import Settings
 from storage import activity, catalogue, health, schema
 from storage.backlogs import read_backlogs
@@ -25,13 +27,20 @@ def of_postgresql(settings: Settings, database: Database, read_procfile: Callabl
     clock = once(lambda: read_clock(lambda: health.read_clock(database)))
     server = once(lambda: health.read_server(database))
     gates = once(lambda: read_gates(database))
+    limits = once(lambda: with_use(database, channel_limits(database, settings.channels)))
+    holds = once(lambda: list_holds(database))
     pending = once(lambda: schema.pending_migrations(database))
     over = settings.route_lease_ttl * channels.ORPHANED_AFTER_LEASES
     backlogs = once(lambda: read_backlogs(database, over=over))
 
     def due() -> Diagnosis:
         return channels.due(
-            backlogs(), gates(), scan_interval=settings.scan_interval, lease_ttl=settings.route_lease_ttl
+            backlogs(),
+            gates(),
+            limits(),
+            holds(),
+            scan_interval=settings.scan_interval,
+            lease_ttl=settings.route_lease_ttl,
         )
 
     def migrated(look: Look) -> Look:
@@ -70,7 +79,7 @@ def of_postgresql(settings: Settings, database: Database, read_procfile: Callabl
         "intents-lost": lambda: intents_kept.lost(list_losses(database, acknowledged=False, limit=1000)),
         "due-routes": due,
         "leases": lambda: channels.leases(backlogs(), gates()),
-        "gates": lambda: channels.closed(gates()),
+        "gates": lambda: channels.closed(gates(), limits(), holds()),
         "channels": lambda: channels.served(backlogs(), settings.channels),
     }
     return [Step(name, Server.POSTGRESQL, look) for name, look in looks.items()]

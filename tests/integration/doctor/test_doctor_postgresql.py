@@ -10,7 +10,10 @@ import pytest
 import redis
 
 from publisher.doctor.verdict import Verdict
+from publisher.domain.rate_limit import parse_rate
 from storage.database import Database
+from storage.holds import HoldCriteria, add_hold
+from storage.limits import set_limit
 from tests.conftest import run_sql
 from tests.factories import GROUP, INTENTS
 from tests.integration.doctor.examined import Examined, amiss
@@ -163,6 +166,36 @@ def test_a_paused_channel_is_told_and_its_backlog_is_not(examined: Examined, dat
 
     assert amiss(found) == {"gates": WARNING}
     assert "paused by ann: the mail server moves" in found["gates"].finding
+
+
+def test_what_a_hold_keeps_back_is_no_workers_fault(examined: Examined, database: Database) -> None:
+    """The hold is told, with its reason and its end; a hold on another channel explains nothing (R29)."""
+    due_routes(database, 1)
+    add_hold(database, HoldCriteria(producer="game-service"), "a wrong price", "ann")
+
+    found = examined()
+
+    assert amiss(found) == {"gates": WARNING}
+    assert found["gates"].finding == "hold 1 on producer game-service, by ann: a wrong price"
+    assert found["gates"].remedy.endswith("publisher holds remove 1")
+    execute(database, "UPDATE holds SET channel = 'push'")
+    assert amiss(examined()) == {"gates": WARNING, "due-routes": WARNING}
+
+
+def test_what_a_rate_limit_keeps_waiting_is_no_workers_fault(examined: Examined, database: Database) -> None:
+    """The limit is named as the reason, if workers use it up: here one that lets too few go to tell (R30)."""
+    due_routes(database, 1)
+    set_limit(database, "email", parse_rate("20/m"), "ann")
+
+    slow = examined()
+    set_limit(database, "email", parse_rate("1000/s"), "ann")
+    unused = examined()
+
+    assert amiss(slow) == amiss(unused) == {"due-routes": WARNING}
+    assert "for its rate limit of 20/m burst 2" in slow["due-routes"].finding
+    assert "channels limit email" in slow["due-routes"].remedy
+    assert slow["gates"].finding.endswith("; limited: email at 20/m burst 2")
+    assert "are workers running" in unused["due-routes"].remedy
 
 
 def test_open_routes_of_an_unknown_channel_fail_the_check(examined: Examined, database: Database) -> None:
