@@ -140,7 +140,10 @@ FROM (SELECT) AS always LEFT JOIN LATERAL (
 ) AS last ON true
 """
 
-_STATUSES = "/* statuses_of */ SELECT status, count(*) FROM routes WHERE id = ANY(%s::bigint[]) GROUP BY status"
+_STATUSES = f"""/* statuses_of */
+SELECT status, coalesce(lease_expires_at > {NOW}, false), count(*) FROM routes
+WHERE id = ANY(%s::bigint[]) GROUP BY 1, 2
+"""
 
 
 def bounds_of_now(database: Database, until: datetime | None) -> tuple[datetime, int]:
@@ -195,9 +198,9 @@ def reopen_for_cancelling(
     return _marked(database, _REOPEN, _parameters(channel, matching), by, after, limit, action_id)
 
 
-def statuses_of(database: Database, ids: Collection[int]) -> dict[RouteStatus, int]:
-    """Returns how many of these routes have which status."""
-    return {RouteStatus(status): count for status, count in database.rows(_STATUSES, [list(ids)])}
+def statuses_of(database: Database, ids: Collection[int]) -> dict[tuple[RouteStatus, bool], int]:
+    """Returns how many of these routes have which status, and whether a lease on them is in force."""
+    return {(RouteStatus(status), leased): count for status, leased, count in database.rows(_STATUSES, [list(ids)])}
 
 
 def _marked(

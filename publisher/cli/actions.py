@@ -44,6 +44,7 @@ def list_(
     """List the actions that operators took, newest first.
 
     An action that is 'running' is at work, or its process was killed. What it has done is counted either way.
+    A cancellation counts the routes that it marked, and at its end those alone that are cancelled.
     """
     matching = ActionFilter(action, by, outcome, since, until)
     with reading() as (_, database):
@@ -85,7 +86,10 @@ def show(
     id_: Annotated[str, typer.Argument(metavar="ID", autocompletion=candidates.ids, help="An action's number.")],
     json: JsonFlag = False,
 ) -> None:
-    """Show one action: who, when, what it was aimed at, how many routes or intents, and how it ended."""
+    """Show one action: who, when, what it was aimed at, how many routes or intents, and how it ended.
+
+    A cancellation counts as done the routes that it marked, and at its end those alone that are cancelled by then.
+    """
     with reading() as (settings, database):
         record = find_action(database, number(settings, database, id_, NamedKind.ACTION, "publisher actions show"))
     if json:

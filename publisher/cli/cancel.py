@@ -52,6 +52,8 @@ def cancel(
     attempt ends without a command; one whose command stands already is published, and says so. Ctrl-C ends it between
     two batches; --resume does the rest.
     """
+    if all_ and id_ is not None:
+        raise BadRequest(f"--all is every route that has not ended, and {id_} one notification or delivery: give one")
     matching = CancelFilter(channel, type, producer, recipient, since, until)
     with opened() as (settings, database):
         if id_ is not None:
@@ -122,6 +124,10 @@ def _said(done: Cancellations) -> str:
         said.append(f"{done.published:,} too late: their commands stood already")
     if done.under_way:
         said.append(f"{done.under_way:,} under way: cancelled once their attempts end without a command")
+    if done.waiting:
+        said.append(f"{done.waiting:,} waiting to be ended: the next scan does that")
     if done.otherwise:
         said.append(f"{done.otherwise:,} past their deadline")
+    if done.missed:
+        said.append(f"{done.missed:,} published meanwhile, or ended otherwise")
     return ", ".join(said)

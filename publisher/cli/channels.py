@@ -25,9 +25,13 @@ from publisher.operations.readers import CommandReaders, command_readers
 
 app = CommandApp(
     "List channels; pause or slow one, or resume it.",
-    example="publisher channels list\npublisher channels resume email",
+    example="publisher channels list\npublisher channels limit email 14/s\npublisher channels resume email",
 )
-app.command("limit", example="publisher channels limit email 14/s --burst 28")(limit)
+app.command(
+    "limit",
+    example="publisher channels limit email 14/s --burst 28\npublisher channels limit email 600/m\n"
+    "publisher channels limit email --none\npublisher channels limit email --default",
+)(limit)
 ChannelArgument = Annotated[
     str, typer.Argument(metavar="CHANNEL", help="The channel's name.", autocompletion=candidates.channels)
 ]

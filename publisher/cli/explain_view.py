@@ -117,7 +117,7 @@ def _without(fields: dict[str, object], names: set[str]) -> dict[str, object]:
 def _print(history: RouteHistory) -> None:
     delivery_id = Text(printable(history.route.delivery_id), style="bold")
     status, state = history.route.status.value, history.explanation.state.value
-    standing = Text(status if state == status else f"{status}, {state}")
+    standing = Text(status if state == status else f"{status}, {state.replace('_', ' ')}")
     print_layout(
         Hanging(standing, delivery_id),
         *(

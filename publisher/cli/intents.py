@@ -35,7 +35,11 @@ def intents() -> None:
     """Send intents, take them in again, and list those that were lost."""
 
 
-@app.command("send", example="publisher intents send --check intents.jsonl\npublisher intents send intents.jsonl")
+@app.command(
+    "send",
+    example="publisher intents send --check intents.jsonl\npublisher intents send intents.jsonl\n"
+    """echo '{"producer": "shop", "cancels": "order-7"}' | publisher intents send -""",
+)
 def send(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="JSON lines; - reads standard input.")],
     check: Annotated[bool, typer.Option("--check", help="Only validate: send nothing.")] = False,

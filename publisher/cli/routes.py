@@ -22,9 +22,17 @@ from publisher.settings.settings import Settings
 from storage.database import Database
 
 app = CommandApp(
-    "List routes, cancel them, and publish them again.", example="publisher routes list --status failed --channel email"
+    "List routes, cancel them, and publish them again.",
+    example="publisher routes list --status failed --channel email\n"
+    "publisher routes cancel --channel email --type game.reminder --dry-run",
 )
-app.command("cancel", example="publisher routes cancel --channel email --type game.reminder --dry-run")(cancel)
+app.command(
+    "cancel",
+    example="publisher routes cancel turn-17\n"
+    "publisher routes cancel --channel email --type game.reminder --dry-run\n"
+    "publisher routes cancel --producer shop --since 1h --rate 500\n"
+    "publisher routes cancel --resume 7",
+)(cancel)
 app.command("republish", example="publisher routes republish --channel push --since 19:00 --rate 500")(republish)
 
 

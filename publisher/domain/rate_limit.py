@@ -77,6 +77,9 @@ def parse_rate(text: str, burst: int | None = None) -> RateLimit:
 def parse_limit(text: str) -> RateLimit:
     """Reads a rate that a burst may follow: `14/s`, `14/s burst 28`. Raises ValueError as `parse_rate`."""
     found = _WITH_BURST.fullmatch(text.strip().lower())
-    if found is None or found[2] is None:
-        return parse_rate(text)
-    return parse_rate(found[1], int(found[2][:9]))
+    try:
+        if found is None or found[2] is None:
+            return parse_rate(text)
+        return parse_rate(found[1], int(found[2][:9]))
+    except ValueError as error:
+        raise ValueError(f"{error}; a burst may follow: 14/s burst 28") from error

@@ -4,6 +4,7 @@ A route of which no attempt was ever begun is cancelled at once. Every other one
 cancelled, or published if its command was written before. A dead letter is opened again for that, as marked.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -13,6 +14,7 @@ from publisher.operations.bulk import Batch, Change, filter_of, target_of
 from publisher.operations.names import check_channel, check_producer, check_recipient, check_type
 from publisher.settings.settings import Settings
 from storage import cancelling as store
+from storage.actions import advance_action
 from storage.cancelling import CancelFilter
 from storage.database import Database
 
@@ -27,14 +29,18 @@ class Cancellations:
 
     cancelled: routes that are cancelled.
     published: routes whose command stood already: the cancellation came too late.
-    under_way: routes that are still open: each is cancelled once its attempt ends without a command.
+    under_way: open routes under a lease: each is cancelled once its attempt ends without a command.
+    waiting: open routes that nobody has in hands: the next scan ends each, cancelled unless its command stands.
     otherwise: routes that ended in another way: their deadline passed.
+    missed: routes that were counted, and had been published, or had ended otherwise, before they could be marked.
     """
 
     cancelled: int
     published: int
     under_way: int
+    waiting: int
     otherwise: int
+    missed: int
 
 
 @dataclass(slots=True)
@@ -43,12 +49,14 @@ class Cancelling:
 
     change: what `bulk.carry_out` does.
     dead_letters: how many of the routes are dead letters.
+    action: the action that counts the routes; None before it is begun.
     cancelled: how many routes were cancelled at once so far.
     marked: channel -> the keys of the routes that were marked so far.
     """
 
     change: Change
     dead_letters: int
+    action: int | None = None
     cancelled: int = 0
     marked: dict[str, list[int]] = field(default_factory=dict)
 
@@ -64,19 +72,25 @@ class Cancelling:
                 more = end(channel)
 
     def come_to(self, database: Database) -> Cancellations:
-        """Reads what became of the routes that were marked."""
-        statuses: dict[RouteStatus, int] = {}
+        """Reads what became of the routes that were marked. The action counts as done those that are cancelled by now.
+
+        To be called once, at the end of a change. One that is cut short has counted every route that it marked.
+        """
+        found: Counter[str] = Counter()
         for ids in self.marked.values():
-            for status, count in store.statuses_of(database, ids).items():
-                statuses[status] = statuses.get(status, 0) + count
-        cancelled = statuses.pop(RouteStatus.CANCELLED, 0)
-        published = statuses.pop(RouteStatus.PUBLISHED, 0)
-        under_way = sum(statuses.pop(status, 0) for status in _OPEN)
-        return Cancellations(self.cancelled + cancelled, published, under_way, sum(statuses.values()))
+            for (status, leased), count in store.statuses_of(database, ids).items():
+                found[_kind(status, leased=leased)] += count
+        marked = sum(found.values())
+        if self.action is not None and marked > found["cancelled"]:
+            advance_action(database, self.action, found["cancelled"] - marked)
+        missed = max(self.change.matched - self.cancelled - marked, 0)
+        cancelled = self.cancelled + found["cancelled"]
+        return Cancellations(
+            cancelled, found["published"], found["under_way"], found["waiting"], found["otherwise"], missed
+        )
 
 
 _WALKS = (store.mark_for_cancelling, store.reopen_for_cancelling)
-_OPEN = {RouteStatus.PENDING, RouteStatus.FAILED}
 
 
 def plan_cancel(database: Database, settings: Settings, matching: CancelFilter, by: str) -> Cancelling:
@@ -106,11 +120,19 @@ def plan_cancel_rest(database: Database, action_id: int, by: str) -> Cancelling:
     return cancelling
 
 
+def _kind(status: RouteStatus, *, leased: bool) -> str:
+    """The field of Cancellations that counts a marked route."""
+    if status in {RouteStatus.PENDING, RouteStatus.FAILED}:
+        return "under_way" if leased else "waiting"
+    return {RouteStatus.CANCELLED: "cancelled", RouteStatus.PUBLISHED: "published"}.get(status, "otherwise")
+
+
 def _cancelling(database: Database, matching: CancelFilter, by: str) -> Cancelling:
     channels = store.channels_to_cancel_in(database) if matching.channel is None else [matching.channel]
     open_, dead = store.count_to_cancel(database, channels, matching)
 
     def batches(database: Database, action_id: int, limit: int) -> Iterator[Batch]:
+        cancelling.action = action_id
         return _batches(cancelling, channels, matching, by, database, action_id, limit)
 
     change = Change(_ACTION, by, target_of(matching), matched=open_ + dead, batches=batches, makes_due=False)

@@ -15,7 +15,7 @@ from tests.integration.rows import due_routes
 from tests.processes import Processes, run_on_terminal
 
 OF_ROUTE = "FROM notifications AS n, routes AS r WHERE n.id = r.notification_key"
-DONE = {"published": 0, "under_way": 0, "otherwise": 0, "outcome": "done"}
+DONE = {"published": 0, "under_way": 0, "waiting": 0, "otherwise": 0, "missed": 0, "outcome": "done"}
 
 
 @pytest.fixture
@@ -100,6 +100,7 @@ def test_what_was_attempted_is_settled_at_once(
         "3 matched, 2 cancelled, 1 under way: cancelled once their attempts end without a command (action 1)\n"
     )
     assert outside.statuses() == {"cancelled": 2, "pending": 1}
+    assert json.loads(publisher("actions", "show", "1", "--json").stdout)["done"] == 2
     assert "its attempt is under way" in publisher("explain", notification).stdout
 
 
@@ -111,7 +112,7 @@ def test_without_redis_what_was_attempted_ends_later(waiting: Outside, publisher
 
     assert done.returncode == 0
     assert "the marked routes are ended later" in done.stderr
-    assert done.stdout.startswith("3 matched, 2 cancelled, 1 under way")
+    assert done.stdout.startswith("3 matched, 2 cancelled, 1 waiting to be ended: the next scan does that")
 
 
 @pytest.mark.parametrize(("answer", "code", "count"), [("y\n", 0, 6), ("n\n", 130, 0)])
@@ -129,6 +130,8 @@ def test_it_asks_first(waiting: Outside, environ: dict[str, str], answer: str, c
     ("arguments", "said"),
     [
         ([], "name a notification or a delivery, or say which routes"),
+        (["turn-17", "--all"], "--all is every route that has not ended, and turn-17 one notification or delivery"),
+        (["--recipient", "address:"], "names no recipient: user:ID, or address:EMAIL"),
         (["--all", "--resume", "1"], "--resume takes its routes from the action: give no others"),
         (["--type", "game.turn.redy"], "did you mean game.turn.ready"),
         (["--producer", "game-servise"], "did you mean game-service"),
