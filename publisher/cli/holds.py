@@ -34,9 +34,9 @@ HoldNumber = Annotated[
 @app.command(
     "add",
     example="publisher holds add --type shop.invoice --reason 'wrong amounts'\n"
-    "publisher holds add --producer shop --channel email --reason 'under review' --dry-run\n"
+    "publisher holds add --producer shop --channel email --reason fraud --dry-run\n"
     "publisher holds add --recipient user:7 --reason 'moved away'\n"
-    "publisher holds add --recipient address:ops@example.com --reason 'no such mailbox'",
+    "publisher holds add --recipient address:ops@example.com --reason bounced",
 )
 def add(
     reason: Annotated[

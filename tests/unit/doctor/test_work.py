@@ -25,7 +25,7 @@ def backlog(channel: str = "email", due: timedelta | None = None, orphaned: int 
 def due(backlogs: list[Backlog], *gates: Gate, scan: int = 5, ttl: int = 30) -> Diagnosis:
     """What is said of these backlogs."""
     intervals = {"scan_interval": timedelta(seconds=scan), "lease_ttl": timedelta(seconds=ttl)}
-    return channels.due(backlogs, {g.channel: g for g in gates}, **intervals)
+    return channels.due(backlogs, {g.channel: g for g in gates}, {}, [], **intervals)
 
 
 def group(**fields: object) -> Group:
@@ -65,13 +65,13 @@ def test_a_closed_channel_may_have_a_backlog(gate: Gate) -> None:
 
     assert due(late, gate).verdict is Verdict.OK
     assert channels.leases(late, {"email": gate}).verdict is Verdict.OK
-    assert channels.closed({"email": gate}).verdict is Verdict.WARNING
+    assert channels.closed({"email": gate}, {}, []).verdict is Verdict.WARNING
 
 
 def test_a_channel_with_refused_batches_is_still_open() -> None:
     """A few refusals close nothing, and excuse nothing."""
     assert due([backlog(due=timedelta(days=1))], OPEN).verdict is Verdict.WARNING
-    assert channels.closed({"email": OPEN}) == ok("no channel is paused or parked")
+    assert channels.closed({"email": OPEN}, {}, []) == ok("no channel is paused or parked, and there is no hold")
 
 
 def test_leases_that_nobody_reclaims_are_a_warning() -> None:
@@ -84,7 +84,7 @@ def test_leases_that_nobody_reclaims_are_a_warning() -> None:
 
 def test_a_paused_channel_is_a_warning_with_who_why_and_the_way_back() -> None:
     """An operator sees whose pause it is, and the command that ends it."""
-    said = channels.closed({"email": PAUSED})
+    said = channels.closed({"email": PAUSED}, {}, [])
 
     assert said.finding == "email is paused by ann: the mail server moves"
     assert said.remedy == "once the reason is gone: publisher channels resume email"
@@ -92,7 +92,7 @@ def test_a_paused_channel_is_a_warning_with_who_why_and_the_way_back() -> None:
 
 def test_a_parked_channel_is_a_warning_with_its_reason() -> None:
     """A stream that refuses everything has to be mended, no more."""
-    said = channels.closed({"email": PARKED})
+    said = channels.closed({"email": PARKED}, {}, [])
 
     assert said.finding == "email is parked: Redis refused: OOM"
     assert "probed by itself" in said.remedy
@@ -102,7 +102,7 @@ def test_a_channel_held_back_by_its_reader_is_told_to_have_it_read() -> None:
     """Nothing is wrong with the stream: what is behind is its reader (R13)."""
     gate = Gate("email", parked_at=INSTANT, park_reason="gateway is 100,000 commands behind", probe_at=INSTANT)
 
-    said = channels.closed({"email": gate})
+    said = channels.closed({"email": gate}, {}, [])
 
     assert "have the reader that is behind read on" in said.remedy
 
