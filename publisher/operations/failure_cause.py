@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from publisher.domain.attempt import LEASE_EXPIRED, PAYLOAD_ENCODING_FAILED
 from publisher.domain.channel import encoder_raised, is_over_limit
+from publisher.streams.append_result import OF_ANOTHER_TYPE
 
 # The first words of what a stream or its server answered, and when it takes commands again.
 _ANSWERS = (
+    (OF_ANOTHER_TYPE, "the key of the rate limit is deleted, and a token bucket takes its place"),
     ("WRONGTYPE", "{stream} is a stream again: another kind of key has that name, and must be moved away"),
     ("OOM", "Redis has memory again: it is full"),
     ("NOPERM", "the Redis user of the service may write {stream}"),

@@ -9,6 +9,7 @@
 --          ended        the tombstone: the route has ended, and its command must not follow (see end_once.lua)
 --          behind       the backlog, and the name of the slowest group after a space, if any group reads the stream
 --          limited      milliseconds until there is a token again
+--          bucket       the error of the bucket: nothing was appended
 --          refused      the error of the stream, or of the witness that could not be set: nothing was appended
 --          unwitnessed  the entry id, and after a space why it has no witness
 --          witness      the error of the witness's key
@@ -104,7 +105,7 @@ local function without_token()
         local fault
         bucket, fault = filled(KEYS[3], rate, burst)
         fault = fault or keep(KEYS[3], bucket, rate, burst)
-        no_bucket = fault and { 'refused', fault }
+        no_bucket = fault and { 'bucket', fault }
     end
     if no_bucket then
         return no_bucket

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from publisher.domain.channel import Channel
+from publisher.streams.keys import limit_key
 
 # The tombstone of a route that has expired or was cancelled. It stands in the place of the witness, so that a late
 # append finds it. The release before, which cancels nothing, must understand its text (R15).
 OVER = "expired"
+# How the message of an append begins that found another kind of key in the place of the token bucket (R30).
+OF_ANOTHER_TYPE = "the key of the rate limit"
 _LONGEST_NAME = 200
 # Both messages of `_who_is_behind`.
 _HELD_BACK = re.compile(r".* is [\d,]+ commands behind|no consumer group reads .*", re.DOTALL)
@@ -107,6 +110,8 @@ def append_result(channel: Channel, word: str, detail: str) -> AppendResult:
             return Limited(timedelta(milliseconds=int(detail)))
         case "ended":
             return ended(detail)
+        case "bucket":
+            return NotAppended(f"Redis refused: {_what_is_wrong(channel, detail)}", channels_fault=True)
         case "refused":
             return NotAppended(f"Redis refused: {detail}", channels_fault=detail.startswith(_CHANNELS_FAULTS))
         case _:
@@ -117,6 +122,13 @@ def append_result(channel: Channel, word: str, detail: str) -> AppendResult:
 def is_held_back(message: str) -> bool:
     """Returns whether this is the message of a HeldBack: the reason of a parking is kept as text alone."""
     return _HELD_BACK.fullmatch(message) is not None
+
+
+def _what_is_wrong(channel: Channel, error: str) -> str:
+    """Says which key is in the way of the channel's rate limit; any other error is the server's alone."""
+    if not error.startswith("WRONGTYPE "):
+        return error
+    return f"{OF_ANOTHER_TYPE} {limit_key(channel.stream, channel.name)} is no token bucket: delete it. {error}"
 
 
 def _who_is_behind(channel: Channel, detail: str) -> str:

@@ -9,8 +9,10 @@ import pytest
 import redis
 
 from publisher.channels.email import EMAIL, encode
+from publisher.cli.remedies import worded
 from publisher.domain.channel import Command
 from publisher.domain.notification import Notification, Route
+from publisher.domain.rate_limit import RateLimit
 from publisher.operations import route_history
 from publisher.operations.explanation import Explanation
 from publisher.operations.lookup import find_notification
@@ -22,6 +24,7 @@ from storage.dead_letters import DeadLetterFilter, dead_letter_ids, requeue
 from tests.acceptance.final_routes import BURY
 from tests.acceptance.outside import users
 from tests.factories import CHANNELS, accepted
+from tests.integration.buckets import bucket
 from tests.integration.publishers import publisher
 from tests.integration.rows import all_routes, change, due_routes, execute
 
@@ -76,6 +79,21 @@ def test_a_requeue_helps_once_the_stream_takes_commands(
     take_back(database)
 
     assert attempt() == "published"
+
+
+def test_a_bucket_of_another_type_is_named(
+    database: Database, streams: OutboundStreams, redis_client: redis.Redis
+) -> None:
+    """The key of the rate limit is to be deleted, and not the stream (R30)."""
+    due_routes(database, 1)
+    redis_client.set(bucket("email"), "no bucket")
+    limited = {"email": replace(EMAIL, rate=RateLimit(1000.0, 1000))}
+    assert publish(database, streams, limited) == "dead_letter"
+    said = " ".join(str(worded(sentence)) for sentence in (*explanation(database).why, *explanation(database).next))
+    assert bucket("email") in said
+    assert "once the key of the rate limit is deleted" in said.lower()
+    assert "stream again" not in said
+    redis_client.delete(bucket("email"))
 
 
 def test_a_requeue_helps_once_the_encoder_is_mended(database: Database, streams: OutboundStreams) -> None:

@@ -152,13 +152,16 @@ def test_small_numbers_lose_no_digits(streams: OutboundStreams, redis_client: re
 
 
 def test_a_bucket_of_another_type_refuses(streams: OutboundStreams, redis_client: redis.Redis) -> None:
-    """A limit that cannot be held lets nothing through."""
+    """A limit that cannot be held lets nothing through, and the result names its key, not the stream's."""
     redis_client.set(KEY, "no bucket", ex=60)
 
     [result] = streams.append(PUSH, deliveries(1), limit=SLOW)
 
     assert isinstance(result, NotAppended)
-    assert "WRONGTYPE" in result.message
+    assert result.channels_fault
+    assert result.message.startswith(
+        f"Redis refused: the key of the rate limit {KEY} is no token bucket: delete it. WR"
+    )
     assert redis_client.exists(PUSH.stream) == 0
     redis_client.delete(KEY)
 
