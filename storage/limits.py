@@ -28,11 +28,12 @@ _CLEAR = """/* clear_limit */
 DELETE FROM channel_limits WHERE channel = %s RETURNING channel
 """
 
-# Routes due before this one, as far as they are counted. The partial index routes_due serves it.
+# Routes due before this one in these lanes, as far as they are counted. The partial index routes_due serves it.
 _DUE_BEFORE = f"""/* due_before */
 SELECT count(*) FROM (
     SELECT FROM routes, (SELECT next_attempt_at AS at, id AS key FROM routes WHERE id = %(id)s) AS this
     WHERE channel = %(channel)s AND {OPEN} AND next_attempt_at <= at AND (next_attempt_at, id) < (at, key)
+      AND lane = ANY(%(lanes)s)
     LIMIT %(bound)s
 ) AS few
 """
@@ -81,9 +82,10 @@ def clear_limit(database: Database, channel: str) -> bool:
     return bool(database.rows(_CLEAR, [channel]))
 
 
-def due_before(database: Database, channel: str, id_: int, *, bound: int) -> int:
-    """Counts the channel's open routes that were due before this one, up to the bound."""
-    return int(database.rows(_DUE_BEFORE, {"channel": channel, "id": id_, "bound": bound})[0][0])
+def due_before(database: Database, channel: str, id_: int, lanes: Sequence[str], *, bound: int) -> int:
+    """Counts the channel's open routes of these lanes that were due before this one, up to the bound."""
+    parameters = {"channel": channel, "id": id_, "lanes": list(lanes), "bound": bound}
+    return int(database.rows(_DUE_BEFORE, parameters)[0][0])
 
 
 def limit_of(found: Sequence[float | None] | None, setting: RateLimit | None) -> RateLimit | None:

@@ -17,7 +17,7 @@ from publisher.operations.explain_final import (
 from publisher.operations.explanation import Explanation, RouteState, ago, ahead, failure, replays, times
 from publisher.operations.failure_cause import another_intent, cause_of, stream_takes_commands
 from publisher.operations.holds import HoldRecord, worded
-from publisher.operations.limited_queue import LimitedQueue, lasts, waits
+from publisher.operations.limited_queue import LimitedQueue, between, lasts, waits
 from publisher.operations.remedy import Advice, Remedy, Sentence
 from publisher.operations.wording import names
 from publisher.streams.append_result import is_held_back
@@ -223,10 +223,14 @@ def _scheduled(route: RouteRecord, queue: LimitedQueue | None) -> Explanation:
     if route.lease_expires_at is not None:
         lease = "handover to the workers" if is_handover(route.lease_token) else "lease of its last worker"
         why.append(f"The {lease} ended {ago(route, route.lease_expires_at)}: it is free.")
+    if queue is not None:
+        why.append(waits(queue))
     if queue is not None and queue.before:
-        return Explanation(RouteState.LIMITED, (*why, waits(queue)), (lasts(queue, _attempt(route)),), route.read_at)
-    upcoming: list[Sentence] = [f"A worker takes it with its next claim: {_attempt(route)}."]
-    if route.read_at - due_at >= _LATE:
+        return Explanation(RouteState.LIMITED, tuple(why), (lasts(queue, _attempt(route)),), route.read_at)
+    upcoming: list[Sentence] = [
+        lasts(queue, _attempt(route)) if queue else f"A worker takes it with its next claim: {_attempt(route)}."
+    ]
+    if route.read_at - due_at >= _LATE + (between(queue) if queue else timedelta(0)):
         upcoming.append(Advice("That is late: are workers running and keeping up?", Remedy.CHECK_STATUS))
     return Explanation(RouteState.DUE, tuple(why), tuple(upcoming), route.read_at)
 

@@ -10,7 +10,7 @@ from storage import limits
 from storage.database import Database
 from tests.acceptance.conftest import Publisher
 from tests.acceptance.outside import Outside
-from tests.integration.rows import due_routes, execute
+from tests.integration.rows import change, due_routes, execute
 
 
 def limit(publisher: Publisher, *arguments: str) -> str:
@@ -122,10 +122,34 @@ def test_a_due_route_says_what_it_waits_for(database: Database, outside: Outside
 
     assert explained["state"] == "limited"
     [why] = [line for line in explained["why"] if "limit" in line]
-    assert why == (
-        "It waits for the rate limit of email, 30/m burst 2, set by ann: 119 routes of the channel were due before it."
-    )
+    assert why == ("It waits for the rate limit of email, 30/m burst 2, set by ann: 119 routes go before it.")
     assert "3 min 58 s" in str(explained["next"])
+
+
+def test_a_due_route_counts_its_own_lane_and_those_more_urgent(
+    database: Database, outside: Outside, publisher: Publisher
+) -> None:
+    """Of six urgent, six normal and six bulk routes that were due before, each lane's last counts what goes before."""
+    ids = due_routes(database, 18)
+    limit(publisher, "30/m")
+    for lane, some in (("urgent", ids[2::3]), ("normal", ids[1::3]), ("bulk", ids[::3])):
+        change(database, some, f"lane = '{lane}'")
+
+    counted = {
+        lane: limits.due_before(database, "email", id_, lanes, bound=100)
+        for lane, id_, lanes in (
+            ("bulk", ids[15], ["urgent", "normal", "bulk"]),
+            ("normal", ids[16], ["urgent", "normal"]),
+            ("urgent", ids[17], ["urgent"]),
+        )
+    }
+
+    assert counted == {"bulk": 15, "normal": 10, "urgent": 5}
+    [row] = outside.rows(
+        "SELECT notification_id || '/' || route_id AS id FROM routes JOIN notifications AS n"
+        f" ON n.id = notification_key WHERE routes.id = {ids[17]}"
+    )
+    assert "5 routes go before it" in publisher("explain", row["id"], "--json").stdout
 
 
 @pytest.mark.parametrize(

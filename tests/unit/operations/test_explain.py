@@ -58,17 +58,17 @@ def test_a_due_route_is_taken_with_the_next_claim() -> None:
     [
         (
             LimitedQueue("email", RateLimit(14.0, 28), "ann", 4_200),
-            "14/s burst 28, set by ann: 4,200 routes of the channel were due before it.",
+            "14/s burst 28, set by ann: 4,200 routes go before it.",
             "Those before it take 5 min at this rate.",
         ),
         (
             LimitedQueue("email", RateLimit(100.0, 100), None, 10_000, is_bound=True),
-            "100/s burst 100, by its settings: at least 10,000 routes of the channel were due before it.",
+            "100/s burst 100, by its settings: at least 10,000 routes go before it.",
             "Those before it take at least 1 min 40 s at this rate.",
         ),
         (
             LimitedQueue("email", RateLimit(1.0, 1), None, 1),
-            "1/s burst 1, by its settings: 1 route of the channel was due before it.",
+            "1/s burst 1, by its settings: 1 route goes before it.",
             "Those before it take 1 s at this rate.",
         ),
     ],
@@ -81,11 +81,17 @@ def test_a_route_that_waits_for_the_rate_limit_says_so(queue: LimitedQueue, why:
     assert found.next == (f"A worker takes it within the limit: attempt 1 of 16. {next_}",)
 
 
-def test_a_route_that_goes_next_waits_for_a_worker_alone() -> None:
-    """Though its channel has a rate limit."""
-    queue = LimitedQueue("email", RateLimit(14.0, 28), "ann", 0)
+def test_a_route_that_goes_next_names_the_limit() -> None:
+    """With an empty bucket it waits as well; it is late only after the time between two commands (R30)."""
+    queue = LimitedQueue("email", RateLimit(1 / 60, 2), "ann", 0)
 
-    assert explain(route_record(), OPEN, STREAM, None, queue).state is RouteState.DUE
+    found = explain(route_record(next_attempt_at=NOW - 119 * SECOND), OPEN, STREAM, None, queue)
+
+    limit = "The rate limit of email is 1/m burst 2, set by ann: no route goes before it."
+    assert (found.state, found.why[-1]) == (RouteState.DUE, limit)
+    assert found.next == ("A worker takes it once the limit lets a command through, one every 1 min: attempt 1 of 16.",)
+    late = explain(route_record(next_attempt_at=NOW - 2 * MINUTE), OPEN, STREAM, None, queue)
+    assert "workers running" in str(late.next[-1])
 
 
 @pytest.mark.parametrize(("due_for", "late"), [(59 * SECOND, False), (MINUTE, True), (600 * MINUTE, True)])
