@@ -40,20 +40,22 @@ class Limiter:
         """Remembers the limit that a claim has read."""
         self._known[channel.name] = claim.limit
 
-    def has_changed(self, channel: Channel) -> bool:
-        """Reads the limit, and returns True if it is another one by now.
+    def read(self, channel: Channel) -> RateLimit | None:
+        """Reads the limit, for a process that is about to ask its bucket. Raises DatabaseUnavailable.
 
-        For a process that has no claim to make: one that waited for a slow limit would not learn that it was lifted.
-        Raises DatabaseUnavailable.
+        The bucket is filled by the limit of whoever asks. An old one would fill it too fast after the limit was
+        lowered; and a process that waits for a slow one claims nothing, and would not learn that it was lifted.
         """
-        before, set_ = self.of(channel), read_limits(self._database).get(channel.name)
+        set_ = read_limits(self._database).get(channel.name)
         self._known[channel.name] = channel.rate if set_ is None else set_.limit
-        return self.of(channel) != before
+        return self.of(channel)
 
     def hope(self, channel: Channel) -> Hope | None:
-        """Returns how many routes may be claimed now, and how long to wait for more. None: the channel has no limit."""
-        limit = self.of(channel)
-        if limit is None:
+        """Returns how many routes may be claimed now, and how long to wait for more. None: the channel has no limit.
+
+        Raises DatabaseUnavailable.
+        """
+        if self.of(channel) is None or (limit := self.read(channel)) is None:
             return None
         try:
             return self._limits.hope(channel, limit, self._batch_size)

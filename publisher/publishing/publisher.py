@@ -81,7 +81,7 @@ class Publisher:
             return Report(more=True, given_back=True)
         hope = self._limiter.hope(to)
         if hope is not None and not hope.tokens:
-            return self.publish_due(channel, on_more) if self._limiter.has_changed(to) else Report(wait=hope.wait)
+            return Report(wait=hope.wait)
         after = self._cursor.of(channel)
         batch = self._claimer.due(to, after, hope)
         self._limiter.note(to, batch.claim)
@@ -109,8 +109,10 @@ class Publisher:
             if handover is not None:
                 self._release(to, handover, ids)
             return Report(more=True, given_back=True)
-        if self._limiter.of(to) is not None:
-            # Intake has handed nothing over, or will have learned of the limit by the time that the handover runs out.
+        if self._limiter.of(to) is not None and self._limiter.read(to) is not None:
+            if handover is not None:
+                # The limit was set after these were handed over.
+                self._release(to, handover, ids)
             return self.publish_due(channel)
         batch = self._claimer.these(to, ids, handover)
         self._limiter.note(to, batch.claim)

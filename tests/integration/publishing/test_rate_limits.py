@@ -19,7 +19,9 @@ from publisher.streams.outbound import OutboundStreams
 from storage import claims, gates, limits
 from storage.database import Database
 from storage.due_groups import Places
-from tests.factories import CHANNELS
+from storage.handover import Handover
+from storage.intents import accept_new
+from tests.factories import CHANNELS, incoming
 from tests.integration.buckets import bucket, fill, promised, tokens
 from tests.integration.publishers import publisher
 from tests.integration.rows import REOPENED, all_routes, change, due_routes, one_route
@@ -78,6 +80,34 @@ def test_a_limit_that_is_lifted_or_raised_holds_a_waiting_worker_back_no_longer(
     limits.set_limit(database, "email", None if lifted else RateLimit(1e6, 20), "ann")
 
     wait_until(lambda: waits.publish_due("email").published == 20)
+
+
+def test_a_worker_that_knows_a_faster_limit_fills_no_bucket_by_it(
+    worker: Worker, database: Database, redis_client: redis.Redis
+) -> None:
+    """Once a limit is lowered, the tokens since the last look are those of the lower one, whoever looks (R30)."""
+    due_routes(database, 40)
+    limits.set_limit(database, "email", RateLimit(1e6, 20), "ann")
+    knows = worker()
+    wait_until(lambda: knows.publish_due("email").published == 20)
+    limits.set_limit(database, "email", SLOW, "ann")
+    fill(redis_client, 0)
+
+    assert knows.publish_due("email").published == 0
+
+
+def test_what_was_handed_over_goes_at_once_after_a_limit_was_lifted(
+    worker: Worker, database: Database, redis_client: redis.Redis
+) -> None:
+    """A worker that knows the limit of before takes the routes of its message: their lease need not run out (R5)."""
+    limits.set_limit(database, "email", SLOW, "ann")
+    knows = worker(handover=timedelta(seconds=30))
+    assert knows.publish_due("email").wait is not None
+    limits.set_limit(database, "email", None, "ann")
+    handover = Handover({"email": EMAIL.stream}, timedelta(seconds=30))
+    due = accept_new(database, [incoming()], handover)[0].due["email"]
+
+    assert knows.publish_these("email", due, handover.token).published == len(due)
 
 
 def test_no_more_is_claimed_than_may_go(
@@ -214,19 +244,13 @@ def test_without_a_limit_all_goes_again(worker: Worker, database: Database) -> N
     assert limited.publish_due("email").published == 30
 
 
-def test_a_limit_is_taken_away_while_a_worker_waits(
-    worker: Worker, database: Database, redis_client: redis.Redis
-) -> None:
-    """The first claim after it learns that there is no limit any more; the next one takes a whole batch."""
+def test_a_limit_of_the_settings_is_taken_away(worker: Worker, database: Database, redis_client: redis.Redis) -> None:
+    """The next look after it knows of no limit any more, and takes a whole batch, whatever the settings say."""
     due_routes(database, 30)
-    limited = worker(SLOW)
     limits.set_limit(database, "email", None, "ann")
     fill(redis_client, 1.0)
 
-    reports = [limited.publish_due("email") for _ in range(2)]
-
-    assert [report.published for report in reports] == [1, 29]
-    assert reports[0].more
+    assert worker(SLOW).publish_due("email").published == 30
 
 
 def test_a_message_about_routes_is_a_wake_up(worker: Worker, database: Database, redis_client: redis.Redis) -> None:
