@@ -40,9 +40,9 @@ def limit(
 
     Exact: the stream gets no more than rate × time + burst commands in any window.
     """
-    wanted = _wanted(rate, burst, none=none, default=default)
     who = operator(by)
     with opened() as (settings, database):
+        wanted = _wanted(rate, burst, none=none, default=default)
         of = settings.channels[installed_channel(settings, channel)]
         holds = limit_of(database, of)
         by_operator = holds.origin is LimitOrigin.OPERATOR

@@ -24,7 +24,9 @@ KEY = "a-key-of-a-producer"
 NOTIFICATION = factories.intent(idempotency_key=KEY).notification_id
 ARGUMENTS = {"notification_id": NOTIFICATION, "id": KEY, "id_": "1", "action_id": "1"}
 # They change something, or read a file: what they print is a line.
-CHANGING = re.compile(r".*\b(migrate|requeue|republish|resubmit|send|replay|acknowledge|pause|resume|limit|run|scan)")
+CHANGING = re.compile(
+    r".*\b(migrate|requeue|republish|resubmit|send|replay|acknowledge|pause|resume|limit|add|remove|run|scan)"
+)
 SCREENS = sorted(name for name in {*leaves()} - LONG_RUNNING if has_json(name) and not CHANGING.match(name))
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\u202e"

@@ -8,6 +8,7 @@ import pytest
 
 from publisher.domain.loss import LossCause
 from storage.database import Database
+from storage.holds import HoldCriteria, add_hold
 from storage.losses import record_loss
 from tests import factories
 from tests.acceptance.command_tree import LONG_RUNNING, has_json, leaves
@@ -27,6 +28,7 @@ ARGUMENTS = {
     "channel": "email",
     "action_id": "1",
     "loss_id": "1",
+    "number": "1",
     "file": "-",
     "--reason": "Umzug nach Köln",
 }
@@ -44,6 +46,8 @@ BESIDES = {
     "channels pause": ["--yes"],
     "channels resume": ["--yes"],
     "channels limit": ["--none", "--yes"],
+    "holds add": ["--channel", "email", "--dry-run"],
+    "holds remove": ["--yes"],
 }
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 Shell = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -63,6 +67,9 @@ def records(database: Database, outside: Outside) -> None:
     outside.send(factories.intent_fields())
     outside.redis.xgroup_create(factories.INTENTS, factories.GROUP, "$")
     record_loss(database, factories.INTENTS, LossCause.TRIMMED, "1-0", "9-0", 888)
+    # One to remove, and one to list.
+    for _ in range(2):
+        add_hold(database, HoldCriteria(recipient_ref="user:jörg-🎲"), "Umzug nach Köln", "Jörg 🎲")
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from typing import Any
 import psycopg2
 import redis
 
-from publisher.streams.keys import counted_key, witness_key
+from publisher.streams.keys import counted_key, limit_key, witness_key
 from publisher.streams.outbound import _SCRIPT
 from storage.array_literals import array_literal
-from storage.claims import _CLAIM_DUE
+from storage.claims import _CLAIM_DUE, DUE_AT
 from storage.outcomes import _PUBLISHED
 from storage.places import Place, place_parameters
 
@@ -94,7 +94,7 @@ def _floor(database_url: str, redis_url: str, batch: int, worker: int) -> int:
                         break
                     place = None
                     continue
-                place = Place(rows[-1][24], rows[-1][0])
+                place = Place(rows[-1][DUE_AT], rows[-1][0])
                 entries = _append(append, channel, rows)
                 # An array a column, in the order of the keys.
                 outcomes = sorted((row[0], entry, row[4], row[5]) for row, entry in zip(rows, entries, strict=True))
@@ -115,7 +115,7 @@ def _floor(database_url: str, redis_url: str, batch: int, worker: int) -> int:
 
 def _claimed(cursor: Any, channel: str, token: str, batch: int, place: Place[int] | None) -> Sequence[Any]:
     lease = {"channel": channel, "limit": batch, "token": token, "ttl": timedelta(seconds=30), "through": False}
-    lease["stream"] = STREAMS[channel]
+    lease |= {"stream": STREAMS[channel], "limited": False, "hoped": False}
     cursor.execute(_CLAIM_DUE, lease | place_parameters(place, 0))
     # Where nothing is due, one row tells of the channel alone.
     return [row for row in cursor.fetchall() if row[0] is not None]
@@ -123,7 +123,7 @@ def _claimed(cursor: Any, channel: str, token: str, batch: int, place: Place[int
 
 def _append(append: Any, channel: str, rows: Sequence[Any]) -> list[str]:
     stream = STREAMS[channel]
-    keys, arguments = [stream, counted_key(stream)], [3_600_000, 0]
+    keys, arguments = [stream, counted_key(stream), limit_key(stream, channel)], [3_600_000, 0, 0, 0]
     for row in rows:
         delivery_id = f"{row[1]}/{row[2]}"
         keys.append(witness_key(stream, delivery_id))
