@@ -12,15 +12,17 @@ from publisher.domain.planning import PlannedRoute
 from storage.accept_statement import PLANNED, PRUNED, inserting, parameters_of_intents, parameters_of_routes
 from storage.clock import NOW
 from storage.database import Database, fetch
+from storage.group_keys import GROUP_KEY
 
 # No route is due, leased or told of; a skipped one stays skipped. The answers are given in the same transaction. A
 # cancellation that was pruned at this moment has no answer, and its intent is cancelled all the same.
 _ACCEPT_CANCELLED = f"""{inserting(("accept_cancelled", "insert_cancelled_routes"), PRUNED)}, inserted AS (
     INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref, resolved_email,
-                        resolved_locale, expires_at, producer, notification_type, lane, created_at, updated_at,
-                        cancel_requested_at, cancelled_by)
+                        resolved_locale, expires_at, producer, notification_type, lane, group_key, created_at,
+                        updated_at, cancel_requested_at, cancelled_by)
     SELECT keys[place], route_id, channel, CASE status WHEN 'pending' THEN 'cancelled' ELSE status END, max_attempts,
-           recipient_ref, email, locale, expires_at, producer, type, lane, {NOW}, {NOW},
+           recipient_ref, email, locale, expires_at, producer, notification_type, coalesce(lane, 'normal'),
+           {GROUP_KEY}, {NOW}, {NOW},
            CASE status WHEN 'pending' THEN {NOW} END, CASE status WHEN 'pending' THEN 'producer ' || producer END
     FROM accepted CROSS JOIN {PLANNED}
     WHERE keys[place] > 0

@@ -7,11 +7,16 @@ last one alone.
 from collections.abc import Mapping, Sequence
 
 from publisher.domain.intent import Intent
+from publisher.domain.lanes import Lane
 from publisher.domain.planning import PlannedRoute
 from storage.array_literals import array_literal
 from storage.clock import NOW
 from storage.fingerprints import STORED_FINGERPRINT
+from storage.group_keys import GROUP_KEY
 from storage.handover import Handover
+
+# Between two payloads: no JSON text holds a control character. In an array each of their many quotes would be escaped.
+_SEPARATOR = "\x1e"
 
 # INSERT      The id is derived from producer and idempotency key, so its conflict is the repetition of both (R1, R18).
 #             Rows come sorted by id: two intakes that insert the same ids in different orders would deadlock.
@@ -30,23 +35,25 @@ from storage.handover import Handover
 #             closed, or which has a rate limit, are not: they would only wait under a lease. Nor are routes of the bulk
 #             lane, which are claimed where there is room.
 # The rows: the keys of `accepted`, under no channel; then the keys of the new routes that are due, by channel and lane.
-_INSERT_NOTIFICATIONS = f"""WITH inserted AS (
+_INSERT_NOTIFICATIONS = f"""WITH named AS MATERIALIZED (
+    SELECT %(ids)s::uuid[] AS ids
+), inserted AS (
     INSERT INTO notifications (notification_id, notification_type, producer, audience_kind, idempotency_key, payload,
                                request_id, trace_id, occurred_at, expires_at, not_before, intent_entry_id,
                                request_fingerprint, accepted_at)
     SELECT notification_id, type, producer, audience, key, payload, request_id, trace_id, occurred_at, expires_at,
            not_before, entry_id, {STORED_FINGERPRINT}, {NOW}
-    FROM unnest(%(ids)s::uuid[], %(types)s::text[], %(producers)s::text[], %(audiences)s::text[], %(keys)s::text[],
-                %(payloads)s::json[], %(requests)s::text[], %(traces)s::text[], %(occurred)s::timestamptz[],
-                %(expiring)s::timestamptz[], %(not_before)s::timestamptz[], %(entries)s::text[],
-                %(fingerprints)s::text[])
+    FROM unnest((SELECT ids FROM named)::uuid[], %(types)s::text[], %(producers)s::text[], %(audiences)s::text[],
+                %(keys)s::text[], string_to_array(%(payloads)s, chr({ord(_SEPARATOR)}))::json[], %(requests)s::text[],
+                %(traces)s::text[], %(occurred)s::timestamptz[], %(expiring)s::timestamptz[],
+                %(not_before)s::timestamptz[], %(entries)s::text[], %(fingerprints)s::text[])
              AS incoming (notification_id, type, producer, audience, key, payload, request_id, trace_id, occurred_at,
                           expires_at, not_before, entry_id, fingerprint)
     ON CONFLICT (notification_id) DO NOTHING
     RETURNING notification_id, id
 )
 SELECT set_config('publisher.new_keys', ARRAY(
-    SELECT id FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS given (notification_id, place)
+    SELECT id FROM unnest((SELECT ids FROM named)::uuid[]) WITH ORDINALITY AS given (notification_id, place)
     LEFT JOIN inserted USING (notification_id)
     ORDER BY place
 )::text, true);
@@ -80,19 +87,20 @@ WITH new AS MATERIALIZED (
 _GIVEN = "notification_id = ANY((SELECT ids FROM new)::uuid[])"
 PRUNED = f"SELECT notification_id FROM pruned_notifications WHERE {_GIVEN}"
 _CANCELLED = f"SELECT notification_id FROM cancellations WHERE awaits_intent AND {_GIVEN}"
-# The routes to insert.
+# The routes to insert. lane: NULL is normal: nearly all are, and an array of nothing but NULL costs nothing.
 PLANNED = """unnest(%(places)s::int[], %(route_ids)s::text[], %(channels)s::text[], %(statuses)s::text[],
                       %(attempts)s::int[], %(recipients)s::text[], %(emails)s::text[], %(locales)s::text[],
                       %(deadlines)s::timestamptz[], %(route_producers)s::text[], %(route_types)s::text[],
                       %(lanes)s::text[], %(not_before_of_routes)s::timestamptz[])
                AS planned (place, route_id, channel, status, max_attempts, recipient_ref, email, locale, expires_at,
-                           producer, type, lane, not_before)"""
+                           producer, notification_type, lane, not_before)"""
 ACCEPT = f"""{inserting(("accept_intents", "insert_routes"), f"{PRUNED} UNION ALL {_CANCELLED}")}, inserted AS (
     INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref, resolved_email,
-                        resolved_locale, expires_at, producer, notification_type, lane, next_attempt_at, created_at,
-                        updated_at, lease_token, lease_expires_at, stream)
+                        resolved_locale, expires_at, producer, notification_type, lane, group_key, next_attempt_at,
+                        created_at, updated_at, lease_token, lease_expires_at, stream)
     SELECT keys[place], route_id, channel, status, max_attempts, recipient_ref, email, locale, expires_at, producer,
-           type, lane, CASE status WHEN 'pending' THEN greatest(now.at, not_before) END, now.at, now.at,
+           notification_type, coalesce(lane, 'normal'), {GROUP_KEY},
+           CASE status WHEN 'pending' THEN greatest(now.at, not_before) END, now.at, now.at,
            CASE WHEN stream IS NOT NULL THEN token END, CASE WHEN stream IS NOT NULL THEN now.at + lasts END, stream
     FROM accepted
     CROSS JOIN {PLANNED}
@@ -106,7 +114,7 @@ ACCEPT = f"""{inserting(("accept_intents", "insert_routes"), f"{PRUNED} UNION AL
                           AND per_second IS NOT NULL)
     ) AS lease
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN status = 'pending' AND lane <> 'bulk' AND (not_before > now.at) IS NOT TRUE
+        SELECT CASE WHEN status = 'pending' AND lane IS DISTINCT FROM 'bulk' AND (not_before > now.at) IS NOT TRUE
                     THEN streams ->> channel END AS stream
     ) AS handed
     WHERE keys[place] > 0
@@ -127,7 +135,7 @@ def parameters_of_intents(incoming: Sequence[tuple[str, Intent]]) -> Mapping[str
         "producers": array_literal([i.producer for i in intents]),
         "audiences": array_literal([i.audience_kind for i in intents]),
         "keys": array_literal([i.idempotency_key for i in intents]),
-        "payloads": array_literal([i.payload for i in intents]),
+        "payloads": _SEPARATOR.join([i.payload for i in intents]),
         "requests": array_literal([i.request_id for i in intents]),
         "traces": array_literal([i.trace_id for i in intents]),
         "occurred": array_literal([i.occurred_at for i in intents]),
@@ -153,7 +161,7 @@ def parameters_of_routes(planned: Sequence[tuple[int, Intent, PlannedRoute]]) ->
         "deadlines": array_literal([intent.expires_at for _, intent, _ in planned]),
         "route_producers": array_literal([intent.producer for _, intent, _ in planned]),
         "route_types": array_literal([intent.notification_type for _, intent, _ in planned]),
-        "lanes": array_literal([intent.lane for _, intent, _ in planned]),
+        "lanes": array_literal([None if intent.lane is Lane.NORMAL else intent.lane for _, intent, _ in planned]),
         "not_before_of_routes": array_literal([intent.not_before for _, intent, _ in planned]),
     }
 

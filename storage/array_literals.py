@@ -20,11 +20,14 @@ def columns(rows: Sequence[Sequence[Value]]) -> list[str]:
 
 
 def array_literal(values: Iterable[Value]) -> str:
-    """Returns the array as text (PostgreSQL manual, Array Value Input). A text is quoted, whatever it holds."""
+    """Returns the array as text (PostgreSQL manual, Array Value Input). A text is quoted, whatever it holds.
+
+    An array of nothing but NULL is empty: unnest gives NULL for what one array has less than another.
+    """
     elements = list(values)
     kinds = set(map(type, elements))
     if kinds == {type(None)}:
-        return f"{{{','.join(['NULL'] * len(elements))}}}"
+        return "{}"
     if kinds and all(issubclass(kind, str) for kind in kinds):
         # All at once, with NUL between them meanwhile: no text that PostgreSQL takes holds one.
         joined = "\0".join(cast("list[str]", elements))

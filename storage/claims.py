@@ -20,7 +20,7 @@ from storage.claim_statement import (
     UNANSWERED,
     claim_statement,
 )
-from storage.control import CONTROLLED
+from storage.control import HELD, LANED
 from storage.database import Database, Row
 from storage.holds import not_held
 from storage.limits import UNLIMITED, limit_of
@@ -72,7 +72,7 @@ _CLAIM_DUE = claim_statement(
     "claim_due",
     [behind("next_attempt_at", "id"), DUE, TO_BE_SENT, OPEN_GATE, UNLIMITED],
     order="next_attempt_at",
-    controlled=CONTROLLED,
+    controlled=f"{HELD} OR %(look_for_lanes)s AND {LANED}",
 )
 _CLAIM_THESE = claim_statement(
     "claim_these",
@@ -96,10 +96,12 @@ def claim_due(
     through_parking: bool = False,
     setting: RateLimit | None = None,
     hoped: bool = False,
+    look_for_lanes: bool = True,
 ) -> Claim:
     """Leases up to `limit` due routes of the channel, those due longest first (R4, R5).
 
-    Nothing, and `controlled` is true, while there is a hold, or an open route in a lane of its own.
+    Nothing, and `controlled` is true, while there is a hold; or, if it is to look for them, an open route in a lane of
+    its own. Holds are looked for always.
 
     Each route was open, due, free, before its deadline by the database's clock and not to be cancelled when it was
     leased, and the channel was not paused. A route whose lease expired is free; claiming it adds one to its
@@ -114,7 +116,7 @@ def claim_due(
     Raises DatabaseUnavailable.
     """
     parameters = {"channel": channel, "limit": limit, "ttl": lease_ttl, "through": through_parking, "stream": stream}
-    parameters |= place_parameters(after, 0) | _limited(setting) | {"hoped": hoped}
+    parameters |= place_parameters(after, 0) | _limited(setting) | {"hoped": hoped, "look_for_lanes": look_for_lanes}
     claim = _claim(database, _CLAIM_DUE, parameters, limit, setting)
     return replace(claim, more=True) if after else claim
 

@@ -6,18 +6,18 @@ limit all routes are claimed by shares.
 """
 
 from publisher.domain.lanes import Lane
-from storage.group_keys import GROUP_KEY, LANE_KEYS, first_key
+from storage.group_keys import LANE_KEYS, first_key
 from storage.models import OPEN
 
 
 def _in_use(lane: str) -> str:
     first = first_key(f"'{lane}'")
-    keys = f"{GROUP_KEY} >= {first} AND {GROUP_KEY} < {first} + {LANE_KEYS}"
+    keys = f"group_key >= {first} AND group_key < {first} + {LANE_KEYS}"
     return f"EXISTS (SELECT FROM routes WHERE {keys} AND {OPEN})"
 
 
-# One look into the table of holds, and one step into routes_shares for each further lane: none depends on a route, so
-# PostgreSQL takes them once a statement.
-CONTROLLED = f"""(EXISTS (SELECT FROM holds WHERE channel IS NULL OR channel = %(channel)s)
-         OR {_in_use(Lane.URGENT)}
-         OR {_in_use(Lane.BULK)})"""
+# Neither depends on a route, so PostgreSQL looks once a statement: into the table of holds; and with a step into
+# routes_shares for each further lane.
+HELD = "EXISTS (SELECT FROM holds WHERE channel IS NULL OR channel = %(channel)s)"
+LANED = f"({_in_use(Lane.URGENT)} OR {_in_use(Lane.BULK)})"
+CONTROLLED = f"({HELD} OR {LANED})"

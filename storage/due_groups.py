@@ -37,35 +37,37 @@ class DueGroups:
     controlled: False: nothing is held, and no lane but the normal one is in use, so claim what is due longest.
     limit: the channel's rate limit; None: it has none.
     refusing: see `Claim`.
+    has_blank: due routes are of no group, since they lack their key: see `fill_blank`.
     groups: those with due routes that no hold covers wholly, of each lane in the order of its walk.
-    blank: groups whose routes lack their type or producer: see `fill_blank`.
     cut: by lane, the last group of a walk that did not see all groups.
     """
 
     controlled: bool
     limit: RateLimit | None
     refusing: bool
+    has_blank: bool
     groups: Sequence[DueGroup]
-    blank: Sequence[Group]
     cut: Mapping[Lane, Group]
 
+
+_BLANK = f"group_key IS NULL AND {DUE} AND {OPEN}"
 
 _HELD_WHOLLY = f"""EXISTS (SELECT FROM holds AS h WHERE h.recipient_ref IS NULL
                 AND {matches("%(channel)s", "g.notification_type", "g.producer")})"""
 
 _DUE_ROUTES = f"""SELECT channel, producer, notification_type, notification_key, recipient_ref,
                        row_number() OVER () AS nth
-                FROM routes WHERE {GROUP_KEY} = g.key AND channel = %(channel)s AND {DUE} AND {TO_BE_SENT} AND {OPEN}
-                ORDER BY {GROUP_KEY}, next_attempt_at, id LIMIT {_COMPARED}"""
+                FROM routes WHERE group_key = g.key AND channel = %(channel)s AND {DUE} AND {TO_BE_SENT} AND {OPEN}
+                ORDER BY group_key, next_attempt_at, id LIMIT {_COMPARED}"""
 _MAY_GO = f"""(NOT EXISTS (SELECT FROM holds WHERE recipient_ref IS NOT NULL) OR EXISTS (
                 SELECT FROM ({_DUE_ROUTES}) AS first WHERE nth = {_COMPARED} OR {not_held("first")}))"""
 
 
 def _first_route(condition: str) -> str:
     """The first open route of the walk's lane whose group key meets the condition."""
-    return f"""SELECT {GROUP_KEY} AS key, producer, notification_type, next_attempt_at
-                      FROM routes WHERE {GROUP_KEY} {condition} AND {GROUP_KEY} < w.first + {LANE_KEYS} AND {OPEN}
-                      ORDER BY {GROUP_KEY}, next_attempt_at, id LIMIT 1"""
+    return f"""SELECT group_key AS key, producer, notification_type, next_attempt_at
+                      FROM routes WHERE group_key {condition} AND group_key < w.first + {LANE_KEYS} AND {OPEN}
+                      ORDER BY group_key, next_attempt_at, id LIMIT 1"""
 
 
 # control  One row. Where the plain claim may be used, the channel's gate is closed, or its rate limit was not asked,
@@ -74,27 +76,27 @@ def _first_route(condition: str) -> str:
 #          open route of the next group, behind the last group to the first one, and round to where it began. That route
 #          is the one that is due longest: so a step tells whether the group is due. A group that a hold covers wholly
 #          is passed over. So is one all of whose due routes are held; that is asked while some hold names a recipient.
-#          A blank group may not be: its routes do not say what they are. The walk of a lane ends after `most` due
-#          groups.
+#          The walk of a lane ends after `most` due groups.
 # due      The due groups, and up to how many routes of each are counted.
 # The rows: of each due group how many routes are due, free and not held, up to a few times its share; up to its share
 #          alone where other groups are to come with the next claim. They are counted behind the place where the last
 #          claim of the group ended, as `claim_shares` finds them.
 _DUE_GROUPS = f"""/* due_groups */
 WITH RECURSIVE control AS MATERIALIZED (
-    SELECT %(hoped)s OR {CONTROLLED} AS controlled, {OPEN_GATE} AND {UNLIMITED} AS is_open, {REFUSING}, {SET_LIMIT}
+    SELECT %(hoped)s OR {CONTROLLED} AS controlled, {OPEN_GATE} AND {UNLIMITED} AS is_open, {REFUSING}, {SET_LIMIT},
+           EXISTS (SELECT FROM routes WHERE {_BLANK}) AS has_blank
 ), lanes AS (
     SELECT lane, {first_key("lane")} AS first, start
     FROM unnest(%(lanes)s::text[], %(starts)s::bigint[]) AS each (lane, start)
     WHERE (SELECT controlled AND is_open FROM control)
 ), walk AS (
     SELECT lane, first, coalesce(start, first - 1) AS start, coalesce(start, first - 1) AS key, '' AS producer,
-           '' AS notification_type, NULL::timestamptz AS since, false AS is_due, false AS is_blank, false AS wrapped,
+           '' AS notification_type, NULL::timestamptz AS since, false AS is_due, false AS wrapped,
            0 AS steps, 0 AS found
     FROM lanes
     UNION ALL
     SELECT w.lane, w.first, w.start, g.key, g.producer, g.notification_type, g.next_attempt_at, each.is_due,
-           each.is_blank, g.wrapped, w.steps + 1, w.found + each.is_due::int
+           g.wrapped, w.steps + 1, w.found + each.is_due::int
     FROM walk AS w
     CROSS JOIN LATERAL (
         (SELECT *, w.wrapped FROM ({_first_route("> w.key")}) AS next)
@@ -103,13 +105,12 @@ WITH RECURSIVE control AS MATERIALIZED (
         LIMIT 1
     ) AS g
     CROSS JOIN LATERAL (
-        SELECT g.notification_type = '' OR g.producer = '' AS is_blank,
-               g.next_attempt_at <= statement_timestamp() AND NOT {_HELD_WHOLLY} AND {_MAY_GO} AS is_due
+        SELECT g.next_attempt_at <= statement_timestamp() AND NOT {_HELD_WHOLLY} AND {_MAY_GO} AS is_due
     ) AS each
     WHERE w.found < %(most)s AND w.steps < {_STEPS} AND NOT (g.wrapped AND g.key > w.start)
 ), due AS (
     SELECT key, greatest(1, CASE WHEN groups >= %(most)s THEN 1 ELSE {_COUNTED} END * %(tokens)s / groups) AS counted
-    FROM (SELECT *, count(*) OVER (PARTITION BY lane) AS groups FROM walk WHERE is_due AND NOT is_blank) AS each
+    FROM (SELECT *, count(*) OVER (PARTITION BY lane) AS groups FROM walk WHERE is_due) AS each
 ), counted AS (
     SELECT due.key, waiting.due, waiting.due = due.counted AS is_more
     FROM due
@@ -118,15 +119,15 @@ WITH RECURSIVE control AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT count(*) AS due FROM (
             SELECT FROM routes
-            WHERE {GROUP_KEY} = due.key AND channel = %(channel)s
+            WHERE group_key = due.key AND channel = %(channel)s
               AND (next_attempt_at, id) > (coalesce(behind.at, '-infinity'), coalesce(behind.route, 0))
               AND {DUE} AND {TO_BE_SENT} AND {OPEN} AND {FREE} AND {not_held()}
             LIMIT due.counted
         ) AS first
     ) AS waiting
 )
-SELECT control.controlled, control.refusing, control.set_limit,
-       walk.key, walk.lane, walk.producer, walk.notification_type, walk.since, walk.is_due, walk.is_blank, counted.due,
+SELECT control.controlled, control.refusing, control.set_limit, control.has_blank,
+       walk.key, walk.lane, walk.producer, walk.notification_type, walk.since, walk.is_due, counted.due,
        counted.is_more, walk.found >= %(most)s OR walk.steps >= {_STEPS}
 FROM control
 LEFT JOIN walk ON walk.steps > 0
@@ -134,23 +135,27 @@ LEFT JOIN counted ON counted.key = walk.key
 ORDER BY walk.lane, walk.steps
 """
 
-# An earlier release, which may run beside this one, inserts routes without their type; the first of them had no
-# producer either. The columns are no part of any guard, so a route under a lease is filled in as well. Each call takes
-# `limit` of them, those due longest first. A route without its notification gets a name that no producer has: it is
-# claimed, and its attempt reports it (R10).
+# An earlier release, which may run beside this one, inserts routes without their key; older ones inserted none of what
+# it is made of. The columns are no part of any guard, so a route under a lease is filled in as well. Each call takes
+# `limit` of them, those due longest first, of all channels. A route without its notification gets a name that no
+# producer has: it is claimed, and its attempt reports it (R10).
 _FILL = f"""/* fill_blank */
 WITH blank AS MATERIALIZED (
-    SELECT id, notification_key
+    SELECT id, notification_key, channel, lane
     FROM routes
-    WHERE {GROUP_KEY} = ANY(%(groups)s::bigint[]) AND (notification_type = '' OR producer = '') AND {OPEN}
+    WHERE {_BLANK}
     ORDER BY next_attempt_at
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
+), named AS (
+    SELECT blank.id, channel, lane, coalesce(n.producer, '?') AS producer,
+           coalesce(n.notification_type, '?') AS notification_type
+    FROM blank LEFT JOIN notifications AS n ON n.id = blank.notification_key
 )
 UPDATE routes
-SET producer = coalesce(n.producer, '?'), notification_type = coalesce(n.notification_type, '?')
-FROM blank LEFT JOIN notifications AS n ON n.id = blank.notification_key
-WHERE routes.id = blank.id
+SET producer = grouped.producer, notification_type = grouped.notification_type, group_key = grouped.group_key
+FROM (SELECT *, {GROUP_KEY} AS group_key FROM named) AS grouped
+WHERE routes.id = grouped.id
 RETURNING routes.id
 """
 
@@ -183,24 +188,19 @@ def due_groups(
         "behind_keys": array_literal([place.key for place in places.values()]),
     }
     rows = database.rows(_DUE_GROUPS, parameters)
-    controlled, refusing, set_limit = rows[0][:3]
-    groups, blank, cut = [], [], {}
-    for _, _, _, key, lane, producer, type_, since, is_due, is_blank, due, is_more, is_cut in rows:
+    controlled, refusing, set_limit, has_blank = rows[0][:4]
+    groups, cut = [], {}
+    for _, _, _, _, key, lane, producer, type_, since, is_due, due, is_more, is_cut in rows:
         if key is None:
             continue
         group = Group(key, Lane(lane), producer, type_)
-        if is_blank:
-            blank.append(group)
-        elif is_due:
+        if is_due:
             groups.append(DueGroup(group, due, is_more, since))
         if is_cut:
             cut[group.lane] = group
-    return DueGroups(controlled, limit_of(set_limit, setting), refusing, groups, blank, cut)
+    return DueGroups(controlled, limit_of(set_limit, setting), refusing, has_blank, groups, cut)
 
 
-def fill_blank(database: Database, groups: Sequence[Group], limit: int) -> int:
-    """Fills in type and producer of up to `limit` open routes of these groups, and returns of how many.
-
-    Raises DatabaseUnavailable.
-    """
-    return len(database.rows(_FILL, {"groups": array_literal([group.key for group in groups]), "limit": limit}))
+def fill_blank(database: Database, limit: int) -> int:
+    """Gives up to `limit` due routes that lack it their group, and returns how many. Raises DatabaseUnavailable."""
+    return len(database.rows(_FILL, {"limit": limit}))

@@ -24,7 +24,6 @@ from storage.claim_statement import (
 from storage.claims import DUE_AT, Claim, claim_of
 from storage.database import Database
 from storage.due_groups import Places
-from storage.group_keys import GROUP_KEY
 from storage.holds import not_held
 from storage.limits import SET_LIMIT, UNLIMITED
 from storage.models import OPEN
@@ -41,7 +40,7 @@ WITH due AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT id, next_attempt_at AS place, lease_loss_count + {LOST_NOW} AS losses
         FROM routes
-        WHERE {GROUP_KEY} = share.key AND channel = %(channel)s
+        WHERE group_key = share.key AND channel = %(channel)s
           AND (next_attempt_at, id) > (coalesce(behind_at, '-infinity'), coalesce(behind_key, 0))
           AND {DUE} AND {TO_BE_SENT} AND {OPEN_GATE} AND {UNLIMITED} AND {not_held()}
           AND {OPEN}
@@ -54,7 +53,7 @@ WITH due AS MATERIALIZED (
     UPDATE routes
     SET {LEASE}
     WHERE id = ANY(ARRAY(SELECT id FROM chosen))
-    RETURNING {COLUMNS}, {GROUP_KEY} AS group_key
+    RETURNING {COLUMNS}, group_key
 )
 SELECT {ROUTE}, r.group_key, (SELECT count(*) FROM due) AS seen, %(ttl)s::interval AS lasts, {REFUSING},
        {SET_LIMIT}, false

@@ -8,7 +8,6 @@ from peewee import SQL
 
 from storage.control_models import Cancellation, ChannelLimit, Hold
 from storage.fields import BigIdentityField, InstantField, JsonTextField
-from storage.group_keys import GROUP_KEY
 from storage.intents_models import IntentsLoss, IntentsMark, IntentsReplay, MalformedIntent
 from storage.upkeep_models import ChannelGate, OperatorAction, PrunedNotification, StreamAudit
 
@@ -90,6 +89,7 @@ class Route(peewee.Model):
     """One recipient on one channel: whether and when the command was published, and when the next attempt is due.
 
     producer, notification_type: the notification's. Blank for routes that an earlier release inserted.
+    group_key: see `storage.group_keys`. None for routes that an earlier release inserted.
     cancel_requested_at: since when it is to be cancelled. It ends once no command can follow (R28).
     notification_key: the id of its notification. No foreign key, whose check costs each insertion as much as a look-up:
         both are inserted in one transaction and pruned in one statement, and `publisher doctor` looks.
@@ -128,6 +128,7 @@ class Route(peewee.Model):
     cancel_requested_at = InstantField(null=True)
     cancelled_by = peewee.TextField(null=True)
     notification_type = peewee.TextField(constraints=[SQL("DEFAULT ''")])
+    group_key = peewee.BigIntegerField(null=True)
 
     class Meta:
         table_name = "routes"
@@ -193,7 +194,7 @@ Route.add_index(
     name="routes_ending",
 )
 # The open routes by channel, lane, producer and type: a claim jumps from one group to the next (R31).
-Route.add_index(SQL(f"({GROUP_KEY})"), Route.next_attempt_at, Route.id, where=SQL(OPEN), name="routes_shares")
+Route.add_index(Route.group_key, Route.next_attempt_at, Route.id, where=SQL(OPEN), name="routes_shares")
 # Counts and lists the few routes that ended without a command.
 Route.add_index(
     Route.status,

@@ -22,11 +22,12 @@ def encode(notification: Notification, route: Route) -> Command:
         f'"template_id":{quoted(notification.notification_type)},"locale":{quoted(locale)},'
         f'"variables":{notification.payload},"attachments":[]}}'
     )
+    delivery_id = route.delivery_id
     fields = [
-        ("delivery_id", route.delivery_id),
+        ("delivery_id", delivery_id),
         ("source", "notification"),
         ("payload_mode", "template"),
-        ("idempotency_key", f"notification:{route.delivery_id}"),
+        ("idempotency_key", f"notification:{delivery_id}"),
         ("requested_at_ms", str(to_milliseconds(notification.accepted_at))),
         ("payload_json", payload),
     ]

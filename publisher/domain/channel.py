@@ -37,14 +37,15 @@ class Command:
     """One entry for a channel's stream.
 
     fields: names and values, in order.
+    size: the number of bytes of all names and values in UTF-8.
     """
 
     fields: tuple[tuple[str, str], ...]
+    size: int = field(init=False, repr=False, compare=False)
 
-    @property
-    def size(self) -> int:
-        """The number of bytes of all names and values in UTF-8."""
-        return len("".join([name + value for name, value in self.fields]).encode())
+    def __post_init__(self) -> None:
+        """Counts the bytes, once for all who ask. Raises whatever fields that are not text raise."""
+        object.__setattr__(self, "size", len("".join([name + value for name, value in self.fields]).encode()))
 
 
 def has_user_id(recipient: Recipient) -> bool:

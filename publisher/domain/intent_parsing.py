@@ -20,11 +20,11 @@ def parse_entry(raw: Sequence[tuple[bytes, bytes]], channels: Collection[str]) -
 
     An entry with the field `cancels` is a cancellation, whatever else it has. Otherwise as `parse_intent`.
     """
-    if not any(name == _CANCELS for name, _ in raw):
-        return parse_intent(raw, channels)
     named = _named(raw)
     if isinstance(named, Rejection):
         return named
+    if CANCELS not in named:
+        return usual_intent(named, channels) or judged_intent(named, channels)
     try:
         return CancellationFields.model_validate(named).cancellation
     except ValidationError as error:
@@ -93,7 +93,6 @@ def _named(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str] | Rejection:
     return named
 
 
-_CANCELS = CANCELS.encode()
 _CODES = {
     "missing": RejectionCode.MISSING_FIELD,
     "extra_forbidden": RejectionCode.UNKNOWN_FIELD,

@@ -24,9 +24,9 @@ from publisher.domain.intent_fields import (
 from publisher.domain.lanes import Lane
 from publisher.domain.recipient import Recipient
 
-_REQUIRED = ("notification_type", "producer", "recipients_json", "idempotency_key", "occurred_at_ms", "payload_json")
-_TIMES = ("expires_at_ms", "not_before_ms")
-_NAMES = {*_REQUIRED, *_TIMES, "audience_kind", "channels_json", "lane", "request_id", "trace_id"}
+_REQUIRED = {"notification_type", "producer", "recipients_json", "idempotency_key", "occurred_at_ms", "payload_json"}
+_OPTIONAL = {"channels_json", "expires_at_ms", "not_before_ms", "lane", "request_id", "trace_id"}
+_NAMES = {*_REQUIRED, *_OPTIONAL, "audience_kind"}
 _LANES = {lane.value: lane for lane in Lane}
 _RECIPIENT_NAMES = {"user_id", "email", "locale"}
 _TYPE = re.compile(r"[a-z0-9._-]{1,128}")
@@ -47,7 +47,7 @@ def usual_intent(fields: Mapping[str, str], channels: Collection[str]) -> Intent
 
     channels: the names of the configured channels.
     """
-    if fields.get("audience_kind") != "user" or not _NAMES.issuperset(fields) or not fields.keys() >= {*_REQUIRED}:
+    if fields.get("audience_kind") != "user" or not _NAMES.issuperset(fields) or not fields.keys() >= _REQUIRED:
         return None
     try:
         return _intent(fields, channels)
@@ -63,7 +63,8 @@ def _intent(fields: Mapping[str, str], channels: Collection[str]) -> Intent:
     if not isinstance(content, dict) or (_brackets(payload) >= DEPTH_LIMIT and depth(content) > DEPTH_LIMIT):
         raise _Unusual
     named = fields.get("channels_json")
-    deadline, not_before = [None if (text := fields.get(name)) is None else _instant(text) for name in _TIMES]
+    deadline = None if (text := fields.get("expires_at_ms")) is None else _instant(text)
+    not_before = None if (text := fields.get("not_before_ms")) is None else _instant(text)
     if not_before is not None and deadline is not None and not_before >= deadline:
         raise _Unusual
     lane = _LANES.get(fields.get("lane", "normal"))

@@ -48,7 +48,8 @@ class Appender:
             *settled,
             *((route, result) for (route, _), result in zip(to_append, appended, strict=False)),
         ]
-        batch.promised -= sum(isinstance(result, Appended) and result.first for result in appended)
+        if batch.promised:
+            batch.promised -= sum(isinstance(result, Appended) and result.first for result in appended)
         taken_back: dict[int, int] = {}
         for route, result in results:
             if isinstance(result, Appended):

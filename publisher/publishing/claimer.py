@@ -120,6 +120,7 @@ class Claimer:
             through_parking=through_parking,
             setting=to.rate,
             hoped=hoped,
+            look_for_lanes=self._sharing.looks_for_lanes(to.name, after),
         )
         if claim.controlled:
             shared = self._sharing.claim(to, limit, hoped=hoped, through_parking=through_parking)

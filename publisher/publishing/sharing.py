@@ -61,12 +61,14 @@ class _Known:
     """What a process knows of a channel from its last claims.
 
     is_shared: the last claim was one by shares.
+    looks_again: when a claim that is none looks next whether another lane is in use.
     starts: by lane, the key of the group behind which the next walk begins.
     places: by the key of a group, the place behind which its next claim begins, until the instant `until`.
     round: the walks since the last claim of a route.
     """
 
     is_shared: bool = False
+    looks_again: float = 0.0
     rotation: Rotation = field(default_factory=Rotation)
     starts: Mapping[Lane, int] = field(default_factory=dict)
     places: Places = field(default_factory=dict)
@@ -92,6 +94,19 @@ class Sharing:
         """Returns True if the last claim of the channel was one by shares."""
         return self._of(channel).is_shared
 
+    def looks_for_lanes(self, channel: str, after: Place[int] | None) -> bool:
+        """Returns True if a claim behind this place is to look whether another lane is in use (see `claim_due`).
+
+        Each that begins at the oldest entry is, and the first of each second: so a lane is seen within a second, and a
+        claim costs a twentieth less.
+        """
+        known, now = self._of(channel), self._now()
+        with self._lock:
+            if after is not None and now < known.looks_again:
+                return False
+            known.looks_again = now + _LEAST_SECONDS
+            return True
+
     def claim(self, to: Channel, tokens: int, *, hoped: bool, through_parking: bool) -> Batch | None:
         """Claims up to `tokens` due routes of the channel. None: nothing calls for shares now.
 
@@ -104,7 +119,7 @@ class Sharing:
         known.is_shared = found.controlled
         if not found.controlled:
             return None
-        filled = bool(found.blank) and fill_blank(self._database, found.blank, _FILLED) > 0
+        filled = found.has_blank and fill_blank(self._database, _FILLED) > 0
         room = known.room if any(_is_bulk(each) and each.due for each in found.groups) else None
         # The groups of a lane whose walk was cut, unless the batch that has its room sees to those.
         cut = set(found.cut)

@@ -96,11 +96,8 @@ end
 local bucket, no_bucket
 local taken = 0
 
--- Why there is no token for a command, as its result; nil if there is one, or no limit.
+-- Why there is no token for a command, as its result; nil if there is one.
 local function without_token()
-    if rate == 0 then
-        return nil
-    end
     if not bucket and not no_bucket then
         local fault
         bucket, fault = filled(KEYS[3], rate, burst)
@@ -115,11 +112,9 @@ local function without_token()
 end
 
 local function take_token()
-    if bucket then
-        bucket.tokens = bucket.tokens - 1
-        take_back(bucket, 1)
-        taken = taken + 1
-    end
+    bucket.tokens = bucket.tokens - 1
+    take_back(bucket, 1)
+    taken = taken + 1
 end
 
 local room, slowest = room_for(#KEYS - 3)
@@ -140,7 +135,7 @@ for n = 4, #KEYS do
         result = { 'witness', 'ERR the witness is no entry id' }
     elseif room <= 0 then
         result = { 'behind', (ceiling - room) .. (slowest and ' ' .. slowest or '') }
-    else
+    elseif rate > 0 then
         result = without_token()
     end
     if not result then
@@ -158,7 +153,9 @@ for n = 4, #KEYS do
                 result = { 'refused', kept.err }
             else
                 result = kept.err and { 'unwitnessed', added .. ' ' .. kept.err } or added
-                take_token()
+                if bucket then
+                    take_token()
+                end
             end
         end
     end

@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from publisher.domain.errors import RedisRefused, RedisUnavailable, SettingsError
+from publisher.streams.command_packer import CommandPacker
 from publisher.streams.named_connections import connection_class
 
 # The server answers, but cannot serve now: the same command may succeed later.
@@ -62,6 +63,7 @@ def open_redis(
             driver_info=None,
             connection_class=connection_class(url),
             on_answer=on_answer,
+            command_packer=CommandPacker(),
             **options,
         )
     except ValueError:

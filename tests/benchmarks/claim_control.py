@@ -11,6 +11,7 @@ from publisher.local.embedded import Servers
 from publisher.publishing.policy import Policy
 from publisher.publishing.sharing import Sharing
 from storage.claims import claim_due
+from storage.group_keys import GROUP_KEY
 from storage.holds import HoldCriteria, add_hold
 from storage.leases import release
 from tests.benchmarks.intake import intent
@@ -41,11 +42,11 @@ WITH made AS (
     RETURNING id, producer, notification_type
 )
 INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref, resolved_email,
-                    next_attempt_at, created_at, updated_at, producer, notification_type, lane)
+                    next_attempt_at, created_at, updated_at, producer, notification_type, lane, group_key)
 SELECT id, 'email:user:' || id, 'email', 'pending', 6, 'user:' || id, 'user-' || id || '@example.com',
        date_trunc('milliseconds', now()) - interval '{age}' + id * interval '1 microsecond', now(), now(),
-       producer, notification_type, '{lane}'
-FROM made ORDER BY id
+       producer, notification_type, lane, {group_key}
+FROM (SELECT *, 'email' AS channel, '{lane}' AS lane FROM made) AS made ORDER BY id
 """
 
 
@@ -58,6 +59,7 @@ def figures(servers: Servers, size: Size) -> Iterator[Figure]:
 
 def _seed(on: Stage, count: int, *, series: str, lane: str = "normal", producer: str = "'p'", age: str = "1 h") -> None:
     values = {"series": series, "type": series, "lane": lane, "producer": producer, "age": age, "count": count}
+    values |= {"group_key": GROUP_KEY}
     with on.database.unit() as connection, connection.atomic():
         connection.execute_sql(_SEED.format(**values))
 

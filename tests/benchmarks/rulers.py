@@ -115,7 +115,7 @@ def _floor(database_url: str, redis_url: str, batch: int, worker: int) -> int:
 
 def _claimed(cursor: Any, channel: str, token: str, batch: int, place: Place[int] | None) -> Sequence[Any]:
     lease = {"channel": channel, "limit": batch, "token": token, "ttl": timedelta(seconds=30), "through": False}
-    lease |= {"stream": STREAMS[channel], "limited": False, "hoped": False}
+    lease |= {"stream": STREAMS[channel], "limited": False, "hoped": False, "look_for_lanes": False}
     cursor.execute(_CLAIM_DUE, lease | place_parameters(place, 0))
     # Where nothing is due, one row tells of the channel alone.
     return [row for row in cursor.fetchall() if row[0] is not None]

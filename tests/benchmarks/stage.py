@@ -16,6 +16,7 @@ import redis
 from publisher.local.embedded import Servers, embedded_servers
 from publisher.local.procfile import environment, procfile
 from storage.database import Database
+from storage.group_keys import GROUP_KEY
 from storage.schema import migrate
 from tests.conftest import run_sql, with_database
 from tests.waiting import wait_until
@@ -150,12 +151,14 @@ FROM generate_series(1, {count}) AS n
 """
 _ROUTES = """
 INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref, resolved_email,
-                    next_attempt_at, published_at, stream_entry_id, created_at, updated_at)
+                    next_attempt_at, published_at, stream_entry_id, created_at, updated_at, producer,
+                    notification_type, lane, group_key)
 SELECT {first} + n, channel || ':user:' || n, channel, '{status}', 6, 'user:' || n,
        CASE channel WHEN 'email' THEN 'user-' || n || '@' || {domain} END,
        CASE WHEN '{status}' = 'pending' THEN t END, CASE WHEN '{status}' = 'published' THEN t END,
-       CASE WHEN '{status}' = 'published' THEN '1-' || n END, t, t
+       CASE WHEN '{status}' = 'published' THEN '1-' || n END, t, t, producer, notification_type, lane, {group_key}
 FROM generate_series(1, {count}) AS n, unnest(ARRAY['email', 'push']) AS channel,
+     (SELECT 'game-service' AS producer, 'game.turn.ready' AS notification_type, 'normal' AS lane) AS group_of,
      (SELECT date_trunc('milliseconds', now()) - interval '1 hour' AS t) AS instant
 ORDER BY n
 """
@@ -171,6 +174,7 @@ def seed(
     domain: an SQL expression over n for the part behind the @ of the nth email address.
     """
     values = {"series": series, "count": routes // 2, "status": status, "domain": domain}
+    values["group_key"] = GROUP_KEY
     values["first"] = BEFORE_FIRST.format(**values)
     with stage.database.unit() as connection, connection.atomic():
         connection.execute_sql(NOTIFICATIONS.format(**values))

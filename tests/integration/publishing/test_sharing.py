@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,8 +15,8 @@ from publisher.publishing.sharing import BulkRoom, Sharing
 from publisher.streams.outbound import OutboundStreams
 from storage import due_groups
 from storage.database import Database
-from storage.group_keys import GROUP_KEY
 from storage.holds import HoldCriteria, add_hold, remove_hold
+from storage.places import Place
 from tests.factories import CHANNELS, accepted
 from tests.integration.buckets import fill
 from tests.integration.publishers import BACKOFF, publisher
@@ -153,7 +153,7 @@ def test_producers_take_turns_for_a_single_token(
 def test_routes_of_an_earlier_release_are_filled_in_and_go(database: Database, streams: OutboundStreams) -> None:
     """A claim by shares fills them in, asks for another claim, and that one knows what they are (R15, R29)."""
     ids = [*due(database, 3, producer="shop", lane="bulk"), *due(database, 3, producer="game", lane="bulk")]
-    change(database, ids, "producer = '', notification_type = ''")
+    change(database, ids, "producer = '', notification_type = '', group_key = NULL")
     add_hold(database, HoldCriteria(producer="game"), "a wrong price", "ann")
 
     drain(publisher(database, streams))
@@ -211,6 +211,22 @@ def test_one_batch_of_bulk_at_a_time(database: Database) -> None:
     assert len(claim().claim.routes) == 10
 
 
+def test_lanes_are_looked_for_once_a_second(database: Database) -> None:
+    """By each claim from the beginning; of those that go on behind a place, by the first of a second (R31)."""
+    clock, place = [10.0], Place(datetime.now(UTC), 7)
+    sharing = Sharing(database, Policy(timedelta(seconds=30), 10, BACKOFF), lambda: clock[0])
+
+    assert [sharing.looks_for_lanes("email", after) for after in (place, place, None, place)] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert sharing.looks_for_lanes("push", place)
+    clock[0] = 11.0
+    assert [sharing.looks_for_lanes("email", place) for _ in range(2)] == [True, False]
+
+
 def test_the_room_tells_who_was_turned_away() -> None:
     """Whoever leaves it knows that another claim has left bulk routes for it."""
     room = BulkRoom()
@@ -258,7 +274,7 @@ def many_groups(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[str
     monkeypatch.setattr(due_groups, "_DUE_GROUPS", due_groups._DUE_GROUPS.replace("2000", "5"))
     for n in range(12):
         due(database, 1, producer=f"p{n}", lane="bulk")
-    return [row["producer"] for row in rows(database, f"SELECT producer FROM routes ORDER BY {GROUP_KEY}")]
+    return [row["producer"] for row in rows(database, "SELECT producer FROM routes ORDER BY group_key")]
 
 
 def test_groups_that_are_not_due_yet_keep_no_other_waiting(

@@ -71,7 +71,14 @@ def test_numbers_instants_and_nothing_are_elements_too(database: Database) -> No
 
     assert read(database, [1, -(2**62), None], "bigint") == [1, -(2**62), None]
     assert read(database, [at, None], "timestamptz") == [at, None]
-    assert read(database, [None, None], "text") == [None, None]
+
+
+def test_an_array_of_nothing_is_empty(database: Database) -> None:
+    """Beside a longer one, unnest gives NULL for each value that it lacks: rows keep their number."""
+    literal = array_literal([None, None])
+
+    assert database.rows("SELECT * FROM unnest(%s::int[], %s::text[])", ("{1,2}", literal)) == [(1, None), (2, None)]
+    assert literal == "{}"
     assert read(database, ["NULL", None], "text") == ["NULL", None]
     assert read(database, list(RouteStatus), "text") == [status.value for status in RouteStatus]
     assert read(database, [], "text") == []

@@ -69,10 +69,12 @@ def test_the_groups_with_due_routes(database: Database) -> None:
         ("bulk", "b", "x", 1),
         ("normal", "b", "x", 4),
     }
-    assert (found.controlled, found.cut, found.blank) == (True, {}, [])
+    assert (found.controlled, found.cut, found.has_blank) == (True, {}, False)
 
 
-@pytest.mark.parametrize("state", ["next_attempt_at = now() + interval '1 hour'", *FINAL.values(), "channel = 'push'"])
+@pytest.mark.parametrize(
+    "state", ["next_attempt_at = now() + interval '1 hour'", *FINAL.values(), "channel = 'push', group_key = NULL"]
+)
 def test_a_group_without_a_due_route_is_left_out(database: Database, state: str) -> None:
     """Routes that are not due, not open, or of another channel make no group (R4)."""
     bury_something(database)
@@ -151,10 +153,10 @@ def test_a_group_with_many_held_routes_is_counted(database: Database) -> None:
     execute(
         database,
         "INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, next_attempt_at, recipient_ref,"
-        " resolved_email, created_at, updated_at, producer, notification_type, lane)"
-        " SELECT notification_key, 'email:user:victim' || n, channel, status, max_attempts,"
+        " resolved_email, created_at, updated_at, producer, notification_type, lane,"
+        " group_key) SELECT notification_key, 'email:user:victim' || n, channel, status, max_attempts,"
         " next_attempt_at - interval '1 day', 'user:victim', resolved_email, created_at, updated_at, producer,"
-        " notification_type, lane FROM routes, generate_series(1, 500) AS n WHERE id = %s",
+        " notification_type, lane, group_key FROM routes, generate_series(1, 500) AS n WHERE id = %s",
         ids[0],
     )
     add_hold(database, HoldCriteria(recipient_ref="user:victim"), "why", "ann")
@@ -208,28 +210,52 @@ def test_a_place_leaves_out_what_was_claimed_before(database: Database) -> None:
     assert claim_shares(database, "email", {group: 9}, places=ends, lease_ttl=TTL)[0].ids == ids[2:]
 
 
+def test_a_claim_may_leave_lanes_to_the_next_one(database: Database) -> None:
+    """Where it is not to look for lanes, it takes what is due longest, and still finds a hold (R29, R31)."""
+    ids = [*routes(database, 1, lane="normal"), *routes(database, 1, lane="urgent")]
+
+    looking = claim_due(database, "email", limit=9, lease_ttl=TTL)
+    passing = claim_due(database, "email", limit=9, lease_ttl=TTL, look_for_lanes=False)
+    add_hold(database, HoldCriteria(producer="other"), "why", "ann")
+    held = claim_due(database, "email", limit=9, lease_ttl=TTL, look_for_lanes=False)
+
+    assert (looking.ids, looking.controlled) == ([], True)
+    assert (sorted(passing.ids), passing.controlled) == (sorted(ids), False)
+    assert held.controlled
+
+
 def test_blank_routes_are_filled_in(database: Database) -> None:
-    """Routes that an earlier release inserted get the type and producer of their notification (R15)."""
-    ids = routes(database, 3, producer="a", notification_type="x")
-    change(database, ids, "producer = '', notification_type = ''")
-    change(database, ids[2:], "producer = 'a'")
+    """Routes that an earlier release inserted get the group that their notification tells (R15)."""
+    routes(database, 1, producer="b", notification_type="x")
+    ids = routes(database, 4, producer="a", notification_type="x")
+    change(database, ids, "group_key = NULL")
+    change(database, ids[1:], "notification_type = ''")
+    change(database, ids[2:3], "producer = ''")
     change(database, ids[1:2], LEASED)
+    change(database, ids[3:], "channel = 'push'")
 
     found = find(database)
-    assert (found.groups, len(found.blank)) == ([], 2)
-    assert fill_blank(database, found.blank, 2) == 2
-    assert fill_blank(database, find(database).blank, 2) == 1
+    assert (seen(found), found.has_blank) == ({("bulk", "b", "x", 1)}, True)
+    assert fill_blank(database, 3) == 3
+    assert fill_blank(database, 3) == 1
 
-    assert seen(find(database)) == {("bulk", "a", "x", 2)}
-    assert claim_due(database, "email", limit=9, lease_ttl=TTL).controlled
+    assert seen(find(database)) == {("bulk", "b", "x", 1), ("bulk", "a", "x", 2)}
+    assert find(database).has_blank is False
+
+
+def test_routes_are_filled_in_once_they_are_due(database: Database) -> None:
+    """Those that are not due yet are of no group until then: no claim waits for them (R31)."""
+    change(database, routes(database, 1, lane="urgent"), "group_key = NULL, next_attempt_at = now() + interval '1 s'")
+
+    assert (find(database).has_blank, fill_blank(database, 9)) == (False, 0)
 
 
 def test_a_blank_route_without_a_notification_is_claimed(database: Database) -> None:
     """Its attempt reports the damage; it does not wait for ever (R10)."""
     ids = routes(database, 1)
-    change(database, ids, "producer = '', notification_type = '', notification_key = -1")
+    change(database, ids, "producer = '', notification_type = '', group_key = NULL, notification_key = -1")
 
-    fill_blank(database, find(database).blank, 9)
+    fill_blank(database, 9)
 
     [claimed] = share(database, {one_group(database): 1}).routes
     assert (claimed.route.id, claimed.notification) == (ids[0], None)

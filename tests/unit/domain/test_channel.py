@@ -22,9 +22,9 @@ def channel(encode: Callable[[Notification, Route], Any] = lambda _notification,
     return Channel(name="sms", stream="sms:out", encode=encode)
 
 
-def command_of(encoded: object) -> Command:
-    """What the channel makes of what its encoder returned."""
-    return channel(lambda _notification, _route: encoded).command(factories.notification(), factories.route())
+def command_of(encoded: Callable[[], object]) -> Command:
+    """What the channel makes of what its encoder returns."""
+    return channel(lambda _notification, _route: encoded()).command(factories.notification(), factories.route())
 
 
 def failure_of(encode: Callable[[Notification, Route], Any]) -> str:
@@ -68,16 +68,16 @@ def test_an_encoders_own_failure_is_kept_as_it_is() -> None:
 @pytest.mark.parametrize(
     "encoded",
     [
-        None,
-        "text",
-        {"field": "value"},
-        Command((("count", 7),)),  # type: ignore[arg-type]
-        Command((("count", b"7"),)),  # type: ignore[arg-type]
-        Command((("count", None),)),  # type: ignore[arg-type]
-        Command((("only a name",),)),  # type: ignore[arg-type]
+        lambda: None,
+        lambda: "text",
+        lambda: {"field": "value"},
+        lambda: Command((("count", 7),)),  # type: ignore[arg-type]
+        lambda: Command((("count", b"7"),)),  # type: ignore[arg-type]
+        lambda: Command((("count", None),)),  # type: ignore[arg-type]
+        lambda: Command((("only a name",),)),  # type: ignore[arg-type]
     ],
 )
-def test_what_is_no_command_is_never_appended(encoded: object) -> None:
+def test_what_is_no_command_is_never_appended(encoded: Callable[[], object]) -> None:
     """An encoder that returns anything but names and values of text fails its route (R24)."""
     with pytest.raises(EncodingError):
         command_of(encoded)
@@ -87,7 +87,7 @@ def test_what_is_no_command_is_never_appended(encoded: object) -> None:
 def test_half_a_surrogate_pair_makes_no_command(field: tuple[str, str]) -> None:
     """Text that cannot be written as UTF-8 would fail only on its way to Redis, with its whole batch (R11, R23)."""
     with pytest.raises(EncodingError):
-        command_of(Command((field,)))
+        command_of(lambda: Command((field,)))
 
 
 @pytest.mark.parametrize("character", ["x", "é", "界", "😀"])
@@ -97,9 +97,9 @@ def test_a_command_may_be_a_whole_mebibyte(character: str) -> None:
     filling = character * ((MEBIBYTE - len(name)) // len(character.encode()))
     filling += "x" * (MEBIBYTE - len(name) - len(filling.encode()))
 
-    assert command_of(Command(((name, filling),))).size == MEBIBYTE
+    assert command_of(lambda: Command(((name, filling),))).size == MEBIBYTE
     with pytest.raises(EncodingError, match="1048577 bytes"):
-        command_of(Command(((name, filling + "x"),)))
+        command_of(lambda: Command(((name, filling + "x"),)))
 
 
 @given(st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5)), max_size=5))
