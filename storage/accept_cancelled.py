@@ -20,10 +20,10 @@ _ACCEPT_CANCELLED = f"""{inserting(("accept_cancelled", "insert_cancelled_routes
     INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref, resolved_email,
                         resolved_locale, expires_at, producer, notification_type, lane, group_key, created_at,
                         updated_at, cancel_requested_at, cancelled_by)
-    SELECT keys[place], route_id, channel, CASE status WHEN 'pending' THEN 'cancelled' ELSE status END, max_attempts,
+    SELECT keys[place], route_id, channel, CASE WHEN skipped THEN 'skipped' ELSE 'cancelled' END, max_attempts,
            recipient_ref, email, locale, expires_at, producer, notification_type, coalesce(lane, 'normal'),
            {GROUP_KEY}, {NOW}, {NOW},
-           CASE status WHEN 'pending' THEN {NOW} END, CASE status WHEN 'pending' THEN 'producer ' || producer END
+           CASE WHEN skipped IS NULL THEN {NOW} END, CASE WHEN skipped IS NULL THEN 'producer ' || producer END
     FROM accepted CROSS JOIN {PLANNED}
     WHERE keys[place] > 0
     RETURNING notification_key, status

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from publisher.domain.intent import Intent
 from publisher.domain.lanes import Lane
+from publisher.domain.notification import RouteStatus
 from publisher.domain.planning import PlannedRoute
 from storage.array_literals import array_literal
 from storage.clock import NOW
@@ -87,20 +88,22 @@ WITH new AS MATERIALIZED (
 _GIVEN = "notification_id = ANY((SELECT ids FROM new)::uuid[])"
 PRUNED = f"SELECT notification_id FROM pruned_notifications WHERE {_GIVEN}"
 _CANCELLED = f"SELECT notification_id FROM cancellations WHERE awaits_intent AND {_GIVEN}"
-# The routes to insert. lane: NULL is normal: nearly all are, and an array of nothing but NULL costs nothing.
-PLANNED = """unnest(%(places)s::int[], %(route_ids)s::text[], %(channels)s::text[], %(statuses)s::text[],
+# The routes to insert. skipped, lane: NULL is no and normal. Of nearly all routes they are, and an array of nothing but
+# NULL costs nothing.
+PLANNED = """unnest(%(places)s::int[], %(route_ids)s::text[], %(channels)s::text[], %(skipped)s::bool[],
                       %(attempts)s::int[], %(recipients)s::text[], %(emails)s::text[], %(locales)s::text[],
                       %(deadlines)s::timestamptz[], %(route_producers)s::text[], %(route_types)s::text[],
                       %(lanes)s::text[], %(not_before_of_routes)s::timestamptz[])
-               AS planned (place, route_id, channel, status, max_attempts, recipient_ref, email, locale, expires_at,
+               AS planned (place, route_id, channel, skipped, max_attempts, recipient_ref, email, locale, expires_at,
                            producer, notification_type, lane, not_before)"""
+STATUS = f"CASE WHEN skipped THEN '{RouteStatus.SKIPPED}' ELSE '{RouteStatus.PENDING}' END"
 ACCEPT = f"""{inserting(("accept_intents", "insert_routes"), f"{PRUNED} UNION ALL {_CANCELLED}")}, inserted AS (
     INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref, resolved_email,
                         resolved_locale, expires_at, producer, notification_type, lane, group_key, next_attempt_at,
                         created_at, updated_at, lease_token, lease_expires_at, stream)
-    SELECT keys[place], route_id, channel, status, max_attempts, recipient_ref, email, locale, expires_at, producer,
+    SELECT keys[place], route_id, channel, {STATUS}, max_attempts, recipient_ref, email, locale, expires_at, producer,
            notification_type, coalesce(lane, 'normal'), {GROUP_KEY},
-           CASE status WHEN 'pending' THEN greatest(now.at, not_before) END, now.at, now.at,
+           CASE WHEN skipped IS NULL THEN greatest(now.at, not_before) END, now.at, now.at,
            CASE WHEN stream IS NOT NULL THEN token END, CASE WHEN stream IS NOT NULL THEN now.at + lasts END, stream
     FROM accepted
     CROSS JOIN {PLANNED}
@@ -114,7 +117,7 @@ ACCEPT = f"""{inserting(("accept_intents", "insert_routes"), f"{PRUNED} UNION AL
                           AND per_second IS NOT NULL)
     ) AS lease
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN status = 'pending' AND lane IS DISTINCT FROM 'bulk' AND (not_before > now.at) IS NOT TRUE
+        SELECT CASE WHEN skipped IS NULL AND lane IS DISTINCT FROM 'bulk' AND (not_before > now.at) IS NOT TRUE
                     THEN streams ->> channel END AS stream
     ) AS handed
     WHERE keys[place] > 0
@@ -153,7 +156,7 @@ def parameters_of_routes(planned: Sequence[tuple[int, Intent, PlannedRoute]]) ->
         "places": array_literal([place for place, _, _ in planned]),
         "route_ids": array_literal([r.route_id for r in routes]),
         "channels": array_literal([r.channel for r in routes]),
-        "statuses": array_literal([r.status for r in routes]),
+        "skipped": array_literal([True if r.status is RouteStatus.SKIPPED else None for r in routes]),
         "attempts": array_literal([r.max_attempts for r in routes]),
         "recipients": array_literal([r.recipient_ref for r in routes]),
         "emails": array_literal([r.resolved_email for r in routes]),

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+import orjson
+
 from publisher.domain.lanes import Lane
 from publisher.domain.notification import notification_id_of
 from publisher.domain.recipient import Recipient
@@ -61,7 +63,7 @@ def intent_of(
     *,
     notification_type: str,
     producer: str,
-    audience_kind: str,
+    audience_kind: AudienceKind,
     recipients: tuple[Recipient, ...],
     channels: tuple[str, ...] | None,
     idempotency_key: str,
@@ -81,7 +83,7 @@ def intent_of(
     # R18: normalised, so that order and white space make no difference. request_id and trace_id distinguish two
     # sendings, not two contents, and are left out. Channels that the producer left out stay left out: a channel that is
     # installed later must not turn a producer's repetition into a conflict.
-    normalised = [
+    normalised: list[object] = [
         notification_type,
         producer,
         audience_kind,
@@ -101,7 +103,7 @@ def intent_of(
     return Intent(
         notification_type=notification_type,
         producer=producer,
-        audience_kind=AudienceKind(audience_kind),
+        audience_kind=audience_kind,
         recipients=recipients,
         channels=channels,
         idempotency_key=idempotency_key,
@@ -109,8 +111,20 @@ def intent_of(
         payload=payload,
         request_id=request_id or None,
         trace_id=trace_id or None,
-        fingerprint=hashlib.sha256(_compact(normalised).encode()).hexdigest(),
+        fingerprint=hashlib.sha256(_written(normalised)).hexdigest(),
         expires_at=expires_at,
         not_before=not_before,
         lane=lane,
     )
+
+
+def _written(normalised: list[object]) -> bytes:
+    """Returns the JSON that `_compact` writes: a fingerprint stays what it was. orjson takes a tenth of the time.
+
+    The two differ in what is no printable ASCII, which orjson leaves as it is.
+    """
+    try:
+        written = orjson.dumps(normalised)
+    except TypeError:
+        return _compact(normalised).encode()
+    return written if written.isascii() and b"\x7f" not in written else _compact(normalised).encode()

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from publisher.domain.cancellation import CANCELS, Cancellation, CancellationFields
-from publisher.domain.intent import Intent, intent_of
+from publisher.domain.intent import AudienceKind, Intent, intent_of
 from publisher.domain.intent_fields import FIELDS_BY_AUDIENCE, IntentFields, UserFields
 from publisher.domain.names import near_names
 from publisher.domain.recipient import Recipient
@@ -66,7 +66,7 @@ def _intent(fields: IntentFields) -> Intent:
     return intent_of(
         notification_type=fields.notification_type,
         producer=fields.producer,
-        audience_kind=fields.audience_kind,
+        audience_kind=AudienceKind(fields.audience_kind),
         recipients=tuple(Recipient(r.user_id, r.email, r.locale) for r in fields.recipients),
         channels=None if fields.channels_json is None else tuple(fields.channels_json),
         idempotency_key=fields.idempotency_key,

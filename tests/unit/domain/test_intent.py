@@ -1,14 +1,15 @@
 """What an entry of the intents stream means (R1, R18)."""
 
+import hashlib
 import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from publisher.domain.intent import AudienceKind, Intent
+from publisher.domain.intent import AudienceKind, Intent, intent_of
 from publisher.domain.intent_parsing import parse_intent
 from publisher.domain.notification import delivery_id_of, notification_id_of
 from publisher.domain.recipient import Recipient
@@ -247,3 +248,32 @@ def test_the_order_of_fields_on_the_stream_makes_no_difference() -> None:
 
     assert not isinstance(one, Rejection)
     assert one == other
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8")), min_size=1, max_size=4))
+@example(["\x7f"])
+@example(["naïve", "\u2028", '\x00\x1f"\\/', "😀"])
+def test_a_fingerprint_is_that_of_earlier_releases(texts: list[str]) -> None:
+    """Whatever an intent holds: it is the SHA-256 of the JSON that Python's own encoder writes (R18)."""
+    recipients = tuple(Recipient(text, None, None) for text in texts)
+    at = datetime(2026, 3, 14, tzinfo=UTC)
+    made = intent_of(
+        notification_type="t",
+        producer=texts[0],
+        audience_kind=AudienceKind.USER,
+        recipients=recipients,
+        channels=None,
+        idempotency_key=texts[-1],
+        occurred_at=at,
+        payload="{}",
+        content={},
+        request_id=None,
+        trace_id=None,
+        expires_at=None,
+    )
+
+    written = json.dumps(
+        ["t", texts[0], "user", sorted([text, "", ""] for text in texts), None, texts[-1], at.isoformat(), "{}"],
+        separators=(",", ":"),
+    )
+    assert made.fingerprint == hashlib.sha256(written.encode()).hexdigest()
