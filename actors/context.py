@@ -8,13 +8,13 @@ from functools import cached_property
 
 import redis
 
-from actors.pace import Pace
 from publisher.domain.channel import Channel
 from publisher.domain.retention import Retention
 from publisher.process.telemetry import Telemetry
 from publisher.process.watchdog import Watchdog
 from publisher.publishing.loss_audit import LossAudit
 from publisher.publishing.publisher import Publisher
+from publisher.publishing.throttle import Throttle
 from publisher.streams.keys import next_look_key, scan_key
 from publisher.streams.mutex import Mutex
 from publisher.streams.outbound import OutboundStreams
@@ -44,7 +44,7 @@ class Context:
     intents_group: str
     stopping: threading.Event = field(default_factory=threading.Event)
     watchdog: Watchdog = field(default_factory=Watchdog)
-    busy_endings: Pace = field(default_factory=lambda: Pace(1.0))
+    busy_endings: Throttle = field(default_factory=lambda: Throttle(1.0))
 
     @cached_property
     def scans(self) -> Mutex:

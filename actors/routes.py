@@ -184,8 +184,7 @@ def follow_up(channel: str, report: Report, *, retry_this_message: bool = False)
 
     Routes that are due again within the retry horizon get a message for that time. The scan finds the others: Dramatiq
     keeps delayed messages in a worker's memory. A channel whose routes wait for its rate limit is looked at again.
-    Raises dramatiq.Retry if this message itself may be the retry, and
-    RouteDeadLettered if routes became dead letters.
+    Raises dramatiq.Retry if this message itself may be the retry, and RouteDeadLettered if routes became dead letters.
     """
     if report.wait is not None:
         look_again(channel, report.wait)

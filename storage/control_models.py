@@ -41,6 +41,7 @@ Cancellation.add_index(
 )
 Cancellation.add_index(Cancellation.requested_at, name="cancellations_requested")
 Cancellation.add_index(Cancellation.intent_entry_id, name="cancellations_entry")
+Cancellation.add_index(Cancellation.idempotency_key, name="cancellations_idempotency_key")
 
 
 class Hold(peewee.Model):

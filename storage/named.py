@@ -86,6 +86,9 @@ UNION ALL
 UNION ALL
 {_cancelled("c.intent_entry_id = ANY(%(entry_ids)s::text[])")}
 UNION ALL
+({_cancelled("c.idempotency_key = ANY(%(keys)s::text[])")}
+ ORDER BY requested_at DESC LIMIT %(matches)s)
+UNION ALL
 SELECT 'pruned', NULL, notification_id::text, NULL, '', ''
 FROM pruned_notifications WHERE notification_id = ANY(%(notification_ids)s::uuid[])
 UNION ALL

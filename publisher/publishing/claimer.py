@@ -4,13 +4,14 @@ A batch knows when its claim began: from there its lease is measured (see `domai
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from publisher.domain.channel import Channel
 from publisher.publishing.batch import Batch
 from publisher.publishing.policy import Policy
 from publisher.publishing.sharing import Sharing
+from publisher.publishing.throttle import Throttle
 from publisher.streams.rate_limits import Hope
 from storage import claims
 from storage.database import Database
@@ -18,18 +19,23 @@ from storage.places import Place
 
 # A handover is used while so much of its lease is left. One that waited longer is claimed: for a lease of full length.
 _FRESH = 1 / 2
+# A claim looks whether another lane is in use if it begins at the oldest route, or is the first in so long. A lane is
+# seen within a second, and the other claims cost a twentieth less.
+_LANE_LOOK_SECONDS = 1.0
 
 
 class Claimer:
     """Claims batches, each under a lease of its own. Safe to share between threads.
 
     Every method raises DatabaseUnavailable if nothing could be claimed.
+    now: seconds on a monotonic clock.
     """
 
-    def __init__(self, database: Database, policy: Policy) -> None:
+    def __init__(self, database: Database, policy: Policy, now: Callable[[], float] = time.monotonic) -> None:
         self._database = database
         self._policy = policy
-        self._sharing = Sharing(database, policy)
+        self._sharing = Sharing(database, policy, now)
+        self._lane_looks = Throttle(_LANE_LOOK_SECONDS, now)
         # Without probes nothing would ever open a parked channel.
         self._through_parking = policy.probing is None
 
@@ -120,7 +126,7 @@ class Claimer:
             through_parking=through_parking,
             setting=to.rate,
             hoped=hoped,
-            look_for_lanes=self._sharing.looks_for_lanes(to.name, after),
+            look_for_lanes=after is None or self._lane_looks.is_time(to.name),
         )
         if claim.controlled:
             shared = self._sharing.claim(to, limit, hoped=hoped, through_parking=through_parking)

@@ -126,14 +126,12 @@ class Publisher:
         return self._probe(to) if batch.claim.refusing else Report()
 
     def end_routes(self, channel: str, *, told: bool = True) -> bool:
-        """Ends a batch of the channel's routes that are past their deadline, or to be cancelled. Returns whether
-        there may be more.
-
-        told: logs and counts each route, for a process that is no person's.
+        """Ends routes that are past their deadline, or to be cancelled: one batch. True: there may be more.
 
         A route whose command stands on the stream all the same is recorded as published. Producers whose cancellations
-        have no open route any more have their answers (R28). Raises RedisUnavailable if
-        that cannot be known yet. Otherwise raises as `publish_due`.
+        have no open route any more have their answers (R28).
+        told: logs and counts each route, for a process that is no person's.
+        Raises RedisUnavailable if it cannot be known yet whether a command stands. Otherwise raises as `publish_due`.
         """
         batch = self._claimer.ending(self._channel(channel))
         try:

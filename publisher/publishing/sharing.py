@@ -61,14 +61,12 @@ class _Known:
     """What a process knows of a channel from its last claims.
 
     is_shared: the last claim was one by shares.
-    looks_again: when a claim that is none looks next whether another lane is in use.
     starts: by lane, the key of the group behind which the next walk begins.
     places: by the key of a group, the place behind which its next claim begins, until the instant `until`.
     round: the walks since the last claim of a route.
     """
 
     is_shared: bool = False
-    looks_again: float = 0.0
     rotation: Rotation = field(default_factory=Rotation)
     starts: Mapping[Lane, int] = field(default_factory=dict)
     places: Places = field(default_factory=dict)
@@ -93,19 +91,6 @@ class Sharing:
     def is_used(self, channel: str) -> bool:
         """Returns True if the last claim of the channel was one by shares."""
         return self._of(channel).is_shared
-
-    def looks_for_lanes(self, channel: str, after: Place[int] | None) -> bool:
-        """Returns True if a claim behind this place is to look whether another lane is in use (see `claim_due`).
-
-        Each that begins at the oldest entry is, and the first of each second: so a lane is seen within a second, and a
-        claim costs a twentieth less.
-        """
-        known, now = self._of(channel), self._now()
-        with self._lock:
-            if after is not None and now < known.looks_again:
-                return False
-            known.looks_again = now + _LEAST_SECONDS
-            return True
 
     def claim(self, to: Channel, tokens: int, *, hoped: bool, through_parking: bool) -> Batch | None:
         """Claims up to `tokens` due routes of the channel. None: nothing calls for shares now.

@@ -1,4 +1,4 @@
-"""The group of a route as a column, in the place of an index expression.
+"""The group of a route as a column, in the place of an index expression; cancellations by their key.
 
 An index of an expression over four texts has every update of a route compare all four: 5 % of a claim, and 4 % of the
 recording.
@@ -17,13 +17,16 @@ LOCK = "LOCK TABLE routes IN ACCESS EXCLUSIVE MODE"
 # group_key      see storage.group_keys. Empty where an earlier release inserted the route: the claim that needs it
 #                fills it in.
 # routes_shares  the open routes by their group: a claim jumps from one group to the next.
+# cancellations_idempotency_key  an operator looks a cancellation up by the key of the intent.
 COLUMN = """
 DROP INDEX routes_shares;
 ALTER TABLE routes ADD COLUMN group_key bigint;
 CREATE INDEX routes_shares ON routes (group_key, next_attempt_at, id) WHERE status IN ('pending', 'failed');
+CREATE INDEX cancellations_idempotency_key ON cancellations (idempotency_key);
 """
 
 BACK = """
+DROP INDEX cancellations_idempotency_key;
 DROP INDEX routes_shares;
 CREATE INDEX routes_shares ON routes (
     (((hashtext(channel) & 32767)::bigint << 48)

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import redis
 
 from publisher.domain.rate_limit import RateLimit
+from publisher.publishing.claimer import Claimer
 from publisher.publishing.policy import Policy
 from publisher.publishing.publisher import Publisher
 from publisher.publishing.sharing import BulkRoom, Sharing
@@ -16,7 +17,6 @@ from publisher.streams.outbound import OutboundStreams
 from storage import due_groups
 from storage.database import Database
 from storage.holds import HoldCriteria, add_hold, remove_hold
-from storage.places import Place
 from tests.factories import CHANNELS, accepted
 from tests.integration.buckets import fill
 from tests.integration.publishers import BACKOFF, publisher
@@ -211,20 +211,19 @@ def test_one_batch_of_bulk_at_a_time(database: Database) -> None:
     assert len(claim().claim.routes) == 10
 
 
-def test_lanes_are_looked_for_once_a_second(database: Database) -> None:
-    """By each claim from the beginning; of those that go on behind a place, by the first of a second (R31)."""
-    clock, place = [10.0], Place(datetime.now(UTC), 7)
-    sharing = Sharing(database, Policy(timedelta(seconds=30), 10, BACKOFF), lambda: clock[0])
+def test_a_claim_behind_a_place_looks_for_lanes_once_a_second(database: Database) -> None:
+    """In between it takes what is due longest (R31)."""
+    clock = [10.0]
+    claimer = Claimer(database, Policy(timedelta(seconds=30), 1, BACKOFF), lambda: clock[0])
+    normal = due(database, 4)
+    behind = claimer.due(CHANNELS["email"], None).claim.last
+    assert claimer.due(CHANNELS["email"], behind).claim.ids == normal[1:2]
 
-    assert [sharing.looks_for_lanes("email", after) for after in (place, place, None, place)] == [
-        True,
-        False,
-        True,
-        False,
-    ]
-    assert sharing.looks_for_lanes("push", place)
+    urgent = due(database, 2, lane="urgent")
+
+    assert claimer.due(CHANNELS["email"], behind).claim.ids == normal[2:3]
     clock[0] = 11.0
-    assert [sharing.looks_for_lanes("email", place) for _ in range(2)] == [True, False]
+    assert claimer.due(CHANNELS["email"], behind).claim.ids == urgent[:1]
 
 
 def test_the_room_tells_who_was_turned_away() -> None:

@@ -13,7 +13,10 @@ from storage.near_ids import SUGGESTED, ids_that_begin, malformed_of_key, near_i
 from tests.factories import INSTANT, accepted
 from tests.integration.rows import execute
 
-LARGE = ("notifications", "routes", "dead_letters", "operator_actions", "malformed_intents", "pruned_notifications")
+LARGE = (
+    *("notifications", "routes", "dead_letters", "operator_actions"),
+    *("malformed_intents", "pruned_notifications", "cancellations"),
+)
 
 FILL = """
 INSERT INTO notifications (notification_id, notification_type, producer, audience_kind, idempotency_key,
@@ -32,6 +35,8 @@ SELECT 'a', 'b', '{}', 1, now() FROM generate_series(1, 3000);
 INSERT INTO malformed_intents (stream, stream_entry_id, failure_code, failure_message, raw_fields, recorded_at)
 SELECT 's', n || '-1', 'c', 'm', '{}', now() FROM generate_series(1, 3000) AS n;
 INSERT INTO pruned_notifications SELECT gen_random_uuid(), 'f', now() FROM generate_series(1, 3000);
+INSERT INTO cancellations (notification_id, producer, idempotency_key, intent_entry_id, requested_at, awaits_intent)
+SELECT gen_random_uuid(), 'b', 'early-' || n, n || '-7', now(), true FROM generate_series(1, 3000) AS n;
 """
 
 
@@ -82,6 +87,13 @@ def test_an_id_is_looked_up_by_indexes(filled: Watched) -> None:
     near_ids(filled, "key-17")
     malformed_of_key(filled, ["key-17"])
     assert filled.plans().count("Limit") == 8
+
+
+def test_a_cancellation_that_waits_for_its_intent_is_named_by_its_key(filled: Watched) -> None:
+    """By the key that the producer gave, although no notification has it yet (R28)."""
+    [found] = named(filled, forms("early-17").wanted)
+
+    assert (found.kind, found.name, found.detail) == (NamedKind.NOTIFICATION, "b", "early-17")
 
 
 def test_everything_of_an_id_is_named_once(database: Database) -> None:

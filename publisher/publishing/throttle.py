@@ -1,12 +1,12 @@
-"""Bounds how often a process does something for each channel."""
+"""Bounds how often a process does a thing for each channel."""
 
 import threading
 import time
 from collections.abc import Callable
 
 
-class Pace:
-    """At most once in so many seconds for each channel. Safe to share between threads.
+class Throttle:
+    """Lets a thing be done at most once in so many seconds for each channel. Safe to share between threads.
 
     now: seconds on a monotonic clock.
     """
