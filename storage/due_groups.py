@@ -138,13 +138,14 @@ ORDER BY walk.lane, walk.steps
 # An earlier release, which may run beside this one, inserts routes without their key; older ones inserted none of what
 # it is made of. The columns are no part of any guard, so a route under a lease is filled in as well. Each call takes
 # `limit` of them, those due longest first, of all channels. A route without its notification gets a name that no
-# producer has: it is claimed, and its attempt reports it (R10).
+# producer has: it is claimed, and its attempt reports it (R10). In the order of routes_shares: the planner does not see
+# that rows whose group_key is NULL stand there by the time at which they are due.
 _FILL = f"""/* fill_blank */
 WITH blank AS MATERIALIZED (
     SELECT id, notification_key, channel, lane
     FROM routes
     WHERE {_BLANK}
-    ORDER BY next_attempt_at
+    ORDER BY group_key, next_attempt_at
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 ), named AS (
