@@ -23,6 +23,7 @@ class NamedKind(StrEnum):
     ACTION = "action"
     LOSS = "loss"
     ENTRY = "entry"
+    CANCELLATION = "cancellation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,12 @@ class Named:
     """A thing that an id names.
 
     number: of a route, a dead letter, a malformed intent, an action or a loss; None for the others.
-    notification_id: None for a malformed intent, an action, a loss and an entry.
+    notification_id: of a cancellation, the one that it waits for. None for a malformed intent, an action, a loss and an
+        entry.
     route_id: of a route or a dead letter; None for the others.
-    name, detail: a notification's producer and idempotency key; a route's channel and status; a dead letter's
-        classification and who requeued it, or blank; a malformed intent's code and entry id; an action's kind and
-        operator; a loss's cause and stream; an entry's id and stream.
+    name, detail: a notification's or a cancellation's producer and idempotency key; a route's channel and status; a
+        dead letter's classification and who requeued it, or blank; a malformed intent's code and entry id; an action's
+        kind and operator; a loss's cause and stream; an entry's id and stream.
     """
 
     kind: NamedKind
@@ -59,9 +61,11 @@ class Wanted:
     loss: int | None = None
 
 
-# A cancellation names the notification that it is about, which may be pruned by now, or still to come.
+# A cancellation names the notification that it is about, which may be pruned by now. If it is still to come, the
+# cancellation stands for itself.
 def _cancelled(which: str) -> str:
-    return f"""SELECT CASE WHEN p.notification_id IS NULL THEN 'notification' ELSE 'pruned' END, NULL,
+    return f"""SELECT CASE WHEN p.notification_id IS NOT NULL THEN 'pruned'
+            WHEN awaits_intent THEN 'cancellation' ELSE 'notification' END, NULL,
        c.notification_id::text, NULL, CASE WHEN p.notification_id IS NULL THEN producer ELSE '' END,
        CASE WHEN p.notification_id IS NULL THEN idempotency_key ELSE '' END
 FROM cancellations AS c LEFT JOIN pruned_notifications AS p USING (notification_id) WHERE {which}"""

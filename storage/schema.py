@@ -27,7 +27,8 @@ _LOCK_TIMEOUT = timedelta(seconds=2)
 # What has queued behind one try gets through before the next.
 _PAUSE = timedelta(seconds=1)
 _PATIENCE = timedelta(minutes=10)
-_LOCK_NOT_AVAILABLE = "55P03"
+# SQLSTATEs of a lock that was not to be had: lock not available, deadlock detected.
+_WAITED_IN_VAIN = frozenset({"55P03", "40P01"})
 # SQLSTATEs: insufficient privilege, no schema to make a table in, no such table (in a schema that the role may use),
 # a read-only server.
 _FOR_WANT_OF_A_RIGHT = frozenset({"42501", "3F000", "42P01", "25006"})
@@ -149,6 +150,6 @@ def _apply(database: Database, watch: LockWatch, lock_timeout: timedelta) -> lis
                 applied: list[str] = runner.up()
                 return applied
         except peewee.OperationalError as error:
-            if getattr(getattr(error, "orig", None), "pgcode", None) != _LOCK_NOT_AVAILABLE:
+            if getattr(getattr(error, "orig", None), "pgcode", None) not in _WAITED_IN_VAIN:
                 raise
             return None

@@ -12,7 +12,7 @@ from publisher.cli.choice import Choice
 from publisher.cli.commands import CommandGroup
 from publisher.cli.completion_setup import InstallFlag, ShowFlag
 from publisher.cli.help import CommandApp
-from publisher.cli.output import one_line, say, say_command
+from publisher.cli.output import Declined, one_line, say, say_command
 from publisher.cli.standard_streams import drop_output
 from publisher.cli.usage import usage_message
 from publisher.domain.errors import BadRequest, PublisherError, SettingsError, StreamLost
@@ -82,6 +82,8 @@ def _run(arguments: Sequence[str]) -> int:
         raise
     except PublisherError as error:
         return _say(str(error), 1)
+    except Declined:
+        return _say("nothing was changed", 1)
     except (typer.Abort, KeyboardInterrupt):
         return _say("interrupted", 130)
     return code if isinstance(code, int) else 0

@@ -54,7 +54,11 @@ def add(
     ] = None,
     recipient: Annotated[
         str | None,
-        typer.Option("--recipient", metavar="RECIPIENT", help=f"Hold routes to this one: {RECIPIENT}."),
+        typer.Option(
+            "--recipient",
+            metavar="RECIPIENT",
+            help=f"Hold routes to this one, upper and lower case as producers write it: {RECIPIENT}.",
+        ),
     ] = None,
     dry_run: DryRunFlag = False,
     by: ByOption = None,
@@ -68,10 +72,12 @@ def add(
     later are held as well, also of a type or a producer that no notification has yet.
     """
     who = operator(by)
+    holds.checked_reason(reason)
     criteria = HoldCriteria(channel, type, producer, recipient)
     with opened() as (settings, database):
         held = holds.plan(database, settings, criteria)
-        for line in [] if held.count else holds.unseen(database, criteria):
+        remarks = holds.alike(database, criteria)
+        for line in [*remarks, *([] if held.count else holds.unseen(database, criteria))]:
             say(f"publisher: {one_line(line)}", sys.stderr)
         if dry_run:
             _print_count(held, json=json)
@@ -119,16 +125,19 @@ def list_(json: JsonFlag = False) -> None:
     )
 
 
-@app.command("remove", example="publisher holds remove 3")
-def remove(number: HoldNumber, by: ByOption = None, yes: YesFlag = False, json: JsonFlag = False) -> None:
+@app.command("remove", example="publisher holds remove 3\npublisher holds remove 3 --dry-run")
+def remove(
+    number: HoldNumber, dry_run: DryRunFlag = False, by: ByOption = None, yes: YesFlag = False, json: JsonFlag = False
+) -> None:
     """Remove a hold. What it held is published at once, unless another hold matches it."""
     who = operator(by)
     with opened() as (settings, database):
         hold = holds.find(database, number)
         held = holds.held_by_others(database, hold)
-        question = f"Remove hold {hold.id}, which holds {holds.worded(hold.criteria)}? Of its routes {_may_go(held)}."
-        confirm(one_line(question), yes)
-        holds.remove(database, hold.id, who)
+        if not dry_run:
+            question = f"Remove hold {hold.id}, which holds {holds.worded(hold.criteria)}? {_may_go(held)}."
+            confirm(one_line(question), yes, instead="--dry-run to count them only")
+            holds.remove(database, hold.id, who)
     if json:
         print_json(
             _fields(hold)
@@ -136,8 +145,10 @@ def remove(number: HoldNumber, by: ByOption = None, yes: YesFlag = False, json: 
             | {"may_go": held.free, "held_by_others": held.kept, "others": held.others}
         )
     else:
-        print(one_line(f"hold {hold.id} is removed: {_may_go(held)}"))
-    _wake(settings, hold)
+        is_removed = "would be removed" if dry_run else "is removed"
+        print(one_line(f"hold {hold.id} {is_removed}: {_may_go(held)}"))
+    if not dry_run:
+        _wake(settings, hold)
 
 
 def _wake(settings: Settings, hold: HoldRecord) -> None:
@@ -161,12 +172,13 @@ def _count(held: Held) -> dict[str, object]:
 
 
 def _may_go(found: HeldByOthers) -> str:
-    """Words how many may go, and which holds keep the rest: `2 may go, 2 are held by 5 as well`."""
+    """Words how many may go, and which holds keep the rest: `2 open routes may go, 2 are kept by hold 5`."""
     may_go = f"{_many(Held(found.free, found.held.is_bound))} may go"
     if not found.kept:
         return may_go
     others = names([str(number) for number in found.others])
-    return f"{may_go}, {found.kept:,} {'is' if found.kept == 1 else 'are'} held by {others} as well"
+    which = "hold" if len(found.others) == 1 else "holds"
+    return f"{may_go}, {found.kept:,} {'is' if found.kept == 1 else 'are'} kept by {which} {others}"
 
 
 def _number(held: Held) -> str:

@@ -24,6 +24,7 @@ _SAID: Mapping[NamedKind, Callable[[Named], str]] = {
     NamedKind.MALFORMED: lambda t: f"malformed intent {t.number}, entry {t.detail}: {t.name}",
     NamedKind.ACTION: lambda t: f"action {t.number}, {t.name} by {t.detail}",
     NamedKind.LOSS: lambda t: f"loss {t.number} of intents of stream {t.detail}",
+    NamedKind.CANCELLATION: lambda t: f"cancellation of key {t.detail} by {t.name}, which waits for its intent",
     NamedKind.ENTRY: lambda t: f"entry {t.name} of stream {t.detail}, which no record names",
 }
 # The command that shows a thing of a kind, and its id there.
@@ -35,6 +36,7 @@ _SHOWN: Mapping[NamedKind, tuple[str, Callable[[Named], str]]] = {
     NamedKind.MALFORMED: ("publisher malformed show", lambda t: str(t.number)),
     NamedKind.ACTION: ("publisher actions show", lambda t: str(t.number)),
     NamedKind.LOSS: ("publisher intents losses acknowledge", lambda t: str(t.number)),
+    NamedKind.CANCELLATION: ("publisher trace", lambda t: str(t.notification_id)),
     NamedKind.ENTRY: ("publisher trace", lambda t: f"entry:{t.name}"),
 }
 # What a text that names nothing may still be.

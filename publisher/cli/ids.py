@@ -52,6 +52,8 @@ def place(
     """
     found = resolved(settings, database, text)
     things = meant(found, own)
+    # A cancellation that waits for its intent has no routes yet: what has some is meant.
+    things = [each for each in things if each.kind is not NamedKind.CANCELLATION] or things
     if not things:
         raise unknown(found, command, own and NOUNS[own])
     [thing] = things if len(things) == 1 else [None]

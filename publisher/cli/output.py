@@ -169,11 +169,15 @@ def show(value: object) -> str:
     return printable(str(value.value if isinstance(value, Enum) else value))
 
 
+class Declined(Exception):
+    """A person has answered no: nothing was changed."""
+
+
 def confirm(question: str, yes: bool, *, instead: str = "") -> None:
     """Asks before something is changed, on a terminal. Elsewhere `--yes` must have been given.
 
     instead: the option that changes nothing, and why one takes it; empty: the command has none.
-    Raises typer.Abort for a no, and BadRequest if nobody can be asked.
+    Raises Declined for a no, and BadRequest if nobody can be asked.
     """
     if yes:
         return
@@ -181,7 +185,7 @@ def confirm(question: str, yes: bool, *, instead: str = "") -> None:
         otherwise = f", or {instead}" if instead else ""
         raise BadRequest(f"{question} Standard input is no terminal to ask on: pass --yes{otherwise}")
     if not typer.confirm(question):
-        raise typer.Abort
+        raise Declined
 
 
 def _plain(value: object) -> object:

@@ -1,5 +1,6 @@
 """Words the answer to a producer's cancellation, for whoever looks at it or at what it cancelled (R28)."""
 
+from publisher.domain.entry_ids import sent_at
 from publisher.domain.instants import readable
 from publisher.operations.explanation import times
 from storage.cancellation_records import CancellationRecord
@@ -22,13 +23,16 @@ def answer_of(record: CancellationRecord) -> str:
 
 
 def cancelled_by(record: CancellationRecord) -> str:
-    """Says of a notification that its producer cancelled it, by which entry and with which answer."""
+    """Says of a notification that its producer asked to cancel it, by which entry and with which answer."""
     when = readable(record.requested_at)
-    return f"cancelled by its producer {when}, entry {record.intent_entry_id}: {answer_of(record)}"
+    return f"its producer asked to cancel it {when}, entry {record.intent_entry_id}: {answer_of(record)}"
 
 
 def _too_late(record: CancellationRecord) -> str:
-    if record.published == 1 and record.published_at is not None:
-        entry = f" as entry {record.published_as}" if record.published_as else ""
-        return f"too late for 1 route: published {readable(record.published_at)}{entry}"
-    return f"too late for {times(record.published, 'route')}: published before"
+    said = f"too late for {times(record.published, 'route')}"
+    if record.published_at is None:
+        return f"{said}: published before"
+    # When the command was appended: it is recorded later, after the cancellation perhaps.
+    at = readable(sent_at(record.published_as) if record.published_as else record.published_at)
+    entry = f" as entry {record.published_as}" if record.published_as else ""
+    return f"{said}: {'published' if record.published == 1 else 'the first was published'} {at}{entry}"

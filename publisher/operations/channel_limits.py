@@ -44,10 +44,13 @@ class ChannelLimit:
 
     @property
     def used(self) -> float | None:
-        """The share of the rate that is used: 1 for all of it. None: there is no limit, or nobody has counted."""
-        if self.limit is None or self.published is None:
+        """The share of the rate that is used: 1 for all of it, and for a burst, which is more for a while.
+
+        None: there is no limit, nobody has counted, or the rate is too slow to tell.
+        """
+        if self.limit is None or self.published is None or self.limit.per_second < _TOO_SLOW_TO_TELL:
             return None
-        return self.published / self.limit.per_second
+        return min(1.0, self.published / self.limit.per_second)
 
     @property
     def slows(self) -> bool:

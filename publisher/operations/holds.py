@@ -19,6 +19,8 @@ __all__ = [
     "HoldCriteria",
     "HoldRecord",
     "add",
+    "alike",
+    "checked_reason",
     "find",
     "held_by_others",
     "held_now",
@@ -48,6 +50,22 @@ def plan(database: Database, settings: Settings, criteria: HoldCriteria) -> Held
     return count_held(database, criteria)
 
 
+def checked_reason(reason: str) -> str:
+    """Returns the reason without blanks at its ends. Raises BadRequest for a blank one."""
+    if not reason.strip():
+        raise BadRequest("--reason must not be blank: it is shown to whoever asks why a route waits")
+    return reason.strip()
+
+
+def alike(database: Database, criteria: HoldCriteria) -> Sequence[str]:
+    """Returns a line for each hold that matches the very same. Each of them must be removed before anything goes."""
+    return [
+        f"hold {hold.id} by {hold.held_by} matches the same: both must be removed before anything goes"
+        for hold in list_holds(database)
+        if hold.criteria == criteria
+    ]
+
+
 def unseen(database: Database, criteria: HoldCriteria) -> Sequence[str]:
     """Returns a line for a type and for a producer that no notification has yet. To be called if nothing matched.
 
@@ -64,10 +82,9 @@ def held_now(database: Database, holds: Iterable[HoldRecord]) -> dict[int, Held]
 
 def add(database: Database, criteria: HoldCriteria, by: str, reason: str) -> HoldRecord:
     """Adds a hold: no process claims what it matches until it is removed. Raises BadRequest for a blank reason."""
-    if not reason.strip():
-        raise BadRequest("--reason must not be blank: it is shown to whoever asks why a route waits")
-    with audited(database, "add-hold", by, _target(criteria) | {"reason": reason.strip()}) as action:
-        hold = store.add_hold(database, criteria, reason.strip(), by)
+    reason = checked_reason(reason)
+    with audited(database, "add-hold", by, _target(criteria) | {"reason": reason}) as action:
+        hold = store.add_hold(database, criteria, reason, by)
         advance_action(database, action.id, 1)
     return hold
 

@@ -19,6 +19,7 @@ from publisher.domain.lanes import Lane
 from publisher.domain.shares import DueGroup, Rotation, Shares, share_out
 from publisher.publishing.batch import Batch
 from publisher.publishing.policy import Policy
+from publisher.publishing.throttle import Throttle
 from publisher.publishing.walk_round import WalkRound
 from storage.claims import Claim
 from storage.database import Database
@@ -26,8 +27,11 @@ from storage.due_groups import DueGroups, Places, due_groups, fill_blank
 from storage.group_claims import claim_shares
 from storage.places import Place
 
-# How many blank routes a claim fills in.
+# How many blank routes are filled in at a time, and for how long by one claim: those of a channel may stand behind many
+# of another one. While there are none, they are looked for seldom: where a transaction is old, that costs much.
 _FILLED = 1_000
+_FILL_SECONDS = 0.5
+_BLANK_LOOK_SECONDS = 5.0
 # Only where there are few groups does each have many index entries of published routes to walk over.
 _PLACES = 64
 # As in `publisher.publishing.claim_cursor`: how long groups are claimed behind the last claim of each.
@@ -61,12 +65,14 @@ class _Known:
     """What a process knows of a channel from its last claims.
 
     is_shared: the last claim was one by shares.
+    has_blank: the last claim has found blank routes.
     starts: by lane, the key of the group behind which the next walk begins.
     places: by the key of a group, the place behind which its next claim begins, until the instant `until`.
     round: the walks since the last claim of a route.
     """
 
     is_shared: bool = False
+    has_blank: bool = False
     rotation: Rotation = field(default_factory=Rotation)
     starts: Mapping[Lane, int] = field(default_factory=dict)
     places: Places = field(default_factory=dict)
@@ -87,6 +93,7 @@ class Sharing:
         self._now = now
         self._lock = threading.Lock()
         self._channels: dict[str, _Known] = {}
+        self._blank_looks = Throttle(_BLANK_LOOK_SECONDS, now)
 
     def is_used(self, channel: str) -> bool:
         """Returns True if the last claim of the channel was one by shares."""
@@ -100,11 +107,13 @@ class Sharing:
         known, began = self._of(to.name), self._now()
         places, starts = (known.places if began < known.until else {}), known.starts
         options: dict[str, Any] = {"setting": to.rate, "hoped": hoped, "through_parking": through_parking}
-        found = due_groups(self._database, to.name, tokens=tokens, starts=starts, places=places, **options)
-        known.is_shared = found.controlled
+        looks = known.has_blank or self._blank_looks.is_time(to.name)
+        walk: dict[str, Any] = {"tokens": tokens, "starts": starts, "places": places, "look_for_blank": looks}
+        found = due_groups(self._database, to.name, **walk, **options)
+        known.is_shared, known.has_blank = found.controlled, found.has_blank
         if not found.controlled:
             return None
-        filled = found.has_blank and fill_blank(self._database, _FILLED) > 0
+        filled = found.has_blank and self._fill(began)
         room = known.room if any(_is_bulk(each) and each.due for each in found.groups) else None
         # The groups of a lane whose walk was cut, unless the batch that has its room sees to those.
         cut = set(found.cut)
@@ -136,6 +145,13 @@ class Sharing:
         elif room is not None:
             room.leave()
         return batch
+
+    def _fill(self, began: float) -> bool:
+        """Gives blank routes their group for a while. Returns whether there were any that nobody else had in hand."""
+        filled = first = fill_blank(self._database, _FILLED)
+        while filled == _FILLED and self._now() - began < _FILL_SECONDS:
+            filled = fill_blank(self._database, _FILLED)
+        return first > 0
 
     def _of(self, channel: str) -> _Known:
         with self._lock:

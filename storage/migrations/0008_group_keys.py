@@ -12,7 +12,8 @@ from typing import Any
 
 import peewee
 
-LOCK = "LOCK TABLE routes IN ACCESS EXCLUSIVE MODE"
+# A cancellation takes the tables in this order. Whoever takes them the other way round, or waits too long, tries again.
+LOCK = "LOCK TABLE cancellations, routes IN ACCESS EXCLUSIVE MODE"
 
 # group_key      see storage.group_keys. Empty where an earlier release inserted the route: the claim that needs it
 #                fills it in.

@@ -79,7 +79,7 @@ def test_another_hold_may_keep_what_is_let_go(database: Database, publisher: Pub
     done = publisher("holds", "remove", "1", "--yes", "--json")
     again = publisher("holds", "remove", "2", "--yes")
 
-    assert "Of its routes 1 open route may go, 4 are held by 2 as well." in " ".join(asked.stderr.split())
+    assert "? 1 open route may go, 4 are kept by hold 2." in " ".join(asked.stderr.split())
     [removed] = lines(done.stdout)
     assert {name: removed[name] for name in ("held", "at_least", "may_go", "held_by_others", "others")} == {
         "held": 5,
@@ -88,7 +88,7 @@ def test_another_hold_may_keep_what_is_let_go(database: Database, publisher: Pub
         "held_by_others": 4,
         "others": [2],
     }
-    assert again.stdout == "hold 2 is removed: 0 open routes may go, 4 are held by 3 as well\n"
+    assert again.stdout == "hold 2 is removed: 0 open routes may go, 4 are kept by hold 3\n"
 
 
 def test_what_nothing_has_yet_is_held_from_its_first_notification_on(database: Database, publisher: Publisher) -> None:
@@ -208,3 +208,33 @@ def test_nobody_is_asked_where_there_is_no_terminal(database: Database, publishe
     assert done.returncode == 2
     assert "Hold type game.turn.ready? 1 open route matches now." in " ".join(done.stderr.split())
     assert list_holds(database) == []
+
+
+def test_the_same_hold_again_is_told(publisher: Publisher) -> None:
+    """It is added all the same: each must be removed before anything goes."""
+    publisher(*ADD, "--yes")
+
+    again = publisher(*ADD, "--yes")
+
+    assert "hold 1 by ann matches the same: both must be removed before anything goes" in again.stderr
+    assert again.stdout.startswith("hold 2 holds type game.turn.ready")
+
+
+def test_a_dry_run_of_a_removal_says_what_may_go(database: Database, publisher: Publisher) -> None:
+    """And changes nothing (R34)."""
+    due_routes(database, 2)
+    publisher(*ADD, "--yes")
+
+    dry = publisher("holds", "remove", "1", "--dry-run")
+
+    assert dry.stdout == "hold 1 would be removed: 2 open routes may go\n"
+    assert len(list_holds(database)) == 1
+
+
+def test_a_blank_reason_is_refused_before_anything_is_asked(publisher: Publisher) -> None:
+    """Nobody answers a question in vain."""
+    done = publisher("holds", "add", "--producer", "shop", "--reason", " ")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--reason must not be blank" in done.stderr
+    assert "no terminal" not in done.stderr

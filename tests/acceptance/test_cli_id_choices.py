@@ -6,7 +6,8 @@ from pathlib import Path
 from storage.database import Database
 from tests.acceptance.conftest import Publisher
 from tests.acceptance.outside import Outside
-from tests.factories import INTENTS, accept, incoming
+from tests.factories import INTENTS, accept, accepted, incoming
+from tests.integration.rows import execute
 from tests.terminals import Terminal
 
 
@@ -67,3 +68,22 @@ def test_a_route_id_alone_is_told_with_the_newest_routes_of_it(ids: Mapping[str,
     assert done.returncode == 2
     assert "'email:user:7' is a route id" in done.stderr
     assert f"publisher explain {ids['delivery']}" in done.stderr
+
+
+def test_a_key_means_what_has_routes_before_a_cancellation_that_waits(database: Database, publisher: Publisher) -> None:
+    """Another producer's cancellation of the same key, whose intent has not come, is in nobody's way (R28)."""
+    accepted(database, [{"producer": "game", "idempotency_key": "turn-17"}])
+    waiting = "INSERT INTO cancellations (notification_id, producer, idempotency_key, intent_entry_id, requested_at,"
+    for key in ("turn-17", "turn-18"):
+        execute(
+            database,
+            f"{waiting} awaits_intent) VALUES (gen_random_uuid(), 'shop', %s, '9-0', now(), true)",
+            key,
+        )
+
+    assert publisher("explain", "turn-17").returncode == 0
+    assert publisher("routes", "cancel", "turn-17", "--dry-run").stdout.startswith("2 matched")
+    alone = publisher("explain", "turn-18")
+    assert alone.returncode == 2
+    assert "is cancellation of key turn-18 by shop, which waits for its intent" in " ".join(alone.stderr.split())
+    assert "waits for its intent, which is cancelled when it comes" in publisher("trace", "turn-18").stdout

@@ -2,12 +2,16 @@
 
 import signal
 import socket
+from pathlib import Path
 
 import pytest
 
 from storage import schema
+from storage.database import Database
 from tests.acceptance.outside import Outside
+from tests.integration.rows import rows
 from tests.processes import Processes
+from tests.terminals import Terminal
 from tests.waiting import wait_until
 
 WAITING = """
@@ -45,3 +49,18 @@ def test_a_migration_is_interrupted_in_the_midst_of_its_transaction(
     assert migration.wait() == 130, migration.output
     assert migration.output.splitlines()[-1] == "publisher: interrupted"
     assert empty.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
+
+
+@pytest.mark.parametrize("answered", ["n", "\r"], ids=["no", "Enter"])
+def test_a_no_changes_nothing_and_is_no_interruption(
+    environ: dict[str, str], database: Database, tmp_path: Path, answered: str
+) -> None:
+    """One line says so, and the exit code is 1."""
+    terminal = Terminal("publisher channels pause email --reason maintenance", environ, 100, tmp_path)
+    terminal.wait_for("[y/N]")
+    terminal.type(f"{answered}\r" if answered == "n" else answered)
+
+    ended = terminal.wait()
+
+    assert (ended.code, ended.shown[-1]) == (1, "publisher: nothing was changed")
+    assert rows(database, "SELECT paused_at FROM channel_gates") == []

@@ -132,8 +132,11 @@ class Workload:
         self._do(scan_due_routes.fn, channel)
 
     def make_due(self) -> None:
-        """Every retry is due, and the lease of what is late has run out: `expire` leaves that to a later scan."""
-        self.sql.execute("UPDATE routes SET lease_expires_at = now() WHERE lease_token <> '' AND expires_at <= now()")
+        """Every retry is due, and the lease of what ends without an attempt has run out: a later scan sees to that."""
+        self.sql.execute(
+            "UPDATE routes SET lease_expires_at = now()"
+            " WHERE lease_token <> '' AND least(expires_at, cancel_requested_at) <= now()"
+        )
         self.sql.execute("UPDATE routes SET next_attempt_at = now() - interval '1 s' WHERE next_attempt_at > now()")
 
     def violations(self) -> list[str]:

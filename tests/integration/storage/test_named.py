@@ -93,7 +93,7 @@ def test_a_cancellation_that_waits_for_its_intent_is_named_by_its_key(filled: Wa
     """By the key that the producer gave, although no notification has it yet (R28)."""
     [found] = named(filled, forms("early-17").wanted)
 
-    assert (found.kind, found.name, found.detail) == (NamedKind.NOTIFICATION, "b", "early-17")
+    assert (found.kind, found.name, found.detail) == (NamedKind.CANCELLATION, "b", "early-17")
 
 
 def test_everything_of_an_id_is_named_once(database: Database) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from playhouse.migrations import Runner
 
 from publisher.domain.errors import DatabaseUnavailable
 from storage import schema
@@ -104,3 +105,26 @@ def test_a_second_migration_waits_for_the_first(outdated: Database, database_url
         first.commit()
 
         assert second.result(timeout=20) == []
+
+
+def test_a_migration_that_meets_others_in_a_deadlock_tries_again(database_url: str) -> None:
+    """A transaction that takes the tables the other way round is let through, and then the schema is current."""
+    with closing(Database(database_url, application_name="migrate", statement_timeout=None)) as database:
+        newest = schema.newest_migration(database)
+        with database.unit() as connection, connection.atomic():
+            Runner(connection, str(schema.MIGRATIONS)).down(newest)
+        waits = threading.Semaphore(0)
+        with (
+            closing(psycopg2.connect(database_url)) as other,
+            other.cursor() as cursor,
+            ThreadPoolExecutor(1) as threads,
+        ):
+            cursor.execute("SET deadlock_timeout = '1h'; LOCK TABLE routes IN ROW EXCLUSIVE MODE")
+            migrating = threads.submit(migrate, database, lambda _: waits.release(), lock_timeout=timedelta(minutes=1))
+            blocked = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'routes'::regclass"
+            with closing(Database(database_url, application_name="eyes")) as eyes:
+                wait_until(lambda: rows(eyes, blocked))
+            cursor.execute("LOCK TABLE cancellations IN ROW EXCLUSIVE MODE")
+            other.commit()
+
+            assert migrating.result(timeout=60) == [newest]
