@@ -120,7 +120,7 @@ ENTRIES: Mapping[str, Entry] = {
 
 EXIT_CODES = [
     ("0", "Done."),
-    ("1", "It failed, or was done in part; standard error says why."),
+    ("1", "It failed, was done in part, or was answered with no; standard error says which."),
     ("2", "The command line or a setting is wrong: nothing was done."),
     ("130", "Ctrl-C or SIGTERM interrupted it. A process that runs until it is told to stop ends with 0."),
 ]

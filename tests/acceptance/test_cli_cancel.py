@@ -115,7 +115,7 @@ def test_without_redis_what_was_attempted_ends_later(waiting: Outside, publisher
     assert done.stdout.startswith("3 matched, 2 cancelled, 1 waiting to be ended: the next scan does that")
 
 
-@pytest.mark.parametrize(("answer", "code", "count"), [("y\n", 0, 6), ("n\n", 130, 0)])
+@pytest.mark.parametrize(("answer", "code", "count"), [("y\n", 0, 6), ("n\n", 1, 0)])
 def test_it_asks_first(waiting: Outside, environ: dict[str, str], answer: str, code: int, count: int) -> None:
     """The question names the number, and that what is cancelled is never sent; only a yes goes on."""
     ended, shown = run_on_terminal(

@@ -151,7 +151,7 @@ def test_only_a_yes_resubmits_and_a_no_keeps_the_edit(
 
     code, shown = run_on_terminal(*command, environ=variables, answer="n\n")
 
-    assert code == 130
+    assert code == 1
     assert "game.turn.ready of game-service, key turn-17, for 1 recipients?" in shown
     assert "what was edited is kept" in shown
     assert len(list(tmp_path.glob("malformed-*"))) == 1
