@@ -61,7 +61,7 @@ def republish(
         if id_ is not None and not change.matched:
             raise NotFound(f"{id_} has no published route that could be published again")
         question = (
-            f"Publish {rest_of(change)}{change.matched:,} routes again?"
+            f"Publish {rest_of(change)}{change.matched:,} route{'' if change.matched == 1 else 's'} again?"
             " Their consumers will see these delivery ids once more."
         )
         asked = window("published", since, until)
