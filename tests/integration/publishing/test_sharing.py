@@ -9,7 +9,6 @@ import pytest
 import redis
 
 from publisher.domain.rate_limit import RateLimit
-from publisher.publishing import sharing
 from publisher.publishing.claimer import Claimer
 from publisher.publishing.policy import Policy
 from publisher.publishing.publisher import Publisher
@@ -149,51 +148,6 @@ def test_producers_take_turns_for_a_single_token(
         by.publish_due("email")
 
     assert published(database) == {"a": 4, "b": 4, "c": 4}
-
-
-def test_routes_of_an_earlier_release_are_filled_in_and_go(database: Database, streams: OutboundStreams) -> None:
-    """A claim by shares fills them in, asks for another claim, and that one knows what they are (R15, R29)."""
-    ids = [*due(database, 3, producer="shop", lane="bulk"), *due(database, 3, producer="game", lane="bulk")]
-    change(database, ids, "producer = '', notification_type = '', group_key = NULL")
-    add_hold(database, HoldCriteria(producer="game"), "a wrong price", "ann")
-
-    drain(publisher(database, streams))
-
-    assert published(database) == {"shop": 3}
-
-
-def test_blank_routes_of_another_channel_keep_none_waiting(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A claim fills in all that there is time for, of whichever channel, and the next one finds its own (R15)."""
-    monkeypatch.setattr(sharing, "_FILLED", 2)
-    change(database, due(database, 7, producer="shop"), "channel = 'push', group_key = NULL")
-    [blank] = due(database, 1, producer="game")
-    change(database, [blank], "group_key = NULL, next_attempt_at = now()")
-    add_hold(database, HoldCriteria(producer="shop"), "a wrong price", "ann")
-
-    by = Sharing(database, Policy(timedelta(seconds=30), 10, BACKOFF))
-
-    assert [claimed(by), claimed(by)] == [[], [blank]]
-
-
-def test_blank_routes_are_looked_for_seldom_while_there_are_none(database: Database) -> None:
-    """Those of a release that still runs wait some seconds (R15)."""
-    clock = [10.0]
-    add_hold(database, HoldCriteria(producer="shop"), "a wrong price", "ann")
-    by = Sharing(database, Policy(timedelta(seconds=30), 10, BACKOFF), lambda: clock[0])
-    assert claimed(by) == []
-    ids = due(database, 1, producer="game")
-    change(database, ids, "group_key = NULL")
-
-    assert [claimed(by), claimed(by)] == [[], []]
-    clock[0] = 15.0
-    assert [claimed(by), claimed(by)] == [[], ids]
-
-
-def claimed(by: Sharing) -> list[int]:
-    """What one claim of the channel email takes."""
-    batch = by.claim(CHANNELS["email"], 10, hoped=False, through_parking=False)
-    assert batch is not None
-    return batch.claim.ids
 
 
 def test_a_probe_takes_nothing_that_is_held(database: Database, streams: OutboundStreams, broken: redis.Redis) -> None:
