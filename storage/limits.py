@@ -7,6 +7,7 @@ from datetime import datetime
 from publisher.domain.rate_limit import RateLimit
 from storage.clock import NOW
 from storage.database import Database
+from storage.group_keys import LANE_KEYS, first_key
 from storage.models import OPEN
 
 # One small row for each channel whose limit an operator has set.
@@ -36,6 +37,15 @@ SELECT count(*) FROM (
       AND lane = ANY(%(lanes)s)
     LIMIT %(bound)s
 ) AS few
+"""
+
+# Whether the channel's open routes are of more than one group, as far as is known: routes of an earlier release, of any
+# channel, are of none. The first and the last key of the channel in the index routes_shares.
+_SHARED = f"""/* limit_is_shared */
+SELECT min(group_key) IS DISTINCT FROM max(group_key)
+FROM routes WHERE group_key >= {first_key("'urgent'")} AND group_key < {first_key("'bulk'")} + {LANE_KEYS} AND {OPEN}
+UNION ALL
+SELECT true FROM (SELECT FROM routes WHERE group_key IS NULL AND {OPEN} ORDER BY group_key LIMIT 1) AS blank
 """
 
 # As the last column of a statement about one channel: the limit that is set for it, as `limit_of` reads it. PostgreSQL
@@ -86,6 +96,11 @@ def due_before(database: Database, channel: str, id_: int, lanes: Sequence[str],
     """Counts the channel's open routes of these lanes that were due before this one, up to the bound."""
     parameters = {"channel": channel, "id": id_, "lanes": list(lanes), "bound": bound}
     return int(database.rows(_DUE_BEFORE, parameters)[0][0])
+
+
+def limit_is_shared(database: Database, channel: str) -> bool:
+    """Returns whether the channel's open routes are of more than one lane, producer or type, or may be."""
+    return any(shared for (shared,) in database.rows(_SHARED, {"channel": channel}))
 
 
 def limit_of(found: Sequence[float | None] | None, setting: RateLimit | None) -> RateLimit | None:

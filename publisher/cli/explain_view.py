@@ -14,6 +14,8 @@ from publisher.cli.session import reading
 from publisher.domain.errors import NotFound
 from publisher.domain.instants import readable
 from publisher.domain.notification import RouteStatus, delivery_id_of
+from publisher.operations.holds import hold_fields
+from publisher.operations.limited_queue import queue_fields
 from publisher.operations.lookup import find_notification
 from publisher.operations.route_history import NotificationHistory, RouteHistory, notification_histories
 
@@ -79,6 +81,8 @@ def history_fields(history: RouteHistory) -> dict[str, object]:
         "why": explanation.why,
         "next": [worded(sentence) for sentence in explanation.next],
         "next_at": explanation.next_at,
+        "holds": [hold_fields(hold) for hold in explanation.holds],
+        "rate_limit": queue_fields(explanation.queue),
         "command": history.command and _command(history.command),
         "failures": [_without(asdict(failure), _REPEATED | {"id"}) for failure in history.failures],
         "dead_letters": [_without(asdict(letter), _REPEATED) for letter in history.dead_letters],

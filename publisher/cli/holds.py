@@ -1,7 +1,6 @@
 """`publisher holds add`, `list` and `remove`."""
 
 import sys
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -90,7 +89,7 @@ def add(
         )
         hold = holds.add(database, criteria, who, reason)
     if json:
-        print_json(_fields(hold) | _count(held))
+        print_json(holds.hold_fields(hold) | _count(held))
     else:
         print(one_line(f"hold {hold.id} holds {what}: {_many(held)} now, and all that follow"))
 
@@ -117,7 +116,7 @@ def list_(json: JsonFlag = False) -> None:
             "since": lambda r: r.held_at,
             "reason": lambda r: r.reason,
         },
-        lambda r: _fields(r) | _count(held[r.id]),
+        lambda r: holds.hold_fields(r) | _count(held[r.id]),
         nothing_found("hold", {}),
         json=json,
         wrapping="reason",
@@ -140,7 +139,7 @@ def remove(
             holds.remove(database, hold.id, who)
     if json:
         print_json(
-            _fields(hold)
+            holds.hold_fields(hold)
             | _count(held.held)
             | {"may_go": held.free, "held_by_others": held.kept, "others": held.others}
         )
@@ -187,13 +186,3 @@ def _number(held: Held) -> str:
 
 def _many(held: Held) -> str:
     return f"{'at least ' if held.is_bound else ''}{held.count:,} open route{'' if held.count == 1 else 's'}"
-
-
-def _fields(hold: HoldRecord) -> dict[str, object]:
-    return {
-        "id": hold.id,
-        **asdict(hold.criteria),
-        "reason": hold.reason,
-        "held_by": hold.held_by,
-        "held_at": hold.held_at,
-    }

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from publisher.domain.attempt import LEASE_LOSS_LIMIT
-from publisher.domain.circuit import Gate, GateState
+from publisher.domain.circuit import Gate
 from publisher.domain.instants import readable
 from publisher.domain.notification import RouteStatus
 from publisher.operations.explain_final import (
@@ -14,13 +14,12 @@ from publisher.operations.explain_final import (
     explain_published,
     explain_skipped,
 )
-from publisher.operations.explanation import Explanation, RouteState, ago, ahead, failure, replays, times
-from publisher.operations.failure_cause import another_intent, cause_of, stream_takes_commands
-from publisher.operations.holds import HoldRecord, worded
+from publisher.operations.explain_kept import explain_kept
+from publisher.operations.explanation import Explanation, RouteState, ago, ahead, attempt, failure, replays, times
+from publisher.operations.failure_cause import another_intent, cause_of
+from publisher.operations.holds import HoldRecord
 from publisher.operations.limited_queue import LimitedQueue, between, lasts, waits
 from publisher.operations.remedy import Advice, Remedy, Sentence
-from publisher.operations.wording import names
-from publisher.streams.append_result import is_held_back
 from storage.dead_letters import DeadLetterRecord
 from storage.handover import is_handover
 from storage.routes import RouteRecord
@@ -63,6 +62,8 @@ def explain(
         (*_so_far(route), *_elsewhere(route, stream), *here.why),
         (*here.next, *_hopeless(route, stream), *_deadline(route)),
         _first(route, here.next_at),
+        here.holds,
+        here.queue,
     )
 
 
@@ -106,7 +107,7 @@ def _elsewhere(route: RouteRecord, stream: str | None) -> list[str]:
 def _open(
     route: RouteRecord, gate: Gate, stream: str | None, queue: LimitedQueue | None, holds: Sequence[HoldRecord]
 ) -> Explanation:
-    """Names the first of all things that keep an open route from being claimed."""
+    """Names the things that keep an open route from being claimed, or what it waits for."""
     now = route.read_at
     if route.cancel_requested_at is not None:
         return _to_be_cancelled(route)
@@ -119,19 +120,7 @@ def _open(
             ("The next scan ends it: expired, or published if its command stands on the stream from before.",),
             now,
         )
-    if stream is None:
-        return Explanation(
-            RouteState.UNSERVED,
-            (f"No channel {route.channel!r} is installed here: nobody publishes it.",),
-            ("It waits until the package of that channel is installed beside the workers.",),
-        )
-    if gate.state is GateState.PAUSED:
-        return _paused(route, gate)
-    if gate.state is GateState.PARKED:
-        return _parked(route, gate, stream)
-    if holds:
-        return _held(route, holds)
-    return _scheduled(route, queue)
+    return explain_kept(route, gate, stream, queue, holds) or _scheduled(route, queue)
 
 
 def _to_be_cancelled(route: RouteRecord) -> Explanation:
@@ -157,68 +146,22 @@ def _leased(route: RouteRecord, until: datetime) -> Explanation:
     if is_handover(route.lease_token):
         return Explanation(
             RouteState.LEASED,
-            (f"Intake has handed it over to the workers until {readable(until)}: {_attempt(route)}.",),
+            (f"Intake has handed it over to the workers until {readable(until)}: {attempt(route)}.",),
             (f"A worker publishes it any moment. If none does, the route is free {ahead(route, until)}.",),
             until,
         )
     return Explanation(
         RouteState.LEASED,
-        (f"Leased until {readable(until)} by a worker, which is at work on it: {_attempt(route)}.",),
+        (f"Leased until {readable(until)} by a worker, which is at work on it: {attempt(route)}.",),
         (f"The attempt ends any moment. If its worker dies, the route is free {ahead(route, until)}.",),
         until,
-    )
-
-
-def _paused(route: RouteRecord, gate: Gate) -> Explanation:
-    why = f"Channel {gate.channel} is paused by {gate.paused_by} since {ago(route, gate.paused_at)}"
-    resume = Advice("It waits until the channel is resumed", Remedy.RESUME_CHANNEL, gate.channel)
-    return Explanation(
-        RouteState.PAUSED,
-        (f"{why}: {gate.pause_reason!r}.",),
-        (resume, *_not_before(route)),
-    )
-
-
-def _parked(route: RouteRecord, gate: Gate, stream: str | None) -> Explanation:
-    probed = f", probed {times(gate.probes, 'time')} so far" if gate.probes else ""
-    reason = (gate.park_reason or "").rstrip(".")
-    probe_at = gate.probe_at or route.read_at
-    upcoming: list[Sentence] = []
-    if stream is not None and is_held_back(reason):
-        upcoming.append(
-            f"The readers of {stream} must read and acknowledge its commands: 'publisher channels list' shows how far"
-            " each group is. A group that nobody uses any more holds the channel back as well, until it is destroyed."
-        )
-    elif stream is not None:
-        upcoming.append(f"It is published once {stream_takes_commands(reason, stream)}.")
-    when = f"is {ahead(route, probe_at)}" if probe_at > route.read_at else "is due"
-    probe = f"The next probe {when}: it tries a few routes, and the first that is taken opens the channel."
-    return Explanation(
-        RouteState.PARKED,
-        (f"Channel {gate.channel} is parked since {ago(route, gate.parked_at)}{probed}: {reason}.",),
-        (*upcoming, probe, *_not_before(route)),
-        max(probe_at, route.read_at),
-    )
-
-
-def _held(route: RouteRecord, holds: Sequence[HoldRecord]) -> Explanation:
-    hold, others = holds[0], [str(other.id) for other in holds[1:]]
-    by = f"Held by {hold.held_by} since {ago(route, hold.held_at)}: {hold.reason!r}."
-    matched_too, until = "", "It waits until the hold is removed"
-    if others:
-        matched_too = f" Hold{'s' if others[1:] else ''} {names(others)} match{'' if others[1:] else 'es'} it as well."
-        until = f"It waits until all {len(holds)} holds are removed, the first with"
-    return Explanation(
-        RouteState.HELD,
-        (f"{by} Hold {hold.id} matches {worded(hold.criteria)}.{matched_too}",),
-        (Advice(until, Remedy.REMOVE_HOLD, str(hold.id)), *_not_before(route)),
     )
 
 
 def _scheduled(route: RouteRecord, queue: LimitedQueue | None) -> Explanation:
     due_at = route.next_attempt_at or route.read_at
     if due_at > route.read_at:
-        return Explanation(RouteState.WAITING, (), (f"Due {ahead(route, due_at)}: {_attempt(route)}.",), due_at)
+        return Explanation(RouteState.WAITING, (), (f"Due {ahead(route, due_at)}: {attempt(route)}.",), due_at)
     why = [f"Due since {ago(route, due_at)}."]
     if route.lease_expires_at is not None:
         lease = "handover to the workers" if is_handover(route.lease_token) else "lease of its last worker"
@@ -226,23 +169,13 @@ def _scheduled(route: RouteRecord, queue: LimitedQueue | None) -> Explanation:
     if queue is not None:
         why.append(waits(queue))
     if queue is not None and queue.before:
-        return Explanation(RouteState.LIMITED, tuple(why), (lasts(queue, _attempt(route)),), route.read_at)
-    upcoming: list[Sentence] = [
-        lasts(queue, _attempt(route)) if queue else f"A worker takes it with its next claim: {_attempt(route)}."
-    ]
+        return Explanation(RouteState.LIMITED, tuple(why), lasts(queue, attempt(route)), route.read_at, queue=queue)
+    upcoming: list[Sentence] = [f"A worker takes it with its next claim: {attempt(route)}."]
+    if queue is not None:
+        upcoming = [*lasts(queue, attempt(route))]
     if route.read_at - due_at >= _LATE + (between(queue) if queue else timedelta(0)):
         upcoming.append(Advice("That is late: are workers running and keeping up?", Remedy.CHECK_STATUS))
-    return Explanation(RouteState.DUE, tuple(why), tuple(upcoming), route.read_at)
-
-
-def _not_before(route: RouteRecord) -> list[str]:
-    if route.next_attempt_at is None or route.next_attempt_at <= route.read_at:
-        return []
-    return [f"It is due {ahead(route, route.next_attempt_at)} at the earliest: {_attempt(route)}."]
-
-
-def _attempt(route: RouteRecord) -> str:
-    return f"attempt {route.attempt_count + 1} of {route.max_attempts}"
+    return Explanation(RouteState.DUE, tuple(why), tuple(upcoming), route.read_at, queue=queue)
 
 
 def _deadline(route: RouteRecord) -> list[str]:

@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from publisher.domain.instants import readable
+from publisher.operations.limited_queue import LimitedQueue
 from publisher.operations.remedy import Sentence
 from publisher.operations.wording import span
+from storage.holds import HoldRecord
 from storage.routes import RouteRecord
 
 
@@ -37,12 +39,16 @@ class Explanation:
     why: sentences on how it came there.
     next: sentences on what happens next, and what an operator can do.
     next_at: when the next thing happens at the earliest. None: nothing happens by itself.
+    holds: those that keep it from being published, the oldest first.
+    queue: its place before its channel's rate limit. None: it is not due, in hand, or its channel has no limit.
     """
 
     state: RouteState
     why: tuple[str, ...]
     next: tuple[Sentence, ...]
     next_at: datetime | None = None
+    holds: tuple[HoldRecord, ...] = ()
+    queue: LimitedQueue | None = None
 
 
 def ago(route: RouteRecord, instant: datetime | None) -> str:
@@ -60,6 +66,11 @@ def ahead(route: RouteRecord, instant: datetime) -> str:
 def times(count: int, what: str) -> str:
     """Words a number of things: `1 attempt`, `16 attempts`."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def attempt(route: RouteRecord) -> str:
+    """Names the attempt that follows: `attempt 3 of 16`."""
+    return f"attempt {route.attempt_count + 1} of {route.max_attempts}"
 
 
 def failure(route: RouteRecord) -> str:

@@ -24,6 +24,7 @@ __all__ = [
     "find",
     "held_by_others",
     "held_now",
+    "hold_fields",
     "holds_of",
     "holds_on",
     "list_holds",
@@ -127,6 +128,12 @@ def holds_of(route: RouteRecord, producer: str, holds: Iterable[HoldRecord]) -> 
 def holds_on(channel: str, holds: Iterable[HoldRecord]) -> Sequence[HoldRecord]:
     """Returns those of these holds that may match routes of the channel."""
     return [hold for hold in holds if hold.criteria.channel in (None, channel)]
+
+
+def hold_fields(hold: HoldRecord) -> dict[str, object]:
+    """The fields of a hold, by the names that --json prints."""
+    record = {"reason": hold.reason, "held_by": hold.held_by, "held_at": hold.held_at}
+    return {"id": hold.id, **asdict(hold.criteria), **record}
 
 
 def worded(criteria: HoldCriteria) -> str:

@@ -9,7 +9,7 @@ from publisher.domain.rate_limit import RateLimit
 from publisher.operations.channel_limits import ChannelLimit, LimitOrigin
 from publisher.operations.wording import span
 from storage.database import Database
-from storage.limits import due_before
+from storage.limits import due_before, limit_is_shared
 from storage.routes import RouteRecord
 
 # Counted in some milliseconds.
@@ -23,6 +23,7 @@ class LimitedQueue:
     by: who set the limit. None: the settings.
     before: how many open routes of its lane, or of a more urgent one, were due before it.
     is_bound: whether there may be more.
+    is_shared: whether routes of several lanes, producers or types wait: then each gets its share, and not its turn.
     """
 
     channel: str
@@ -30,6 +31,12 @@ class LimitedQueue:
     by: str | None
     before: int
     is_bound: bool = False
+    is_shared: bool = False
+
+    @property
+    def lasts(self) -> timedelta:
+        """How long those that were due before it take at the rate of the limit."""
+        return timedelta(seconds=self.before / self.limit.per_second)
 
 
 def limited_queue(database: Database, limits: Mapping[str, ChannelLimit], route: RouteRecord) -> LimitedQueue | None:
@@ -41,26 +48,30 @@ def limited_queue(database: Database, limits: Mapping[str, ChannelLimit], route:
     lanes = [lane.value for lane in Lane]
     before = due_before(database, route.channel, route.id, lanes[: lanes.index(route.lane) + 1], bound=_BOUND)
     by = known.by if known.origin is LimitOrigin.OPERATOR else None
-    return LimitedQueue(route.channel, known.limit, by, before, before >= _BOUND)
+    is_shared = limit_is_shared(database, route.channel)
+    return LimitedQueue(route.channel, known.limit, by, before, before >= _BOUND, is_shared)
 
 
 def waits(queue: LimitedQueue) -> str:
     """Says for what the route waits, and how many others were due before it in its lane or a more urgent one."""
-    by = "by its settings" if queue.by is None else f"set by {queue.by}"
     if not queue.before:
-        return f"The rate limit of {queue.channel} is {queue.limit}, {by}: no route goes before it."
-    many = "1 route goes" if queue.before == 1 else f"{_number(queue)} routes go"
-    return f"It waits for the rate limit of {queue.channel}, {queue.limit}, {by}: {many} before it."
+        return f"The rate limit of {queue.channel} is {_limit(queue)}: {_due_before(queue)}."
+    return f"It waits for the rate limit of {queue.channel}, {_limit(queue)}: {_due_before(queue)}."
 
 
-def lasts(queue: LimitedQueue, attempt: str) -> str:
-    """Says when the route's turn comes. attempt: names the attempt that follows."""
+def afterwards(queue: LimitedQueue) -> str:
+    """Says of a route that something else keeps that the limit counts after that."""
+    return f"After that the rate limit of {queue.channel} counts, {_limit(queue)}: {_due_before(queue)}."
+
+
+def lasts(queue: LimitedQueue, attempt: str) -> tuple[str, ...]:
+    """Says what is known of the route's turn. attempt: names the attempt that follows."""
+    shared = ("Lanes and fair shares may bring it sooner or later.",) if queue.is_shared else ()
     if not queue.before:
         every = span(between(queue))
-        return f"A worker takes it once the limit lets a command through, one every {every}: {attempt}."
-    at_least = "at least " if queue.is_bound else ""
-    takes = span(timedelta(seconds=queue.before / queue.limit.per_second))
-    return f"A worker takes it within the limit: {attempt}. Those before it take {at_least}{takes} at this rate."
+        return (f"A worker takes it once the limit lets a command through, one every {every}: {attempt}.", *shared)
+    takes = f"{'at least' if queue.is_bound else 'about'} {span(queue.lasts)}"
+    return (f"A worker takes it within the limit: {attempt}. Those before it take {takes} at this rate.", *shared)
 
 
 def between(queue: LimitedQueue) -> timedelta:
@@ -68,5 +79,26 @@ def between(queue: LimitedQueue) -> timedelta:
     return timedelta(seconds=1 / queue.limit.per_second)
 
 
-def _number(queue: LimitedQueue) -> str:
-    return f"{'at least ' if queue.is_bound else ''}{queue.before:,}"
+def _limit(queue: LimitedQueue) -> str:
+    return f"{queue.limit}, {'by its settings' if queue.by is None else f'set by {queue.by}'}"
+
+
+def _due_before(queue: LimitedQueue) -> str:
+    many = f"{'at least ' if queue.is_bound else ''}{queue.before:,}" if queue.before else "no"
+    one = queue.before <= 1
+    return f"{many} route{'' if one else 's'} of its lane or a more urgent one {'was' if one else 'were'} due before it"
+
+
+def queue_fields(queue: LimitedQueue | None) -> dict[str, object] | None:
+    """The fields of such a place, by the names that --json prints. None: the route has none."""
+    if queue is None:
+        return None
+    return {
+        "per_second": queue.limit.per_second,
+        "burst": queue.limit.burst,
+        "set_by": queue.by,
+        "due_before": queue.before,
+        "at_least": queue.is_bound,
+        "seconds": round(queue.lasts.total_seconds(), 3),
+        "is_shared": queue.is_shared,
+    }

@@ -8,6 +8,7 @@ import pytest
 from publisher.domain.rate_limit import RateLimit
 from storage import limits
 from storage.database import Database
+from storage.group_keys import GROUP_KEY
 from tests.acceptance.conftest import Publisher
 from tests.acceptance.outside import Outside
 from tests.integration.rows import change, due_routes, execute
@@ -122,8 +123,22 @@ def test_a_due_route_says_what_it_waits_for(database: Database, outside: Outside
 
     assert explained["state"] == "limited"
     [why] = [line for line in explained["why"] if "limit" in line]
-    assert why == ("It waits for the rate limit of email, 30/m burst 2, set by ann: 119 routes go before it.")
-    assert "3 min 58 s" in str(explained["next"])
+    assert why == (
+        "It waits for the rate limit of email, 30/m burst 2, set by ann: 119 routes of its lane or a more urgent one"
+        " were due before it."
+    )
+    assert explained["next"] == [
+        "A worker takes it within the limit: attempt 1 of 16. Those before it take about 3 min 58 s at this rate."
+    ]
+    assert explained["rate_limit"] == {
+        "per_second": 0.5,
+        "burst": 2,
+        "set_by": "ann",
+        "due_before": 119,
+        "at_least": False,
+        "seconds": 238.0,
+        "is_shared": False,
+    }
 
 
 def test_a_due_route_counts_its_own_lane_and_those_more_urgent(
@@ -134,6 +149,7 @@ def test_a_due_route_counts_its_own_lane_and_those_more_urgent(
     limit(publisher, "30/m")
     for lane, some in (("urgent", ids[2::3]), ("normal", ids[1::3]), ("bulk", ids[::3])):
         change(database, some, f"lane = '{lane}'")
+    change(database, ids, f"group_key = {GROUP_KEY}")
 
     counted = {
         lane: limits.due_before(database, "email", id_, lanes, bound=100)
@@ -149,7 +165,9 @@ def test_a_due_route_counts_its_own_lane_and_those_more_urgent(
         "SELECT notification_id || '/' || route_id AS id FROM routes JOIN notifications AS n"
         f" ON n.id = notification_key WHERE routes.id = {ids[17]}"
     )
-    assert "5 routes go before it" in publisher("explain", row["id"], "--json").stdout
+    explained = json.loads(publisher("explain", row["id"], "--json").stdout)
+    assert "5 routes of its lane or a more urgent one were due before it" in str(explained["why"])
+    assert explained["next"][-1] == "Lanes and fair shares may bring it sooner or later."
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from storage.actions import ActionFilter, list_actions
 from storage.claims import claim_these
 from storage.database import Database
+from storage.gates import pause
 from storage.holds import HoldCriteria, add_hold, list_holds
 from tests.acceptance.conftest import Publisher
 from tests.factories import accepted
@@ -149,6 +150,26 @@ def test_explain_says_who_holds_a_route_and_why(database: Database, publisher: P
     assert "'a wrong price'. Hold 1 matches type game.turn.ready." in explained["why"][-1]
     assert explained["next"][0] == "It waits until the hold is removed: publisher holds remove 1"
     assert "it expires" in explained["next"][-1]
+    [hold] = explained["holds"]
+    assert (hold["id"], hold["notification_type"], hold["held_by"]) == (1, "game.turn.ready", "ann")
+
+
+def test_explain_names_a_hold_behind_a_pause(database: Database, publisher: Publisher) -> None:
+    """Resumed, the channel lets nothing of it go: both commands are named, and work as they stand."""
+    ids = due_routes(database, 1)
+    publisher(*ADD, "--yes")
+    pause(database, "email", "bob", "maintenance")
+    id_ = str(all_routes(database)[0]["notification_id"])
+
+    [explained] = lines(publisher("explain", id_, "--json").stdout)
+
+    assert (explained["state"], [hold["id"] for hold in explained["holds"]]) == ("paused", [1])
+    said, *commands = explained["next"]
+    assert said == "It waits until the channel is resumed and hold 1 is removed."
+    for command in commands:
+        assert claim_these(database, "email", ids, lease_ttl=TTL).ids == []
+        assert publisher(*command.partition(": publisher ")[2].split(), "--yes").returncode == 0
+    assert claim_these(database, "email", ids, lease_ttl=TTL).ids == ids
 
 
 def test_explain_names_every_hold_that_matches(database: Database, publisher: Publisher) -> None:

@@ -7,10 +7,11 @@ import pytest
 from publisher.domain.rate_limit import RateLimit
 from storage import claims, limits
 from storage.database import Database
+from storage.group_keys import GROUP_KEY
 from storage.handover import Handover
 from storage.intents import accept_new
 from tests.factories import CHANNELS, incoming
-from tests.integration.rows import all_routes, due_routes
+from tests.integration.rows import FINAL, all_routes, change, due_routes
 
 LIMIT = RateLimit(14.0, 28)
 TTL = timedelta(seconds=30)
@@ -109,3 +110,34 @@ def test_new_routes_of_a_limited_channel_are_not_handed_over(
         "email": leased,
         "push": True,
     }
+
+
+@pytest.mark.parametrize(
+    ("assignments", "shared"),
+    [
+        ("lane = 'bulk'", True),
+        ("lane = 'urgent'", True),
+        ("producer = 'shop'", True),
+        ("notification_type = 'game.reminder'", True),
+        ("recipient_ref = 'user:77'", False),
+        ("channel = 'push', producer = 'shop'", False),
+    ],
+)
+def test_a_limit_is_shared_by_routes_of_several_groups(database: Database, assignments: str, shared: bool) -> None:
+    """A further lane, producer or type of the same channel shares it, and nothing else does (R31)."""
+    ids = due_routes(database, 3)
+    assert not limits.limit_is_shared(database, "email")
+
+    change(database, ids[:1], assignments)
+    change(database, ids[:1], f"group_key = {GROUP_KEY}")
+
+    assert limits.limit_is_shared(database, "email") == shared
+    change(database, ids[:1], FINAL["skipped"])
+    assert not limits.limit_is_shared(database, "email")
+
+
+def test_a_route_without_its_group_may_be_of_any(database: Database) -> None:
+    """An earlier release inserted it: nobody knows with whom it shares the limit."""
+    change(database, due_routes(database, 3)[:1], "group_key = NULL")
+
+    assert limits.limit_is_shared(database, "email")

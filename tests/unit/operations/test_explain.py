@@ -9,10 +9,8 @@ import pytest
 from publisher.cli.remedies import worded
 from publisher.domain.circuit import Gate
 from publisher.domain.notification import RouteStatus
-from publisher.domain.rate_limit import RateLimit
 from publisher.operations.explain import explain
 from publisher.operations.explanation import Explanation, RouteState
-from publisher.operations.limited_queue import LimitedQueue
 from publisher.operations.remedy import Advice, Remedy
 from storage.handover import Handover
 from tests.factories import INSTANT, route_record
@@ -51,47 +49,6 @@ def test_a_due_route_is_taken_with_the_next_claim() -> None:
         ("A worker takes it with its next claim: attempt 1 of 16.",),
         NOW,
     )
-
-
-@pytest.mark.parametrize(
-    ("queue", "why", "next_"),
-    [
-        (
-            LimitedQueue("email", RateLimit(14.0, 28), "ann", 4_200),
-            "14/s burst 28, set by ann: 4,200 routes go before it.",
-            "Those before it take 5 min at this rate.",
-        ),
-        (
-            LimitedQueue("email", RateLimit(100.0, 100), None, 10_000, is_bound=True),
-            "100/s burst 100, by its settings: at least 10,000 routes go before it.",
-            "Those before it take at least 1 min 40 s at this rate.",
-        ),
-        (
-            LimitedQueue("email", RateLimit(1.0, 1), None, 1),
-            "1/s burst 1, by its settings: 1 route goes before it.",
-            "Those before it take 1 s at this rate.",
-        ),
-    ],
-)
-def test_a_route_that_waits_for_the_rate_limit_says_so(queue: LimitedQueue, why: str, next_: str) -> None:
-    """It says how many were due before it and how long they take, and not that it is late (R30)."""
-    found = explain(route_record(next_attempt_at=NOW - 10 * MINUTE), OPEN, STREAM, None, queue)
-
-    assert (found.state, found.why[-1]) == (RouteState.LIMITED, f"It waits for the rate limit of email, {why}")
-    assert found.next == (f"A worker takes it within the limit: attempt 1 of 16. {next_}",)
-
-
-def test_a_route_that_goes_next_names_the_limit() -> None:
-    """With an empty bucket it waits as well; it is late only after the time between two commands (R30)."""
-    queue = LimitedQueue("email", RateLimit(1 / 60, 2), "ann", 0)
-
-    found = explain(route_record(next_attempt_at=NOW - 119 * SECOND), OPEN, STREAM, None, queue)
-
-    limit = "The rate limit of email is 1/m burst 2, set by ann: no route goes before it."
-    assert (found.state, found.why[-1]) == (RouteState.DUE, limit)
-    assert found.next == ("A worker takes it once the limit lets a command through, one every 1 min: attempt 1 of 16.",)
-    late = explain(route_record(next_attempt_at=NOW - 2 * MINUTE), OPEN, STREAM, None, queue)
-    assert "workers running" in str(late.next[-1])
 
 
 @pytest.mark.parametrize(("due_for", "late"), [(59 * SECOND, False), (MINUTE, True), (600 * MINUTE, True)])
@@ -179,17 +136,6 @@ def test_a_lease_that_ended_is_free() -> None:
     )
 
 
-def test_a_paused_channel_says_who_when_and_why() -> None:
-    """A pause names who, since when and the reason, and how to end it; nothing happens by itself."""
-    explanation = told(PAUSED)
-
-    assert (explanation.state, explanation.next_at) == (RouteState.PAUSED, None)
-    assert explanation.why[-1] == (
-        "Channel email is paused by ann since 2026-03-14 09:25:53.589Z (1 min ago): 'mail server moves'."
-    )
-    assert explanation.next == ("It waits until the channel is resumed: publisher channels resume email",)
-
-
 @pytest.mark.parametrize(
     ("gate", "fields", "advice"),
     [
@@ -204,52 +150,6 @@ def test_a_paused_channel_says_who_when_and_why() -> None:
 def test_a_remedy_is_a_value(gate: Gate, fields: dict[str, Any], advice: Advice) -> None:
     """What an operator can do is no command line: a page makes a button of it."""
     assert explain(route_record(**fields), gate, STREAM).next[-1] == advice
-
-
-def test_a_parked_channel_says_when_it_is_probed() -> None:
-    """A parking names its reason and the next probe."""
-    explanation = told(PARKED)
-
-    assert (explanation.state, explanation.next_at) == (RouteState.PARKED, NOW + SECOND)
-    assert explanation.why[-1] == (
-        "Channel email is parked since 2026-03-14 09:25:53.589Z (1 min ago), probed 3 times so far: Redis refused: OOM."
-    )
-    assert explanation.next == (
-        "It is published once Redis has memory again: it is full.",
-        (
-            "The next probe is in 1 s (2026-03-14 09:26:54.589Z): it tries a few routes,"
-            " and the first that is taken opens the channel."
-        ),
-    )
-
-
-def test_a_probe_that_is_due_is_no_probe_in_the_past() -> None:
-    """Between two scans a probe may be overdue; nothing is announced for a moment that is over."""
-    explanation = told(replace(PARKED, probe_at=NOW - MINUTE))
-
-    assert explanation.next_at == NOW
-    assert str(explanation.next[1]).startswith("The next probe is due: ")
-
-
-def test_a_pause_is_stronger_than_a_parking() -> None:
-    """A channel that is both is paused: no probe opens it."""
-    assert told(replace(PARKED, paused_at=NOW, paused_by="ann", pause_reason="x")).state is RouteState.PAUSED
-
-
-@pytest.mark.parametrize("gate", [PAUSED, PARKED])
-def test_a_closed_channel_makes_no_route_due_earlier(gate: Gate) -> None:
-    """A route in its backoff is not due when the channel opens before (R9)."""
-    assert told(gate, **FAILED).next[-1:] == (
-        "It is due in 42 s (2026-03-14 09:27:35.589Z) at the earliest: attempt 3 of 16.",
-    )
-
-
-def test_a_channel_that_is_not_installed_is_published_by_nobody() -> None:
-    """A route of an unknown channel says so, and what to do (R24)."""
-    explanation = told(stream=None)
-
-    assert (explanation.state, explanation.next_at) == (RouteState.UNSERVED, None)
-    assert "No channel 'email' is installed here" in explanation.why[-1]
 
 
 @pytest.mark.parametrize(
