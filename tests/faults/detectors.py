@@ -20,6 +20,7 @@ from publisher.streams.append_result import AppendResult, NotAppended
 from publisher.streams.outbound import Delivery, OutboundStreams
 from storage import limits
 from storage.cancellations import IncomingCancellation, cancel_intents
+from storage.group_keys import GROUP_KEY
 from storage.holds import HoldCriteria, add_hold, remove_hold
 from tests.factories import CHANNELS
 from tests.faults.crash_points import How, Point
@@ -191,6 +192,7 @@ def crowded_lanes(workload: Workload) -> str:
         ids = due_routes(context.database, 60)
         for n, lane in enumerate(Lane):
             change(context.database, ids[n::3], f"lane = '{lane}'")
+        change(context.database, ids, f"group_key = {GROUP_KEY}")
         worker = publisher(context.database, OutboundStreams(context.redis, timedelta(hours=1)), batch_size=1)
         for _ in range(sum(WEIGHTS.values())):
             worker.publish_due("email")
