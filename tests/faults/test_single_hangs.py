@@ -29,12 +29,12 @@ IntentsGroup.read = lambda self, count, _: whole(self, count, timedelta(seconds=
 HANGS_AT_AN_INTENT = """
 import threading
 from publisher.domain import intent_parsing
-parse = intent_parsing.parse_intent
+parse = intent_parsing.parse_entry
 def hang(fields, channels):
     if any(b"endless" in value for _, value in fields):
         threading.Event().wait()
     return parse(fields, channels)
-intent_parsing.parse_intent = hang
+intent_parsing.parse_entry = hang
 """
 HANGS_AT_SENDING = """
 import threading

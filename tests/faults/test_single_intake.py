@@ -24,12 +24,12 @@ WakingBroker.do_enqueue = lambda *_: os.kill(os.getpid(), 9)
 KILL_BY_CONTENT = """
 import os
 from publisher.domain import intent_parsing
-whole = intent_parsing.parse_intent
-def parse_intent(fields, channels):
+whole = intent_parsing.parse_entry
+def parse_entry(fields, channels):
     if any(b"deadly" in value for _, value in fields):
         os.kill(os.getpid(), 9)
     return whole(fields, channels)
-intent_parsing.parse_intent = parse_intent
+intent_parsing.parse_entry = parse_entry
 """
 
 
