@@ -1,18 +1,28 @@
 """`publisher channels limit`."""
 
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from publisher.cli import candidates
+from publisher.cli.bulk import DryRunFlag
 from publisher.cli.limits_view import said
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json
 from publisher.cli.session import opened
 from publisher.cli.waking import waker
+from publisher.domain.durations import span
 from publisher.domain.errors import BadRequest
 from publisher.domain.rate_limit import RateLimit, parse_rate
-from publisher.operations.channel_limits import ChannelLimit, LimitOrigin, limit_channel, limit_fields, limit_of
+from publisher.operations.channel_limits import (
+    ChannelLimit,
+    LimitOrigin,
+    limit_channel,
+    limit_fields,
+    limit_of,
+    routes_due,
+)
 from publisher.operations.names import installed_channel
 
 
@@ -32,6 +42,7 @@ def limit(
     ] = None,
     none: Annotated[bool, typer.Option("--none", help="No limit, whatever the settings say.")] = False,
     default: Annotated[bool, typer.Option("--default", help="The limit of the settings again.")] = False,
+    dry_run: DryRunFlag = False,
     by: ByOption = None,
     yes: YesFlag = False,
     json: JsonFlag = False,
@@ -49,13 +60,35 @@ def limit(
         if not by_operator if default else by_operator and holds.limit == wanted:
             _print(holds, json, already=True)
             return
-        confirm(_question(channel, of.rate if default else wanted, default=default), yes)
+        then = of.rate if default else wanted
+        due = routes_due(database, channel)
+        if dry_run:
+            _print_count(channel, then, due, json)
+            return
+        question = f"{_question(channel, then, default=default)} {_takes(due, then)}."
+        confirm(question, yes, instead="--dry-run to count only")
         holds = limit_channel(database, of, wanted, who, default=default)
     _print(holds, json)
     # Imported by those who wake workers: the list of channels needs no actors.
     from publisher.bootstrap import install_context
 
     waker(install_context(settings, "limit"))(channel)
+
+
+def _print_count(channel: str, limit: RateLimit | None, due: int, json: bool) -> None:
+    if json:
+        fields = {"per_second": limit.per_second, "burst": limit.burst} if limit else None
+        seconds = round(due / limit.per_second, 3) if limit else None
+        print_json({"channel": channel, "would_be": fields, "due": due, "seconds": seconds})
+    else:
+        would_be = "would have no rate limit" if limit is None else f"would be limited to {limit}"
+        print(f"{channel} {would_be}: {_takes(due, limit)}")
+
+
+def _takes(due: int, limit: RateLimit | None) -> str:
+    """Words how many routes are due, and how long they take: `3,000 routes are due: about 3 min 34 s`."""
+    many = f"{due:,} route{' is' if due == 1 else 's are'} due"
+    return many if limit is None or not due else f"{many}: about {span(timedelta(seconds=due / limit.per_second))}"
 
 
 def _print(holds: ChannelLimit, json: bool, *, already: bool = False) -> None:

@@ -30,6 +30,7 @@ app = CommandApp(
 app.command(
     "limit",
     example="publisher channels limit email 14/s --burst 28\npublisher channels limit email 600/m\n"
+    "publisher channels limit email 14/s --dry-run\n"
     "publisher channels limit email --none\npublisher channels limit email --default",
 )(limit)
 ChannelArgument = Annotated[

@@ -10,6 +10,7 @@ from publisher.domain.rate_limit import RateLimit
 from publisher.operations.audited import audited
 from storage import limits
 from storage.actions import advance_action
+from storage.counts import open_routes
 from storage.database import Database
 from storage.rates import WINDOW, before, happened_between, mark
 
@@ -101,6 +102,12 @@ def limit_channel(
             changed = limits.set_limit(database, channel.name, limit, by)
         advance_action(database, action.id, int(changed))
     return limit_of(database, channel)
+
+
+def routes_due(database: Database, channel: str) -> int:
+    """Returns how many routes of the channel could be claimed now, but for its rate limit."""
+    found = open_routes(database).get(channel)
+    return found.due if found else 0
 
 
 def limit_of(database: Database, channel: Channel) -> ChannelLimit:

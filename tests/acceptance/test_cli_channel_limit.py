@@ -52,6 +52,22 @@ def test_a_channel_is_slowed_and_let_go(database: Database, outside: Outside, pu
     assert limits.read_limits(database) == {}
 
 
+def test_a_dry_run_says_how_long_what_is_due_takes(database: Database, publisher: Publisher) -> None:
+    """It counts the channel's due routes, and changes nothing (R34)."""
+    due_routes(database, 3)
+
+    said = [limit(publisher, *arguments, "--dry-run") for arguments in (["2/s"], ["--none"], ["1/s", "--json"])]
+
+    assert said[0] == "email would be limited to 2/s burst 2: 3 routes are due: about 1.5 s\n"
+    assert json.loads(said[2]) == {
+        "channel": "email",
+        "would_be": {"per_second": 1.0, "burst": 2},
+        "due": 3,
+        "seconds": 3.0,
+    }
+    assert limits.read_limits(database) == {}
+
+
 def test_a_limit_that_holds_already_is_left_so(database: Database, outside: Outside, publisher: Publisher) -> None:
     """Nothing is asked, changed or recorded."""
     assert limit(publisher, "--default") == "email has no rate limit already, by the settings\n"
@@ -179,7 +195,10 @@ def test_a_due_route_counts_its_own_lane_and_those_more_urgent(
         (["email", "14", "--yes"], "the rate '14' must be a number of commands a second, minute or hour"),
         (["email", "14/s", "--burst", "0", "--yes"], "must have a burst from 1 to 1000000"),
         (["email", "--none", "--burst", "3", "--yes"], "--burst goes with a rate such as 14/s"),
-        (["email", "14/s"], "Limit email to 14/s burst 14? Standard input is no terminal to ask on: pass --yes"),
+        (
+            ["email", "14/s"],
+            "Limit email to 14/s burst 14? 0 routes are due. Standard input is no terminal to ask on: pass --yes",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_said(database: Database, publisher: Publisher, arguments: list[str], said: str) -> None:
