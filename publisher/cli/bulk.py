@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 RateOption = Annotated[
     int | None, typer.Option("--rate", metavar="NUMBER", min=1, help="Change at most so many a second.")
 ]
-DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Only count: change nothing.")]
 ResumeOption = Annotated[
     str | None,
     typer.Option(

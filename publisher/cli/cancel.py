@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from publisher.cli.bulk import Came, DryRunFlag, RateOption, ResumeOption, Wording, carry_out, rest_of
+from publisher.cli.bulk import Came, RateOption, ResumeOption, Wording, carry_out, rest_of
 from publisher.cli.ids import number, place
 from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
 from publisher.cli.instants import window
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.options import ChannelOption, OptionalId, ProducerOption, RecipientOption, RouteId, TypeOption
-from publisher.cli.output import JsonFlag, YesFlag, one_line, say
+from publisher.cli.output import DryRunFlag, JsonFlag, YesFlag, one_line, say
 from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest, NotFound, PublisherError
 from publisher.operations.cancel import CancelFilter, Cancellations, Cancelling, plan_cancel, plan_cancel_rest

@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 
 from publisher.cli import candidates
-from publisher.cli.bulk import DryRunFlag
 from publisher.cli.limits_view import said
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json
+from publisher.cli.output import DRY_RUN, DryRunFlag, JsonFlag, YesFlag, confirm, print_json
 from publisher.cli.session import opened
 from publisher.cli.waking import waker
 from publisher.domain.durations import span
@@ -66,7 +65,7 @@ def limit(
             _print_count(channel, then, due, json)
             return
         question = f"{_question(channel, then, default=default)} {_takes(due, then)}."
-        confirm(question, yes, instead="--dry-run to count only")
+        confirm(question, yes, instead=DRY_RUN)
         holds = limit_channel(database, of, wanted, who, default=default)
     _print(holds, json)
     # Imported by those who wake workers: the list of channels needs no actors.

@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from publisher.cli.bulk import DryRunFlag, RateOption, ResumeOption, Wording, carry_out, rest_of
+from publisher.cli.bulk import RateOption, ResumeOption, Wording, carry_out, rest_of
 from publisher.cli.dead_letter_choice import ClassificationOption, SinceOption, UntilOption, chosen, letters, none_waits
 from publisher.cli.ids import number
 from publisher.cli.instants import window
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.options import ChannelOption, OptionalId, RouteId, TypeOption
-from publisher.cli.output import JsonFlag, YesFlag
+from publisher.cli.output import DryRunFlag, JsonFlag, YesFlag
 from publisher.cli.session import opened
 from publisher.operations.discard import DeadLetterFilter, plan_discard, plan_discard_rest
 from publisher.operations.ids import NamedKind

@@ -6,12 +6,11 @@ from typing import Annotated
 import typer
 
 from publisher.cli import candidates
-from publisher.cli.bulk import DryRunFlag
 from publisher.cli.help import CommandApp
 from publisher.cli.listing import nothing_found, print_page
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.options import RECIPIENT
-from publisher.cli.output import JsonFlag, YesFlag, confirm, one_line, print_json, say
+from publisher.cli.output import DRY_RUN, DryRunFlag, JsonFlag, YesFlag, confirm, one_line, print_json, say
 from publisher.cli.readers_view import named
 from publisher.cli.session import opened, reading
 from publisher.cli.waking import waker
@@ -85,7 +84,7 @@ def add(
         confirm(
             one_line(f"Hold {what}? {_many(held)} match{'es' if held.count == 1 else ''} now."),
             yes,
-            instead="--dry-run to count them only",
+            instead=DRY_RUN,
         )
         hold = holds.add(database, criteria, who, reason)
     if json:
@@ -135,7 +134,7 @@ def remove(
         held = holds.held_by_others(database, hold)
         if not dry_run:
             question = f"Remove hold {hold.id}, which holds {holds.worded(hold.criteria)}? {_may_go(held)}."
-            confirm(one_line(question), yes, instead="--dry-run to count them only")
+            confirm(one_line(question), yes, instead=DRY_RUN)
             holds.remove(database, hold.id, who)
     if json:
         print_json(

@@ -24,6 +24,7 @@ from publisher.operations.wording import short
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 # Passed to `confirm` by a command that has --dry-run.
+DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Only count: change nothing.")]
 DRY_RUN = "--dry-run to count"
 YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; needed where there is no terminal.")]
 

@@ -9,12 +9,11 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
-from publisher.cli.bulk import DryRunFlag
 from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
 from publisher.cli.instants import window
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import DRY_RUN, JsonFlag, YesFlag, confirm, print_json, say
+from publisher.cli.output import DRY_RUN, DryRunFlag, JsonFlag, YesFlag, confirm, print_json, say
 from publisher.cli.progress import progress
 from publisher.cli.session import opened
 from publisher.cli.waking import waker

@@ -4,14 +4,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
-from publisher.cli.bulk import DryRunFlag, RateOption, ResumeOption, Wording, carry_out, rest_of
+from publisher.cli.bulk import RateOption, ResumeOption, Wording, carry_out, rest_of
 from publisher.cli.ids import number, place
 from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
 from publisher.cli.instants import window
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.options import ChannelOption, OptionalId, RouteId, TypeOption
-from publisher.cli.output import JsonFlag, YesFlag
+from publisher.cli.output import DryRunFlag, JsonFlag, YesFlag
 from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest, NotFound
 from publisher.operations.ids import NamedKind
