@@ -1,6 +1,5 @@
 """`publisher channels limit`."""
 
-from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -60,12 +59,13 @@ def limit(
             _print(holds, json, already=True)
             return
         then = of.rate if default else wanted
-        due = routes_due(database, channel)
+        # Counting reads all open routes, a second for a million: it is done for whoever sees the number.
         if dry_run:
-            _print_count(channel, then, due, json)
+            _print_count(channel, then, routes_due(database, channel), json)
             return
-        question = f"{_question(channel, then, default=default)} {_takes(due, then)}."
-        confirm(question, yes, instead=DRY_RUN)
+        if not yes:
+            due = _takes(routes_due(database, channel), then)
+            confirm(f"{_question(channel, then, default=default)} {due}.", yes, instead=DRY_RUN)
         holds = limit_channel(database, of, wanted, who, default=default)
     _print(holds, json)
     # Imported by those who wake workers: the list of channels needs no actors.
@@ -77,7 +77,7 @@ def limit(
 def _print_count(channel: str, limit: RateLimit | None, due: int, json: bool) -> None:
     if json:
         fields = {"per_second": limit.per_second, "burst": limit.burst} if limit else None
-        seconds = round(due / limit.per_second, 3) if limit else None
+        seconds = round(limit.takes(due).total_seconds(), 3) if limit else None
         print_json({"channel": channel, "would_be": fields, "due": due, "seconds": seconds})
     else:
         would_be = "would have no rate limit" if limit is None else f"would be limited to {limit}"
@@ -87,7 +87,7 @@ def _print_count(channel: str, limit: RateLimit | None, due: int, json: bool) ->
 def _takes(due: int, limit: RateLimit | None) -> str:
     """Words how many routes are due, and how long they take: `3,000 routes are due: about 3 min 34 s`."""
     many = f"{due:,} route{' is' if due == 1 else 's are'} due"
-    return many if limit is None or not due else f"{many}: about {span(timedelta(seconds=due / limit.per_second))}"
+    return many if limit is None or not due else f"{many}: about {span(limit.takes(due))}"
 
 
 def _print(holds: ChannelLimit, json: bool, *, already: bool = False) -> None:

@@ -40,6 +40,10 @@ class RateLimit:
                 return f"{round(count, 2):.12g}/{unit}"
         return f"{self.per_second * 3600:.6g}/h"
 
+    def takes(self, count: int) -> timedelta:
+        """Returns how long so many commands take at the rate, without a burst."""
+        return timedelta(seconds=count / self.per_second)
+
     def goal(self, batch: int) -> float:
         """Returns for how many tokens a channel that waits is looked at again.
 

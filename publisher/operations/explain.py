@@ -18,7 +18,7 @@ from publisher.operations.explain_kept import explain_kept
 from publisher.operations.explanation import Explanation, RouteState, ago, ahead, attempt, failure, replays, times
 from publisher.operations.failure_cause import another_intent, cause_of
 from publisher.operations.holds import HoldRecord
-from publisher.operations.limited_queue import LimitedQueue, between, lasts, waits
+from publisher.operations.limited_queue import LimitedQueue, lasts, waits
 from publisher.operations.remedy import Advice, Remedy, Sentence
 from storage.dead_letters import DeadLetterRecord
 from storage.handover import is_handover
@@ -173,7 +173,7 @@ def _scheduled(route: RouteRecord, queue: LimitedQueue | None) -> Explanation:
     upcoming: list[Sentence] = [f"A worker takes it with its next claim: {attempt(route)}."]
     if queue is not None:
         upcoming = [*lasts(queue, attempt(route))]
-    if route.read_at - due_at >= _LATE + (between(queue) if queue else timedelta(0)):
+    if route.read_at - due_at >= _LATE + (queue.limit.takes(1) if queue else timedelta(0)):
         upcoming.append(Advice("That is late: are workers running and keeping up?", Remedy.CHECK_STATUS))
     return Explanation(RouteState.DUE, tuple(why), tuple(upcoming), route.read_at, queue=queue)
 

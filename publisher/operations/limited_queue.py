@@ -36,7 +36,7 @@ class LimitedQueue:
     @property
     def lasts(self) -> timedelta:
         """How long those that were due before it take at the rate of the limit."""
-        return timedelta(seconds=self.before / self.limit.per_second)
+        return self.limit.takes(self.before)
 
 
 def limited_queue(database: Database, limits: Mapping[str, ChannelLimit], route: RouteRecord) -> LimitedQueue | None:
@@ -68,15 +68,10 @@ def lasts(queue: LimitedQueue, attempt: str) -> tuple[str, ...]:
     """Says what is known of the route's turn. attempt: names the attempt that follows."""
     shared = ("Lanes and fair shares may bring it sooner or later.",) if queue.is_shared else ()
     if not queue.before:
-        every = span(between(queue))
+        every = span(queue.limit.takes(1))
         return (f"A worker takes it once the limit lets a command through, one every {every}: {attempt}.", *shared)
     takes = f"{'at least' if queue.is_bound else 'about'} {span(queue.lasts)}"
     return (f"A worker takes it within the limit: {attempt}. Those before it take {takes} at this rate.", *shared)
-
-
-def between(queue: LimitedQueue) -> timedelta:
-    """Returns the time between two commands at the rate of the limit."""
-    return timedelta(seconds=1 / queue.limit.per_second)
 
 
 def _limit(queue: LimitedQueue) -> str:

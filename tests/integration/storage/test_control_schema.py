@@ -1,15 +1,14 @@
 """Migration 0007 over a database in use: routes of earlier releases keep what they are, and can be taken back."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 
 import pytest
-from playhouse.migrations import Runner
 
 from publisher.domain.errors import DatabaseRefused
 from storage.database import Database
-from storage.schema import MIGRATIONS, migrate
+from storage.schema import migrate
 from tests.integration.rows import execute, rows
+from tests.integration.storage.earlier_schemas import migrated_to, take_back
 from tests.integration.storage.test_notification_keys import catalogue
 
 NAME = "0007_control"
@@ -25,16 +24,9 @@ VALUES (1, 'email:user:7', 'email', 'pending', 16, 'user:7', 'game-service', now
 @pytest.fixture
 def outdated(create_database: Callable[[str], str]) -> Iterator[Database]:
     """A database of the release before, with two routes."""
-    with closing(Database(create_database("template0"), application_name="test", statement_timeout=None)) as database:
-        with database.unit() as connection:
-            Runner(connection, str(MIGRATIONS)).up("0006_notification_keys")
+    with migrated_to(create_database("template0"), "0006_notification_keys") as database:
         execute(database, ROUTES)
         yield database
-
-
-def take_back(database: Database) -> None:
-    with database.unit() as connection, connection.atomic():
-        Runner(connection, str(MIGRATIONS)).down(NAME)
 
 
 def test_a_route_of_an_earlier_release_has_a_blank_type_and_no_cancellation(outdated: Database) -> None:
@@ -64,7 +56,7 @@ def test_it_can_be_taken_back(outdated: Database) -> None:
     before = catalogue(outdated)
     migrate(outdated)
 
-    take_back(outdated)
+    take_back(outdated, NAME)
 
     assert catalogue(outdated) == before
 
@@ -80,7 +72,7 @@ def test_it_is_not_taken_back_while_a_route_is_cancelled(outdated: Database) -> 
     )
 
     with pytest.raises(DatabaseRefused, match="routes_status_is_known"):
-        take_back(outdated)
+        take_back(outdated, NAME)
 
     assert catalogue(outdated) == after
 

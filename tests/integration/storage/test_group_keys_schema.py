@@ -1,17 +1,16 @@
 """Migration 0008 over a database in use: the routes that are there have no group until a claim needs it (R15, R31)."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import timedelta
 
 import pytest
-from playhouse.migrations import Runner
 
 from storage.claims import claim_due
 from storage.database import Database
 from storage.due_groups import due_groups, fill_blank
-from storage.schema import MIGRATIONS, migrate
+from storage.schema import migrate
 from tests.integration.rows import execute, rows
+from tests.integration.storage.earlier_schemas import migrated_to, take_back
 from tests.integration.storage.test_notification_keys import catalogue
 
 NAME = "0008_group_keys"
@@ -33,9 +32,7 @@ FROM notifications
 @pytest.fixture
 def outdated(create_database: Callable[[str], str]) -> Iterator[Database]:
     """A database of the release before, with three routes."""
-    with closing(Database(create_database("template0"), application_name="test", statement_timeout=None)) as database:
-        with database.unit() as connection:
-            Runner(connection, str(MIGRATIONS)).up("0007_control")
+    with migrated_to(create_database("template0"), "0007_control") as database:
         execute(database, ROUTES)
         yield database
 
@@ -74,7 +71,6 @@ def test_it_can_be_taken_back(outdated: Database) -> None:
     before = catalogue(outdated)
     migrate(outdated)
 
-    with outdated.unit() as connection, connection.atomic():
-        Runner(connection, str(MIGRATIONS)).down(NAME)
+    take_back(outdated, NAME)
 
     assert catalogue(outdated) == before

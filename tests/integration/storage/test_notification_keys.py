@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
-from playhouse.migrations import Runner
 
 from publisher.domain.errors import DatabaseMisconfigured
 from storage.claims import claim_due
 from storage.database import Database
 from storage.retention import prune_notifications
-from storage.schema import MIGRATIONS, migrate
+from storage.schema import migrate
 from tests.factories import accepted
 from tests.integration.old_notifications import DAYS
 from tests.integration.roles import GRANTS, plain_role
 from tests.integration.rows import execute, rows
+from tests.integration.storage.earlier_schemas import migrated_to, take_back
 from tests.integration.storage.test_claims import TTL
 from tests.integration.storage.test_schema import CATALOGUE
 
@@ -71,9 +71,7 @@ def outdated_url(create_database: Callable[[str], str]) -> str:
 @pytest.fixture
 def outdated(outdated_url: str) -> Iterator[Database]:
     """A database of the release before, with nothing in it, as `publisher migrate` opens it."""
-    with closing(Database(outdated_url, application_name="test", statement_timeout=None)) as database:
-        with database.unit() as connection:
-            Runner(connection, str(MIGRATIONS)).up("0005_discards")
+    with migrated_to(outdated_url, "0005_discards") as database:
         yield database
 
 
@@ -162,8 +160,7 @@ def test_it_can_be_taken_back(count: int, outdated: Database) -> None:
     rows_before = content(outdated, BEFORE)
     migrate(outdated)
 
-    with outdated.unit() as connection, connection.atomic():
-        Runner(connection, str(MIGRATIONS)).down(NAME)
+    take_back(outdated, NAME)
 
     assert content(outdated, BEFORE) == rows_before
     assert catalogue(outdated) == before
