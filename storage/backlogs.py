@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from storage.database import Database
 from storage.loose_scan import distinct
-from storage.models import OPEN
+from storage.route_models import OPEN
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import re
 import uuid
 
 from storage.database import Database
-from storage.models import WAITING
+from storage.route_models import WAITING
 
 # How many ids are offered: a screen of them.
 OFFERED = 20

@@ -20,7 +20,7 @@ from storage.cancel_mark import BY_PRODUCER, MARKABLE, mark, reopen
 from storage.clock import NOW
 from storage.database import Database, fetch
 from storage.malformed_records import RawFields
-from storage.models import OPEN, WAITING
+from storage.route_models import OPEN, WAITING
 from storage.transitions import allowing
 
 

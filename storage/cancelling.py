@@ -10,8 +10,8 @@ from storage.cancel_mark import BY_OPERATOR, MARKABLE, mark, reopen
 from storage.clock import NOW
 from storage.database import Database
 from storage.loose_scan import distinct
-from storage.models import OPEN, WAITING
 from storage.places import Place, behind, place_parameters
+from storage.route_models import OPEN, WAITING
 from storage.transitions import allowing
 
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from storage.clock import NOW
 from storage.handover import IS_CLAIMED
 from storage.limits import SET_LIMIT
-from storage.models import OPEN
+from storage.route_models import OPEN
 
 # Nobody holds the route, or the lease of its holder has expired.
 FREE = "(lease_expires_at IS NULL OR lease_expires_at <= statement_timestamp())"

@@ -7,7 +7,7 @@ limit all routes are claimed by shares.
 
 from publisher.domain.lanes import Lane
 from storage.group_keys import LANE_KEYS, first_key
-from storage.models import OPEN
+from storage.route_models import OPEN
 
 
 def _in_use(lane: str) -> str:

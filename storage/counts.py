@@ -15,7 +15,7 @@ import peewee
 from publisher.domain.notification import RouteStatus
 from storage.database import Database, fetch
 from storage.loose_scan import distinct
-from storage.models import WAITING
+from storage.route_models import WAITING
 
 # Final routes are counted one by one up to this number.
 BOUND = 100_000

@@ -12,8 +12,8 @@ from storage.actions import counted_in_action
 from storage.cancel_mark import UNMARK
 from storage.clock import NOW
 from storage.database import Database
-from storage.models import WAITING, Route
-from storage.models import DeadLetter as Row
+from storage.route_models import WAITING, Route
+from storage.route_models import DeadLetter as Row
 from storage.transitions import allowing, following
 
 

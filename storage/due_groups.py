@@ -13,8 +13,8 @@ from storage.database import Database
 from storage.group_keys import GROUP_KEY, LANE_KEYS, first_key
 from storage.holds import matches, not_held
 from storage.limits import SET_LIMIT, UNLIMITED, limit_of
-from storage.models import OPEN
 from storage.places import Place
+from storage.route_models import OPEN
 
 # By the key of a group.
 Places = Mapping[int, Place[int]]

@@ -26,8 +26,8 @@ from storage.database import Database
 from storage.due_groups import Places
 from storage.holds import not_held
 from storage.limits import SET_LIMIT, UNLIMITED
-from storage.models import OPEN
 from storage.places import Place
+from storage.route_models import OPEN
 
 # due      Of each group the first `quota` routes that meet every condition of a claim, locked as there. All conditions
 #          are asked again: a hold may have been added, or the channel paused, since the groups were read.

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from storage.clock import NOW
 from storage.database import Database, Row
-from storage.models import OPEN
+from storage.route_models import OPEN
 
 
 @dataclass(frozen=True, slots=True)

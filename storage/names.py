@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from storage.database import Database
-from storage.models import WAITING
+from storage.route_models import WAITING
 
 # How many of the newest rows are looked at for names that begin no index.
 NEWEST = 10_000

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from storage.database import Database, fetch
 from storage.loose_scan import distinct
-from storage.models import WAITING
+from storage.route_models import WAITING
 
 # Records are counted one by one up to this number.
 BOUND = 10_000

@@ -57,6 +57,9 @@ NEEDED: Mapping[str, Sequence[str]] = {
     "cancellations": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "holds": ("SELECT", "INSERT", "DELETE"),
     "channel_limits": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "delivery_events": ("SELECT",),
+    "mail_deliveries": ("SELECT",),
+    "mail_suppressions": ("SELECT",),
     "schema_migration": ("SELECT",),
 }
 

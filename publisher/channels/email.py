@@ -1,5 +1,6 @@
 """Encodes emails as delivery commands for the Mail Service."""
 
+from datetime import timedelta
 from json.encoder import encode_basestring_ascii as quoted
 
 from publisher.domain.channel import Channel, Command
@@ -61,4 +62,5 @@ EMAIL = Channel(
     reaches=has_email,
     max_attempts=16,
     stream_failure="mail_stream_publish_failed",
+    answer_within=timedelta(days=3),
 )

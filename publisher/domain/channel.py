@@ -69,6 +69,7 @@ class Channel:
     stream_retention: how long an acknowledged command stays on the stream; 0: it is not trimmed by its age.
     stream_trim: which entries are trimmed.
     rate: how fast commands are appended at most, unless an operator says otherwise; None: as fast as they come (R30).
+    answer_within: how long after its command a route's answer is expected; 0: none is expected (R32).
     stream_max_len: the old name of stream_ceiling, for channels written for earlier releases.
     """
 
@@ -83,6 +84,7 @@ class Channel:
     stream_retention: timedelta = timedelta(days=1)
     stream_trim: StreamTrim = StreamTrim.ACKNOWLEDGED
     rate: RateLimit | None = None
+    answer_within: timedelta = timedelta(0)
     stream_max_len: InitVar[int | None] = None
 
     def __post_init__(self, stream_max_len: int | None) -> None:
@@ -94,8 +96,8 @@ class Channel:
             raise ValueError(f"channel {self.name} needs a stream")
         if self.max_attempts < 1 or self.stream_ceiling < 0:
             raise ValueError(f"channel {self.name} needs max_attempts >= 1 and stream_ceiling >= 0")
-        if self.stream_retention < timedelta(0):
-            raise ValueError(f"channel {self.name} needs stream_retention >= 0")
+        if min(self.stream_retention, self.answer_within) < timedelta(0):
+            raise ValueError(f"channel {self.name} needs stream_retention >= 0 and answer_within >= 0")
         if not self.stream_failure:
             object.__setattr__(self, "stream_failure", f"{self.name}_stream_publish_failed")
 

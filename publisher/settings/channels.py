@@ -15,7 +15,7 @@ _OLD_NAMES = {"stream_ceiling": "stream_max_len"}
 
 
 class ChannelSettings(BaseModel):
-    """PUBLISHER_<CHANNEL>_STREAM, _MAX_ATTEMPTS, _STREAM_CEILING, _STREAM_RETENTION, _STREAM_TRIM and _RATE."""
+    """PUBLISHER_<CHANNEL>_STREAM, _MAX_ATTEMPTS, _STREAM_…, _RATE and _ANSWER_WITHIN."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -25,6 +25,7 @@ class ChannelSettings(BaseModel):
     stream_retention: SecondsOrZero
     stream_trim: Annotated[StreamTrim, LowerCase]
     rate: Rate
+    answer_within: SecondsOrZero
 
     @classmethod
     def variables(cls, channel: Channel) -> dict[str, str]:
@@ -43,8 +44,8 @@ class ChannelSettings(BaseModel):
         """The channel with what the environment says of it. Raises SettingsError with every problem."""
         variables = cls.variables(channel)
         values: dict[str, object] = {field: getattr(channel, field) for field in cls.model_fields}
-        # A duration is read from its number of seconds.
-        values["stream_retention"] = channel.stream_retention.total_seconds()
+        # Durations are read from their numbers of seconds.
+        values |= {field: getattr(channel, field).total_seconds() for field in ("stream_retention", "answer_within")}
         said = without_blanks(environ)
         named = {field: variable for variable, field in variables.items() if variable in said}
         values |= {field: said[variable] for field, variable in named.items()}

@@ -16,6 +16,7 @@ from publisher.domain.shares import WEIGHTS
 from publisher.domain.timeouts import Timeouts
 from publisher.settings.channels import ChannelSettings, shared_variables
 from publisher.settings.connection_url import ConnectionUrl, read_database_url, read_redis_url
+from publisher.settings.mail import MailSettings
 from publisher.settings.types import (
     PREFIX,
     LaneWeights,
@@ -32,7 +33,10 @@ _URLS = {"database_url": read_database_url, "redis_url": read_redis_url}
 
 
 class Settings(BaseModel):
-    """What every process reads at its start. Field x_y is the variable PUBLISHER_X_Y, but for the two URLs."""
+    """What every process reads at its start. Field x_y is the variable PUBLISHER_X_Y, but for the two URLs.
+
+    mail: of the mail service, from variables of its own.
+    """
 
     model_config = ConfigDict(
         frozen=True,
@@ -60,14 +64,18 @@ class Settings(BaseModel):
     intents_stream: Name = "notification:intents"
     intents_group: Name = "notification-publisher"
     intents_retention: SecondsOrZero = timedelta(hours=1)
+    events_stream: Name = "notification:delivery_events"
+    events_group: Name = "notification-publisher"
+    events_retention: SecondsOrZero = timedelta(hours=1)
     retention: SecondsOrZero = timedelta(days=30)
     key_retention: SecondsOrZero = timedelta(days=90)
     log_format: Annotated[Literal["auto", "json", "console"], LowerCase] = "auto"
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], UpperCase] = "INFO"
     log_addresses: Annotated[Literal["masked", "full"], LowerCase] = "masked"
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
-    # Not variables of their own: put together from PUBLISHER_<CHANNEL>_… and from what nobody knows.
+    # Not variables of their own: put together from PUBLISHER_<CHANNEL>_…, PUBLISHER_MAIL_… and from what nobody knows.
     channels: Mapping[str, Channel] = Field(default_factory=dict, exclude=True, validate_default=False)
+    mail: MailSettings = Field(default_factory=lambda: MailSettings.model_validate({}), exclude=True)
     unknown_variables: tuple[str, ...] = Field(default=(), exclude=True)
     # Old name -> the name now.
     renamed_variables: Mapping[str, str] = Field(default_factory=dict, exclude=True)
@@ -79,11 +87,13 @@ class Settings(BaseModel):
         Raises SettingsError that names every variable at fault and the rule it breaks, in one line.
         """
         known = {str(field.alias): name for name, field in cls.model_fields.items()}
-        for internal in ("channels", "unknown_variables", "renamed_variables"):
+        for internal in ("channels", "mail", "unknown_variables", "renamed_variables"):
             known.pop(str(cls.model_fields[internal].alias))
         said = without_blanks(environ)
         values = {known[variable]: value for variable, value in said.items() if variable in known}
         problems, wrong, good = cls._read(values)
+        mail, wrong_of_mail = MailSettings.read(said)
+        problems += wrong_of_mail
         adjusted: dict[str, Channel] = {}
         for name, channel in channels.items():
             try:
@@ -91,16 +101,15 @@ class Settings(BaseModel):
             except SettingsError as error:
                 problems.append(str(error))
         problems += _broken_rules(good, wrong)
-        problems += shared_variables(channels, known)
+        problems += shared_variables(channels, {*known, *MailSettings.variables()})
         if problems:
             raise SettingsError("bad settings: " + "; ".join(problems))
-        channel_variables = {v for channel in channels.values() for v in ChannelSettings.variables(channel)}
-        unknown = tuple(
-            sorted(v for v in environ if v.startswith(PREFIX) and v not in known and v not in channel_variables)
-        )
+        of_channels = {v for channel in channels.values() for v in ChannelSettings.variables(channel)}
+        understood = {*known, *MailSettings.variables(), *of_channels}
+        unknown = tuple(sorted(v for v in environ if v.startswith(PREFIX) and v not in understood))
         renamed = {old: new for c in channels.values() for old, new in ChannelSettings.renamed(c, said).items()}
         return good.model_copy(
-            update={"channels": adjusted, "unknown_variables": unknown, "renamed_variables": renamed}
+            update={"channels": adjusted, "mail": mail, "unknown_variables": unknown, "renamed_variables": renamed}
         )
 
     @classmethod

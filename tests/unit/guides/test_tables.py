@@ -15,6 +15,7 @@ from publisher.domain.notification import TRANSITIONS
 from publisher.domain.rejection import RejectionCode
 from publisher.local.procfile import procfile
 from publisher.settings.channels import ChannelSettings
+from publisher.settings.mail import MailSettings
 from publisher.settings.settings import Settings
 from tests.factories import notification, route
 from tests.guide_blocks import GUIDES, ROOT
@@ -62,6 +63,13 @@ def test_the_settings_of_a_channel_are_those_that_are_read() -> None:
         f"PUBLISHER_<CHANNEL>_{field.upper()}": tuple(as_variable(getattr(c, field)) for c in (EMAIL, PUSH))
         for field in ChannelSettings.model_fields
     }
+
+
+def test_the_settings_of_the_mail_service_are_those_that_are_read() -> None:
+    """Each variable and its default stands in a table of its own (R33)."""
+    named = {row[0]: row[1] for row in table("deploying", "| variable of the mail service | default | meaning |")}
+
+    assert named == {str(field.alias): as_variable(field.default) for field in MailSettings.model_fields.values()}
 
 
 def test_the_fields_of_an_intent_are_those_that_are_accepted() -> None:
