@@ -1,0 +1,112 @@
+"""Reads Postmark's webhooks: bounces, spam complaints and deliveries."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from publisher.domain.delivery_event import EventKind, Fault, Permanence
+from publisher.domain.enhanced_status import enhanced_status
+from publisher.mail.reports.fields import chosen, json_object, object_of, text_of
+from publisher.mail.reports.instants import json_instant
+from publisher.mail.reports.report import DeliveryNames, NotAReport, Reading, Report, fingerprint
+
+_SOURCE = "postmark"
+Fields = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What a record amounts to."""
+
+    event: EventKind
+    permanence: Permanence | None = None
+    fault: Fault | None = None
+
+
+_COMPLAINED = _Verdict(EventKind.COMPLAINED)
+_DELIVERED = _Verdict(EventKind.DELIVERED)
+
+
+def _bounced(permanence: Permanence, fault: Fault) -> _Verdict:
+    return _Verdict(EventKind.BOUNCED, permanence, fault)
+
+
+# The Type of a Bounce record, and its TypeCode. Those that are missing here tell nothing of the delivery: an automatic
+# answer, an address change, a subscription, the test of a relay.
+_BOUNCES = {
+    ("HardBounce", "1"): _bounced(Permanence.PERMANENT, Fault.RECIPIENT),
+    ("Transient", "2"): _Verdict(EventKind.DEFERRED, Permanence.TRANSIENT, Fault.UNKNOWN),
+    ("DnsError", "256"): _Verdict(EventKind.DEFERRED, Permanence.TRANSIENT, Fault.INFRASTRUCTURE),
+    ("SpamNotification", "512"): _bounced(Permanence.PERMANENT, Fault.CONTENT),
+    ("Unknown", "2048"): _bounced(Permanence.UNDETERMINED, Fault.UNKNOWN),
+    ("SoftBounce", "4096"): _bounced(Permanence.TRANSIENT, Fault.UNKNOWN),
+    ("VirusNotification", "8192"): _bounced(Permanence.PERMANENT, Fault.CONTENT),
+    ("BadEmailAddress", "100000"): _Verdict(EventKind.REJECTED, Permanence.PERMANENT, Fault.RECIPIENT),
+    ("SpamComplaint", "100001"): _COMPLAINED,
+    ("ManuallyDeactivated", "100002"): _Verdict(EventKind.SUPPRESSED, Permanence.PERMANENT, Fault.RECIPIENT),
+    ("Unconfirmed", "100003"): _Verdict(EventKind.REJECTED, Permanence.PERMANENT, Fault.RECIPIENT),
+    ("Blocked", "100006"): _bounced(Permanence.PERMANENT, Fault.INFRASTRUCTURE),
+    ("SMTPApiError", "100007"): _Verdict(EventKind.FAILED, Permanence.UNDETERMINED, Fault.UNKNOWN),
+    ("DMARCPolicy", "100009"): _bounced(Permanence.PERMANENT, Fault.INFRASTRUCTURE),
+    ("TemplateRenderingFailed", "100010"): _Verdict(EventKind.FAILED, Permanence.PERMANENT, Fault.CONTENT),
+}
+_BY_NAME = {name: verdict for (name, _), verdict in _BOUNCES.items()}
+_BY_CODE = {code: verdict for (_, code), verdict in _BOUNCES.items()}
+
+
+def read_postmark(text: str | bytes) -> Reading:
+    """Reads one webhook's body: one Report.
+
+    NotAReport: it is none, or tells nothing of a delivery, such as that a subscription changed: a hard bounce and a
+    spam complaint that change one come as records of their own. Never raises.
+    """
+    fields = json_object(text)
+    if isinstance(fields, NotAReport):
+        return fields
+    kind = text_of(fields, "RecordType")
+    if kind is None:
+        return NotAReport("it is no webhook of Postmark: it has no RecordType")
+    verdict = _verdict(kind, fields)
+    if verdict is None:
+        of_type = f" with type {text_of(fields, 'Type')}"[:60] if kind == "Bounce" else ""
+        return NotAReport(f"records of type {kind[:40]}{of_type} tell nothing of a delivery")
+    return [_report(kind, fields, verdict)]
+
+
+def _verdict(kind: str, fields: Fields) -> _Verdict | None:
+    if kind == "Bounce":
+        name, code = text_of(fields, "Type"), text_of(fields, "TypeCode")
+        return _BY_NAME.get(name or "") or (_BY_CODE.get(code or "") if name is None else None)
+    return {"SpamComplaint": _COMPLAINED, "Delivery": _DELIVERED}.get(kind)
+
+
+def _report(kind: str, fields: Fields, verdict: _Verdict) -> Report:
+    message_id, id_ = text_of(fields, "MessageID"), text_of(fields, "ID")
+    at = text_of(fields, "BouncedAt") or text_of(fields, "DeliveredAt")
+    recipient = text_of(fields, "Email") or text_of(fields, "Recipient")
+    diagnostic = text_of(fields, "Details") or text_of(fields, "Description")
+    status = enhanced_status(diagnostic or "")
+    return Report(
+        _SOURCE,
+        f"{kind}#{id_ or fingerprint(message_id, at, recipient)}"[:200],
+        verdict.event,
+        _names(fields),
+        recipient,
+        json_instant(at),
+        verdict.permanence,
+        verdict.fault,
+        None,
+        str(status) if status else None,
+        diagnostic,
+        message_id,
+        chosen(fields, "Type", "TypeCode", "Name", "Description", "MessageStream"),
+    )
+
+
+def _names(fields: Fields) -> DeliveryNames:
+    """Returns how the record names our delivery: by the metadata that the message was sent with.
+
+    Postmark's MessageID is its own. It is a name as well, for a message that kept its own Message-ID.
+    """
+    named = text_of(object_of(fields, "Metadata"), "delivery_id")
+    message_id = text_of(fields, "MessageID")
+    return DeliveryNames((), (named,) if named else (), (f"<{message_id}>",) if message_id else ())
