@@ -34,12 +34,12 @@ R = TypeVar("R")
 
 # Control characters (C0, DEL, C1 with NEL); the separators of lines and paragraphs, which log readers take for the end
 # of a line; and lone halves of surrogate pairs, which cannot be written as UTF-8.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _MILLISECONDS = re.compile(r"[0-9]{1,14}", re.ASCII)
 
 
 def _printable(text: str) -> str:
-    if _UNPRINTABLE.search(text):
+    if UNPRINTABLE.search(text):
         raise PydanticCustomError("control_character", "must not hold control characters or line separators")
     return text
 

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent.parent
 # Above them stand the entry modules, and the actors, which want a broker.
 PACKAGES = [
     *("publisher/domain", "publisher/settings", "publisher/channels", "publisher/streams", "storage"),
-    *("publisher/process", "publisher/publishing"),
+    *("publisher/process", "publisher/publishing", "publisher/mail"),
 ]
 
 
