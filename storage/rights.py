@@ -59,7 +59,7 @@ NEEDED: Mapping[str, Sequence[str]] = {
     "channel_limits": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "delivery_events": ("SELECT",),
     "mail_deliveries": ("SELECT",),
-    "mail_suppressions": ("SELECT",),
+    "mail_suppressions": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "schema_migration": ("SELECT",),
 }
 

@@ -100,6 +100,11 @@ ENTRIES: Mapping[str, Entry] = {
         "Keep routes from being published until you let them go: by type, producer, channel or recipient.",
         commands=("add", "list", "remove"),
     ),
+    "mailer": Entry(
+        "mailer:app",
+        "The mail service: read bounces, and list the addresses that nothing is sent to.",
+        commands=("suppressions",),
+    ),
     "dead-letters": Entry(
         "dead_letters:app",
         "List routes that were given up; requeue or discard them.",

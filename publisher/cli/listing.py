@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 import typer
 
@@ -25,11 +25,12 @@ class Listed(Protocol):
         """Its place in the listing."""
 
 
-R = TypeVar("R", bound=Listed)
+R = TypeVar("R")
 
 
-def _number(record: Listed) -> str:
-    return str(record.id)
+def _number(record: Any) -> str:
+    listed: Listed = record
+    return str(listed.id)
 
 
 def nothing_found(sought: str, conditions: Mapping[str, object], near: Sequence[str] = ()) -> str:

@@ -15,6 +15,7 @@ from storage.database import Database
 from storage.losses import prune_losses
 from storage.replays import prune_replays
 from storage.retention import Pruned
+from storage.suppressions import prune_suppressions
 
 T = TypeVar("T")
 
@@ -52,6 +53,8 @@ RECORDS = (
     RecordKind("cancellations", "producers' cancellations", prune_cancellations, lambda keeping: keeping.keys),
     RecordKind("replays", "replays of intents", prune_replays),
     RecordKind("losses", "acknowledged losses of intents", prune_losses),
+    # They say themselves when they are over.
+    RecordKind("suppressions", "suppressions that are over", prune_suppressions, lambda _: timedelta()),
 )
 
 

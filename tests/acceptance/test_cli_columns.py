@@ -12,6 +12,7 @@ from publisher.process.heartbeat import Heartbeat
 from storage.actions import begin_action
 from storage.database import Database
 from storage.losses import record_loss
+from storage.suppressions import add_suppression
 from tests import factories
 from tests.acceptance.command_tree import LONG_RUNNING, has_json, leaves
 from tests.acceptance.final_routes import BURY
@@ -67,6 +68,7 @@ def records(database: Database, outside: Outside, redis_url: str) -> Iterator[No
     )
     record_intent(database, entry_id="1773480413589-17", producer=f"game{HOSTILE}")
     record_loss(database, factories.INTENTS, LossCause.TRIMMED, "1773480413589-0", "1773480499999-17", 1_234_567)
+    add_suppression(database, f"{'ann' * 20}@example.com", REASON, f"ann{HOSTILE}", None)
     begin_action(database, "requeue-dead-letters", f"ann{HOSTILE}", {"channel": "email", "reason": REASON}, 1_234_567)
     # It signs until the test ends: a worker that falls silent between two screens would change the words of status.
     with redis.Redis.from_url(redis_url) as client:

@@ -10,6 +10,7 @@ from publisher.domain.loss import LossCause
 from storage.database import Database
 from storage.holds import HoldCriteria, add_hold
 from storage.losses import record_loss
+from storage.suppressions import add_suppression
 from tests import factories
 from tests.acceptance.command_tree import LONG_RUNNING, has_json, leaves
 from tests.acceptance.final_routes import BURY
@@ -30,6 +31,7 @@ ARGUMENTS = {
     "loss_id": "1",
     "number": "1",
     "file": "-",
+    "address": "jörg@müller.example",
     "--reason": "Umzug nach Köln",
 }
 # Dead letter, action, malformed intent and loss have the number 1: explain would ask which.
@@ -48,6 +50,8 @@ BESIDES = {
     "channels limit": ["--none", "--yes"],
     "holds add": ["--channel", "email", "--dry-run"],
     "holds remove": ["--yes"],
+    "mailer suppressions add": ["--dry-run"],
+    "mailer suppressions remove": ["--dry-run"],
 }
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 Shell = Callable[..., "subprocess.CompletedProcess[bytes]"]
@@ -70,6 +74,7 @@ def records(database: Database, outside: Outside) -> None:
     # One to remove, and one to list.
     for _ in range(2):
         add_hold(database, HoldCriteria(recipient_ref="user:jörg-🎲"), "Umzug nach Köln", "Jörg 🎲")
+    add_suppression(database, "jörg@müller.example", "Umzug nach Köln", "Jörg 🎲", None)
 
 
 @pytest.fixture
