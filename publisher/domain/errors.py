@@ -9,6 +9,8 @@ PublisherError
 │   │   ├── DatabaseBusy           the server is there: a deadlock, a lock or a connection that did not come free
 │   │   └── DatabaseMisconfigured  the same, until someone mends PostgreSQL's rights, limits or state
 │   ├── RedisUnavailable
+│   ├── MailServerUnavailable
+│   │   └── MailServerMisconfigured  the same, until someone mends the login, the certificate or the URL
 │   └── EmbeddedUnavailable  the servers that this process starts for itself
 ├── Refused              a server answered, and said no: the same request would fail again
 │   ├── DatabaseRefused
@@ -59,6 +61,17 @@ class DatabaseMisconfigured(DatabaseUnavailable):
 
 class RedisUnavailable(Unavailable):
     """Redis could not be reached or did not answer in time."""
+
+
+class MailServerUnavailable(Unavailable):
+    """The SMTP server could not be reached, did not answer in time, or takes no mail now."""
+
+
+class MailServerMisconfigured(MailServerUnavailable):
+    """The SMTP server refused the login, its certificate is not trusted, or it lacks what the settings ask for.
+
+    The caller waits as in an outage. The text names the variable to correct.
+    """
 
 
 class EmbeddedUnavailable(Unavailable):

@@ -9,6 +9,8 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from publisher.domain.backoff import Backoff
+from publisher.domain.errors import SettingsError
+from publisher.settings.smtp_url import SmtpUrl, read_smtp_url
 from publisher.settings.types import PREFIX, LowerCase, Name, PositiveSeconds, Rate, SecondsOrZero, rule, without_blanks
 
 
@@ -26,7 +28,7 @@ class Unsure(StrEnum):
 class MailSettings(BaseModel):
     """What the mail service reads at its start. Field x_y is PUBLISHER_MAIL_X_Y, and smtp_x PUBLISHER_SMTP_X.
 
-    smtp_url: the SMTP server; blank: this mail service takes no commands.
+    smtp_url: the SMTP server; None: this mail service takes no commands.
     smtp_ca_file: certificates that the server's is verified with; blank: the system's.
     smtp_timeout: of each step of a connection.
     sender: the sender of templates that name none.
@@ -46,10 +48,11 @@ class MailSettings(BaseModel):
         frozen=True,
         extra="forbid",
         populate_by_name=True,
+        arbitrary_types_allowed=True,
         alias_generator=lambda name: PREFIX + ("" if name.startswith("smtp_") else "MAIL_") + name.upper(),
     )
 
-    smtp_url: str = Field("", repr=False)
+    smtp_url: SmtpUrl | None = None
     smtp_ca_file: str = ""
     smtp_timeout: PositiveSeconds = timedelta(seconds=60)
     sender: str = Field("", alias="PUBLISHER_MAIL_FROM")
@@ -74,7 +77,7 @@ class MailSettings(BaseModel):
     def read(cls, environ: Mapping[str, str]) -> tuple[Self, list[str]]:
         """The settings of this environment, with defaults in the place of what is wrong, and what that is."""
         values: dict[str, object] = {v: text for v, text in without_blanks(environ).items() if v in cls.variables()}
-        problems: list[str] = []
+        problems = _read_url(values)
         try:
             found = cls.model_validate(values)
         except ValidationError as error:
@@ -87,7 +90,7 @@ class MailSettings(BaseModel):
     @property
     def is_used(self) -> bool:
         """Whether this mail service is to send: without a server it leaves the commands to another one."""
-        return bool(self.smtp_url)
+        return self.smtp_url is not None
 
     @property
     def backoff(self) -> Backoff:
@@ -106,3 +109,16 @@ class MailSettings(BaseModel):
             needed = {"PUBLISHER_MAIL_FROM": self.sender, "PUBLISHER_MAIL_TEMPLATES": self.templates}
             problems += [f"{name} must be set where PUBLISHER_SMTP_URL is" for name, text in needed.items() if not text]
         return problems
+
+
+def _read_url(values: dict[str, object]) -> list[str]:
+    """Replaces the text of the SMTP server's URL by the URL. Takes out a bad one, and says why, with nothing of it."""
+    variable = str(MailSettings.model_fields["smtp_url"].alias)
+    text = values.pop(variable, None)
+    if text is None:
+        return []
+    try:
+        values[variable] = read_smtp_url(str(text))
+    except SettingsError as error:
+        return [str(error)]
+    return []

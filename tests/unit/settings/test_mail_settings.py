@@ -9,6 +9,7 @@ from publisher.domain.errors import SettingsError
 from publisher.domain.rate_limit import RateLimit
 from publisher.settings.mail import MailSettings, Unsure
 from publisher.settings.settings import Settings
+from publisher.settings.smtp_url import read_smtp_url
 
 SERVERS = {"DATABASE_URL": "postgres://a/b", "REDIS_URL": "redis://a"}
 
@@ -75,7 +76,21 @@ def test_what_is_wrong_is_named_with_its_rule(environ: dict[str, str], said: str
 def test_a_password_in_a_url_is_not_shown() -> None:
     """The settings may be printed or logged (R36)."""
     found = MailSettings.model_validate(
-        {"PUBLISHER_SMTP_URL": "smtp://ann:secret@host", "PUBLISHER_MAIL_BOUNCES_URL": "imaps://ann:secret@host/INBOX"}
+        {
+            "PUBLISHER_SMTP_URL": read_smtp_url("smtps://ann:secret@host"),
+            "PUBLISHER_MAIL_BOUNCES_URL": "imaps://ann:secret@host/INBOX",
+        }
     )
 
+    assert "smtps://host:465" in repr(found)
     assert "secret" not in repr(found)
+
+
+def test_a_bad_server_is_one_problem_of_all_and_shows_nothing() -> None:
+    """It is listed beside the others, and its password stands in none of them (R36)."""
+    with pytest.raises(SettingsError) as caught:
+        read({"PUBLISHER_SMTP_URL": "smtp://ann:secret@mail.example.com", "PUBLISHER_MAIL_UNSURE": "ask"})
+
+    assert "secret" not in str(caught.value)
+    assert "PUBLISHER_SMTP_URL must be a URL" in str(caught.value)
+    assert "PUBLISHER_MAIL_UNSURE: must be" in str(caught.value)
