@@ -9,6 +9,7 @@ from typing import NamedTuple
 from publisher.domain.notification import RouteEvent
 from storage.clock import NOW
 from storage.database import Database
+from storage.delivery_events import UNANSWERED
 from storage.places import Place, behind, place_parameters
 from storage.transitions import allowing, following
 
@@ -110,14 +111,14 @@ ORDER BY published_at, page.id
 """
 
 # Due again at once, under the same delivery id, with all its attempts: the loss was not the route's. A cancellation
-# that came too late was answered so, and the route goes out again (R28).
+# that came too late was answered so, and the route goes out again (R28). Whoever reads the command answers it again.
 #
 # Guarded by what was looked for, an entry id and when it was published: entry ids come again once Redis was emptied.
 # And by the witness, which must be sure to be alive now: then it was when Redis was asked, however long ago that is.
 _LOST = f"""/* return_lost */
 UPDATE routes
 SET {following(RouteEvent.COMMAND_LOST)}, attempt_count = 0, published_at = NULL, stream_entry_id = NULL,
-    stream = NULL, witness_until = NULL,
+    stream = NULL, witness_until = NULL, {UNANSWERED},
     next_attempt_at = {NOW},
     updated_at = {NOW}
 FROM unnest(%(ids)s::bigint[], %(entries)s::text[], %(instants)s::timestamptz[]) AS lost (id, entry_id, at)

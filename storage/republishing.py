@@ -9,6 +9,7 @@ from storage.actions import counted_in_action
 from storage.cancel_mark import UNMARK
 from storage.clock import NOW
 from storage.database import Database
+from storage.delivery_events import UNANSWERED
 from storage.places import Place, behind, place_parameters
 from storage.transitions import allowing, following
 
@@ -63,7 +64,8 @@ WHERE {_MATCHING} AND n.notification_type = %(type)s
 # page      the next of the window, by keyset: each page costs the same, however long the window.
 # chosen    those of the type, at most `limit`; a page that holds few of them is walked over quickly.
 # locked    SKIP LOCKED: whoever holds a route at this moment is moving it on itself.
-# taken     the transition, guarded again under the lock. A cancellation that came too late is over: this is to be sent.
+# taken     the transition, guarded again under the lock. A cancellation that came too late is over: this is to be sent,
+#           and answered anew.
 # bounds    where the next page begins: behind the last chosen if there may be more in this one, else behind the page.
 _REPUBLISH = f"""/* republish */
 WITH page AS MATERIALIZED (
@@ -82,7 +84,7 @@ WITH page AS MATERIALIZED (
 ), taken AS (
     UPDATE routes
     SET {following(RouteEvent.OPERATOR_REPUBLISHED)}, replay = replay + 1, attempt_count = 0, lease_loss_count = 0,
-        published_at = NULL, stream_entry_id = NULL, stream = NULL, witness_until = NULL, {UNMARK},
+        published_at = NULL, stream_entry_id = NULL, stream = NULL, witness_until = NULL, {UNMARK}, {UNANSWERED},
         next_attempt_at = {NOW},
         updated_at = {NOW}
     WHERE id = ANY(ARRAY(SELECT id FROM locked))

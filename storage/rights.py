@@ -57,7 +57,7 @@ NEEDED: Mapping[str, Sequence[str]] = {
     "cancellations": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "holds": ("SELECT", "INSERT", "DELETE"),
     "channel_limits": ("SELECT", "INSERT", "UPDATE", "DELETE"),
-    "delivery_events": ("SELECT",),
+    "delivery_events": ("SELECT", "INSERT"),
     "mail_deliveries": ("SELECT",),
     "mail_suppressions": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "schema_migration": ("SELECT",),

@@ -10,6 +10,7 @@ from typing import Any
 from publisher.channels.email import EMAIL
 from publisher.channels.push import PUSH
 from publisher.domain.channel import Channel
+from publisher.domain.delivery_event import DeliveryEvent, EventKind
 from publisher.domain.intent import Intent
 from publisher.domain.intent_parsing import parse_intent
 from publisher.domain.notification import Notification, Route, RouteStatus
@@ -117,6 +118,18 @@ def intent_fields(**fields: Any) -> dict[str, str]:
         for name, value in whole.items()
         if value is not None
     }
+
+
+def delivery_event(**fields: Any) -> DeliveryEvent:
+    """The mail service accepted the email to user 7 of that notification."""
+    whole = DeliveryEvent(
+        event_id=uuid.uuid4().hex,
+        delivery_id="b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11/email:user:7",
+        event=EventKind.ACCEPTED,
+        occurred_at=INSTANT,
+        source="test",
+    )
+    return replace(whole, **fields)
 
 
 def raw(fields: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:

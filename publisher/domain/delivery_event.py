@@ -86,3 +86,14 @@ class DeliveryEvent:
     diagnostic: str | None = None
     provider_ref: str | None = None
     detail_json: str | None = None
+
+
+def outranks(event: DeliveryEvent, answer: EventKind | None, answered_at: datetime | None) -> bool:
+    """Whether the event becomes the answer of a route that has this one, or none (R32).
+
+    Of one rank the later event does; of two at the same instant, the one that is recorded last. A complaint never does.
+    """
+    rank, standing = RANKS.get(event.event, 0), RANKS[answer] if answer else 0
+    if rank != standing:
+        return rank > standing
+    return answered_at is not None and event.occurred_at >= answered_at

@@ -117,9 +117,13 @@ def test_a_walk_outlives_what_it_changes(database: Database) -> None:
 
 
 def test_a_lost_route_is_pending_again(database: Database) -> None:
-    """A route whose command was lost is due at once, with all its attempts, under the same delivery id (R12a)."""
+    """A route whose command was lost is due at once, with all its attempts, under the same delivery id (R12a).
+
+    An answer that it had goes: whoever reads the next command answers it (R32).
+    """
     [id_] = published_routes(database, 1)
     change(database, [id_], "attempt_count = 4, last_failure_classification = 'x', updated_at = now() - interval '1 h'")
+    change(database, [id_], "answer = 'failed', answered_at = now()")
     before = one_route(database, id_)
 
     returned = return_lost(database, within(database), window=WINDOW)
@@ -133,6 +137,8 @@ def test_a_lost_route_is_pending_again(database: Database) -> None:
         "stream_entry_id": None,
         "stream": None,
         "witness_until": None,
+        "answer": None,
+        "answered_at": None,
         "next_attempt_at": after["updated_at"],
         "updated_at": after["updated_at"],
     }

@@ -236,3 +236,14 @@ def test_what_is_counted_is_what_is_taken(database: Database) -> None:
     assert count_published(database, ["email", "push"], matching) == 3
     assert taken(database, matching) + taken(database, matching, channel="push") == 3
     assert count_published(database, ["email", "push"], matching) == 0
+
+
+def test_a_republished_route_is_answered_anew(database: Database) -> None:
+    """Else the answer to its next command could be of a lower rank, and never count; a complaint stays (R32)."""
+    [id_] = published(database)
+    change(database, [id_], "answer = 'failed', answered_at = now(), complained = true")
+
+    taken(database)
+
+    route = one_route(database, id_)
+    assert (route["answer"], route["answered_at"], route["complained"]) == (None, None, True)

@@ -1,0 +1,155 @@
+"""Records delivery events, and the answer that each route has by them (R32)."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import peewee
+
+from publisher.domain.delivery_event import RANKS, DeliveryEvent, EventKind
+from storage.array_literals import array_literal
+from storage.clock import NOW
+from storage.database import fetch
+from storage.malformed_records import RawFields
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingEvent:
+    """A valid delivery event that is to be recorded.
+
+    entry_id: of the entry that it came by; None: this service answers itself.
+    raw: the fields of that entry; empty without one.
+    """
+
+    event: DeliveryEvent
+    entry_id: str | None = None
+    raw: RawFields = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvents:
+    """The result of one statement.
+
+    new: events that are recorded now.
+    known: those whose (source, event_id) is on record, or stands in the same batch before: they change nothing.
+    unknown: those whose delivery PostgreSQL does not know. Nothing of them is recorded.
+    """
+
+    new: Sequence[IncomingEvent] = ()
+    known: Sequence[IncomingEvent] = ()
+    unknown: Sequence[IncomingEvent] = ()
+
+
+# The form of the ids that this service gives its notifications; PostgreSQL would take others for the same id.
+_NOTIFICATION_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+# What every statement sets that makes a route pending which was published: the answer to its next command is another
+# one, and may be of a lower rank. A complaint stays.
+UNANSWERED = "answer = NULL, answered_at = NULL"
+
+
+def _rank(of: str) -> str:
+    """Returns the rank of an answer in SQL: 0 of none, and of a complaint. of: an expression."""
+    ranks = " ".join(f"WHEN '{kind.value}' THEN {rank}" for kind, rank in RANKS.items())
+    return f"CASE {of} {ranks} ELSE 0 END"
+
+
+# The same as `outranks`: between two rows that differ in rank the instants are not looked at, and no answer has none.
+_OUTRANKS = f"(best.rank, best.occurred_at) >= ({_rank('routes.answer')}, routes.answered_at)"
+
+# given     The place of an event is its place in the batch.
+# found     By notifications_identity and routes_identity. An id that is none is NULL, and finds nothing.
+# locked    In the order of the ids, so that two statements do not wait for each other. Every lock is taken before the
+#           first event is inserted. A route that was pruned meanwhile is not there any more.
+# chosen    Of events with one (source, event_id) the first of the batch. They are inserted in the order of their
+#           unique index, for two statements that hold the same ones.
+# inserted  Its conflict is the repetition of an event.
+# best      The best new event of each route; of one rank the later, of one instant the last of the batch.
+# answered  Guarded by the answer that the route has under its lock. updated_at stays, for an answer is no step of the
+#           route: pruning counts from the last of those, and a cancellation sees by it that no attempt was made.
+# The rows: the place of each event whose route is there, and whether it is new.
+_RECORD = f"""/* record_delivery_events */
+WITH given AS MATERIALIZED (
+    SELECT * FROM unnest(%(notifications)s::uuid[], %(route_ids)s::text[], %(sources)s::text[], %(event_ids)s::text[],
+                         %(events)s::text[], %(occurred)s::timestamptz[], %(permanences)s::text[], %(faults)s::text[],
+                         %(codes)s::text[], %(enhanced_codes)s::text[], %(diagnostics)s::text[],
+                         %(provider_refs)s::text[], %(details)s::json[], %(entries)s::text[])
+                  WITH ORDINALITY
+           AS given (notification_id, route_id, source, event_id, event, occurred_at, permanence, fault, code,
+                     enhanced_code, diagnostic, provider_ref, detail, entry_id, place)
+), found AS MATERIALIZED (
+    SELECT given.place, routes.id
+    FROM given JOIN notifications AS n USING (notification_id)
+    JOIN routes ON routes.notification_key = n.id AND routes.route_id = given.route_id
+), locked AS MATERIALIZED (
+    SELECT id, channel FROM routes WHERE id = ANY(ARRAY(SELECT id FROM found)) ORDER BY id FOR UPDATE
+), chosen AS MATERIALIZED (
+    SELECT DISTINCT ON (source, event_id) given.*, locked.id, locked.channel
+    FROM given JOIN found USING (place) JOIN locked USING (id)
+    ORDER BY source, event_id, place
+), inserted AS (
+    INSERT INTO delivery_events (route_key, channel, source, event_id, event, occurred_at, recorded_at, permanence,
+                                 fault, code, enhanced_code, diagnostic, provider_ref, detail, stream_entry_id)
+    SELECT id, channel, source, event_id, event, occurred_at, {NOW}, permanence, fault, code, enhanced_code,
+           diagnostic, provider_ref, detail, entry_id
+    FROM chosen ORDER BY source, event_id
+    ON CONFLICT (source, event_id) DO NOTHING
+    RETURNING source, event_id
+), new AS MATERIALIZED (
+    SELECT place, id, event, occurred_at, {_rank("event")} AS rank FROM inserted JOIN chosen USING (source, event_id)
+), best AS MATERIALIZED (
+    SELECT DISTINCT ON (id) id, event, occurred_at, rank,
+           bool_or(event = '{EventKind.COMPLAINED}') OVER (PARTITION BY id) AS complained
+    FROM new ORDER BY id, rank DESC, occurred_at DESC, place DESC
+), answered AS (
+    UPDATE routes
+    SET answer = CASE WHEN {_OUTRANKS} THEN best.event ELSE routes.answer END,
+        answered_at = CASE WHEN {_OUTRANKS} THEN best.occurred_at ELSE routes.answered_at END,
+        complained = routes.complained OR best.complained
+    FROM best
+    WHERE routes.id = best.id AND routes.id = ANY(ARRAY(SELECT id FROM best))
+      AND ({_OUTRANKS} OR (best.complained AND NOT routes.complained))
+)
+SELECT found.place, new.place IS NOT NULL
+FROM found JOIN locked USING (id) LEFT JOIN new USING (place)
+"""
+
+
+def record_events(connection: peewee.PostgresqlDatabase, events: Sequence[IncomingEvent]) -> RecordedEvents:
+    """Records those of these events that are new, and the answers that follow, within the caller's transaction (R32).
+
+    One statement. It may be repeated after any error: what an earlier try has left is then known. The routes may have
+    any status: an event may come before the publishing is recorded.
+    """
+    if not events:
+        return RecordedEvents()
+    is_new: dict[int, bool] = dict(fetch(connection, _RECORD, _parameters(events)))
+    found = [(is_new.get(place), each) for place, each in enumerate(events, start=1)]
+    return RecordedEvents(*(tuple(each for said, each in found if said is which) for which in (True, False, None)))
+
+
+def _parameters(incoming: Sequence[IncomingEvent]) -> dict[str, object]:
+    events = [each.event for each in incoming]
+    ids = [_delivery(event.delivery_id) for event in events]
+    return {
+        "notifications": array_literal([notification_id for notification_id, _ in ids]),
+        "route_ids": array_literal([route_id for _, route_id in ids]),
+        "sources": array_literal([e.source for e in events]),
+        "event_ids": array_literal([e.event_id for e in events]),
+        "events": array_literal([e.event for e in events]),
+        "occurred": array_literal([e.occurred_at for e in events]),
+        "permanences": array_literal([e.permanence for e in events]),
+        "faults": array_literal([e.fault for e in events]),
+        "codes": array_literal([e.code for e in events]),
+        "enhanced_codes": array_literal([e.enhanced_code for e in events]),
+        "diagnostics": array_literal([e.diagnostic for e in events]),
+        "provider_refs": array_literal([e.provider_ref for e in events]),
+        "details": array_literal([e.detail_json for e in events]),
+        "entries": array_literal([each.entry_id for each in incoming]),
+    }
+
+
+def _delivery(delivery_id: str) -> tuple[str | None, str | None]:
+    """Returns the notification id and the route id; None for both if the text is no delivery id."""
+    notification_id, _, route_id = delivery_id.partition("/")
+    return (notification_id, route_id) if _NOTIFICATION_ID.fullmatch(notification_id) else (None, None)
