@@ -102,8 +102,8 @@ ENTRIES: Mapping[str, Entry] = {
     ),
     "mailer": Entry(
         "mailer:app",
-        "The mail service: read bounces, and list the addresses that nothing is sent to.",
-        commands=("suppressions",),
+        "The mail service: preview templates, read bounces, and list the addresses that nothing is sent to.",
+        commands=("preview", "suppressions"),
     ),
     "dead-letters": Entry(
         "dead_letters:app",

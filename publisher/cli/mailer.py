@@ -1,15 +1,21 @@
 """`publisher mailer`: the commands of the mail service, each group in a module of its own."""
 
-from publisher.cli import mailer_suppressions
+from publisher.cli import mailer_preview, mailer_suppressions
 from publisher.cli.help import CommandApp
 
 app = CommandApp(
-    "The mail service: read bounces, and list the addresses that nothing is sent to.",
-    example="publisher mailer suppressions list",
+    "The mail service: preview templates, read bounces, and list the addresses that nothing is sent to.",
+    example="publisher mailer preview demo.turn.ready --locale de\npublisher mailer suppressions list",
 )
+app.command(
+    "preview",
+    example="publisher mailer preview demo.turn.ready --locale de --templates mail\n"
+    "publisher mailer preview demo.turn.ready --variables payload.json\n"
+    "publisher mailer preview demo.turn.ready --out /tmp/preview",
+)(mailer_preview.preview)
 app.add_typer(mailer_suppressions.app, name="suppressions")
 
 
 @app.callback()
 def mailer() -> None:
-    """The mail service: read bounces, and list the addresses that nothing is sent to."""
+    """The mail service: preview templates, read bounces, and list the addresses that nothing is sent to."""

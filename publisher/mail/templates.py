@@ -18,7 +18,7 @@ from publisher.mail.inlining import NotInlined, inlined
 from publisher.mail.message import Letter, unsubscribe_url
 from publisher.mail.sandbox import MailSandbox
 from publisher.mail.template_errors import worded
-from publisher.mail.template_folder import HTML, META, SUBJECT, TEXT, fallbacks, list_folder
+from publisher.mail.template_folder import HTML, META, SUBJECT, TEXT, TemplateFolder, fallbacks, list_folder
 from publisher.mail.template_meta import BadMeta, TemplateMeta, read_meta
 
 _LONGEST_BODY, _LONGEST_LINE = 2 * 1024 * 1024, 10_000
@@ -62,6 +62,11 @@ class Templates:
         self._sandbox = MailSandbox(folder)
         # At most one for each template and locale in the folder, whatever producers ask for.
         self._compiled: dict[tuple[str, str], _Compiled | TemplateFault] = {}
+
+    @property
+    def folder(self) -> TemplateFolder:
+        """What stood in the folder when it was looked at last."""
+        return self._folder
 
     def letter_for(self, command: MailCommand) -> Letter | TemplateFault:
         """Renders the command's template. Raises nothing, whatever the template and the variables are."""

@@ -20,10 +20,11 @@ from tests.acceptance.forked_commands import run_many
 from tests.acceptance.malformed_intents import record_intent
 from tests.acceptance.outside import Outside, users
 from tests.integration.process.test_heartbeats import WORKER
+from tests.processes import ROOT
 
 KEY = "a-key-of-a-producer"
 NOTIFICATION = factories.intent(idempotency_key=KEY).notification_id
-ARGUMENTS = {"notification_id": NOTIFICATION, "id": KEY, "id_": "1", "action_id": "1"}
+ARGUMENTS = {"notification_id": NOTIFICATION, "id": KEY, "id_": "1", "action_id": "1", "template": "demo.report.weekly"}
 # They change something, or read a file: what they print is a line.
 CHANGING = re.compile(
     r".*\b(migrate|requeue|republish|resubmit|send|replay|acknowledge|pause|resume|limit|add|remove|run|scan)"
@@ -95,7 +96,7 @@ def words(name: str, shown: str) -> set[str]:
 def test_a_screen_has_every_word_that_a_pipe_gets(environ: dict[str, str], columns: str) -> None:
     """Names of columns, numbers, ids, instants and reasons: each whole, in every command, at any width."""
     lines = [command_line(name) for name in SCREENS]
-    environ["TERM"] = "xterm"
+    environ |= {"TERM": "xterm", "PUBLISHER_MAIL_TEMPLATES": str(ROOT / "publisher" / "local" / "templates")}
     piped = run_many(lines, environ)
 
     for name, pipe, screen in zip(SCREENS, piped, run_many(lines, environ, columns), strict=True):

@@ -17,7 +17,7 @@ from tests.acceptance.final_routes import BURY
 from tests.acceptance.forked_commands import run_many
 from tests.acceptance.malformed_intents import record_intent
 from tests.acceptance.outside import Outside
-from tests.processes import complete
+from tests.processes import ROOT, complete
 
 KEY = "Zug-Ω-♞"
 NOTIFICATION = factories.intent(idempotency_key=KEY, producer="Jörg 🎲").notification_id
@@ -31,6 +31,7 @@ ARGUMENTS = {
     "loss_id": "1",
     "number": "1",
     "file": "-",
+    "template": "demo.turn.ready",
     "address": "jörg@müller.example",
     "--reason": "Umzug nach Köln",
 }
@@ -50,6 +51,7 @@ BESIDES = {
     "channels limit": ["--none", "--yes"],
     "holds add": ["--channel", "email", "--dry-run"],
     "holds remove": ["--yes"],
+    "mailer preview": ["--templates", str(ROOT / "publisher" / "local" / "templates"), "--locale", "de"],
     "mailer suppressions add": ["--dry-run"],
     "mailer suppressions remove": ["--dry-run"],
 }

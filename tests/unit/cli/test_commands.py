@@ -13,11 +13,25 @@ import typer
 from publisher.cli.app import app
 from publisher.cli.commands import ENTRIES
 
-HEAVY = ["apscheduler", "dramatiq", "peewee", "prometheus_client", "psycopg2", "pydantic", "redis", "structlog"]
+HEAVY = [
+    "aiosmtplib",
+    "apscheduler",
+    "css_inline",
+    "dramatiq",
+    "jinja2",
+    "peewee",
+    "prometheus_client",
+    "psycopg2",
+    "pydantic",
+    "redis",
+    "structlog",
+]
 OURS = ["actors", "publisher.bootstrap", "publisher.settings", "publisher.streams", "storage"]
 # What runs the service and changes routes, and what draws a bar: nothing that is needed to read.
 RUNS = ["actors", "publisher.bootstrap", "publisher.intake", "publisher.publishing", "publisher.scheduler"]
 DRAWS = ["rich.live", "rich.progress"]
+# What the mail service renders and sends with.
+MAILS = ["aiosmtplib", "css_inline", "jinja2"]
 # For an id like the second ones the streams are asked, too: an entry can have it.
 READS = [
     *(["status"], ["explain", "x"], ["trace", "x"], ["explain", "17-0"], ["trace", "17-0"]),
@@ -79,6 +93,14 @@ def test_a_command_that_reads_imports_nothing_that_runs(arguments: list[str]) ->
     assert "storage.database" in modules
     unwanted = [*RUNS, *DRAWS, "apscheduler", "dramatiq", "prometheus_client", "structlog"]
     assert [name for name in unwanted if name in modules] == []
+
+
+@pytest.mark.parametrize("arguments", [["mailer", "--help"], ["mailer", "suppressions", "--help"], ["status"]])
+def test_what_renders_and_sends_is_imported_by_those_who_do(arguments: list[str]) -> None:
+    """Jinja, the CSS inliner and the SMTP client are the mail service's alone."""
+    _, modules = run_and_list(*arguments)
+
+    assert [name for name in MAILS if name in modules] == []
 
 
 @pytest.mark.parametrize("command", ["explain", "trace"])
