@@ -103,7 +103,7 @@ ENTRIES: Mapping[str, Entry] = {
     "mailer": Entry(
         "mailer:app",
         "The mail service: preview templates, read bounces, and list the addresses that nothing is sent to.",
-        commands=("preview", "suppressions"),
+        commands=("preview", "bounces", "event", "suppressions"),
     ),
     "dead-letters": Entry(
         "dead_letters:app",

@@ -1,11 +1,12 @@
 """`publisher mailer`: the commands of the mail service, each group in a module of its own."""
 
-from publisher.cli import mailer_preview, mailer_suppressions
+from publisher.cli import mailer_bounces, mailer_event, mailer_preview, mailer_suppressions
 from publisher.cli.help import CommandApp
 
 app = CommandApp(
     "The mail service: preview templates, read bounces, and list the addresses that nothing is sent to.",
-    example="publisher mailer preview demo.turn.ready --locale de\npublisher mailer suppressions list",
+    example="publisher mailer preview demo.turn.ready --locale de\npublisher mailer bounces --dry-run\n"
+    "publisher mailer suppressions list",
 )
 app.command(
     "preview",
@@ -13,6 +14,15 @@ app.command(
     "publisher mailer preview demo.turn.ready --variables payload.json\n"
     "publisher mailer preview demo.turn.ready --out /tmp/preview",
 )(mailer_preview.preview)
+app.command(
+    "bounces",
+    example="publisher mailer bounces /var/mail/bounces --dry-run\npublisher mailer bounces --follow --interval 60",
+)(mailer_bounces.bounces)
+app.command(
+    "event",
+    example="publisher mailer event --from ses notification.json\n"
+    "publisher mailer event --from postmark --json - < webhooks.jsonl",
+)(mailer_event.event)
 app.add_typer(mailer_suppressions.app, name="suppressions")
 
 

@@ -11,6 +11,7 @@ PublisherError
 │   ├── RedisUnavailable
 │   ├── MailServerUnavailable
 │   │   └── MailServerMisconfigured  the same, until someone mends the login, the certificate or the URL
+│   ├── MailboxUnavailable   the mailbox to which bounces go
 │   └── EmbeddedUnavailable  the servers that this process starts for itself
 ├── Refused              a server answered, and said no: the same request would fail again
 │   ├── DatabaseRefused
@@ -72,6 +73,10 @@ class MailServerMisconfigured(MailServerUnavailable):
 
     The caller waits as in an outage. The text names the variable to correct.
     """
+
+
+class MailboxUnavailable(Unavailable):
+    """The mailbox to which bounces go could not be read or changed. The text holds no address and no password."""
 
 
 class EmbeddedUnavailable(Unavailable):

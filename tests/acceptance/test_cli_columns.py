@@ -27,7 +27,7 @@ NOTIFICATION = factories.intent(idempotency_key=KEY).notification_id
 ARGUMENTS = {"notification_id": NOTIFICATION, "id": KEY, "id_": "1", "action_id": "1", "template": "demo.report.weekly"}
 # They change something, or read a file: what they print is a line.
 CHANGING = re.compile(
-    r".*\b(migrate|requeue|republish|resubmit|send|replay|acknowledge|pause|resume|limit|add|remove|run|scan)"
+    r".*\b(migrate|requeue|republish|resubmit|send|replay|acknowledge|pause|resume|limit|add|remove|run|scan|bounces|event)"
 )
 SCREENS = sorted(name for name in {*leaves()} - LONG_RUNNING if has_json(name) and not CHANGING.match(name))
 

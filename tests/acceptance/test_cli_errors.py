@@ -19,7 +19,8 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 
 def given(required: Sequence[str]) -> list[str]:
     """Something for each argument and option that a command must be given."""
-    return [word for name in required for word in ([name, "1"] if name.startswith("-") else ["1"])]
+    values = {"--from": "ses"}
+    return [word for name in required for word in ([name, values.get(name, "1")] if name.startswith("-") else ["1"])]
 
 
 def all_of(publisher: Publisher, commands: Sequence[str], **variables: str | None) -> list[CompletedProcess[str]]:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.acceptance.final_routes import BURY
 from tests.acceptance.forked_commands import run_many
 from tests.acceptance.malformed_intents import record_intent
 from tests.acceptance.outside import Outside
+from tests.maildirs import made_maildir
 from tests.processes import ROOT, complete
 
 KEY = "Zug-Ω-♞"
@@ -34,6 +36,7 @@ ARGUMENTS = {
     "template": "demo.turn.ready",
     "address": "jörg@müller.example",
     "--reason": "Umzug nach Köln",
+    "--from": "ses",
 }
 # Dead letter, action, malformed intent and loss have the number 1: explain would ask which.
 KINDS = {"explain": "dead-letter:"}
@@ -62,8 +65,9 @@ COMMANDS = sorted({*leaves()} - LONG_RUNNING, key=lambda name: name != "channels
 
 
 @pytest.fixture
-def records(database: Database, outside: Outside) -> None:
+def records(database: Database, outside: Outside, environ: dict[str, str], tmp_path: Path) -> None:
     """Records beyond Latin-1 for every command to show: dead letters, a malformed intent, and a loss."""
+    environ["PUBLISHER_MAIL_BOUNCES_URL"] = str(made_maildir(tmp_path / "Rückläufer"))
     fields = {"idempotency_key": KEY, "producer": "Jörg 🎲"}
     recipients = [{"user_id": "jörg-🎲", "email": "jörg@exämple.com"}]
     factories.accepted(database, [fields | {"recipients_json": recipients}])

@@ -25,7 +25,7 @@ def complaint_in(parts: Parts) -> Reading:
     if not kind:
         return NotAReport("its feedback report has no type")
     if kind in _NO_COMPLAINTS:
-        return NotAReport(f"its feedback is {kind}, which is no complaint")
+        return NotAReport(f"its feedback is {kind}, which is no complaint", is_known=True)
     date = first(fields, "arrival-date") or first(fields, "received-date") or first(parts.headers, "date")
     recipient = (first(fields, "original-rcpt-to") or "").strip("<> ") or None
     return [

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from publisher.domain.delivery_event import RANKS, DeliveryEvent
 from publisher.domain.suppression import comparable_address
-from publisher.mail.reports.report import Report
+from publisher.mail.reports.report import Report, fingerprint
 from publisher.process.masking import masked
 
 LONGEST_DIAGNOSTIC = 1_000
@@ -32,7 +32,8 @@ def to_event(report: Report, delivery_id: str, now: datetime) -> DeliveryEvent:
     """
     detail = {name: clean(value, _LONGEST_DETAIL) for name, value in report.detail.items()}
     return DeliveryEvent(
-        report.report_id,
+        # Ids of reports that came by mail are strangers' words: none can be taken for that of another delivery.
+        f"{report.report_id}#{fingerprint(delivery_id)[:12]}",
         delivery_id,
         report.event,
         min(report.occurred_at or now, now),

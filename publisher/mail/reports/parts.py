@@ -13,7 +13,7 @@ from email.parser import BytesParser
 from publisher.mail.reports.report import NotAReport
 
 # Reports are a few KiB, and the message that one returns stands at its end: no more than this is read.
-LONGEST = 1024 * 1024
+LONGEST = 256 * 1024
 # The parts of a report, and of its internationalized form (RFC 6533), under one name each. As text they are leaves.
 _LEAVES = {
     "message/delivery-status": "text/delivery-status",

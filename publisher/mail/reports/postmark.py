@@ -68,7 +68,7 @@ def read_postmark(text: str | bytes) -> Reading:
     verdict = _verdict(kind, fields)
     if verdict is None:
         of_type = f" with type {text_of(fields, 'Type')}"[:60] if kind == "Bounce" else ""
-        return NotAReport(f"records of type {kind[:40]}{of_type} tell nothing of a delivery")
+        return NotAReport(f"records of type {kind[:40]}{of_type} tell nothing of a delivery", is_known=True)
     return [_report(kind, fields, verdict)]
 
 

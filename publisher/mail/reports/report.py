@@ -30,7 +30,7 @@ class Report:
     """What a report says about one recipient.
 
     source: which kind of report it is: `dsn`, `arf`, `ses` or `postmark`.
-    report_id: the same for the same report, however often it is read. Unique within the source.
+    report_id: the same for the same report, however often it is read. Unique within the source and the delivery.
     event: the delivery event that it amounts to.
     names: how it names the delivery.
     recipient: the address that it names, or None. It is compared with that of the route, and kept nowhere.
@@ -59,9 +59,14 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class NotAReport:
-    """A message or a notification that says nothing about a delivery. reason: why, in words without an address."""
+    """A message or a notification that says nothing about a delivery.
+
+    reason: why, in words without an address.
+    is_known: it is of a kind that is known, and there is nothing to do about it: a message was opened, say.
+    """
 
     reason: str
+    is_known: bool = False
 
 
 Reading = list[Report] | NotAReport

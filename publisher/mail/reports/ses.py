@@ -119,12 +119,12 @@ def read_ses(text: str | bytes) -> Reading:
         return NotAReport("it is no notification of Amazon SES: it has neither eventType nor notificationType")
     kind = _KINDS.get(name)
     if kind is None:
-        return NotAReport(f"notifications of type {name[:40]} tell nothing of a delivery")
+        return NotAReport(f"notifications of type {name[:40]} tell nothing of a delivery", is_known=True)
     mail, told = object_of(fields, "mail"), object_of(fields, kind.at)
     found = [
         report for recipient in _recipients(kind, mail, told) for report in _report(name, kind, mail, told, recipient)
     ]
-    return found or NotAReport(f"this notification of type {name} tells nothing of a delivery")
+    return found or NotAReport(f"this notification of type {name} tells nothing of a delivery", is_known=True)
 
 
 def _recipients(kind: _Kind, mail: Fields, told: Fields) -> Sequence[Fields]:

@@ -1,0 +1,110 @@
+"""`publisher mailer bounces`."""
+
+import sys
+import threading
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+from rich.progress import SpinnerColumn, TextColumn
+
+from publisher.cli.output import JsonFlag, one_line, print_json, print_table, say
+from publisher.cli.progress import progress
+from publisher.cli.session import opened
+from publisher.domain.errors import Unavailable
+from publisher.mail.bounces import Tally, read_mailbox
+from publisher.mail.opening import open_mailbox
+from publisher.process.signals import stop_on_signals
+from publisher.settings.mailbox_url import VARIABLE, MailboxUrl, read_mailbox_url
+from storage.database import Database
+
+
+def bounces(
+    mailbox: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MAILBOX",
+            help=f"A maildir's folder, or an imaps:// URL. Default: {VARIABLE}, where a password is better kept.",
+        ),
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on until SIGTERM or Ctrl-C.")] = False,
+    interval: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.1, max=86_400, help="With --follow: how often to look.")
+    ] = 30,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what there is: record and mark nothing.")
+    ] = False,
+    json: JsonFlag = False,
+) -> None:
+    """Read the mailbox that bounces go to, and record what it says of deliveries: bounced, deferred, complained.
+
+    Reports are delivery status notifications (RFC 3464) and abuse reports (RFC 5965). A message whose report is
+    recorded is marked as seen. What belongs to no delivery of the last 30 days, or is no report, is flagged, stays
+    unread, and waits for a person. Nothing is deleted, and a message that is read twice is recorded once.
+    """
+    with opened() as (settings, database):
+        url = read_mailbox_url(mailbox or settings.mail.bounces_url, "MAILBOX" if mailbox else VARIABLE)
+        if not follow:
+            _print(_read(database, url, settings.mail.suppress, dry_run=dry_run), url, json=json)
+            return
+        stopping = threading.Event()
+        stop_on_signals(stopping)
+        while not stopping.is_set():
+            try:
+                tally = _read(database, url, settings.mail.suppress, dry_run=dry_run, stopping=stopping)
+            except Unavailable as error:
+                say(f"publisher: {one_line(str(error))}; trying again in {interval:g} seconds", sys.stderr)
+            else:
+                if tally.messages:
+                    _print(tally, url, json=json)
+                    sys.stdout.flush()
+            stopping.wait(interval)
+
+
+def _read(
+    database: Database,
+    url: MailboxUrl,
+    kept: timedelta,
+    *,
+    dry_run: bool,
+    stopping: threading.Event | None = None,
+) -> Tally:
+    columns = SpinnerColumn(), TextColumn("reading"), TextColumn("{task.completed:,.0f} messages")
+    with progress(*columns) as bar, open_mailbox(url) as mailbox:
+        task = bar.add_task("reading", total=None)
+        return read_mailbox(
+            database,
+            mailbox,
+            kept,
+            dry_run=dry_run,
+            stopping=stopping.is_set if stopping else lambda: False,
+            on_batch=lambda count: bar.advance(task, count),
+        )
+
+
+def _print(tally: Tally, url: MailboxUrl, *, json: bool) -> None:
+    if json:
+        print_json(
+            {
+                "mailbox": url.shown,
+                "messages": tally.messages,
+                "events": {kind.value: count for kind, count in sorted(tally.events.items())},
+                "recorded": tally.recorded,
+                "suppressed": tally.suppressed,
+                "not_ours": dict(tally.not_ours),
+                "no_report": dict(tally.no_report),
+            }
+        )
+        return
+    if not tally.messages:
+        print(one_line(f"there is no unread message in {url.shown}"))
+        return
+    rows: list[tuple[object, ...]] = [(kind.value, count, None) for kind, count in sorted(tally.events.items())]
+    rows += [("not ours", count, reason) for reason, count in sorted(tally.not_ours.items())]
+    rows += [("no report", count, reason) for reason, count in sorted(tally.no_report.items())]
+    print_table(f"Messages in {url.shown}", ["found", "messages", "flagged, since"], rows, wrapping="flagged, since")
+    print(f"{_many(tally.recorded, 'new event')} recorded, {_many(tally.suppressed, 'address', 'es')} suppressed")
+
+
+def _many(count: int, noun: str, plural: str = "s") -> str:
+    return f"{count:,} {noun}{'' if count == 1 else plural}"

@@ -1,0 +1,134 @@
+"""An IMAP mailbox, within TLS: messages are told apart by their UIDs, and marks are IMAP's own flags."""
+
+import imaplib
+import re
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from publisher.domain.errors import MailboxUnavailable
+from publisher.mail.mailboxes import BATCH, MailboxMessage, Mark
+from publisher.mail.reports.parts import LONGEST
+from publisher.process.masking import masked
+from publisher.settings.mailbox_url import MailboxKind, MailboxUrl
+
+# Of each step, in seconds. A mailbox server that is busy takes a few.
+_TIMEOUT = 30.0
+_MARKS = {Mark.SEEN: r"(\Seen)", Mark.FLAGGED: r"(\Flagged)"}
+_UID = re.compile(rb"\bUID (\d+)")
+
+
+class ImapMailbox:
+    """A selected mailbox. See Mailbox."""
+
+    def __init__(self, connection: imaplib.IMAP4) -> None:
+        self._connection = connection
+
+    def unread(self) -> Iterator[Sequence[MailboxMessage]]:
+        """Yields the unread messages in the order of their UIDs."""
+        [found] = self._asked("SEARCH", "UNSEEN", "UNFLAGGED", "UNDELETED")[:1] or [b""]
+        uids = sorted(int(uid) for uid in (found.split() if isinstance(found, bytes) else []) if uid.isdigit())
+        for start in range(0, len(uids), BATCH):
+            wanted = ",".join(map(str, uids[start : start + BATCH]))
+            # PEEK leaves them unread.
+            yield _messages(self._asked("FETCH", wanted, f"(UID BODY.PEEK[]<0.{LONGEST}>)"))
+
+    def mark(self, keys: Sequence[str], mark: Mark) -> None:
+        """Adds the flag in one command."""
+        if keys:
+            self._asked("STORE", ",".join(keys), "+FLAGS.SILENT", _MARKS[mark])
+
+    def _asked(self, command: str, *arguments: str) -> list[object]:
+        with _translated():
+            answer, data = self._connection.uid(command, *arguments)
+        if answer != "OK":
+            raise MailboxUnavailable(f"the IMAP server refuses {command}: {masked(_words(data))}")
+        return list(data)
+
+
+@contextmanager
+def opened_imap(url: MailboxUrl) -> Iterator[ImapMailbox]:
+    """Connects, logs in and selects the mailbox; logs out at the end. The server's certificate is verified.
+
+    Raises MailboxUnavailable. Its text holds neither the user's name nor the password.
+    """
+    with _translated():
+        connection = _connected(url)
+    try:
+        with _translated():
+            _log_in(connection, url)
+            _select(connection, url)
+        yield ImapMailbox(connection)
+    finally:
+        # What was marked is marked; a server that is gone needs no farewell.
+        with suppress(imaplib.IMAP4.error, OSError):
+            connection.logout()
+
+
+def _connected(url: MailboxUrl) -> imaplib.IMAP4:
+    context = ssl.create_default_context()
+    if url.kind is MailboxKind.IMAPS:
+        return imaplib.IMAP4_SSL(url.host, url.port, ssl_context=context, timeout=_TIMEOUT)
+    connection = imaplib.IMAP4(url.host, url.port, timeout=_TIMEOUT)
+    try:
+        connection.starttls(ssl_context=context)
+    except (imaplib.IMAP4.error, OSError):
+        connection.shutdown()
+        raise
+    return connection
+
+
+def _log_in(connection: imaplib.IMAP4, url: MailboxUrl) -> None:
+    try:
+        if "AUTH=PLAIN" in connection.capabilities:
+            # It takes any letters, and no quotation marks.
+            connection.authenticate("PLAIN", lambda _: f"\0{url.user}\0{url.password}".encode())
+        else:
+            connection.login(_quoted(url.user), url.password)
+    except imaplib.IMAP4.abort:
+        raise
+    except (imaplib.IMAP4.error, UnicodeEncodeError) as error:
+        # The server's words may hold the user's name.
+        raise MailboxUnavailable("the IMAP server refuses the user name or the password") from error
+
+
+def _select(connection: imaplib.IMAP4, url: MailboxUrl) -> None:
+    answer, data = connection.select(_quoted(url.folder))
+    if answer != "OK":
+        raise MailboxUnavailable(f"the IMAP server does not open {url.folder!r}: {masked(_words(data))}")
+
+
+def _messages(data: list[object]) -> list[MailboxMessage]:
+    """Takes the reply to FETCH apart: imaplib gives a pair for each literal, and the rest of a line as bytes."""
+    found = []
+    for piece, after in zip(data, [*data[1:], b""], strict=True):
+        if isinstance(piece, tuple):
+            # The UID may stand behind the text.
+            uid = _UID.search(piece[0]) or _UID.search(after if isinstance(after, bytes) else b"")
+            if uid is not None:
+                found.append(MailboxMessage(uid[1].decode(), piece[1][:LONGEST]))
+    return found
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _words(data: Sequence[object]) -> str:
+    said = b" ".join(part for part in data if isinstance(part, bytes))
+    return "".join(c for c in said.decode("utf-8", "replace") if c.isprintable())[:200]
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except ssl.SSLError as error:
+        raise MailboxUnavailable(f"no TLS with the IMAP server: {error.reason or type(error).__name__}") from error
+    except OSError as error:
+        raise MailboxUnavailable(
+            f"the IMAP server cannot be reached: {error.strerror or type(error).__name__}"
+        ) from error
+    except imaplib.IMAP4.error as error:
+        raise MailboxUnavailable(f"the IMAP server answers wrongly: {masked(str(error))[:200]}") from error

@@ -1,0 +1,112 @@
+"""`publisher mailer bounces`: what a mailbox of bounces says of deliveries (R32, R33)."""
+
+import json
+import signal
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import trustme
+
+from storage.database import Database
+from storage.suppressions import count_suppressions, find_suppression
+from tests.acceptance.conftest import Publisher
+from tests.imap_server import imap_server
+from tests.integration.mail.test_bounces import answers, bounce
+from tests.integration.mail_rows import ADDRESS, sent_mail
+from tests.maildirs import deliver, made_maildir, names
+from tests.processes import Processes
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def box(environ: dict[str, str], tmp_path: Path) -> Path:
+    """An empty maildir, which is that of the settings."""
+    folder = made_maildir(tmp_path / "box")
+    environ["PUBLISHER_MAIL_BOUNCES_URL"] = f"maildir://{folder}"
+    return folder
+
+
+def test_a_mailbox_is_read_and_what_it_held_is_said(database: Database, publisher: Publisher, box: Path) -> None:
+    """A row for each kind of event, and for each reason why a message waits for a person."""
+    for _ in range(2):
+        deliver(box, bounce(sent_mail(database)))
+    deliver(box, b"Subject: Out of office\n\nUntil Monday.")
+
+    looked = publisher("mailer", "bounces", "--dry-run", "--json")
+    done = publisher("mailer", "bounces")
+    again = publisher("mailer", "bounces")
+
+    assert json.loads(looked.stdout) == {
+        "mailbox": f"maildir:{box}",
+        "messages": 3,
+        "events": {"bounced": 2},
+        "recorded": 0,
+        "suppressed": 0,
+        "not_ours": {},
+        "no_report": {"it has neither a delivery status nor a feedback report": 1},
+    }
+    assert done.returncode == 0, done.stderr
+    assert "bounced           2  –" in done.stdout
+    assert "no report         1  it has neither a delivery status nor a feedback report" in done.stdout
+    assert done.stdout.endswith("2 new events recorded, 1 address suppressed\n")
+    assert again.stdout == f"there is no unread message in maildir:{box}\n"
+    assert answers(database) == [("bounced", False)] * 2
+
+
+def test_a_mailbox_is_followed_until_it_is_stopped(
+    database: Database, processes: Processes, environ: dict[str, str], box: Path
+) -> None:
+    """A bounce that comes later is recorded, and a mailbox that is away for a while is waited for (R17)."""
+    following = processes.start("publisher mailer bounces --follow --interval 0.1")
+    deliver(box, bounce(sent_mail(database)))
+    wait_until(lambda: answers(database) == [("bounced", False)])
+
+    (box / "new").rename(box / "away")
+    wait_until(lambda: "the maildir cannot be read" in following.output)
+    (box / "away").rename(box / "new")
+    deliver(box, bounce(sent_mail(database)))
+    wait_until(lambda: answers(database) == [("bounced", False)] * 2)
+
+    following.signal(signal.SIGTERM)
+    assert following.wait() == 0
+    assert names(box, "new") == []
+
+
+def test_an_imap_mailbox_is_read(database: Database, publisher: Publisher, tmp_path: Path) -> None:
+    """Within TLS, with a certificate that OpenSSL trusts; the password is shown nowhere."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with imap_server(authority) as server:
+        uid = server.deliver(bounce(sent_mail(database)))
+        url = f"imaps://ann:{quote('pass word/é', safe='')}@127.0.0.1:{server.port}/"
+        trusting = {"PUBLISHER_MAIL_BOUNCES_URL": url, "SSL_CERT_FILE": str(tmp_path / "ca.pem")}
+
+        done = publisher("mailer", "bounces", "--json", **trusting)
+        untrusted = publisher("mailer", "bounces", **trusting | {"SSL_CERT_FILE": None})
+
+        assert json.loads(done.stdout)["events"] == {"bounced": 1}, done.stderr
+        assert server.flags[uid] == {r"\Seen"}
+    assert find_suppression(database, ADDRESS) is not None
+    assert (untrusted.returncode, untrusted.stderr.count("\n")) == (1, 1)
+    assert "pass" not in done.stdout + done.stderr + untrusted.stderr
+
+
+def test_a_suppression_lasts_as_long_as_the_settings_say(database: Database, publisher: Publisher, box: Path) -> None:
+    """PUBLISHER_MAIL_SUPPRESS=0: for no time."""
+    deliver(box, bounce(sent_mail(database)))
+
+    done = publisher("mailer", "bounces", PUBLISHER_MAIL_SUPPRESS="0")
+
+    assert done.stdout.endswith("1 new event recorded, 0 addresses suppressed\n"), done.stderr
+    assert count_suppressions(database) == {}
+
+
+def test_without_a_mailbox_it_says_what_to_set(publisher: Publisher) -> None:
+    """In one line, exit code 2, and nothing of a URL."""
+    unset = publisher("mailer", "bounces")
+    wrong = publisher("mailer", "bounces", "imap://ann:secret@host")
+
+    assert (unset.returncode, unset.stderr[:50]) == (2, "publisher: PUBLISHER_MAIL_BOUNCES_URL is not set, ")
+    assert (wrong.returncode, wrong.stderr[:29]) == (2, "publisher: MAILBOX must be a ")
+    assert "secret" not in wrong.stderr

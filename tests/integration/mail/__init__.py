@@ -1,0 +1,1 @@
+"""Tests of publisher/mail with real servers."""
