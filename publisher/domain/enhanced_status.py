@@ -27,7 +27,9 @@ class EnhancedStatus:
 
     @property
     def permanence(self) -> Permanence:
-        """Whether the failure lasts: class 5 does, class 4 does not."""
+        """Whether the failure lasts: class 5 does, class 4 does not. A full mailbox may have room an hour later."""
+        if (self.class_, self.subject, self.detail) == _MAILBOX_FULL:
+            return Permanence.UNDETERMINED
         return {4: Permanence.TRANSIENT, 5: Permanence.PERMANENT}.get(self.class_, Permanence.UNDETERMINED)
 
     @property
@@ -37,6 +39,7 @@ class EnhancedStatus:
         return of_detail or _OF_SUBJECT.get(self.subject, Fault.UNKNOWN)
 
 
+_MAILBOX_FULL = (5, 2, 2)
 # RFC 3463. Refusals by policy (7) are about the sender's standing far more often than about the recipient.
 _OF_SUBJECT = {
     1: Fault.RECIPIENT,

@@ -14,7 +14,13 @@ from enum import StrEnum
 from typing import Any
 
 from publisher.domain.durations import span
-from publisher.domain.errors import DatabaseBusy, DatabaseMisconfigured, DatabaseUnavailable, RedisUnavailable
+from publisher.domain.errors import (
+    DatabaseBusy,
+    DatabaseMisconfigured,
+    DatabaseUnavailable,
+    MailServerUnavailable,
+    RedisUnavailable,
+)
 from publisher.domain.instants import from_milliseconds, readable
 
 # Lines of libraries that repeat a failure and do not hold its error: (logger, beginning of the line).
@@ -32,6 +38,7 @@ class Server(StrEnum):
 
     REDIS = "redis"
     POSTGRESQL = "postgresql"
+    SMTP = "the SMTP server"
 
 
 def server_of(error: BaseException | None) -> Server | None:
@@ -39,6 +46,8 @@ def server_of(error: BaseException | None) -> Server | None:
     while error is not None:
         if isinstance(error, RedisUnavailable):
             return Server.REDIS
+        if isinstance(error, MailServerUnavailable):
+            return Server.SMTP
         if isinstance(error, DatabaseUnavailable):
             # These two are answers of a server that is there, about this statement or this role.
             return None if isinstance(error, DatabaseBusy | DatabaseMisconfigured) else Server.POSTGRESQL

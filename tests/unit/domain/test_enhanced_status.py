@@ -12,6 +12,7 @@ from publisher.domain.enhanced_status import enhanced_status
         ("5.1.1", Fault.RECIPIENT, Permanence.PERMANENT),
         ("550 5.1.8 bad sender", Fault.INFRASTRUCTURE, Permanence.PERMANENT),
         ("4.2.2", Fault.RECIPIENT, Permanence.TRANSIENT),
+        ("5.2.2", Fault.RECIPIENT, Permanence.UNDETERMINED),
         ("5.2.3", Fault.CONTENT, Permanence.PERMANENT),
         ("5.3.4", Fault.CONTENT, Permanence.PERMANENT),
         ("4.4.7", Fault.INFRASTRUCTURE, Permanence.TRANSIENT),

@@ -14,6 +14,8 @@ from publisher.domain.errors import (
     DatabaseMisconfigured,
     DatabaseRefused,
     DatabaseUnavailable,
+    MailServerMisconfigured,
+    MailServerUnavailable,
     PublisherError,
     RedisRefused,
     RedisUnavailable,
@@ -136,6 +138,17 @@ def test_each_server_has_an_outage_of_its_own(outages: Outages, logged: list[Any
         "postgresql is not available",
         "postgresql is available again",
     ]
+
+
+@pytest.mark.parametrize("kind", [MailServerUnavailable, MailServerMisconfigured])
+def test_an_smtp_server_that_cannot_be_used_is_an_outage(
+    outages: Outages, logged: list[Any], kind: type[MailServerUnavailable]
+) -> None:
+    """Also where only its login is wrong: no mail goes out, and it is asked again every few seconds."""
+    says(outages, kind("the SMTP server refused the login"), "no mail can be sent")
+    says(outages, kind("the SMTP server refused the login"), "no mail can be sent")
+
+    assert [line["event"] for line in logged] == ["the SMTP server is not available"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,209 @@
+"""Keeps a bounded number of connections to the SMTP server, and sends each message over one of them (R33)."""
+
+import asyncio
+from datetime import timedelta
+from typing import Protocol
+
+import structlog
+
+from publisher.domain.backoff import Backoff
+from publisher.domain.errors import MailServerUnavailable
+from publisher.mail.smtp.connection import Connection
+from publisher.mail.smtp.outcome import Broken, Envelope, Outcome, Refused, Stage, Unsure
+from publisher.mail.smtp.verdict import Verdict, decide
+from publisher.process.outages import Server, outages
+
+_log = structlog.get_logger()
+# Servers end a connection after a number of messages, and after a time of silence: these are below what is usual.
+_MOST_MESSAGES = 500
+_LONGEST_IDLE = timedelta(seconds=30)
+# However long the server was away, it is asked again within ten seconds of its return.
+_AWAY = Backoff(timedelta(milliseconds=250), timedelta(seconds=10))
+_CLOSING = 421
+
+
+class Connects(Protocol):
+    """What opens connections: `SmtpServer`."""
+
+    async def connect(self) -> Connection:
+        """Opens a connection. Raises MailServerUnavailable."""
+        ...
+
+
+class SmtpPool:
+    """The connections to one server. Used by one event loop alone.
+
+    Connections are opened when they are needed, one at a time. While the server is away nobody waits for it: one
+    message asks again, after a pause that grows up to ten seconds, and all others are told at once.
+    """
+
+    def __init__(
+        self,
+        server: Connects,
+        connections: int,
+        messages: int = _MOST_MESSAGES,
+        idle: timedelta = _LONGEST_IDLE,
+    ) -> None:
+        """Opens nothing yet.
+
+        connections: how many there are at most. A message beyond that waits for one.
+        messages: how many are sent over one connection at most.
+        idle: how long a connection may be unused.
+        """
+        self._server = server
+        self._slots = asyncio.Semaphore(connections)
+        self._messages = messages
+        self._idle_seconds = idle.total_seconds()
+        # The connections that are not in use, each with the time of its last message; the latest is the last.
+        self._idle: list[tuple[Connection, float]] = []
+        self._busy: set[Connection] = set()
+        self._opening = asyncio.Lock()
+        self._attempt: asyncio.Task[Connection] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._failures = 0
+        self._away_until = 0.0
+        self._trouble: str | None = None
+        self._is_closed = False
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the server is away, for people; None: it is not, as far as is known."""
+        return self._trouble
+
+    async def send(self, envelope: Envelope) -> Verdict | None:
+        """Sends the message. None: it was not tried, since the server is away, or the pool is closed.
+
+        If the task is cancelled while the message is being sent, nobody knows whether it was accepted (R33).
+        """
+        async with self._slots:
+            connection = self._kept() or await self._opened()
+            if connection is None:
+                return None
+            outcome = await self._sent(connection, envelope)
+            if _was_stale(connection, outcome):
+                # It had ended in between, as servers do: that says nothing of the server, and nothing of the message.
+                connection = await self._opened()
+                if connection is None:
+                    return None
+                outcome = await self._sent(connection, envelope)
+        return decide(outcome)
+
+    async def close(self) -> None:
+        """Says goodbye on each connection, within a few seconds. Messages that are still being sent are cut off."""
+        self.abort()
+        while self._idle:
+            self._close(self._idle.pop()[0])
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    def abort(self) -> None:
+        """Cuts off the messages that are being sent, and sends no more: each ends as broken or unsure, at once."""
+        self._is_closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        if self._attempt is not None:
+            self._attempt.cancel()
+        for connection in self._busy:
+            connection.drop()
+
+    def _kept(self) -> Connection | None:
+        """Takes the connection that was used last, so that those too many grow old."""
+        while self._idle and not self._is_closed:
+            connection, _ = self._idle.pop()
+            if connection.is_usable:
+                return connection
+            connection.drop()
+        return None
+
+    async def _opened(self) -> Connection | None:
+        """Opens a connection, or takes one that came free meanwhile. None while the server is away."""
+        if self._failures and self._opening.locked():
+            return None
+        async with self._opening:
+            kept = self._kept()
+            if kept is not None or self._is_closed or asyncio.get_running_loop().time() < self._away_until:
+                return kept
+            self._attempt = asyncio.create_task(self._server.connect())
+            try:
+                await asyncio.wait([self._attempt])
+            finally:
+                self._attempt.cancel()
+            if self._attempt.cancelled():
+                return None
+            error = self._attempt.exception()
+            if isinstance(error, MailServerUnavailable):
+                self._failed(error)
+                return None
+            return self._attempt.result()
+
+    async def _sent(self, connection: Connection, envelope: Envelope) -> Outcome:
+        self._busy.add(connection)
+        try:
+            outcome = await connection.send(envelope)
+        finally:
+            self._busy.discard(connection)
+        if not connection.is_usable:
+            connection.drop()
+        elif self._is_closed or connection.used >= self._messages:
+            self._close(connection)
+        else:
+            self._keep(connection)
+        self._learn(connection, outcome)
+        return outcome
+
+    def _learn(self, connection: Connection, outcome: Outcome) -> None:
+        """Notes whether the server works. A connection that fails with its first message is as bad as none."""
+        if _ended(outcome) is None:
+            self._failures, self._trouble = 0, None
+            outages.answered(Server.SMTP)
+        elif connection.used == 1 and not self._is_closed:
+            self._failed(MailServerUnavailable(f"the connection ended with its first message: {_ended(outcome)}"))
+
+    def _failed(self, error: MailServerUnavailable) -> None:
+        self._failures += 1
+        self._trouble = str(error)
+        pause = _AWAY.delay(self._failures, 0.0).total_seconds()
+        self._away_until = asyncio.get_running_loop().time() + pause
+        _log.warning("no mail can be sent", error=error)
+
+    def _keep(self, connection: Connection) -> None:
+        loop = asyncio.get_running_loop()
+        self._idle.append((connection, loop.time()))
+        if self._sweeper is None:
+            self._sweeper = loop.call_later(self._idle_seconds, self._sweep)
+
+    def _sweep(self) -> None:
+        """Closes the connections that were unused for too long."""
+        loop = asyncio.get_running_loop()
+        oldest = loop.time() - self._idle_seconds
+        while self._idle and self._idle[0][1] <= oldest:
+            self._close(self._idle.pop(0)[0])
+        self._sweeper = None
+        if self._idle:
+            self._sweeper = loop.call_at(self._idle[0][1] + self._idle_seconds, self._sweep)
+
+    def _close(self, connection: Connection) -> None:
+        task = asyncio.create_task(connection.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+
+def _was_stale(connection: Connection, outcome: Outcome) -> bool:
+    """Whether a kept connection had ended before the server saw this message."""
+    match outcome:
+        case Broken(Stage.MAIL) | Refused(Stage.MAIL, _):
+            return connection.used > 1 and _ended(outcome) is not None
+        case _:
+            return False
+
+
+def _ended(outcome: Outcome) -> str | None:
+    """Why the connection ended with this message; None: the server answered, whatever it said."""
+    match outcome:
+        case Broken(_, reason) | Unsure(reason):
+            return reason
+        case Refused(_, reply) if reply.code == _CLOSING:
+            return f"the server answered {_CLOSING}"
+        case _:
+            return None

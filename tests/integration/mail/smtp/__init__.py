@@ -1,0 +1,1 @@
+"""Tests of publisher/mail/smtp against SMTP servers on real sockets."""

@@ -1,0 +1,232 @@
+"""What an attempt ends as when the server fails: at every step, in every way, and never without an end (R33)."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from publisher.mail.smtp.connection import Connection
+from publisher.mail.smtp.outcome import Accepted, Broken, Outcome, Refused, Reply, Stage, Unsure
+from tests.integration.mail.smtp.sending import IMPATIENT, PATIENT, envelope, on_a_connection, sent
+from tests.smtp_servers import PIPELINING, Fault, HostileSmtp, Step, hostile_smtp
+from tests.waiting import wait_until
+
+ACCEPTED = Accepted(Reply(250, "2.0.0 Ok: queued"))
+CLOSED, SILENT = "the server closed the connection", "the server did not answer within 0.2 s"
+NO_SMTP = "its reply is no SMTP"
+BEFORE = [(Step.MAIL, Stage.MAIL), (Step.RCPT, Stage.RCPT), (Step.DATA, Stage.DATA)]
+LONG = b"x" * 70 + b"\r\n"
+
+
+@pytest.fixture(params=[True, False], ids=["pipelining", "one by one"])
+def server(request: pytest.FixtureRequest) -> Iterator[HostileSmtp]:
+    """A server that takes several commands at once, and one that does not."""
+    with hostile_smtp(offers=[PIPELINING] if request.param else []) as running:
+        yield running
+
+
+def broken(outcome: Outcome, stage: Stage) -> bool:
+    """Whether it broke there, because the connection was closed in one of the ways that systems tell of."""
+    return isinstance(outcome, Broken) and outcome.stage is stage and outcome.reason.startswith((CLOSED, "the connect"))
+
+
+@pytest.mark.parametrize(("step", "stage"), BEFORE)
+def test_a_connection_that_closes_before_the_content_takes_nothing(
+    server: HostileSmtp, step: Step, stage: Stage
+) -> None:
+    """The message can be sent again without a doubt."""
+    server.once(Fault(step, close=True))
+
+    outcomes = sent(server.url, [envelope(), envelope()])
+
+    assert len(outcomes) == 1
+    assert broken(outcomes[0], stage)
+    assert server.taken == []
+
+
+@pytest.mark.parametrize(("step", "stage"), BEFORE)
+def test_a_server_that_stalls_before_the_content_is_left(server: HostileSmtp, step: Step, stage: Stage) -> None:
+    """The timeout ends the wait, and the connection: a late reply would be taken for another's."""
+    server.once(Fault(step, stall=True))
+
+    assert sent(server.url, [envelope(), envelope()], timeout=IMPATIENT) == [Broken(stage, SILENT)]
+
+    wait_until(lambda: server.open_connections == 0)
+
+
+@pytest.mark.parametrize(("step", "stage"), [*BEFORE, (Step.END, Stage.CONTENT)])
+@pytest.mark.parametrize(
+    ("said", "reply"),
+    [
+        ("451 4.3.0 Try again later", Reply(451, "4.3.0 Try again later")),
+        ("550 No", Reply(550, "No")),
+        ("554-5.7.1 First\r\n554 5.7.1 second", Reply(554, "5.7.1 First 5.7.1 second")),
+    ],
+)
+def test_a_refusal_is_an_outcome_and_the_connection_goes_on(
+    server: HostileSmtp, step: Step, stage: Stage, said: str, reply: Reply
+) -> None:
+    """The next message is sent over the same connection."""
+    server.once(Fault(step, reply=said))
+
+    assert sent(server.url, [envelope("d/1"), envelope("d/2")]) == [Refused(stage, reply), ACCEPTED]
+
+    assert [message.delivery_id for message in server.taken] == ["d/2"]
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(("step", "stage"), [*BEFORE, (Step.END, Stage.CONTENT)])
+@pytest.mark.parametrize("close", [True, False])
+def test_421_ends_the_connection(server: HostileSmtp, step: Step, stage: Stage, close: bool) -> None:
+    """The server says that it stops, whether it then closes or not. The message was not taken."""
+    server.once(Fault(step, reply="421 4.3.2 Shutting down", close=close))
+
+    outcomes = sent(server.url, [envelope(), envelope()])
+
+    assert outcomes == [Refused(stage, Reply(421, "4.3.2 Shutting down"))]
+    assert server.taken == []
+
+
+@pytest.mark.parametrize(("step", "stage"), BEFORE)
+@pytest.mark.parametrize("nonsense", ["hello", "HTTP/1.1 400 Bad Request", "250 ok\r\n250 twice", "300 Maybe", "250-"])
+def test_nonsense_before_the_content_takes_nothing(
+    server: HostileSmtp, step: Step, stage: Stage, nonsense: str
+) -> None:
+    """Once the two sides are out of step, no reply can be believed: the connection ends."""
+    server.once(Fault(step, reply=nonsense, close=True))
+
+    outcomes = sent(server.url, [envelope(), envelope()])
+
+    assert len(outcomes) == 1
+    assert isinstance(outcomes[0], Broken)
+    assert server.taken == []
+
+
+@pytest.mark.parametrize(("step", "stage"), BEFORE[:2])
+def test_content_that_is_asked_for_too_early_is_not_sent(server: HostileSmtp, step: Step, stage: Stage) -> None:
+    """The server has missed a command, or skipped a reply."""
+    server.once(Fault(step, reply="354 Go ahead"))
+
+    outcomes = sent(server.url, [envelope(), envelope()])
+
+    assert outcomes == [Broken(stage, "the server answered with the code 354")]
+    assert server.taken == []
+
+
+def test_a_refused_recipient_whose_content_is_asked_for_gets_none(server: HostileSmtp) -> None:
+    """A dot alone ends what the server waits for, and what it says to that counts for nothing (RFC 2920)."""
+    server.once(Fault(Step.RCPT, reply="550 5.1.1 Unknown"), Fault(Step.DATA, reply="354 Go ahead"))
+
+    assert sent(server.url, [envelope("d/1"), envelope("d/2")]) == [
+        Refused(Stage.RCPT, Reply(550, "5.1.1 Unknown")),
+        ACCEPTED,
+    ]
+
+    assert [message.delivery_id for message in server.taken] == ["d/2"]
+
+
+def test_a_server_that_takes_no_more_content_has_not_taken_the_message(server: HostileSmtp) -> None:
+    """The end of a long message is held back until the rest is on its way."""
+    server.once(Fault(Step.CONTENT, stall=True))
+
+    outcomes = sent(server.url, [envelope(body=LONG * 400_000)], timeout=IMPATIENT)
+
+    assert outcomes == [Broken(Stage.CONTENT, "the server took no more content within 0.2 s")]
+    assert server.taken == []
+
+
+def test_a_connection_that_closes_within_the_content_has_not_taken_the_message(server: HostileSmtp) -> None:
+    """The same, of a server that went away."""
+    server.once(Fault(Step.CONTENT, close=True))
+
+    (outcome,) = sent(server.url, [envelope(body=LONG * 400_000)])
+
+    assert broken(outcome, Stage.CONTENT)
+    assert server.taken == []
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_connection_that_closes_after_the_content_leaves_it_unsure(server: HostileSmtp, keeps: bool) -> None:
+    """Taken or not: nobody can tell from here."""
+    server.once(Fault(Step.END, close=True, keeps=keeps))
+
+    outcomes = sent(server.url, [envelope(), envelope()])
+
+    assert len(outcomes) == 1
+    assert isinstance(outcomes[0], Unsure)
+    assert [message.replied for message in server.taken] == ([False] if keeps else [])
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (Fault(Step.END, stall=True), SILENT),
+        (Fault(Step.END, reply="what?"), NO_SMTP),
+        (Fault(Step.END, reply="354 More"), "the server answered with the code 354"),
+        (Fault(Step.END, reply="250-half", stall=True), SILENT),
+        (Fault(Step.END, reply="250-" + "x" * 70_000, stall=True), "its reply is longer than 65,536 bytes"),
+    ],
+)
+def test_no_reply_to_the_content_that_can_be_believed_leaves_it_unsure(
+    server: HostileSmtp, fault: Fault, reason: str
+) -> None:
+    """And the connection ends."""
+    server.once(fault)
+
+    assert sent(server.url, [envelope(), envelope()], timeout=IMPATIENT) == [Unsure(reason)]
+
+
+def test_a_slow_server_is_waited_for(server: HostileSmtp) -> None:
+    """Within the timeout a late reply is a reply."""
+    server.always(*(Fault(step, slow=0.02) for step in (Step.MAIL, Step.RCPT, Step.DATA, Step.END)))
+
+    assert sent(server.url, [envelope(), envelope()]) == [ACCEPTED] * 2
+
+
+@pytest.mark.parametrize("fault", [Fault(Step.AFTER, close=True), Fault(Step.AFTER, reply="421 4.3.2 Idle")])
+def test_a_kept_connection_that_the_server_ends_is_seen_as_ended(server: HostileSmtp, fault: Fault) -> None:
+    """Before a message is sent over it."""
+    server.once(fault)
+
+    async def work(connection: Connection) -> Outcome:
+        outcome = await connection.send(envelope())
+        async with asyncio.timeout(PATIENT.total_seconds()):
+            while connection.is_usable:
+                await asyncio.sleep(0)
+        return outcome
+
+    assert on_a_connection(server.url, work) == ACCEPTED
+
+
+@pytest.mark.parametrize("fault", [Fault(Step.QUIT, close=True), Fault(Step.QUIT, reply="500 What?")])
+def test_a_server_that_takes_no_goodbye_is_left_as_well(server: HostileSmtp, fault: Fault) -> None:
+    """Closing raises nothing."""
+    server.once(fault)
+
+    assert sent(server.url, [envelope()]) == [ACCEPTED]
+
+
+def test_a_refused_rset_ends_the_connection(server: HostileSmtp) -> None:
+    """What a refused message left behind would be taken for the next one's."""
+    server.once(Fault(Step.RCPT, reply="550 No"), Fault(Step.RSET, reply="500 What?"))
+
+    first, second = sent(server.url, [envelope(), envelope(), envelope()])
+
+    assert first == Refused(Stage.RCPT, Reply(550, "No"))
+    assert second == Broken(Stage.MAIL, "the server takes no RSET")
+
+
+def test_a_cancelled_message_drops_the_connection(server: HostileSmtp) -> None:
+    """Its replies would be taken for those of the next message."""
+    server.once(Fault(Step.END, stall=True))
+
+    async def work(connection: Connection) -> bool:
+        task = asyncio.create_task(connection.send(envelope()))
+        async with asyncio.timeout(PATIENT.total_seconds()):
+            while "DATA" not in server.commands:
+                await asyncio.sleep(0.005)
+        task.cancel()
+        await asyncio.wait([task])
+        return task.cancelled() and not connection.is_usable
+
+    assert on_a_connection(server.url, work)
