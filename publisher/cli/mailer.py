@@ -21,7 +21,7 @@ app.command(
 app.command(
     "event",
     example="publisher mailer event --from ses notification.json\n"
-    "publisher mailer event --from postmark --json - < webhooks.jsonl",
+    "publisher mailer event --from postmark --json webhooks.jsonl",
 )(mailer_event.event)
 app.add_typer(mailer_suppressions.app, name="suppressions")
 

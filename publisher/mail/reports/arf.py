@@ -4,7 +4,7 @@ from publisher.domain.delivery_event import EventKind
 from publisher.mail.reports.instants import mail_instant
 from publisher.mail.reports.naming import names_in
 from publisher.mail.reports.parts import Parts, blocks_of, first
-from publisher.mail.reports.report import NotAReport, Reading, Report, fingerprint
+from publisher.mail.reports.report import NotAReport, Reading, Report
 
 _SOURCE = "arf"
 # Registered types that are no complaint: the recipient took it back (RFC 6430), or a check of the message failed
@@ -31,7 +31,7 @@ def complaint_in(parts: Parts) -> Reading:
     return [
         Report(
             _SOURCE,
-            fingerprint(first(parts.headers, "message-id") or date, kind, first(parts.original, "message-id")),
+            None,
             EventKind.COMPLAINED,
             names_in(parts, fields.get("original-mail-from", [])),
             recipient,

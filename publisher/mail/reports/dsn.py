@@ -8,7 +8,7 @@ from publisher.domain.enhanced_status import EnhancedStatus, enhanced_status
 from publisher.mail.reports.instants import mail_instant
 from publisher.mail.reports.naming import names_in
 from publisher.mail.reports.parts import Parts, blocks_of, first
-from publisher.mail.reports.report import DeliveryNames, NotAReport, Reading, Report, fingerprint
+from publisher.mail.reports.report import DeliveryNames, NotAReport, Reading, Report
 
 _SOURCE = "dsn"
 # RFC 3464. Whoever relays or expands a message says that it was handed on, not that it arrived.
@@ -31,7 +31,6 @@ class _Whole:
     names: DeliveryNames
     message: dict[str, list[str]]
     date: str | None
-    id: str
 
 
 def reports_in(parts: Parts) -> Reading:
@@ -44,8 +43,7 @@ def reports_in(parts: Parts) -> Reading:
     blocks = [block for text in parts.status for block in blocks_of(text)]
     recipients = [block for block in blocks if "action" in block]
     message = next((block for block in blocks if "action" not in block), {})
-    date = first(parts.headers, "date")
-    whole = _Whole(names_in(parts), message, date, first(parts.headers, "message-id") or fingerprint(date))
+    whole = _Whole(names_in(parts), message, first(parts.headers, "date"))
     found = [report for block in recipients if (report := _report(block, whole)) is not None]
     return found or NotAReport("its delivery status names no recipient and no action that is known")
 
@@ -63,7 +61,7 @@ def _report(block: dict[str, list[str]], whole: _Whole) -> Report | None:
     occurred = first(block, "last-attempt-date") or whole.date or first(whole.message, "arrival-date")
     return Report(
         _SOURCE,
-        fingerprint(whole.id, recipient, action, said, diagnostic, first(block, "last-attempt-date")),
+        None,
         event,
         whole.names,
         recipient,

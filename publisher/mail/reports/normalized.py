@@ -32,8 +32,8 @@ def to_event(report: Report, delivery_id: str, now: datetime) -> DeliveryEvent:
     """
     detail = {name: clean(value, _LONGEST_DETAIL) for name, value in report.detail.items()}
     return DeliveryEvent(
-        # Ids of reports that came by mail are strangers' words: none can be taken for that of another delivery.
-        f"{report.report_id}#{fingerprint(delivery_id)[:12]}",
+        # Anybody can send reports by mail, as many as they like: a delivery has one event of each kind from there.
+        f"{report.report_id or report.event.value}#{fingerprint(delivery_id)}",
         delivery_id,
         report.event,
         min(report.occurred_at or now, now),

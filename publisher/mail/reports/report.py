@@ -30,7 +30,8 @@ class Report:
     """What a report says about one recipient.
 
     source: which kind of report it is: `dsn`, `arf`, `ses` or `postmark`.
-    report_id: the same for the same report, however often it is read. Unique within the source and the delivery.
+    report_id: the same for the same report, however often it is read. None: it came by mail, where a delivery has one
+        report of each kind.
     event: the delivery event that it amounts to.
     names: how it names the delivery.
     recipient: the address that it names, or None. It is compared with that of the route, and kept nowhere.
@@ -43,7 +44,7 @@ class Report:
     """
 
     source: str
-    report_id: str
+    report_id: str | None
     event: EventKind
     names: DeliveryNames
     recipient: str | None = None

@@ -1,5 +1,6 @@
 """The tables of the guides that people wrote: what they name is what the code has."""
 
+import json
 import re
 from dataclasses import fields
 from datetime import timedelta
@@ -10,15 +11,21 @@ import pytest
 from publisher.channels.email import EMAIL
 from publisher.channels.push import PUSH
 from publisher.domain.channel import Channel
+from publisher.domain.delivery_event import EventKind, Fault
 from publisher.domain.intent_fields import UserFields
 from publisher.domain.notification import TRANSITIONS
 from publisher.domain.rejection import RejectionCode
 from publisher.local.procfile import procfile
+from publisher.mail.reports.postmark import read_postmark
+from publisher.mail.reports.ses import read_ses
 from publisher.settings.channels import ChannelSettings
 from publisher.settings.mail import MailSettings
 from publisher.settings.settings import Settings
 from tests.factories import notification, route
 from tests.guide_blocks import GUIDES, ROOT
+from tests.mail_reports import postmark, ses
+
+EVENTS = "| event | it means | SMTP | report by mail (RFC 3464, RFC 5965) | Amazon SES | Postmark | django-anymail |"
 
 Rows = list[tuple[str, ...]]
 
@@ -119,3 +126,29 @@ def test_readme_starts_what_the_procfile_starts() -> None:
 
     commands = {name: command for name, command in procfile().items() if name != "release"}
     assert [name for name, command in commands.items() if f"\n| {name} | `{command}` | " not in readme] == []
+
+
+def test_every_event_is_explained() -> None:
+    """In the order of the code, with the words of every source beside it."""
+    assert [row[0] for row in table("mail", EVENTS)] == list(EventKind)
+
+
+@pytest.mark.parametrize("row", table("mail", EVENTS), ids=lambda row: row[0])
+def test_the_words_of_providers_become_that_event(row: tuple[str, ...]) -> None:
+    """What the table says of a provider's word is what is made of it."""
+    event, ses_words, postmark_words = row[0], row[4], row[5]
+    kinds, _, lists = ses_words.partition(": ")
+    notifications = [ses(kind, bounceSubType=name, complaintSubType=name) for kind in kinds.split(" or ") if kind
+                     for name in (lists.split(", ") if lists else [""])]  # fmt: skip
+    kind, _, types = postmark_words.partition(": ")
+    records = [postmark(kind, Type=name) for name in types.split(", ")] if kind else []
+
+    readings = [*(read_ses(json.dumps(n)) for n in notifications), *(read_postmark(json.dumps(r)) for r in records)]
+
+    assert readings or event not in {EventKind.BOUNCED, EventKind.DELIVERED}
+    assert all(isinstance(reading, list) and reading[0].event == event for reading in readings), readings
+
+
+def test_every_fault_is_explained() -> None:
+    """With what to do about it."""
+    assert [row[0] for row in table("mail", "| fault | enhanced status code | what to do |")] == list(Fault)

