@@ -1,11 +1,13 @@
 """Reading routes: one notification's, or a page of those that match a filter. Changes nothing."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from publisher.domain.delivery_event import EventKind
 from publisher.domain.notification import RouteStatus, delivery_id_of
+from storage.answered import AnswerFilter
 from storage.clock import NOW
 from storage.database import Database, Row
 
@@ -24,6 +26,8 @@ class RouteRecord:
     producer: blank for a route of an early release.
     not_before: when its producer wanted the first attempt at the earliest; None: at once.
     cancel_requested_at, cancelled_by: since when it is to be cancelled, and by whom; both None: it is not.
+    answer, answered_at: the answer of the highest rank, and when it was given; both None: there is none yet (R32).
+    complained: whether the recipient called the message spam.
     """
 
     id: int
@@ -57,6 +61,9 @@ class RouteRecord:
     not_before: datetime | None
     cancel_requested_at: datetime | None
     cancelled_by: str | None
+    answer: EventKind | None
+    answered_at: datetime | None
+    complained: bool
     read_at: datetime
 
     @property
@@ -73,6 +80,7 @@ class RouteFilter:
     status: RouteStatus | None = None
     notification_id: str | None = None
     notification_type: str | None = None
+    answer: AnswerFilter = field(default_factory=AnswerFilter)
 
 
 # In the order of RouteRecord. read_at is the instant of the statement, so that a route counts as leased, due or too
@@ -83,7 +91,7 @@ SELECT r.id, n.notification_id::text, r.route_id, n.notification_type, r.channel
        r.last_failure_classification, r.last_failure_message, r.last_failure_at, r.lease_token, r.lease_expires_at,
        r.lease_loss_count, r.stream, r.stream_entry_id, r.created_at, r.updated_at, r.published_at,
        r.dead_lettered_at, r.replay, r.expires_at, r.producer, r.lane, n.not_before, r.cancel_requested_at,
-       r.cancelled_by, {NOW}
+       r.cancelled_by, r.answer, r.answered_at, r.complained, {NOW}
 FROM routes AS r JOIN notifications AS n ON n.id = r.notification_key
 """
 
@@ -107,9 +115,9 @@ _CONDITIONS = {
 
 def list_routes(database: Database, matching: RouteFilter, *, before: int | None, limit: int) -> list[RouteRecord]:
     """Returns up to `limit` routes, newest first. before: the id of the last one seen, for the next page."""
-    asked = asdict(matching) | {"before": before}
+    asked = {name: getattr(matching, name) for name in _CONDITIONS if name != "before"} | {"before": before}
     given = {name: value for name, value in asked.items() if value is not None}
-    where = " AND ".join(_CONDITIONS[name] for name in given) or "true"
+    where = " AND ".join([*(_CONDITIONS[name] for name in given), *matching.answer.conditions("r")]) or "true"
     statement = f"/* list_routes */ {_SELECT} WHERE {where} ORDER BY r.id DESC LIMIT %(limit)s"
     return [_record(row) for row in database.rows(statement, given | {"limit": limit})]
 
@@ -124,4 +132,5 @@ def find_routes(
 
 def _record(row: Row) -> RouteRecord:
     fields: dict[str, Any] = dict(zip(RouteRecord.__dataclass_fields__, row, strict=True))
-    return RouteRecord(**fields | {"status": RouteStatus(fields["status"])})
+    answer = None if fields["answer"] is None else EventKind(fields["answer"])
+    return RouteRecord(**fields | {"status": RouteStatus(fields["status"]), "answer": answer})

@@ -14,6 +14,7 @@ from publisher.cli.session import reading
 from publisher.domain.errors import NotFound
 from publisher.domain.instants import readable
 from publisher.domain.notification import RouteStatus, delivery_id_of
+from publisher.operations.answers import event_words
 from publisher.operations.holds import hold_fields
 from publisher.operations.limited_queue import queue_fields
 from publisher.operations.lookup import find_notification
@@ -84,6 +85,8 @@ def history_fields(history: RouteHistory) -> dict[str, object]:
         "holds": [hold_fields(hold) for hold in explanation.holds],
         "rate_limit": queue_fields(explanation.queue),
         "command": history.command and _command(history.command),
+        "delivery_events": [asdict(event) for event in history.events],
+        "mail": history.mail and asdict(history.mail),
         "failures": [_without(asdict(failure), _REPEATED | {"id"}) for failure in history.failures],
         "dead_letters": [_without(asdict(letter), _REPEATED) for letter in history.dead_letters],
     }
@@ -138,3 +141,9 @@ def _parts(history: RouteHistory) -> Iterator[tuple[str, Sequence[str]]]:
     yield "so far", [f"{readable(step.at)}  {step.what}" for step in history.steps]
     if history.command is not None:
         yield "then", history.command.sentences
+    yield "answer", event_lines(history)
+
+
+def event_lines(history: RouteHistory) -> Sequence[str]:
+    """Returns a line for each delivery event of the route, in the order in which they happened."""
+    return [f"{readable(event.occurred_at)}  {event_words(event)}" for event in history.events]

@@ -5,6 +5,8 @@ from typing import Annotated
 import typer
 
 from publisher.cli import candidates
+from publisher.domain.answer import AnswerIs
+from publisher.domain.delivery_event import Fault
 
 # What names a recipient, for the help of an option. A user's address names no route: his routes are those of the user.
 RECIPIENT = "user:ID, whatever the user's address; address:EMAIL is one of audience admin_email alone"
@@ -19,6 +21,13 @@ ProducerOption = Annotated[str | None, typer.Option("--producer", metavar="NAME"
 RecipientOption = Annotated[
     str | None,
     typer.Option("--recipient", metavar="RECIPIENT", help=f"Only those to this one: {RECIPIENT}."),
+]
+AnswerOption = Annotated[
+    AnswerIs | None,
+    typer.Option("--answer", help="Only those with this answer; none: published, and nobody has answered."),
+]
+FaultOption = Annotated[
+    Fault | None, typer.Option("--fault", help="Only those whose answer says that this was at fault.")
 ]
 RoutesOption = Annotated[
     int, typer.Option("--limit", metavar="NUMBER", min=1, max=10_000, help="At most this many routes of each.")

@@ -10,14 +10,14 @@ from publisher.cli.cancel import cancel
 from publisher.cli.help import CommandApp
 from publisher.cli.ids import place
 from publisher.cli.listing import LimitOption, nothing_found, print_page
-from publisher.cli.options import AnyId, ChannelOption, RouteId, TypeOption
+from publisher.cli.options import AnswerOption, AnyId, ChannelOption, FaultOption, RouteId, TypeOption
 from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.republish import republish
 from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest
 from publisher.domain.notification import RouteStatus
 from publisher.operations.ids import NamedKind
-from publisher.operations.routes import RouteFilter, RouteRecord, find_routes, list_routes
+from publisher.operations.routes import AnswerFilter, RouteFilter, RouteRecord, find_routes, list_routes
 from publisher.settings.settings import Settings
 from storage.database import Database
 
@@ -36,7 +36,11 @@ app.command(
 app.command("republish", example="publisher routes republish --channel push --since 19:00 --rate 500")(republish)
 
 
-@app.command("list", example="publisher routes list --status failed --channel email --json")
+@app.command(
+    "list",
+    example="publisher routes list --status failed --channel email --json\n"
+    "publisher routes list --answer bounced --fault infrastructure",
+)
 def list_(
     channel: ChannelOption = None,
     status: Annotated[RouteStatus | None, typer.Option(help="Only those of this status.")] = None,
@@ -45,6 +49,8 @@ def list_(
         typer.Option(metavar="ID", autocompletion=candidates.notifications, help="Of this notification alone."),
     ] = None,
     type: TypeOption = None,  # noqa: A002 - the option's name
+    answer: AnswerOption = None,
+    fault: FaultOption = None,
     before: Annotated[
         str | None, typer.Option("--before", metavar="ID", help="Show the next page: those before this route.")
     ] = None,
@@ -54,7 +60,7 @@ def list_(
     """List routes, newest first."""
     with opened() as (settings, database):
         of = notification and place(settings, database, notification, command="publisher routes list --notification")
-        matching = RouteFilter(channel, status, of.notification_id if of else None, type)
+        matching = RouteFilter(channel, status, of.notification_id if of else None, type, AnswerFilter(answer, fault))
         last = _last_seen(settings, database, before)
         records = list_routes(database, settings, matching, before=last, limit=limit)
     print_page(
@@ -66,6 +72,8 @@ def list_(
             "due": lambda r: r.next_attempt_at,
             "last failure": lambda r: r.last_failure_classification,
             "type": lambda r: r.notification_type,
+            "answer": _answer,
+            "answered": lambda r: r.answered_at,
         },
         _fields,
         nothing_found(
@@ -75,6 +83,8 @@ def list_(
                 "of status": status,
                 "of notification": of.notification_id if of else None,
                 "of type": type,
+                "with answer": answer,
+                "with fault": fault,
                 "before": before,
             },
         ),
@@ -102,6 +112,11 @@ def show(
             # The delivery id leads to the route in every command; a bare number is of another kind in most.
             shown = {name: value for name, value in _fields(record).items() if name != "id"}
             print_record(shown, wrapping=["last_failure_message"])
+
+
+def _answer(record: RouteRecord) -> str | None:
+    said = [record.answer.value] if record.answer is not None else []
+    return ", ".join([*said, "complained"] if record.complained else said) or None
 
 
 def _last_seen(settings: Settings, database: Database, id_: str | None) -> int | None:

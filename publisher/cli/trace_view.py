@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from publisher.cli.explain_view import history_fields, with_outcomes
+from publisher.cli.explain_view import event_lines, history_fields, with_outcomes
 from publisher.cli.id_wording import not_for, several, unknown
 from publisher.cli.ids import intents_stream
 from publisher.cli.layout import Tree
@@ -17,6 +17,8 @@ from publisher.cli.remedies import worded
 from publisher.cli.session import reading
 from publisher.domain.errors import NotFound, PublisherError
 from publisher.domain.instants import readable
+from publisher.domain.notification import RouteStatus
+from publisher.operations.answers import explain_mail
 from publisher.operations.cancellation_answer import answer_of, cancelled_by
 from publisher.operations.ids import IntentsStream, NamedKind, Resolution, meant, resolve
 from publisher.operations.lookup import MATCHES, Found, lookup
@@ -160,6 +162,10 @@ def _add_route(node: Tree, each: RouteHistory) -> None:
     for step in each.steps:
         branch.add(_line(f"{readable(step.at)}  {step.what}"))
     for line in each.command.sentences if each.command is not None else ():
+        branch.add(_line(line))
+    for line in event_lines(each):
+        branch.add(_line(line))
+    for line in explain_mail(each.route, each.mail) if each.route.status is RouteStatus.PUBLISHED else ():
         branch.add(_line(line))
     if not each.route.status.is_final:
         for sentence in each.explanation.next:

@@ -22,6 +22,7 @@ from publisher.operations.limited_queue import LimitedQueue, lasts, waits
 from publisher.operations.remedy import Advice, Remedy, Sentence
 from storage.dead_letters import DeadLetterRecord
 from storage.handover import is_handover
+from storage.mail_progress import MailProgress
 from storage.routes import RouteRecord
 
 # A route that is due for so long is late: scans and messages look every few seconds.
@@ -35,6 +36,7 @@ def explain(
     letter: DeadLetterRecord | None = None,
     queue: LimitedQueue | None = None,
     holds: Sequence[HoldRecord] = (),
+    mail: MailProgress | None = None,
 ) -> Explanation:
     """Explains the route as it stood when it was read.
 
@@ -43,9 +45,10 @@ def explain(
     letter: its newest dead letter, or None.
     queue: its place before its channel's rate limit, or None if that has none.
     holds: those that match it, the oldest first.
+    mail: how far our mail service has come with it, or None.
     """
     if route.status is RouteStatus.PUBLISHED:
-        return explain_published(route, stream)
+        return explain_published(route, stream, mail)
     if route.status is RouteStatus.DEAD_LETTER:
         return explain_dead_letter(route, stream, letter)
     if route.status is RouteStatus.SKIPPED:

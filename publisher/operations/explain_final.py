@@ -1,18 +1,24 @@
 """Explains how a route ended, and what an operator can still do about it (R3)."""
 
 from publisher.domain.attempt import LEASE_EXPIRED
+from publisher.operations.answers import explain_answer, explain_mail
 from publisher.operations.explanation import Explanation, RouteState, ago, failure, replays, times
 from publisher.operations.failure_cause import another_intent, cause_of
 from publisher.operations.remedy import Advice, Remedy, Sentence
 from storage.dead_letters import DeadLetterRecord
+from storage.mail_progress import MailProgress
 from storage.routes import RouteRecord
 
 _DISCARD = "To take it off the list of dead letters that wait"
 _LATER_DEADLINE = "An intent with a later deadline, or none, under another idempotency key makes a new notification."
 
 
-def explain_published(route: RouteRecord, stream: str | None) -> Explanation:
-    """Names the stream entry. stream: where the channel publishes now; None if it is not installed."""
+def explain_published(route: RouteRecord, stream: str | None, mail: MailProgress | None = None) -> Explanation:
+    """Names the stream entry, the answer, and what the mail service does with the command.
+
+    stream: where the channel publishes now; None if it is not installed.
+    mail: how far our mail service has come; None: it has not taken the command up.
+    """
     where = route.stream or stream or f"the stream of {route.channel}, which is not installed here"
     entry = f"stream entry {route.stream_entry_id}" if route.stream_entry_id else "a stream entry that was not recorded"
     failed = f", after {times(route.attempt_count, 'failed attempt')}" if route.attempt_count else ""
@@ -20,12 +26,16 @@ def explain_published(route: RouteRecord, stream: str | None) -> Explanation:
     if route.cancel_requested_at is not None:
         asked = ago(route, route.cancel_requested_at)
         why.append(f"{route.cancelled_by} asked to cancel it {asked}: too late, its command stood already.")
+    why += explain_answer(route)
+    upcoming = tuple(explain_mail(route, mail)) or ("Nothing: the rest is its consumers' matter.",)
     again: Sentence
     if _is_past_deadline(route):
         again = f"Its deadline was {ago(route, route.expires_at)}: it is not published again."
     else:
         again = Advice("To have it published again", Remedy.REPUBLISH, route.delivery_id)
-    return Explanation(RouteState.PUBLISHED, tuple(why), ("Nothing: the rest is its consumers' matter.", again))
+    return Explanation(
+        RouteState.PUBLISHED, tuple(why), (*upcoming, again), None if mail is None else mail.next_attempt_at
+    )
 
 
 def explain_dead_letter(route: RouteRecord, stream: str | None, letter: DeadLetterRecord | None) -> Explanation:

@@ -14,8 +14,10 @@ from publisher.operations.limited_queue import limited_queue
 from publisher.operations.timeline import Step, timeline
 from storage.database import Database
 from storage.dead_letters import DeadLetterRecord, dead_letters_of_routes
+from storage.event_history import EventRecord, event_history
 from storage.failures import FailureRecord, failure_history
 from storage.gates import read_gates
+from storage.mail_progress import MailProgress, mail_progress
 from storage.notifications import NotificationRecord
 from storage.routes import RouteRecord, find_routes
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 # The newest failures that are read of each route: more than all its attempts, some requeues over.
 _FAILURES = 100
+# The newest delivery events that are read of each route: a mail service sends a handful.
+_EVENTS = 100
 # The newest dead letters that are read of the routes together.
 _DEAD_LETTERS = 1000
 
@@ -35,6 +39,8 @@ class RouteHistory:
 
     stream: where its channel publishes now. None: the channel is not installed.
     failures, dead_letters: oldest first.
+    events: what was answered about its commands, in the order in which it happened.
+    mail: how far our mail service has come with it. None: it has not taken it up.
     command: what became of its command. None: it is not published, or Redis was not asked (`command_lookup` asks).
     """
 
@@ -43,6 +49,8 @@ class RouteHistory:
     explanation: Explanation
     failures: Sequence[FailureRecord]
     dead_letters: Sequence[DeadLetterRecord]
+    events: Sequence[EventRecord] = ()
+    mail: MailProgress | None = None
     command: "CommandOutcome | None" = None
 
     @property
@@ -90,7 +98,9 @@ def _histories(
 ) -> Sequence[RouteHistory]:
     notification_id = notification.notification_id
     routes = find_routes(database, notification_id, route_id, limit=limit)
-    failures = failure_history(database, [route.id for route in routes], limit=_FAILURES)
+    keys = [route.id for route in routes]
+    failures = failure_history(database, keys, limit=_FAILURES)
+    events, mails = event_history(database, keys, limit=_EVENTS), mail_progress(database, keys)
     dead_letters: dict[str, list[DeadLetterRecord]] = {}
     ids = [route.route_id for route in routes]
     for letter in dead_letters_of_routes(database, notification_id, ids, limit=_DEAD_LETTERS):
@@ -101,7 +111,9 @@ def _histories(
         letters = dead_letters.get(route.route_id, [])
         gate = gates.get(route.channel, Gate(route.channel))
         queue = limited_queue(database, limits, route)
+        mail = mails.get(route.id)
         held = holds_of(route, notification.producer, holds)
-        explanation = explain(route, gate, stream, letters[-1] if letters else None, queue, held)
-        histories.append(RouteHistory(route, stream, explanation, failures.get(route.id, []), letters))
+        explanation = explain(route, gate, stream, letters[-1] if letters else None, queue, held, mail)
+        told = failures.get(route.id, []), letters, events.get(route.id, [])
+        histories.append(RouteHistory(route, stream, explanation, *told, mail))
     return histories

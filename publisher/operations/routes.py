@@ -7,10 +7,11 @@ from publisher.domain.notification import delivery_id_of
 from publisher.operations.names import check_channel, check_type
 from publisher.settings.settings import Settings
 from storage import routes
+from storage.answered import AnswerFilter
 from storage.database import Database
 from storage.routes import RouteFilter, RouteRecord
 
-__all__ = ["RouteFilter", "RouteRecord", "find_routes", "list_routes"]
+__all__ = ["AnswerFilter", "RouteFilter", "RouteRecord", "find_routes", "list_routes"]
 
 
 def list_routes(

@@ -1,0 +1,70 @@
+"""Words what was answered about a route's command, and what our own mail service does with it (R32, R33)."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from publisher.operations.explanation import ago, ahead, times
+from storage.event_history import EventRecord
+from storage.mail_progress import MailProgress
+from storage.routes import RouteRecord
+
+__all__ = ["event_words", "explain_answer", "explain_mail"]
+
+
+def event_words(event: EventRecord) -> str:
+    """Words an event in one line: `mailer: bounced (permanent, recipient at fault, 550 5.1.1): no such user`."""
+    at_fault = event.fault and f"{event.fault.value} at fault"
+    codes = " ".join(filter(None, (event.code, event.enhanced_code)))
+    about = ", ".join(filter(None, (event.permanence, at_fault, codes)))
+    said = f"{event.source}: {event.event.value}" + (f" ({about})" if about else "")
+    return f"{said}: {event.diagnostic}" if event.diagnostic else said
+
+
+def explain_answer(route: RouteRecord) -> Iterator[str]:
+    """Yields what is known of a published route's answer; nothing if nobody has answered."""
+    if route.answer is not None:
+        yield f"Answered {ago(route, route.answered_at)}: {route.answer}."
+    if route.complained:
+        yield "The recipient complained of it."
+
+
+def explain_mail(route: RouteRecord, mail: MailProgress | None) -> Iterator[str]:
+    """Yields what the mail service does next with a published route, or did last. mail: None if it did nothing."""
+    if mail is None:
+        return
+    yield _standing(route, mail)
+    if mail.unsure:
+        yield (
+            f"The reply to its message was lost {times(mail.unsure, 'time')}: the recipient may have it"
+            f" {'more than once' if mail.state == 'sent' else 'already'}."
+        )
+
+
+def _standing(route: RouteRecord, mail: MailProgress) -> str:
+    if mail.held_at is not None:
+        return f"Held by the mail service since {ago(route, mail.held_at)}: an operator is to decide."
+    if mail.lease_expires_at is not None:
+        return _begun(route, mail.lease_expires_at)
+    if mail.next_attempt_at is not None:
+        return f"The mail service tries again {_when(route, mail.next_attempt_at)}: {_attempts(mail)}."
+    if mail.state == "sent":
+        return (
+            f"The mail service sent it {ago(route, mail.ended_at)}: {_attempts(mail)}."
+            " It does not send again what it has sent, whatever is published again."
+        )
+    ended = ago(route, mail.ended_at)
+    return f"The mail service gave it up {ended}: {_attempts(mail)}. Published again, it is tried anew."
+
+
+def _begun(route: RouteRecord, until: datetime) -> str:
+    if until > route.read_at:
+        return f"A mailer is at work on it. If that dies, another takes it up {ahead(route, until)}."
+    return f"The mailer that was at work on it has not told its end since {ago(route, until)}: another takes it up."
+
+
+def _when(route: RouteRecord, at: datetime) -> str:
+    return ahead(route, at) if at > route.read_at else "at once"
+
+
+def _attempts(mail: MailProgress) -> str:
+    return f"{times(mail.tries, 'attempt')} failed so far" if mail.tries else "no attempt failed before"

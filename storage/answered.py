@@ -1,0 +1,59 @@
+"""Selects routes by what was answered about their commands (R32)."""
+
+from dataclasses import dataclass
+
+from publisher.domain.answer import AnswerIs
+from publisher.domain.delivery_event import EventKind, Fault
+from publisher.domain.errors import BadRequest
+
+# Answers other than success, in the order of the predicate of the index routes_answered_ill.
+ILL = (EventKind.DEFERRED, EventKind.BOUNCED, EventKind.REJECTED, EventKind.FAILED, EventKind.SUPPRESSED)
+_IS_ILL = f"answer IN ({', '.join(repr(kind.value) for kind in ILL)})"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFilter:
+    """Selects the routes that match every field that is given.
+
+    answer: None: whatever it is, and if there is none.
+    fault: what the event says was at fault that is the answer. None: whatever it says. Without `answer` it selects
+        among all answers other than success. No event of success has a fault.
+    """
+
+    answer: AnswerIs | None = None
+    fault: Fault | None = None
+
+    def __post_init__(self) -> None:
+        """Raises BadRequest for a fault of an answer that has none."""
+        faultless = (AnswerIs.NONE, AnswerIs.ACCEPTED, AnswerIs.DELIVERED)
+        if self.fault is not None and self.answer in faultless:
+            raise BadRequest(f"nothing is at fault where the answer is {self.answer}: leave --fault out")
+
+    def conditions(self, route: str) -> list[str]:
+        """Returns the conditions in SQL, none of them if everything matches. Partial indexes serve them.
+
+        They hold no parameter and no text of a stranger. route: the name of the table of routes in the statement.
+        """
+        found = []
+        if self.answer is AnswerIs.NONE:
+            found.append(f"{route}.status = 'published' AND {route}.answer IS NULL")
+        elif self.answer is AnswerIs.COMPLAINED:
+            found.append(f"{route}.complained")
+        elif self.answer is not None:
+            found.append(f"{route}.answer = '{self.answer.value}'")
+        elif self.fault is not None:
+            found.append(f"{route}.{_IS_ILL}")
+        if self.fault is not None:
+            found.append(self._fault_is(route, self.fault))
+        return found
+
+    def _fault_is(self, route: str, fault: Fault) -> str:
+        # A scalar subquery is a look-up for each route by index delivery_events_of_route. EXISTS might become a join
+        # that reads every event.
+        is_answer = f"e.event = {route}.answer AND e.occurred_at = {route}.answered_at"
+        if self.answer is AnswerIs.COMPLAINED:
+            is_answer = "e.event = 'complained'"
+        return (
+            f"(SELECT true FROM delivery_events AS e WHERE e.route_key = {route}.id AND {is_answer}"
+            f" AND e.fault = '{fault.value}' LIMIT 1)"
+        )

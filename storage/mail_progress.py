@@ -1,0 +1,56 @@
+"""Reads how far our own mail service has come with deliveries. Changes nothing (R33)."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from publisher.domain.delivery_event import EventKind
+from storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class MailProgress:
+    """How far the mail service has come with one delivery.
+
+    state: `begun`, `waiting`, `sent`, `given_up` or `held`.
+    tries: attempts that ended without being sent or given up.
+    unsure: how often the message may have been accepted while the reply was lost.
+    begun_at: when it was taken up for the first time.
+    lease_expires_at: until when a process sends it; None: nobody does.
+    next_attempt_at: when it is tried again at the earliest; None: nothing is scheduled.
+    held_at: since when an operator is to decide; None: it is not held.
+    event: the outcome; None: there is none yet.
+    ended_at: when it was sent or given up; None: it is not over.
+    """
+
+    state: str
+    tries: int
+    unsure: int
+    begun_at: datetime
+    lease_expires_at: datetime | None
+    next_attempt_at: datetime | None
+    held_at: datetime | None
+    event: EventKind | None
+    ended_at: datetime | None
+
+
+# By index mail_deliveries_of_route.
+_OF_ROUTES = """/* mail_progress */
+SELECT route_key, state, tries, unsure, begun_at, lease_expires_at, next_attempt_at, held_at, event, ended_at
+FROM mail_deliveries WHERE route_key = ANY(%s::bigint[])
+"""
+
+
+def mail_progress(database: Database, route_keys: Collection[int]) -> Mapping[int, MailProgress]:
+    """Returns how far the mail service has come with each of these routes, by key.
+
+    A route that it has not taken up is missing. Raises DatabaseUnavailable.
+    """
+    return {key: _record(*fields) for key, *fields in database.rows(_OF_ROUTES, [list(route_keys)])}
+
+
+def _record(*fields: Any) -> MailProgress:
+    state, tries, unsure, begun, lease, next_attempt, held, event, ended = fields
+    outcome = None if event is None else EventKind(event)
+    return MailProgress(state, tries, unsure, begun, lease, next_attempt, held, outcome, ended)

@@ -1,0 +1,112 @@
+"""What is said of answers, and of what the mail service does next (R32, R33)."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from publisher.domain.delivery_event import EventKind, Fault, Permanence
+from publisher.operations.answers import event_words
+from publisher.operations.explain import explain
+from publisher.operations.explanation import Explanation
+from storage.event_history import EventRecord
+from storage.mail_progress import MailProgress
+from tests.factories import route_record
+from tests.unit.operations.test_explain import MINUTE, NOW, OPEN, SECOND, STREAM, told
+from tests.unit.operations.test_explain_final import PUBLISHED
+
+NEVER_AGAIN = "It does not send again what it has sent, whatever is published again."
+AGO = "2026-03-14 09:25:53.589Z (1 min ago)"
+
+
+def event(**fields: Any) -> EventRecord:
+    whole: dict[str, Any] = dict.fromkeys(EventRecord.__dataclass_fields__)
+    return EventRecord(**whole | {"event": EventKind.ACCEPTED, "occurred_at": NOW, "source": "mailer"} | fields)
+
+
+def with_mail(state: str, **fields: Any) -> Explanation:
+    """What is explained of a published route of which the mail service has this on record."""
+    whole: dict[str, Any] = dict.fromkeys(MailProgress.__dataclass_fields__)
+    mail = MailProgress(**whole | {"state": state, "tries": 0, "unsure": 0} | fields)
+    return explain(route_record(**PUBLISHED), OPEN, STREAM, mail=mail)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({}, "mailer: accepted"),
+        ({"diagnostic": "queued as 7"}, "mailer: accepted: queued as 7"),
+        (
+            {
+                "event": EventKind.BOUNCED,
+                "source": "ses",
+                "permanence": Permanence.PERMANENT,
+                "fault": Fault.RECIPIENT,
+                "code": "550",
+                "enhanced_code": "5.1.1",
+                "diagnostic": "no such user",
+            },
+            "ses: bounced (permanent, recipient at fault, 550 5.1.1): no such user",
+        ),
+    ],
+)
+def test_an_event_is_one_line(said: dict[str, Any], words: str) -> None:
+    """Who says what, why, and in whose words; nothing is said of what is not known."""
+    assert event_words(event(**said)) == words
+
+
+def test_a_published_route_says_what_was_answered() -> None:
+    """The answer and its instant, and a complaint (R32)."""
+    explained = told(**PUBLISHED, answer=EventKind.BOUNCED, answered_at=NOW - MINUTE, complained=True)
+
+    assert explained.why[-2:] == (f"Answered {AGO}: bounced.", "The recipient complained of it.")
+
+
+@pytest.mark.parametrize(
+    ("mail", "sentence"),
+    [
+        (
+            ("waiting", {"tries": 3, "next_attempt_at": NOW + MINUTE}),
+            "The mail service tries again in 1 min (2026-03-14 09:27:53.589Z): 3 attempts failed so far.",
+        ),
+        (
+            ("waiting", {"tries": 1, "next_attempt_at": NOW - SECOND}),
+            "The mail service tries again at once: 1 attempt failed so far.",
+        ),
+        (("held", {"held_at": NOW - MINUTE}), f"Held by the mail service since {AGO}: an operator is to decide."),
+        (
+            ("begun", {"lease_expires_at": NOW + MINUTE}),
+            "A mailer is at work on it. If that dies, another takes it up in 1 min (2026-03-14 09:27:53.589Z).",
+        ),
+        (
+            ("begun", {"lease_expires_at": NOW - MINUTE}),
+            f"The mailer that was at work on it has not told its end since {AGO}: another takes it up.",
+        ),
+        (
+            ("sent", {"ended_at": NOW - MINUTE}),
+            f"The mail service sent it {AGO}: no attempt failed before. {NEVER_AGAIN}",
+        ),
+        (
+            ("given_up", {"ended_at": NOW - MINUTE, "tries": 16}),
+            f"The mail service gave it up {AGO}: 16 attempts failed so far. Published again, it is tried anew.",
+        ),
+    ],
+)
+def test_what_the_mail_service_does_is_what_comes_next(mail: tuple[str, dict[str, Any]], sentence: str) -> None:
+    """Whatever state a delivery is in, an operator reads who acts next, and when (R33)."""
+    state, fields = mail
+    explained = with_mail(state, **fields)
+
+    assert explained.next[0] == sentence
+    assert explained.next_at == fields.get("next_attempt_at")
+    assert len(explained.next) == 2
+
+
+@pytest.mark.parametrize(("state", "ends"), [("sent", "more than once."), ("held", "already.")])
+def test_a_lost_reply_is_told(state: str, ends: str) -> None:
+    """The one window in which a message may go out twice is named where it opened (R33)."""
+    ended = {"held_at": NOW} if state == "held" else {"ended_at": NOW - timedelta(hours=1)}
+
+    said = with_mail(state, unsure=2, **ended).next[1]
+
+    assert said == f"The reply to its message was lost 2 times: the recipient may have it {ends}"
