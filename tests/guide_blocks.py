@@ -45,7 +45,10 @@ def commands() -> str:
 
 
 def tree() -> str:
-    """Each file of the three packages with the first line of its docstring; of the tests the folders."""
+    """Each file of the three packages with the first line of its docstring; of the tests the folders.
+
+    A folder without a module is one line.
+    """
     lines = [line for package in _PACKAGES for line in _tree(ROOT / package, 0)]
     lines += ["tests/"] + [_line(f"  {folder.name}/", _about(folder / "__init__.py")) for folder in _test_rooms()]
     return _fenced("", lines)
@@ -109,7 +112,9 @@ def _tree(folder: Path, depth: int) -> Iterator[str]:
     yield _line(f"{'  ' * depth}{folder.name}/", _about(folder / "__init__.py"))
     inside = [path for path in folder.iterdir() if path.name not in {"__init__.py", "__pycache__"}]
     for path in sorted(inside, key=lambda path: (path.is_dir(), path.name)):
-        if path.is_dir():
+        if path.is_dir() and not any(path.glob("*.py")):
+            yield _line(f"{'  ' * (depth + 1)}{path.name}/", "")
+        elif path.is_dir():
             yield from _tree(path, depth + 1)
         else:
             yield _line(f"{'  ' * (depth + 1)}{path.name}", _about(path))

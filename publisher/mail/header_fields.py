@@ -15,8 +15,9 @@ _BREAKS = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 # RFC 5322, 2.1.1: a line should have 78 characters at most, and must not have more than 998.
 _LINE, _LONGEST_WORD = 78, 900
-# An encoded word of RFC 2047 has 75 characters at most. Of these, base64 leaves room for so many bytes.
-_ENCODED_BYTES = 45
+# A line with an encoded word has 76 characters at most (RFC 2047). Of these, the longest name of a field and base64
+# leave room for so many bytes.
+_ENCODED_BYTES = 36
 
 
 def one_line(text: str) -> str:

@@ -4,6 +4,7 @@ A template reads its variables and the templates of its folder, and nothing else
 Python's methods: `order.items` is what the producer sent.
 """
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from jinja2 import FileSystemLoader, StrictUndefined, nodes
 from jinja2.runtime import Context, LoopContext, Undefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from publisher.mail.budget import BudgetExceeded, counted, spend, spend_on
 
@@ -20,13 +21,16 @@ _LONGEST = 2 * 1024 * 1024
 _MOST_BITS = 10_000
 # Methods of texts and filters that make a text as wide as a number says.
 _WIDENING = {"center", "ljust", "rjust", "zfill", "expandtabs", "indent", "wordwrap"}
+# A format that asks for ten thousand characters or more, or lets a variable say how many.
+_WIDE = re.compile(r"%[-+ #0]*(?:\([^)]*\))?[-+ #0]*(?:\d{5}|\*|\d*\.(?:\d{5}|\*))")
+_WIDE_IN_BRACES = re.compile(r":[^{}]*(?:\d{5}|\{)")
 _COUNTED = "counted"
 
 
 class MailSandbox(ImmutableSandboxedEnvironment):
     """Compiles the templates of a folder. Those whose name ends in `.html` escape every variable."""
 
-    intercepted_binops = frozenset({"*", "**"})
+    intercepted_binops = frozenset({"*", "**", "%"})
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
@@ -42,7 +46,6 @@ class MailSandbox(ImmutableSandboxedEnvironment):
         )
         # By chance; the same command must make the same bytes.
         del self.globals["lipsum"], self.filters["random"]
-        self.globals["range"] = _range
         self.filters = {name: _counting(name, each) for name, each in self.filters.items()} | {_COUNTED: counted}
 
     def _generate(
@@ -62,8 +65,10 @@ class MailSandbox(ImmutableSandboxedEnvironment):
         return super().call(context, function, *args, **kwargs)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Multiplies, or raises to a power, within bounds."""
-        if operator == "**":
+        """Multiplies, raises to a power, or formats, within bounds."""
+        if operator == "%":
+            _check_format(left, _WIDE)
+        elif operator == "**":
             _check_bits(_bits(left) * (abs(right) if isinstance(right, int) else 1))
         elif isinstance(left, int) and isinstance(right, int):
             _check_bits(_bits(left) + _bits(right))
@@ -79,6 +84,13 @@ class MailSandbox(ImmutableSandboxedEnvironment):
             return obj[attribute]
         return super().getattr(obj, attribute)
 
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """Returns the method `format` of a text within the sandbox, or None if the value is another one."""
+        wrapped = super().wrap_str_format(value)
+        if wrapped is not None:
+            _check_format(value.__self__, _WIDE_IN_BRACES)
+        return wrapped
+
     def get_template(self, *args: Any, **kwargs: Any) -> Any:
         """Loads a template, and counts it: an include within an include may come back to itself."""
         spend(1)
@@ -90,12 +102,6 @@ class MailSandbox(ImmutableSandboxedEnvironment):
         return super().select_template(*args, **kwargs)
 
 
-def _range(*args: int) -> range:
-    numbers = safe_range(*args)
-    spend_on(numbers)
-    return numbers
-
-
 def _counting(name: str, each: Callable[..., Any]) -> Callable[..., Any]:
     """Returns the filter with its steps counted. Jinja passes some a context before the value."""
     place = 1 if hasattr(each, "jinja_pass_arg") else 0
@@ -103,6 +109,8 @@ def _counting(name: str, each: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(each)
     def counting(*args: Any, **kwargs: Any) -> Any:
         spend_on(args[place])
+        if name == "format":
+            _check_format(args[place], _WIDE)
         _spend_on_width(name, [*args[place + 1 :], *kwargs.values()])
         return each(*args, **kwargs)
 
@@ -125,3 +133,8 @@ def _check_bits(bits: int) -> None:
 def _check_length(sequence: Any, times: Any) -> None:
     if isinstance(times, int) and isinstance(sequence, (str, list, tuple)) and len(sequence) * times > _LONGEST:
         raise BudgetExceeded("it repeats a text or a list too often")
+
+
+def _check_format(text: Any, wide: re.Pattern[str]) -> None:
+    if isinstance(text, str) and wide.search(text):
+        raise BudgetExceeded("it formats a value to a width that is too large, or that a variable says")

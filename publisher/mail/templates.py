@@ -44,11 +44,11 @@ class _Faulty(Exception):
 class Templates:
     """The templates of a folder, each compiled once, at its first use (R33).
 
-    A file that changes is noticed within `recheck`. While the folder cannot be read, templates that were read before
-    are still used.
+    A change is taken up at the first check that finds nothing changed since the check before: of files that are being
+    written none is used. While the folder cannot be read, templates that were read before are still used.
 
     folder: see `publisher.mail.template_folder`. Raises SettingsError if it cannot be read.
-    clock: seconds, never going back.
+    recheck: how long after a check the next one is due. clock: seconds, never going back.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Templates:
         self._recheck = recheck.total_seconds()
         self._clock = clock
         self._check_at = clock() + self._recheck
-        self._folder = list_folder(folder)
+        self._folder = self._seen = list_folder(folder)
         self._is_readable = True
         self._sandbox = MailSandbox(folder)
         # At most one for each template and locale in the folder, whatever producers ask for.
@@ -102,7 +102,8 @@ class Templates:
             self._is_readable = False
             return
         self._is_readable = True
-        if listed != self._folder:
+        has_settled, self._seen = listed == self._seen, listed
+        if has_settled and listed != self._folder:
             self._folder, self._sandbox, self._compiled = listed, MailSandbox(listed.path), {}
 
     def _find(self, template_id: str, locale: str) -> _Compiled | TemplateFault:

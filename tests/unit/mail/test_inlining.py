@@ -53,6 +53,16 @@ def test_elements_that_are_never_closed_are_a_fault(tmp_path: Path, count: int) 
     )
 
 
+def test_styles_that_make_a_message_huge_are_a_fault(tmp_path: Path) -> None:
+    """Each element gets all of its rules: a long style sheet and many rows may be too much together."""
+    rules = "".join(f"--a{n}: red; " for n in range(100))
+    html = f"<style>i {{ {rules} }}</style>{{% for row in rows %}}<i>a</i>{{% endfor %}}"
+
+    message = fault(write(tmp_path, template(html=html)), rows=[0] * 5000)
+
+    assert message == "a.b/en/html.html: it makes more than 2,097,152 characters"
+
+
 def test_a_long_table_is_inlined() -> None:
     """Many elements beside each other are no fault, and neither are those that need no end tag."""
     rows = "<tr><td>a<br><td>b</td></tr></p>" * 499 + "<hr><img src=x>" * 1000

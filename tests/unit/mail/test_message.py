@@ -138,6 +138,14 @@ def test_a_name_beside_an_address_is_a_name(name: str) -> None:
         assert "".join(found[-1].display_name.split()) == "".join("".join(_without_controls(name)).split())
 
 
+def test_a_name_with_quotation_marks_is_quoted() -> None:
+    """So is one with a comma or a backslash."""
+    name = 'Lee, "Ann" \\ Sons'
+    mail = parsed(built(Letter("Hi", "Hello"), Mailbox(name, "noreply", "shop.example")))
+
+    assert [address.display_name for address in addresses_of(mail, "From")] == [name]
+
+
 @few
 @given(hostile, hostile)
 def test_the_same_command_makes_the_same_bytes(subject: str, text: str) -> None:
@@ -163,7 +171,11 @@ def test_the_same_command_makes_the_same_bytes(subject: str, text: str) -> None:
 )
 def test_a_subject_of_any_length_arrives(subject: str) -> None:
     """It is folded, and encoded where it must be; what looks encoded already is shown as it is."""
-    assert parsed(built(Letter(subject, "Hello")))["Subject"] == " ".join(subject.split())
+    message = built(Letter(subject, "Hello"))
+
+    assert parsed(message)["Subject"] == " ".join(subject.split())
+    lines = message.data.decode().split("\r\n")
+    assert [line for line in lines if len(line) > (76 if "=?" in line else 78) and "a" * 77 not in line] == []
 
 
 def test_an_address_beyond_ascii_needs_a_server_that_takes_it() -> None:

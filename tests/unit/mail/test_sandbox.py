@@ -30,6 +30,11 @@ HUGE = {
     "a product": "{% set ns = namespace(n=9) %}{% for a in range(99) %}{% set ns.n = ns.n * ns.n %}{% endfor %}",
     "a width": "{{ 'x'|center(count) }}",
     "a width of a method": "{{ 'x'.ljust(count) }}",
+    "a format": "{{ '%*d' % (count, 1) }}",
+    "a wide format": "{{ '%-99999999.2f' % 1 }}",
+    "a precise format": "{{ '%.99999999f'|format(1) }}",
+    "a format with braces": "{{ '{:>{}}'.format(1, count) }}",
+    "a wide format with braces": "{{ '{a:>99999999}'.format(a=1) }}",
     "an indent": "{{ 'x\n\ny'|indent(count, true) }}",
 }
 ESCAPES = {
@@ -62,7 +67,9 @@ def test_a_result_without_measure_is_a_fault(tmp_path: Path, name: str) -> None:
     message = fault(write(tmp_path, template(HUGE[name])), **VARIABLES)
 
     assert message.startswith("a.b/en/text.txt")
-    assert "ann" not in message
+    # It is refused before it is made.
+    assert ("characters" in message) is (name == "output")
+    assert "raises" not in message
 
 
 @pytest.mark.parametrize("name", ESCAPES)
@@ -93,6 +100,10 @@ def test_the_refusal_says_what_is_refused(tmp_path: Path, name: str) -> None:
             "{{ order.total|round(2) }} {{ '%.2f' % order.total }} {{ 3 * 4 }} {{ '-' * 5 }} {{ 2 ** 8 }}",
             "9.5 9.50 12 ----- 256",
         ),
+        (
+            "{{ '100000: %5.2f %s'|format(1, 'a') }} {{ '{:,.2f} 100000 {}'.format(9.5, 1) }}",
+            "100000:  1.00 a 9.50 100000 1",
+        ),
         ("{% for a in tree recursive %}{{ a.n }}{{ loop(a.sub) if a.sub }}{% endfor %}", "123"),
         ("{% macro f(n) %}<{{ n }}>{% endmacro %}{{ f(1) }}{{ f('a') }}", "<1><a>"),
         ("a\n{% if true %}\nb\n{% endif %}\nc", "a\nb\nc"),
@@ -107,6 +118,17 @@ def test_ordinary_templates_are_rendered(tmp_path: Path, text: str, made: str) -
     }
 
     assert letter(write(tmp_path, template(text)), **variables).text == made
+
+
+def test_half_a_surrogate_pair_is_shown_as_a_question_mark(tmp_path: Path) -> None:
+    """JSON can hold it, and no message can."""
+    files = template("{{ it }}", html="<style>p { color: red }</style><p>{{ it }}</p>", subject="{{ it }}")
+
+    made = letter(write(tmp_path, files), it="a\ud800")
+
+    assert (made.subject, made.text) == ("a?", "a?")
+    assert made.html is not None
+    assert ">a?</p>" in made.html
 
 
 json_values = st.recursive(

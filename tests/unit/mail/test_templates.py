@@ -180,27 +180,28 @@ def test_a_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     assert fault(tmp_path) == "a.b/en/text.txt: it is not UTF-8"
 
 
-def test_a_change_is_noticed_at_the_next_check(tmp_path: Path) -> None:
-    """A running mail service takes up an edited, an added and a mended file, and asks seldom whether there are any."""
+def test_a_change_is_taken_up_once_it_has_settled(tmp_path: Path) -> None:
+    """A running mail service takes up edited, added and mended files, and none that is still being written."""
     now = 0.0
     templates = Templates(write(tmp_path, template("one")), timedelta(seconds=3), lambda: now)
 
-    def text() -> str:
+    def text_at(seconds: float) -> str:
+        nonlocal now
+        now = seconds
         made = templates.letter("a.b", "de", {}, DELIVERY)
         return made.text if isinstance(made, Letter) else made.message
 
-    assert text() == "one"
-    write(tmp_path, template("two, longer"))
-    now = 2.9
-    assert text() == "one"
-    now = 3.0
-    assert text() == "two, longer"
+    assert text_at(0) == "one"
+    write(tmp_path, template("two, hal"))
+    assert text_at(3) == "one"
+    write(tmp_path, template("two, half and whole"))
+    assert [text_at(seconds) for seconds in (5.9, 6, 8.9)] == ["one"] * 3
+    assert text_at(9) == "two, half and whole"
     write(tmp_path, {"a.b/de/subject.txt": "Hallo", "a.b/de/text.txt": "drei {{"})
-    now = 6.0
-    assert text().startswith("a.b/de/text.txt, line 1: ")
+    assert text_at(12) == "two, half and whole"
+    assert text_at(15).startswith("a.b/de/text.txt, line 1: ")
     write(tmp_path, {"a.b/de/text.txt": "drei"})
-    now = 9.0
-    assert text() == "drei"
+    assert (text_at(18)[:7], text_at(21)) == ("a.b/de/", "drei")
 
 
 def test_a_folder_that_cannot_be_read_stops_nothing_that_was_read(tmp_path: Path) -> None:
