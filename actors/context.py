@@ -42,6 +42,8 @@ class Context:
     retention: Retention
     intents_stream: str
     intents_group: str
+    events_stream: str
+    events_group: str
     stopping: threading.Event = field(default_factory=threading.Event)
     watchdog: Watchdog = field(default_factory=Watchdog)
     busy_endings: Throttle = field(default_factory=lambda: Throttle(1.0))

@@ -74,24 +74,29 @@ def prune_records(channel: str, again: bool = False) -> None:
 
 @dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL)
 def trim_intents(channel: str) -> None:  # noqa: ARG001 - it says whose workers do it
-    """Trims the intents stream up to what every consumer group has acknowledged, a bounded number of entries.
+    """Trims the streams of intents and of delivery events up to what every consumer group has acknowledged.
 
-    It trims nothing while PostgreSQL is away or may have lost intents, which then stand on the stream alone.
+    A bounded number of entries of each. It trims no intents while PostgreSQL is away or may have lost some, which then
+    stand on the stream alone.
     """
     service = context()
-    keep = service.retention.intents
-    if keep is None or not _may_walk("intents", begins=True, interval=TRIM_INTERVAL):
+    kept = service.retention
+    if not (kept.intents or kept.events) or not _may_walk("intents", begins=True, interval=TRIM_INTERVAL):
         return
-    if not read_mark(service.database, service.intents_stream).is_settled:
-        return
+    if kept.events:
+        _trim_read(service, "delivery events", service.events_stream, service.events_group, kept.events)
+    if kept.intents and read_mark(service.database, service.intents_stream).is_settled:
+        _trim_read(service, "intents", service.intents_stream, service.intents_group, kept.intents)
 
+
+def _trim_read(service: Context, what: str, stream: str, group: str, keep: timedelta) -> None:
     def trim() -> int:
         with translated():
-            return trim_acknowledged(service.redis, service.intents_stream, service.intents_group, keep)
+            return trim_acknowledged(service.redis, stream, group, keep)
 
     count, _ = _in_batches(service, trim, batches=_TRIM_BATCHES)
     if count:
-        _log.info("acknowledged intents were trimmed", stream=service.intents_stream, entries=count)
+        _log.info(f"acknowledged {what} were trimmed", stream=stream, entries=count)
 
 
 @dramatiq.actor(actor_class=ChannelActor, queue_name=EACH_CHANNEL)
@@ -128,7 +133,7 @@ def _trim_of(channel: Channel, client: redis.Redis) -> Callable[[], int] | None:
 
 
 def send_retention(channel: str) -> None:
-    """Enqueues pruning and the trimming of intents. Messages that wait too long are dropped. Raises as `send_scan`."""
+    """Enqueues pruning and trimming. Messages that wait too long are dropped. Raises as `send_scan`."""
     for actor in (prune_notifications, prune_records, trim_intents):
         _send(actor, channel)
 

@@ -40,6 +40,8 @@ from publisher.streams.outbound import OutboundStreams
 
 if TYPE_CHECKING:
     from publisher.intake.consumer import Intake, IntakeOptions
+    from publisher.intake.events import EventsIntake, EventsOptions
+    from publisher.streams.consumer_group import ConsumerGroup
     from publisher.streams.intents import IntentsGroup
 
 # How often a message is tried after an ordinary exception. After that the scan alone publishes its routes.
@@ -113,6 +115,8 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
         retention=settings.keeping,
         intents_stream=settings.intents_stream,
         intents_group=settings.intents_group,
+        events_stream=settings.events_stream,
+        events_group=settings.events_group,
         stopping=stopping,
         watchdog=watchdog,
     )
@@ -137,6 +141,20 @@ def compose_intake(context: Context, group: "IntentsGroup", options: "IntakeOpti
         telemetry=context.telemetry,
         send=tell_workers,
         waiting=waiting,
+        stopping=context.stopping,
+        watchdog=context.watchdog,
+    )
+
+
+def compose_events_intake(context: Context, group: "ConsumerGroup", options: "EventsOptions") -> "EventsIntake":
+    """Composes the loop of this process that takes delivery events in (R32)."""
+    from publisher.intake.events import EventsIntake
+
+    return EventsIntake(
+        group,
+        options,
+        database=context.database,
+        telemetry=context.telemetry,
         stopping=context.stopping,
         watchdog=context.watchdog,
     )

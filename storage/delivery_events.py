@@ -1,7 +1,7 @@
 """Records delivery events, and the answer that each route has by them (R32)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import peewee
@@ -9,7 +9,7 @@ import peewee
 from publisher.domain.delivery_event import RANKS, DeliveryEvent, EventKind
 from storage.array_literals import array_literal
 from storage.clock import NOW
-from storage.database import fetch
+from storage.database import Database, fetch
 from storage.malformed_records import RawFields
 
 
@@ -33,11 +33,15 @@ class RecordedEvents:
     new: events that are recorded now.
     known: those whose (source, event_id) is on record, or stands in the same batch before: they change nothing.
     unknown: those whose delivery PostgreSQL does not know. Nothing of them is recorded.
+    again: entry ids of the known ones that an earlier reading of the very same entry has left.
+    channels: delivery id -> the route's channel, of all but the unknown ones.
     """
 
     new: Sequence[IncomingEvent] = ()
     known: Sequence[IncomingEvent] = ()
     unknown: Sequence[IncomingEvent] = ()
+    again: Collection[str] = field(default=(), compare=False)
+    channels: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 # The form of the ids that this service gives its notifications; PostgreSQL would take others for the same id.
@@ -67,7 +71,8 @@ _OUTRANKS = f"(best.rank, best.occurred_at) >= ({_rank('routes.answer')}, routes
 # best      The best new event of each route; of one rank the later, of one instant the last of the batch.
 # answered  Guarded by the answer that the route has under its lock. updated_at stays, for an answer is no step of the
 #           route: pruning counts from the last of those, and a cancellation sees by it that no attempt was made.
-# The rows: the place of each event whose route is there, and whether it is new.
+# The rows: of each event whose route is there its place, the route's channel, whether it is new, and whether it is on
+# record by the very same entry.
 _RECORD = f"""/* record_delivery_events */
 WITH given AS MATERIALIZED (
     SELECT * FROM unnest(%(notifications)s::uuid[], %(route_ids)s::text[], %(sources)s::text[], %(event_ids)s::text[],
@@ -110,8 +115,18 @@ WITH given AS MATERIALIZED (
     WHERE routes.id = best.id AND routes.id = ANY(ARRAY(SELECT id FROM best))
       AND ({_OUTRANKS} OR (best.complained AND NOT routes.complained))
 )
-SELECT found.place, new.place IS NOT NULL
-FROM found JOIN locked USING (id) LEFT JOIN new USING (place)
+SELECT place, locked.channel, new.place IS NOT NULL,
+       new.place IS NULL AND EXISTS (
+           SELECT FROM delivery_events AS d
+           WHERE d.source = given.source AND d.event_id = given.event_id AND d.stream_entry_id = given.entry_id)
+FROM given JOIN found USING (place) JOIN locked USING (id) LEFT JOIN new USING (place)
+"""
+
+_KNOWN = """/* known_deliveries */
+SELECT given.place
+FROM unnest(%s::uuid[], %s::text[]) WITH ORDINALITY AS given (notification_id, route_id, place)
+JOIN notifications AS n USING (notification_id)
+JOIN routes ON routes.notification_key = n.id AND routes.route_id = given.route_id
 """
 
 
@@ -123,9 +138,32 @@ def record_events(connection: peewee.PostgresqlDatabase, events: Sequence[Incomi
     """
     if not events:
         return RecordedEvents()
-    is_new: dict[int, bool] = dict(fetch(connection, _RECORD, _parameters(events)))
-    found = [(is_new.get(place), each) for place, each in enumerate(events, start=1)]
-    return RecordedEvents(*(tuple(each for said, each in found if said is which) for which in (True, False, None)))
+    new: set[int] = set()
+    again: set[str] = set()
+    channels: dict[int, str] = {}
+    for place, channel, is_new, is_again in fetch(connection, _RECORD, _parameters(events)):
+        channels[place] = channel
+        if is_new:
+            new.add(place)
+        if is_again:
+            again.add(str(events[place - 1].entry_id))
+    placed = list(enumerate(events, start=1))
+    return RecordedEvents(
+        new=tuple(each for place, each in placed if place in new),
+        known=tuple(each for place, each in placed if place in channels and place not in new),
+        unknown=tuple(each for place, each in placed if place not in channels),
+        again=again,
+        channels={each.event.delivery_id: channels[place] for place, each in placed if place in channels},
+    )
+
+
+def known_deliveries(database: Database, delivery_ids: Sequence[str]) -> set[str]:
+    """Returns those of these delivery ids that a route has. Raises DatabaseUnavailable."""
+    if not delivery_ids:
+        return set()
+    ids = [_delivery(delivery_id) for delivery_id in delivery_ids]
+    rows = database.rows(_KNOWN, [array_literal([n for n, _ in ids]), array_literal([r for _, r in ids])])
+    return {delivery_ids[place - 1] for (place,) in rows}
 
 
 def _parameters(incoming: Sequence[IncomingEvent]) -> dict[str, object]:

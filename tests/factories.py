@@ -24,6 +24,7 @@ from storage.routes import RouteRecord
 CHANNELS: Mapping[str, Channel] = {"email": EMAIL, "push": PUSH}
 INSTANT = datetime(2026, 3, 14, 9, 26, 53, 589_000, tzinfo=UTC)
 INTENTS = "notification:intents"
+EVENTS = "notification:delivery_events"
 GROUP = "notification-publisher"
 
 
@@ -133,6 +134,18 @@ def delivery_event(**fields: Any) -> DeliveryEvent:
         source="test",
     )
     return replace(whole, **fields)
+
+
+def event_fields(**fields: str | None) -> dict[str, str]:
+    """The fields of an entry of the stream of delivery events. None leaves a field out."""
+    whole: dict[str, str | None] = {
+        "event_id": uuid.uuid4().hex,
+        "delivery_id": "b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11/email:user:7",
+        "event": "accepted",
+        "occurred_at_ms": "1773480413589",
+        "source": "test",
+    }
+    return {name: value for name, value in (whole | fields).items() if value is not None}
 
 
 def raw(fields: Mapping[str, str]) -> tuple[tuple[bytes, bytes], ...]:

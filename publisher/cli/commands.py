@@ -43,7 +43,9 @@ ENTRIES: Mapping[str, Entry] = {
         "migrate:migrate", "Bring the database schema up to date.", "publisher migrate && publisher doctor"
     ),
     "intake": Entry(
-        "intake:intake", "Take intents off the stream into PostgreSQL, until SIGTERM or Ctrl-C.", "publisher intake"
+        "intake:intake",
+        "Take intents and delivery events off their streams into PostgreSQL, until SIGTERM or Ctrl-C.",
+        "publisher intake",
     ),
     "doctor": Entry(
         "doctor:doctor",

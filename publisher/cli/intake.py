@@ -6,7 +6,7 @@ import socket
 from datetime import timedelta
 from functools import partial
 
-from publisher.bootstrap import collect_garbage_seldom, compose_intake, install_context
+from publisher.bootstrap import collect_garbage_seldom, compose_events_intake, compose_intake, install_context
 from publisher.cli.session import configured
 from publisher.connections import open_client
 from publisher.process.logs import redirect_standard_streams
@@ -19,7 +19,7 @@ _TRANSACTION = timedelta(seconds=15)
 
 
 def intake() -> None:
-    """Take intents off the stream into PostgreSQL, until SIGTERM or Ctrl-C.
+    """Take intents and delivery events off their streams into PostgreSQL, until SIGTERM or Ctrl-C.
 
     Any number of these may run at once. Each is a consumer of the group. The entries of one that died go to another.
     """
@@ -29,15 +29,19 @@ def intake() -> None:
     stop_on_signals(context.stopping)
     metrics_port = serve_metrics(settings.metrics_port, context.telemetry.registry)
 
+    from publisher.intake.beside import run_beside
     from publisher.intake.consumer import IntakeOptions
+    from publisher.intake.events import EventsOptions
     from publisher.process.heartbeat import heartbeats
     from publisher.process.schema_wait import wait_for_schema
+    from publisher.streams.consumer_group import ConsumerGroup
     from publisher.streams.intents import IntentsGroup
     from storage.schema import pending_migrations
 
-    # Longer than a read blocks: it waits for intents, not for the server.
-    client = open_client(settings, "intake-group", max(settings.timeouts.redis, timedelta(seconds=3)))
+    # Longer than a read blocks: it waits for entries, not for the server.
+    patience = max(settings.timeouts.redis, timedelta(seconds=3))
     consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    client = open_client(settings, "intake-group", patience)
     group = IntentsGroup(client, settings.intents_stream, settings.intents_group, consumer)
     options = IntakeOptions(
         settings.intents_stream,
@@ -47,7 +51,13 @@ def intake() -> None:
         dedup_window=settings.dedup_window,
         handover=settings.handover,
     )
+    events_client = open_client(settings, "intake-events", patience)
+    events_group = ConsumerGroup(events_client, settings.events_stream, settings.events_group, consumer)
+    events_options = EventsOptions(settings.events_stream, settings.batch_size, settings.route_lease_ttl)
     collect_garbage_seldom()
     with heartbeats(context.redis, "intake", partial(read_system, context.database), metrics_port=metrics_port):
         wait_for_schema(partial(pending_migrations, context.database), context.stopping.wait)
-        compose_intake(context, group, options).run()
+        intents = compose_intake(context, group, options)
+        events = compose_events_intake(context, events_group, events_options)
+        with context.watchdog.watched("intake"):
+            run_beside(intents.run, events.run, context.stopping)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from publisher.settings.settings import Settings
-from publisher.streams.rights import acl_rules, user_of
+from publisher.streams.rights import Streams, acl_rules, user_of
 from storage.rights import Grantee, grant_statements, grantee, migrating_statement
 
 # Stands where the URL names nobody, or the superuser that PostgreSQL is installed with: that one needs no rights.
@@ -30,6 +30,17 @@ class Grants:
     postgresql_migrating: str
 
 
+def streams_of(settings: Settings) -> Streams:
+    """Returns the streams that the settings name."""
+    return Streams(
+        intents=settings.intents_stream,
+        group=settings.intents_group,
+        events=settings.events_stream,
+        events_group=settings.events_group,
+        commands={name: channel.stream for name, channel in settings.channels.items()},
+    )
+
+
 def needed_grants(settings: Settings, *, role: str | None = None, schema: str | None = None) -> Grants:
     """Returns the rights for the streams, channels and database that the settings name. Asks no server.
 
@@ -41,11 +52,7 @@ def needed_grants(settings: Settings, *, role: str | None = None, schema: str | 
     own = "" if found.role == _SUPERUSER else found.role
     to = replace(found, role=role or own or _NAME, schema=schema or found.schema)
     to = replace(to, database=to.database or to.role)
-    rules = acl_rules(
-        intents=settings.intents_stream,
-        group=settings.intents_group,
-        streams={name: channel.stream for name, channel in settings.channels.items()},
-    )
+    rules = acl_rules(streams_of(settings))
     return Grants(
         redis_user=role or user_of(settings.redis_url.text) or _NAME,
         redis_rules=["on", *rules],

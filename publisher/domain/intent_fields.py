@@ -85,7 +85,8 @@ def depth(value: object) -> int:
     return levels
 
 
-def _load(text: object, limit: int) -> object:
+def json_value(text: object, limit: int) -> object:
+    """Returns the value of a field that is JSON text. Refuses one of more bytes, or nested deeper than DEPTH_LIMIT."""
     if not isinstance(text, str):
         raise PydanticCustomError("invalid_json", "must be JSON text")
     if len(text.encode(errors="surrogatepass")) > limit:
@@ -104,11 +105,11 @@ def _load(text: object, limit: int) -> object:
 
 
 def _recipients(text: object) -> object:
-    return _load(text, RECIPIENTS_LIMIT)
+    return json_value(text, RECIPIENTS_LIMIT)
 
 
 def _channel_names(text: object) -> object:
-    return _load(text, CHANNELS_LIMIT)
+    return json_value(text, CHANNELS_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,27 +125,28 @@ class Payload:
 
 
 def _payload(text: object) -> Payload:
-    value = _load(text, PAYLOAD_LIMIT)
+    value = json_value(text, PAYLOAD_LIMIT)
     if not isinstance(value, dict):
         raise PydanticCustomError("invalid_field", "must be a JSON object")
     return Payload(str(text), value)
 
 
-def _instant(text: object) -> datetime:
+def instant(text: object) -> datetime:
+    """Returns the instant of a field that holds Unix milliseconds. Refuses everything else."""
     if not isinstance(text, str) or not _MILLISECONDS.fullmatch(text):
         raise PydanticCustomError("invalid_field", "must be Unix milliseconds, digits alone")
     return from_milliseconds(int(text))
 
 
 # The length comes first: pydantic then checks it on the string itself, and reports it with its own error type.
-_PRINTABLE = AfterValidator(_printable)
-_NOT_BLANK = AfterValidator(_not_blank)
-Producer = Annotated[str, StringConstraints(max_length=64), _PRINTABLE, _NOT_BLANK]
-Reference = Annotated[str, StringConstraints(max_length=256), _PRINTABLE, _NOT_BLANK]
-Address = Annotated[str, StringConstraints(max_length=512), _PRINTABLE]
-Locale = Annotated[str, StringConstraints(max_length=64), _PRINTABLE]
-TraceText = Annotated[str, StringConstraints(max_length=128), _PRINTABLE]
-ChannelName = Annotated[str, StringConstraints(max_length=64), _PRINTABLE]
+PRINTABLE = AfterValidator(_printable)
+NOT_BLANK = AfterValidator(_not_blank)
+Producer = Annotated[str, StringConstraints(max_length=64), PRINTABLE, NOT_BLANK]
+Reference = Annotated[str, StringConstraints(max_length=256), PRINTABLE, NOT_BLANK]
+Address = Annotated[str, StringConstraints(max_length=512), PRINTABLE]
+Locale = Annotated[str, StringConstraints(max_length=64), PRINTABLE]
+TraceText = Annotated[str, StringConstraints(max_length=128), PRINTABLE]
+ChannelName = Annotated[str, StringConstraints(max_length=64), PRINTABLE]
 
 # FailFast ends validation at the first bad element: a list of a million bad ones would make gigabytes of errors.
 _RECIPIENTS = (FailFast(), Field(min_length=1, max_length=1000), BeforeValidator(_recipients))
@@ -168,7 +170,7 @@ class AddressRecipient(BaseModel):
 
     model_config = STRICT
 
-    email: Annotated[Address, _NOT_BLANK]
+    email: Annotated[Address, NOT_BLANK]
     locale: Locale | None = None
 
     @property
@@ -217,10 +219,10 @@ class IntentFields(BaseModel):
         list[ChannelName] | None, BeforeValidator(_channel_names), AfterValidator(_distinct_channels)
     ] = None
     idempotency_key: Reference
-    occurred_at_ms: Annotated[datetime, PlainValidator(_instant)]
+    occurred_at_ms: Annotated[datetime, PlainValidator(instant)]
     payload_json: Annotated[Payload, PlainValidator(_payload)]
-    expires_at_ms: Annotated[datetime | None, PlainValidator(_instant)] = None
-    not_before_ms: Annotated[datetime | None, PlainValidator(_instant), AfterValidator(_before_deadline)] = None
+    expires_at_ms: Annotated[datetime | None, PlainValidator(instant)] = None
+    not_before_ms: Annotated[datetime | None, PlainValidator(instant), AfterValidator(_before_deadline)] = None
     lane: Annotated[Lane, Strict(False)] = Lane.NORMAL
     request_id: TraceText | None = None
     trace_id: TraceText | None = None

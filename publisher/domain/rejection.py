@@ -1,4 +1,4 @@
-"""Says why an entry of the intents stream is not accepted (R18, R19)."""
+"""Says why an entry of the intents stream, or of the stream of delivery events, is not accepted (R18, R19, R32)."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,6 +19,7 @@ class RejectionCode(StrEnum):
     UNKNOWN_CHANNEL = "unknown_channel"
     CHANNEL_FAILED = "channel_failed"
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
+    UNKNOWN_DELIVERY = "unknown_delivery"
     POISON = "poison"
     STORAGE_REFUSED = "storage_refused"
 

@@ -12,11 +12,13 @@ class Retention:
         operators' actions.
     keys: the idempotency keys of pruned notifications, counted from the pruning (R18).
     intents: acknowledged entries of the intents stream, for a replay into a restored database (R1).
+    events: acknowledged entries of the stream of delivery events.
     """
 
     records: timedelta | None
     keys: timedelta | None
     intents: timedelta | None
+    events: timedelta | None
 
 
 def kept_for(duration: timedelta) -> timedelta | None:

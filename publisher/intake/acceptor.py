@@ -7,20 +7,15 @@ as well, it is written in ASCII alone. If even that is refused, no value is at f
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
 
-import structlog
-
-from publisher.domain.backoff import Backoff
-from publisher.domain.errors import DatabaseRefused, PublisherError
-from publisher.domain.rejection import Rejection, RejectionCode
+from publisher.domain.errors import DatabaseRefused
+from publisher.intake.retrying import Retrying, plainer, refused
 from storage.cancellations import IncomingCancellation
 from storage.database import Database
 from storage.handover import Handover
 from storage.intents import Acceptance, IncomingIntent, accept_new, cancel, compare_known, reject
 from storage.malformed_records import IncomingMalformed
 
-_log = structlog.get_logger()
 Incoming = IncomingIntent | IncomingCancellation | IncomingMalformed
 # What a transaction has done, and the intents that are known, which it has left for another one.
 Step = tuple[Acceptance, Sequence[IncomingIntent]]
@@ -30,8 +25,6 @@ _ROUTES = 5_000
 # channels, take a second.
 _ROUTES_CANCELLED = 200
 _BYTES = 8 * 1024 * 1024
-# However long PostgreSQL was away, it is used again within five seconds of its return.
-_BACKOFF = Backoff(timedelta(milliseconds=100), timedelta(seconds=2))
 
 
 class Acceptor:
@@ -53,9 +46,7 @@ class Acceptor:
     ) -> None:
         self._database = database
         self._stream = stream
-        self._stopping = stopping
-        self._on_wait = on_wait
-        self._beat = beat
+        self._retrying = Retrying(stopping, on_wait, beat)
         self._hand_over = hand_over
 
     def commit(self, entries: Sequence[Incoming]) -> Iterator[tuple[Sequence[Incoming], Acceptance]]:
@@ -84,7 +75,8 @@ class Acceptor:
     ) -> Iterator[tuple[Sequence[Incoming], Acceptance]]:
         """Commits a transaction, then another one for the intents that are known."""
         try:
-            done, tries = self._until_done(entries, work, tries)
+            ids = [entry.entry_id for entry in entries]
+            done, tries = self._retrying.until_done(work, ids, tries, is_last_form=_is_last_form(entries))
         except DatabaseRefused as error:
             if len(entries) == 1:
                 yield from self._commit([_refused(entries[0], error)], tries)
@@ -104,37 +96,11 @@ class Acceptor:
         if known:
             yield from self._step(known, lambda: (compare_known(self._database, self._stream, known), ()), tries)
 
-    def _until_done(self, entries: Sequence[Incoming], work: Callable[[], Step], tries: int) -> tuple[Step | None, int]:
-        """Does the work, however long PostgreSQL is away, and counts its tries. None if told to stop before."""
-        while not self._stopping.is_set():
-            self._beat()
-            try:
-                return work(), tries
-            except PublisherError as error:
-                if isinstance(error, DatabaseRefused) and not _is_last_form(entries):
-                    raise
-                tries += 1
-                self._on_wait([entry.entry_id for entry in entries])
-                wait(self._stopping, tries, error)
-        return None, tries
-
-
-def wait(stopping: threading.Event, tries: int, error: PublisherError) -> None:
-    """Logs the error and waits before the next try, longer after each, but ends at once if told to stop."""
-    seconds = _BACKOFF.delay(tries, 0.0).total_seconds()
-    _log.warning("intake waits and tries again", seconds=seconds, error=error)
-    stopping.wait(seconds)
-
 
 def _refused(entry: Incoming, error: DatabaseRefused) -> IncomingMalformed:
-    if not isinstance(entry, IncomingMalformed):
-        return IncomingMalformed(entry.entry_id, entry.raw, Rejection(RejectionCode.STORAGE_REFUSED, str(error)))
-    before = entry.malformed
-    message = (
-        str(error) if before.code is RejectionCode.STORAGE_REFUSED else f"{before.code}: {before.message}; {error}"
-    )
-    reason = Rejection(RejectionCode.STORAGE_REFUSED, message)
-    return IncomingMalformed(entry.entry_id, entry.raw, reason, is_plain=True)
+    if isinstance(entry, IncomingMalformed):
+        return plainer(entry, error)
+    return refused(entry.entry_id, entry.raw, error)
 
 
 def _is_last_form(entries: Sequence[Incoming]) -> bool:

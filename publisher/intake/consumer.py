@@ -7,7 +7,7 @@ in the pending list. While PostgreSQL is away the loop keeps the batch in hand a
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -17,19 +17,20 @@ import structlog
 
 from publisher.domain.channel import Channel
 from publisher.domain.errors import PublisherError
-from publisher.intake.acceptor import Acceptor, Incoming, wait
+from publisher.intake.acceptor import Acceptor, Incoming
 from publisher.intake.handing_over import HandingOver
 from publisher.intake.incoming import incoming
 from publisher.intake.marking import Marking, MarkingOptions
 from publisher.intake.read_ahead import ReadAhead
 from publisher.intake.replay import IntentsReplay
 from publisher.intake.report import report, warn_of_malformed
+from publisher.intake.retrying import wait
 from publisher.intake.telling import Send, Telling
 from publisher.process.telemetry import Telemetry
 from publisher.process.watchdog import Watchdog
-from publisher.streams.consumer_group import Entry, Recovered
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.intents_losses import keep_pending_loss
+from publisher.streams.recovery import isolated, left_behind
 from storage.database import Database
 from storage.intents import Acceptance
 
@@ -85,7 +86,7 @@ class Intake:
         send: sends the workers messages about new routes.
         waiting: returns how many messages waited in a channel's queue when the last one was put there.
         stopping: set once the process was told to stop.
-        watchdog: ends the process if the loop hangs.
+        watchdog: counts the loop's thread; whoever runs it watches.
         """
         self._group = group
         self._options = options
@@ -111,7 +112,7 @@ class Intake:
         A transaction that has begun is finished. Other entries in hand are given back for the next intake, counting no
         delivery; none is lost (R17).
         """
-        with self._watchdog.watched("intake"), self._watchdog.at_work():
+        with self._watchdog.at_work():
             self._run()
 
     def _run(self) -> None:
@@ -140,36 +141,22 @@ class Intake:
         """Accepts entries that were read and not acknowledged: first this consumer's own, then those of dead ones."""
         self._group.create()
         self._is_member = True
-        for recovered in self._left_behind():
+        for recovered in left_behind(self._group, self._options.batch, self._options.idle, self._goes_on):
             if recovered.trimmed:
                 self._lost(recovered.trimmed)
                 self._group.acknowledge(recovered.trimmed)
-            for batch in _isolated(recovered.entries):
+            for batch in isolated(recovered.entries):
                 self._accept([self._parsed(entry) for entry in batch], self._group.acknowledge)
         self._group.remove_stale(_STALE)
+
+    def _goes_on(self) -> bool:
+        self._beat()
+        return not self._stopping.is_set()
 
     def _lost(self, trimmed: Sequence[str]) -> None:
         if trimmed:
             keep_pending_loss(self._client, self._options.stream, trimmed)
             self._marking.tell_losses()
-
-    def _left_behind(self) -> Iterator[Recovered]:
-        more = True
-        while more and not self._stopping.is_set():
-            self._beat()
-            recovered = self._group.recover_own(self._options.batch)
-            yield recovered
-            more = recovered.more
-        yield from self._left_by_others()
-
-    def _left_by_others(self) -> Iterator[Recovered]:
-        more = True
-        while more and not self._stopping.is_set():
-            self._beat()
-            # One at a time: taking an entry over counts a delivery, and only the one at work may deserve it.
-            recovered = self._group.recover_others(1, self._options.idle)
-            yield recovered
-            more = recovered.more
 
     def _read(self) -> None:
         looked = time.monotonic()
@@ -234,13 +221,3 @@ class Intake:
     def _tell_of_replayed(self, accepted: Acceptance) -> None:
         self._tell(accepted)
         warn_of_malformed(accepted)
-
-
-def _isolated(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
-    """Splits entries into batches. One that was delivered before is alone: if it kills its reader, it does so alone."""
-    fresh = [entry for entry in entries if entry.deliveries <= 1]
-    if fresh:
-        yield fresh
-    for entry in entries:
-        if entry.deliveries > 1:
-            yield [entry]

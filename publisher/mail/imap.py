@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from publisher.domain.errors import MailboxUnavailable
+from publisher.domain.masking import masked
 from publisher.mail.mailboxes import BATCH, MailboxMessage, Mark
 from publisher.mail.reports.parts import LONGEST
-from publisher.process.masking import masked
 from publisher.settings.mailbox_url import MailboxKind, MailboxUrl
 
 # Of each step, in seconds. A mailbox server that is busy takes a few.

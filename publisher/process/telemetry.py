@@ -1,4 +1,4 @@
-"""Counts routes and intents for Prometheus (R25). A route whose outcome was a conflict is not counted (R8)."""
+"""Counts routes, intents and delivery events for Prometheus (R25). A conflict counts as no outcome (R8)."""
 
 import threading
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ OTHER_TYPES = "other"
 
 
 class Telemetry:
-    """Prometheus counters of routes and intents, safe to share between threads.
+    """Prometheus counters of routes, intents and delivery events, safe to share between threads.
 
     prometheus_client is imported by the constructor and not with this module: it decides once, at its import,
     whether to share counters between processes (its manual, "Multiprocess Mode").
@@ -69,6 +69,12 @@ class Telemetry:
             ["result"],
             registry=self.registry,
         )
+        self._delivery_events = prometheus_client.Counter(
+            "delivery_events",
+            "Delivery events that were answered, by what became of them.",
+            ["channel", "event", "result"],
+            registry=self.registry,
+        )
 
     def published(self, channel: str, notification_types: Mapping[str, int]) -> None:
         """Counts routes published: so many of each type."""
@@ -105,6 +111,13 @@ class Telemetry:
         """Counts entries of the intents stream, by what became of them (R25)."""
         if count:
             self._intents.labels(result).inc(count)
+
+    def delivery_events(self, channel: str, event: str, result: str, count: int = 1) -> None:
+        """Counts delivery events (R25, R32). result: new, known or malformed.
+
+        channel, event: blank of malformed ones.
+        """
+        self._delivery_events.labels(channel, event, result).inc(count)
 
     def _type(self, notification_type: str) -> str:
         """The label for a notification's type: a producer's text, so that there may be any number of them."""

@@ -172,7 +172,12 @@ class Settings(BaseModel):
     @property
     def keeping(self) -> Retention:
         """How long what is over and done is kept."""
-        return Retention(kept_for(self.retention), kept_for(self.key_retention), kept_for(self.intents_retention))
+        return Retention(
+            records=kept_for(self.retention),
+            keys=kept_for(self.key_retention),
+            intents=kept_for(self.intents_retention),
+            events=kept_for(self.events_retention),
+        )
 
 
 def _read_urls(values: Mapping[str, str]) -> tuple[dict[str, ConnectionUrl], list[str]]:

@@ -128,7 +128,13 @@ KEYS = (
         _DRAINS,
     ),
     # Their names are settings.
-    _staying("{stream}", "stream", "intents, or the commands of one channel", "producers; append_once.lua", "trimmed"),
+    _staying(
+        "{stream}",
+        "stream",
+        "intents, delivery events, or the commands of one channel",
+        "producers, consumers; append_once.lua",
+        "trimmed",
+    ),
 )
 
 

@@ -72,6 +72,29 @@ _INTENTS = (
     ("TYPE {intents}", "doctor"),
 )
 
+# {events}: the stream of delivery events, {events_group}: its consumer group.
+_EVENTS = (
+    ("XGROUP CREATE {events} {events_group} 0 MKSTREAM", "intake makes stream and group"),
+    ("XREADGROUP GROUP {events_group} c STREAMS {events} >", "intake reads"),
+    ("XPENDING {events} {events_group}", "intake recovers, trimming, doctor"),
+    ("XRANGE {events} - +", "intake recovers, doctor"),
+    ("XAUTOCLAIM {events} {events_group} c 0 0-0", "intake takes over"),
+    ("XCLAIM {events} {events_group} c 0 0-0 JUSTID", "hold.lua, give_back.lua"),
+    ("XACK {events} {events_group} 0-0", "acknowledge.lua, give_back.lua"),
+    (
+        "EVALSHA {no_script} 1 {events}",
+        "acknowledge.lua, hold.lua, give_back.lua, leave.lua, remove_stale.lua, trim.lua",
+    ),
+    ("XINFO GROUPS {events}", "trimming, doctor"),
+    ("XINFO CONSUMERS {events} {events_group}", "remove_stale.lua, doctor"),
+    ("XGROUP DELCONSUMER {events} {events_group} c", "leave.lua, remove_stale.lua"),
+    ("EXISTS {events}", "trim.lua"),
+    ("XTRIM {events} MINID 0", "trim.lua"),
+    ("XLEN {events}", "doctor"),
+    ("XADD {events} * a b", "malformed resubmit"),
+    ("TYPE {events}", "doctor"),
+)
+
 # For each channel. {stream}: its stream, {witness}: the key that says a delivery stands there,
 # {unread}: what was counted of its groups, {limit}: the bucket of its rate limit.
 _CHANNEL = (
@@ -161,8 +184,29 @@ _SERVICE = (
 _HELPFUL = (("INFO", "doctor: persistence, eviction, memory; the loss audit where it is allowed"),)
 
 
-def needed_rights(*, intents: str, group: str, streams: Mapping[str, str]) -> list[Right]:
-    """Returns every right without which a part of the service does not work. streams: channel -> stream."""
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """The streams that the rights are for.
+
+    intents, group: the intents stream, and its consumer group.
+    events, events_group: the stream of delivery events, and its consumer group.
+    commands: channel -> stream.
+    """
+
+    intents: str
+    group: str
+    events: str
+    events_group: str
+    commands: Mapping[str, str]
+
+    @property
+    def names(self) -> list[str]:
+        """Every stream, each once."""
+        return list(dict.fromkeys([self.intents, self.events, *self.commands.values()]))
+
+
+def needed_rights(streams: Streams) -> list[Right]:
+    """Returns every right without which a part of the service does not work."""
     service = {
         "dramatiq": keys.DRAMATIQ,
         "heartbeats": keys.DRAMATIQ_HEARTBEATS,
@@ -173,9 +217,15 @@ def needed_rights(*, intents: str, group: str, streams: Mapping[str, str]) -> li
         "scan_run": keys.scan_run_key("1"),
         "doctor": keys.DOCTOR,
     }
+    intents = streams.intents
     of_intents = {"intents": intents, "losses": keys.losses_key(intents), "mark": keys.mark_key(intents)}
-    rights = [*_rights(_CONNECTION, {}), *_rights(_SERVICE, service), *_rights(_INTENTS, of_intents, group=group)]
-    for channel, stream in streams.items():
+    rights = [
+        *_rights(_CONNECTION, {}),
+        *_rights(_SERVICE, service),
+        *_rights(_INTENTS, of_intents, group=streams.group),
+        *_rights(_EVENTS, {"events": streams.events}, events_group=streams.events_group),
+    ]
+    for channel, stream in streams.commands.items():
         of_channel = {
             "stream": stream,
             "witness": keys.witness_key(stream, "0/0"),
@@ -193,10 +243,10 @@ def needed_rights(*, intents: str, group: str, streams: Mapping[str, str]) -> li
     return rights
 
 
-def acl_rules(*, intents: str, group: str, streams: Mapping[str, str]) -> list[str]:
+def acl_rules(streams: Streams) -> list[str]:
     """Returns the rules of `ACL SETUSER` that give a user the service's rights, helpful ones too, and no others."""
-    rights = [*needed_rights(intents=intents, group=group, streams=streams), *_rights(_HELPFUL, {})]
-    patterns = dict.fromkeys([key_pattern(key) for key in (intents, *streams.values())])
+    rights = [*needed_rights(streams), *_rights(_HELPFUL, {})]
+    patterns = dict.fromkeys([key_pattern(key) for key in streams.names])
     own = dict.fromkeys(sorted({key_pattern(key) for right in rights for key in right.keys}))
     commands = sorted({granting(right.command) for right in rights})
     return ["resetkeys", *{**patterns, **own}, "resetchannels", "-@all", *commands]

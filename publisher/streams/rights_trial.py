@@ -1,6 +1,6 @@
 """Tries every right that the service needs of its Redis user, for `doctor`. Runs no command."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import redis
 
 from publisher.streams.connection import translated
-from publisher.streams.rights import Right, command_name, granting, key_pattern, needed_rights
+from publisher.streams.rights import Right, Streams, command_name, granting, key_pattern, needed_rights
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,12 @@ class RedisTrial:
     untried: int
 
 
-def try_rights(client: redis.Redis, *, intents: str, group: str, streams: Mapping[str, str]) -> RedisTrial:
+def try_rights(client: redis.Redis, streams: Streams) -> RedisTrial:
     """Tries every needed right, and runs nothing: Redis judges a command when MULTI queues it, and DISCARD drops all.
 
     So the user needs no right to ask, as ACL DRYRUN does. Raises RedisUnavailable or RedisRefused.
     """
-    rights = needed_rights(intents=intents, group=group, streams=streams)
+    rights = needed_rights(streams)
     inside = [right for right in rights if right.command[0] not in ("MULTI", "EXEC", "DISCARD")]
     with translated(), _connection(client) as connection:
         # An empty transaction first. Without the right to MULTI the commands would be run: nothing is sent then.

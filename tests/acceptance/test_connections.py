@@ -18,7 +18,7 @@ WORKER = f"dramatiq publisher.actors --processes 1 --threads {THREADS} --worker-
 NAMES = {
     "one worker process": ("publisher-worker", "publisher-worker-queue"),
     "the clock": ("publisher-scheduler", "publisher-scheduler-queue"),
-    "one intake": ("publisher-intake", "publisher-intake-queue", "publisher-intake-group"),
+    "one intake": ("publisher-intake", "publisher-intake-queue", "publisher-intake-group", "publisher-intake-events"),
     "one admin command": ("publisher-cli",),
 }
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import redis
 
-from publisher.streams.rights import needed_rights
+from publisher.streams.rights import Streams, needed_rights
 from storage.database import Database
 from tests.acceptance.conftest import Publisher
 from tests.acceptance.outside import EMAIL, PUSH, Outside, users
 from tests.conftest import connected
-from tests.factories import GROUP, INTENTS, intent_fields
+from tests.factories import EVENTS, GROUP, INTENTS, intent_fields
 from tests.integration.old_notifications import ended
 from tests.integration.roles import plain_name, plain_role
 from tests.processes import Processes, run_command
@@ -215,4 +215,4 @@ def test_the_rights_are_no_more_than_the_service_has_commands_for(world: Outside
         for command in (("GET", "others:key"), ("KEYS", "*"), ("FLUSHALL",), ("CONFIG", "GET", "*"), ("ACL", "LIST")):
             with pytest.raises(redis.exceptions.NoPermissionError):
                 client.execute_command(*command)
-    assert len(needed_rights(intents=INTENTS, group=GROUP, streams=STREAMS)) > 50
+    assert len(needed_rights(Streams(INTENTS, GROUP, EVENTS, GROUP, STREAMS))) > 50

@@ -1,4 +1,4 @@
-"""The intents stream and its group as they stand in Redis."""
+"""A stream that intake reads, and its group, as they stand in Redis."""
 
 from typing import Any
 
@@ -18,31 +18,31 @@ def add_entries(client: redis.Redis, count: int) -> list[str]:
     return [client.xadd(INTENTS, {"n": n}).decode() for n in range(count)]
 
 
-def pending_ids(client: redis.Redis) -> list[str]:
+def pending_ids(client: redis.Redis, stream: str = INTENTS) -> list[str]:
     """The ids of the entries that were read and not acknowledged."""
-    return [p["message_id"].decode() for p in client.xpending_range(INTENTS, GROUP, "-", "+", 1000)]
+    return [p["message_id"].decode() for p in client.xpending_range(stream, GROUP, "-", "+", 1000)]
 
 
-def deliveries(client: redis.Redis) -> list[int]:
+def deliveries(client: redis.Redis, stream: str = INTENTS) -> list[int]:
     """How often each entry that was read and not acknowledged was delivered, by entry id."""
-    return [p["times_delivered"] for p in client.xpending_range(INTENTS, GROUP, "-", "+", 1000)]
+    return [p["times_delivered"] for p in client.xpending_range(stream, GROUP, "-", "+", 1000)]
 
 
-def consumers(client: redis.Redis) -> set[str]:
+def consumers(client: redis.Redis, stream: str = INTENTS) -> set[str]:
     """The names of the group's consumers."""
-    return {c["name"].decode() for c in client.xinfo_consumers(INTENTS, GROUP)}
+    return {c["name"].decode() for c in client.xinfo_consumers(stream, GROUP)}
 
 
-def wait_until_read(client: redis.Redis) -> None:
+def wait_until_read(client: redis.Redis, stream: str = INTENTS) -> None:
     """Returns once every entry of the stream is read and acknowledged."""
-    wait_until(lambda: _is_read(client), describe=lambda: client.xinfo_groups(INTENTS))
+    wait_until(lambda: _is_read(client, stream), describe=lambda: client.xinfo_groups(stream))
 
 
-def _is_read(client: redis.Redis) -> bool:
-    if not client.exists(INTENTS):
+def _is_read(client: redis.Redis, stream: str) -> bool:
+    if not client.exists(stream):
         return False
-    [newest] = client.xrevrange(INTENTS, count=1) or [(None, None)]
+    [newest] = client.xrevrange(stream, count=1) or [(None, None)]
     return any(
         group["name"].decode() == GROUP and group["pending"] == 0 and group["last-delivered-id"] == newest[0]
-        for group in client.xinfo_groups(INTENTS)
+        for group in client.xinfo_groups(stream)
     )

@@ -11,9 +11,10 @@ _WORKERS = "dramatiq"
 _INTAKE = "intake"
 # Dramatiq's own default.
 _THREADS = 8
-# A worker process has threads of its own for its heartbeat, scans, audits and trims; an intake one for its heartbeat.
+# A worker process has threads of its own for its heartbeat, scans, audits and trims; an intake has three threads, for
+# intents, delivery events and its heartbeat.
 _OWN_THREADS = 4
-_OF_INTAKE = 2
+_OF_INTAKE = 3
 
 
 def needed(commands: Mapping[str, str], *, cores: int, pool: int) -> int | None:

@@ -1,4 +1,4 @@
-"""Whether the intents stream is read: its group, what waits, and what dead consumers hold."""
+"""Whether a stream of intake is read, that of intents or of delivery events: its group, and what waits or is held."""
 
 from collections.abc import Sequence
 from datetime import timedelta

@@ -7,6 +7,7 @@ from typing import TypeVar
 import redis
 
 from publisher.doctor.checks import clocks, commands, counters, intents, redis_server, rights, systems
+from publisher.doctor.grants import streams_of
 from publisher.doctor.steps.clock import read_clock
 from publisher.doctor.steps.step import Look, Server, Step, Unusable, once, refusal_of
 from publisher.doctor.verdict import Diagnosis
@@ -29,17 +30,14 @@ _STARTING = timedelta(seconds=15)
 
 
 def of_redis(settings: Settings, client: redis.Redis, database: Database) -> list[Step]:
-    """Every check of Redis, of its streams, and of the intents that wait there."""
+    """Every check of Redis, of its streams, and of the intents and delivery events that wait there."""
     server = once(lambda: health.read_server(client))
     clock = once(lambda: read_clock(lambda: health.read_clock(client)))
     groups = once(lambda: stream_groups(client, settings.intents_stream))
     readers = once(lambda: command_readers(client, settings.channels))
-    outbound = {name: channel.stream for name, channel in settings.channels.items()}
-    trial = once(
-        lambda: rights_.try_rights(
-            client, intents=settings.intents_stream, group=settings.intents_group, streams=outbound
-        )
-    )
+    events = once(lambda: stream_groups(client, settings.events_stream).group(settings.events_group))
+    streams = streams_of(settings)
+    trial = once(lambda: rights_.try_rights(client, streams))
 
     def group() -> Group | None:
         return groups().group(settings.intents_group)
@@ -88,11 +86,11 @@ def of_redis(settings: Settings, client: redis.Redis, database: Database) -> lis
         "redis-systems": others,
         "counters": counting,
         "redis-rights": lambda: rights.redis(trial()),
-        "streams": lambda: redis_server.streams(
-            health.key_types(client, [settings.intents_stream, *outbound.values()])
-        ),
+        "streams": lambda: redis_server.streams(health.key_types(client, streams.names)),
         "intents-group": lambda: intents.group(settings.intents_stream, settings.intents_group, group()),
         "intents-pending": lambda: intents.pending(group(), settings.route_lease_ttl),
+        "events-group": lambda: intents.group(settings.events_stream, settings.events_group, events()),
+        "events-pending": lambda: intents.pending(events(), settings.route_lease_ttl),
         "commands-groups": lambda: commands.groups(readers().values()),
         "commands-pending": lambda: commands.pending(readers().values()),
     }

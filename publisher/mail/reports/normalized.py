@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from publisher.domain.delivery_event import RANKS, DeliveryEvent
+from publisher.domain.masking import masked
 from publisher.domain.suppression import comparable_address
 from publisher.mail.reports.report import Report, fingerprint
-from publisher.process.masking import masked
 
 LONGEST_DIAGNOSTIC = 1_000
 # A report has a few fields of detail, each cut to this: together they stay far below 16 KiB.

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from publisher.domain.delivery_event import EventKind, Fault, Permanence
 from publisher.domain.enhanced_status import EnhancedStatus, enhanced_status
+from publisher.domain.masking import masked
 from publisher.mail.smtp.outcome import Accepted, Broken, Outcome, Refused, Reply, Stage, Unsendable, Unsure
-from publisher.process.masking import masked
 
 _LONGEST_DIAGNOSTIC = 1000
 # Where an enhanced code stands in a reply (RFC 2034): at its beginning. Some servers put a # or a bracket before it.

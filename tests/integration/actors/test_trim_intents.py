@@ -7,7 +7,7 @@ import redis
 
 from actors.context import Context
 from actors.retention import TRIM_INTERVAL, send_retention, trim_intents
-from tests.factories import GROUP, INTENTS
+from tests.factories import EVENTS, GROUP, INTENTS
 from tests.waiting import wait_until
 
 Install = Callable[..., Context]
@@ -44,9 +44,24 @@ def test_acknowledged_intents_are_trimmed_by_message(
     wait_until(lambda: redis_client.xlen(INTENTS) <= 101, describe=lambda: redis_client.xlen(INTENTS))
 
 
+def test_acknowledged_delivery_events_are_trimmed_with_them(install: Install, redis_client: redis.Redis) -> None:
+    """By a retention of their own, and no further than their group has read; intents without one stay."""
+    install(PUBLISHER_EVENTS_RETENTION="60", PUBLISHER_INTENTS_RETENTION="0")
+    for stream in (EVENTS, INTENTS):
+        for n in range(1000):
+            redis_client.xadd(stream, {"n": n}, id=f"{n + 1}-0")
+        redis_client.xgroup_create(stream, GROUP, "0")
+        redis_client.xgroup_setid(stream, GROUP, "500-0")
+
+    trim_intents("email")
+
+    assert 500 <= redis_client.xlen(EVENTS) <= 600
+    assert redis_client.xlen(INTENTS) == 1000
+
+
 def test_an_intents_retention_of_zero_never_trims(install: Install, redis_client: redis.Redis) -> None:
     """With PUBLISHER_INTENTS_RETENTION=0 the stream is left to whoever else looks after it."""
-    install(PUBLISHER_INTENTS_RETENTION="0")
+    install(PUBLISHER_INTENTS_RETENTION="0", PUBLISHER_EVENTS_RETENTION="0")
     for n in range(1000):
         redis_client.xadd(INTENTS, {"n": n}, id=f"{n + 1}-0")
     redis_client.xgroup_create(INTENTS, GROUP, "$")

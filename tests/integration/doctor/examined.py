@@ -7,7 +7,7 @@ from publisher.doctor.verdict import Diagnosis, Verdict
 # Runs every check with the test's environment and the variables given besides.
 Examined = Callable[..., dict[str, Diagnosis]]
 # What the tests' own servers cannot offer: they do not sync, and no intake has run.
-EXPECTED = {"postgresql-durability", "intents-group"}
+EXPECTED = {"postgresql-durability", "intents-group", "events-group"}
 
 
 def amiss(found: dict[str, Diagnosis]) -> dict[str, Verdict]:

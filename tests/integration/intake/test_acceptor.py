@@ -12,7 +12,7 @@ import redis
 from publisher.domain.backoff import Backoff
 from publisher.domain.errors import DatabaseRefused
 from publisher.domain.rejection import Rejection, RejectionCode
-from publisher.intake import acceptor
+from publisher.intake import acceptor, retrying
 from publisher.intake.acceptor import Acceptor
 from storage.database import Database
 from storage.intents import IncomingMalformed
@@ -114,7 +114,7 @@ def test_a_record_that_is_refused_in_every_form_is_waited_for(
         return whole(*arguments)
 
     monkeypatch.setattr(acceptor, "reject", refusing)
-    monkeypatch.setattr(acceptor, "_BACKOFF", Backoff(timedelta(milliseconds=1), timedelta(milliseconds=1)))
+    monkeypatch.setattr(retrying, "_BACKOFF", Backoff(timedelta(milliseconds=1), timedelta(milliseconds=1)))
     entry = IncomingMalformed("1-0", ((b"a", b"b"),), Rejection(RejectionCode.UNKNOWN_FIELD, "a: unknown"))
 
     [(_, accepted)] = list(commits.commit([entry]))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,22 +11,23 @@ import redis
 
 from publisher.streams import rights, rights_trial
 from publisher.streams.rights_trial import RedisTrial
-from tests.factories import GROUP, INTENTS
+from tests.factories import EVENTS, GROUP, INTENTS
 from tests.integration.conftest import AsUser
 from tests.integration.stream_entries import send_intents
 from tests.valkeys import cluster
 
 OUTBOUND = {"email": "mail:delivery_commands", "push": "gateway:client_events"}
+STREAMS = rights.Streams(INTENTS, GROUP, EVENTS, GROUP, OUTBOUND)
 
 
 def rules() -> list[str]:
     """What a user needs."""
-    return rights.acl_rules(intents=INTENTS, group=GROUP, streams=OUTBOUND)
+    return rights.acl_rules(STREAMS)
 
 
 def tried(client: redis.Redis) -> RedisTrial:
     """What this user may not do."""
-    return rights_trial.try_rights(client, intents=INTENTS, group=GROUP, streams=OUTBOUND)
+    return rights_trial.try_rights(client, STREAMS)
 
 
 def lacking(client: redis.Redis) -> list[str]:
@@ -87,7 +89,7 @@ def test_without_transactions_nothing_is_sent_and_that_is_told(as_user: AsUser, 
     found = tried(as_user("~*", "+@all", "-multi"))
 
     assert [refusal.what for refusal in found.refused] == ["MULTI"]
-    assert found.untried == len(rights.needed_rights(intents=INTENTS, group=GROUP, streams=OUTBOUND)) - 1
+    assert found.untried == len(rights.needed_rights(STREAMS)) - 1
     assert own_client.dbsize() == 0
 
 
@@ -110,10 +112,10 @@ def test_a_key_that_is_missing_is_named_with_each_command(as_user: AsUser) -> No
 
 def test_a_stream_with_signs_of_a_pattern_is_named_literally(as_user: AsUser, own_client: redis.Redis) -> None:
     """`jobs[1]*` is one stream, and no other."""
-    streams = {"email": "jobs[1]*"}
-    client = as_user(*rights.acl_rules(intents=INTENTS, group=GROUP, streams=streams))
+    streams = replace(STREAMS, commands={"email": "jobs[1]*"})
+    client = as_user(*rights.acl_rules(streams))
 
-    assert rights_trial.try_rights(client, intents=INTENTS, group=GROUP, streams=streams).refused == []
+    assert rights_trial.try_rights(client, streams).refused == []
     assert lacking(client)
     with pytest.raises(redis.exceptions.NoPermissionError):
         client.xlen("jobs1x")
@@ -123,7 +125,7 @@ def test_every_command_of_every_script_is_in_the_table() -> None:
     """Redis checks each of them, as if the user had sent it."""
     scripts = [file for file in files("publisher.streams").iterdir() if file.name.endswith(".lua")]
     dispatch = files("dramatiq").joinpath("brokers/redis/dispatch.lua").read_text()
-    table = {r.command[0] for r in rights.needed_rights(intents=INTENTS, group=GROUP, streams=OUTBOUND)}
+    table = {r.command[0] for r in rights.needed_rights(STREAMS)}
     # Of queues that are emptied, or counted, by nobody here, and of Dramatiq's own upkeep, which is switched off.
     unused = {"HLEN", "SCARD", "DEL", "KEYS"}
 

@@ -159,20 +159,20 @@ def test_a_table_without_autovacuum_is_named() -> None:
         ("dramatiq publisher.actors", 4 * 12),
         # A process opens no more than its pool.
         ("dramatiq publisher.actors -p 1 -t 64", 16),
-        ("publisher intake", 2),
+        ("publisher intake", 3),
         ("publisher scheduler run", 0),
         ("dramatiq publisher.actors --processes ${WORKERS:-2}", None),
         ("dramatiq publisher.actors --threads", None),
     ],
 )
 def test_a_procfile_line_says_how_many_connections_it_opens(command: str, count: int | None) -> None:
-    """A worker process has one for each thread, of Dramatiq and of its own; intake one, and one of its heartbeat."""
+    """A worker process has one for each thread, of Dramatiq and of its own; intake has three."""
     assert connections.needed({"process": command}, cores=4, pool=16) == count
 
 
 def test_the_procfile_as_it_stands_fits_a_small_plan() -> None:
     """Twenty connections are enough for one of each process."""
-    assert connections.needed(procfile(), cores=1, pool=16) == 18
+    assert connections.needed(procfile(), cores=1, pool=16) == 19
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import pytest
 from publisher.channels.email import EMAIL
 from publisher.channels.push import PUSH
 from publisher.domain.channel import Channel
-from publisher.domain.delivery_event import EventKind, Fault
+from publisher.domain.delivery_event import RANKS, EventKind, Fault, Permanence
+from publisher.domain.delivery_event_fields import DeliveryEventFields
 from publisher.domain.intent_fields import UserFields
 from publisher.domain.notification import TRANSITIONS
 from publisher.domain.rejection import RejectionCode
@@ -90,9 +91,32 @@ def test_the_fields_of_an_intent_are_those_that_are_accepted() -> None:
 
 def test_the_codes_of_malformed_intents_are_all_explained() -> None:
     """Whatever stands as failure_code has its reason in the table (R19)."""
-    named = [code for row in table("producers", "| code | reason |") for code in row[0].split(", ")]
+    rows = table("producers", "| code | reason |") + table("consumers", "| code of an event | reason |")
+    named = [code for row in rows for code in row[0].split(", ")]
 
     assert sorted(named) == sorted(RejectionCode)
+
+
+def test_the_fields_of_a_delivery_event_are_those_that_are_accepted() -> None:
+    """Names, and whether they are required, are those of the model; each word of an enumeration is there (R32)."""
+    rows = table("consumers", "| field of an event | required | content |")
+
+    assert {row[0]: row[1] for row in rows} == {
+        name: "yes" if field.is_required() else "no" for name, field in DeliveryEventFields.model_fields.items()
+    }
+    content = {row[0]: row[2] for row in rows}
+    for name, words in (("event", EventKind), ("permanence", Permanence), ("fault", Fault)):
+        assert all(word in content[name] for word in words)
+
+
+def test_the_ranks_of_answers_are_those_of_the_code() -> None:
+    """Every event stands there, in the order of the ranks (R32)."""
+    rows = table("consumers", "| event of rank | rank | meaning |")
+
+    assert [(row[0], row[1]) for row in rows] == [
+        *((kind.value, str(rank)) for kind, rank in RANKS.items()),
+        ("complained", "none"),
+    ]
 
 
 @pytest.mark.parametrize(("channel", "of"), [(EMAIL, "Email"), (PUSH, "Push")], ids=["email", "push"])

@@ -93,8 +93,10 @@ def test_a_variable_is_read(variable: str, text: str, field: str, value: object)
 
 def test_zero_keeps_for_ever() -> None:
     """A retention of 0 is none: nothing is ever pruned or trimmed (retention)."""
-    assert read(RETENTION="0", KEY_RETENTION="0", INTENTS_RETENTION="0").keeping == Retention(None, None, None)
-    assert read().keeping == Retention(timedelta(days=30), timedelta(days=90), timedelta(hours=1))
+    assert read(RETENTION="0", KEY_RETENTION="0", INTENTS_RETENTION="0", EVENTS_RETENTION="0").keeping == Retention(
+        None, None, None, None
+    )
+    assert read().keeping == Retention(timedelta(days=30), timedelta(days=90), timedelta(hours=1), timedelta(hours=1))
 
 
 def test_unknown_variables_are_collected() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.process.masking import masked
+from publisher.domain.masking import masked
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,78 @@
+"""Repeats a transaction of intake while PostgreSQL is away (R20), and words what PostgreSQL refuses (R19a)."""
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TypeVar
+
+import structlog
+
+from publisher.domain.backoff import Backoff
+from publisher.domain.errors import DatabaseRefused, PublisherError
+from publisher.domain.rejection import Rejection, RejectionCode
+from storage.malformed_records import IncomingMalformed, RawFields
+
+_log = structlog.get_logger()
+# However long PostgreSQL was away, it is used again within five seconds of its return.
+_BACKOFF = Backoff(timedelta(milliseconds=100), timedelta(seconds=2))
+T = TypeVar("T")
+
+
+class Retrying:
+    """Does the work of one transaction, however long PostgreSQL is away.
+
+    on_wait: called with the ids of the entries in hand before each wait for PostgreSQL.
+    beat: called before each try.
+    """
+
+    def __init__(
+        self, stopping: threading.Event, on_wait: Callable[[Sequence[str]], None], beat: Callable[[], None]
+    ) -> None:
+        self._stopping = stopping
+        self._on_wait = on_wait
+        self._beat = beat
+
+    def until_done(
+        self, work: Callable[[], T], entry_ids: Sequence[str], tries: int, *, is_last_form: bool
+    ) -> tuple[T | None, int]:
+        """Returns what the work returns, and how often it was tried in vain. None if told to stop before.
+
+        tries: how often it was before.
+        is_last_form: the entries have no plainer form. Then no value is at fault if they are refused, and that is
+            waited out, too.
+        Raises DatabaseRefused otherwise.
+        """
+        while not self._stopping.is_set():
+            self._beat()
+            try:
+                return work(), tries
+            except PublisherError as error:
+                if isinstance(error, DatabaseRefused) and not is_last_form:
+                    raise
+                tries += 1
+                self._on_wait(entry_ids)
+                wait(self._stopping, tries, error)
+        return None, tries
+
+
+def wait(stopping: threading.Event, tries: int, error: PublisherError) -> None:
+    """Logs the error and waits before the next try, longer after each, but ends at once if told to stop."""
+    seconds = _BACKOFF.delay(tries, 0.0).total_seconds()
+    _log.warning("intake waits and tries again", seconds=seconds, error=error)
+    stopping.wait(seconds)
+
+
+def refused(entry_id: str, raw: RawFields, error: DatabaseRefused) -> IncomingMalformed:
+    """Returns the malformed entry that PostgreSQL made of a valid one, which it refused."""
+    return IncomingMalformed(entry_id, raw, Rejection(RejectionCode.STORAGE_REFUSED, str(error)))
+
+
+def plainer(entry: IncomingMalformed, error: DatabaseRefused) -> IncomingMalformed:
+    """Returns the record in ASCII alone, of a malformed entry whose record PostgreSQL refused."""
+    before = entry.malformed
+    message = (
+        str(error) if before.code is RejectionCode.STORAGE_REFUSED else f"{before.code}: {before.message}; {error}"
+    )
+    return IncomingMalformed(
+        entry.entry_id, entry.raw, Rejection(RejectionCode.STORAGE_REFUSED, message), is_plain=True
+    )

@@ -1,0 +1,54 @@
+"""Takes entries of the stream of delivery events in: valid ones as events, all others as malformed (R19, R32)."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from publisher.domain.rejection import Rejection, RejectionCode
+from storage.database import Database
+from storage.delivery_events import IncomingEvent, record_events
+from storage.malformed_records import IncomingMalformed, record_malformed
+
+_UNKNOWN = Rejection(
+    RejectionCode.UNKNOWN_DELIVERY, "delivery_id: there is no such delivery, or it was pruned", "delivery_id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """The result of one transaction.
+
+    new: events that are recorded now.
+    known: events that are on record.
+    malformed: entries that are on record as malformed, those of unknown deliveries too.
+    again: ids of the known and malformed ones that an earlier reading of the very same entry has left.
+    channels: delivery id -> channel, of the new and known ones.
+    """
+
+    new: Sequence[IncomingEvent] = ()
+    known: Sequence[IncomingEvent] = ()
+    malformed: Sequence[IncomingMalformed] = ()
+    again: Collection[str] = ()
+    channels: Mapping[str, str] = field(default_factory=dict)
+
+    def told_as_new(self) -> "TakenIn":
+        """The same, for the process whose own earlier try has left what came again."""
+        mine = [event for event in self.known if event.entry_id in self.again]
+        others = [event for event in self.known if event.entry_id not in self.again]
+        return replace(self, new=[*self.new, *mine], known=others, again=())
+
+
+def take_in(
+    database: Database, stream: str, events: Sequence[IncomingEvent], malformed: Sequence[IncomingMalformed]
+) -> TakenIn:
+    """Records these events and malformed entries, all or none, in one transaction.
+
+    An event of an unknown delivery is malformed: every delivery id was chosen here, before its command existed.
+    May be repeated after any error. Raises DatabaseUnavailable or DatabaseRefused.
+    """
+    with database.unit() as connection, connection.atomic():
+        recorded = record_events(connection, events)
+        unknown = [IncomingMalformed(str(each.entry_id), each.raw, _UNKNOWN) for each in recorded.unknown]
+        rejected = [*malformed, *unknown]
+        left = record_malformed(connection, stream, rejected) if rejected else set()
+    known_malformed = {each.entry_id for each in rejected} - left
+    return TakenIn(recorded.new, recorded.known, rejected, {*recorded.again, *known_malformed}, recorded.channels)
