@@ -11,7 +11,7 @@ from publisher.domain.mailbox import Mailbox, parse_address
 from publisher.mail.command import MailCommand
 from publisher.mail.faults import AddressFault
 from publisher.mail.header_fields import mailbox_field, text_field, token_field
-from publisher.mail.references import message_id, reference_of
+from publisher.mail.references import message_id
 
 _NEWLINES = re.compile(r"\r\n?")
 
@@ -78,7 +78,8 @@ def build_message(command: MailCommand, letter: Letter, sender: Mailbox) -> Mess
         header.append(mailbox_field("Reply-To", reply_to))
     if letter.unsubscribe:
         header += _unsubscribe_fields(letter.unsubscribe)
-    data = "".join(header) + _body(letter, command.delivery_id)
+    # The reference alone: the domain may have characters that a boundary has not.
+    data = "".join(header) + _body(letter, identity[1:].partition("@")[0])
     return Message(
         data.encode(),
         recipient.address,
@@ -106,12 +107,12 @@ def _unsubscribe_fields(urls: tuple[str, ...]) -> list[str]:
     return fields
 
 
-def _body(letter: Letter, delivery_id: str) -> str:
+def _body(letter: Letter, reference: str) -> str:
     text = _part("text/plain", letter.text)
     if letter.html is None:
         return text
     # No encoded body can hold it: quoted-printable writes = as =3D, and base64 has no _.
-    boundary = f"=_{reference_of(delivery_id).word}"
+    boundary = f"=_{reference}"
     return (
         f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n'
         f"--{boundary}\r\n{text}\r\n--{boundary}\r\n{_part('text/html', letter.html)}\r\n--{boundary}--\r\n"

@@ -5,7 +5,7 @@ Python's methods: `order.items` is what the producer sent.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,10 @@ class MailSandbox(ImmutableSandboxedEnvironment):
         for loop in source.find_all(nodes.For):
             loop.iter = nodes.Filter(loop.iter, _COUNTED, [], [], None, None, lineno=loop.lineno)
         return super()._generate(source, name, filename, defer_init)
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """The names that every template knows. One dict for all: Jinja copies it for each rendering."""
+        return {**self.globals, **d} if d else self.globals
 
     def call(self, context: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Calls a function, a macro or a method; a recursive loop is counted by what it goes through."""
