@@ -1,13 +1,9 @@
 """A Valkey from a wheel, as a child of this process. It listens on a port of 127.0.0.1 that stays the same."""
 
-import errno
-import random
 import signal
-import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,27 +13,10 @@ from redis.retry import Retry
 
 from publisher.domain.errors import EmbeddedUnavailable
 from publisher.local.children import Check, Child, go_on
+from publisher.local.ports import Listening, PortTaken, is_taken, start_on_its_port
 
 _START_TIMEOUT = timedelta(seconds=20)
 _STOP_SECONDS = 10.0
-# Below the ports that systems give to clients, on Linux from 32768: what is free now stays so between two starts.
-_PORTS = range(20_000, 32_000)
-_TRIES = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """Where a Valkey listens on 127.0.0.1.
-
-    taken: the port of the last start, if another program listens there by now; else None.
-    """
-
-    port: int
-    taken: int | None = None
-
-
-class PortTaken(EmbeddedUnavailable):
-    """Another program listens on the port."""
 
 
 @contextmanager
@@ -46,7 +25,7 @@ def valkey(folder: Path, keep: Sequence[int] = (), check: Check = go_on) -> Iter
 
     If another program listens on that port, it takes a free one. keep and check: those of `start_valkey`.
     """
-    listening, process = _start_on_its_port(folder, keep, check)
+    listening, process = start_on_its_port(folder, "Valkey", lambda port: start_valkey(folder, port, keep, check))
     try:
         yield listening
     finally:
@@ -95,27 +74,6 @@ def start_valkey(folder: Path, port: int, keep: Sequence[int] = (), check: Check
     return process
 
 
-def _start_on_its_port(folder: Path, keep: Sequence[int], check: Check) -> tuple[Listening, Child]:
-    note = folder / "port"
-    noted = _noted(note)
-    for port in [*([noted] if noted else []), *random.SystemRandom().sample(_PORTS, _TRIES)]:
-        try:
-            process = start_valkey(folder, port, keep, check)
-        except PortTaken:
-            continue
-        note.write_text(f"{port}\n")
-        return Listening(port, taken=noted if noted != port else None), process
-    raise EmbeddedUnavailable(f"the embedded Valkey found no free port from {_PORTS.start} to {_PORTS.stop}")
-
-
-def _noted(note: Path) -> int | None:
-    try:
-        port = int(note.read_text())
-    except (FileNotFoundError, ValueError):
-        return None
-    return port if 1024 <= port < 65536 else None
-
-
 def _wait_until_ready(process: Child, port: int, check: Check) -> None:
     deadline = time.monotonic() + _START_TIMEOUT.total_seconds()
     client = redis.Redis(host="127.0.0.1", port=port, socket_timeout=1, retry=Retry(NoBackoff(), 0))
@@ -125,7 +83,7 @@ def _wait_until_ready(process: Child, port: int, check: Check) -> None:
             if _answers(client, process.pid):
                 return
             time.sleep(0.02)
-    if process.returncode is not None and _is_taken(port):
+    if process.returncode is not None and is_taken(port):
         raise PortTaken(f"another program listens on port {port}: see Valkey's valkey.log")
     raise EmbeddedUnavailable(f"the embedded Valkey did not answer on port {port}: see its valkey.log")
 
@@ -137,11 +95,3 @@ def _answers(client: redis.Redis, pid: int) -> bool:
     except (redis.RedisError, KeyError):
         return False
     return found == pid
-
-
-def _is_taken(port: int) -> bool:
-    try:
-        with socket.create_server(("127.0.0.1", port)):
-            return False
-    except OSError as error:
-        return error.errno == errno.EADDRINUSE

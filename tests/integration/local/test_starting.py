@@ -11,7 +11,8 @@ import pytest
 from publisher.domain.errors import EmbeddedUnavailable
 from publisher.local import embedded_postgresql, embedded_valkey
 from publisher.local.embedded import embedded_servers
-from publisher.local.embedded_valkey import PortTaken, valkey
+from publisher.local.embedded_valkey import valkey
+from publisher.local.ports import PortTaken
 
 
 def test_valkey_keeps_its_port(server_folder: Path) -> None:
