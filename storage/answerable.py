@@ -13,20 +13,18 @@ class AnswerableDelivery:
     """A delivery of which a report may tell.
 
     address: to which it was addressed, or None.
-    was_published: its command was put on the stream.
     was_sent: our own mail service sent it, or may have, not longer ago than was asked.
     """
 
     delivery_id: str
     address: str | None
-    was_published: bool
     was_sent: bool
 
 
 # Through the index routes_identity: the routes of a notification lie together. A message of which the reply was lost
 # may have been sent (unsure).
 _FIND = """/* find_answerable */
-SELECT n.notification_id::text, r.route_id, r.resolved_email, r.published_at IS NOT NULL,
+SELECT n.notification_id::text, r.route_id, r.resolved_email,
        coalesce(
            (m.state = 'sent' OR m.unsure > 0) AND coalesce(m.ended_at, m.begun_at) > statement_timestamp() - %(within)s,
            false
@@ -50,6 +48,6 @@ def find_answerable(
         return []
     rows = database.rows(_FIND, {"notifications": list(notification_ids), "within": within})
     return [
-        AnswerableDelivery(delivery_id_of(notification_id, route_id), address, was_published, was_sent)
-        for notification_id, route_id, address, was_published, was_sent in rows
+        AnswerableDelivery(delivery_id_of(notification_id, route_id), address, was_sent)
+        for notification_id, route_id, address, was_sent in rows
     ]

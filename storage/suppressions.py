@@ -107,10 +107,6 @@ WHERE {_IN_FORCE}
 ORDER BY added_at DESC, address DESC LIMIT %(limit)s
 """
 
-_COUNT = f"""/* count_suppressions */
-SELECT reason, count(*) FROM mail_suppressions WHERE {_IN_FORCE} GROUP BY reason ORDER BY reason
-"""
-
 # By the index mail_suppressions_expiring.
 _PRUNE = """/* prune_suppressions */
 DELETE FROM mail_suppressions
@@ -134,7 +130,7 @@ def suppress(connection: peewee.PostgresqlDatabase, new: Collection[NewSuppressi
         return 0
     # Of several events of one address the last counts.
     given = {comparable_address(each.address): each for each in new}
-    rows = [(a, each.reason.value, each.delivery_id, each.source) for a, each in sorted(given.items())]
+    rows = [(a, each.reason.value, each.delivery_id, each.source) for a, each in given.items()]
     return len(fetch(connection, _SUPPRESS, [kept, *columns(rows)]))
 
 
@@ -176,11 +172,6 @@ def list_suppressions(
     """Returns up to `limit` suppressions in force, newest first. before: the last address seen, for the next page."""
     parameters = asdict(matching) | {"before": before and comparable_address(before), "limit": limit}
     return [_record(row) for row in database.rows(_LIST, parameters)]
-
-
-def count_suppressions(database: Database) -> dict[SuppressionReason, int]:
-    """Returns how many addresses are suppressed at this moment, by reason."""
-    return {SuppressionReason(reason): int(count) for reason, count in database.rows(_COUNT)}
 
 
 def prune_suppressions(database: Database, kept: timedelta, *, limit: int = 5_000) -> int:

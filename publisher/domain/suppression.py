@@ -5,6 +5,9 @@ from enum import StrEnum
 
 from publisher.domain.delivery_event import DeliveryEvent, EventKind, Fault, Permanence
 
+# Python's codec follows IDNA of 2003, which writes these as other letters: another domain since 2008.
+_LETTERS_SINCE_2008 = frozenset("ßς")
+
 
 class SuppressionReason(StrEnum):
     """Why nothing is sent to an address.
@@ -42,7 +45,7 @@ def comparable_address(address: str) -> str:
 
 
 def _ascii_domain(domain: str) -> str:
-    if domain.isascii():
+    if domain.isascii() or _LETTERS_SINCE_2008 & set(domain):
         return domain
     try:
         return domain.encode("idna").decode("ascii")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from publisher.domain.delivery_event import EventKind
 from publisher.mail.answers import record_answers
 from publisher.mail.attribution import Answer, NotOurs, Origin, attribute
-from publisher.mail.mailboxes import Mailbox, Mark
+from publisher.mail.bounce_mailbox import BounceMailbox, Mark
 from publisher.mail.reports.mail import read_report
 from publisher.mail.reports.report import NotAReport
 from storage.database import Database
@@ -46,7 +46,7 @@ class Tally:
 
 def read_mailbox(
     database: Database,
-    mailbox: Mailbox,
+    mailbox: BounceMailbox,
     kept: timedelta,
     *,
     dry_run: bool = False,

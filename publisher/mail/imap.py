@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 from publisher.domain.errors import MailboxUnavailable
 from publisher.domain.masking import masked
-from publisher.mail.mailboxes import BATCH, MailboxMessage, Mark
+from publisher.mail.bounce_mailbox import BATCH, BounceMessage, Mark
 from publisher.mail.reports.parts import LONGEST
 from publisher.settings.mailbox_url import MailboxKind, MailboxUrl
 
@@ -19,12 +19,12 @@ _UID = re.compile(rb"\bUID (\d+)")
 
 
 class ImapMailbox:
-    """A selected mailbox. See Mailbox."""
+    """A selected mailbox. See BounceMailbox."""
 
     def __init__(self, connection: imaplib.IMAP4) -> None:
         self._connection = connection
 
-    def unread(self) -> Iterator[Sequence[MailboxMessage]]:
+    def unread(self) -> Iterator[Sequence[BounceMessage]]:
         """Yields the unread messages in the order of their UIDs."""
         [found] = self._asked("SEARCH", "UNSEEN", "UNFLAGGED", "UNDELETED")[:1] or [b""]
         uids = sorted(int(uid) for uid in (found.split() if isinstance(found, bytes) else []) if uid.isdigit())
@@ -98,7 +98,7 @@ def _select(connection: imaplib.IMAP4, url: MailboxUrl) -> None:
         raise MailboxUnavailable(f"the IMAP server does not open {url.folder!r}: {masked(_words(data))}")
 
 
-def _messages(data: list[object]) -> list[MailboxMessage]:
+def _messages(data: list[object]) -> list[BounceMessage]:
     """Takes the reply to FETCH apart: imaplib gives a pair for each literal, and the rest of a line as bytes."""
     found = []
     for piece, after in zip(data, [*data[1:], b""], strict=True):
@@ -106,7 +106,7 @@ def _messages(data: list[object]) -> list[MailboxMessage]:
             # The UID may stand behind the text.
             uid = _UID.search(piece[0]) or _UID.search(after if isinstance(after, bytes) else b"")
             if uid is not None:
-                found.append(MailboxMessage(uid[1].decode(), piece[1][:LONGEST]))
+                found.append(BounceMessage(uid[1].decode(), piece[1][:LONGEST]))
     return found
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from publisher.domain.errors import MailboxUnavailable
-from publisher.mail.mailboxes import BATCH, MailboxMessage, Mark
+from publisher.mail.bounce_mailbox import BATCH, BounceMessage, Mark
 from publisher.mail.reports.parts import LONGEST
 
 _FLAGS = ":2,"
@@ -15,12 +15,12 @@ _DONE = set("SFT")
 
 
 class Maildir:
-    """An open maildir. See Mailbox."""
+    """An open maildir. See BounceMailbox."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def unread(self) -> Iterator[Sequence[MailboxMessage]]:
+    def unread(self) -> Iterator[Sequence[BounceMessage]]:
         """Yields the unread messages. Those that another process moves meanwhile are left out."""
         with _translated():
             # A file's name begins with the instant of its delivery.
@@ -55,10 +55,10 @@ def _is_message(path: Path) -> bool:
     return not path.name.startswith(".") and path.is_file()
 
 
-def _read(path: Path) -> MailboxMessage | None:
+def _read(path: Path) -> BounceMessage | None:
     try:
         with path.open("rb") as file:
-            return MailboxMessage(f"{path.parent.name}/{path.name}", file.read(LONGEST))
+            return BounceMessage(f"{path.parent.name}/{path.name}", file.read(LONGEST))
     except FileNotFoundError:
         return None
 

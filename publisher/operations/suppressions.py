@@ -14,7 +14,6 @@ from storage.database import Database
 from storage.suppressions import (
     Suppression,
     SuppressionFilter,
-    count_suppressions,
     find_suppression,
     list_suppressions,
 )
@@ -26,7 +25,6 @@ __all__ = [
     "add",
     "checked_address",
     "compared_domain",
-    "count_suppressions",
     "find",
     "find_suppression",
     "list_suppressions",

@@ -7,8 +7,9 @@ from typing import Any
 from publisher.domain.suppression import SuppressionReason
 from storage.actions import ActionFilter, list_actions
 from storage.database import Database
-from storage.suppressions import add_suppression, count_suppressions, find_suppression
+from storage.suppressions import add_suppression, find_suppression
 from tests.acceptance.conftest import Publisher
+from tests.integration.rows import count
 from tests.integration.storage.test_suppressions import of, suppressed
 
 COMMAND = ("mailer", "suppressions")
@@ -30,7 +31,7 @@ def test_an_address_is_suppressed_and_let_go_again(database: Database, publisher
 
     removed = publisher(*COMMAND, "remove", "ann@example.com", "--by", "eve", "--yes")
     assert removed.stdout == "ann@example.com is no longer suppressed\n", removed.stderr
-    assert count_suppressions(database) == {}
+    assert find_suppression(database, "ann@example.com") is None
     actions = list_actions(database, ActionFilter(), before=None, limit=9)
     assert [(a.action, a.by, a.outcome.value, a.done) for a in actions] == [
         ("remove-suppression", "eve", "done", 1),
@@ -47,7 +48,7 @@ def test_a_dry_run_changes_nothing(database: Database, publisher: Publisher) -> 
 
     assert add.stdout == "ann@example.com would be suppressed for 7 days\n", add.stderr
     assert lines(remove.stdout)[0]["added_by"] == "ann"
-    assert count_suppressions(database) == {SuppressionReason.OPERATOR: 1}
+    assert count(database, "mail_suppressions") == 1
 
 
 def test_what_events_suppressed_is_listed_with_its_delivery(database: Database, publisher: Publisher) -> None:

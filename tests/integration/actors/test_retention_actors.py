@@ -1,6 +1,7 @@
 """Retention by message: pruned and trimmed as the clock says, once for all who ask."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import dramatiq
 import pytest
@@ -12,6 +13,7 @@ from actors.retention import prune_notifications, prune_records, send_retention,
 from publisher.domain.errors import DatabaseUnavailable
 from storage import retention as stored
 from storage.database import Database
+from storage.suppressions import add_suppression
 from tests.integration.dramatiq_messages import held, wait_for_quiet
 from tests.integration.old_notifications import ended, kept
 from tests.integration.rows import count, execute
@@ -236,3 +238,15 @@ def test_workers_prune_without_any_scheduler(install: Install, start_worker: Sta
 
     wait_until(lambda: not kept(database))
     context.stopping.set()
+
+
+def test_suppressions_that_are_over_are_pruned(context: Context, database: Database) -> None:
+    """Each says itself until when it holds (R33)."""
+    add_suppression(database, "ann@example.com", None, "ann", timedelta(days=1))
+    add_suppression(database, "bob@example.com", None, "ann", timedelta(days=1))
+    add_suppression(database, "eve@example.com", None, "ann", None)
+    execute(database, "UPDATE mail_suppressions SET expires_at = now() WHERE address < 'b'")
+
+    prune_records("email")
+
+    assert count(database, "mail_suppressions") == 2

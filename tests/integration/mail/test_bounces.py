@@ -9,8 +9,8 @@ import pytest
 
 from publisher.domain.delivery_event import EventKind
 from publisher.domain.suppression import SuppressionReason
+from publisher.mail.bounce_mailbox import Mark
 from publisher.mail.bounces import Tally, read_mailbox
-from publisher.mail.mailboxes import Mark
 from publisher.mail.opening import open_mailbox
 from publisher.mail.references import message_id, return_path
 from publisher.settings.mailbox_url import read_mailbox_url

@@ -8,7 +8,7 @@ import pytest
 import trustme
 
 from publisher.domain.errors import MailboxUnavailable
-from publisher.mail.mailboxes import Mark
+from publisher.mail.bounce_mailbox import Mark
 from publisher.mail.opening import open_mailbox
 from publisher.mail.reports.parts import LONGEST
 from publisher.settings.mailbox_url import MailboxUrl, read_mailbox_url

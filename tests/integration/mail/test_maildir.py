@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from publisher.domain.errors import MailboxUnavailable
-from publisher.mail.mailboxes import BATCH, Mark
+from publisher.mail.bounce_mailbox import BATCH, Mark
 from publisher.mail.opening import open_mailbox
 from publisher.settings.mailbox_url import read_mailbox_url
 from tests.maildirs import deliver, made_maildir, names

@@ -45,6 +45,11 @@ def test_addresses_that_reach_the_same_mailbox_are_the_same(one: str, other: str
     assert comparable_address(one) == comparable_address(other)
 
 
+def test_a_domain_is_not_taken_for_another_one() -> None:
+    """Whoever owns straße.example need not own strasse.example."""
+    assert comparable_address("ann@straße.example") != comparable_address("ann@strasse.example")
+
+
 @pytest.mark.parametrize("address", ["", "ann", "@", "a@" + "ü" * 300, "a@ü..ü", "a@b@c"])
 def test_what_is_no_address_is_compared_as_it_is(address: str) -> None:
     """It raises nothing: the text may be anybody's."""

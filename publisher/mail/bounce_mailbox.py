@@ -21,17 +21,17 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class MailboxMessage:
+class BounceMessage:
     """A message in a mailbox. key: its name there. data: its first 256 KiB, in which a report stands."""
 
     key: str
     data: bytes
 
 
-class Mailbox(Protocol):
+class BounceMailbox(Protocol):
     """An open mailbox. Every method raises MailboxUnavailable."""
 
-    def unread(self) -> Iterator[Sequence[MailboxMessage]]:
+    def unread(self) -> Iterator[Sequence[BounceMessage]]:
         """Yields the messages that are neither seen nor flagged, in batches, the oldest first. It marks nothing.
 
         A message that arrives meanwhile may be left to the next call.
