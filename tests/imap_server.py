@@ -21,6 +21,7 @@ class ImapMailboxState:
     messages, flags: by UID.
     login: what PLAIN says of the user, if the login is to be accepted.
     refuse: the commands that are answered with NO.
+    sent: bytes of messages that were sent.
     plain: whether AUTH=PLAIN is offered.
     """
 
@@ -31,6 +32,7 @@ class ImapMailboxState:
     selected: str = ""
     plain: bool = True
     port: int = 0
+    sent: int = 0
 
     def deliver(self, message: bytes) -> int:
         """A new message arrives. Returns its UID."""
@@ -135,6 +137,7 @@ class _Session:
             before, after = (f"UID {uid} ", "") if number % 2 else ("", f" UID {uid}")
             self.say(f"* {number} FETCH ({before}BODY[]<0> {{{len(data)}}}")
             self.connection.sendall(data)
+            self.state.sent += len(data)
             self.say(f"{after})")
 
     def store(self, rest: str) -> None:

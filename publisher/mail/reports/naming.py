@@ -10,7 +10,9 @@ from publisher.mail.reports.report import DeliveryNames
 _DELIVERED_TO = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-delivered-to", "to")
 # Headers of the report that refer to the message.
 _REFERRING = ("in-reply-to", "references")
-_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]{1,200}@[^\s<>()\[\],;:\"@]{1,255}")
+_WORD = r"\s<>()\[\],;:\"@"
+# Looked for where a word begins alone, so that a long text is read once.
+_ADDRESS = re.compile(rf"(?<![^{_WORD}])[^{_WORD}]{{1,200}}@[^{_WORD}]{{1,255}}")
 _MESSAGE_ID = re.compile(r"<[^\s<>]{1,500}>")
 _MOST = 20
 

@@ -81,7 +81,7 @@ def test_a_huge_message_is_read_in_part(server: ImapMailboxState) -> None:
     with open_mailbox(url(server)) as mailbox:
         [[message]] = list(mailbox.unread())
 
-    assert len(message.data) == LONGEST
+    assert (len(message.data), server.sent) == (LONGEST, LONGEST)
 
 
 def test_an_unknown_certificate_is_not_trusted(server: ImapMailboxState) -> None:
