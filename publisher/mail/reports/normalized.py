@@ -13,6 +13,7 @@ LONGEST_DIAGNOSTIC = 1_000
 # A report has a few fields of detail, each cut to this: together they stay far below 16 KiB.
 _LONGEST_DETAIL = 300
 _LONGEST_REFERENCE = 200
+_LONGEST_CODE = 60
 
 
 def about(reports: Sequence[Report], address: str) -> Report:
@@ -40,7 +41,7 @@ def to_event(report: Report, delivery_id: str, now: datetime) -> DeliveryEvent:
         report.source,
         report.permanence,
         report.fault,
-        report.code,
+        clean(report.code, _LONGEST_CODE) if report.code else None,
         report.enhanced_code,
         clean(report.diagnostic, LONGEST_DIAGNOSTIC) if report.diagnostic else None,
         clean(report.provider_ref, _LONGEST_REFERENCE) if report.provider_ref else None,

@@ -94,7 +94,7 @@ def _report(kind: str, fields: Fields, verdict: _Verdict) -> Report:
         json_instant(at),
         verdict.permanence,
         verdict.fault,
-        None,
+        text_of(fields, "Type"),
         str(status) if status else None,
         diagnostic,
         message_id,

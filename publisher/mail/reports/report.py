@@ -37,7 +37,8 @@ class Report:
     recipient: the address that it names, or None. It is compared with that of the route, and kept nowhere.
     occurred_at: when it happened, as the report says; None: it does not say.
     permanence, fault: as in DeliveryEvent.
-    code: the SMTP reply code, or None. enhanced_code: the enhanced status code (RFC 3463), or None.
+    code: the SMTP reply code, or the provider's type of bounce; None: there is none.
+    enhanced_code: the enhanced status code (RFC 3463), or None.
     diagnostic: the text of the server that refused, or None. Addresses are not masked yet.
     provider_ref: the provider's own id of the message, or None.
     detail: a few more fields of the report. Addresses are not masked yet.

@@ -150,7 +150,7 @@ def _report(name: str, kind: _Kind, mail: Fields, told: Fields, recipient: Field
         json_instant(at),
         verdict.permanence,
         verdict.fault,
-        None,
+        text_of(told, "bounceSubType") or text_of(told, "delayType") or text_of(told, "complaintFeedbackType"),
         str(status) if status else None,
         diagnostic,
         message_id,

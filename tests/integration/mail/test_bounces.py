@@ -1,7 +1,7 @@
 """Bounces from a mailbox: recorded once, attributed to what was sent, and suppressing the right address (R32, R33)."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from publisher.settings.mailbox_url import read_mailbox_url
 from storage.database import Database
 from storage.suppressions import SuppressionFilter, list_suppressions, remove_suppression
 from tests.integration.mail_rows import ADDRESS, sent_mail
+from tests.integration.roles import GRANTS, plain_role
 from tests.integration.rows import all_routes, rows
 from tests.mail_reports import arf, dsn, recipient
 from tests.maildirs import deliver, made_maildir, names
@@ -163,3 +164,13 @@ def test_a_dry_run_changes_nothing(database: Database, box: Path) -> None:
     assert read(database, box, dry_run=True).events == {EventKind.BOUNCED: 1}
     assert (answers(database), suppressed(database)) == ([(None, False)], [])
     assert len(names(box, "new")) == 1
+
+
+def test_the_rights_of_the_service_are_enough(database: Database, database_url: str, box: Path) -> None:
+    """A role with the statements to paste finds, records and suppresses."""
+    deliver(box, bounce(sent_mail(database)))
+
+    with plain_role(database_url, *GRANTS) as url, closing(Database(url, application_name="plain")) as plain:
+        tally = read(plain, box)
+
+    assert (tally.recorded, tally.suppressed) == (1, 1)

@@ -47,7 +47,7 @@ def test_a_bounce_says_when_and_in_whose_words() -> None:
     assert not isinstance(reading, NotAReport)
     [report] = reading
     assert report.occurred_at == datetime(2026, 3, 13, 9, 26, 53, 589000, tzinfo=UTC)
-    assert report.enhanced_code == "5.1.1"
+    assert (report.code, report.enhanced_code) == ("HardBounce", "5.1.1")
     assert report.report_id == "Bounce#4323372036854775807"
 
 

@@ -55,6 +55,20 @@ def test_each_type_becomes_one_event(
     assert report.provider_ref == "0100018f-ses-000000"
 
 
+def test_the_providers_own_words_are_kept() -> None:
+    """Its type of bounce is the code; the server's status and words stand beside it."""
+    [report] = reports(ses_bounce("Transient", "MailboxFull", "4.2.2"))
+
+    assert (report.code, report.enhanced_code) == ("MailboxFull", "4.2.2")
+    assert report.diagnostic == "smtp; 550 4.2.2 user ann@example.net unknown"
+    assert report.detail == {
+        "bounceType": "Transient",
+        "bounceSubType": "MailboxFull",
+        "action": "failed",
+        "status": "4.2.2",
+    }
+
+
 def test_what_sns_wraps_is_the_same_report() -> None:
     """Wrapped or bare, by event publishing or as a feedback notification: one and the same id (R32)."""
     event = ses_bounce()
