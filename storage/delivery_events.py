@@ -72,7 +72,7 @@ _OUTRANKS = f"(best.rank, best.occurred_at) >= ({_rank('routes.answer')}, routes
 # answered  Guarded by the answer that the route has under its lock. updated_at stays, for an answer is no step of the
 #           route: pruning counts from the last of those, and a cancellation sees by it that no attempt was made.
 # The rows: of each event whose route is there its place, the route's channel, whether it is new, and whether it is on
-# record by the very same entry.
+# record by the very same entry. IN and no join, whose estimate of one row made the planner compare each with each.
 _RECORD = f"""/* record_delivery_events */
 WITH given AS MATERIALIZED (
     SELECT * FROM unnest(%(notifications)s::uuid[], %(route_ids)s::text[], %(sources)s::text[], %(event_ids)s::text[],
@@ -115,11 +115,14 @@ WITH given AS MATERIALIZED (
     WHERE routes.id = best.id AND routes.id = ANY(ARRAY(SELECT id FROM best))
       AND ({_OUTRANKS} OR (best.complained AND NOT routes.complained))
 )
-SELECT place, locked.channel, new.place IS NOT NULL,
-       new.place IS NULL AND EXISTS (
+SELECT place, channel, is_new,
+       NOT is_new AND EXISTS (
            SELECT FROM delivery_events AS d
-           WHERE d.source = given.source AND d.event_id = given.event_id AND d.stream_entry_id = given.entry_id)
-FROM given JOIN found USING (place) JOIN locked USING (id) LEFT JOIN new USING (place)
+           WHERE d.source = told.source AND d.event_id = told.event_id AND d.stream_entry_id = told.entry_id)
+FROM (
+    SELECT given.*, locked.channel, place IN (SELECT place FROM new) AS is_new
+    FROM given JOIN found USING (place) JOIN locked USING (id)
+) AS told
 """
 
 _KNOWN = """/* known_deliveries */

@@ -8,7 +8,7 @@ from storage.database import Database
 from storage.delivery_events import IncomingEvent, record_events
 from storage.malformed_records import IncomingMalformed, record_malformed
 
-_UNKNOWN = Rejection(
+NO_SUCH_DELIVERY = Rejection(
     RejectionCode.UNKNOWN_DELIVERY, "delivery_id: there is no such delivery, or it was pruned", "delivery_id"
 )
 
@@ -47,7 +47,7 @@ def take_in(
     """
     with database.unit() as connection, connection.atomic():
         recorded = record_events(connection, events)
-        unknown = [IncomingMalformed(str(each.entry_id), each.raw, _UNKNOWN) for each in recorded.unknown]
+        unknown = [IncomingMalformed(str(each.entry_id), each.raw, NO_SUCH_DELIVERY) for each in recorded.unknown]
         rejected = [*malformed, *unknown]
         left = record_malformed(connection, stream, rejected) if rejected else set()
     known_malformed = {each.entry_id for each in rejected} - left

@@ -84,7 +84,7 @@ ENTRIES: Mapping[str, Entry] = {
     ),
     "malformed": Entry(
         "malformed:app",
-        "List intents that were not accepted, and send them again.",
+        "List intents and delivery events that were not accepted, and send them again.",
         commands=("resubmit", "list", "show"),
     ),
     "routes": Entry(

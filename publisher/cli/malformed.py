@@ -21,7 +21,7 @@ from publisher.operations.malformed_fields import readable_fields
 from publisher.operations.names import near_streams
 
 app = CommandApp(
-    "List intents that were not accepted, and send them again.",
+    "List intents and delivery events that were not accepted, and send them again.",
     example="publisher malformed list --since 1h\npublisher malformed show 17",
 )
 app.command("resubmit", example="publisher malformed resubmit --code unknown_channel --unchanged")(resubmit)
@@ -41,9 +41,9 @@ def list_(
     limit: LimitOption = 50,
     json: JsonFlag = False,
 ) -> None:
-    """List intents that were not accepted and not resubmitted, newest first.
+    """List intents that were not accepted and not resubmitted, newest first; delivery events, too.
 
-    Producer and type are shown as the entry has them: nothing has checked them.
+    Producer and type are shown as the entry has them: nothing has checked them. --stream tells the events apart.
     """
     matching = MalformedFilter(code and code.value, since, until, stream, None if all_ else resubmitted)
     with opened() as (settings, database):

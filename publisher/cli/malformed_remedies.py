@@ -12,6 +12,10 @@ _MALFORMED = {
         "sent again under the same producer and idempotency_key it would conflict again: if it is another notification,"
         " change idempotency_key and send it again; if it is the one that was accepted, leave it"
     ),
+    MalformedRemedy.CORRECT_DELIVERY: (
+        "correct delivery_id and send it again; if it is right, leave it: its notification was pruned, or is in another"
+        " database"
+    ),
     MalformedRemedy.FIND_CAUSE: "find out why its readers ended: sent again unchanged, it may end them again",
     MalformedRemedy.MAKE_STORABLE: (
         "remove what PostgreSQL refuses, then send it again unchanged; or correct it and send it again"
@@ -22,6 +26,7 @@ _CORRECTED = frozenset(
         MalformedRemedy.EDIT,
         MalformedRemedy.INSTALL_CHANNEL,
         MalformedRemedy.CHANGE_KEY,
+        MalformedRemedy.CORRECT_DELIVERY,
         MalformedRemedy.MAKE_STORABLE,
     }
 )
@@ -39,7 +44,7 @@ def remedy_commands(failure_code: str, number: int) -> dict[str, list[str]]:
     if found in _CORRECTED:
         ways["corrected in $VISUAL or $EDITOR"] = [f"publisher malformed resubmit {number}"]
         ways["corrected in a file"] = in_a_file(number)
-    if found not in (MalformedRemedy.EDIT, MalformedRemedy.CHANGE_KEY):
+    if found not in (MalformedRemedy.EDIT, MalformedRemedy.CHANGE_KEY, MalformedRemedy.CORRECT_DELIVERY):
         ways["unchanged"] = [f"publisher malformed resubmit {number} --unchanged"]
     return ways
 

@@ -19,7 +19,9 @@ from publisher.cli.progress import progress
 from publisher.cli.session import opened
 from publisher.connections import open_client
 from publisher.domain.cancellation import Cancellation
+from publisher.domain.delivery_event import DeliveryEvent
 from publisher.domain.errors import BadRequest
+from publisher.domain.intent import Intent
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.operations.ids import NamedKind
 from publisher.operations.malformed import MalformedFilter, MalformedRecord, find_malformed
@@ -31,7 +33,8 @@ CodeOption = Annotated[
     typer.Option("--code", metavar="CODE", help="Only those that failed for this, e.g. unknown_channel."),
 ]
 StreamOption = Annotated[
-    str | None, typer.Option("--stream", metavar="NAME", help="Only those of this intents stream.")
+    str | None,
+    typer.Option("--stream", metavar="NAME", help="Only those of this stream."),
 ]
 SinceOption = Annotated[datetime | None, since_option("recorded")]
 UntilOption = Annotated[datetime | None, until_option("recorded")]
@@ -62,12 +65,13 @@ def resubmit(
     One opens in $VISUAL or $EDITOR, or comes edited from --file. An intent that is still not valid is refused with its
     reason and not sent; the edited file is kept. Sending twice is harmless: an intent is accepted once per producer
     and idempotency_key. Many need --unchanged: those that are valid by now are sent, the others left, with exit code 1.
+    A delivery event is sent again in the same way, to the stream that it came from.
     """
     matching = MalformedFilter(code and code.value, since, until, stream)
     many = all_ or matching != MalformedFilter()
     with opened() as (settings, database), open_client(settings, "cli") as client:
         _refuse_contradictions(id_, file, many=many, unchanged=unchanged, again=again, dry_run=dry_run)
-        work = Resubmission(database, client, settings.intents_stream, settings.channels)
+        work = Resubmission(database, client, settings.intents_stream, settings.events_stream, settings.channels)
         if id_ is None:
             _matching(work, matching, by=operator(by), dry_run=dry_run, yes=yes, json=json)
             return
@@ -138,20 +142,28 @@ def _valid(verdict: Sendable | Rejection, record: MalformedRecord) -> Sendable:
 def _send(
     work: Resubmission, sendable: Sendable, manner: str, *, by: str, dry_run: bool, yes: bool, json: bool
 ) -> None:
-    facts, intent = sendable.record.facts, sendable.intent
-    outcome = {"id": facts.id, "stream_entry_id": facts.stream_entry_id, "notification_id": intent.notification_id}
+    facts, (name, made, ids) = sendable.record.facts, _described(sendable.content)
+    outcome = {"id": facts.id, "stream_entry_id": facts.stream_entry_id} | ids
     if dry_run:
         _say(outcome | {"resubmitted_as": None}, f"malformed intent {facts.id} would be accepted", json=json)
         return
-    key = f"of {intent.producer}, key {intent.idempotency_key}"
-    if isinstance(intent, Cancellation):
-        name = printable(f"a cancellation {key}")
-    else:
-        name = f"{printable(f'{intent.notification_type} {key}')}, for {len(intent.recipients):,} recipients"
     confirm(f"Resubmit malformed intent {facts.id} as {name}?", yes)
     entry_id = work.send(sendable, by, manner)
-    text = f"malformed intent {facts.id} resubmitted as {entry_id}, notification {intent.notification_id}"
+    text = f"malformed intent {facts.id} resubmitted as {entry_id}, {made}"
     _say(outcome | {"resubmitted_as": entry_id}, text, json=json)
+
+
+def _described(content: Intent | Cancellation | DeliveryEvent) -> tuple[str, str, dict[str, object]]:
+    """Returns what is to be sent, what it makes, and the ids of that for --json."""
+    if isinstance(content, DeliveryEvent):
+        name = printable(f"delivery event {content.event} of {content.source}")
+        return name, f"delivery {content.delivery_id}", {"delivery_id": content.delivery_id}
+    key = f"of {content.producer}, key {content.idempotency_key}"
+    if isinstance(content, Cancellation):
+        name = printable(f"a cancellation {key}")
+    else:
+        name = f"{printable(f'{content.notification_type} {key}')}, for {len(content.recipients):,} recipients"
+    return name, f"notification {content.notification_id}", {"notification_id": content.notification_id}
 
 
 def _matching(work: Resubmission, matching: MalformedFilter, *, by: str, dry_run: bool, yes: bool, json: bool) -> None:

@@ -14,11 +14,13 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
+from publisher.domain.delivery_event_fields import DeliveryEventFields
 from publisher.domain.intent_fields import UserFields
 from publisher.domain.json_text import Member, Number, members
 from publisher.operations.malformed_fields import RawFields, text_of
 
-_ORDER = {name: place for place, name in enumerate([*UserFields.model_fields])}
+_NAMES = dict.fromkeys([*UserFields.model_fields, *DeliveryEventFields.model_fields])
+_ORDER = {name: place for place, name in enumerate(_NAMES)}
 # Of valid JSON: a string, a sign, or else a number or a word.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
 _OPENING, _CLOSING = frozenset("{["), frozenset("}]")

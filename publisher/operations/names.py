@@ -85,10 +85,10 @@ def near_operators(database: Database, name: str | None) -> Sequence[str]:
 
 
 def near_streams(database: Database, settings: Settings, name: str | None) -> Sequence[str]:
-    """Returns the intents stream, and streams of malformed intents, that are spelled nearly so; none if it is one."""
+    """Returns streams that intake reads, or read once, that are spelled nearly so; none if it is one."""
     if name is None:
         return []
-    return _near(name, [settings.intents_stream, *names.newest_streams(database).names])
+    return _near(name, [settings.intents_stream, settings.events_stream, *names.newest_streams(database).names])
 
 
 def _near(name: str, known: Collection[str]) -> Sequence[str]:

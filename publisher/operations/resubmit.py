@@ -1,7 +1,7 @@
-"""Resubmitting malformed intents: each is validated, added to the intents stream, then marked, in that order.
+"""Resubmitting malformed intents and delivery events: each is validated, added to its stream, then marked.
 
 No transaction spans the two servers. A crash before the mark leaves an intent that is sent and still waits. Resubmitted
-once more, it is accepted once per producer and idempotency_key (R18).
+once more, it is accepted once per producer and idempotency_key (R18), and an event once per source and event_id (R32).
 """
 
 from collections import Counter
@@ -12,6 +12,8 @@ import redis
 
 from publisher.domain.cancellation import Cancellation
 from publisher.domain.conflict import standing_conflict
+from publisher.domain.delivery_event import DeliveryEvent
+from publisher.domain.delivery_event_fields import parse_event
 from publisher.domain.errors import BadRequest, PublisherError
 from publisher.domain.intent import Intent
 from publisher.domain.intent_parsing import parse_entry
@@ -19,8 +21,10 @@ from publisher.domain.rejection import Rejection
 from publisher.operations.audited import audited
 from publisher.operations.malformed_edit import edited_fields
 from publisher.operations.malformed_fields import recorded_entry
-from publisher.streams.producer import add_intents
+from publisher.streams.producer import add_events, add_intents
 from storage.database import Database
+from storage.delivery_events import known_deliveries
+from storage.event_entries import NO_SUCH_DELIVERY
 from storage.fingerprints import accepted_fingerprints
 from storage.malformed import (
     MalformedFilter,
@@ -33,21 +37,21 @@ from storage.malformed import (
 )
 
 _ACTION = "resubmit-malformed"
-_HARMLESS = "resubmitting again is harmless, an intent is accepted once"
+_HARMLESS = "resubmitting again is harmless, each is accepted once"
 
 
 @dataclass(frozen=True, slots=True)
 class Sendable:
-    """A malformed intent that would be accepted now.
+    """A malformed entry that would be accepted now.
 
     record: as it is on record.
     fields: to be sent, as recorded or as edited.
-    intent: the intent or the cancellation that they make.
+    content: the intent, the cancellation or the delivery event that they make.
     """
 
     record: MalformedRecord
     fields: Mapping[str, str]
-    intent: Intent | Cancellation
+    content: Intent | Cancellation | DeliveryEvent
 
 
 @dataclass(slots=True)
@@ -65,17 +69,25 @@ class Tally:
 
 
 class Resubmission:
-    """Resubmits malformed intents. stream: the intents stream to send to. channels: the names of those configured."""
+    """Resubmits malformed intents, and malformed delivery events.
 
-    def __init__(self, database: Database, client: redis.Redis, stream: str, channels: Collection[str]) -> None:
+    stream: the intents stream to send to.
+    events: the stream of delivery events. An entry that came by it is an event, and goes there again.
+    channels: the names of those configured.
+    """
+
+    def __init__(
+        self, database: Database, client: redis.Redis, stream: str, events: str, channels: Collection[str]
+    ) -> None:
         self._database = database
         self._client = client
         self._stream = stream
+        self._events = events
         self._channels = channels
 
     def judge(self, record: MalformedRecord, entry: Sequence[tuple[bytes, bytes]]) -> Sendable | Rejection:
         """Judges whether these fields would be accepted now in the place of the recorded ones."""
-        [(_, verdict)] = self._judged([(record, _parsed(record, entry, self._channels))])
+        [(_, verdict)] = self._judged([(record, self._parsed(record, entry))])
         return verdict
 
     def judge_unchanged(self, record: MalformedRecord) -> Sendable | Rejection:
@@ -164,21 +176,34 @@ class Resubmission:
 
     def _parsed_unchanged(self, record: MalformedRecord) -> Sendable | Rejection:
         entry = recorded_entry(record.raw_fields)
-        return entry if isinstance(entry, Rejection) else _parsed(record, entry, self._channels)
+        return entry if isinstance(entry, Rejection) else self._parsed(record, entry)
+
+    def _parsed(self, record: MalformedRecord, entry: Sequence[tuple[bytes, bytes]]) -> Sendable | Rejection:
+        is_event = record.facts.stream == self._events
+        content = parse_event(entry) if is_event else parse_entry(entry, self._channels)
+        if isinstance(content, Rejection):
+            return content
+        return Sendable(record, {name.decode(): value.decode() for name, value in entry}, content)
 
     def _judged(
         self, parsed: Sequence[tuple[MalformedRecord, Sendable | Rejection]]
     ) -> list[tuple[MalformedRecord, Sendable | Rejection]]:
-        ids = [verdict.intent.notification_id for _, verdict in parsed if isinstance(verdict, Sendable)]
-        known = accepted_fingerprints(self._database, ids)
-        return [(record, _against(verdict, known)) for record, verdict in parsed]
+        contents = [verdict.content for _, verdict in parsed if isinstance(verdict, Sendable)]
+        intents = [content for content in contents if isinstance(content, Intent)]
+        answered = [content.delivery_id for content in contents if isinstance(content, DeliveryEvent)]
+        known = accepted_fingerprints(self._database, [intent.notification_id for intent in intents])
+        deliveries = known_deliveries(self._database, answered)
+        return [(record, _against(verdict, known, deliveries)) for record, verdict in parsed]
 
     def _send(self, ready: Sequence[Sendable]) -> list[Sent]:
+        events = [sendable for sendable in ready if isinstance(sendable.content, DeliveryEvent)]
+        intents = [sendable for sendable in ready if not isinstance(sendable.content, DeliveryEvent)]
         try:
-            entry_ids = add_intents(self._client, self._stream, [sendable.fields for sendable in ready])
+            entry_ids = add_intents(self._client, self._stream, [sendable.fields for sendable in intents])
+            entry_ids += add_events(self._client, self._events, [sendable.fields for sendable in events])
         except PublisherError as error:
             raise type(error)(f"{error}; what was sent is not marked: {_HARMLESS}") from error
-        facts = [sendable.record.facts for sendable in ready]
+        facts = [sendable.record.facts for sendable in (*intents, *events)]
         return [Sent(f.id, entry_id, f.resubmitted_as) for f, entry_id in zip(facts, entry_ids, strict=True)]
 
     def _mark(self, sent: Sequence[Sent], by: str, action_id: int) -> set[int]:
@@ -191,16 +216,19 @@ class Resubmission:
             ) from error
 
 
-def _parsed(
-    record: MalformedRecord, entry: Sequence[tuple[bytes, bytes]], channels: Collection[str]
+def _against(
+    verdict: Sendable | Rejection, known: Mapping[str, str], deliveries: Collection[str]
 ) -> Sendable | Rejection:
-    intent = parse_entry(entry, channels)
-    if isinstance(intent, Rejection):
-        return intent
-    return Sendable(record, {name.decode(): value.decode() for name, value in entry}, intent)
+    """Judges what is valid by itself against what PostgreSQL has.
 
-
-def _against(verdict: Sendable | Rejection, known: Mapping[str, str]) -> Sendable | Rejection:
-    if isinstance(verdict, Rejection) or isinstance(verdict.intent, Cancellation):
+    known: notification id -> fingerprint of accepted intents.
+    deliveries: the delivery ids that there are.
+    """
+    if isinstance(verdict, Rejection):
         return verdict
-    return standing_conflict(verdict.intent, known.get(verdict.intent.notification_id)) or verdict
+    match verdict.content:
+        case Intent() as intent:
+            return standing_conflict(intent, known.get(intent.notification_id)) or verdict
+        case DeliveryEvent() as event if event.delivery_id not in deliveries:
+            return NO_SUCH_DELIVERY
+    return verdict

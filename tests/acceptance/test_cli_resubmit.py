@@ -10,7 +10,9 @@ from storage.database import Database
 from tests.acceptance.conftest import Publisher
 from tests.acceptance.malformed_intents import record_intent
 from tests.acceptance.outside import Outside
-from tests.factories import INTENTS, accepted, intent_fields
+from tests.factories import EVENTS, INTENTS, accepted, intent_fields
+from tests.integration.operations.resubmit.test_events import give_event
+from tests.integration.storage.test_delivery_events import deliveries
 from tests.processes import Processes, run_on_terminal
 
 
@@ -230,3 +232,26 @@ def test_a_resubmitted_intent_is_accepted_by_intake(
 
     assert outside.rows("SELECT idempotency_key FROM notifications") == [{"idempotency_key": "k"}]
     assert outside.row("SELECT count(*) FROM malformed_intents") == {"count": 1}
+
+
+def test_a_delivery_event_is_shown_corrected_and_sent_to_its_own_stream(
+    database: Database, publisher: Publisher, outside: Outside
+) -> None:
+    """By the same commands as an intent; the line says which delivery it answers (R32)."""
+    [delivery] = deliveries(database)
+    give_event(database, entry_id="8-1", delivery_id=delivery, event="opened")
+    shown = publisher("malformed", "show", "1", "--form").stdout
+    assert '"event": "opened"' in shown
+    assert "8-1" in publisher("malformed", "list", "--stream", EVENTS).stdout
+
+    refused = publisher("malformed", "resubmit", "1", "--unchanged", "--yes")
+    done = publisher(
+        *("malformed", "resubmit", "1", "--file", "-", "--yes"), stdin=shown.replace("opened", "bounced").encode()
+    )
+
+    assert "malformed intent 1 would not be accepted: invalid_field: event: must be" in refused.stderr
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(f", delivery {delivery}\n")
+    assert outside.commands(INTENTS) == []
+    [sent] = outside.commands(EVENTS)
+    assert (sent["event"], sent["delivery_id"]) == ("bounced", delivery)

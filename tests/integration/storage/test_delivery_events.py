@@ -1,6 +1,5 @@
 """Delivery events on record: each once, and of each route the answer of the highest rank (R32)."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +8,9 @@ import pytest
 from publisher.domain.delivery_event import EventKind, Fault, Permanence
 from storage.database import Database
 from storage.delivery_events import IncomingEvent, RecordedEvents, record_events
+from storage.retention import prune_notifications
 from tests.factories import INSTANT, accepted, delivery_event
+from tests.integration.old_notifications import DAYS, ended
 from tests.integration.rows import FINAL, REOPENED, all_routes, bury_something, change, count, one_route, rows
 
 SECOND = timedelta(seconds=1)
@@ -196,16 +197,13 @@ def test_no_events_take_no_statement(database: Database) -> None:
     assert record(database) == RecordedEvents()
 
 
-def pruned(database: Database, ids: Sequence[int]) -> None:
-    """These routes are gone, with what belongs to them."""
-    rows(database, "DELETE FROM routes WHERE id = ANY(%s) RETURNING id", list(ids))
+def test_events_go_with_their_notification(database: Database) -> None:
+    """Pruning takes them along, and an event that comes later is of an unknown delivery."""
+    old, young = ended(database), ended(database, days=29)
+    first, second = (f"{id_}/email:user:7" for id_ in (*old, *young))
+    record(database, incoming(first), incoming(first, EventKind.DELIVERED), incoming(second))
 
-
-def test_events_go_with_their_route(database: Database) -> None:
-    """And an event that comes later is of an unknown delivery."""
-    first, second = deliveries(database, 2)
-    record(database, incoming(first), incoming(second))
-    pruned(database, [all_routes(database)[0]["id"]])
+    prune_notifications(database, DAYS)
 
     assert count(database, "delivery_events") == 1
     late = incoming(first, EventKind.DELIVERED)

@@ -10,7 +10,7 @@ from publisher.operations.resubmit import Resubmission
 from storage.database import Database
 from storage.intents import IncomingMalformed
 from storage.malformed import MalformedRecord, find_malformed
-from tests.factories import CHANNELS, INTENTS, accept, intent_fields, raw
+from tests.factories import CHANNELS, EVENTS, INTENTS, accept, intent_fields, raw
 from tests.integration.operations.resubmit.resubmissions import Give
 
 WHY = Rejection(RejectionCode.UNKNOWN_CHANNEL, "channels_json.0: no such channel")
@@ -19,7 +19,7 @@ WHY = Rejection(RejectionCode.UNKNOWN_CHANNEL, "channels_json.0: no such channel
 @pytest.fixture
 def work(database: Database, redis_client: redis.Redis) -> Resubmission:
     """Resubmission with email and push installed."""
-    return Resubmission(database, redis_client, INTENTS, CHANNELS)
+    return Resubmission(database, redis_client, INTENTS, EVENTS, CHANNELS)
 
 
 @pytest.fixture
