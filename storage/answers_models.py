@@ -51,15 +51,16 @@ class MailDelivery(peewee.Model):
 
     delivery_id: of the command.
     route: with which it is pruned; None: PostgreSQL knew no such route.
-    state: see `storage.mail_deliveries`.
+    state: see `publisher.domain.mail_outcome`.
     entry_id: the entry of the command that was taken up last.
     tries: attempts that ended without being sent or given up.
     unsure: how often the message may have been accepted while the reply was lost.
     lease_token, lease_expires_at: of the process that sends it at this moment; both None: nobody does.
     begun_at: when it was taken up for the first time.
-    next_attempt_at: when a deferred one is tried again; None in every other state.
+    next_attempt_at: when a deferred one is tried again. Of one that is begun: when its lease ends, if its command is on
+        the stream no more, so that it is found here; None: it is, or nothing follows.
     held_at: since when an operator is to decide; None in every other state.
-    command: the fields of the command as a JSON object, while it is deferred or held; else None.
+    command: the fields of the command as a JSON object, once its entry is acknowledged and it is not over; else None.
     event: the outcome, which a repetition of the command is answered with; None before there is one.
     ended_at: when it was sent or given up.
     """
@@ -96,13 +97,13 @@ class MailDelivery(peewee.Model):
             SQL("CONSTRAINT mail_deliveries_begun_has_a_lease CHECK ((state = 'begun') = (lease_token IS NOT NULL))"),
             SQL("CONSTRAINT mail_deliveries_lease_is_both CHECK ((lease_token IS NULL) = (lease_expires_at IS NULL))"),
             SQL(
-                "CONSTRAINT mail_deliveries_waiting_is_scheduled CHECK"
-                " ((state = 'waiting') = (next_attempt_at IS NOT NULL))"
+                "CONSTRAINT mail_deliveries_waiting_is_scheduled CHECK (CASE state WHEN 'waiting' THEN"
+                " next_attempt_at IS NOT NULL WHEN 'begun' THEN true ELSE next_attempt_at IS NULL END)"
             ),
             SQL("CONSTRAINT mail_deliveries_held_says_since CHECK ((state = 'held') = (held_at IS NOT NULL))"),
             SQL(
                 "CONSTRAINT mail_deliveries_keeps_its_command CHECK"
-                " (command IS NOT NULL OR state NOT IN ('waiting', 'held'))"
+                " (command IS NOT NULL OR (next_attempt_at IS NULL AND state <> 'held'))"
             ),
             SQL(
                 "CONSTRAINT mail_deliveries_ended_says_how CHECK"

@@ -146,6 +146,12 @@ def suppressed_among(connection: peewee.PostgresqlDatabase, addresses: Collectio
     return {a: SuppressionReason(found[key]) for a, key in compared.items() if key in found}
 
 
+def suppressed_addresses(database: Database, addresses: Collection[str]) -> dict[str, SuppressionReason]:
+    """Returns those of these addresses that are suppressed, as `suppressed_among` does, in a unit of its own."""
+    with database.unit() as connection:
+        return suppressed_among(connection, addresses)
+
+
 def add_suppression(database: Database, address: str, note: str | None, by: str, kept: timedelta | None) -> Suppression:
     """Suppresses an address because an operator says so, in the place of a suppression that is there.
 

@@ -28,6 +28,7 @@ COMMANDS = {
     ),
     "clock": "publisher scheduler run",
     "intake": "publisher intake",
+    "mailer": "publisher mailer run",
 }
 
 

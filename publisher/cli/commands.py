@@ -104,8 +104,8 @@ ENTRIES: Mapping[str, Entry] = {
     ),
     "mailer": Entry(
         "mailer:app",
-        "The mail service: preview templates, read bounces, and list the addresses that nothing is sent to.",
-        commands=("preview", "bounces", "event", "suppressions"),
+        "The mail service: send, preview templates, read bounces, and list the addresses that nothing is sent to.",
+        commands=("run", "preview", "bounces", "event", "suppressions"),
     ),
     "dead-letters": Entry(
         "dead_letters:app",

@@ -1,13 +1,14 @@
 """`publisher mailer`: the commands of the mail service, each group in a module of its own."""
 
-from publisher.cli import mailer_bounces, mailer_event, mailer_preview, mailer_suppressions
+from publisher.cli import mailer_bounces, mailer_event, mailer_preview, mailer_run, mailer_suppressions
 from publisher.cli.help import CommandApp
 
 app = CommandApp(
-    "The mail service: preview templates, read bounces, and list the addresses that nothing is sent to.",
+    "The mail service: send, preview templates, read bounces, and list the addresses that nothing is sent to.",
     example="publisher mailer preview demo.turn.ready --locale de\npublisher mailer bounces --dry-run\n"
     "publisher mailer suppressions list",
 )
+app.command("run", example="publisher mailer run")(mailer_run.run)
 app.command(
     "preview",
     example="publisher mailer preview demo.turn.ready --locale de --templates mail\n"
@@ -28,4 +29,4 @@ app.add_typer(mailer_suppressions.app, name="suppressions")
 
 @app.callback()
 def mailer() -> None:
-    """The mail service: preview templates, read bounces, and list the addresses that nothing is sent to."""
+    """The mail service: send, preview templates, read bounces, and list the addresses that nothing is sent to."""

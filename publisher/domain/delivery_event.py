@@ -47,15 +47,16 @@ class Fault(StrEnum):
 
 
 # An answer of a higher rank replaces one of a lower rank, and never the other way round; of one rank the later event
-# counts. A complaint is a flag beside the answer: it comes after a delivery, and says nothing against it.
+# counts. `accepted` and `deferred` are of one rank: some services defer a message that they accepted, and others accept
+# one that they deferred. A complaint is a flag beside the answer: it comes after a delivery, and says nothing against it.
 RANKS: Mapping[EventKind, int] = {
     EventKind.ACCEPTED: 1,
-    EventKind.DEFERRED: 2,
-    EventKind.DELIVERED: 3,
-    EventKind.BOUNCED: 4,
-    EventKind.REJECTED: 4,
-    EventKind.FAILED: 4,
-    EventKind.SUPPRESSED: 4,
+    EventKind.DEFERRED: 1,
+    EventKind.DELIVERED: 2,
+    EventKind.BOUNCED: 3,
+    EventKind.REJECTED: 3,
+    EventKind.FAILED: 3,
+    EventKind.SUPPRESSED: 3,
 }
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from publisher.domain.backoff import Backoff
 from publisher.domain.errors import SettingsError
+from publisher.domain.mailbox import parse_mailbox
 from publisher.settings.smtp_url import SmtpUrl, read_smtp_url
 from publisher.settings.types import PREFIX, LowerCase, Name, PositiveSeconds, Rate, SecondsOrZero, rule, without_blanks
 
@@ -101,6 +102,8 @@ class MailSettings(BaseModel):
         problems = []
         if self.backoff_min > self.backoff_max:
             problems.append("PUBLISHER_MAIL_BACKOFF_MIN must be at most PUBLISHER_MAIL_BACKOFF_MAX")
+        if self.sender and parse_mailbox(self.sender) is None:
+            problems.append("PUBLISHER_MAIL_FROM must be an address, such as `Example <hello@example.com>`")
         if self.smtp_ca_file and not Path(self.smtp_ca_file).is_file():
             problems.append(f"PUBLISHER_SMTP_CA_FILE: no such file: {self.smtp_ca_file!r}")
         if self.templates and not Path(self.templates).is_dir():

@@ -73,9 +73,12 @@ CREATE TABLE mail_deliveries (
     CONSTRAINT mail_deliveries_state_is_known CHECK (state IN ('begun', 'waiting', 'sent', 'given_up', 'held')),
     CONSTRAINT mail_deliveries_begun_has_a_lease CHECK ((state = 'begun') = (lease_token IS NOT NULL)),
     CONSTRAINT mail_deliveries_lease_is_both CHECK ((lease_token IS NULL) = (lease_expires_at IS NULL)),
-    CONSTRAINT mail_deliveries_waiting_is_scheduled CHECK ((state = 'waiting') = (next_attempt_at IS NOT NULL)),
+    CONSTRAINT mail_deliveries_waiting_is_scheduled CHECK
+        (CASE state WHEN 'waiting' THEN next_attempt_at IS NOT NULL WHEN 'begun' THEN true
+                    ELSE next_attempt_at IS NULL END),
     CONSTRAINT mail_deliveries_held_says_since CHECK ((state = 'held') = (held_at IS NOT NULL)),
-    CONSTRAINT mail_deliveries_keeps_its_command CHECK (command IS NOT NULL OR state NOT IN ('waiting', 'held')),
+    CONSTRAINT mail_deliveries_keeps_its_command CHECK
+        (command IS NOT NULL OR (next_attempt_at IS NULL AND state <> 'held')),
     CONSTRAINT mail_deliveries_ended_says_how CHECK
         (state NOT IN ('sent', 'given_up') OR (event IS NOT NULL AND ended_at IS NOT NULL))
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);

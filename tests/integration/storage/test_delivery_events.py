@@ -122,7 +122,7 @@ def test_the_answer_rises_in_rank_and_never_falls(database: Database) -> None:
 
     assert seen == [
         ("deferred", 0, False),
-        ("deferred", 0, False),
+        ("accepted", 1, False),
         ("delivered", 2, False),
         ("delivered", 2, False),
         ("delivered", 2, True),

@@ -1,0 +1,62 @@
+"""`publisher mailer run`."""
+
+import asyncio
+import threading
+from contextlib import closing
+from functools import partial
+
+import structlog
+
+from publisher.cli.session import configured
+from publisher.connections import open_client, open_database
+from publisher.process.garbage import collect_seldom
+from publisher.process.heartbeat import heartbeats
+from publisher.process.logs import redirect_standard_streams
+from publisher.process.metrics_server import serve_metrics
+from publisher.process.outages import outages
+from publisher.process.schema_wait import wait_for_schema
+from publisher.process.signals import stop_on_signals
+from publisher.process.telemetry import Telemetry
+from publisher.process.watchdog import Watchdog
+from publisher.settings.settings import Settings
+from storage.database import Database
+from storage.identity import read_system
+from storage.schema import pending_migrations
+
+_log = structlog.get_logger()
+
+
+def run() -> None:
+    """Send the email commands of the stream as messages over SMTP, until SIGTERM or Ctrl-C.
+
+    Any number of these may run at once. Each is a consumer of the group `mail-service`. Without PUBLISHER_SMTP_URL it
+    takes no command and waits, so that another mail service can have them.
+    """
+    settings = configured(by_hand=False)
+    redirect_standard_streams()
+    stopping = threading.Event()
+    stop_on_signals(stopping)
+    if not settings.mail.is_used:
+        _log.warning("PUBLISHER_SMTP_URL is not set: this mail service takes no commands")
+        stopping.wait()
+        return
+    outages.watch()
+    telemetry = Telemetry()
+    metrics_port = serve_metrics(settings.metrics_port, telemetry.registry)
+    collect_seldom()
+    with (
+        closing(open_database(settings, "mailer")) as database,
+        open_client(settings, "mailer-heartbeat") as client,
+        heartbeats(client, "mailer", partial(read_system, database), metrics_port=metrics_port),
+    ):
+        wait_for_schema(partial(pending_migrations, database), stopping.wait)
+        if not stopping.is_set():
+            asyncio.run(_serve(settings, database, telemetry, stopping))
+
+
+async def _serve(settings: Settings, database: Database, telemetry: Telemetry, stopping: threading.Event) -> None:
+    from publisher.mail_process import compose_mailer
+
+    watchdog = Watchdog()
+    with watchdog.watched("the mail service"), watchdog.at_work():
+        await compose_mailer(settings, database, telemetry, stopping, watchdog).run()

@@ -1,0 +1,60 @@
+"""Makes a command's message: parses the entry, renders the template, builds the message."""
+
+from dataclasses import dataclass
+
+from publisher.domain.mailbox import Mailbox
+from publisher.domain.rejection import Rejection, RejectionCode
+from publisher.mail.command import MailCommand, parse_command
+from publisher.mail.delivery import Fields
+from publisher.mail.faults import AddressFault, TemplateFault
+from publisher.mail.message import Message, build_message
+from publisher.mail.references import return_path
+from publisher.mail.smtp.outcome import Envelope
+from publisher.mail.templates import Templates
+from publisher.streams.consumer_group import Entry
+
+_DELIVERY_LIMIT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A command and its message, ready to be sent, or why there is none."""
+
+    command: MailCommand
+    message: Envelope | TemplateFault | AddressFault
+
+
+class Composer:
+    """Composes messages. One thread at a time.
+
+    sender: of templates that name none.
+    return_domain: of the return paths, each of which names its delivery; blank: bounces go to the sender.
+    """
+
+    def __init__(self, templates: Templates, sender: Mailbox, return_domain: str) -> None:
+        self._templates = templates
+        self._sender = sender
+        self._return_domain = return_domain
+
+    def __call__(self, fields: Fields) -> Composed | Rejection:
+        """Returns the command and its message. Raises nothing, whatever the fields are."""
+        command = parse_command(fields)
+        if isinstance(command, Rejection):
+            return command
+        letter = self._templates.letter_for(command)
+        if isinstance(letter, TemplateFault):
+            return Composed(command, letter)
+        message = build_message(command, letter, self._sender)
+        return Composed(command, self._envelope(command, message) if isinstance(message, Message) else message)
+
+    def _envelope(self, command: MailCommand, message: Message) -> Envelope:
+        path = return_path(command.delivery_id, self._return_domain) if self._return_domain else message.sender
+        return Envelope(path, message.recipient, message.data, message.needs_smtputf8)
+
+
+def poison(entry: Entry) -> Rejection | None:
+    """Returns the verdict on an entry that was delivered too often: it may kill its reader (R19). None: it was not."""
+    if entry.deliveries <= _DELIVERY_LIMIT:
+        return None
+    message = f"given to a consumer {entry.deliveries} times and never acknowledged: it may kill its reader"
+    return Rejection(RejectionCode.POISON, message)

@@ -1,0 +1,84 @@
+"""The deliveries that this process has begun and not recorded yet, and until when each is its own (R33).
+
+Times are seconds of a monotonic clock. Used by the event loop alone.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import timedelta
+
+from publisher.mail.delivery import Delivery
+
+# A transaction that begins with less than this left might end after its lease.
+_MARGIN = 0.2
+
+
+class InHand:
+    """The deliveries in hand.
+
+    most: so many messages at most.
+    ttl: how long a lease lasts. The clock starts before PostgreSQL is asked: so a lease ends here before it does there.
+    """
+
+    def __init__(self, most: int, ttl: timedelta, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._ttl = ttl.total_seconds()
+        self._clock = clock
+        self._deliveries: dict[str, Delivery] = {}
+        self._until: dict[str, float] = {}
+        self._fewer = asyncio.Event()
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._deliveries)
+
+    @property
+    def room(self) -> int:
+        """How many more messages may be begun."""
+        return self._most - len(self._deliveries)
+
+    @property
+    def deliveries(self) -> Sequence[str]:
+        """The delivery ids."""
+        return list(self._deliveries)
+
+    @property
+    def entries(self) -> Sequence[str]:
+        """The entries of those whose command stands on the stream."""
+        return [delivery.entry_id for delivery in self._deliveries.values() if delivery.entry_id is not None]
+
+    def now(self) -> float:
+        """Returns the clock, to be read before a lease is asked for."""
+        return self._clock()
+
+    def add(self, deliveries: Iterable[Delivery], asked_at: float) -> None:
+        """Takes these messages in hand, under leases that were asked for at that time."""
+        for delivery in deliveries:
+            self._deliveries[delivery.delivery_id] = delivery
+            self._until[delivery.delivery_id] = asked_at + self._ttl
+
+    def renewed(self, asked: Collection[str], held: Collection[str], asked_at: float) -> None:
+        """Notes which of the leases that were asked for at that time are held. The others are lost."""
+        for delivery_id in asked:
+            if delivery_id in self._until:
+                self._until[delivery_id] = asked_at + self._ttl if delivery_id in held else 0.0
+
+    def is_ours(self, delivery: Delivery) -> bool:
+        """Whether a transaction may begin: nobody else can have begun this delivery by now."""
+        return self._clock() < self._until.get(delivery.delivery_id, 0.0) - self._ttl * _MARGIN
+
+    def remove(self, deliveries: Iterable[Delivery]) -> None:
+        """Lets these messages go."""
+        for delivery in deliveries:
+            self._deliveries.pop(delivery.delivery_id, None)
+            self._until.pop(delivery.delivery_id, None)
+        self._fewer.set()
+
+    async def wait_for_fewer(self, seconds: float) -> None:
+        """Returns once some were let go, or after so many seconds."""
+        self._fewer.clear()
+        try:
+            await asyncio.wait_for(self._fewer.wait(), seconds)
+        except TimeoutError:
+            return

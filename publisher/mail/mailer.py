@@ -1,0 +1,112 @@
+"""Runs the mail service of one process: reads commands, sends messages, records outcomes, side by side (R33)."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+
+from publisher.domain.errors import PublisherError
+from publisher.mail.in_hand import InHand
+from publisher.mail.reading import Reader
+from publisher.mail.recording import Recorder
+from publisher.mail.sending import Sender
+from publisher.mail.smtp.pool import SmtpPool
+from publisher.mail.taking_up import Leasing
+from publisher.streams.consumer_group import ConsumerGroup
+from storage.database import Database
+from storage.mail_deliveries import renew_mail
+
+_log = structlog.get_logger()
+# Messages under way get so long once the process was told to stop; then their connections are closed (R17).
+_FINISH = timedelta(seconds=10)
+# So long PostgreSQL may take to record them.
+_RECORD = timedelta(seconds=5)
+
+
+class Mailer:
+    """The mail service of one process.
+
+    group: this process's consumer, with a client that only this loop uses.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        group: ConsumerGroup,
+        reader: Reader,
+        sender: Sender,
+        recorder: Recorder,
+        in_hand: InHand,
+        pool: SmtpPool,
+        leasing: Leasing,
+        stopping: threading.Event,
+        beat: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._group = group
+        self._reader = reader
+        self._sender = sender
+        self._recorder = recorder
+        self._in_hand = in_hand
+        self._pool = pool
+        self._leasing = leasing
+        self._stopping = stopping
+        self._beat = beat
+
+    async def run(self) -> None:
+        """Works until told to stop.
+
+        Messages under way are finished, others in hand are put back, and all of it is recorded. What was read and not
+        begun is given back to the other consumers, counting no delivery (R17).
+        """
+        async with asyncio.TaskGroup() as tasks:
+            recording = tasks.create_task(self._recorder.run())
+            sending = tasks.create_task(self._sender.run())
+            renewing = tasks.create_task(self._renew())
+            await self._reader.run()
+            self._sender.stop()
+            await self._until_sent(sending)
+            self._recorder.close()
+            await self._until_recorded(recording)
+            renewing.cancel()
+        await self._pool.close()
+        if self._reader.is_member:
+            await asyncio.to_thread(self._leave)
+
+    async def _until_sent(self, sending: "asyncio.Task[None]") -> None:
+        try:
+            await asyncio.wait_for(asyncio.shield(sending), _FINISH.total_seconds())
+        except TimeoutError:
+            _log.warning("messages under way were cut off", messages=len(self._in_hand))
+            self._pool.abort()
+            await sending
+
+    async def _until_recorded(self, recording: "asyncio.Task[None]") -> None:
+        try:
+            await asyncio.wait_for(recording, _RECORD.total_seconds())
+        except TimeoutError:
+            _log.error("outcomes of mail were not recorded: these messages are unsure", messages=len(self._in_hand))
+
+    async def _renew(self) -> None:
+        """Renews the leases in hand, and keeps other consumers off their entries. Best effort: a lease may run out."""
+        while True:
+            await asyncio.sleep(self._leasing.ttl.total_seconds() / 3)
+            self._beat()
+            deliveries, entries, asked_at = self._in_hand.deliveries, self._in_hand.entries, self._in_hand.now()
+            try:
+                held = await asyncio.to_thread(
+                    renew_mail, self._database, self._leasing.token, deliveries, self._leasing.ttl
+                )
+                self._in_hand.renewed(deliveries, held, asked_at)
+                await asyncio.to_thread(self._group.hold, entries)
+            except PublisherError as error:
+                _log.warning("leases of messages in hand were not renewed", error=error)
+
+    def _leave(self) -> None:
+        try:
+            self._group.give_back(self._leasing.ttl)
+            self._group.leave()
+        except PublisherError as error:
+            _log.warning("the consumer stays in its group", consumer=self._group.consumer, error=str(error))

@@ -1,0 +1,154 @@
+"""Records the outcomes of deliveries, those of a moment in one transaction, then acknowledges their commands (R33)."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import structlog
+
+from publisher.domain.backoff import Backoff
+from publisher.domain.delivery_event import EventKind
+from publisher.domain.errors import DatabaseRefused, PublisherError
+from publisher.domain.mail_outcome import MailOutcome
+from publisher.mail.counters import MailCounters
+from publisher.mail.delivery import Delivery
+from publisher.mail.in_hand import InHand
+from publisher.streams.consumer_group import ConsumerGroup
+from storage.database import Database
+from storage.mail_outcomes import record_mail
+
+_log = structlog.get_logger()
+_BACKOFF = Backoff(timedelta(milliseconds=100), timedelta(seconds=2))
+# A transaction of some milliseconds.
+_MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A delivery and its outcome."""
+
+    delivery: Delivery
+    outcome: MailOutcome
+
+
+class Recorder:
+    """Records outcomes in the order in which they come. Used by the event loop alone.
+
+    token: of the leases.
+    group: this process's consumer, with a client that nobody else uses. Used by one thread at a time.
+    suppress_for: how long an address stays suppressed that bounced for good.
+    missed: whether an entry stays pending since its outcome was not recorded, or it was not acknowledged. The reader
+        clears it when it looks for such entries.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        token: str,
+        group: ConsumerGroup,
+        in_hand: InHand,
+        counters: MailCounters,
+        suppress_for: timedelta,
+    ) -> None:
+        self._database, self._token, self._group = database, token, group
+        self._suppress_for = suppress_for
+        self._in_hand = in_hand
+        self._counters = counters
+        self._finished: list[Finished] = []
+        self._some = asyncio.Event()
+        self._is_closed = False
+        self.missed = False
+
+    def add(self, delivery: Delivery, outcome: MailOutcome) -> None:
+        """Takes an outcome, to be recorded with the next ones."""
+        self._finished.append(Finished(delivery, outcome))
+        self._some.set()
+
+    def close(self) -> None:
+        """Ends `run` once everything that was added is recorded."""
+        self._is_closed = True
+        self._some.set()
+
+    async def run(self) -> None:
+        """Records until closed. While PostgreSQL is away it waits, and tries the same again."""
+        while not self._is_closed or self._finished:
+            await self._some.wait()
+            self._some.clear()
+            while self._finished:
+                batch, self._finished = self._finished[:_MOST], self._finished[_MOST:]
+                await self._record(batch)
+
+    async def _record(self, batch: Sequence[Finished]) -> None:
+        recorded = await self._until_recorded([finished.outcome for finished in batch])
+        done = [finished for finished in batch if finished.outcome.delivery_id in recorded]
+        self._report(done)
+        await self._acknowledge([f.delivery.entry_id for f in done if f.delivery.entry_id is not None])
+        if len(done) < len(batch):
+            # Another process has taken them over, or an earlier try was recorded and its reply lost: beginning them
+            # again tells.
+            self.missed = True
+            _log.info("outcomes of mail were not recorded: their leases are gone", outcomes=len(batch) - len(done))
+        self._in_hand.remove([finished.delivery for finished in batch])
+
+    async def _until_recorded(self, outcomes: Sequence[MailOutcome]) -> set[str]:
+        tries = 0
+        while True:
+            try:
+                return await asyncio.to_thread(record_mail, self._database, self._token, outcomes, self._suppress_for)
+            except DatabaseRefused as error:
+                if len(outcomes) > 1:
+                    return {id_ for each in outcomes for id_ in await self._until_recorded([each])}
+                plain = _plain(outcomes[0])
+                if plain != outcomes[0]:
+                    _log.warning("what a mail server said cannot be recorded", error=error)
+                    return await self._until_recorded([plain])
+                refused: PublisherError = error
+            except PublisherError as error:
+                refused = error
+            tries += 1
+            seconds = _BACKOFF.delay(tries, 0.0).total_seconds()
+            _log.warning("the mail service waits and tries again", seconds=seconds, error=refused)
+            await asyncio.sleep(seconds)
+
+    async def _acknowledge(self, entries: Sequence[str]) -> None:
+        try:
+            await asyncio.to_thread(self._group.acknowledge, entries)
+        except PublisherError as error:
+            self.missed = True
+            _log.warning("commands that are done were not acknowledged; they come again", error=error)
+
+    def _report(self, done: Sequence[Finished]) -> None:
+        accepted: Counter[str] = Counter()
+        for finished in done:
+            outcome, command = finished.outcome, finished.delivery.command
+            if outcome.is_unsure:
+                self._counters.unsure()
+            if outcome.event is None:
+                continue
+            self._counters.answered(outcome.event.event)
+            if outcome.event.event is EventKind.ACCEPTED:
+                accepted[command.template_id] += 1
+                continue
+            _log.warning(
+                f"message {outcome.event.event}",
+                delivery_id=outcome.delivery_id,
+                template_id=command.template_id,
+                request_id=command.request_id,
+                trace_id=command.trace_id,
+                attempt_number=finished.delivery.begun.tries + 1,
+                code=outcome.event.code,
+                enhanced_code=outcome.event.enhanced_code,
+                diagnostic=outcome.event.diagnostic,
+                state=outcome.state.value,
+            )
+        if accepted:
+            _log.info("messages accepted", messages=accepted.total(), templates=dict(accepted))
+
+
+def _plain(outcome: MailOutcome) -> MailOutcome:
+    """The outcome without a text that a server chose."""
+    if outcome.event is None:
+        return outcome
+    return replace(outcome, event=replace(outcome.event, diagnostic=None, code=None, enhanced_code=None))

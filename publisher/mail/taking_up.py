@@ -1,0 +1,221 @@
+"""Takes commands up: makes their messages, begins their deliveries, and hands on what is to be sent (R33)."""
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from publisher.domain.delivery_event import DeliveryEvent, EventKind
+from publisher.domain.errors import PublisherError
+from publisher.domain.instants import from_milliseconds
+from publisher.domain.mail_outcome import MailState
+from publisher.domain.rejection import Rejection
+from publisher.mail.composing import Composed, Composer, poison
+from publisher.mail.delivery import Delivery, Fields, fields_as_json, fields_of_json
+from publisher.mail.in_hand import InHand
+from publisher.mail.outcomes import answered_again, put_back, suppressed, unsendable
+from publisher.mail.recording import Recorder
+from publisher.mail.sending import Outgoing, Sender
+from publisher.mail.smtp.outcome import Envelope
+from publisher.streams.consumer_group import Entry
+from storage.database import Database
+from storage.intents import reject
+from storage.mail_deliveries import (
+    BegunMail,
+    StandingMail,
+    Wanted,
+    begin_due_mail,
+    begin_mail,
+    hold_abandoned_retries,
+    hold_mail,
+)
+from storage.mail_outcomes import answer_again
+from storage.malformed_records import IncomingMalformed
+from storage.suppressions import suppressed_addresses
+
+_log = structlog.get_logger()
+# Messages that are made between two looks at the network.
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Leasing:
+    """The leases of this process.
+
+    token: unique to it.
+    ttl: how long one lasts.
+    takes_over: begins deliveries that a process which died may have sent; False: an operator decides about them.
+    """
+
+    token: str
+    ttl: timedelta
+    takes_over: bool
+
+
+class TakingUp:
+    """Takes commands up. Used by the event loop alone.
+
+    stream: of the commands, as it is recorded.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        stream: str,
+        composer: Composer,
+        leasing: Leasing,
+        in_hand: InHand,
+        sender: Sender,
+        recorder: Recorder,
+    ) -> None:
+        self._database = database
+        self._stream = stream
+        self._composer = composer
+        self._leasing = leasing
+        self._in_hand = in_hand
+        self._sender = sender
+        self._recorder = recorder
+
+    async def take(self, entries: Sequence[Entry]) -> Sequence[str]:
+        """Takes up these entries. Returns those that are done with: to be acknowledged now.
+
+        Those in hand are acknowledged once they are recorded. All others stay pending: another process is at work on
+        their delivery. May be repeated after any error. Raises DatabaseUnavailable or DatabaseRefused.
+        """
+        composed, rejected = await self._compose(entries)
+        if rejected:
+            await asyncio.to_thread(reject, self._database, self._stream, rejected)
+        done = [malformed.entry_id for malformed in rejected]
+        first: dict[str, tuple[Entry, Composed]] = {}
+        for entry, made in composed:
+            # A repetition within a batch stays pending, and is taken up once the first of them is over.
+            if first.setdefault(made.command.delivery_id, (entry, made))[0] is not entry:
+                self._recorder.missed = True
+        if first:
+            done += await self._begin(first)
+        return done
+
+    async def take_due(self, limit: int) -> int:
+        """Takes up deferred deliveries whose time has come. Returns how many, at most `limit`.
+
+        Raises DatabaseUnavailable or DatabaseRefused.
+        """
+        if not self._leasing.takes_over:
+            held = await asyncio.to_thread(hold_abandoned_retries, self._database, self._leasing.ttl)
+            _say_held(held)
+        asked_at = self._in_hand.now()
+        due = await asyncio.to_thread(
+            begin_due_mail,
+            self._database,
+            self._leasing.token,
+            self._leasing.ttl,
+            limit,
+            take_over=self._leasing.takes_over,
+        )
+        begun: list[tuple[Delivery, Composed]] = []
+        for each in due:
+            fields = fields_of_json(each.command or "{}")
+            made = self._composer(fields)
+            if isinstance(made, Rejection):
+                raise AssertionError(f"the command of delivery {each.delivery_id} is kept and malformed")
+            begun.append((Delivery(each, None, fields, made.command), made))
+        self._in_hand.add([delivery for delivery, _ in begun], asked_at)
+        try:
+            refused = await self._suppressed([made for _, made in begun])
+        except PublisherError:
+            for delivery, _ in begun:
+                self._recorder.add(delivery, put_back(delivery))
+            raise
+        self._hand_on(begun, refused)
+        return len(due)
+
+    async def _compose(self, entries: Sequence[Entry]) -> tuple[list[tuple[Entry, Composed]], list[IncomingMalformed]]:
+        composed, rejected = [], []
+        for number, entry in enumerate(entries, 1):
+            made = poison(entry) or self._composer(entry.fields)
+            if isinstance(made, Rejection):
+                _log.warning(
+                    "malformed command",
+                    stream_entry_id=entry.id,
+                    failure_code=made.code.value,
+                    failure_message=made.message,
+                )
+                rejected.append(IncomingMalformed(entry.id, entry.fields, made))
+            else:
+                composed.append((entry, made))
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return composed, rejected
+
+    async def _begin(self, wanted: Mapping[str, tuple[Entry, Composed]]) -> list[str]:
+        refused = await self._suppressed([made for _, made in wanted.values()])
+        asked_at = self._in_hand.now()
+        begun, standing = await asyncio.to_thread(
+            begin_mail,
+            self._database,
+            [Wanted(delivery_id, entry.id) for delivery_id, (entry, _) in wanted.items()],
+            self._leasing.token,
+            self._leasing.ttl,
+            take_over=self._leasing.takes_over,
+        )
+        deliveries = [_delivery(each, *wanted[each.delivery_id]) for each in begun.values()]
+        self._in_hand.add([delivery for delivery, _ in deliveries], asked_at)
+        self._hand_on(deliveries, refused)
+        return await self._settle({id_: (wanted[id_][0], found) for id_, found in standing.items()})
+
+    async def _suppressed(self, composed: Sequence[Composed]) -> Collection[str]:
+        addresses = [made.command.to for made in composed]
+        return await asyncio.to_thread(suppressed_addresses, self._database, addresses) if addresses else ()
+
+    def _hand_on(self, begun: Sequence[tuple[Delivery, Composed]], refused: Collection[str]) -> None:
+        """Puts each delivery on its way: to the server, or to the record of why it is not sent."""
+        now = from_milliseconds(time.time_ns() // 1_000_000)
+        for delivery, made in begun:
+            if made.command.to in refused:
+                self._recorder.add(delivery, suppressed(delivery.begun, now))
+            elif isinstance(made.message, Envelope):
+                self._sender.put(Outgoing(delivery, made.message))
+            else:
+                self._recorder.add(delivery, unsendable(delivery.begun, made.message, now))
+
+    async def _settle(self, standing: Mapping[str, tuple[Entry, StandingMail]]) -> list[str]:
+        """Answers commands whose delivery is not begun by them. Returns the entries that are done with."""
+        done: list[str] = []
+        again: list[DeliveryEvent] = []
+        abandoned: dict[str, tuple[Entry, Fields]] = {}
+        now = from_milliseconds(time.time_ns() // 1_000_000)
+        for delivery_id, (entry, found) in standing.items():
+            if found.state is MailState.BEGUN and found.is_abandoned:
+                abandoned[delivery_id] = entry, entry.fields
+                continue
+            if found.state is MailState.BEGUN:
+                # Its lease runs out, or it is over soon.
+                self._recorder.missed = True
+                continue
+            if found.state is MailState.SENT and found.entry_id != entry.id:
+                event = answered_again(delivery_id, entry.id, found.event or EventKind.ACCEPTED, now)
+                again.append(event)
+            done.append(entry.id)
+        if again:
+            await asyncio.to_thread(answer_again, self._database, again)
+        if abandoned:
+            commands = {id_: fields_as_json(fields) for id_, (_, fields) in abandoned.items()}
+            held = await asyncio.to_thread(hold_mail, self._database, commands, self._leasing.ttl)
+            _say_held(held)
+            done += [entry.id for id_, (entry, _) in abandoned.items() if id_ in held]
+            self._recorder.missed = self._recorder.missed or len(held) < len(abandoned)
+        return done
+
+
+def _delivery(begun: BegunMail, entry: Entry, made: Composed) -> tuple[Delivery, Composed]:
+    return Delivery(begun, entry.id, entry.fields, made.command), made
+
+
+def _say_held(held: set[str]) -> None:
+    for delivery_id in sorted(held):
+        _log.warning(
+            "a message may have been sent by a process that died: it is held for an operator", delivery_id=delivery_id
+        )

@@ -1,0 +1,172 @@
+"""`publisher mailer run`: commands become messages, each once, and every end of one is answered (R33)."""
+
+import signal
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from publisher.channels.email import EMAIL
+from storage.database import Database
+from tests.acceptance.mail_run import answers, events, is_all_read, mail_server, pending, states
+from tests.integration.rows import execute, malformed_codes, rows
+from tests.mail_commands import append_commands
+from tests.processes import Processes
+from tests.smtp_servers import Fault, HostileSmtp, Step
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def smtp(environ: dict[str, str]) -> Iterator[HostileSmtp]:
+    """The SMTP server of this test's mail service."""
+    with mail_server(environ) as server:
+        yield server
+
+
+def test_each_command_becomes_one_message_and_one_answer(
+    database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
+) -> None:
+    """Whoever is told something gets one email, and its route says that it was accepted (R32, R33)."""
+    deliveries = append_commands(database, redis_client, 300)
+
+    processes.start("mailer")
+    wait_until(lambda: answers(database) == {"accepted": 300})
+
+    assert Counter(taken.delivery_id for taken in smtp.taken) == Counter(deliveries)
+    assert {taken.recipient for taken in smtp.taken} == {f"u{n}@example.com" for n in range(300)}
+    assert Counter(events(database)) == {"accepted": 300}
+    assert states(database) == {"sent": 300}
+    wait_until(lambda: is_all_read(redis_client))
+
+
+def test_without_a_server_it_leaves_the_commands_to_others(
+    database: Database, redis_client: redis.Redis, processes: Processes
+) -> None:
+    """It makes no group, so that it holds nothing back for another mail service, and ends in good order (R17)."""
+    append_commands(database, redis_client)
+
+    mailer = processes.start("mailer")
+    mailer.wait_for_output("PUBLISHER_SMTP_URL is not set")
+    mailer.signal(signal.SIGTERM)
+
+    assert mailer.wait() == 0
+    assert redis_client.xinfo_groups(EMAIL.stream) == []
+
+
+def test_a_message_that_is_refused_for_now_is_tried_again(
+    database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
+) -> None:
+    """Its command is kept in PostgreSQL and its entry acknowledged, so that the stream is not held up (R33)."""
+    smtp.once(*[Fault(Step.RCPT, reply="451 4.7.1 Greylisted, u0@example.com come again")] * 3)
+    [delivery] = append_commands(database, redis_client)
+
+    processes.start("mailer")
+    wait_until(lambda: answers(database) == {"accepted": 1})
+
+    assert events(database, delivery) == ["deferred", "deferred", "deferred", "accepted"]
+    assert [taken.delivery_id for taken in smtp.taken] == [delivery]
+    [row] = rows(database, "SELECT tries, unsure, command FROM mail_deliveries")
+    assert row == {"tries": 4, "unsure": 0, "command": None}
+    said = {row["diagnostic"] for row in rows(database, "SELECT diagnostic FROM delivery_events WHERE code = '451'")}
+    assert said == {"451 4.7.1 Greylisted, u***@example.com come again"}
+
+
+def test_a_message_that_was_tried_for_too_long_is_given_up(
+    database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
+) -> None:
+    """It is answered `failed`, as a system on the way failed, and not the address (R33)."""
+    smtp.always(Fault(Step.RCPT, reply="451 4.3.0 Try again"))
+    append_commands(database, redis_client)
+
+    processes.start("mailer", PUBLISHER_MAIL_GIVE_UP_AFTER="0.5")
+    wait_until(lambda: answers(database) == {"failed": 1})
+
+    assert states(database) == {"given_up": 1}
+    assert set(events(database)) == {"deferred", "failed"}
+    assert rows(database, "SELECT fault, enhanced_code FROM delivery_events WHERE event = 'failed'") == [
+        {"fault": "infrastructure", "enhanced_code": "4.4.7"}
+    ]
+
+
+def test_an_address_that_bounces_for_good_gets_nothing_more(
+    database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
+) -> None:
+    """The next message to it is answered `suppressed`, and not sent (R33)."""
+    smtp.once(Fault(Step.RCPT, reply="550 5.1.1 No such user"))
+    [first] = append_commands(database, redis_client)
+
+    processes.start("mailer")
+    wait_until(lambda: events(database, first) == ["bounced"])
+    same_address = [{"user_id": "7", "email": "U0@Example.com"}]
+    [second] = append_commands(database, redis_client, first=7, recipients_json=same_address)
+    wait_until(lambda: events(database, second) == ["suppressed"])
+
+    assert smtp.taken == []
+    assert states(database) == {"given_up": 2}
+
+
+def test_a_command_without_a_template_fails_and_names_the_file(
+    database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
+) -> None:
+    """The content is at fault: an operator adds the template, and publishes it again (R33)."""
+    append_commands(database, redis_client, notification_type="no.such.template")
+
+    processes.start("mailer")
+    wait_until(lambda: answers(database) == {"failed": 1})
+
+    [event] = rows(database, "SELECT fault, diagnostic FROM delivery_events")
+    assert event["fault"] == "content"
+    assert "no.such.template" in event["diagnostic"]
+    assert smtp.taken == []
+
+
+def test_what_failed_is_sent_once_it_is_published_again(
+    database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
+) -> None:
+    """A new command begins a delivery anew that was given up (R33)."""
+    smtp.once(Fault(Step.RCPT, reply="554 5.7.1 Blocked"))
+    [delivery] = append_commands(database, redis_client)
+    processes.start("mailer")
+    wait_until(lambda: events(database, delivery) == ["bounced"])
+
+    execute(database, "UPDATE routes SET answer = NULL, answered_at = NULL")
+    append_commands(database, redis_client, replay=1)
+    wait_until(lambda: events(database, delivery) == ["bounced", "accepted"])
+
+    assert [taken.delivery_id for taken in smtp.taken] == [delivery]
+    assert answers(database) == {"accepted": 1}
+
+
+def test_a_command_that_comes_again_is_answered_and_not_sent(
+    database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
+) -> None:
+    """An operator published it again, or the loss audit did: the recipient gets nothing twice (R33)."""
+    [delivery] = append_commands(database, redis_client)
+    processes.start("mailer")
+    wait_until(lambda: events(database, delivery) == ["accepted"])
+
+    execute(database, "UPDATE routes SET answer = NULL, answered_at = NULL")
+    append_commands(database, redis_client, replay=1)
+    wait_until(lambda: answers(database) == {"accepted": 1})
+
+    assert events(database, delivery) == ["accepted", "accepted"]
+    assert len(smtp.taken) == 1
+    wait_until(lambda: is_all_read(redis_client))
+
+
+def test_an_entry_that_is_no_command_is_set_aside_with_all_its_fields(
+    database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
+) -> None:
+    """It holds up nothing behind it (R19)."""
+    entry = redis_client.xadd(EMAIL.stream, {"delivery_id": "x", "payload_json": "{", "more": b"\xff"})
+    append_commands(database, redis_client)
+
+    processes.start("mailer")
+    wait_until(lambda: answers(database) == {"accepted": 1})
+
+    assert malformed_codes(database) == [(entry.decode(), "invalid_utf8")]
+    [record] = rows(database, "SELECT stream, raw_fields FROM malformed_intents")
+    assert record["stream"] == EMAIL.stream
+    assert set(record["raw_fields"]) == {"delivery_id", "payload_json", "more"}
+    wait_until(lambda: pending(redis_client) == 0)

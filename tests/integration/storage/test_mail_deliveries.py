@@ -1,0 +1,251 @@
+"""Deliveries of the mail service: who begins one, who takes one over, and what is found again (R33)."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from publisher.domain.errors import DatabaseRefused
+from publisher.domain.mail_outcome import MailState
+from storage.database import Database
+from storage.mail_deliveries import (
+    BegunMail,
+    StandingMail,
+    Wanted,
+    begin_due_mail,
+    begin_mail,
+    hold_abandoned_retries,
+    hold_mail,
+    renew_mail,
+)
+from tests.factories import accepted
+from tests.integration.rows import execute, rows
+
+TTL = timedelta(seconds=30)
+STRANGER = "a-delivery-of-nobody-we-know"
+
+
+def begin(
+    database: Database, *deliveries: str, by: str = "mine", entry: str = "1-0", take_over: bool = True
+) -> tuple[dict[str, BegunMail], dict[str, StandingMail]]:
+    """Begins these deliveries, each asked for by that entry."""
+    begun, standing = begin_mail(database, [Wanted(each, entry) for each in deliveries], by, TTL, take_over=take_over)
+    return dict(begun), dict(standing)
+
+
+def set_state(database: Database, assignments: str) -> None:
+    """Changes columns of every delivery; the assignments are SQL."""
+    execute(database, f"UPDATE mail_deliveries SET {assignments}")
+
+
+def abandon(database: Database) -> None:
+    """The process that has begun them died long ago: its leases ran out a second ago."""
+    execute(
+        database,
+        "UPDATE mail_deliveries SET lease_expires_at = now() - interval '1 second', next_attempt_at ="
+        " CASE WHEN next_attempt_at IS NOT NULL THEN now() - interval '1 second' END",
+    )
+
+
+OVER = "lease_token = NULL, lease_expires_at = NULL, ended_at = now()"
+WAITING = (
+    "state = 'waiting', lease_token = NULL, lease_expires_at = NULL, tries = 3, command = '{\"a\": \"1\"}',"
+    " next_attempt_at = now() - interval '1 second'"
+)
+
+
+@pytest.fixture
+def settled(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """PostgreSQL has been up for longer than a lease: nobody is given time to report what it did before."""
+    execute(
+        database,
+        "CREATE FUNCTION public.pg_postmaster_start_time() RETURNS timestamptz LANGUAGE sql AS"
+        " $$ SELECT now() - interval '1 day' $$",
+    )
+    monkeypatch.setattr("storage.mail_deliveries._BEGIN", _as_if_up("_BEGIN"))
+    for name in ("_STANDING", "_BEGIN_DUE", "_HOLD", "_HOLD_DUE"):
+        monkeypatch.setattr(f"storage.mail_deliveries.{name}", _as_if_up(name))
+    return database
+
+
+def _as_if_up(name: str) -> str:
+    from storage import mail_deliveries
+
+    return str(getattr(mail_deliveries, name)).replace("pg_postmaster_start_time", "public.pg_postmaster_start_time")
+
+
+def test_a_new_delivery_is_begun_with_its_route(database: Database) -> None:
+    """So that both are pruned together; a stranger's delivery, of which there is no route, is sent all the same."""
+    [intent] = accepted(database, [{}]).accepted
+    known = f"{intent.intent.notification_id}/{intent.routes[0].route_id}"
+
+    begun, standing = begin(database, known, STRANGER)
+
+    assert standing == {}
+    assert {id_: (each.tries, each.is_unsure, each.command) for id_, each in begun.items()} == {
+        known: (0, False, None),
+        STRANGER: (0, False, None),
+    }
+    routes = {row["delivery_id"]: row["route_key"] for row in rows(database, "SELECT * FROM mail_deliveries")}
+    assert routes[STRANGER] is None
+    [route] = rows(database, "SELECT route_id FROM routes WHERE id = %s", routes[known])
+    assert route["route_id"] == intent.routes[0].route_id
+
+
+def test_a_delivery_goes_with_its_route(database: Database) -> None:
+    """It is pruned with its notification."""
+    [intent] = accepted(database, [{}]).accepted
+    begin(database, f"{intent.intent.notification_id}/{intent.routes[0].route_id}", STRANGER)
+
+    execute(database, "DELETE FROM routes")
+
+    assert [row["delivery_id"] for row in rows(database, "SELECT * FROM mail_deliveries")] == [STRANGER]
+
+
+def test_a_blind_repetition_finds_its_own(database: Database) -> None:
+    """A process whose reply was lost begins again with its token, and nothing is unsure by that."""
+    begin(database, STRANGER)
+
+    begun, _ = begin(database, STRANGER)
+
+    assert not begun[STRANGER].is_unsure
+
+
+def test_what_another_process_sends_is_left_to_it(settled: Database) -> None:
+    """Its lease has not run out (R33)."""
+    begin(settled, STRANGER, by="other")
+
+    begun, standing = begin(settled, STRANGER)
+
+    assert begun == {}
+    assert standing[STRANGER] == StandingMail(STRANGER, MailState.BEGUN, "1-0", None, is_abandoned=False)
+
+
+def test_what_a_dead_process_began_is_taken_over_as_unsure(settled: Database) -> None:
+    """It may have been accepted: whoever takes it over is told (R33)."""
+    begin(settled, STRANGER, by="dead")
+    abandon(settled)
+
+    begun, _ = begin(settled, STRANGER)
+
+    assert begun[STRANGER].is_unsure
+    assert rows(settled, "SELECT unsure, lease_token FROM mail_deliveries") == [{"unsure": 1, "lease_token": "mine"}]
+
+
+def test_after_a_restart_of_postgresql_a_holder_may_still_report(database: Database) -> None:
+    """Its lease ran out while PostgreSQL was away: for as long as a lease lasts nobody takes it over."""
+    begin(database, STRANGER, by="other")
+    abandon(database)
+
+    begun, standing = begin(database, STRANGER)
+
+    assert (begun, standing[STRANGER].is_abandoned) == ({}, False)
+
+
+def test_where_an_operator_decides_an_abandoned_one_is_held(settled: Database) -> None:
+    """PUBLISHER_MAIL_UNSURE=hold: it is not begun, and kept with its command (R33)."""
+    begin(settled, STRANGER, by="dead")
+    abandon(settled)
+
+    begun, standing = begin(settled, STRANGER, take_over=False)
+    held = hold_mail(settled, {STRANGER: '{"a": "1"}'}, TTL)
+
+    assert (begun, standing[STRANGER].is_abandoned, held) == ({}, True, {STRANGER})
+    assert hold_mail(settled, {STRANGER: '{"a": "1"}'}, TTL) == set()
+    [row] = rows(settled, "SELECT state, unsure, command::text, held_at IS NOT NULL AS since FROM mail_deliveries")
+    assert row == {"state": "held", "unsure": 1, "command": '{"a": "1"}', "since": True}
+
+
+def test_a_sent_delivery_is_not_begun_again(database: Database) -> None:
+    """Whatever command comes for it (R33): it says what was answered."""
+    begin(database, STRANGER)
+    set_state(database, f"state = 'sent', event = 'accepted', {OVER}")
+
+    begun, standing = begin(database, STRANGER, entry="2-0")
+
+    assert begun == {}
+    assert standing[STRANGER] == StandingMail(STRANGER, MailState.SENT, "1-0", standing[STRANGER].event, False)
+    assert standing[STRANGER].event == "accepted"
+
+
+def test_a_delivery_that_was_given_up_is_begun_anew_by_another_command(database: Database) -> None:
+    """An operator republished it. The same command, come again after a crash, changes nothing."""
+    begin(database, STRANGER)
+    set_state(database, f"state = 'given_up', event = 'failed', tries = 7, begun_at = now() - interval '1 day', {OVER}")
+
+    same, _ = begin(database, STRANGER)
+    other, _ = begin(database, STRANGER, entry="2-0")
+
+    assert same == {}
+    assert (other[STRANGER].tries, other[STRANGER].entry_id) == (0, "2-0")
+    assert other[STRANGER].age < timedelta(minutes=1)
+
+
+def test_deferred_deliveries_are_begun_once_their_time_has_come(database: Database) -> None:
+    """Each with its command, by one process, and no more than asked for."""
+    begin(database, *(f"d{n}" for n in range(5)))
+    set_state(database, WAITING)
+    execute(database, "UPDATE mail_deliveries SET next_attempt_at = now() + interval '1 hour' WHERE delivery_id = 'd4'")
+
+    first = begin_due_mail(database, "one", TTL, 3, take_over=True)
+    second = begin_due_mail(database, "two", TTL, 9, take_over=True)
+
+    assert (len(first), len(second)) == (3, 1)
+    assert {each.delivery_id for each in [*first, *second]} == {"d0", "d1", "d2", "d3"}
+    assert {(each.tries, each.command, each.is_unsure) for each in first} == {(3, '{"a": "1"}', False)}
+
+
+def test_a_retry_that_a_dead_process_began_is_found_again(settled: Database) -> None:
+    """Its command stands on the stream no more: the end of its lease brings it back, unsure (R33)."""
+    begin(settled, STRANGER)
+    set_state(settled, WAITING)
+    begin_due_mail(settled, "dead", TTL, 9, take_over=True)
+
+    assert begin_due_mail(settled, "mine", TTL, 9, take_over=True) == []
+    abandon(settled)
+    [found] = begin_due_mail(settled, "mine", TTL, 9, take_over=True)
+
+    assert (found.delivery_id, found.is_unsure, found.command) == (STRANGER, True, '{"a": "1"}')
+
+
+def test_where_an_operator_decides_an_abandoned_retry_is_held(settled: Database) -> None:
+    """It is begun by nobody (R33)."""
+    begin(settled, STRANGER)
+    set_state(settled, WAITING)
+    begin_due_mail(settled, "dead", TTL, 9, take_over=True)
+    abandon(settled)
+
+    assert begin_due_mail(settled, "mine", TTL, 9, take_over=False) == []
+    assert hold_abandoned_retries(settled, TTL) == {STRANGER}
+    assert rows(settled, "SELECT state FROM mail_deliveries") == [{"state": "held"}]
+
+
+def test_a_lease_is_renewed_for_its_holder_alone(database: Database) -> None:
+    """Whoever lost it is told. A retry stays findable by the end of its lease."""
+    begin(database, "a", "b")
+    execute(database, "UPDATE mail_deliveries SET lease_token = 'other' WHERE delivery_id = 'b'")
+
+    assert renew_mail(database, "mine", ["a", "b"], TTL * 2) == {"a"}
+    assert rows(
+        database,
+        "SELECT lease_expires_at > now() + interval '31 seconds' AS later, next_attempt_at FROM mail_deliveries"
+        " WHERE delivery_id = 'a'",
+    ) == [{"later": True, "next_attempt_at": None}]
+
+
+def test_two_processes_that_begin_the_same_deliveries_share_them(database: Database) -> None:
+    """In whatever order they come, none is begun twice, and neither waits for the other for ever (R15)."""
+    names = [f"d{n:03}" for n in range(200)]
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(begin, database, *names, by="one")
+        two = pool.submit(begin, database, *reversed(names), by="two")
+        begun = [set(one.result()[0]), set(two.result()[0])]
+
+    assert begun[0] | begun[1] == set(names)
+    assert not begun[0] & begun[1]
+
+
+def test_a_delivery_id_that_postgresql_cannot_hold_is_refused_alone(database: Database) -> None:
+    """A stranger's command may name anything (R19a)."""
+    with pytest.raises(DatabaseRefused):
+        begin(database, "nul\0nul")
