@@ -48,7 +48,8 @@ class Fault(StrEnum):
 
 # An answer of a higher rank replaces one of a lower rank, and never the other way round; of one rank the later event
 # counts. `accepted` and `deferred` are of one rank: some services defer a message that they accepted, and others accept
-# one that they deferred. A complaint is a flag beside the answer: it comes after a delivery, and says nothing against it.
+# one that they deferred. A complaint is a flag beside the answer: it comes after a delivery, and says nothing against
+# it.
 RANKS: Mapping[EventKind, int] = {
     EventKind.ACCEPTED: 1,
     EventKind.DEFERRED: 1,
