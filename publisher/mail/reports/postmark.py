@@ -1,56 +1,46 @@
 """Reads Postmark's webhooks: bounces, spam complaints and deliveries."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from publisher.domain.delivery_event import EventKind, Fault, Permanence
 from publisher.domain.enhanced_status import enhanced_status
 from publisher.mail.reports.fields import chosen, json_object, object_of, text_of
 from publisher.mail.reports.instants import json_instant
-from publisher.mail.reports.report import DeliveryNames, NotAReport, Reading, Report, fingerprint
+from publisher.mail.reports.report import DeliveryNames, Meaning, NotAReport, Reading, Report, fingerprint
 
 _SOURCE = "postmark"
 Fields = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """What a record amounts to."""
-
-    event: EventKind
-    permanence: Permanence | None = None
-    fault: Fault | None = None
+_COMPLAINED = Meaning(EventKind.COMPLAINED)
+_DELIVERED = Meaning(EventKind.DELIVERED)
 
 
-_COMPLAINED = _Verdict(EventKind.COMPLAINED)
-_DELIVERED = _Verdict(EventKind.DELIVERED)
-
-
-def _bounced(permanence: Permanence, fault: Fault) -> _Verdict:
-    return _Verdict(EventKind.BOUNCED, permanence, fault)
+def _bounced(permanence: Permanence, fault: Fault) -> Meaning:
+    return Meaning(EventKind.BOUNCED, permanence, fault)
 
 
 # The Type of a Bounce record, and its TypeCode. Those that are missing here tell nothing of the delivery: an automatic
 # answer, an address change, a subscription, the test of a relay.
 _BOUNCES = {
     ("HardBounce", "1"): _bounced(Permanence.PERMANENT, Fault.RECIPIENT),
-    ("Transient", "2"): _Verdict(EventKind.DEFERRED, Permanence.TRANSIENT, Fault.UNKNOWN),
-    ("DnsError", "256"): _Verdict(EventKind.DEFERRED, Permanence.TRANSIENT, Fault.INFRASTRUCTURE),
+    ("Transient", "2"): Meaning(EventKind.DEFERRED, Permanence.TRANSIENT, Fault.UNKNOWN),
+    ("DnsError", "256"): Meaning(EventKind.DEFERRED, Permanence.TRANSIENT, Fault.INFRASTRUCTURE),
     ("SpamNotification", "512"): _bounced(Permanence.PERMANENT, Fault.CONTENT),
     ("Unknown", "2048"): _bounced(Permanence.UNDETERMINED, Fault.UNKNOWN),
     ("SoftBounce", "4096"): _bounced(Permanence.TRANSIENT, Fault.UNKNOWN),
     ("VirusNotification", "8192"): _bounced(Permanence.PERMANENT, Fault.CONTENT),
-    ("BadEmailAddress", "100000"): _Verdict(EventKind.REJECTED, Permanence.PERMANENT, Fault.RECIPIENT),
+    ("BadEmailAddress", "100000"): Meaning(EventKind.REJECTED, Permanence.PERMANENT, Fault.RECIPIENT),
     ("SpamComplaint", "100001"): _COMPLAINED,
-    ("ManuallyDeactivated", "100002"): _Verdict(EventKind.SUPPRESSED, Permanence.PERMANENT, Fault.RECIPIENT),
-    ("Unconfirmed", "100003"): _Verdict(EventKind.REJECTED, Permanence.PERMANENT, Fault.RECIPIENT),
+    ("ManuallyDeactivated", "100002"): Meaning(EventKind.SUPPRESSED, Permanence.PERMANENT, Fault.RECIPIENT),
+    ("Unconfirmed", "100003"): Meaning(EventKind.REJECTED, Permanence.PERMANENT, Fault.RECIPIENT),
     ("Blocked", "100006"): _bounced(Permanence.PERMANENT, Fault.INFRASTRUCTURE),
-    ("SMTPApiError", "100007"): _Verdict(EventKind.FAILED, Permanence.UNDETERMINED, Fault.UNKNOWN),
+    ("SMTPApiError", "100007"): Meaning(EventKind.FAILED, Permanence.UNDETERMINED, Fault.UNKNOWN),
     ("DMARCPolicy", "100009"): _bounced(Permanence.PERMANENT, Fault.INFRASTRUCTURE),
-    ("TemplateRenderingFailed", "100010"): _Verdict(EventKind.FAILED, Permanence.PERMANENT, Fault.CONTENT),
+    ("TemplateRenderingFailed", "100010"): Meaning(EventKind.FAILED, Permanence.PERMANENT, Fault.CONTENT),
 }
-_BY_NAME = {name: verdict for (name, _), verdict in _BOUNCES.items()}
-_BY_CODE = {code: verdict for (_, code), verdict in _BOUNCES.items()}
+_BY_NAME = {name: meaning for (name, _), meaning in _BOUNCES.items()}
+_BY_CODE = {code: meaning for (_, code), meaning in _BOUNCES.items()}
 
 
 def read_postmark(text: str | bytes) -> Reading:
@@ -65,21 +55,21 @@ def read_postmark(text: str | bytes) -> Reading:
     kind = text_of(fields, "RecordType")
     if kind is None:
         return NotAReport("it is no webhook of Postmark: it has no RecordType")
-    verdict = _verdict(kind, fields)
-    if verdict is None:
+    meaning = _meaning(kind, fields)
+    if meaning is None:
         of_type = f" with type {text_of(fields, 'Type')}"[:60] if kind == "Bounce" else ""
         return NotAReport(f"records of type {kind[:40]}{of_type} tell nothing of a delivery", is_known=True)
-    return [_report(kind, fields, verdict)]
+    return [_report(kind, fields, meaning)]
 
 
-def _verdict(kind: str, fields: Fields) -> _Verdict | None:
+def _meaning(kind: str, fields: Fields) -> Meaning | None:
     if kind == "Bounce":
         name, code = text_of(fields, "Type"), text_of(fields, "TypeCode")
         return _BY_NAME.get(name or "") or (_BY_CODE.get(code or "") if name is None else None)
     return {"SpamComplaint": _COMPLAINED, "Delivery": _DELIVERED}.get(kind)
 
 
-def _report(kind: str, fields: Fields, verdict: _Verdict) -> Report:
+def _report(kind: str, fields: Fields, meaning: Meaning) -> Report:
     message_id, id_ = text_of(fields, "MessageID"), text_of(fields, "ID")
     at = text_of(fields, "BouncedAt") or text_of(fields, "DeliveredAt")
     recipient = text_of(fields, "Email") or text_of(fields, "Recipient")
@@ -88,12 +78,12 @@ def _report(kind: str, fields: Fields, verdict: _Verdict) -> Report:
     return Report(
         _SOURCE,
         f"{kind}#{id_ or fingerprint(message_id, at, recipient)}"[:200],
-        verdict.event,
+        meaning.event,
         _names(fields),
         recipient,
         json_instant(at),
-        verdict.permanence,
-        verdict.fault,
+        meaning.permanence,
+        meaning.fault,
         text_of(fields, "Type"),
         str(status) if status else None,
         diagnostic,

@@ -26,6 +26,15 @@ class DeliveryNames:
 
 
 @dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a provider's word for an event means. permanence, fault: as in DeliveryEvent."""
+
+    event: EventKind
+    permanence: Permanence | None = None
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What a report says about one recipient.
 

@@ -7,19 +7,10 @@ from publisher.domain.delivery_event import EventKind, Fault, Permanence
 from publisher.domain.enhanced_status import enhanced_status
 from publisher.mail.reports.fields import chosen, json_object, object_of, objects_of, text_of, texts_of
 from publisher.mail.reports.instants import json_instant
-from publisher.mail.reports.report import DeliveryNames, NotAReport, Reading, Report, fingerprint
+from publisher.mail.reports.report import DeliveryNames, Meaning, NotAReport, Reading, Report, fingerprint
 
 _SOURCE = "ses"
 Fields = Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """What a notification amounts to."""
-
-    event: EventKind
-    permanence: Permanence | None = None
-    fault: Fault | None = None
 
 
 _PERMANENCE = {"Permanent": Permanence.PERMANENT, "Transient": Permanence.TRANSIENT}
@@ -33,7 +24,7 @@ _FAULTS = {
 }
 # The message was not sent: the address is on a list of the provider.
 _ON_A_LIST = {"Suppressed", "OnAccountSuppressionList", "UnsubscribedRecipient"}
-_SUPPRESSED = _Verdict(EventKind.SUPPRESSED, Permanence.PERMANENT, Fault.RECIPIENT)
+_SUPPRESSED = Meaning(EventKind.SUPPRESSED, Permanence.PERMANENT, Fault.RECIPIENT)
 _DELAYS = {
     "MailboxFull": Fault.RECIPIENT,
     "SpamDetected": Fault.CONTENT,
@@ -42,7 +33,7 @@ _DELAYS = {
 }
 
 
-def _bounce(bounce: Fields, recipient: Fields) -> _Verdict | None:
+def _bounce(bounce: Fields, recipient: Fields) -> Meaning | None:
     kind, sub_kind = text_of(bounce, "bounceType") or "", text_of(bounce, "bounceSubType") or ""
     if sub_kind in _ON_A_LIST:
         return _SUPPRESSED
@@ -52,18 +43,18 @@ def _bounce(bounce: Fields, recipient: Fields) -> _Verdict | None:
     if fault is Fault.UNKNOWN and permanence is Permanence.PERMANENT:
         # The provider takes such an address for dead, and counts every further message to it.
         fault = Fault.RECIPIENT
-    return _Verdict(EventKind.BOUNCED, permanence, fault)
+    return Meaning(EventKind.BOUNCED, permanence, fault)
 
 
-def _complaint(complaint: Fields, _: Fields) -> _Verdict | None:
+def _complaint(complaint: Fields, _: Fields) -> Meaning | None:
     if text_of(complaint, "complaintFeedbackType") == "not-spam":
         return None
-    return _SUPPRESSED if text_of(complaint, "complaintSubType") in _ON_A_LIST else _Verdict(EventKind.COMPLAINED)
+    return _SUPPRESSED if text_of(complaint, "complaintSubType") in _ON_A_LIST else Meaning(EventKind.COMPLAINED)
 
 
-def _delay(delay: Fields, _: Fields) -> _Verdict | None:
+def _delay(delay: Fields, _: Fields) -> Meaning | None:
     fault = _DELAYS.get(text_of(delay, "delayType") or "Undetermined", Fault.INFRASTRUCTURE)
-    return _Verdict(EventKind.DEFERRED, Permanence.TRANSIENT, fault)
+    return Meaning(EventKind.DEFERRED, Permanence.TRANSIENT, fault)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,32 +63,32 @@ class _Kind:
 
     at: the field that holds what the type tells.
     recipients: the list of recipients in it, objects or addresses. None: those of the message.
-    verdict: what it amounts to for a recipient; None: it tells nothing of the delivery.
+    meaning: what it amounts to for a recipient; None: it tells nothing of the delivery.
     diagnostic: the field of the recipient, or else of the notification, with the words of whoever refused.
     """
 
     at: str
     recipients: str | None
-    verdict: Callable[[Fields, Fields], _Verdict | None]
+    meaning: Callable[[Fields, Fields], Meaning | None]
     diagnostic: str
 
 
 _KINDS = {
     "Bounce": _Kind("bounce", "bouncedRecipients", _bounce, "diagnosticCode"),
     "Complaint": _Kind("complaint", "complainedRecipients", _complaint, "complaintFeedbackType"),
-    "Delivery": _Kind("delivery", "recipients", lambda *_: _Verdict(EventKind.DELIVERED), "smtpResponse"),
+    "Delivery": _Kind("delivery", "recipients", lambda *_: Meaning(EventKind.DELIVERED), "smtpResponse"),
     "DeliveryDelay": _Kind("deliveryDelay", "delayedRecipients", _delay, "diagnosticCode"),
-    "Send": _Kind("send", None, lambda *_: _Verdict(EventKind.ACCEPTED), ""),
+    "Send": _Kind("send", None, lambda *_: Meaning(EventKind.ACCEPTED), ""),
     "Reject": _Kind(
         "reject",
         None,
-        lambda *_: _Verdict(EventKind.REJECTED, Permanence.PERMANENT, Fault.CONTENT),
+        lambda *_: Meaning(EventKind.REJECTED, Permanence.PERMANENT, Fault.CONTENT),
         "reason",
     ),
     "Rendering Failure": _Kind(
         "failure",
         None,
-        lambda *_: _Verdict(EventKind.FAILED, Permanence.PERMANENT, Fault.CONTENT),
+        lambda *_: Meaning(EventKind.FAILED, Permanence.PERMANENT, Fault.CONTENT),
         "errorMessage",
     ),
 }
@@ -134,8 +125,8 @@ def _recipients(kind: _Kind, mail: Fields, told: Fields) -> Sequence[Fields]:
 
 
 def _report(name: str, kind: _Kind, mail: Fields, told: Fields, recipient: Fields) -> Iterator[Report]:
-    verdict = kind.verdict(told, recipient)
-    if verdict is None:
+    meaning = kind.meaning(told, recipient)
+    if meaning is None:
         return
     message_id, address = text_of(mail, "messageId"), text_of(recipient, "emailAddress")
     at = text_of(told, "timestamp") or text_of(mail, "timestamp")
@@ -144,12 +135,12 @@ def _report(name: str, kind: _Kind, mail: Fields, told: Fields, recipient: Field
     yield Report(
         _SOURCE,
         f"{text_of(told, 'feedbackId') or fingerprint(message_id, name, at)}#{fingerprint(address)[:12]}"[:200],
-        verdict.event,
+        meaning.event,
         _names(mail),
         address,
         json_instant(at),
-        verdict.permanence,
-        verdict.fault,
+        meaning.permanence,
+        meaning.fault,
         text_of(told, "bounceSubType") or text_of(told, "delayType") or text_of(told, "complaintFeedbackType"),
         str(status) if status else None,
         diagnostic,
