@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from publisher.domain.answer import AnswerIs
-from publisher.domain.delivery_event import EventKind, Fault
+from publisher.domain.delivery_event import Fault
 from publisher.domain.errors import BadRequest
 
 # Answers other than success, in the order of the predicate of the index routes_answered_ill.
-ILL = (EventKind.DEFERRED, EventKind.BOUNCED, EventKind.REJECTED, EventKind.FAILED, EventKind.SUPPRESSED)
-_IS_ILL = f"answer IN ({', '.join(repr(kind.value) for kind in ILL)})"
+ILL = (AnswerIs.DEFERRED, AnswerIs.BOUNCED, AnswerIs.REJECTED, AnswerIs.FAILED, AnswerIs.SUPPRESSED)
+_IS_ILL = f"answer IN ({', '.join(repr(answer.value) for answer in ILL)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,11 @@ class AnswerFilter:
         faultless = (AnswerIs.NONE, AnswerIs.ACCEPTED, AnswerIs.DELIVERED)
         if self.fault is not None and self.answer in faultless:
             raise BadRequest(f"nothing is at fault where the answer is {self.answer}: leave --fault out")
+
+    @property
+    def is_ill(self) -> bool:
+        """Whether it selects complaints or answers other than success: few routes, found without reading others."""
+        return self.fault is not None or self.answer is AnswerIs.COMPLAINED or self.answer in ILL
 
     def conditions(self, route: str) -> list[str]:
         """Returns the conditions in SQL, none of them if everything matches. Partial indexes serve them.

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from publisher.domain.answer import AnswerIs
+from publisher.domain.delivery_event import Fault
 from publisher.domain.notification import RouteEvent
 from storage.actions import counted_in_action
+from storage.answered import AnswerFilter
 from storage.cancel_mark import UNMARK
 from storage.clock import NOW
 from storage.database import Database
@@ -16,7 +19,10 @@ from storage.transitions import allowing, following
 
 @dataclass(frozen=True, slots=True)
 class PublishedFilter:
-    """Selects the published routes that match every field that is given. since, until: bounds of published_at."""
+    """Selects the published routes that match every field that is given.
+
+    since, until: bounds of published_at. answer, fault: see `AnswerFilter`, which says what raises BadRequest.
+    """
 
     channel: str | None = None
     notification_type: str | None = None
@@ -24,6 +30,13 @@ class PublishedFilter:
     until: datetime | None = None
     notification_id: str | None = None
     route_id: str | None = None
+    answer: AnswerIs | None = None
+    fault: Fault | None = None
+
+    @property
+    def answered(self) -> AnswerFilter:
+        """The part that is about answers."""
+        return AnswerFilter(self.answer, self.fault)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +52,8 @@ class Republished:
 
 
 # Absent values are constants when the statement is planned, so that a condition without one costs nothing, and one
-# with a notification is served by routes_identity. The rest is a walk along routes_published.
+# with a notification is served by routes_identity, one with an answer other than success by routes_answered_ill. The
+# rest is a walk along routes_published.
 #
 # A route past its deadline is left alone: made pending it would expire, and no longer say that it was published.
 _MATCHING = f"""
@@ -54,12 +68,20 @@ _MATCHING = f"""
 # What an action takes ends before it begins, on the database's clock: a route that it made published again is later.
 _END = f"/* window_end */ SELECT least(%s::timestamptz, {NOW})"
 
+
 # Reads every route of the window: for a question to a person, once.
-_COUNT = f"/* count_published */ SELECT count(*) FROM routes WHERE {_MATCHING}"
-_COUNT_OF_TYPE = f"""/* count_published_of_type */
+def _count(where: str) -> str:
+    """Returns the statement. where: which routes match."""
+    return f"/* count_published */ SELECT count(*) FROM routes WHERE {where}"
+
+
+def _count_of_type(where: str) -> str:
+    """Returns the statement. where: which routes match, whatever their type."""
+    return f"""/* count_published_of_type */
 SELECT count(*) FROM routes JOIN notifications AS n ON n.id = routes.notification_key
-WHERE {_MATCHING} AND n.notification_type = %(type)s
+WHERE {where} AND n.notification_type = %(type)s
 """
+
 
 # page      the next of the window, by keyset: each page costs the same, however long the window.
 # chosen    those of the type, at most `limit`; a page that holds few of them is walked over quickly.
@@ -67,10 +89,12 @@ WHERE {_MATCHING} AND n.notification_type = %(type)s
 # taken     the transition, guarded again under the lock. A cancellation that came too late is over: this is to be sent,
 #           and answered anew.
 # bounds    where the next page begins: behind the last chosen if there may be more in this one, else behind the page.
-_REPUBLISH = f"""/* republish */
+def _republish(where: str) -> str:
+    """Returns the statement. where: which routes match, whatever their type."""
+    return f"""/* republish */
 WITH page AS MATERIALIZED (
     SELECT routes.id, routes.published_at, routes.notification_key FROM routes
-    WHERE {_MATCHING} AND {behind("routes.published_at", "routes.id")}
+    WHERE {where} AND {behind("routes.published_at", "routes.id")}
     ORDER BY routes.published_at, routes.id
     LIMIT %(page)s
 ), chosen AS MATERIALIZED (
@@ -80,7 +104,7 @@ WITH page AS MATERIALIZED (
     ORDER BY page.published_at, page.id
     LIMIT %(limit)s
 ), locked AS MATERIALIZED (
-    SELECT id FROM routes WHERE id = ANY(ARRAY(SELECT id FROM chosen)) AND {_MATCHING} FOR UPDATE SKIP LOCKED
+    SELECT id FROM routes WHERE id = ANY(ARRAY(SELECT id FROM chosen)) AND {where} FOR UPDATE SKIP LOCKED
 ), taken AS (
     UPDATE routes
     SET {following(RouteEvent.OPERATOR_REPUBLISHED)}, replay = replay + 1, attempt_count = 0, lease_loss_count = 0,
@@ -102,6 +126,7 @@ FROM bounds LEFT JOIN LATERAL (
 ) AS last ON true
 """
 
+
 # How many routes are looked at for those of one type, in one statement.
 _PAGE_FOR_A_TYPE = 2_000
 
@@ -114,7 +139,7 @@ def window_end(database: Database, until: datetime | None) -> datetime:
 
 def count_published(database: Database, channels: Sequence[str], matching: PublishedFilter) -> int:
     """Returns how many published routes of these channels match. matching.until must be given."""
-    sql = _COUNT if matching.notification_type is None else _COUNT_OF_TYPE
+    sql = (_count if matching.notification_type is None else _count_of_type)(_matching(matching))
     return sum(int(database.rows(sql, _parameters(channel, matching))[0][0]) for channel in channels)
 
 
@@ -140,8 +165,12 @@ def republish(
         "action": action_id,
     }
     parameters |= place_parameters(after, 0)
-    count, published_at, id_ = database.rows(_REPUBLISH, parameters)[0]
+    count, published_at, id_ = database.rows(_republish(_matching(matching)), parameters)[0]
     return Republished(count, None if id_ is None else Place(published_at, id_))
+
+
+def _matching(matching: PublishedFilter) -> str:
+    return " AND ".join([_MATCHING, *matching.answered.conditions("routes")])
 
 
 def _parameters(channel: str, matching: PublishedFilter) -> dict[str, object]:

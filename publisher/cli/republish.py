@@ -10,7 +10,7 @@ from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
 from publisher.cli.instants import window
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.options import ChannelOption, OptionalId, RouteId, TypeOption
+from publisher.cli.options import AnswerOption, ChannelOption, FaultOption, OptionalId, RouteId, TypeOption
 from publisher.cli.output import DryRunFlag, JsonFlag, YesFlag
 from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest, NotFound
@@ -25,6 +25,8 @@ def republish(
     route_id: RouteId = None,
     channel: ChannelOption = None,
     type: TypeOption = None,  # noqa: A002 - the option's name
+    answer: AnswerOption = None,
+    fault: FaultOption = None,
     since: Annotated[
         datetime | None,
         since_option("published"),
@@ -42,12 +44,18 @@ def republish(
 ) -> None:
     """Publish routes again that were published: for the day a consumer lost its stream.
 
-    One notification or delivery, by its id, or all of a time window. They keep their delivery ids, which their
-    consumers see a second time, and are published anew even within the dedup window. A route past its deadline is
-    left alone. Says how many there are, and asks, before it begins. Ctrl-C ends it between two batches; --resume does
+    One notification or delivery, by its id, all of a time window, or all with an answer. They keep their delivery ids,
+    which their consumers see a second time, and are published anew even within the dedup window. A route past its
+    deadline is left alone.
+
+    Of --answer failed, bounced, rejected, suppressed and deferred every published route is taken; none, accepted and
+    delivered need --since. The mail service does not send again what it has sent, whatever was answered later: it
+    answers 'accepted' anew. So mend the cause first (guide operating, "Was it delivered?").
+
+    Says how many there are, and asks, before it begins. Ctrl-C ends it between two batches; --resume does
     the rest.
     """
-    matching = PublishedFilter(channel, type, since, until)
+    matching = PublishedFilter(channel, type, since, until, answer=answer, fault=fault)
     with opened() as (settings, database):
         if id_ is not None:
             named = place(settings, database, id_, route_id, command=_WORDING.command, own=NamedKind.ROUTE)
@@ -73,5 +81,5 @@ def _refuse_contradictions(matching: PublishedFilter, resume: str | None) -> Non
         if matching != PublishedFilter():
             raise BadRequest("--resume takes its routes from the action: give no others")
         return
-    if matching.since is None and matching.notification_id is None:
+    if matching.since is None and matching.notification_id is None and not matching.answered.is_ill:
         raise BadRequest("name a notification or a delivery, or say since when: --since 1h")

@@ -33,7 +33,11 @@ app.command(
     "publisher routes cancel --producer shop --since 1h --rate 500\n"
     "publisher routes cancel --resume 7",
 )(cancel)
-app.command("republish", example="publisher routes republish --channel push --since 19:00 --rate 500")(republish)
+app.command(
+    "republish",
+    example="publisher routes republish --channel push --since 19:00 --rate 500\n"
+    "publisher routes republish --answer failed --fault infrastructure --dry-run",
+)(republish)
 
 
 @app.command(

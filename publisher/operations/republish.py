@@ -1,9 +1,12 @@
 """Republishing: published routes are pending again under the same delivery id (R3)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from publisher.domain.answer import AnswerIs
+from publisher.domain.delivery_event import Fault
+from publisher.domain.errors import BadRequest
 from publisher.operations.audited import resumable
 from publisher.operations.bulk import Batch, Change, filter_of, target_of
 from publisher.operations.names import check_type, installed_channel
@@ -20,8 +23,11 @@ _ACTION = "republish-routes"
 def plan_republish(database: Database, settings: Settings, matching: PublishedFilter, by: str) -> Change:
     """Counts the published routes to be published again, those of now. A route past its deadline is left alone.
 
-    by: the operator. Raises BadRequest for a channel that is not installed, or a type that nothing has.
+    by: the operator. Raises BadRequest for a channel that is not installed, a type that nothing has, or an answer after
+    which nothing is sent again.
     """
+    if matching.answer is AnswerIs.COMPLAINED:
+        raise BadRequest("a recipient who complained is not sent the same again: leave --answer complained out")
     if matching.channel is not None:
         installed_channel(settings, matching.channel)
     change = _change(database, settings, replace(matching, until=store.window_end(database, matching.until)), by)
@@ -36,7 +42,14 @@ def plan_republish_rest(database: Database, settings: Settings, action_id: int, 
     Raises NotFound, or BadRequest if the action is no republish, or is done.
     """
     resumed = resumable(database, action_id, _ACTION)
-    return replace(_change(database, settings, filter_of(PublishedFilter, resumed.target), by), resumed=resumed)
+    return replace(_change(database, settings, _kept(resumed.target), by), resumed=resumed)
+
+
+def _kept(target: Mapping[str, object]) -> PublishedFilter:
+    """The filter that the audit keeps, which keeps an answer and a fault by name."""
+    kept = filter_of(PublishedFilter, target)
+    answer, fault = (None if kept.answer is None else AnswerIs(kept.answer)), kept.fault
+    return replace(kept, answer=answer, fault=None if fault is None else Fault(fault))
 
 
 def _change(database: Database, settings: Settings, matching: PublishedFilter, by: str) -> Change:
