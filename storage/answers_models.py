@@ -44,6 +44,8 @@ class DeliveryEvent(peewee.Model):
 
 DeliveryEvent.add_index(DeliveryEvent.source, DeliveryEvent.event_id, unique=True, name="delivery_events_identity")
 DeliveryEvent.add_index(DeliveryEvent.route, DeliveryEvent.id, name="delivery_events_of_route")
+# The first and the last event of each channel: since when, and up to when, anything was answered there.
+DeliveryEvent.add_index(DeliveryEvent.channel, DeliveryEvent.id, name="delivery_events_of_channel")
 
 
 class MailDelivery(peewee.Model):

@@ -1,8 +1,8 @@
 """Reading routes: one notification's, or a page of those that match a filter. Changes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from publisher.domain.delivery_event import EventKind
@@ -10,6 +10,7 @@ from publisher.domain.notification import RouteStatus, delivery_id_of
 from storage.answered import AnswerFilter
 from storage.clock import NOW
 from storage.database import Database, Row
+from storage.unanswered import is_unanswered
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +75,18 @@ class RouteRecord:
 
 @dataclass(frozen=True, slots=True)
 class RouteFilter:
-    """Selects the routes that match every field that is given."""
+    """Selects the routes that match every field that is given.
+
+    unanswered: by channel, how long after its command an answer is expected: selects the routes of these channels that
+        have none in time, see `storage.unanswered`. None: whether or not they have one.
+    """
 
     channel: str | None = None
     status: RouteStatus | None = None
     notification_id: str | None = None
     notification_type: str | None = None
     answer: AnswerFilter = field(default_factory=AnswerFilter)
+    unanswered: Mapping[str, timedelta] | None = None
 
 
 # In the order of RouteRecord. read_at is the instant of the statement, so that a route counts as leased, due or too
@@ -117,7 +123,14 @@ def list_routes(database: Database, matching: RouteFilter, *, before: int | None
     """Returns up to `limit` routes, newest first. before: the id of the last one seen, for the next page."""
     asked = {name: getattr(matching, name) for name in _CONDITIONS if name != "before"} | {"before": before}
     given = {name: value for name, value in asked.items() if value is not None}
-    where = " AND ".join([*(_CONDITIONS[name] for name in given), *matching.answer.conditions("r")]) or "true"
+    conditions = [*(_CONDITIONS[name] for name in given), *matching.answer.conditions("r")]
+    if matching.unanswered is not None:
+        late = []
+        for n, (channel, within) in enumerate(matching.unanswered.items()):
+            late.append(is_unanswered("r", f"channel_{n}", f"within_{n}"))
+            given |= {f"channel_{n}": channel, f"within_{n}": within}
+        conditions.append(f"({' OR '.join(late) or 'false'})")
+    where = " AND ".join(conditions) or "true"
     statement = f"/* list_routes */ {_SELECT} WHERE {where} ORDER BY r.id DESC LIMIT %(limit)s"
     return [_record(row) for row in database.rows(statement, given | {"limit": limit})]
 

@@ -17,7 +17,14 @@ from publisher.cli.session import opened
 from publisher.domain.errors import BadRequest
 from publisher.domain.notification import RouteStatus
 from publisher.operations.ids import NamedKind
-from publisher.operations.routes import AnswerFilter, RouteFilter, RouteRecord, find_routes, list_routes
+from publisher.operations.routes import (
+    AnswerFilter,
+    RouteFilter,
+    RouteRecord,
+    expecting_answers,
+    find_routes,
+    list_routes,
+)
 from publisher.settings.settings import Settings
 from storage.database import Database
 
@@ -55,6 +62,14 @@ def list_(
     type: TypeOption = None,  # noqa: A002 - the option's name
     answer: AnswerOption = None,
     fault: FaultOption = None,
+    unanswered: Annotated[
+        bool,
+        typer.Option(
+            "--unanswered",
+            help="Only those without an answer for longer than PUBLISHER_<CHANNEL>_ANSWER_WITHIN, once the channel"
+            " has ever been answered.",
+        ),
+    ] = False,
     before: Annotated[
         str | None, typer.Option("--before", metavar="ID", help="Show the next page: those before this route.")
     ] = None,
@@ -64,7 +79,9 @@ def list_(
     """List routes, newest first."""
     with opened() as (settings, database):
         of = notification and place(settings, database, notification, command="publisher routes list --notification")
-        matching = RouteFilter(channel, status, of.notification_id if of else None, type, AnswerFilter(answer, fault))
+        late = expecting_answers(settings, channel) if unanswered else None
+        answered = AnswerFilter(answer, fault)
+        matching = RouteFilter(channel, status, of.notification_id if of else None, type, answered, late)
         last = _last_seen(settings, database, before)
         records = list_routes(database, settings, matching, before=last, limit=limit)
     print_page(
@@ -89,6 +106,7 @@ def list_(
                 "of type": type,
                 "with answer": answer,
                 "with fault": fault,
+                "unanswered for longer than": "its channel expects" if unanswered else None,
                 "before": before,
             },
         ),

@@ -9,7 +9,7 @@ from rich.text import Text
 from publisher.cli.layout import Hanging, Rows
 from publisher.cli.limits_view import limit_line
 from publisher.cli.output import one_line, show
-from publisher.cli.readers_view import reader_lines
+from publisher.cli.readers_view import reader_lines, unread_of
 from publisher.cli.verdict_lines import verdict_lines
 from publisher.cli.wording import figure, rate
 from publisher.domain.circuit import GateState
@@ -85,6 +85,9 @@ def _streams(streams: StreamsSnapshot) -> Iterator[RenderableType]:
     waiting, pending = f"{bound}{figure(streams.intents.unread)}", figure(streams.intents.pending)
     consumers = _many(streams.intents.consumer_count, "consumer")
     yield _beside("intents", f"{waiting} waiting, {pending} being accepted, {consumers}")
+    events = streams.events
+    if events is not None and (events.unread or events.pending):
+        yield _beside("events", f"{unread_of(events)} waiting, {figure(events.pending)} being recorded")
     lines = [line for readers in streams.readers.values() for line in reader_lines(readers)]
     for n, (line, is_wrong) in enumerate(lines[:_READERS]):
         yield _beside("" if n else "readers", line, _MEANT if is_wrong else "")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from publisher.cli.answers_view import print_answers
 from publisher.cli.limits_view import print_limits
 from publisher.cli.output import JsonFlag, print_json, print_layout, print_record, print_table
 from publisher.cli.readers_view import print_readers, unread_of
@@ -81,11 +82,12 @@ def _print(snapshot: Snapshot) -> None:
         _print_routes(snapshot.store, totals, snapshot.audit_interval)
     if not isinstance(snapshot.streams, PublisherError):
         _print_streams(snapshot.streams)
-        intents = snapshot.streams.intents
+        intents, events = snapshot.streams.intents, snapshot.streams.events
         record |= {
             "intents waiting": unread_of(intents),
             "intents being accepted": intents.pending,
             "intake consumers": intents.consumer_count,
+            "delivery events waiting": None if events is None else unread_of(events),
         }
     if totals is not None:
         record |= {
@@ -131,6 +133,7 @@ def _print_routes(store: StoreSnapshot, totals: Totals, audit_interval: timedelt
         ],
     )
     print_limits(store.limits.values())
+    print_answers(store, totals)
 
 
 def _audit(store: StoreSnapshot, channel: str, interval: timedelta) -> str:

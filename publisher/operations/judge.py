@@ -9,7 +9,7 @@ from publisher.operations.holds import holds_on
 from publisher.operations.readers import CommandReaders
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
 from publisher.operations.verdict import Cause, Finding, Level, Verdict
-from publisher.operations.wording import names
+from publisher.operations.wording import coarse, names
 from publisher.streams.append_result import is_held_back
 from storage.audit_states import OVERDUE_AFTER_INTERVALS
 from storage.outstanding import Waiting
@@ -31,10 +31,11 @@ def judge(snapshot: Snapshot) -> Verdict:
             *_routes(snapshot, store, streams),
             *_holds(store),
             *_outstanding(store),
+            *_unanswered(store),
             *_audits(snapshot, store, streams),
         ]
     if streams is not None:
-        found += _intents(streams)
+        found += [*_intents(streams), *_events(streams)]
         found += _readers(streams, [each.channel or "" for each in found if each.cause is Cause.HELD_BACK])
         found += _clock(streams)
     if store is not None and streams is not None and _is_unused(store, streams):
@@ -126,6 +127,15 @@ def _outstanding(store: StoreSnapshot) -> Iterator[Finding]:
             yield _records(level, cause, records)
 
 
+def _unanswered(store: StoreSnapshot) -> Iterator[Finding]:
+    for channel, found in store.unanswered.items():
+        if found.count:
+            ago = "" if found.last_answer is None else f"the last answer came {coarse(found.last_answer)} ago"
+            yield Finding(
+                Level.WARNING, Cause.UNANSWERED, channel, found.count, found.is_bound, found.oldest, detail=ago
+            )
+
+
 def _records(level: Level, cause: Cause, records: Waiting) -> Finding:
     age = None if records.newest_age is None else _since(records.newest_age)
     return Finding(level, cause, count=records.count, is_bound=records.is_bound, lasting=age, detail=records.newest)
@@ -153,6 +163,14 @@ def _intents(streams: StreamsSnapshot) -> Iterator[Finding]:
         yield Finding(level, Cause.NO_INTAKE, count=waiting, is_bound=state.is_bound, lasting=oldest)
     elif waiting != 0 and oldest is not None and oldest > _LATE:
         yield Finding(Level.WARNING, Cause.INTENTS_LATE, count=waiting, is_bound=state.is_bound, lasting=oldest)
+
+
+def _events(streams: StreamsSnapshot) -> Iterator[Finding]:
+    state = streams.events
+    if state is not None and state.unread + state.pending and state.oldest is not None and state.oldest > _LATE:
+        level = Level.WARNING if streams.living("intake") else Level.FAILED
+        waiting = state.unread + state.pending
+        yield Finding(level, Cause.EVENTS_LATE, None, waiting, state.is_bound, _since(state.oldest))
 
 
 def _readers(streams: StreamsSnapshot, held_back: Collection[str]) -> Iterator[Finding]:

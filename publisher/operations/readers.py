@@ -63,17 +63,37 @@ def command_readers(client: redis.Redis, channels: Mapping[str, Channel]) -> Map
     return _of(channels, read_groups(client, [channel.stream for channel in channels.values()]))
 
 
-def read_streams(client: redis.Redis, settings: Settings) -> tuple[StreamGroups, Mapping[str, CommandReaders]]:
-    """Reads the groups of the intents stream, and who reads the stream of each channel, together.
+@dataclass(frozen=True, slots=True)
+class StreamReaders:
+    """Who reads the service's streams.
+
+    intents: the service's group on the intents stream.
+    events: its group on the stream of delivery events; None: Redis refused to show that.
+    channels: who reads the commands, by channel.
+    """
+
+    intents: Group
+    events: Group | None
+    channels: Mapping[str, CommandReaders]
+
+
+def read_streams(client: redis.Redis, settings: Settings) -> StreamReaders:
+    """Reads who reads the streams of intents, of delivery events and of each channel, together.
 
     Raises RedisUnavailable, and RedisRefused for the intents stream alone: a channel's is a value.
     """
-    streams = [settings.intents_stream, *(channel.stream for channel in settings.channels.values())]
+    commands = [channel.stream for channel in settings.channels.values()]
+    streams = [settings.intents_stream, settings.events_stream, *commands]
     found = read_groups(client, streams)
     intents = found[settings.intents_stream]
     if isinstance(intents, RedisRefused):
         raise intents
-    return intents, _of(settings.channels, found)
+    events = found[settings.events_stream]
+    return StreamReaders(
+        intents.state(settings.intents_group),
+        None if isinstance(events, RedisRefused) else events.state(settings.events_group),
+        _of(settings.channels, found),
+    )
 
 
 def _of(

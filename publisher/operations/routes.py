@@ -1,8 +1,9 @@
 """Routes as an operator lists and shows them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
-from publisher.domain.errors import NotFound
+from publisher.domain.errors import BadRequest, NotFound
 from publisher.domain.notification import delivery_id_of
 from publisher.operations.names import check_channel, check_type
 from publisher.settings.settings import Settings
@@ -11,7 +12,7 @@ from storage.answered import AnswerFilter
 from storage.database import Database
 from storage.routes import RouteFilter, RouteRecord
 
-__all__ = ["AnswerFilter", "RouteFilter", "RouteRecord", "find_routes", "list_routes"]
+__all__ = ["AnswerFilter", "RouteFilter", "RouteRecord", "expecting_answers", "find_routes", "list_routes"]
 
 
 def list_routes(
@@ -25,6 +26,19 @@ def list_routes(
     found = routes.list_routes(database, matching, before=before, limit=limit)
     if not found:
         check_type(database, matching.notification_type)
+    return found
+
+
+def expecting_answers(settings: Settings, channel: str | None) -> Mapping[str, timedelta]:
+    """Returns how long after its command each channel expects an answer; channels that expect none are left out.
+
+    channel: this one alone. Raises BadRequest if no installed channel is left.
+    """
+    channels = [each for name, each in settings.channels.items() if channel in (None, name)]
+    found = {each.name: each.answer_within for each in channels if each.answer_within}
+    if channels and not found:
+        variables = " or ".join(each.variable("answer_within") for each in channels)
+        raise BadRequest(f"no answer is expected{f' on {channel}' if channel else ''}: see {variables}")
     return found
 
 

@@ -17,6 +17,7 @@ from publisher.operations.readers import CommandReaders
 from publisher.streams.groups import Group
 from publisher.streams.heartbeats import ProcessSeen
 from publisher.streams.queues import QueueState
+from storage.answer_counts import AnswerCounts
 from storage.audit_states import AuditState
 from storage.counts import Count, OpenRoutes
 from storage.failures import FailureRecord
@@ -24,6 +25,7 @@ from storage.holds import HoldRecord
 from storage.outstanding import Outstanding
 from storage.rates import Happened
 from storage.replays import ReplayRecord
+from storage.unanswered import Unanswered
 
 
 class Counting(Enum):
@@ -47,12 +49,14 @@ class Totals:
     malformed: intents that were not accepted and not resubmitted.
     replay: the newest replay of intents, or None if there was none.
     losses: losses of intents that no operator has acknowledged.
+    answers: the delivery events of the last hour.
     """
 
     routes: Mapping[tuple[str, RouteStatus], Count] = field(default_factory=dict)
     malformed: int = 0
     replay: ReplayRecord | None = None
     losses: int = 0
+    answers: AnswerCounts = field(default_factory=AnswerCounts)
 
     def count(self, channel: str, status: RouteStatus) -> Count:
         """Returns how many routes of the channel have this status."""
@@ -71,6 +75,7 @@ class StoreSnapshot:
     limits: the rate limits, each with how much of it is used.
     outstanding: what waits for an operator.
     holds: those in force, the oldest first.
+    unanswered: routes without an answer in time, of each channel that expects answers.
     """
 
     at: datetime
@@ -85,6 +90,7 @@ class StoreSnapshot:
     limits: Mapping[str, ChannelLimit] = field(default_factory=dict)
     outstanding: Outstanding = field(default_factory=Outstanding)
     holds: Sequence[HoldRecord] = ()
+    unanswered: Mapping[str, Unanswered] = field(default_factory=dict)
 
     def activity(self, channel: str) -> Happened:
         """Returns what happened on the channel within the window."""
@@ -110,12 +116,14 @@ class StreamsSnapshot:
     intents: the service's group on the intents stream.
     queues: Dramatiq's, by channel.
     readers: who reads the commands, by installed channel.
+    events: the service's group on the stream of delivery events; None: Redis refused to show that.
     """
 
     intents: Group = field(default_factory=Group)
     processes: Sequence[ProcessSeen] = ()
     queues: Mapping[str, QueueState] = field(default_factory=dict)
     readers: Mapping[str, CommandReaders] = field(default_factory=dict)
+    events: Group | None = field(default_factory=Group)
 
     def living(self, role: str) -> Sequence[ProcessSeen]:
         """Returns the processes of this role that are not silent."""

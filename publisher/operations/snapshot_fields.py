@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 from publisher.domain.circuit import Gate
+from publisher.domain.delivery_event import EventKind
 from publisher.domain.errors import PublisherError
 from publisher.domain.notification import RouteStatus, delivery_id_of
 from publisher.operations.channel_limits import limit_fields
@@ -32,6 +33,7 @@ def status_fields(snapshot: Snapshot) -> Fields:
     fields: Fields = {
         "channels": {channel: _channel_totals(snapshot, channel) for channel in snapshot.channels},
         "intents": _intents(snapshot),
+        "delivery_events": None if streams is None else _events(streams),
         "processes": None if streams is None else _processes(streams.processes),
     }
     return fields | {"problems": snapshot.problems} if snapshot.problems else fields
@@ -48,6 +50,7 @@ def activity_fields(snapshot: Snapshot) -> Fields:
         "recent_failures": store and [asdict(failure) for failure in store.failures[:_FAILURES]],
         "failure_groups": store and [_group_of(group) for group in group_failures(store.failures)],
         "intents": streams and _group(streams.intents),
+        "delivery_events": streams and _events(streams),
         "processes": streams and _processes(streams.processes),
         "problems": snapshot.problems,
     }
@@ -84,6 +87,8 @@ def _channel(store: StoreSnapshot, interval: timedelta, channel: str) -> Fields:
         **_gate(store.gate(channel)),
         "limit": limit_fields(store.limits.get(channel)),
         **_audit(store.audit(channel)),
+        "answers_last_hour": _answers(store.totals or Totals(), channel),
+        "unanswered": _unanswered(store, channel),
         "audit_overdue": store.audit(channel).is_overdue(interval) if interval else None,
     }
 
@@ -97,7 +102,33 @@ def _channel_activity(store: StoreSnapshot, channel: str) -> Fields:
         **_audit(store.audit(channel)),
         **rates,
         **_open(store.open(channel)),
+        "unanswered": _unanswered(store, channel),
     }
+
+
+def _answers(totals: Totals, channel: str) -> Fields:
+    """The events of the last hour by kind, those that came alone; `at_least` is true where there may be more."""
+    counts = totals.answers.counts
+    came: Fields = {kind.value: counts[channel, kind] for kind in EventKind if (channel, kind) in counts}
+    return came | {"at_least": totals.answers.is_bound}
+
+
+def _unanswered(store: StoreSnapshot, channel: str) -> Fields | None:
+    """None: the channel expects no answers."""
+    found = store.unanswered.get(channel)
+    if found is None:
+        return None
+    return {
+        "count": found.count,
+        "at_least": found.is_bound,
+        "oldest_seconds": found.oldest and round(found.oldest.total_seconds(), 3),
+        "last_answer_seconds": found.last_answer and round(found.last_answer.total_seconds(), 3),
+    }
+
+
+def _events(streams: StreamsSnapshot) -> Fields | None:
+    """None: Redis refused to show the group."""
+    return None if streams.events is None else _group(streams.events)
 
 
 def _intents(snapshot: Snapshot) -> Fields:

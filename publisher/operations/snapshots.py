@@ -16,7 +16,8 @@ from publisher.operations.snapshot import Counting, Snapshot, StoreSnapshot, Str
 from publisher.settings.settings import Settings
 from publisher.streams.heartbeats import ProcessRegister
 from publisher.streams.queues import queue_states
-from storage import overview
+from storage import outstanding, overview, unanswered
+from storage.answer_counts import count_answers
 from storage.audit_states import audit_states
 from storage.counts import Count, OpenRoutes, final_routes, open_routes
 from storage.database import Database
@@ -27,6 +28,7 @@ from storage.losses import list_losses
 from storage.outstanding import read_outstanding
 from storage.rates import Happened, Mark, before, happened_between, mark
 from storage.replays import latest_replays
+from storage.unanswered import Unanswered, count_unanswered
 
 # After a longer pause a snapshot does not count from the one before: its rates are those of now.
 _LONGEST_WINDOW = timedelta(minutes=5)
@@ -84,6 +86,7 @@ class Snapshots:
             limits=with_use(self._database, channel_limits(self._database, self._settings.channels)),
             outstanding=read_outstanding(self._database),
             holds=list_holds(self._database),
+            unanswered=self._unanswered(unanswered.BOUND),
         )
 
     def _activity(
@@ -112,16 +115,22 @@ class Snapshots:
             },
             outstanding=read_outstanding(self._database),
             holds=list_holds(self._database),
+            unanswered=self._unanswered(outstanding.BOUND),
         )
 
     def _streams(self) -> StreamsSnapshot:
-        intents, readers = read_streams(self._client, self._settings)
+        readers = read_streams(self._client, self._settings)
         return StreamsSnapshot(
-            intents.state(self._settings.intents_group),
+            readers.intents,
             self._register.seen(),
             queue_states(self._client, list(self._settings.channels)),
-            readers,
+            readers.channels,
+            readers.events,
         )
+
+    def _unanswered(self, bound: int) -> Mapping[str, Unanswered]:
+        expected = {name: channel.answer_within for name, channel in self._settings.channels.items()}
+        return count_unanswered(self._database, expected, bound=bound)
 
     def _totals(self, open_: Mapping[str, OpenRoutes], *, exact: bool) -> Totals:
         if exact:
@@ -136,4 +145,5 @@ class Snapshots:
             overview.count_malformed(self._database),
             next(iter(latest_replays(self._database, self._settings.intents_stream)), None),
             len(list_losses(self._database, acknowledged=False, limit=_LOSSES)),
+            count_answers(self._database),
         )

@@ -33,6 +33,8 @@ class Cause(StrEnum):
     AUDIT_OVERDUE: the loss audit of a channel is overdue.
     LATE: workers run, and routes are late all the same.
     INTENTS_LATE: an intake runs, and intents are late all the same.
+    EVENTS_LATE: delivery events wait to be taken in for longer than they should.
+    UNANSWERED: routes of a channel have no answer, though one is long expected (R32).
     NOT_READ: the commands of a channel are read by no group, or by one that asks for none.
     LIMITED: routes of a channel wait for its rate limit.
     READER_GONE: commands are pending with a consumer that has long asked for nothing.
@@ -55,9 +57,11 @@ class Cause(StrEnum):
     AUDIT_OVERDUE = "audit_overdue"
     LATE = "late"
     INTENTS_LATE = "intents_late"
+    EVENTS_LATE = "events_late"
     NO_CLOCK = "no_clock"
     NOT_READ = "not_read"
     READER_GONE = "reader_gone"
+    UNANSWERED = "unanswered"
     LIMITED = "limited"
     PAUSED = "paused"
     HOLDS = "holds"

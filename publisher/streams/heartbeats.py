@@ -33,7 +33,7 @@ class Process:
     """One process of the service, as it describes itself.
 
     id: a random text.
-    role: worker, clock or intake.
+    role: worker, clock, intake or mailer.
     started_at: by its own clock.
     system: the identity of its database (`storage.identity`), or blank while it has not read that.
     metrics_port: where its counters are served; 0: nowhere. The workers of one master share one.

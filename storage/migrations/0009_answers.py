@@ -54,6 +54,7 @@ CREATE TABLE delivery_events (
 );
 CREATE UNIQUE INDEX delivery_events_identity ON delivery_events (source, event_id);
 CREATE INDEX delivery_events_of_route ON delivery_events (route_key, id);
+CREATE INDEX delivery_events_of_channel ON delivery_events (channel, id);
 
 CREATE TABLE mail_deliveries (
     delivery_id text PRIMARY KEY,

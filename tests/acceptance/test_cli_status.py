@@ -34,9 +34,15 @@ NOTHING = {
     "probe_at": None,
     "last_audited_at": None,
     "audit_overdue": False,
+    "answers_last_hour": {"at_least": False},
+    "unanswered": None,
     "queued": 0,
     "delayed": 0,
     "dead_messages": 0,
+}
+# Of email an answer is expected.
+NOTHING_OF_EMAIL = NOTHING | {
+    "unanswered": {"count": 0, "at_least": False, "oldest_seconds": None, "last_answer_seconds": None}
 }
 
 
@@ -88,7 +94,7 @@ def test_the_status_of_an_empty_system_is_all_zeros(publisher: Publisher) -> Non
 
     assert said.pop("verdict")["code"] == "nothing_sent"
     assert said == {
-        "channels": {"email": NOTHING | unread_by_all(EMAIL, 0), "push": NOTHING | unread_by_all(PUSH, 0)},
+        "channels": {"email": NOTHING_OF_EMAIL | unread_by_all(EMAIL, 0), "push": NOTHING | unread_by_all(PUSH, 0)},
         "intents": {
             "lag": 0,
             "is_bound": False,
@@ -98,6 +104,7 @@ def test_the_status_of_an_empty_system_is_all_zeros(publisher: Publisher) -> Non
             "replay": None,
             "losses": 0,
         },
+        "delivery_events": {"lag": 0, "is_bound": False, "pending": 0, "consumers": 0},
         "processes": [],
     }
 
@@ -123,7 +130,7 @@ def test_the_status_of_a_filled_system_counts_everything(
 
     said = status(publisher)
 
-    assert said["channels"]["email"] == NOTHING | unread_by_all(EMAIL, 2) | {
+    assert said["channels"]["email"] == NOTHING_OF_EMAIL | unread_by_all(EMAIL, 2) | {
         "published": 2,
         "skipped": 1,
         "dead_letter": 1,

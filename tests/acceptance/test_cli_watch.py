@@ -153,7 +153,7 @@ def test_a_watch_as_json_is_an_object_a_line(processes: Processes, outside: Outs
     assert watch.wait() == 0
     assert set(frame) == {
         *("at", "seconds", "channels", "recent_failures", "failure_groups"),
-        *("intents", "processes", "problems", "verdict"),
+        *("intents", "delivery_events", "processes", "problems", "verdict"),
     }
     assert frame["channels"]["email"] == {
         "state": "open",
@@ -173,6 +173,7 @@ def test_a_watch_as_json_is_an_object_a_line(processes: Processes, outside: Outs
         "due": 0,
         "oldest_due_seconds": None,
         "in_flight": 0,
+        "unanswered": {"count": 0, "at_least": False, "oldest_seconds": None, "last_answer_seconds": None},
         "readers": {
             "stream": "mail:delivery_commands",
             "length": 0,

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 
-from publisher.doctor.checks import channels, clocks, connections, intents_kept, postgresql, rights, sessions
+from publisher.doctor.checks import answers, channels, clocks, connections, intents_kept, postgresql, rights, sessions
 from publisher.doctor.checks import schema as tables
 from publisher.doctor.steps.clock import read_clock
 from publisher.doctor.steps.step import NEEDS_SCHEMA, Look, Server, Step, once, refusal_of
@@ -20,6 +20,7 @@ from storage.marks import read_mark
 from storage.replays import latest_replays
 from storage.rights import missing_grants
 from storage.route_orphans import orphaned_routes
+from storage.unanswered import count_unanswered
 
 
 def of_postgresql(settings: Settings, database: Database, read_procfile: Callable[[], Mapping[str, str]]) -> list[Step]:
@@ -78,6 +79,10 @@ def of_postgresql(settings: Settings, database: Database, read_procfile: Callabl
         "intents-replayed": replayed,
         "intents-lost": lambda: intents_kept.lost(list_losses(database, acknowledged=False, limit=1000)),
         "due-routes": due,
+        "answers": lambda: answers.unanswered(
+            count_unanswered(database, {name: c.answer_within for name, c in settings.channels.items()}),
+            {name: c.variable("answer_within") for name, c in settings.channels.items()},
+        ),
         "leases": lambda: channels.leases(backlogs(), gates()),
         "gates": lambda: channels.closed(gates(), limits(), holds()),
         "channels": lambda: channels.served(backlogs(), settings.channels),

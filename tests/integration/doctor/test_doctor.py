@@ -73,7 +73,7 @@ def test_without_redis_postgresql_is_still_checked(examined: Examined) -> None:
 
 def test_a_check_that_is_kept_waiting_is_unknown_and_alone(examined: Examined, database_url: str) -> None:
     """A lock on the routes is waited for once and not for ever; what needs no routes is looked at."""
-    waiting = ("notifications-of-routes", "due-routes", "leases", "channels")
+    waiting = ("notifications-of-routes", "due-routes", "answers", "leases", "channels")
     with closing(psycopg2.connect(database_url)) as holder, holder.cursor() as cursor:
         cursor.execute("LOCK TABLE routes")
         began = time.monotonic()
@@ -81,7 +81,7 @@ def test_a_check_that_is_kept_waiting_is_unknown_and_alone(examined: Examined, d
         took = time.monotonic() - began
 
     assert amiss(found) == dict.fromkeys((*waiting, "loss-audit"), UNKNOWN)
-    # Waited for by each of the five, or for as long as one may, it would be more.
+    # Waited for by each of the six, or for as long as one may, it would be more.
     assert took < 15
 
 

@@ -37,6 +37,7 @@ def test_a_database_that_is_not_migrated_has_one_failure(
         "constraints",
         "notifications-of-routes",
         "due-routes",
+        "answers",
         "leases",
         "gates",
         "channels",
