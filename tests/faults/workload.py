@@ -96,7 +96,7 @@ class Workload:
                 self.republish(context)
                 self.publish()
         except Crash:
-            self._wait_until_disconnected()
+            self.wait_until_disconnected()
             return False
         return True
 
@@ -241,8 +241,8 @@ class Workload:
         except PublisherError as error:
             self.errors.append(f"{type(error).__name__}: {error}")
 
-    def _wait_until_disconnected(self) -> None:
-        # PostgreSQL has noticed: the transaction is rolled back, its locks are gone.
+    def wait_until_disconnected(self) -> None:
+        """Returns once PostgreSQL has noticed a death: the transaction is rolled back, its locks are gone."""
         alive = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
         for _ in range(100_000):
             self.sql.execute(alive, ["publisher-life"])
