@@ -178,6 +178,18 @@ def test_an_event_that_is_known_changes_no_answer(database: Database) -> None:
     assert answers(database) == [("deferred", 0, False)]
 
 
+def test_an_event_that_changes_no_answer_writes_no_route(database: Database) -> None:
+    """A route has many indexes: each new version of it costs an entry in all of them."""
+    [delivery] = deliveries(database)
+    record(database, incoming(delivery, EventKind.DELIVERED), incoming(delivery, EventKind.COMPLAINED))
+    version = rows(database, "SELECT xmin::text FROM routes")
+
+    record(database, incoming(delivery), incoming(delivery, EventKind.COMPLAINED))
+
+    assert rows(database, "SELECT xmin::text FROM routes") == version
+    assert count(database, "delivery_events") == 4
+
+
 @pytest.mark.parametrize("status", [*FINAL, "pending"])
 def test_a_route_is_answered_whatever_its_status(database: Database, status: str) -> None:
     """An event may come before the publishing is recorded; the route itself stays as it is, its last change too."""
