@@ -12,6 +12,7 @@ from publisher.mail.smtp.outcome import Reply
 
 # A line of a reply has at most 512 bytes (RFC 5321, 4.5.3.1.5), and servers write longer ones. Beyond this it is none.
 _LONGEST = 65_536
+_AT_ONCE = 8_192
 _LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
 
@@ -46,7 +47,7 @@ class ReplyParser:
         return reply
 
 
-class Replies(asyncio.Protocol):
+class Replies(asyncio.BufferedProtocol):
     """The replies that came and were not taken yet, and why no more will come.
 
     Used by the event loop alone, and awaited by one task at a time.
@@ -54,6 +55,8 @@ class Replies(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._parser = ReplyParser()
+        # For a protocol without a buffer asyncio takes 256 KiB anew at each read: a fifth of the time of a message.
+        self._buffer = memoryview(bytearray(_AT_ONCE))
         self._came: deque[Reply] = deque()
         self._ended: str | None = None
         self._wanted = 0
@@ -93,23 +96,27 @@ class Replies(asyncio.Protocol):
             self._end(f"the server took no more content within {seconds:g} s")
         return self._ended is None
 
-    def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol."""
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        """See asyncio.BufferedProtocol."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """See asyncio.BufferedProtocol."""
         if self._ended is not None:
             return
         try:
-            self._came.extend(self._parser.feed(data))
+            self._came.extend(self._parser.feed(bytes(self._buffer[:nbytes])))
         except ValueError as error:
             self._end(str(error))
         if len(self._came) >= self._wanted:
             self._wake()
 
     def eof_received(self) -> None:
-        """See asyncio.Protocol."""
+        """See asyncio.BufferedProtocol."""
         self._end("the server closed the connection")
 
     def connection_lost(self, error: Exception | None) -> None:
-        """See asyncio.Protocol."""
+        """See asyncio.BufferedProtocol."""
         if error is None:
             self._end("the connection was closed")
         else:
@@ -118,11 +125,11 @@ class Replies(asyncio.Protocol):
             self.closed.set_result(None)
 
     def pause_writing(self) -> None:
-        """See asyncio.Protocol."""
+        """See asyncio.BufferedProtocol."""
         self._writable = asyncio.get_running_loop().create_future()
 
     def resume_writing(self) -> None:
-        """See asyncio.Protocol."""
+        """See asyncio.BufferedProtocol."""
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
         self._writable = None
