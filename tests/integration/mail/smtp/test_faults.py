@@ -113,6 +113,16 @@ def test_content_that_is_asked_for_too_early_is_not_sent(server: HostileSmtp, st
     assert server.taken == []
 
 
+def test_a_reply_too_many_is_not_taken_for_that_to_the_content(server: HostileSmtp) -> None:
+    """It would say that a message was accepted which the server has not seen."""
+    server.once(Fault(Step.DATA, reply="354 Go ahead\r\n250 2.0.0 Ok: queued"))
+
+    outcomes = sent(server.url, [envelope(), envelope()])
+
+    assert outcomes == [Broken(Stage.DATA, "the server sent more replies than it was asked for")]
+    assert server.taken == []
+
+
 def test_a_refused_recipient_whose_content_is_asked_for_gets_none(server: HostileSmtp) -> None:
     """A dot alone ends what the server waits for, and what it says to that counts for nothing (RFC 2920)."""
     server.once(Fault(Step.RCPT, reply="550 5.1.1 Unknown"), Fault(Step.DATA, reply="354 Go ahead"))
