@@ -12,6 +12,7 @@ from tests.benchmarks import (
     grown,
     intake,
     latency,
+    mail,
     rates,
     resources,
     rest,
@@ -175,6 +176,10 @@ class Measurements:
         """Milliseconds of a look at who reads."""
         yield from control.figures(self._servers, self._size)
 
+    def mail(self) -> Iterator[Figure]:
+        """Messages a second, from intent to message, and memory of the mail service."""
+        yield from mail.figures(self._servers, self._size)
+
     def grown(self) -> Iterator[Figure]:
         """Intake, drain and the commands of an operator beside millions of published routes."""
         yield from grown.figures(self._servers, self._size)
@@ -182,7 +187,7 @@ class Measurements:
 
 GROUPS = (
     *("startup", "drain", "intake", "cpu", "retries", "latency", "audit", "resources", "rest"),
-    *("control", "sizes", "rates", "scaling", "grown"),
+    *("control", "mail", "sizes", "rates", "scaling", "grown"),
 )
 
 

@@ -57,7 +57,7 @@ class Stage:
             log = Path(self._folder) / f"{name}.log"
             with log.open("wb") as output:
                 self.processes[name] = psutil.Popen(
-                    f"exec {procfile()[name]}",
+                    f"exec {procfile().get(name, 'publisher mailer run')}",
                     shell=True,
                     env=environment({**os.environ, **self.environ, **environ}),
                     stdout=output,
@@ -68,7 +68,7 @@ class Stage:
             if ready:
                 text, times = ready
                 wait_until(lambda log=log, text=text, times=times: log.read_bytes().count(text) >= times)
-            else:
+            elif name == "intake":
                 wait_until(lambda: self.redis.exists(INTENTS_STREAM))
 
     def stop(self) -> None:

@@ -1,0 +1,67 @@
+"""The deliveries in hand: how many there may be, and until when each is this process's own (R33)."""
+
+import asyncio
+from datetime import timedelta
+
+from publisher.mail.command import MailCommand
+from publisher.mail.delivery import Delivery
+from publisher.mail.in_hand import InHand
+from storage.mail_deliveries import BegunMail
+from tests.factories import INSTANT
+
+TTL = timedelta(seconds=30)
+
+
+def delivery(name: str, entry_id: str | None = "1-0") -> Delivery:
+    """A delivery of this id."""
+    begun = BegunMail(name, "1-0", 0, is_unsure=False, age=timedelta(0))
+    return Delivery(begun, entry_id, (), MailCommand(name, "a@example.com", "t", "en", {}, (), INSTANT))
+
+
+def test_there_is_room_for_as_many_as_are_sent_at_once() -> None:
+    """What is let go makes room; the entries are those that stand on the stream still."""
+    hand = InHand(3, TTL, clock=lambda: 0.0)
+    hand.add([delivery("a"), delivery("b", None)], 0.0)
+
+    assert (len(hand), hand.room, hand.deliveries, hand.entries) == (2, 1, ["a", "b"], ["1-0"])
+    hand.remove([delivery("a")])
+    assert (len(hand), hand.room, hand.entries) == (1, 2, [])
+
+
+def test_a_transaction_begins_only_well_within_the_lease() -> None:
+    """Counted from before PostgreSQL was asked: here the lease is over before it is there."""
+    now = 100.0
+    hand = InHand(3, TTL, clock=lambda: now)
+    hand.add([delivery("a")], 90.0)
+
+    assert hand.is_ours(delivery("a"))
+    now = 113.9
+    assert hand.is_ours(delivery("a"))
+    now = 114.1
+    assert not hand.is_ours(delivery("a"))
+
+
+def test_a_renewed_lease_lasts_and_a_lost_one_ends_at_once() -> None:
+    """Whatever its time was: another process may send it (R33)."""
+    hand = InHand(3, TTL, clock=lambda: 20.0)
+    hand.add([delivery("kept"), delivery("lost")], 0.0)
+
+    hand.renewed(["kept", "lost", "let go"], {"kept"}, 15.0)
+
+    assert hand.is_ours(delivery("kept"))
+    assert not hand.is_ours(delivery("lost"))
+    assert not hand.is_ours(delivery("let go"))
+
+
+def test_whoever_waits_for_room_is_told() -> None:
+    """At once, and not when the time is over."""
+
+    async def run() -> None:
+        hand = InHand(1, TTL)
+        hand.add([delivery("a")], hand.now())
+        waiting = asyncio.create_task(hand.wait_for_fewer(1000))
+        await asyncio.sleep(0)
+        hand.remove([delivery("a")])
+        await waiting
+
+    asyncio.run(run())
