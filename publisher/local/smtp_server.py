@@ -8,16 +8,18 @@ import argparse
 import asyncio
 import logging
 import os
+import re
 import signal
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from publisher.local.maildir import Maildir
 
 LONGEST_MESSAGE = 10 * 1024 * 1024
+_PLAIN_ADDRESS = re.compile(r"<([^<>\"\\\s@]+@[^<>\"\\\s@]+)>(.*)")
 
 
 class PipeliningSmtp(SMTP):
@@ -35,6 +37,16 @@ class PipeliningSmtp(SMTP):
         )
         # The longest line of a message from here on (RFC 5321, 4.5.3.1.6).
         self.line_length_limit = SMTP.line_length_limit
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol. Reads pieces of 64 KiB: for the usual 256 KiB the system maps new memory each time."""
+        cast("Any", transport).max_size = 65_536
+        super().connection_made(transport)
+
+    def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
+        """The address of MAIL or RCPT, and what follows. To parse a plain one in full took a third of all time."""
+        found = _PLAIN_ADDRESS.fullmatch(arg.strip())
+        return (found[1], found[2]) if found else super()._getaddr(arg)
 
     async def push(self, status: str | bytes) -> None:
         """Replies. All replies of one round of the event loop are one write: a command that is there is not awaited."""

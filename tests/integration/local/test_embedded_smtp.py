@@ -100,6 +100,33 @@ def test_a_message_that_is_too_long_is_refused(tmp_path: Path) -> None:
     assert count_messages(mail_folder(tmp_path)) == 0
 
 
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("<ann+tag@x.example>", "ann+tag@x.example"),
+        ("<jürgen@x.example>", "jürgen@x.example"),
+        ('<"ann lee"@x.example>', '"ann lee"@x.example'),
+        ("<ann@[127.0.0.1]>", "ann@[127.0.0.1]"),
+        ("<ann@x.example> NOTIFY=NEVER", None),
+        ("<ann @ x>y", None),
+    ],
+)
+def test_an_address_of_any_form_is_read(running: tuple[Path, int], path: str, kept: str | None) -> None:
+    """Plain or quoted; what is none, or has an option that is not offered, is refused."""
+    folder, port = running
+    with raw(port) as client:
+        client.sendall(f"EHLO x\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:{path}\r\nQUIT\r\n".encode())
+        said = until(client, b"221 Bye\r\n").splitlines()[-2]
+        if kept is None:
+            assert said.startswith(b"5")
+            return
+        assert said == b"250 OK"
+    with smtplib.SMTP("127.0.0.1", port) as sender:
+        options = ["SMTPUTF8"] if not kept.isascii() else []
+        sender.sendmail("a@x.example", kept, b"Subject: Hi\r\n\r\n", options)
+    assert list(kept_messages(mail_folder(folder)))[-1].recipient == kept
+
+
 def test_mail_and_port_stay_over_a_restart(tmp_path: Path) -> None:
     """PUBLISHER_SMTP_URL of another terminal is right after the next start, too."""
     with smtp_server(tmp_path) as first, smtplib.SMTP("127.0.0.1", first.port) as client:
