@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from publisher.domain.delivery_event import EventKind
+from publisher.domain.mail_outcome import MailState
 from storage.database import Database
 
 
@@ -13,18 +14,18 @@ from storage.database import Database
 class MailProgress:
     """How far the mail service has come with one delivery.
 
-    state: `begun`, `waiting`, `sent`, `given_up` or `held`.
     tries: attempts that ended without being sent or given up.
     unsure: how often the message may have been accepted while the reply was lost.
     begun_at: when it was taken up for the first time.
     lease_expires_at: until when a process sends it; None: nobody does.
-    next_attempt_at: when it is tried again at the earliest; None: nothing is scheduled.
+    next_attempt_at: when it is tried again at the earliest, or taken over from a mailer that died; None: nothing is
+        scheduled.
     held_at: since when an operator is to decide; None: it is not held.
     event: the outcome; None: there is none yet.
     ended_at: when it was sent or given up; None: it is not over.
     """
 
-    state: str
+    state: MailState
     tries: int
     unsure: int
     begun_at: datetime
@@ -53,4 +54,4 @@ def mail_progress(database: Database, route_keys: Collection[int]) -> Mapping[in
 def _record(*fields: Any) -> MailProgress:
     state, tries, unsure, begun, lease, next_attempt, held, event, ended = fields
     outcome = None if event is None else EventKind(event)
-    return MailProgress(state, tries, unsure, begun, lease, next_attempt, held, outcome, ended)
+    return MailProgress(MailState(state), tries, unsure, begun, lease, next_attempt, held, outcome, ended)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from publisher.domain.mail_outcome import MailState
 from publisher.operations.explanation import ago, ahead, times
 from storage.event_history import EventRecord
 from storage.mail_progress import MailProgress
@@ -36,7 +37,7 @@ def explain_mail(route: RouteRecord, mail: MailProgress | None) -> Iterator[str]
     if mail.unsure:
         yield (
             f"The reply to its message was lost {times(mail.unsure, 'time')}: the recipient may have it"
-            f" {'more than once' if mail.state == 'sent' else 'already'}."
+            f" {'more than once' if mail.state is MailState.SENT else 'already'}."
         )
 
 
@@ -47,7 +48,7 @@ def _standing(route: RouteRecord, mail: MailProgress) -> str:
         return _begun(route, mail.lease_expires_at)
     if mail.next_attempt_at is not None:
         return f"The mail service tries again {_when(route, mail.next_attempt_at)}: {_attempts(mail)}."
-    if mail.state == "sent":
+    if mail.state is MailState.SENT:
         return (
             f"The mail service sent it {ago(route, mail.ended_at)}: {_attempts(mail)}."
             " It does not send again what it has sent, whatever is published again."

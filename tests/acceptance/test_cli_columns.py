@@ -19,6 +19,7 @@ from tests.acceptance.final_routes import BURY
 from tests.acceptance.forked_commands import run_many
 from tests.acceptance.malformed_intents import record_intent
 from tests.acceptance.outside import Outside, users
+from tests.integration.answered_routes import answer, mail, published_routes
 from tests.integration.process.test_heartbeats import WORKER
 from tests.processes import ROOT
 
@@ -70,6 +71,10 @@ def records(database: Database, outside: Outside, redis_url: str) -> Iterator[No
     record_intent(database, entry_id="1773480413589-17", producer=f"game{HOSTILE}")
     record_loss(database, factories.INTENTS, LossCause.TRIMMED, "1773480413589-0", "1773480499999-17", 1_234_567)
     add_suppression(database, f"{'ann' * 20}@example.com", REASON, f"ann{HOSTILE}", None)
+    answered = published_routes(database, 1)[0]
+    answer(database, answered, "bounced", ago=timedelta(days=9), fault="recipient", diagnostic=f"{REASON}{HOSTILE}")
+    mail(database, answered, "waiting", tries=3, unsure=1)
+    published_routes(database, 1, ago=timedelta(days=8))
     begin_action(database, "requeue-dead-letters", f"ann{HOSTILE}", {"channel": "email", "reason": REASON}, 1_234_567)
     # It signs until the test ends: a worker that falls silent between two screens would change the words of status.
     with redis.Redis.from_url(redis_url) as client:

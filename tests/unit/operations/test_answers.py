@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from publisher.domain.delivery_event import EventKind, Fault, Permanence
+from publisher.domain.mail_outcome import MailState
 from publisher.operations.answers import event_words
 from publisher.operations.explain import explain
 from publisher.operations.explanation import Explanation
@@ -27,7 +28,7 @@ def event(**fields: Any) -> EventRecord:
 def with_mail(state: str, **fields: Any) -> Explanation:
     """What is explained of a published route of which the mail service has this on record."""
     whole: dict[str, Any] = dict.fromkeys(MailProgress.__dataclass_fields__)
-    mail = MailProgress(**whole | {"state": state, "tries": 0, "unsure": 0} | fields)
+    mail = MailProgress(**whole | {"state": MailState(state), "tries": 0, "unsure": 0} | fields)
     return explain(route_record(**PUBLISHED), OPEN, STREAM, mail=mail)
 
 
