@@ -1,5 +1,6 @@
 """The delivery events of the last hour, counted at a bounded cost (R32, R35)."""
 
+import re
 from datetime import timedelta
 
 from publisher.domain.delivery_event import EventKind
@@ -56,5 +57,5 @@ def test_old_events_cost_nothing(database: Database, database_url: str) -> None:
 
     assert found == AnswerCounts({("email", EventKind.DELIVERED): 1})
     plan = watched.plans()
-    assert "Index Scan Backward using delivery_events_pkey" in plan
+    assert re.search(r"Index Scan Backward using delivery_events_pkey.*\n\s+Index Cond: \(id >= ", plan)
     assert "Seq Scan on delivery_events" not in plan

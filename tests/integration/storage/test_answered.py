@@ -1,6 +1,7 @@
 """Routes selected by their answers (R32)."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 
@@ -28,13 +29,17 @@ class Answered:
 
 @pytest.fixture
 def answered(database: Database) -> Answered:
-    """Five published email routes, one of each kind, and a pending one; `refused` bounced for an infrastructure."""
+    """Five published email routes, one of each kind, and a pending one.
+
+    `refused` bounced twice: the later answer, which counts, has another fault.
+    """
     due_routes(database, 1)
     routes = Answered(*published_routes(database, 5))
     answer(database, routes.delivered, "accepted", source="ses")
     answer(database, routes.delivered, "delivered", source="ses")
     answer(database, routes.bounced, "deferred", fault="infrastructure")
     answer(database, routes.bounced, "bounced", fault="recipient")
+    answer(database, routes.refused, "bounced", fault="recipient", ago=timedelta(minutes=1))
     answer(database, routes.refused, "bounced", fault="infrastructure")
     answer(database, routes.complained, "delivered")
     answer(database, routes.complained, "complained", fault="content")
