@@ -33,6 +33,10 @@ class InHand:
         """How many there are."""
         return len(self._deliveries)
 
+    def __contains__(self, delivery_id: str) -> bool:
+        """Whether this delivery is in hand."""
+        return delivery_id in self._deliveries
+
     @property
     def room(self) -> int:
         """How many more messages may be begun."""

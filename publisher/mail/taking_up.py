@@ -91,8 +91,9 @@ class TakingUp:
         done = [malformed.entry_id for malformed in rejected]
         first: dict[str, tuple[Entry, Composed]] = {}
         for entry, made in composed:
-            # A repetition within a batch stays pending, and is taken up once the first of them is over.
-            if first.setdefault(made.command.delivery_id, (entry, made))[0] is not entry:
+            delivery_id = made.command.delivery_id
+            # A repetition of one in hand, or of an earlier one of the batch, stays pending until that one is over.
+            if delivery_id in self._in_hand or first.setdefault(delivery_id, (entry, made))[0] is not entry:
                 self._recorder.missed = True
         if first:
             done += await self._begin(first)

@@ -1,0 +1,75 @@
+"""Compares what an SMTP server took with what PostgreSQL says of it: one message each, or every further one explained."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from email import message_from_bytes
+
+from storage.database import Database
+from tests.acceptance.mail_run import mail_server
+from tests.integration.rows import rows
+from tests.smtp_servers import HostileSmtp, Taken
+
+# A process that died is succeeded after three seconds, and no server is waited for longer than one.
+_QUICK = {
+    "PUBLISHER_ROUTE_LEASE_TTL": "3",
+    "PUBLISHER_SMTP_TIMEOUT": "1",
+    "PUBLISHER_MAIL_BACKOFF_MAX": "0.5",
+    "PUBLISHER_MAIL_CONNECTIONS": "4",
+}
+# Of every delivery, with how many `accepted` events its route has.
+_DELIVERIES = """
+SELECT d.delivery_id, d.state, d.unsure,
+    (SELECT count(*) FROM delivery_events AS e WHERE e.route_key = d.route_key AND e.event = 'accepted') AS accepted
+FROM mail_deliveries AS d
+"""
+
+
+@contextmanager
+def quick_mail(environ: dict[str, str]) -> Iterator[HostileSmtp]:
+    """An SMTP server, and mail processes of this environment that are soon succeeded when they die."""
+    with mail_server(environ) as server:
+        environ.update(_QUICK)
+        yield server
+
+
+def copies(server: HostileSmtp) -> dict[str, list[Taken]]:
+    """The messages that the server took over, by delivery id."""
+    found: dict[str, list[Taken]] = defaultdict(list)
+    for taken in server.taken:
+        found[str(taken.delivery_id)].append(taken)
+    return found
+
+
+def mail_problems(
+    database: Database, server: HostileSmtp, deliveries: Sequence[str], *, commands: int = 1, ends: str = "sent"
+) -> list[str]:
+    """Whatever is wrong with these deliveries: lost, sent twice for no reason, not the same message, not answered.
+
+    commands: how many commands there were for each, every one of which is answered. ends: how each may have ended.
+    """
+    known = {row["delivery_id"]: row for row in rows(database, _DELIVERIES)}
+    taken = copies(server)
+    wrong = [f"{id_} was sent, and nobody asked for it" for id_ in taken.keys() - set(deliveries)]
+    for id_ in deliveries:
+        row, messages = known.get(id_), taken.get(id_, [])
+        if row is None or row["state"] not in ends.split():
+            wrong.append(f"{id_} was lost: {row}")
+            continue
+        if row["state"] == "sent" and (not messages or row["accepted"] != commands):
+            wrong.append(f"{id_} has {len(messages)} messages and {row['accepted']} accepted events")
+        if len(messages) > 1 + row["unsure"]:
+            wrong.append(f"{id_} was sent {len(messages)} times, and was unsure {row['unsure']} times")
+        if len({message_id(each) for each in messages}) > 1:
+            wrong.append(f"{id_} was sent under several Message-IDs")
+    return wrong
+
+
+def twice_without_a_lost_reply(server: HostileSmtp) -> list[str]:
+    """The deliveries that were sent again although the server had answered each message but the last."""
+    return [id_ for id_, messages in copies(server).items() if any(each.replied for each in messages[:-1])]
+
+
+def message_id(taken: Taken) -> str:
+    """The Message-ID of a message."""
+    return str(message_from_bytes(taken.content)["Message-ID"])

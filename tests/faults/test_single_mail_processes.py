@@ -1,0 +1,125 @@
+"""Several mail processes, paused, stopped or side by side: each message is sent by the one that holds it (R17, R33)."""
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from storage.database import Database
+from tests.acceptance.mail_run import answers, events, is_all_read, pending, states
+from tests.faults.mailbox import copies, mail_problems, quick_mail
+from tests.mail_commands import append_commands
+from tests.processes import Processes
+from tests.smtp_servers import Fault, HostileSmtp, Step
+from tests.waiting import wait_until
+
+PATIENCE = 25.0
+
+
+@pytest.fixture
+def smtp(environ: dict[str, str]) -> Iterator[HostileSmtp]:
+    """The SMTP server of this test's mail services."""
+    with quick_mail(environ) as server:
+        yield server
+
+
+def test_a_command_that_comes_again_is_not_sent_beside_the_first(
+    database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
+) -> None:
+    """Published again while its message is on its way, it waits for that, and is answered by it (R33)."""
+    smtp.once(Fault(Step.END, slow=2))
+    deliveries = append_commands(database, redis_client)
+    mailer = processes.start("mailer", PUBLISHER_SMTP_TIMEOUT="20")
+    wait_until(lambda: len(smtp.taken) == 1, describe=lambda: mailer.output)
+
+    append_commands(database, redis_client, replay=1)
+    wait_until(lambda: events(database) == ["accepted", "accepted"])
+
+    assert mail_problems(database, smtp, deliveries, commands=2) == []
+    assert len(smtp.taken) == 1
+    wait_until(lambda: is_all_read(redis_client))
+
+
+def test_two_side_by_side_send_each_message_once(
+    database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
+) -> None:
+    """They share the commands, and one sends none of what the other does (R33)."""
+    running = [processes.start("mailer") for _ in range(2)]
+    for process in running:
+        process.wait_until_ready()
+    deliveries = append_commands(database, redis_client, 500)
+    wait_until(lambda: answers(database) == {"accepted": 500}, within=40)
+
+    assert mail_problems(database, smtp, deliveries) == []
+    assert len(smtp.taken) == 500
+    wait_until(lambda: is_all_read(redis_client))
+    assert all("messages accepted" in process.output for process in running)
+
+
+def test_one_that_was_paused_beyond_its_leases_sends_nothing_of_what_it_had(
+    database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
+) -> None:
+    """Another has sent them meanwhile: it looks at its leases before it begins a message (R33)."""
+    smtp.always(Fault(Step.END, stall=True))
+    deliveries = append_commands(database, redis_client, 12)
+    paused = processes.start("mailer")
+    wait_until(lambda: len(smtp.taken) == 4)
+
+    paused.signal(signal.SIGSTOP)
+    smtp.calm()
+    processes.start("mailer")
+    wait_until(lambda: answers(database) == {"accepted": 12}, within=40)
+    paused.signal(signal.SIGCONT)
+    paused.wait_for_output("their leases are gone")
+    later = append_commands(database, redis_client, 12, first=12)
+    wait_until(lambda: answers(database) == {"accepted": 24})
+    paused.signal(signal.SIGTERM)
+
+    assert paused.wait(PATIENCE) == 0
+    assert mail_problems(database, smtp, [*deliveries, *later]) == []
+    assert sum(len(messages) == 2 for messages in copies(smtp).values()) == 4
+    assert len(smtp.taken) == 24 + 4
+
+
+def test_one_that_is_stopped_while_the_server_is_slow_ends_in_time_and_leaves_the_rest(
+    database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
+) -> None:
+    """What is under way is finished, the rest put back, and the next process sends it: nothing twice (R17, R33)."""
+    smtp.always(Fault(Step.END, slow=0.5))
+    deliveries = append_commands(database, redis_client, 100)
+    slow = processes.start("mailer", PUBLISHER_SMTP_TIMEOUT="20")
+    wait_until(lambda: states(database)["sent"] >= 4)
+
+    slow.signal(signal.SIGTERM)
+    assert slow.wait(PATIENCE) == 0
+    assert states(database)["begun"] == 0
+    assert 4 <= len(smtp.taken) < 100
+    smtp.calm()
+    processes.start("mailer")
+    wait_until(lambda: answers(database) == {"accepted": 100})
+
+    assert mail_problems(database, smtp, deliveries) == []
+    assert len(smtp.taken) == 100
+    wait_until(lambda: pending(redis_client) == 0)
+
+
+@pytest.mark.long
+def test_one_that_is_stopped_while_the_server_is_silent_ends_in_time(
+    database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
+) -> None:
+    """What it waits for is cut off and unsure, which is recorded before it ends; the next one sends it again (R17)."""
+    smtp.always(Fault(Step.END, stall=True))
+    deliveries = append_commands(database, redis_client, 12)
+    mailer = processes.start("mailer", PUBLISHER_SMTP_TIMEOUT="60")
+    wait_until(lambda: len(smtp.taken) == 4)
+
+    mailer.signal(signal.SIGTERM)
+    assert mailer.wait(PATIENCE) == 0
+    assert states(database) == {"waiting": 12}
+    smtp.calm()
+    processes.start("mailer")
+    wait_until(lambda: answers(database) == {"accepted": 12})
+
+    assert mail_problems(database, smtp, deliveries) == []
+    assert len(smtp.taken) == 12 + 4
