@@ -189,11 +189,11 @@ class TakingUp:
         abandoned: dict[str, tuple[Entry, Fields]] = {}
         now = from_milliseconds(time.time_ns() // 1_000_000)
         for delivery_id, (entry, found) in standing.items():
-            if found.state is MailState.BEGUN and found.is_abandoned:
+            if found.state is MailState.BEGUN and found.is_abandoned and not self._leasing.takes_over:
                 abandoned[delivery_id] = entry, entry.fields
                 continue
             if found.state is MailState.BEGUN:
-                # Its lease runs out, or it is over soon.
+                # Its lease runs out, or it is over soon. An abandoned one of which a command is kept is found by that.
                 self._recorder.missed = True
                 continue
             if found.state is MailState.SENT and found.entry_id != entry.id:
