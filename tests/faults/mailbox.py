@@ -1,4 +1,4 @@
-"""Compares what an SMTP server took with what PostgreSQL says of it: one message each, or every further one explained."""
+"""Compares what an SMTP server took with what PostgreSQL says: one message each, or a reason for each further one."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence

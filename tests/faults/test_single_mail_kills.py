@@ -1,4 +1,4 @@
-"""A mail process is killed, and another takes over: no message is lost, and a second copy is one that was unsure (R33)."""
+"""A mail process is killed, and another takes over: nothing is lost, and a second copy was counted as unsure (R33)."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

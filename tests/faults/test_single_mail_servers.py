@@ -1,0 +1,92 @@
+"""Valkey or PostgreSQL goes away while messages are being sent: none is lost, and none goes out twice unasked (R15)."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import redis
+
+from publisher.channels.email import EMAIL
+from storage.database import Database
+from tests.acceptance.mail_run import answers, is_all_read, states
+from tests.faults.mailbox import mail_problems, quick_mail
+from tests.faults.servers import PostgreSQL
+from tests.mail_commands import append_commands
+from tests.processes import Processes
+from tests.smtp_servers import Fault, HostileSmtp, Step
+from tests.valkeys import OwnValkey
+from tests.waiting import wait_until
+
+COMMANDS = 300
+AMID = range(20, 250)
+
+
+@pytest.fixture
+def smtp(environ: dict[str, str]) -> Iterator[HostileSmtp]:
+    """The SMTP server of this test's mail service: slow enough that something happens in the midst."""
+    with quick_mail(environ) as server:
+        server.always(Fault(Step.END, slow=0.01))
+        yield server
+
+
+def kill_and_start(valkey: OwnValkey) -> None:
+    """As a crash and a restart, with all that it had acknowledged."""
+    valkey.kill()
+    valkey.start()
+
+
+def cut(valkey: OwnValkey) -> None:
+    """Every connection is ended by the server, three times."""
+    with redis.Redis.from_url(valkey.url) as client:
+        for _ in range(3):
+            client.execute_command("CLIENT KILL TYPE normal SKIPME yes")
+
+
+@pytest.mark.parametrize("fault", [kill_and_start, cut])
+def test_a_valkey_that_goes_away_amid_messages_costs_none(
+    fault: Callable[[OwnValkey], None],
+    environ: dict[str, str],
+    database: Database,
+    processes: Processes,
+    smtp: HostileSmtp,
+    tmp_path: Path,
+) -> None:
+    """What was read and not acknowledged is found again, and what was sent is not sent again (R20, R33)."""
+    valkey = OwnValkey(tmp_path / "valkey")
+    environ["REDIS_URL"] = valkey.url
+    try:
+        with redis.Redis.from_url(valkey.url) as client:
+            deliveries = append_commands(database, client, COMMANDS)
+            mailer = processes.start("mailer")
+            wait_until(lambda: len(smtp.taken) in AMID, describe=lambda: mailer.output)
+
+            fault(valkey)
+            wait_until(lambda: answers(database) == {"accepted": COMMANDS}, within=40, describe=lambda: mailer.output)
+            wait_until(lambda: is_all_read(client))
+
+            assert mail_problems(database, smtp, deliveries) == []
+            assert len(smtp.taken) == COMMANDS
+            assert client.xlen(EMAIL.stream) == COMMANDS
+    finally:
+        valkey.stop()
+
+
+def test_a_postgresql_that_restarts_amid_messages_costs_none(
+    environ: dict[str, str], redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp, server_folder: Path
+) -> None:
+    """What was accepted meanwhile is recorded afterwards: the leases outlive the restart (R33)."""
+    with closing(PostgreSQL(server_folder / "postgresql")) as postgresql:
+        environ["DATABASE_URL"] = postgresql.url
+        with closing(Database(postgresql.url, application_name="test")) as database:
+            deliveries = append_commands(database, redis_client, COMMANDS)
+            mailer = processes.start("mailer")
+            wait_until(lambda: len(smtp.taken) in AMID, describe=lambda: mailer.output)
+
+            postgresql.restart(0.5)
+        with closing(Database(postgresql.url, application_name="test")) as database:
+            wait_until(lambda: answers(database) == {"accepted": COMMANDS}, within=40, describe=lambda: mailer.output)
+            wait_until(lambda: is_all_read(redis_client))
+
+            assert mail_problems(database, smtp, deliveries) == []
+            assert len(smtp.taken) == COMMANDS, states(database)
