@@ -23,9 +23,9 @@ def pending_ids(client: redis.Redis, stream: str = INTENTS) -> list[str]:
     return [p["message_id"].decode() for p in client.xpending_range(stream, GROUP, "-", "+", 1000)]
 
 
-def deliveries(client: redis.Redis, stream: str = INTENTS) -> list[int]:
+def deliveries(client: redis.Redis) -> list[int]:
     """How often each entry that was read and not acknowledged was delivered, by entry id."""
-    return [p["times_delivered"] for p in client.xpending_range(stream, GROUP, "-", "+", 1000)]
+    return [p["times_delivered"] for p in client.xpending_range(INTENTS, GROUP, "-", "+", 1000)]
 
 
 def consumers(client: redis.Redis, stream: str = INTENTS) -> set[str]:
