@@ -50,5 +50,6 @@ def _environ() -> Mapping[str, str]:
         # Not sys.stderr: in a worker that is Dramatiq's pipe to its master.
         os.write(2, f"publisher: using the servers of {path}\n".encode())
     # What this process starts, and what it reads later, finds them without another word.
-    os.environ.update(found)
+    # A variable of the mail service that this process was given counts.
+    os.environ.update({name: text for name, text in found.items() if not os.environ.get(name, "").strip()})
     return os.environ

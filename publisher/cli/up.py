@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,14 @@ from publisher.process.signals import StopSignals
 _LOOK_SECONDS = 0.1
 
 
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """What the processes find. mail: the maildir that their messages arrive in; None: no server of ours takes them."""
+
+    environ: Mapping[str, str]
+    mail: Path | None = None
+
+
 def up(
     data: Annotated[
         Path,
@@ -33,7 +42,8 @@ def up(
 
     On an embedded PostgreSQL and Valkey, unless DATABASE_URL and REDIS_URL are both set. Their data stays in
     --data, and the next start goes on with it, on the same port. While it runs, every command that is started in the
-    same folder finds these servers.
+    same folder finds these servers. With them runs an SMTP server that keeps all mail in --data, unless
+    PUBLISHER_SMTP_URL is set.
 
     Ctrl-C, SIGTERM or a closed terminal ends it in good order. A second Ctrl-C kills all of it at once, and no data
     is lost. If nobody reads its output any more, it goes on without output.
@@ -45,7 +55,7 @@ def up(
     screen = Screen(1)
     try:
         with ExitStack() as stack:
-            _run(stop, screen, _environment(data, stop, screen, stack))
+            _run(stop, screen, _surroundings(data, stop, screen, stack))
     except KeyboardInterrupt:
         # Only raised where a stop signal was asked for.
         pass
@@ -61,11 +71,12 @@ def up(
     screen.say("stopped")
 
 
-def _environment(data: Path, stop: StopSignals, screen: Screen, stack: ExitStack) -> dict[str, str]:
+def _surroundings(data: Path, stop: StopSignals, screen: Screen, stack: ExitStack) -> _Surroundings:
     """The environment of the processes, with servers that run. stack: ends the servers that are started here."""
     from publisher.environment import load_settings
     from publisher.local.embedded import FolderInUse, are_given, embedded_servers
     from publisher.local.env_file import FOLDER, export_lines, written_env_file
+    from publisher.local.mail_environ import keeps_mail_here, mail_environ
 
     # Lines for people: JSON only where it is asked for.
     environ = {**os.environ, "PUBLISHER_LOG_FORMAT": os.environ.get("PUBLISHER_LOG_FORMAT", "").strip() or "console"}
@@ -76,11 +87,15 @@ def _environment(data: Path, stop: StopSignals, screen: Screen, stack: ExitStack
         settings = load_settings(environ)
         # Without the passwords that they may hold.
         screen.show([f"DATABASE_URL={settings.database_url.shown}", f"REDIS_URL={settings.redis_url.shown}"])
-        return environ
+        return _Surroundings(environ)
     is_found = data.resolve() == Path(FOLDER).resolve()
-    starting = f"starting PostgreSQL and Valkey, with their data in {data}"
+    with_mail = keeps_mail_here(environ)
+    started = "PostgreSQL, Valkey and an SMTP server" if with_mail else "PostgreSQL and Valkey"
+    starting = f"starting {started}, with their data in {data}"
     try:
-        servers = stack.enter_context(embedded_servers(data, stop.check, lambda: screen.say(starting)))
+        servers = stack.enter_context(
+            embedded_servers(data, stop.check, lambda: screen.say(starting), with_mail=with_mail)
+        )
     except FolderInUse as error:
         raise PublisherError(
             f"`publisher up` already runs in this folder (pid {error.pid}): other commands here find its servers;"
@@ -89,29 +104,35 @@ def _environment(data: Path, stop: StopSignals, screen: Screen, stack: ExitStack
             else f"`publisher up` already runs with its data in {data} (pid {error.pid}): another --data FOLDER starts"
             " a second one"
         ) from error
-    if servers.taken_port is not None:
-        screen.say(f"another program uses port {servers.taken_port}: Valkey has another port from now on")
-    stack.enter_context(written_env_file(data, servers.environ))
+    for name, port in servers.taken_ports.items():
+        screen.say(f"another program uses port {port}: {name} has another port from now on")
+    found = servers.environ | mail_environ(servers.smtp_url, environ)
+    stack.enter_context(written_env_file(data, found))
     if is_found:
         screen.say("commands in this folder find these servers; elsewhere, paste:")
     else:
         screen.say("before you use another command, paste:")
-    screen.show(export_lines(servers.environ))
-    return {**environ, **servers.environ}
+    screen.show(export_lines(found))
+    return _Surroundings({**environ, **found}, servers.mail)
 
 
-def _run(stop: StopSignals, screen: Screen, environ: Mapping[str, str]) -> None:
+def _run(stop: StopSignals, screen: Screen, found: _Surroundings) -> None:
     """Runs the processes until a stop signal. Raises PublisherError if one of them ends before."""
     from publisher.environment import load_settings
     from publisher.local.procfile import first_ended, processes, run_release
 
-    load_settings(environ)
+    environ = found.environ
+    settings = load_settings(environ)
+    if found.mail is not None:
+        screen.say(f"every email arrives in {found.mail}: none leaves this machine")
+    elif settings.mail.smtp_url is not None:
+        screen.say(f"PUBLISHER_SMTP_URL is set: mail is sent to {settings.mail.smtp_url.shown}")
     stop.check()
     run_release(environ, screen.relay, stop.check)
     stop.check()
     with processes(environ, screen.relay) as running:
         done = threading.Event()
-        threading.Thread(target=_tell_when_ready, args=(environ, running, screen, done), daemon=True).start()
+        threading.Thread(target=_tell_when_ready, args=(found, running, screen, done), daemon=True).start()
         while (ended := first_ended(running)) is None and not stop.requested:
             time.sleep(_LOOK_SECONDS)
         done.set()
@@ -124,16 +145,17 @@ def _run(stop: StopSignals, screen: Screen, environ: Mapping[str, str]) -> None:
         raise PublisherError(f"{ended} ended by itself with exit code {code}: its last lines are above")
 
 
-def _tell_when_ready(
-    environ: Mapping[str, str], running: Mapping[str, Child], screen: Screen, done: threading.Event
-) -> None:
+def _tell_when_ready(found: _Surroundings, running: Mapping[str, Child], screen: Screen, done: threading.Event) -> None:
     from publisher.connections import open_client
     from publisher.environment import load_settings
     from publisher.local.readiness import Readiness
     from publisher.streams.heartbeats import ProcessRegister
 
-    with open_client(load_settings(environ), "up", timedelta(seconds=3)) as client:
-        readiness = Readiness(ProcessRegister(client), running)
+    settings = load_settings(found.environ)
+    # A mailer without a server to send to writes no heartbeats.
+    expected = {name: child for name, child in running.items() if name != "mailer" or settings.mail.is_used}
+    with open_client(settings, "up", timedelta(seconds=3)) as client:
+        readiness = Readiness(ProcessRegister(client), expected)
         while not done.wait(_LOOK_SECONDS):
             try:
                 ready = readiness.is_reached()
@@ -142,24 +164,26 @@ def _tell_when_ready(
                 continue
             if ready:
                 screen.say("ready")
-                screen.show(_next_steps())
+                screen.show(_next_steps(found.mail))
                 return
 
 
-def _next_steps() -> list[str]:
+def _next_steps(mail: Path | None) -> list[str]:
     program = _program()
     now = time.time_ns() // 1_000_000
     intent = {
-        "notification_type": "hello",
+        # One of the templates that come with the service.
+        "notification_type": "demo.turn.ready",
         "producer": "me",
         "audience_kind": "user",
         "recipients": [{"user_id": "7", "email": "ann@example.com"}],
         "idempotency_key": f"hello-{now}",
         "occurred_at_ms": now,
-        "payload": {},
+        "payload": {"game": "chess", "turn": 17},
     }
     return [
         f"Send an intent: echo {shlex.quote(json.dumps(intent))} | {program} intents send -",
+        *([f"Read its email: cat {shlex.quote(str(mail / 'new'))}/*"] if mail else []),
         f"See the work:   {program} status --watch",
         "Stop:           Ctrl-C",
     ]

@@ -1,7 +1,8 @@
 """A real PostgreSQL and a real Valkey from wheels, for a laptop, a demo and the tests: nothing to install but Python.
 
 Both keep what they acknowledge on disk: fsync for PostgreSQL, an append-only file for Valkey. Both listen on
-this machine alone, on a Unix socket and on a loopback port.
+this machine alone, on a Unix socket and on a loopback port. An SMTP server that keeps all mail goes with them where it
+is asked for.
 """
 
 import fcntl
@@ -9,8 +10,8 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import TextIO
 from publisher.domain.errors import EmbeddedUnavailable, SettingsError
 from publisher.local.children import Check, go_on
 from publisher.local.embedded_postgresql import postgresql
+from publisher.local.embedded_smtp import mail_folder, smtp_server
 from publisher.local.embedded_valkey import valkey
 
 # How long servers may take to end whose user was killed.
@@ -29,18 +31,22 @@ _DEATH_TIMEOUT = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Where the two servers are.
+    """Where the servers are.
 
-    taken_port: the port of Valkey at its last start, if another program listens there by now; else None.
+    smtp_url: of the SMTP server; None: none was asked for.
+    mail: the maildir that it keeps mail in; None without it.
+    taken_ports: the ports of the last start, by the name of the server, on which another program listens by now.
     """
 
     database_url: str
     redis_url: str
-    taken_port: int | None = None
+    smtp_url: str | None = None
+    mail: Path | None = None
+    taken_ports: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def environ(self) -> dict[str, str]:
-        """The variables that every process reads."""
+        """The variables that every process reads. Those of the mail service are made by `local.mail_environ`."""
         return {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
 
 
@@ -57,25 +63,38 @@ class FolderInUse(EmbeddedUnavailable):
 
 @contextmanager
 def embedded_servers(
-    folder: Path, check: Check = go_on, on_start: Callable[[], None] = lambda: None
+    folder: Path, check: Check = go_on, on_start: Callable[[], None] = lambda: None, *, with_mail: bool = False
 ) -> Iterator[Servers]:
-    """Runs both servers with their data in this folder, which is made if it is missing, and stops them.
+    """Runs the servers with their data in this folder, which is made if it is missing, and stops them.
 
     They end with this process, however it ends (see `publisher.process.lifeline`). The folder is in use until then.
     To be called in the main thread.
 
     check: called again and again while a server starts. An error that it raises stops what was started.
     on_start: called once the folder is this process's own, before the servers start.
+    with_mail: whether the SMTP server runs, too.
     Raises EmbeddedUnavailable; FolderInUse while another process uses the folder.
     """
     _check_installed()
     with _sole_user(folder, check) as lock:
         on_start()
+        data = folder.resolve()
         with (
-            postgresql(folder.resolve() / "postgresql", [lock], check) as database_url,
-            valkey(folder.resolve() / "valkey", [lock], check) as listening,
+            postgresql(data / "postgresql", [lock], check) as database_url,
+            valkey(data / "valkey", [lock], check) as redis,
+            smtp_server(data / "smtp", [lock], check) if with_mail else nullcontext() as smtp,
         ):
-            yield Servers(database_url, f"redis://127.0.0.1:{listening.port}/0", listening.taken)
+            yield Servers(
+                database_url,
+                f"redis://127.0.0.1:{redis.port}/0",
+                f"smtp://127.0.0.1:{smtp.port}" if smtp else None,
+                mail_folder(folder / "smtp") if smtp else None,
+                {
+                    name: server.taken
+                    for name, server in (("Valkey", redis), ("the SMTP server", smtp))
+                    if server and server.taken is not None
+                },
+            )
 
 
 def are_given(environ: Mapping[str, str]) -> bool:

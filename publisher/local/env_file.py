@@ -1,7 +1,7 @@
 """The file `.publisher/env`: names the servers of a `publisher up`, for the commands that are started beside it.
 
-The file holds two lines that a shell reads as well, `. .publisher/env`. Its writer keeps it locked for as long as it
-runs, so that a reader knows a file that was left behind by a killed one.
+The file holds lines that a shell reads as well, `. .publisher/env`: two, and three more if an SMTP server of `up` runs.
+Its writer keeps it locked for as long as it runs, so that a reader knows a file that was left behind by a killed one.
 """
 
 import errno
@@ -19,13 +19,15 @@ from publisher.domain.errors import PublisherError, SettingsError
 FOLDER = ".publisher"
 NAME = "env"
 VARIABLES = ("DATABASE_URL", "REDIS_URL")
-# More than two URLs take.
+OF_MAIL = ("PUBLISHER_SMTP_URL", "PUBLISHER_MAIL_FROM", "PUBLISHER_MAIL_TEMPLATES")
+# More than these take.
 _LONGEST = 65_536
 
 
 def export_lines(environ: Mapping[str, str]) -> list[str]:
-    """One line for each of the two variables, as any POSIX shell reads it."""
-    return [f"export {name}={shlex.quote(environ[name])}" for name in VARIABLES]
+    """One line for each variable, as any POSIX shell reads it. Those of the mail service may be missing."""
+    names = [*VARIABLES, *(name for name in OF_MAIL if name in environ)]
+    return [f"export {name}={shlex.quote(environ[name])}" for name in names]
 
 
 @contextmanager
@@ -53,7 +55,7 @@ def written_env_file(folder: Path, environ: Mapping[str, str]) -> Iterator[None]
 
 
 def read_env_file(path: Path) -> dict[str, str] | None:
-    """Returns the two variables of the file. None if it is missing, or if its writer has ended.
+    """Returns the variables of the file. None if it is missing, or if its writer has ended.
 
     Raises SettingsError if somebody else could have written it, or if it does not name both servers.
     """
@@ -100,7 +102,7 @@ def _variables(path: Path, text: str) -> dict[str, str]:
         except ValueError as error:
             raise _refused(path, f"it cannot be read: {error}") from error
         pairs = (word.partition("=") for word in words)
-        found |= {name: value for name, _, value in pairs if name in VARIABLES and value}
+        found |= {name: value for name, _, value in pairs if name in (*VARIABLES, *OF_MAIL) and value}
     if not all(value.isprintable() for value in found.values()):
         raise _refused(path, "it holds control characters")
     if missing := [name for name in VARIABLES if name not in found]:

@@ -19,7 +19,7 @@ from publisher.domain.errors import PublisherError
 from publisher.local.children import Check, Child, end_all, go_on, wait_for
 
 _LINE = re.compile(r"^([A-Za-z0-9_-]+):\s*(.+)$", re.MULTILINE)
-PROCESSES = ("worker", "clock", "intake")
+PROCESSES = ("worker", "clock", "intake", "mailer")
 # Processes have 25 seconds to stop (R17); a platform kills at 30.
 _KILL_AFTER_SECONDS = 30.0
 # A process that has ended has printed everything. Whoever inherited its output may keep that open.
@@ -59,7 +59,7 @@ def run_release(environ: Mapping[str, str], say: Say, check: Check = go_on) -> N
 
 @contextmanager
 def processes(environ: Mapping[str, str], say: Say) -> Iterator[Mapping[str, Child]]:
-    """Runs worker, clock and intake, and stops them at the end. Call it in the main thread. Yields them by name.
+    """Runs PROCESSES, and stops them at the end. Call it in the main thread. Yields them by name.
 
     say: takes each line that one of them prints, with the name of its process; called by several threads.
     """

@@ -37,7 +37,7 @@ class Heartbeat:
     ) -> None:
         """Starts nothing yet.
 
-        role: worker, clock or intake.
+        role: worker, clock, intake or mailer.
         read_system: reads the database's identity, or None if the process has no connection to the database.
         read_port: reads the port of this process's counters, 0 while they are not served; None: they never are.
         """

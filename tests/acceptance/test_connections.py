@@ -2,9 +2,12 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 
+import pytest
 import redis
 
+from tests.acceptance.mail_run import mail_server
 from tests.acceptance.outside import Outside
 from tests.conftest import connected
 from tests.factories import intent_fields
@@ -19,6 +22,9 @@ NAMES = {
     "one worker process": ("publisher-worker", "publisher-worker-queue"),
     "the clock": ("publisher-scheduler", "publisher-scheduler-queue"),
     "one intake": ("publisher-intake", "publisher-intake-queue", "publisher-intake-group", "publisher-intake-events"),
+    "one mailer, once PUBLISHER_SMTP_URL is set": (
+        *("publisher-mailer", "publisher-mailer-group", "publisher-mailer-heartbeat"),
+    ),
     "one admin command": ("publisher-cli",),
 }
 
@@ -62,12 +68,20 @@ class Peak:
         return sum(self.postgresql[n] for n in NAMES[process]), sum(self.redis[n] for n in NAMES[process])
 
 
+@pytest.fixture(autouse=True)
+def smtp(environ: dict[str, str]) -> Iterator[None]:
+    """An SMTP server, so that the mailer is at work as well."""
+    with mail_server(environ):
+        yield
+
+
 def test_no_process_opens_more_connections_than_the_guide_says(
     processes: Processes, environ: dict[str, str], outside: Outside, database_url: str, redis_client: redis.Redis
 ) -> None:
     """Every thread of a worker waits for a lock, then all works at once: the count stays at or below the formulas."""
-    started = [processes.start(command) for command in (WORKER, "clock", "intake", "publisher status --watch")]
-    for process in started[:3]:
+    commands = (WORKER, "clock", "intake", "mailer", "publisher status --watch")
+    started = [processes.start(command) for command in commands]
+    for process in started[:4]:
         process.wait_until_ready()
     peak = Peak(outside)
     with connected(database_url) as blocking, blocking.cursor() as cursor:
@@ -77,12 +91,15 @@ def test_no_process_opens_more_connections_than_the_guide_says(
             run_command("publisher", "scheduler", "scan", environ=environ)
         wait_until(lambda: peak.look() or peak.of("one worker process")[0] >= THREADS, describe=lambda: peak.postgresql)
         cursor.execute("ROLLBACK")
-    sent = outside.send(*(intent_fields() for _ in range(2000)))
+    sent = outside.send(*(intent_fields(notification_type="demo.turn.ready") for _ in range(2000)))
     wait_until(lambda: peak.look() or outside.statuses() == {"published": 2 * len(sent)}, within=60)
+    accepted = "SELECT count(*) FROM routes WHERE answer = 'accepted'"
+    wait_until(lambda: peak.look() or outside.row(accepted) == {"count": len(sent)}, within=60)
 
     for process, (postgresql, to_redis) in most().items():
         assert peak.of(process)[0] <= postgresql, (process, peak.postgresql)
         assert peak.of(process)[1] <= to_redis, (process, peak.redis)
     assert peak.of("one intake") >= (1, 3)
+    assert peak.of("one mailer, once PUBLISHER_SMTP_URL is set") >= (2, 3)
     assert peak.of("the clock")[1] >= 2
     assert peak.of("one admin command")[0] == 1

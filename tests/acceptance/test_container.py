@@ -53,7 +53,7 @@ def stop(containers: Mapping[str, Process]) -> dict[str, int]:
 
 
 def test_the_image_runs_the_procfile(container: Run, empty: Outside) -> None:
-    """Release, workers, clock and intake do their work, and each obeys SIGTERM as the first process (R17)."""
+    """Release, workers, clock and intake do their work; each, and the mailer, obeys SIGTERM as first process (R17)."""
     empty.send(*(intent_fields() for _ in range(20)))
     commands = procfile()
     release = container(commands.pop("release"))
@@ -63,8 +63,9 @@ def test_the_image_runs_the_procfile(container: Run, empty: Outside) -> None:
     empty.wait_for_routes(published=40, within=START)
     running["clock"].wait_for_output("scheduler started", within=START)
     running["worker"].wait_for_output("ready for action", within=START, times=2)
+    running["mailer"].wait_for_output("PUBLISHER_SMTP_URL is not set", within=START)
 
-    assert stop(running) == {"worker": 0, "clock": 0, "intake": 0}
+    assert stop(running) == {"worker": 0, "clock": 0, "intake": 0, "mailer": 0}
     for process in running.values():
         assert "Traceback" not in process.output
         assert process.members() == []

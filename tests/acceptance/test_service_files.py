@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from publisher.local.procfile import procfile
+from publisher.local.procfile import PROCESSES, procfile
 from tests.acceptance.local_run import Descendants
 from tests.acceptance.outside import EMAIL, PUSH, Outside
 from tests.acceptance.test_process_managers import START, STOP
@@ -121,12 +121,13 @@ def test_supervisord_runs_the_configuration_of_the_guide(
     wait_until(lambda: "applied 0001_initial" in log("release"), within=START, describe=lambda: running.output)
     wait_until(lambda: "scheduler started" in log("clock"), within=START)
     wait_until(lambda: log("worker").count("ready for action") == 2, within=START)
+    wait_until(lambda: "PUBLISHER_SMTP_URL is not set" in log("mailer"), within=START)
     empty.wait_for_routes(published=40)
     assert running.returncode is None
     running.signal(number, group=True)
 
     assert running.wait(STOP) == 0, running.output
     family.wait_until_gone()
-    assert "Traceback" not in log("worker") + log("clock") + log("intake")
+    assert "Traceback" not in "".join(map(log, PROCESSES))
     assert "SIGKILL" not in log("supervisord")
     assert set((empty.deliveries(EMAIL) + empty.deliveries(PUSH)).values()) == {1}

@@ -112,25 +112,33 @@ def test_on_a_terminal_it_says_what_to_do_next_and_ends_with_it(
     lines = re.sub(r"\x1b\[\d*m", "", shown.decode()).splitlines()
     assert "\x1b[36mworker  |\x1b[0m " in shown.decode()
     assert [line for line in lines if line.startswith("clock   | ") and line.endswith("interval=0.5")]
-    assert lines[-3].startswith("Send an intent: echo '{")
-    assert lines[-3].endswith(" | publisher intents send -")
-    assert lines[-2:] == ["See the work:   publisher status --watch", "Stop:           Ctrl-C"]
-    assert all(len(line) <= 2 * columns for line in lines if not line.startswith(("Send", "export", "release")))
+    send, read, *others = lines[-4:]
+    assert send.startswith("Send an intent: echo '{")
+    assert send.endswith(" | publisher intents send -")
+    assert read == f"Read its email: cat {shlex.quote(str(server_folder / 'data/smtp/mail/new'))}/*"
+    assert others == ["See the work:   publisher status --watch", "Stop:           Ctrl-C"]
+    assert all(len(line) <= 2 * columns for line in lines if not line.startswith(("Send", "Read", "export", "release")))
 
 
-def test_the_command_it_shows_sends_an_intent(
+def test_the_commands_it_shows_send_an_intent_and_read_its_email(
     descendants: Descendants, processes: Processes, server_folder: Path
 ) -> None:
-    """The first line of what to do next is complete: pasted into a shell it makes two commands."""
+    """The first lines of what to do next are complete: pasted into a shell they make two commands and one email."""
     up = processes.start(up_in(server_folder))
     with served_by(up) as outside:
         up.wait_for_output("Stop: ")
         [send] = re.findall(r"^Send an intent: (.*)$", up.output, re.MULTILINE)
+        [read] = re.findall(r"^Read its email: (.*)$", up.output, re.MULTILINE)
         exports = "".join(re.findall(r"^export .*\n", up.output, re.MULTILINE))
 
         subprocess.run(["sh", "-c", exports + send], env=complete({}), check=True)
 
         wait_until(lambda: outside.statuses() == {"published": 2}, within=PATIENCE, describe=outside.statuses)
+        answered = "SELECT count(*) FROM routes WHERE answer = 'accepted'"
+        wait_until(lambda: outside.row(answered) == {"count": 1}, within=PATIENCE)
+        shown = subprocess.run(["sh", "-c", read], capture_output=True, text=True, check=True)
+        assert re.findall(r"^To: (.*)$", shown.stdout, re.MULTILINE) == ["ann@example.com"]
+        assert re.findall(r"^Subject: (.*)$", shown.stdout, re.MULTILINE) == ["It is your turn: chess, turn 17"]
     up.signal(signal.SIGTERM)
     assert up.wait(PATIENCE) == 0
 

@@ -9,19 +9,22 @@ from storage.activity import Connections
 
 _WORKERS = "dramatiq"
 _INTAKE = "intake"
+_MAILER = "mailer"
 # Dramatiq's own default.
 _THREADS = 8
 # A worker process has threads of its own for its heartbeat, scans, audits and trims; an intake has three threads, for
-# intents, delivery events and its heartbeat.
+# intents, delivery events and its heartbeat. A mailer takes up, records and renews side by side, and has a heartbeat.
 _OWN_THREADS = 4
 _OF_INTAKE = 3
+_OF_MAILER = 4
 
 
-def needed(commands: Mapping[str, str], *, cores: int, pool: int) -> int | None:
+def needed(commands: Mapping[str, str], *, cores: int, pool: int, sends_mail: bool) -> int | None:
     """How many connections one of each process opens at most; None where a command does not say.
 
     commands: a Procfile's. cores: of the machine, which is how many processes Dramatiq starts unless told.
     pool: how many a process opens at most. A worker process has one for each thread of Dramatiq and of its own.
+    sends_mail: whether a mailer has a server to send to: without one it opens none.
     """
     total = 0
     for command in commands.values():
@@ -34,6 +37,8 @@ def needed(commands: Mapping[str, str], *, cores: int, pool: int) -> int | None:
             total += processes * min(threads + _OWN_THREADS, pool)
         elif _INTAKE in words:
             total += _OF_INTAKE
+        elif _MAILER in words and sends_mail:
+            total += _OF_MAILER
     return total
 
 

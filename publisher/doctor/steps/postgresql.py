@@ -70,7 +70,9 @@ def of_postgresql(settings: Settings, database: Database, read_procfile: Callabl
         "notifications-of-routes": migrated(lambda: tables.notifications_of_routes(orphaned_routes(database))),
         "connections": lambda: connections.budget(
             activity.connections(database),
-            connections.needed(read_procfile(), cores=os.cpu_count() or 1, pool=POOL_SIZE),
+            connections.needed(
+                read_procfile(), cores=os.cpu_count() or 1, pool=POOL_SIZE, sends_mail=settings.mail.is_used
+            ),
         ),
         "transactions": lambda: postgresql.transactions(activity.oldest_transactions(database)),
         "prepared-transactions": lambda: postgresql.prepared(activity.prepared_transactions(database)),

@@ -161,18 +161,19 @@ def test_a_table_without_autovacuum_is_named() -> None:
         ("dramatiq publisher.actors -p 1 -t 64", 16),
         ("publisher intake", 3),
         ("publisher scheduler run", 0),
+        ("publisher mailer run", 4),
         ("dramatiq publisher.actors --processes ${WORKERS:-2}", None),
         ("dramatiq publisher.actors --threads", None),
     ],
 )
 def test_a_procfile_line_says_how_many_connections_it_opens(command: str, count: int | None) -> None:
-    """A worker process has one for each thread, of Dramatiq and of its own; intake has three."""
-    assert connections.needed({"process": command}, cores=4, pool=16) == count
+    """A worker process has one for each thread, of Dramatiq and of its own; intake has three, and a mailer four."""
+    assert connections.needed({"process": command}, cores=4, pool=16, sends_mail=True) == count
 
 
 def test_the_procfile_as_it_stands_fits_a_small_plan() -> None:
-    """Twenty connections are enough for one of each process."""
-    assert connections.needed(procfile(), cores=1, pool=16) == 19
+    """Twenty connections are enough for one of each process, where another mail service sends."""
+    assert connections.needed(procfile(), cores=1, pool=16, sends_mail=False) == 19
 
 
 @pytest.mark.parametrize(

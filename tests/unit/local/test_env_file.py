@@ -24,6 +24,17 @@ def test_a_command_reads_what_up_wrote(tmp_path: Path) -> None:
         assert "secret" not in (tmp_path / "env").read_text()
 
 
+def test_where_mail_goes_stands_there_too_if_the_server_is_ours(tmp_path: Path) -> None:
+    """So that the commands of the mail service, started beside `up`, find its server, its sender and its templates."""
+    mail = {
+        "PUBLISHER_SMTP_URL": "smtp://127.0.0.1:2525",
+        "PUBLISHER_MAIL_FROM": "Chess Club <club@example.com>",
+        "PUBLISHER_MAIL_TEMPLATES": "/a folder/templates",
+    }
+    with written_env_file(tmp_path, SERVERS | mail):
+        assert read_env_file(tmp_path / "env") == SERVERS | mail
+
+
 def test_a_shell_reads_it_as_well(tmp_path: Path) -> None:
     """`. .publisher/env` sets both variables, and runs nothing."""
     with written_env_file(tmp_path, SERVERS):
