@@ -68,6 +68,8 @@ _OUTRANKS = f"(best.rank, best.occurred_at) >= ({_rank('routes.answer')}, routes
 # chosen    Of events with one (source, event_id) the first of the batch. They are inserted in the order of their
 #           unique index, for two statements that hold the same ones.
 # inserted  Its conflict is the repetition of an event.
+# new       An event of the future, by a source whose clock is wrong, counts as of now: else it would outrank all later
+#           ones until then.
 # best      The best new event of each route; of one rank the later, of one instant the last of the batch.
 # answered  Guarded by the answer that the route has under its lock. updated_at stays, for an answer is no step of the
 #           route: pruning counts from the last of those, and a cancellation sees by it that no attempt was made.
@@ -101,7 +103,8 @@ WITH given AS MATERIALIZED (
     ON CONFLICT (source, event_id) DO NOTHING
     RETURNING source, event_id
 ), new AS MATERIALIZED (
-    SELECT place, id, event, occurred_at, {_rank("event")} AS rank FROM inserted JOIN chosen USING (source, event_id)
+    SELECT place, id, event, least(occurred_at, {NOW}) AS occurred_at, {_rank("event")} AS rank
+    FROM inserted JOIN chosen USING (source, event_id)
 ), best AS MATERIALIZED (
     SELECT DISTINCT ON (id) id, event, occurred_at, rank,
            bool_or(event = '{EventKind.COMPLAINED}') OVER (PARTITION BY id) AS complained

@@ -1,0 +1,36 @@
+"""Delivery events of sources whose clocks are wrong."""
+
+import time
+from datetime import timedelta
+
+from publisher.domain.delivery_event import DeliveryEvent, EventKind
+from publisher.domain.instants import from_milliseconds
+from storage.database import Database
+from storage.delivery_events import IncomingEvent, record_events
+from tests.factories import accepted, delivery_event
+from tests.integration.rows import all_routes, execute, rows
+
+
+def record(database: Database, event: DeliveryEvent) -> None:
+    """Records one event, as its entry comes."""
+    with database.unit() as connection, connection.atomic():
+        record_events(connection, [IncomingEvent(event)])
+
+
+def test_an_event_of_the_future_counts_as_of_now(database: Database) -> None:
+    """A source whose clock is wrong does not outrank all that comes after it; its own instant stays on record (R32)."""
+    [intent] = accepted(database, [{"channels_json": ["email"]}]).accepted
+    delivery = f"{intent.intent.notification_id}/{intent.routes[0].route_id}"
+    soon = from_milliseconds(time.time_ns() // 1_000_000) + timedelta(hours=1)
+    first = delivery_event(
+        delivery_id=delivery, event_id="1", event=EventKind.BOUNCED, occurred_at=soon + timedelta(days=300)
+    )
+    record(database, first)
+    execute(database, "UPDATE routes SET answered_at = answered_at - interval '1 minute'")
+
+    record(database, delivery_event(delivery_id=delivery, event_id="2", event=EventKind.FAILED, occurred_at=soon))
+
+    [route] = all_routes(database)
+    assert (route["answer"], route["answered_at"] < soon) == ("failed", True)
+    kept = rows(database, "SELECT occurred_at FROM delivery_events ORDER BY id")
+    assert [row["occurred_at"] for row in kept] == [soon + timedelta(days=300), soon]
