@@ -83,6 +83,8 @@ class InHand:
         """Returns once some were let go, or after so many seconds."""
         self._fewer.clear()
         try:
-            await asyncio.wait_for(self._fewer.wait(), seconds)
+            # Not wait_for: that of Python 3.11 loses a cancellation that comes with what it waits for.
+            async with asyncio.timeout(seconds):
+                await self._fewer.wait()
         except TimeoutError:
             return

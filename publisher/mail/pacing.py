@@ -26,6 +26,7 @@ class Pacing:
         self._at = now
         if self._tokens < 0:
             try:
-                await asyncio.wait_for(stopping.wait(), -self._tokens / self._limit.per_second)
+                async with asyncio.timeout(-self._tokens / self._limit.per_second):
+                    await stopping.wait()
             except TimeoutError:
                 return

@@ -65,3 +65,20 @@ def test_whoever_waits_for_room_is_told() -> None:
         await waiting
 
     asyncio.run(run())
+
+
+def test_a_wait_that_ends_as_it_is_cancelled_is_cancelled() -> None:
+    """A mail process whose recorder failed ends, and another takes over: it does not wait for ever (R33)."""
+    hand = InHand(3, TTL)
+
+    async def run() -> bool:
+        waiting = asyncio.create_task(hand.wait_for_fewer(60))
+        # Until it waits, whatever it does that with.
+        for _ in range(5):
+            await asyncio.sleep(0)
+        hand.remove([])
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        return waiting.cancelled()
+
+    assert asyncio.run(run())
