@@ -1,4 +1,4 @@
-"""Counts every I/O of this process with its two servers, and makes one of them fail.
+"""Counts every I/O of this process with its servers, and makes one of them fail.
 
 A point is the number of an I/O and what happens there. Points come from counting a clean run: nobody chooses them.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NoReturn
 
 import psycopg2.extensions
 import redis
@@ -54,6 +54,7 @@ class IoInterceptor:
         self._point, self._dead = point, False
         self._postgresql: list[Any] = []
         self._redis: list[Connection] = []
+        self._open: list[Callable[[], None]] = []
 
     @property
     def described(self) -> str:
@@ -66,7 +67,7 @@ class IoInterceptor:
 
     def postgresql(self, connection: Any, what: str, call: Callable[[], Any]) -> Any:
         """One round trip to PostgreSQL, the making of a connection too."""
-        how = self._reached(f"PostgreSQL {what}")
+        how = self.reached(f"PostgreSQL {what}")
         self._postgresql.append(connection)
         if how is How.CUT_BEFORE:
             if what == "connect":
@@ -81,7 +82,7 @@ class IoInterceptor:
         finally:
             self.inside = False
         if how is How.CRASH_AFTER:
-            self._die()
+            self.die()
         if how is How.CUT_AFTER:
             sever(connection)
             connection.close()
@@ -90,7 +91,7 @@ class IoInterceptor:
 
     def redis_connect(self, connection: Connection, call: Callable[[], socket.socket]) -> socket.socket:
         """The making of a connection to Redis."""
-        how = self._reached("Redis connect")
+        how = self.reached("Redis connect")
         self._redis.append(connection)
         if how is How.CUT_BEFORE:
             raise ConnectionRefusedError
@@ -98,20 +99,20 @@ class IoInterceptor:
         if how in (How.CRASH_AFTER, How.CUT_AFTER):
             made.close()
         if how is How.CRASH_AFTER:
-            self._die()
+            self.die()
         if how is How.CUT_AFTER:
             raise ConnectionResetError
         return made
 
     def redis_send(self, connection: Connection, what: str, call: Callable[[], Any]) -> Any:
         """A command, or a pipeline of them, on its way to Redis."""
-        how = self._reached(f"Redis send {what}")
+        how = self.reached(f"Redis send {what}")
         if how is How.CUT_BEFORE:
             connection._sock.shutdown(socket.SHUT_RDWR)
         result = call()
         if how is How.CRASH_AFTER:
             wait_for_reply(connection)
-            self._die()
+            self.die()
         if how is How.CUT_AFTER:
             wait_for_reply(connection)
             connection.disconnect()
@@ -119,7 +120,7 @@ class IoInterceptor:
 
     def redis_read(self, connection: Connection, call: Callable[[], Any]) -> Any:
         """A reply of Redis."""
-        how = self._reached("Redis read")
+        how = self.reached("Redis read")
         if how is How.CUT_BEFORE:
             wait_for_reply(connection)
             connection.disconnect()
@@ -130,7 +131,7 @@ class IoInterceptor:
             if how not in (How.CRASH_AFTER, How.CUT_AFTER):
                 raise
         if how is How.CRASH_AFTER:
-            self._die()
+            self.die()
         if how is How.CUT_AFTER:
             connection.disconnect()
             raise redis.ConnectionError("the reply was lost")
@@ -141,16 +142,22 @@ class IoInterceptor:
         if self._dead:
             raise Crash
 
-    def _reached(self, what: str) -> How | None:
+    def closes(self, close: Callable[[], None]) -> None:
+        """Has this done when the process dies, as a kernel closes what a dead process had open."""
+        self._open.append(close)
+
+    def reached(self, what: str) -> How | None:
+        """Counts an I/O. Returns what is to happen there, if anything; dies if that comes before it."""
         self.check_alive()
         self.done.append(what)
         if self._point is None or self._point.number != len(self.done) - 1:
             return None
         if self._point.how is How.CRASH_BEFORE:
-            self._die()
+            self.die()
         return self._point.how
 
-    def _die(self) -> None:
+    def die(self) -> NoReturn:
+        """Ends the process: closes all its connections, and raises Crash."""
         self._dead = True
         for connection in self._postgresql:
             with suppress(psycopg2.Error):
@@ -158,6 +165,8 @@ class IoInterceptor:
                 connection.close()
         for connection in self._redis:
             connection.disconnect()
+        for close in self._open:
+            close()
         raise Crash
 
 
