@@ -35,7 +35,7 @@ class Entry:
 ENTRIES: Mapping[str, Entry] = {
     "demo": Entry(
         "demo:demo",
-        "Watch intents become commands: start every process, send sample intents, check what comes out.",
+        "Watch intents become emails: start every process, send sample intents, check what comes out.",
         "publisher demo\npublisher demo --intents 500",
     ),
     "up": Entry("up:up", "Run every Procfile process on this machine until Ctrl-C.", "publisher up"),

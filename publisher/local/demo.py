@@ -13,6 +13,8 @@ from typing import Any
 
 import redis
 
+from publisher.channels.email import EMAIL
+from publisher.channels.push import PUSH
 from publisher.domain.channel import Channel
 from publisher.domain.errors import BadRequest
 from publisher.domain.intent import Intent
@@ -21,13 +23,13 @@ from publisher.domain.notification import RouteStatus, delivery_id_of
 from publisher.domain.planning import PlannedRoute, plan_routes
 from publisher.domain.rejection import Rejection
 from publisher.streams.connection import translated
-from storage import overview
+from storage import answers_among, overview
 from storage.database import Database
 from storage.overview import RouteEnd
 
-CHANNELS = ("email", "push")
+CHANNELS = (EMAIL.name, PUSH.name)
 # Settings of the demo's processes unless the environment has its own: a bad address is given up within seconds, and
-# nobody reads the streams, so that no ceiling may hold back what a large demo sends.
+# nobody reads the push stream, so that no ceiling may hold back what a large demo sends.
 ENVIRON = {
     "PUBLISHER_EMAIL_MAX_ATTEMPTS": "3",
     "PUBLISHER_EMAIL_STREAM_CEILING": "0",
@@ -35,6 +37,7 @@ ENVIRON = {
     "PUBLISHER_ROUTE_BACKOFF_MIN": "0.2",
     "PUBLISHER_ROUTE_BACKOFF_MAX": "1",
     "PUBLISHER_SCAN_INTERVAL": "1",
+    "PUBLISHER_MAIL_BACKOFF_MIN": "1",
     "PUBLISHER_LOG_FORMAT": "json",
 }
 _BAD_ADDRESS = "nobody-at-example.com"
@@ -43,7 +46,11 @@ _DELIVERY_FIELDS = (b"delivery_id", b"event_id")
 
 @dataclass(frozen=True)
 class Sample:
-    """Entries to send, in order, and what must come of them. expected: delivery id -> final status."""
+    """Entries to send, in order, and what must come of them.
+
+    expected: delivery id -> final status.
+    emails: the delivery ids among them of emails that are published, in the order of the entries.
+    """
 
     entries: Sequence[Mapping[str, str]]
     malformed: Sequence[int]
@@ -51,6 +58,7 @@ class Sample:
     duplicates: int
     notification_ids: Sequence[str]
     expected: Mapping[str, RouteStatus]
+    emails: Sequence[str]
 
     @property
     def published(self) -> int:
@@ -91,24 +99,33 @@ def make_sample(count: int, run: str, now_ms: int, channels: Mapping[str, Channe
     roll.shuffle(extra)
     entries = [*(("valid", fields) for fields in valid), *extra]
     intents = [_parsed(fields, channels) for fields in valid]
+    routes = {
+        delivery_id_of(intent.notification_id, route.route_id): route
+        for intent in intents
+        for route in _planned(intent, channels)
+    }
+    expected = {delivery_id: _end_of(route) for delivery_id, route in routes.items()}
     return Sample(
         entries=[fields for _, fields in entries],
         malformed=[n for n, (kind, _) in enumerate(entries) if kind == "broken"],
         conflicts=[n for n, (kind, _) in enumerate(entries) if kind == "conflict"],
         duplicates=len(duplicates),
         notification_ids=[intent.notification_id for intent in intents],
-        expected={
-            delivery_id_of(intent.notification_id, route.route_id): (
-                route.status
-                if route.status is RouteStatus.SKIPPED
-                else RouteStatus.DEAD_LETTER
-                if route.channel == "email" and route.resolved_email == _BAD_ADDRESS
-                else RouteStatus.PUBLISHED
-            )
-            for intent in intents
-            for route in _planned(intent, channels)
-        },
+        expected=expected,
+        emails=[
+            delivery_id
+            for delivery_id, route in routes.items()
+            if route.channel == EMAIL.name and expected[delivery_id] is RouteStatus.PUBLISHED
+        ],
     )
+
+
+def _end_of(route: PlannedRoute) -> RouteStatus:
+    """The status that the route must end in."""
+    if route.status is RouteStatus.SKIPPED:
+        return RouteStatus.SKIPPED
+    is_bad = route.channel == EMAIL.name and route.resolved_email == _BAD_ADDRESS
+    return RouteStatus.DEAD_LETTER if is_bad else RouteStatus.PUBLISHED
 
 
 def _planned(intent: Intent, channels: Mapping[str, Channel]) -> list[PlannedRoute]:
@@ -127,10 +144,10 @@ def _intent(number: int, run: str, now_ms: int) -> dict[str, str]:
     }
     if number % 10 == 9:
         fields |= {
-            "notification_type": "demo.report.ready",
+            "notification_type": "demo.report.weekly",
             "audience_kind": "admin_email",
             "recipients_json": [{"email": f"admin-{number}@example.com", "locale": "de"}],
-            "payload_json": {"report": number},
+            "payload_json": {"week": 11, "games": [{"name": "chess", "turns": number + 1, "waiting": True}]},
         }
     else:
         # One user in five has no address: the email route is skipped. One in fifty has a bad one.
@@ -140,7 +157,7 @@ def _intent(number: int, run: str, now_ms: int) -> dict[str, str]:
             "audience_kind": "user",
             "recipients_json": [{"user_id": f"{run}-user-{number}", "email": email}],
             "channels_json": CHANNELS,
-            "payload_json": {"game": "chess", "turn": number},
+            "payload_json": {"game": "chess", "turn": number + 1},
         }
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
 
@@ -188,6 +205,14 @@ class Observer:
         """How many of the sample's routes have ended, one way or another."""
         counts = overview.count_routes(self.database, sample.notification_ids)
         return sum(count for (_, status), count in counts.items() if status.is_final)
+
+    def rejected(self, stream: str, entry_ids: Sequence[str]) -> int:
+        """How many of these entries of the stream were recorded as malformed."""
+        return overview.count_malformed_among(self.database, stream, entry_ids)
+
+    def mailed(self, sample: Sample) -> int:
+        """How many of the sample's emails the mail service has answered for good."""
+        return answers_among.count_settled(self.database, sample.notification_ids, EMAIL.name)
 
     def ends(self, sample: Sample) -> list[RouteEnd]:
         """Where every route of the sample stands."""

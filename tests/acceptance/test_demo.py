@@ -9,17 +9,19 @@ import pytest
 
 from tests.acceptance.conftest import Publisher
 from tests.acceptance.local_run import PATIENCE, Descendants
+from tests.acceptance.mail_run import mail_server
 from tests.acceptance.outside import EMAIL, PUSH, Outside
 from tests.processes import Processes
 from tests.waiting import wait_until
 
-BARS = ("sent", "published", "ended")
+BARS = ("sent", "published", "ended", "mailed")
 
 
-def test_a_demo_on_embedded_servers_publishes_everything_and_leaves_nothing(
+def test_a_demo_on_embedded_servers_publishes_and_mails_everything_and_leaves_nothing(
     descendants: Descendants, publisher: Publisher, server_folder: Path
 ) -> None:
-    """Without servers it brings its own, checks every route, exits 0, and leaves no process and no file behind."""
+    """Without servers it brings its own, checks every route and every email, exits 0, and leaves no process and no file
+    behind. One email is there to be read (R33)."""
     done = publisher("demo", "--intents", "50", "--json")
 
     assert done.returncode == 0, done.stderr
@@ -31,6 +33,15 @@ def test_a_demo_on_embedded_servers_publishes_everything_and_leaves_nothing(
     assert sum(by_status.values()) == said["routes"] == 95
     assert by_status["push", "published"] == 45
     assert set(said["commands"]) == {EMAIL, PUSH}
+    assert said["mail"]["messages"] == said["mail"]["accepted"] == by_status["email", "published"] == 39
+    text = said["mail"]["sample"].pop("text")
+    assert text.startswith("It is your turn.\n\nIn your game of chess, turn 1 is yours.\n")
+    assert said["mail"]["sample"].pop("Date")
+    assert said["mail"]["sample"] == {
+        "From": "Chess Club <club@example.com>",
+        "To": "user-0@example.com",
+        "Subject": "It is your turn: chess, turn 1",
+    }
     descendants.wait_until_gone()
     assert list(server_folder.glob("publisher-demo-*")) == []
 
@@ -45,8 +56,36 @@ def test_a_demo_uses_the_servers_it_is_given(publisher: Publisher, outside: Outs
         " content), 1 duplicates, 1 to a bad email address (dead_letter), 4 to none (skipped).\n"
     )
     assert done.stdout.endswith("\nevery route was published exactly once or ended as it had to\n")
+    assert "mail is left out: PUBLISHER_SMTP_URL is not set\n" in done.stderr
+    assert outside.row("SELECT count(*) FROM delivery_events") == {"count": 0}
     assert len(outside.commands(PUSH)) == 18
     assert outside.row("SELECT count(*) FROM notifications") == {"count": 20}
+
+
+def test_a_demo_mails_through_the_server_it_is_given(
+    publisher: Publisher, environ: dict[str, str], outside: Outside
+) -> None:
+    """With PUBLISHER_SMTP_URL set each email goes to that server once, and its answer is what can be checked (R33)."""
+    with mail_server(environ) as smtp:
+        done = publisher("demo", "--intents", "20", "--yes", **environ)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("\nevery published email was accepted by the SMTP server exactly once\n")
+    published = outside.row("SELECT count(*) FROM routes WHERE channel = 'email' AND status = 'published'")
+    assert published == {"count": len(smtp.taken)}
+    assert len({taken.delivery_id for taken in smtp.taken}) == len(smtp.taken) > 0
+
+
+@pytest.mark.parametrize("embedded", [False, True], ids=["given servers", "embedded servers"])
+def test_a_demo_asks_before_it_sends_mail_through_a_server_it_was_given(publisher: Publisher, embedded: bool) -> None:
+    """Nobody's server gets sample emails unasked: exit code 2."""
+    servers = {"DATABASE_URL": None, "REDIS_URL": None} if embedded else {}
+
+    done = publisher("demo", PUBLISHER_SMTP_URL="smtp://127.0.0.1:1", **servers)
+
+    assert done.returncode == 2
+    assert "PUBLISHER_SMTP_URL" in done.stderr
+    assert "pass --yes" in done.stderr
 
 
 def test_a_demo_asks_before_it_uses_servers_it_was_given(publisher: Publisher, outside: Outside) -> None:
@@ -87,7 +126,9 @@ def test_an_interrupted_demo_stops_everything_it_started(
     assert list(server_folder.glob("publisher-demo-*")) == []
 
 
-@pytest.mark.parametrize("file", ["postgresql.new/PG_VERSION", "postgresql/postmaster.pid", "valkey", "processes.log"])
+@pytest.mark.parametrize(
+    "file", ["postgresql.new/PG_VERSION", "postgresql/postmaster.pid", "valkey", "smtp", "processes.log"]
+)
 def test_ctrl_c_ends_a_demo_at_any_moment(
     file: str, descendants: Descendants, processes: Processes, server_folder: Path
 ) -> None:
@@ -101,6 +142,9 @@ def test_ctrl_c_ends_a_demo_at_any_moment(
     # The migrations fill more than a line, which is wrapped between two names.
     whole = re.sub(r"^applied (\d{4}_\w+,?\s+)+", "", demo.output, flags=re.MULTILINE)
     said = [line for line in whole.splitlines() if line.strip() and not line.startswith(BARS)]
-    assert said == ["starting PostgreSQL, Valkey and the processes of the Procfile", "publisher: interrupted"]
+    assert said == [
+        "starting PostgreSQL, Valkey, an SMTP server and the processes of the Procfile",
+        "publisher: interrupted",
+    ]
     descendants.wait_until_gone()
     assert list(server_folder.glob("publisher-demo-*")) == []
