@@ -1,4 +1,4 @@
-"""A chaos run: servers, processes, producer and observer; recovery drills; faults; quiet; then the checker."""
+"""A chaos run: servers, processes, producer, observer and mailbox; recovery drills; faults; quiet; then the checker."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -9,6 +9,7 @@ from pathlib import Path
 from publisher.streams.group_reading import stream_groups
 from tests.factories import GROUP, INTENTS
 from tests.faults import run_checker
+from tests.faults.chaos_mail import STREAM_OF, ChaosMail
 from tests.faults.controls import LIMITS, Controls
 from tests.faults.fault_injector import FaultInjector
 from tests.faults.fault_schedule import AUDIT_WINDOW, FEW, MANY, SLOTS, Kind, plan
@@ -70,8 +71,16 @@ def run(seed: int, size: Size, folder: Path, say: Callable[[str], None]) -> RunR
     say(f"seed {seed}")
     with ExitStack() as stack:
         servers = stack.enter_context(closing(Servers(folder)))
+        mail = stack.enter_context(closing(ChaosMail(folder, seed)))
         fleet = stack.enter_context(
-            closing(Fleet(environment(servers, size.email_attempts, size.backoff_max), folder, size.slots))
+            closing(
+                Fleet(
+                    environment(servers, size.email_attempts, size.backoff_max) | mail.environ,
+                    folder,
+                    size.slots,
+                    {slot: {"PUBLISHER_EMAIL_STREAM": stream} for slot, stream in STREAM_OF.items()},
+                )
+            )
         )
         observer = stack.enter_context(closing(Observer(servers.valkey.url)))
         controls = stack.enter_context(closing(Controls(servers.postgresql, seed)))
@@ -92,19 +101,23 @@ def run(seed: int, size: Size, folder: Path, say: Callable[[str], None]) -> RunR
         wait_until(lambda: observer.deliveries > _SENT_BEFORE_CHAOS)
         drills = Drills(servers, fleet, observer, producer)
         _drill(drills, size, result, say)
+        mail.begin()
         injector = FaultInjector(servers, fleet, observer, result)
         injector.inject(plan(seed, size.seconds, size.faults, size.brief), _with_count(say, observer))
         say(f"{time.monotonic() - start:.1f} s: all faults are over")
+        mail.calm()
         wait_until(lambda: producer.done, within=120, describe=lambda: "the producer is not done")
         if producer.intents < size.intents:
             result.problems.append(f"the producer ended after {producer.intents} intents")
         controls.close()
         result.counts += controls.counts
-        wait_until_quiet(servers, producer, say)
+        wait_until_quiet(servers, producer, say, mail)
         say(f"{time.monotonic() - start:.1f} s: all is quiet")
         injector.note_returns()
         fleet.stop_all()
         run_checker.check_run(result, servers, fleet, observer, producer)
+        result.problems += mail.problems(servers)
+        result.counts += mail.counts()
         result.problems += over_their_limits(servers.valkey.client, LIMITS)
         measured = {**drills.measured, **injector.measured}
         result.recoveries = [Recovery(what, seconds, BOUNDS.get(what)) for what, seconds in measured.items()]
@@ -153,14 +166,21 @@ def _with_count(say: Callable[[str], None], observer: Observer) -> Callable[[str
     return lambda line: say(f"{line} ({observer.deliveries} delivered)")
 
 
-def wait_until_quiet(servers: Servers, producer: Producer, say: Callable[[str], None]) -> None:
-    """Returns once every intent is accepted and every route final, or says what never came to rest."""
+def wait_until_quiet(
+    servers: Servers, producer: Producer, say: Callable[[str], None], mail: ChaosMail | None = None
+) -> None:
+    """Returns once every intent is accepted and every route final, or says what never came to rest.
+
+    mail: of a run in which every email is sent, too.
+    """
     counts = "SELECT count(*), count(*) FILTER (WHERE status IN ('pending', 'failed')), count(lease_token) FROM routes"
 
     def quiet() -> bool:
         time.sleep(0.1)
         group = stream_groups(servers.valkey.client, INTENTS).state(GROUP)
-        return servers.postgresql.rows(counts) == [(producer.routes, 0, 0)] and not group.unread and not group.pending
+        if servers.postgresql.rows(counts) != [(producer.routes, 0, 0)] or group.unread or group.pending:
+            return False
+        return mail is None or mail.is_quiet(servers)
 
     def describe() -> object:
         group = stream_groups(servers.valkey.client, INTENTS).state(GROUP)

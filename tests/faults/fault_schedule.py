@@ -40,8 +40,9 @@ class Kind(StrEnum):
     FORGET = "Dramatiq's keys deleted"
 
 
-ROLES = ("worker", "intake", "clock")
-SLOTS = tuple(f"{role}-{name}" for role in ROLES for name in "ab")
+ROLES = ("worker", "intake", "clock", "mailer")
+# A third mailer, for the other name of the email stream.
+SLOTS = (*(f"{role}-{name}" for role in ROLES for name in "ab"), "mailer-c")
 SERVERS = ("postgresql", "valkey")
 # Which reply may be lost, and on the way to whom.
 LOST_REPLIES = {
@@ -55,7 +56,7 @@ LOST_REPLIES = {
 LOSSES = (Kind.VALKEY_EMPTY, Kind.VALKEY_OLD)
 # These mean something only beyond a lease, or beyond the audit window.
 _NEVER_BRIEF = (Kind.PAUSE, *LOSSES)
-_WEIGHTS = {"worker": 4, "intake": 3, "clock": 1}
+_WEIGHTS = {"worker": 4, "intake": 3, "clock": 1, "mailer": 2}
 
 FEW: Mapping[Kind, int] = {
     Kind.KILL: 5,

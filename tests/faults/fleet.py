@@ -43,15 +43,22 @@ class Slot:
 
     @property
     def role(self) -> str:
-        """`worker`, `intake` or `clock`."""
+        """`worker`, `intake`, `clock` or `mailer`."""
         return self.name.partition("-")[0]
 
 
 class Fleet:
     """Two of every process of the Procfile; one of the workers is the Procfile's very own, with two processes."""
 
-    def __init__(self, environ: Mapping[str, str], folder: Path, slots: tuple[str, ...] = SLOTS) -> None:
-        self._environ, self._folder = dict(environ), folder
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        folder: Path,
+        slots: tuple[str, ...] = SLOTS,
+        own: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        """own: variables of one slot alone, by its name; no deploy changes them."""
+        self._environ, self._folder, self._own = dict(environ), folder, own or {}
         self._all: list[Process] = []
         self._starting = threading.Lock()
         self._closing = threading.Event()
@@ -164,7 +171,7 @@ class Fleet:
     def _start(self, name: str, command: str) -> Process:
         with self._starting:
             log = self._folder / f"{name}-{len(self._all)}.log"
-            process = Process(command, self._environ, log)
+            process = Process(command, {**self._environ, **self._own.get(name, {})}, log)
             self._all.append(process)
             return process
 

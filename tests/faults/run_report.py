@@ -17,13 +17,16 @@ LEAST = {
     "connections cut, stalled or black-holed": 100,
     "replies lost": 30,
     "routes": 30_000,
+    "messages at the mailbox": 10_000,
+    "faults of the SMTP server": 500,
 }
 _CONNECTIONS = ("connections cut", "connections stalled", "connections black-holed")
 _TOLD = ("intents", "intents sent again", "malformed intents", "published", "dead letters (bad addresses)",
          "skipped (no address)", "expired (late)", "cancelled", "holds", "commands that Valkey lost, published again",
          "commands that Valkey lost once they were read", "of these, published again",
          "entries that Valkey lost, sent again", "processes started", "leases that ran out and were taken over",
-         "routes whose lease ran out", "leases in a row that one route lost, at most")  # fmt: skip
+         "routes whose lease ran out", "leases in a row that one route lost, at most",
+         "further copies of them", "messages that the SMTP server took without its reply being sent")  # fmt: skip
 
 
 class Row(NamedTuple):
@@ -48,6 +51,8 @@ def reached(result: RunResult) -> dict[str, int]:
         "connections cut, stalled or black-holed": sum(result.counts[what] for what in _CONNECTIONS),
         "replies lost": result.happened[Kind.LOSE],
         "routes": result.counts["routes"],
+        "messages at the mailbox": result.counts["messages at the mailbox"],
+        "faults of the SMTP server": result.counts["faults of the SMTP server"],
     }
 
 
@@ -67,9 +72,11 @@ def _promise(result: RunResult) -> Iterator[Row]:
 
     yield Row("promise", "routes lost", count("was lost"), "0")
     yield Row("promise", "routes duplicated", count(" stands on its stream "), "0")
+    yield Row("promise", "messages sent again with no lost reply to explain it", count(" times, and was unsure "), "0")
     yield Row("promise", "attempts unexplained", count(" attempts"), "0")
     yield Row("promise", "everything that is not as it must be", str(len(result.problems)), "0")
-    yield Row("sent", "routes", f"{result.counts['routes']:,}", f"{LEAST['routes']:,}")
+    for what in ("routes", "messages at the mailbox"):
+        yield Row("sent", what, f"{result.counts[what]:,}", f"{LEAST[what]:,}")
     for what in _TOLD:
         yield Row("sent", what, f"{result.counts[what]:,}")
     for classification, failures in result.attempts.items():
@@ -78,7 +85,7 @@ def _promise(result: RunResult) -> Iterator[Row]:
 
 def _faults(result: RunResult) -> Iterator[Row]:
     for what, number in reached(result).items():
-        if what != "routes":
+        if what not in ("routes", "messages at the mailbox"):
             yield Row("faults", what, f"{number:,}", f"{LEAST[what]:,}")
     for what in (*_CONNECTIONS, "backends terminated"):
         yield Row("faults", what, f"{result.counts[what]:,}")

@@ -9,7 +9,7 @@ import pytest
 
 from publisher.domain.rate_limit import RateLimit
 from tests.faults.chaos import SHORT, long, run
-from tests.faults.fault_schedule import FEW, LOST_REPLIES, MANY, SERVERS, SLOTS, Fault, Kind, plan
+from tests.faults.fault_schedule import FEW, LOST_REPLIES, MANY, ROLES, SERVERS, SLOTS, Fault, Kind, plan
 from tests.faults.run_report import shortfalls
 from tests.rate_windows import over_limit
 
@@ -23,6 +23,8 @@ def test_nothing_is_lost_and_nothing_comes_twice(server_folder: Path) -> None:
     assert result.problems == []
     assert result.counts["routes"] >= 400
     assert result.counts["published"] > 0
+    assert result.counts["messages at the mailbox"] > 50
+    assert result.counts["faults of the SMTP server"] > 10
     for kind, count in FEW.items():
         if kind is not Kind.LOSE:
             assert result.happened[kind] == count
@@ -68,7 +70,7 @@ def test_a_schedule_has_as_many_faults_as_it_was_asked_for(seed: int) -> None:
     faults = plan(seed, 300, MANY)
     assert Counter(fault.kind for fault in faults) == MANY
     assert [fault.at for fault in faults] == sorted(fault.at for fault in faults)
-    assert {fault.target for fault in faults} <= {*SLOTS, *SERVERS, "worker", "intake", "clock"}
+    assert {fault.target for fault in faults} <= {*SLOTS, *SERVERS, *ROLES}
     assert {fault.detail for fault in faults if fault.kind is Kind.LOSE} == LOST_REPLIES.keys()
 
 

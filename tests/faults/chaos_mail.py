@@ -1,0 +1,140 @@
+"""The mailbox of a chaos run: an SMTP server that fails at random, and what must have come there in the end."""
+
+import random
+import threading
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from tests.acceptance.mail_run import GROUP
+from tests.faults.invariants import RENAMED, STREAMS
+from tests.faults.mailbox import DELIVERIES, copies, problems_of
+from tests.faults.producer import TYPES
+from tests.faults.servers import Servers
+from tests.smtp_servers import Fault, Step, hostile_smtp
+
+# Whoever renames a stream lets a reader of each name run: what stands on the other one is to be sent, too.
+STREAM_OF = {"mailer-a": STREAMS["email"], "mailer-b": STREAMS["email"], "mailer-c": RENAMED}
+_STEPS = (Step.BANNER, Step.EHLO, Step.MAIL, Step.RCPT, Step.DATA, Step.CONTENT, Step.END, Step.AFTER)
+_PUBLISHED = """
+SELECT notification_id || '/' || route_id FROM routes JOIN notifications AS n ON n.id = notification_key
+WHERE channel = 'email' AND status = 'published'
+"""
+_OPEN = """
+SELECT (SELECT count(*) FROM routes WHERE channel = 'email' AND status = 'published' AND answer IS NULL)
+     + (SELECT count(*) FROM routes WHERE channel = 'email' AND answer = 'deferred')
+     + (SELECT count(*) FROM mail_deliveries WHERE state IN ('begun', 'waiting'))
+"""
+# Of an event id `<delivery>#<entry>#<try>#<event>`, whatever the try: a command is answered once.
+_ANSWERED_TWICE = """
+SELECT split_part(event_id, '#', 1), split_part(event_id, '#', 2), count(*) FROM delivery_events
+WHERE source = 'mailer' AND event = 'accepted' GROUP BY 1, 2 HAVING count(*) > 1
+"""
+
+
+class ChaosMail:
+    """An SMTP server that makes trouble in a thread of its own from `begin` to `calm`."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self._running = ExitStack()
+        self._server = self._running.enter_context(hostile_smtp())
+        self._templates = folder / "templates"
+        for type_ in TYPES:
+            letter = self._templates / type_ / "en"
+            letter.mkdir(parents=True)
+            (letter / "subject.txt").write_text("Turn {{ turn }}\n")
+            (letter / "text.txt").write_text("It is turn {{ turn }}.\n")
+        self._dice = random.Random(seed)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="smtp trouble", daemon=True)
+        self.faults: Counter[str] = Counter()
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What mail processes are told."""
+        return {
+            "PUBLISHER_SMTP_URL": self._server.url,
+            "PUBLISHER_MAIL_FROM": "Example <hello@example.com>",
+            "PUBLISHER_MAIL_TEMPLATES": str(self._templates),
+            "PUBLISHER_MAIL_BACKOFF_MIN": "0.2",
+            "PUBLISHER_MAIL_BACKOFF_MAX": "1",
+            "PUBLISHER_MAIL_CONNECTIONS": "4",
+            "PUBLISHER_SMTP_TIMEOUT": "1",
+        }
+
+    def begin(self) -> None:
+        """Begins to make trouble."""
+        self._thread.start()
+
+    def calm(self) -> None:
+        """Ends all trouble."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._server.calm()
+
+    def close(self) -> None:
+        """Stops the server."""
+        self.calm()
+        self._running.close()
+
+    def counts(self) -> Counter[str]:
+        """What there was to count."""
+        by_delivery = copies(self._server)
+        lost = sum(not taken.replied for taken in self._server.taken)
+        return Counter(
+            {
+                "messages at the mailbox": len(by_delivery),
+                "further copies of them": len(self._server.taken) - len(by_delivery),
+                "messages that the SMTP server took without its reply being sent": lost,
+                "faults of the SMTP server": self.faults.total(),
+            }
+        )
+
+    @staticmethod
+    def is_quiet(servers: Servers) -> bool:
+        """True if every published email is answered, and every command for one acknowledged."""
+        if servers.postgresql.rows(_OPEN) != [(0,)]:
+            return False
+        for stream in {*STREAM_OF.values()}:
+            groups: Any = servers.valkey.client.xinfo_groups(stream) if servers.valkey.client.exists(stream) else ()
+            if any(g["name"].decode() == GROUP and (g["pending"] or g["lag"]) for g in groups):
+                return False
+        return True
+
+    def problems(self, servers: Servers) -> list[str]:
+        """Every published email without a message, or with more than its lost replies explain."""
+        published = {row[0] for row in servers.postgresql.rows(_PUBLISHED)}
+        names = ("state", "unsure", "accepted", "answer")
+        known = {id_: dict(zip(names, row, strict=True)) for id_, *row in servers.postgresql.rows(DELIVERIES)}
+        for id_ in known.keys() - published:
+            # Its command was lost by Valkey after it was sent, and then it was cancelled, or expired.
+            known[id_]["answer"] = "accepted"
+        asked = published | known.keys()
+        # Each loss of a command brings another, which is answered as well.
+        commands = {id_: int(known.get(id_, {}).get("accepted", 1)) for id_ in asked}
+        wrong = problems_of(known, self._server, commands, dict.fromkeys(asked, "sent"))
+        twice = servers.postgresql.rows(_ANSWERED_TWICE)
+        return wrong + [f"{id_} was answered {count} times to the command {entry}" for id_, entry, count in twice]
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._dice.uniform(0.02, 0.4)):
+            if self._dice.random() < 0.02:
+                self.faults["refused"] += 1
+                self._server.refuse()
+                self._stopping.wait(self._dice.uniform(0.2, 1.5))
+                self._server.listen()
+                continue
+            step, how = self._dice.choice(_STEPS), self._dice.choice(("close", "stall", "slow", "451"))
+            self.faults[how] += 1
+            self._server.once(
+                Fault(
+                    step,
+                    reply="451 4.3.0 Try again" if how == "451" and step is not Step.AFTER else None,
+                    close=how == "close",
+                    stall=how == "stall",
+                    slow=self._dice.uniform(0.05, 0.8) if how == "slow" else 0.0,
+                    keeps=self._dice.random() < 0.5,
+                )
+            )
