@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from publisher.domain.delivery_event import EventKind
@@ -41,6 +41,37 @@ _OF_ROUTES = """/* mail_progress */
 SELECT route_key, state, tries, unsure, begun_at, lease_expires_at, next_attempt_at, held_at, event, ended_at
 FROM mail_deliveries WHERE route_key = ANY(%s::bigint[])
 """
+
+
+# By index mail_deliveries_due, which also has those that are being tried again.
+_DEFERRED = """/* deferred_mail */
+SELECT count(*), statement_timestamp() - min(begun_at)
+FROM (
+    SELECT begun_at FROM mail_deliveries WHERE next_attempt_at IS NOT NULL AND state = 'waiting' LIMIT %(bound)s
+) AS few
+"""
+# Messages are counted one by one up to this number.
+BOUND = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class DeferredMail:
+    """The messages that are tried again later.
+
+    count: how many, or the bound if there are at least so many.
+    is_bound: whether there may be more than `count`.
+    oldest: how long ago the first of those counted was taken up for the first time; None: there is none.
+    """
+
+    count: int = 0
+    is_bound: bool = False
+    oldest: timedelta | None = None
+
+
+def deferred_mail(database: Database, *, bound: int = BOUND) -> DeferredMail:
+    """Counts the messages that are tried again later. Raises DatabaseUnavailable."""
+    [(count, oldest)] = database.rows(_DEFERRED, {"bound": bound})
+    return DeferredMail(count, count >= bound, oldest)
 
 
 def mail_progress(database: Database, route_keys: Collection[int]) -> Mapping[int, MailProgress]:

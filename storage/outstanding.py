@@ -1,4 +1,4 @@
-"""Counts what waits for an operator: dead letters, malformed intents and losses of intents.
+"""Counts what waits for an operator: dead letters, malformed intents, losses of intents, and held messages.
 
 Every count stops at a bound, so that it can be read every second.
 """
@@ -39,12 +39,14 @@ class Outstanding:
     dead_letters: those that nobody requeued or discarded.
     malformed: those that nobody resubmitted.
     losses: those that nobody acknowledged.
+    held_mail: messages that may have been accepted, and that nobody sent again or settled (R33).
     is_unused: no intent was ever accepted or recorded as malformed.
     """
 
     dead_letters: Waiting = Waiting()
     malformed: Waiting = Waiting()
     losses: Waiting = Waiting()
+    held_mail: Waiting = Waiting()
     is_unused: bool = False
 
 
@@ -81,6 +83,14 @@ FROM (
 ) AS few
 """
 
+# Backward along the partial index mail_deliveries_held.
+_HELD_MAIL = """/* outstanding_held_mail */
+SELECT count(*), '', statement_timestamp() - max(held_at)
+FROM (
+    SELECT held_at FROM mail_deliveries WHERE held_at IS NOT NULL ORDER BY held_at DESC LIMIT %(bound)s
+) AS few
+"""
+
 # Along an index: the beginning of a pruned table may be millions of dead rows. EXISTS would drop ORDER BY and LIMIT.
 _IS_UNUSED = """/* is_unused */
 SELECT (SELECT true FROM notifications ORDER BY id LIMIT 1) IS NULL
@@ -97,6 +107,7 @@ def read_outstanding(database: Database, *, bound: int = BOUND) -> Outstanding:
             _dead_letters(fetch(connection, _DEAD_LETTERS, parameters), bound),
             _waiting(*fetch(connection, _MALFORMED, parameters)[0], bound=bound),
             _waiting(*fetch(connection, _LOSSES, parameters)[0], bound=bound),
+            _waiting(*fetch(connection, _HELD_MAIL, parameters)[0], bound=bound),
             bool(fetch(connection, _IS_UNUSED)[0][0]),
         )
 

@@ -1,6 +1,6 @@
 """`publisher mailer`: the commands of the mail service, each group in a module of its own."""
 
-from publisher.cli import mailer_bounces, mailer_event, mailer_preview, mailer_run, mailer_suppressions
+from publisher.cli import mailer_bounces, mailer_event, mailer_held, mailer_preview, mailer_run, mailer_suppressions
 from publisher.cli.help import CommandApp
 
 app = CommandApp(
@@ -24,6 +24,7 @@ app.command(
     example="publisher mailer event --from ses notification.json\n"
     "publisher mailer event --from postmark --json webhooks.jsonl",
 )(mailer_event.event)
+app.add_typer(mailer_held.app, name="held")
 app.add_typer(mailer_suppressions.app, name="suppressions")
 
 

@@ -13,7 +13,7 @@ from publisher.cli.readers_view import print_readers, unread_of
 from publisher.cli.session import configured, reading
 from publisher.cli.snapshot_view import roles
 from publisher.cli.verdict_lines import verdict_fields, verdict_lines
-from publisher.cli.wording import counted, replayed
+from publisher.cli.wording import counted, deferred, replayed
 from publisher.connections import open_client
 from publisher.domain.errors import BadRequest, PublisherError
 from publisher.domain.notification import RouteStatus
@@ -94,6 +94,7 @@ def _print(snapshot: Snapshot) -> None:
             "malformed intents": totals.malformed,
             "last replay": replayed(totals.replay),
             "losses of intents": totals.losses,
+            "mail deferred": deferred(totals.deferred),
         }
     if record:
         print()

@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 from publisher.cli.output import show
+from publisher.operations.wording import coarse
 from storage.counts import Count
+from storage.mail_progress import DeferredMail
 from storage.replays import ReplayRecord
 
 _UNITS = ((1_000_000_000, "G"), (1_000_000, "M"))
@@ -36,3 +38,10 @@ def replayed(replay: ReplayRecord | None) -> str | None:
         return None
     when = "goes on" if replay.ended_at is None else f"ended {show(replay.ended_at)}"
     return f"{when}: {replay.replayed:,} of {replay.seen:,} intents taken in again"
+
+
+def deferred(mail: DeferredMail) -> str:
+    """Words how many messages are tried again later, and for how long the oldest has been tried."""
+    if mail.oldest is None:
+        return "0"
+    return f"{'at least ' if mail.is_bound else ''}{mail.count:,}, the oldest for {coarse(mail.oldest)}"

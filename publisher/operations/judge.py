@@ -120,6 +120,7 @@ def _outstanding(store: StoreSnapshot) -> Iterator[Finding]:
     waiting = store.outstanding
     for level, cause, records in (
         (Level.FAILED, Cause.LOSSES, waiting.losses),
+        (Level.WARNING, Cause.HELD_MAIL, waiting.held_mail),
         (Level.WARNING, Cause.DEAD_LETTERS, waiting.dead_letters),
         (Level.WARNING, Cause.MALFORMED, waiting.malformed),
     ):

@@ -22,6 +22,7 @@ from storage.audit_states import AuditState
 from storage.counts import Count, OpenRoutes
 from storage.failures import FailureRecord
 from storage.holds import HoldRecord
+from storage.mail_progress import DeferredMail
 from storage.outstanding import Outstanding
 from storage.rates import Happened
 from storage.replays import ReplayRecord
@@ -50,6 +51,7 @@ class Totals:
     replay: the newest replay of intents, or None if there was none.
     losses: losses of intents that no operator has acknowledged.
     answers: the delivery events of the last hour.
+    deferred: the messages that our own mail service tries again later.
     """
 
     routes: Mapping[tuple[str, RouteStatus], Count] = field(default_factory=dict)
@@ -57,6 +59,7 @@ class Totals:
     replay: ReplayRecord | None = None
     losses: int = 0
     answers: AnswerCounts = field(default_factory=AnswerCounts)
+    deferred: DeferredMail = field(default_factory=DeferredMail)
 
     def count(self, channel: str, status: RouteStatus) -> Count:
         """Returns how many routes of the channel have this status."""

@@ -34,6 +34,7 @@ def status_fields(snapshot: Snapshot) -> Fields:
         "channels": {channel: _channel_totals(snapshot, channel) for channel in snapshot.channels},
         "intents": _intents(snapshot),
         "delivery_events": None if streams is None else _events(streams),
+        "mail_deferred": _deferred(_store(snapshot)),
         "processes": None if streams is None else _processes(streams.processes),
     }
     return fields | {"problems": snapshot.problems} if snapshot.problems else fields
@@ -191,6 +192,18 @@ def _queue(queue: QueueState) -> Fields:
 
 def _totals(totals: Totals) -> Fields:
     return {"malformed": totals.malformed, "replay": _replay(totals.replay), "losses": totals.losses}
+
+
+def _deferred(store: StoreSnapshot | None) -> Fields | None:
+    """The messages that are tried again later; None: PostgreSQL could not be read."""
+    if store is None or store.totals is None:
+        return None
+    found = store.totals.deferred
+    return {
+        "count": found.count,
+        "at_least": found.is_bound,
+        "oldest_seconds": found.oldest and round(found.oldest.total_seconds(), 3),
+    }
 
 
 def _replay(replay: ReplayRecord | None) -> Fields | None:

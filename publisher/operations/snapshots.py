@@ -25,6 +25,7 @@ from storage.failures import recent_failures
 from storage.gates import read_gates
 from storage.holds import list_holds
 from storage.losses import list_losses
+from storage.mail_progress import deferred_mail
 from storage.outstanding import read_outstanding
 from storage.rates import Happened, Mark, before, happened_between, mark
 from storage.replays import latest_replays
@@ -146,4 +147,5 @@ class Snapshots:
             next(iter(latest_replays(self._database, self._settings.intents_stream)), None),
             len(list_losses(self._database, acknowledged=False, limit=_LOSSES)),
             count_answers(self._database),
+            deferred_mail(self._database),
         )

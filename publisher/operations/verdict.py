@@ -40,6 +40,7 @@ class Cause(StrEnum):
     READER_GONE: commands are pending with a consumer that has long asked for nothing.
     PAUSED: a channel is paused by an operator.
     HOLDS: holds keep what matches them from being published.
+    HELD_MAIL: messages may have been accepted, and an operator is to decide (R33).
     DEAD_LETTERS, MALFORMED: dead letters or malformed intents that wait for an operator.
     NOTHING_SENT: no intent was ever sent.
     ALL_WELL: nothing is wrong.
@@ -65,6 +66,7 @@ class Cause(StrEnum):
     LIMITED = "limited"
     PAUSED = "paused"
     HOLDS = "holds"
+    HELD_MAIL = "held_mail"
     DEAD_LETTERS = "dead_letters"
     MALFORMED = "malformed"
     NOTHING_SENT = "nothing_sent"
@@ -78,8 +80,8 @@ class Finding:
     channel: the only channel that it is about, or None.
     count: the routes, intents or records that wait. None: at least one, and nobody can tell how many.
     is_bound: whether there may be more than `count`.
-    lasting: for how long the oldest of them has waited, or the cause lasted. For DEAD_LETTERS, MALFORMED, HOLDS and
-        LOSSES how long ago the newest was recorded. None: unknown.
+    lasting: for how long the oldest of them has waited, or the cause lasted. For HELD_MAIL, DEAD_LETTERS, MALFORMED,
+        HOLDS and LOSSES how long ago the newest was recorded. None: unknown.
     by: the operator who paused the channel or set the newest hold, or blank.
     detail: the error, the reason, or the newest failure's name. Strangers may have written it.
     missing: the roles of which no process runs, for NOTHING_SENT.

@@ -20,6 +20,7 @@ from tests.acceptance.forked_commands import run_many
 from tests.acceptance.malformed_intents import record_intent
 from tests.acceptance.outside import Outside, users
 from tests.integration.answered_routes import answer, mail, published_routes
+from tests.integration.mail_rows import held_mail
 from tests.integration.process.test_heartbeats import WORKER
 from tests.processes import ROOT
 
@@ -28,7 +29,8 @@ NOTIFICATION = factories.intent(idempotency_key=KEY).notification_id
 ARGUMENTS = {"notification_id": NOTIFICATION, "id": KEY, "id_": "1", "action_id": "1", "template": "demo.report.weekly"}
 # They change something, or read a file: what they print is a line.
 CHANGING = re.compile(
-    r".*\b(migrate|requeue|republish|resubmit|send|replay|acknowledge|pause|resume|limit|add|remove|run|scan|bounces|event)"
+    r".*\b(migrate|requeue|republish|resubmit|send|replay|acknowledge|pause|resume|limit|add|remove|run|scan|bounces|event"
+    r"|settle)"
 )
 SCREENS = sorted(name for name in {*leaves()} - LONG_RUNNING if has_json(name) and not CHANGING.match(name))
 
@@ -75,6 +77,7 @@ def records(database: Database, outside: Outside, redis_url: str) -> Iterator[No
     answer(database, answered, "bounced", ago=timedelta(days=9), fault="recipient", diagnostic=f"{REASON}{HOSTILE}")
     mail(database, answered, "waiting", tries=3, unsure=1)
     published_routes(database, 1, ago=timedelta(days=8))
+    held_mail(database, "held@example.com")
     begin_action(database, "requeue-dead-letters", f"ann{HOSTILE}", {"channel": "email", "reason": REASON}, 1_234_567)
     # It signs until the test ends: a worker that falls silent between two screens would change the words of status.
     with redis.Redis.from_url(redis_url) as client:

@@ -55,6 +55,8 @@ BESIDES = {
     "holds add": ["--channel", "email", "--dry-run"],
     "holds remove": ["--yes"],
     "mailer preview": ["--templates", str(ROOT / "publisher" / "local" / "templates"), "--locale", "de"],
+    "mailer held send": ["--all", "--dry-run"],
+    "mailer held settle": ["--all", "--as", "failed", "--dry-run"],
     "mailer suppressions add": ["--dry-run"],
     "mailer suppressions remove": ["--dry-run"],
 }

@@ -35,6 +35,19 @@ def sent_mail(database: Database, address: str = ADDRESS, *, state: str = "sent"
     return delivery_id
 
 
+def held_mail(database: Database, address: str = ADDRESS, *, hours_ago: float = 0) -> str:
+    """Returns the delivery id of an email that an operator is to decide about since so many hours."""
+    delivery_id = sent_mail(database, address)
+    execute(
+        database,
+        "UPDATE mail_deliveries SET state = 'held', event = NULL, ended_at = NULL, unsure = 1, tries = 2,"
+        " command = '{\"delivery_id\": \"x\"}', held_at = now() - %s * interval '1 hour' WHERE delivery_id = %s",
+        hours_ago,
+        delivery_id,
+    )
+    return delivery_id
+
+
 def execute_named(database: Database, sql: str, **parameters: object) -> None:
     """Runs a statement with named parameters."""
     with database.unit() as connection:

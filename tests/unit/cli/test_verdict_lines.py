@@ -44,6 +44,10 @@ FAILED, WARNING, OK = Level
             "2 holds in force, the newest by ann 6m ago: a wrong price",
         ),
         (
+            Finding(WARNING, Cause.HELD_MAIL, count=1, lasting=MINUTES),
+            "1 message held, the newest 6m ago: the SMTP server may have accepted it",
+        ),
+        (
             Finding(FAILED, Cause.CIRCUIT_OPEN, "push", 3, lasting=MINUTES, detail="Redis refused: OOM"),
             "3 due on push: parked for 6m, its stream refuses everything: Redis refused: OOM",
         ),

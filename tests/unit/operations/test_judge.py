@@ -179,6 +179,11 @@ def findings(
         ),
         # What waits for an operator.
         (
+            outstanding(held_mail=Waiting(2, False, "", MINUTE)),
+            STREAMS,
+            Finding(WARNING, Cause.HELD_MAIL, count=2, lasting=MINUTE),
+        ),
+        (
             outstanding(dead_letters=Waiting(12, False, "payload_encoding_failed", MINUTE)),
             STREAMS,
             Finding(WARNING, Cause.DEAD_LETTERS, count=12, lasting=MINUTE, detail="payload_encoding_failed"),
