@@ -16,7 +16,7 @@ def test_up_serves_the_commands_of_a_second_terminal(hour: FirstHour, descendant
     hour.environ |= {"MARK": descendants.mark, "TMPDIR": str(hour.folder)}
     hour.types("publisher --version", says="0.1.0")
     up = hour.begins("publisher up")
-    screen = up.wait_for("publisher intents send", within=PATIENCE)
+    screen = up.wait_for("Stop: ", within=PATIENCE)
     hour.judges("up", "publisher up", screen)
 
     [shown] = [line for line in screen.printed if "publisher intents send" in line]
