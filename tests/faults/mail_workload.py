@@ -190,7 +190,8 @@ def open_mail_workload(
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(reading, "_BLOCK", timedelta(milliseconds=1))
         patch.setattr(reading, "_DUE_SECONDS", 0.0)
-        patch.setattr(reading, "_MISSED_SECONDS", 0.0)
+        # Long enough to look for what is due first.
+        patch.setattr(reading, "_MISSED_SECONDS", 0.01)
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
         stack.callback(lambda: structlog.configure(**configured))
         io = stack.enter_context(intercept_io())

@@ -24,8 +24,11 @@ _LEASED = """
 SELECT id, lease_token FROM routes
 WHERE lease_expires_at > statement_timestamp() AND (channel = 'push' OR resolved_email LIKE '%@%')
 """
-# One with a deadline may have expired meanwhile.
-_NOT_OUT = "SELECT id FROM routes WHERE id = ANY(%s) AND status NOT IN ('published', 'expired')"
+# One with a deadline may have expired meanwhile, and any may have been cancelled.
+_NOT_OUT = """
+SELECT id, channel, status, attempt_count, last_failure_classification FROM routes
+WHERE id = ANY(%s) AND status NOT IN ('published', 'expired', 'cancelled')
+"""
 _HELD = "SELECT id FROM routes WHERE lease_token = ANY(%s) AND lease_expires_at > statement_timestamp()"
 
 
@@ -69,7 +72,8 @@ class Drills:
             ids = [row[0] for row in self._servers.postgresql.rows(_LEASED)]
             proxy.cut_held()
             proxy.resume()
-        wait_until(lambda: not self._servers.postgresql.rows(_NOT_OUT, ids), within=30, describe=lambda: KILLED)
+        rows = self._servers.postgresql.rows
+        wait_until(lambda: not rows(_NOT_OUT, ids), within=30, describe=lambda: f"{KILLED}: {rows(_NOT_OUT, ids)}")
         self.measured[KILLED].append(time.monotonic() - start)
         self._settle()
 

@@ -13,7 +13,7 @@ from tests.faults.crash_points import CRASHES, CUTS, How, Point
 from tests.faults.mail_workload import MailWorkload, open_mail_workload
 
 # The short form takes every so manyth point, and begins at another one each time. Odd: before and after alternate.
-STRIDE = 17
+STRIDE = 35
 PAIRS = 300
 SEED = 20260314
 
