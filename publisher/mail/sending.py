@@ -78,11 +78,11 @@ class Sender:
             await self._pacing.take(self._stopping)
             if self._stopping.is_set() or not self._in_hand.is_ours(delivery):
                 return put_back(delivery)
-            verdict = await self._pool.send(outgoing.message)
+            verdict = await self._pool.send(outgoing.message, lambda: self._in_hand.is_ours(delivery))
             if verdict is not None:
                 now = from_milliseconds(time.time_ns() // 1_000_000)
                 return decided(delivery, verdict, self._patience, now, random.random())  # noqa: S311 - no secret
-            # The server is away, whatever the message: it waits here, and counts no attempt.
+            # The server is away, whatever the message: it waits here, and counts no attempt. Or its lease is over.
             tries += 1
             await self._wait(_SERVER_AWAY.delay(tries, 0.0).total_seconds())
 

@@ -82,6 +82,28 @@ def test_one_that_was_paused_beyond_its_leases_sends_nothing_of_what_it_had(
     assert len(smtp.taken) == 24 + 4
 
 
+def test_one_that_was_paused_while_it_connected_sends_nothing_of_what_it_had(
+    database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
+) -> None:
+    """A connection may take longer than a lease: it looks again once there is one (R33)."""
+    smtp.once(Fault(Step.BANNER, slow=4))
+    deliveries = append_commands(database, redis_client, 6)
+    alone = {"PUBLISHER_MAIL_CONNECTIONS": "1", "PUBLISHER_SMTP_TIMEOUT": "60"}
+    paused = processes.start("mailer", **alone)
+    wait_until(lambda: smtp.to_come == 0)
+
+    paused.signal(signal.SIGSTOP)
+    processes.start("mailer")
+    wait_until(lambda: answers(database) == {"accepted": 6}, within=40)
+    paused.signal(signal.SIGCONT)
+    paused.wait_for_output("their leases are gone")
+    paused.signal(signal.SIGTERM)
+
+    assert paused.wait(PATIENCE) == 0
+    assert mail_problems(database, smtp, deliveries) == []
+    assert len(smtp.taken) == 6
+
+
 def test_one_that_is_stopped_while_the_server_is_slow_ends_in_time_and_leaves_the_rest(
     database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
 ) -> None:

@@ -1,6 +1,7 @@
 """Keeps a bounded number of connections to the SMTP server, and sends each message over one of them (R33)."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Protocol
 
@@ -71,20 +72,21 @@ class SmtpPool:
         """Why the server is away, for people; None: it is not, as far as is known."""
         return self._trouble
 
-    async def send(self, envelope: Envelope) -> Verdict | None:
-        """Sends the message. None: it was not tried, since the server is away, or the pool is closed.
+    async def send(self, envelope: Envelope, may_begin: Callable[[], bool] = lambda: True) -> Verdict | None:
+        """Sends the message. None: it was not tried, since the server is away, the pool is closed, or it may not begin.
 
+        may_begin: asked once there is a connection, which may take long to open.
         If the task is cancelled while the message is being sent, nobody knows whether it was accepted (R33).
         """
         async with self._slots:
             connection = self._kept() or await self._opened()
-            if connection is None:
+            if connection is None or not self._begins(connection, may_begin):
                 return None
             outcome = await self._sent(connection, envelope)
             if _was_stale(connection, outcome):
                 # It had ended in between, as servers do: that says nothing of the server, and nothing of the message.
                 connection = await self._opened()
-                if connection is None:
+                if connection is None or not self._begins(connection, may_begin):
                     return None
                 outcome = await self._sent(connection, envelope)
         return decide(outcome)
@@ -136,6 +138,13 @@ class SmtpPool:
                 self._failed(error)
                 return None
             return self._attempt.result()
+
+    def _begins(self, connection: Connection, may_begin: Callable[[], bool]) -> bool:
+        """Whether the message may be sent still. If not, the connection is kept for another one."""
+        if may_begin():
+            return True
+        self._keep(connection)
+        return False
 
     async def _sent(self, connection: Connection, envelope: Envelope) -> Outcome:
         self._busy.add(connection)
