@@ -1,5 +1,6 @@
 """Valkey or PostgreSQL goes away while messages are being sent: none is lost, and none goes out twice unasked (R15)."""
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,9 @@ from publisher.channels.email import EMAIL
 from storage.database import Database
 from tests.acceptance.mail_run import answers, is_all_read, states
 from tests.faults.mailbox import mail_problems, quick_mail
+from tests.faults.proxied_url import proxied
 from tests.faults.servers import PostgreSQL
+from tests.integration.rows import execute
 from tests.mail_commands import append_commands
 from tests.processes import Processes
 from tests.smtp_servers import Fault, HostileSmtp, Step
@@ -90,3 +93,31 @@ def test_a_postgresql_that_restarts_amid_messages_costs_none(
 
             assert mail_problems(database, smtp, deliveries) == []
             assert len(smtp.taken) == COMMANDS, states(database)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("silent", ["DATABASE_URL", "REDIS_URL"])
+def test_a_mail_process_whose_server_is_silent_stops_in_time(
+    silent: str,
+    environ: dict[str, str],
+    database: Database,
+    redis_client: redis.Redis,
+    processes: Processes,
+    smtp: HostileSmtp,
+) -> None:
+    """In the midst of its work nothing answers any more: it ends within 25 s, and another sends the rest (R17)."""
+    deliveries = append_commands(database, redis_client, COMMANDS)
+    with proxied(environ[silent]) as (proxy, url):
+        mailer = processes.start("mailer", **{silent: url}, PUBLISHER_ROUTE_LEASE_TTL="30")
+        wait_until(lambda: len(smtp.taken) in AMID, describe=lambda: mailer.output)
+
+        proxy.stall()
+        for _ in range(2):
+            mailer.signal(signal.SIGTERM, group=True)
+        assert mailer.wait(25.0) == 0, mailer.output[-2000:]
+    # So that nobody waits for the leases of half a minute.
+    execute(database, "UPDATE mail_deliveries SET lease_expires_at = now() WHERE lease_token IS NOT NULL")
+    processes.start("mailer")
+    wait_until(lambda: answers(database) == {"accepted": COMMANDS}, within=40, describe=lambda: states(database))
+
+    assert mail_problems(database, smtp, deliveries) == []
