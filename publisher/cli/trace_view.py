@@ -165,8 +165,8 @@ def _add_route(node: Tree, each: RouteHistory) -> None:
         branch.add(_line(line))
     for line in event_lines(each):
         branch.add(_line(line))
-    for line in explain_mail(each.route, each.mail) if each.route.status is RouteStatus.PUBLISHED else ():
-        branch.add(_line(line))
+    for sentence in explain_mail(each.route, each.mail) if each.route.status is RouteStatus.PUBLISHED else ():
+        branch.add(_line(worded(sentence)))
     if not each.route.status.is_final:
         for sentence in each.explanation.next:
             branch.add(_line(f"next: {worded(sentence)}"))

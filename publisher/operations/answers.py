@@ -5,6 +5,7 @@ from datetime import datetime
 
 from publisher.domain.mail_outcome import MailState
 from publisher.operations.explanation import ago, ahead, times
+from publisher.operations.remedy import Advice, Remedy, Sentence
 from storage.event_history import EventRecord
 from storage.mail_progress import MailProgress
 from storage.routes import RouteRecord
@@ -29,7 +30,7 @@ def explain_answer(route: RouteRecord) -> Iterator[str]:
         yield "The recipient complained of it."
 
 
-def explain_mail(route: RouteRecord, mail: MailProgress | None) -> Iterator[str]:
+def explain_mail(route: RouteRecord, mail: MailProgress | None) -> Iterator[Sentence]:
     """Yields what the mail service does next with a published route, or did last. mail: None if it did nothing."""
     if mail is None:
         return
@@ -41,9 +42,11 @@ def explain_mail(route: RouteRecord, mail: MailProgress | None) -> Iterator[str]
         )
 
 
-def _standing(route: RouteRecord, mail: MailProgress) -> str:
+def _standing(route: RouteRecord, mail: MailProgress) -> Sentence:
     if mail.held_at is not None:
-        return f"Held by the mail service since {ago(route, mail.held_at)}: an operator is to decide."
+        since = ago(route, mail.held_at)
+        text = f"Held by the mail service since {since}: it may have been accepted. To have it sent again"
+        return Advice(text, Remedy.SEND_HELD, route.delivery_id)
     if mail.lease_expires_at is not None:
         return _begun(route, mail.lease_expires_at)
     if mail.next_attempt_at is not None:

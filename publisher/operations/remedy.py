@@ -12,6 +12,7 @@ class Remedy(StrEnum):
     DISCARD: mark a dead letter that no requeue helps as dealt with (its delivery id).
     RESUME_CHANNEL: let a paused channel go on (its name).
     REMOVE_HOLD: let go what a hold holds (its number).
+    SEND_HELD: send a message again that may have been accepted (its delivery id).
     CHECK_STATUS: see which processes run and how much is due (nothing).
     SHOW_MALFORMED: read an intent that was not accepted, and what to do about it (its id).
     LOOK_UP: find everything that an id leads to (the id).
@@ -22,6 +23,7 @@ class Remedy(StrEnum):
     DISCARD = "discard"
     RESUME_CHANNEL = "resume_channel"
     REMOVE_HOLD = "remove_hold"
+    SEND_HELD = "send_held"
     CHECK_STATUS = "check_status"
     SHOW_MALFORMED = "show_malformed"
     LOOK_UP = "look_up"

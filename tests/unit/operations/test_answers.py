@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from publisher.cli.remedies import worded
 from publisher.domain.delivery_event import EventKind, Fault, Permanence
 from publisher.domain.mail_outcome import MailState
 from publisher.operations.answers import event_words
@@ -74,7 +75,13 @@ def test_a_published_route_says_what_was_answered() -> None:
             ("waiting", {"tries": 1, "next_attempt_at": NOW - SECOND}),
             "The mail service tries again at once: 1 attempt failed so far.",
         ),
-        (("held", {"held_at": NOW - MINUTE}), f"Held by the mail service since {AGO}: an operator is to decide."),
+        (
+            ("held", {"held_at": NOW - MINUTE}),
+            (
+                f"Held by the mail service since {AGO}: it may have been accepted. To have it sent again:"
+                f" publisher mailer held send {route_record().delivery_id}"
+            ),
+        ),
         (
             ("begun", {"lease_expires_at": NOW + MINUTE}),
             "A mailer is at work on it. If that dies, another takes it up in 1 min (2026-03-14 09:27:53.589Z).",
@@ -98,7 +105,7 @@ def test_what_the_mail_service_does_is_what_comes_next(mail: tuple[str, dict[str
     state, fields = mail
     explained = with_mail(state, **fields)
 
-    assert explained.next[0] == sentence
+    assert worded(explained.next[0]) == sentence
     assert explained.next_at == fields.get("next_attempt_at")
     assert len(explained.next) == 2
 
