@@ -107,6 +107,8 @@ WHERE {_IN_FORCE}
 ORDER BY added_at DESC, address DESC LIMIT %(limit)s
 """
 
+_COUNT = f"/* count_suppressions */ SELECT count(*) FROM mail_suppressions WHERE {_IN_FORCE}"
+
 # By the index mail_suppressions_expiring.
 _PRUNE = """/* prune_suppressions */
 DELETE FROM mail_suppressions
@@ -178,6 +180,11 @@ def list_suppressions(
     """Returns up to `limit` suppressions in force, newest first. before: the last address seen, for the next page."""
     parameters = asdict(matching) | {"before": before and comparable_address(before), "limit": limit}
     return [_record(row) for row in database.rows(_LIST, parameters)]
+
+
+def count_suppressions(database: Database) -> int:
+    """Returns how many addresses are suppressed. Reads every row. Raises DatabaseUnavailable."""
+    return int(database.rows(_COUNT)[0][0])
 
 
 def prune_suppressions(database: Database, kept: timedelta, *, limit: int = 5_000) -> int:

@@ -105,7 +105,7 @@ ENTRIES: Mapping[str, Entry] = {
     "mailer": Entry(
         "mailer:app",
         "The mail service: send, preview templates, read bounces, and list the addresses that nothing is sent to.",
-        commands=("run", "preview", "bounces", "event", "held", "suppressions"),
+        commands=("run", "preview", "check", "bounces", "event", "held", "suppressions"),
     ),
     "dead-letters": Entry(
         "dead_letters:app",

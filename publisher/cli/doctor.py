@@ -6,20 +6,16 @@ from contextlib import closing
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
+from publisher.cli.checks_view import print_check, print_check_as_json
 from publisher.cli.grants import print_grants, print_grants_as_json
-from publisher.cli.layout import Hanging
-from publisher.cli.output import JsonFlag, print_json, print_layout, printable
+from publisher.cli.output import JsonFlag
 from publisher.cli.session import configured
 from publisher.connections import open_client, open_database
-from publisher.doctor.examine import STATEMENT, Check, examine, reply_timeout
+from publisher.doctor.examine import STATEMENT, examine, reply_timeout
 from publisher.doctor.grants import needed_grants
 from publisher.doctor.verdict import Diagnosis, Verdict
 from publisher.local.procfile import procfile
-
-_STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red", Verdict.UNKNOWN: "cyan"}
-_VERDICT_WIDTH, _NAME_WIDTH = 7, 23
 
 
 def doctor(
@@ -65,31 +61,18 @@ def doctor(
         for check in examine(settings, database, client, procfile):
             verdicts[check.diagnosis.verdict] += 1
             if json:
-                _print_json(check)
+                print_check_as_json(check.name, check.diagnosis)
             elif check.diagnosis.verdict is Verdict.UNKNOWN:
                 unseen.setdefault(check.diagnosis, []).append(check.name)
             else:
-                _print_line(check.name, check.diagnosis)
+                print_check(check.name, check.diagnosis)
             # Each as soon as it is known: some take their time.
             sys.stdout.flush()
     if not json:
         # Without a server dozens of checks say the same.
         for diagnosis, names in unseen.items():
-            _print_line(names[0] if len(names) == 1 else f"{len(names)} checks", diagnosis)
+            print_check(names[0] if len(names) == 1 else f"{len(names)} checks", diagnosis)
         counted = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in Verdict if verdicts[verdict])
         print(f"\n{verdicts.total()} checks: {counted}")
     if verdicts[Verdict.FAILED]:
         raise typer.Exit(1)
-
-
-def _print_json(check: Check) -> None:
-    found = check.diagnosis
-    print_json({"name": check.name, "verdict": found.verdict, "finding": found.finding, "remedy": found.remedy})
-
-
-def _print_line(name: str, found: Diagnosis) -> None:
-    head = Text.assemble((f"{found.verdict:<{_VERDICT_WIDTH}}", _STYLES[found.verdict]), "  ", name)
-    said = Text(printable(found.finding))
-    if found.remedy:
-        said.append(f" → {printable(found.remedy)}", style="bold")
-    print_layout(Hanging(said, head, _VERDICT_WIDTH + _NAME_WIDTH + 4))

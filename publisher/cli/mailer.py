@@ -1,6 +1,14 @@
 """`publisher mailer`: the commands of the mail service, each group in a module of its own."""
 
-from publisher.cli import mailer_bounces, mailer_event, mailer_held, mailer_preview, mailer_run, mailer_suppressions
+from publisher.cli import (
+    mailer_bounces,
+    mailer_check,
+    mailer_event,
+    mailer_held,
+    mailer_preview,
+    mailer_run,
+    mailer_suppressions,
+)
 from publisher.cli.help import CommandApp
 
 app = CommandApp(
@@ -15,6 +23,7 @@ app.command(
     "publisher mailer preview demo.turn.ready --variables payload.json\n"
     "publisher mailer preview demo.turn.ready --out /tmp/preview",
 )(mailer_preview.preview)
+app.command("check", example="publisher mailer check\npublisher mailer check --json")(mailer_check.check)
 app.command(
     "bounces",
     example="publisher mailer bounces /var/mail/bounces --dry-run\npublisher mailer bounces --follow --interval 60",

@@ -13,7 +13,7 @@ from tests.acceptance.forked_commands import run_many
 from tests.processes import Processes, free_port
 
 # They need no settings.
-NEED_NO_SETTINGS = {"demo", "up", "guide", "mailer preview"}
+NEED_NO_SETTINGS = {"demo", "up", "guide", "mailer preview", "mailer check"}
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
 

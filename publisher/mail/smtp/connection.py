@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from publisher.mail.smtp.outcome import Accepted, Broken, Envelope, Outcome, Refused, Reply, Stage, Unsendable, Unsure
 from publisher.mail.smtp.replies import Replies
+from publisher.mail.smtp.tls_session import TlsSession, tls_session
 
 # As much content goes out together with its end. Of more the end is sent once the rest is on its way: a server that
 # stalls in between cannot have taken the message.
@@ -70,6 +71,11 @@ class Connection:
         transport.set_protocol(self._replies)
         # Whoever waits for it to drain waits until the system has taken all.
         transport.set_write_buffer_limits(0)
+
+    @property
+    def tls(self) -> TlsSession | None:
+        """The TLS of the connection, None without."""
+        return tls_session(self._transport)
 
     @property
     def is_usable(self) -> bool:

@@ -1,0 +1,204 @@
+"""Checks what the mail service needs, for `publisher mailer check`. It sends nothing, and changes nothing (R33).
+
+Each check stands alone: one that cannot look is unknown, and the others go on. Every wait has an end.
+"""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from publisher.doctor.verdict import Diagnosis, failed, ok, together, unknown, warning
+from publisher.domain.errors import MailboxUnavailable, MailServerUnavailable, PublisherError, SettingsError
+from publisher.domain.instants import readable
+from publisher.domain.mailbox import Mailbox, parse_mailbox
+from publisher.mail.opening import open_mailbox
+from publisher.mail.smtp.connection import Offers
+from publisher.mail.smtp.server import SmtpServer
+from publisher.mail.smtp.tls_session import TlsSession
+from publisher.mail.template_check import TemplateCheck, check_templates
+from publisher.settings.mail import MailSettings
+from publisher.settings.mailbox_url import read_mailbox_url
+from storage.database import Database
+from storage.mail_held import HeldFilter, count_held_mail
+from storage.mail_progress import deferred_mail
+from storage.suppressions import count_suppressions
+
+# Of each step of the connection to the SMTP server, and of each look-up of a name.
+_PATIENCE = timedelta(seconds=10)
+# A certificate that ends sooner than this is to be renewed now.
+_RENEWED_BEFORE = timedelta(days=14)
+Check = tuple[str, Diagnosis]
+
+
+def check_mail(
+    settings: MailSettings, problems: Sequence[str], open_store: Callable[[], Database], now: datetime
+) -> Iterator[Check]:
+    """Yields each check by its name, as soon as it is done. Raises nothing that a server or a file could cause.
+
+    settings, problems: as `MailSettings.read` returned them.
+    open_store: returns PostgreSQL, or raises the PublisherError that says why it is not to be looked at.
+    """
+    yield "settings", _settings(settings, problems)
+    yield from _smtp(settings, now)
+    templates = _templates(settings.templates)
+    yield "templates", templates if isinstance(templates, Diagnosis) else _rendered(templates)
+    senders = [] if isinstance(templates, Diagnosis) else templates.senders
+    yield "from", _senders(settings, senders)
+    yield "return-domain", _return_domain(settings)
+    yield "bounces", _bounces(settings)
+    yield "deliveries", _deliveries(open_store)
+
+
+def _settings(settings: MailSettings, problems: Sequence[str]) -> Diagnosis:
+    if problems:
+        return together([failed(problem, "correct the variable") for problem in problems], "")
+    if settings.smtp_url is None:
+        return warning(
+            "PUBLISHER_SMTP_URL is not set: this mail service leaves the commands to another one",
+            "if this one is to send, set it, e.g. smtp+starttls://user:password@host:587",
+        )
+    return ok("every variable that is needed is set")
+
+
+def _smtp(settings: MailSettings, now: datetime) -> Iterator[Check]:
+    names = ("smtp", "smtp-tls", "smtp-offers")
+    if settings.smtp_url is None:
+        for name in names:
+            yield name, unknown("not looked at: PUBLISHER_SMTP_URL is not set, or wrong", "set PUBLISHER_SMTP_URL")
+        return
+    timeout = min(settings.smtp_timeout, _PATIENCE)
+    try:
+        offers, tls = asyncio.run(_asked(SmtpServer(settings.smtp_url, settings.smtp_ca_file, timeout)))
+    except (MailServerUnavailable, SettingsError) as error:
+        yield "smtp", failed(str(error), "mend that first: nothing more of the SMTP server can be looked at")
+        for name in names[1:]:
+            yield name, unknown("not looked at: needs the SMTP server", "mend smtp first")
+        return
+    login = "no login is set" if settings.smtp_url.user is None else "the login is accepted"
+    yield "smtp", ok(f"connected to {settings.smtp_url.shown}; {login}")
+    yield "smtp-tls", _tls(tls, now)
+    yield "smtp-offers", _offers(offers)
+
+
+async def _asked(server: SmtpServer) -> tuple[Offers, TlsSession | None]:
+    connection = await server.connect()
+    found = connection.offers, connection.tls
+    await connection.close()
+    return found
+
+
+def _tls(tls: TlsSession | None, now: datetime) -> Diagnosis:
+    if tls is None:
+        return warning(
+            "the connection has no TLS: messages can be read on the way",
+            "unless the server is on this machine: write smtp+starttls:// or smtps:// in PUBLISHER_SMTP_URL",
+        )
+    said = f"{tls.version}; the certificate is for {', '.join(tls.names)}, until {readable(tls.ends_at)}"
+    if tls.ends_at - now < _RENEWED_BEFORE:
+        return warning(said, "have it renewed before: nothing is sent with a certificate that has ended")
+    return ok(said)
+
+
+def _offers(offers: Offers) -> Diagnosis:
+    given = {
+        "PIPELINING": offers.pipelining,
+        "SMTPUTF8": offers.smtputf8,
+        "8BITMIME": offers.eight_bit,
+        "SIZE": offers.size,
+    }
+    said = f"offered: {', '.join(name for name, is_there in given.items() if is_there) or 'nothing'}"
+    said += f"; at most {offers.longest:,} bytes a message" if offers.longest is not None else ""
+    lacking = []
+    if not offers.eight_bit:
+        lacking.append(warning("no 8BITMIME: a message that is not ASCII is not sent", "ask for it at the server"))
+    if not offers.smtputf8:
+        said += "; no SMTPUTF8: nothing is sent to an international address"
+    return together([warning(f"{said}; {each.finding}", each.remedy) for each in lacking], said)
+
+
+def _templates(folder: str) -> TemplateCheck | Diagnosis:
+    if not folder:
+        return unknown("not looked at: no folder of templates is named", "set PUBLISHER_MAIL_TEMPLATES")
+    try:
+        return check_templates(Path(folder))
+    except SettingsError as error:
+        return failed(str(error), "let this user read the folder")
+
+
+def _rendered(found: TemplateCheck) -> Diagnosis:
+    complaints = [
+        failed(f"{each.template_id}/{each.locale}: {each.message}", "see it with: publisher mailer preview")
+        if each.locale is not None
+        else warning(each.message, "add that locale, which every other one falls back to")
+        for each in found.findings
+    ]
+    if not complaints and not found.rendered:
+        return warning("there is no template in the folder", "see: publisher guide mail")
+    return together(complaints, f"{found.rendered:,} rendered, each in its locale with its sample")
+
+
+def _senders(settings: MailSettings, of_templates: Sequence[Mailbox]) -> Diagnosis:
+    own = parse_mailbox(settings.sender)
+    if own is None and not of_templates:
+        return unknown("not looked at: no sender is named", "set PUBLISHER_MAIL_FROM")
+    domains = dict.fromkeys(each.domain for each in ([own] if own else []) + [*of_templates])
+    return _resolved(domains, "sends from")
+
+
+def _return_domain(settings: MailSettings) -> Diagnosis:
+    if not settings.return_domain:
+        return ok("none is set: bounces go to the sender")
+    return _resolved([settings.return_domain], "bounces go to")
+
+
+def _resolved(domains: Iterable[str], said: str) -> Diagnosis:
+    """Looks the domains up by their addresses. A domain may well have mail servers alone, which are not looked up."""
+    names = list(domains)
+    complaints = [
+        warning(f"{domain}: no address was found", "see that it is spelled right, and look at its MX, SPF and DMARC")
+        for domain in names
+        if not _has_address(domain)
+    ]
+    return together(complaints, f"{said} {', '.join(names)}: found; look at SPF, DKIM and DMARC by hand")
+
+
+def _has_address(domain: str) -> bool:
+    found = threading.Event()
+
+    def look() -> None:
+        try:
+            socket.getaddrinfo(domain, None)
+        except (OSError, UnicodeError):
+            return
+        found.set()
+
+    # The system's resolver may take minutes: this thread is left behind then.
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    looking.join(_PATIENCE.total_seconds())
+    return found.is_set()
+
+
+def _bounces(settings: MailSettings) -> Diagnosis:
+    if not settings.bounces_url:
+        return ok("no mailbox is named: bounces that come later are read by nobody here")
+    try:
+        url = read_mailbox_url(settings.bounces_url)
+        with open_mailbox(url):
+            return ok(f"{url.shown} opens")
+    except (MailboxUnavailable, SettingsError) as error:
+        return failed(str(error), "correct PUBLISHER_MAIL_BOUNCES_URL, or mend the mailbox")
+
+
+def _deliveries(open_store: Callable[[], Database]) -> Diagnosis:
+    try:
+        database = open_store()
+        held, _ = count_held_mail(database, HeldFilter())
+        deferred, suppressed = deferred_mail(database), count_suppressions(database)
+    except PublisherError as error:
+        return unknown(f"not looked at: {error}", "set DATABASE_URL and REDIS_URL to see what waits")
+    said = f"{deferred.count:,} deferred, {held:,} held, {suppressed:,} addresses suppressed"
+    return warning(said, "decide about them: publisher mailer held list") if held else ok(said)
