@@ -30,6 +30,17 @@ def names_no_server() -> bool:
     return not _is_one_set() and not _FOLDER.is_dir()
 
 
+def environ_beside_up() -> Mapping[str, str]:
+    """Returns the variables of this process, and, if they name no server, those of a `publisher up` in this folder.
+
+    For a command that needs no server: where no `publisher up` runs, that is no error.
+    Raises SettingsError if the file of one that runs is not to be trusted.
+    """
+    if not _is_one_set() and _FOLDER.is_dir():
+        _take_over_up()
+    return os.environ
+
+
 def _is_one_set() -> bool:
     return any(os.environ.get(name, "").strip() for name in ("DATABASE_URL", "REDIS_URL"))
 
@@ -37,19 +48,26 @@ def _is_one_set() -> bool:
 def _environ() -> Mapping[str, str]:
     if _is_one_set() or not _FOLDER.is_dir():
         return os.environ
+    if not _take_over_up():
+        raise SettingsError(
+            "DATABASE_URL and REDIS_URL are not set, and `publisher up` is not running in this folder:"
+            " start it, or set both"
+        )
+    return os.environ
+
+
+def _take_over_up() -> bool:
+    """Takes over the variables of the `publisher up` that runs in this folder, and says so. False if none runs."""
     from publisher.local.env_file import read_env_file
 
     path = _FOLDER / "env"
     found = read_env_file(path)
     if found is None:
-        raise SettingsError(
-            "DATABASE_URL and REDIS_URL are not set, and `publisher up` is not running in this folder:"
-            " start it, or set both"
-        )
+        return False
     with suppress(OSError):
         # Not sys.stderr: in a worker that is Dramatiq's pipe to its master.
         os.write(2, f"publisher: using the servers of {path}\n".encode())
     # What this process starts, and what it reads later, finds them without another word.
     # A variable of the mail service that this process was given counts.
     os.environ.update({name: text for name, text in found.items() if not os.environ.get(name, "").strip()})
-    return os.environ
+    return True

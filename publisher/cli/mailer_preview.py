@@ -1,6 +1,5 @@
 """`publisher mailer preview`."""
 
-import os
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -78,9 +77,10 @@ def preview(
 
 def _mail_settings() -> tuple[str, Mailbox]:
     """Returns the folder of the templates, blank if none is set, and the sender. No other setting is looked at."""
+    from publisher.environment import environ_beside_up
     from publisher.settings.mail import MailSettings
 
-    settings, _ = MailSettings.read(os.environ)
+    settings, _ = MailSettings.read(environ_beside_up())
     return settings.templates, parse_mailbox(settings.sender) or _SENDER
 
 

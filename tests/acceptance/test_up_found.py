@@ -30,6 +30,9 @@ def test_a_command_in_the_folder_finds_the_servers_while_up_runs(
 
     found = run_in(server_folder, "publisher", "channels", "list", environ=environ)
     assert (found.returncode, found.stderr) == (0, f"{SAYS}\n")
+    preview = run_in(server_folder, "publisher", "mailer", "preview", "demo.turn.ready", environ=environ)
+    assert (preview.returncode, preview.stderr) == (0, f"{SAYS}\n")
+    assert "Chess Club <club@example.com>" in preview.stdout
     elsewhere = run_in(Path("/"), "publisher", "status", environ=environ)
     assert "DATABASE_URL is not set" in elsewhere.stderr
     assert elsewhere.stderr.endswith(". `publisher up` in this folder starts both servers\n")
@@ -42,6 +45,8 @@ def test_a_command_in_the_folder_finds_the_servers_while_up_runs(
 
     up.signal(signal.SIGKILL)
     up.wait(PATIENCE)
+    without = run_in(server_folder, "publisher", "mailer", "preview", "demo.turn.ready", environ=environ)
+    assert "say where the templates are" in without.stderr
     killed = run_in(server_folder, "publisher", "status", environ=environ)
     assert killed.returncode == 2
     assert re.fullmatch(r"publisher: [^\n]*`publisher up` is not running in this folder[^\n]*\n", killed.stderr)
