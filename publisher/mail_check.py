@@ -21,6 +21,7 @@ from publisher.mail.smtp.tls_session import TlsSession
 from publisher.mail.template_check import TemplateCheck, check_templates
 from publisher.settings.mail import MailSettings
 from publisher.settings.mailbox_url import read_mailbox_url
+from publisher.settings.smtp_url import SmtpUrl
 from storage.database import Database
 from storage.mail_held import HeldFilter, count_held_mail
 from storage.mail_progress import deferred_mail
@@ -79,7 +80,7 @@ def _smtp(settings: MailSettings, now: datetime) -> Iterator[Check]:
         return
     login = "no login is set" if settings.smtp_url.user is None else "the login is accepted"
     yield "smtp", ok(f"connected to {settings.smtp_url.shown}; {login}")
-    yield "smtp-tls", _tls(tls, now)
+    yield "smtp-tls", _tls(tls, settings.smtp_url, now)
     yield "smtp-offers", _offers(offers)
 
 
@@ -90,11 +91,13 @@ async def _asked(server: SmtpServer) -> tuple[Offers, TlsSession | None]:
     return found
 
 
-def _tls(tls: TlsSession | None, now: datetime) -> Diagnosis:
+def _tls(tls: TlsSession | None, url: SmtpUrl, now: datetime) -> Diagnosis:
+    if tls is None and url.is_here:
+        return ok("the connection has no TLS, and does not leave this machine")
     if tls is None:
         return warning(
             "the connection has no TLS: messages can be read on the way",
-            "unless the server is on this machine: write smtp+starttls:// or smtps:// in PUBLISHER_SMTP_URL",
+            "write smtp+starttls:// or smtps:// in PUBLISHER_SMTP_URL",
         )
     said = f"{tls.version}; the certificate is for {', '.join(tls.names)}, until {readable(tls.ends_at)}"
     if tls.ends_at - now < _RENEWED_BEFORE:
@@ -187,7 +190,7 @@ def _bounces(settings: MailSettings) -> Diagnosis:
         return ok("no mailbox is named: bounces that come later are read by nobody here")
     try:
         url = read_mailbox_url(settings.bounces_url)
-        with open_mailbox(url):
+        with open_mailbox(url, read_only=True):
             return ok(f"{url.shown} opens")
     except (MailboxUnavailable, SettingsError) as error:
         return failed(str(error), "correct PUBLISHER_MAIL_BOUNCES_URL, or mend the mailbox")

@@ -21,6 +21,7 @@ class ImapMailboxState:
     messages, flags: by UID.
     login: what PLAIN says of the user, if the login is to be accepted.
     refuse: the commands that are answered with NO.
+    selected, examined: the mailbox that was opened, and the one that was opened to be read alone.
     sent: bytes of messages that were sent.
     plain: whether AUTH=PLAIN is offered.
     """
@@ -30,6 +31,7 @@ class ImapMailboxState:
     login: str = "\0ann\0pass word/é"
     refuse: set[str] = field(default_factory=set)
     selected: str = ""
+    examined: str = ""
     plain: bool = True
     port: int = 0
     sent: int = 0
@@ -118,6 +120,10 @@ class _Session:
     def login(self, rest: str) -> str:
         user, password = re.findall(r'"((?:\\.|[^"\\])*)"', rest)
         return "OK" if f"\0{user}\0{password}" == self.state.login else "NO"
+
+    def examine(self, rest: str) -> None:
+        self.state.examined = rest
+        self.say(f"* {len(self.state.messages)} EXISTS")
 
     def select(self, rest: str) -> None:
         self.state.selected = rest

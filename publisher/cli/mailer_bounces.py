@@ -70,7 +70,7 @@ def _read(
     stopping: threading.Event | None = None,
 ) -> Tally:
     columns = SpinnerColumn(), TextColumn("reading"), TextColumn("{task.completed:,.0f} messages")
-    with progress(*columns) as bar, open_mailbox(url) as mailbox:
+    with progress(*columns) as bar, open_mailbox(url, read_only=dry_run) as mailbox:
         task = bar.add_task("reading", total=None)
         return read_mailbox(
             database,

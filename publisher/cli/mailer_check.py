@@ -1,6 +1,5 @@
 """`publisher mailer check`."""
 
-import os
 import sys
 from collections import Counter
 from contextlib import ExitStack, closing
@@ -12,7 +11,7 @@ from publisher.cli.checks_view import print_check, print_check_as_json
 from publisher.cli.output import JsonFlag
 from publisher.connections import open_database
 from publisher.doctor.verdict import Verdict
-from publisher.environment import load_settings
+from publisher.environment import environ_beside_up, load_settings
 from publisher.settings.mail import MailSettings
 from storage.database import Database
 
@@ -23,7 +22,8 @@ def check(json: JsonFlag = False) -> None:
     """Check what the mail service needs, and send nothing: settings, SMTP server, templates, sender, bounces.
 
     Connects to the SMTP server, logs in and says goodbye. Renders every template in every locale with its sample. Needs
-    no PostgreSQL and no Redis: what waits there is left out without. It ends by itself. Exit code 1 if a check failed.
+    no PostgreSQL and no Redis: what waits there is left out without. Beside a `publisher up` it looks at its servers.
+    It ends by itself. Exit code 1 if a check failed.
     """
     # What renders and sends is imported by those who do.
     from publisher.mail_check import check_mail
@@ -34,7 +34,7 @@ def check(json: JsonFlag = False) -> None:
         def open_store() -> Database:
             return stack.enter_context(closing(open_database(load_settings(), "mailer-check", _STATEMENT)))
 
-        settings, problems = MailSettings.read(os.environ)
+        settings, problems = MailSettings.read(environ_beside_up())
         for name, found in check_mail(settings, problems, open_store, datetime.now(UTC)):
             verdicts[found.verdict] += 1
             if json:

@@ -47,9 +47,10 @@ class ImapMailbox:
 
 
 @contextmanager
-def opened_imap(url: MailboxUrl) -> Iterator[ImapMailbox]:
+def opened_imap(url: MailboxUrl, *, read_only: bool = False) -> Iterator[ImapMailbox]:
     """Connects, logs in and selects the mailbox; logs out at the end. The server's certificate is verified.
 
+    read_only: the mailbox is opened for a look: nothing in it changes, not even which messages count as new.
     Raises MailboxUnavailable. Its text holds neither the user's name nor the password.
     """
     with _translated():
@@ -57,7 +58,7 @@ def opened_imap(url: MailboxUrl) -> Iterator[ImapMailbox]:
     try:
         with _translated():
             _log_in(connection, url)
-            _select(connection, url)
+            _select(connection, url, read_only=read_only)
         yield ImapMailbox(connection)
     finally:
         # What was marked is marked; a server that is gone needs no farewell.
@@ -92,8 +93,9 @@ def _log_in(connection: imaplib.IMAP4, url: MailboxUrl) -> None:
         raise MailboxUnavailable("the IMAP server refuses the user name or the password") from error
 
 
-def _select(connection: imaplib.IMAP4, url: MailboxUrl) -> None:
-    answer, data = connection.select(_quoted(url.folder))
+def _select(connection: imaplib.IMAP4, url: MailboxUrl, *, read_only: bool) -> None:
+    # Read-only it is EXAMINE.
+    answer, data = connection.select(_quoted(url.folder), readonly=read_only)
     if answer != "OK":
         raise MailboxUnavailable(f"the IMAP server does not open {url.folder!r}: {masked(_words(data))}")
 

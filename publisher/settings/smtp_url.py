@@ -34,6 +34,11 @@ class SmtpUrl:
     def __repr__(self) -> str:
         return self.shown
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the server is on this machine, by its address or as `localhost`."""
+        return _is_here(self.host)
+
 
 def read_smtp_url(text: str) -> SmtpUrl:
     """The URL of the SMTP server. Raises SettingsError, which shows nothing of the URL.

@@ -6,9 +6,11 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import trustme
 
 from storage.database import Database
 from tests.acceptance.conftest import Publisher
+from tests.imap_server import imap_server
 from tests.integration.mail_rows import held_mail
 from tests.maildirs import made_maildir
 from tests.processes import ROOT, free_port
@@ -54,6 +56,14 @@ def test_a_server_with_tls_and_login_is_told_and_gets_no_message(check: Any, tmp
         assert "PIPELINING, SMTPUTF8, 8BITMIME, SIZE; at most 10,485,760 bytes" in found["smtp-offers"][1]
         assert [word for word in server.commands if word.startswith(("MAIL", "RCPT", "DATA"))] == []
         assert server.commands[-1] == "QUIT"
+
+
+def test_a_server_on_this_machine_needs_no_tls(check: Any) -> None:
+    """Nobody reads the messages on their way: there is none."""
+    with hostile_smtp() as server:
+        _, found = check(PUBLISHER_SMTP_URL=server.url, **AWAY)
+
+    assert found["smtp-tls"] == ("ok", "the connection has no TLS, and does not leave this machine")
 
 
 def test_what_is_wrong_with_the_server_is_told_and_the_rest_is_looked_at(check: Any, tmp_path: Path) -> None:
@@ -104,6 +114,18 @@ def test_settings_and_mailbox_are_looked_at(check: Any, tmp_path: Path) -> None:
 
     _, found = check(PUBLISHER_MAIL_BOUNCES_URL=str(made_maildir(tmp_path / "bounces")), **AWAY)
     assert found["bounces"] == ("ok", f"maildir:{tmp_path / 'bounces'} opens")
+
+
+def test_an_imap_mailbox_is_opened_to_be_read_alone(check: Any, tmp_path: Path) -> None:
+    """So its next reader finds every message as new as before."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with imap_server(authority) as server:
+        url = f"imaps://ann:{quote('pass word/é', safe='')}@127.0.0.1:{server.port}/"
+        _, found = check(PUBLISHER_MAIL_BOUNCES_URL=url, SSL_CERT_FILE=str(tmp_path / "ca.pem"), **AWAY)
+
+    assert found["bounces"][0] == "ok", found["bounces"]
+    assert (server.selected, server.examined) == ("", '"INBOX"')
 
 
 def test_what_waits_is_told_where_postgresql_is_there(check: Any, database: Database) -> None:

@@ -33,6 +33,14 @@ def test_a_command_in_the_folder_finds_the_servers_while_up_runs(
     preview = run_in(server_folder, "publisher", "mailer", "preview", "demo.turn.ready", environ=environ)
     assert (preview.returncode, preview.stderr) == (0, f"{SAYS}\n")
     assert "Chess Club <club@example.com>" in preview.stdout
+    check = run_in(
+        server_folder, "publisher", "mailer", "check", environ=environ | {"PUBLISHER_MAIL_FROM": "a@localhost"}
+    )
+    assert (check.returncode, check.stderr) == (0, f"{SAYS}\n"), check.stdout
+    assert "connected to smtp://127.0.0.1:" in check.stdout
+    assert "the connection has no TLS, and does not leave this machine" in check.stdout
+    assert "4 rendered" in check.stdout
+    assert "0 deferred, 0 held" in check.stdout
     elsewhere = run_in(Path("/"), "publisher", "status", environ=environ)
     assert "DATABASE_URL is not set" in elsewhere.stderr
     assert elsewhere.stderr.endswith(". `publisher up` in this folder starts both servers\n")

@@ -65,6 +65,16 @@ def test_unread_messages_are_read_and_marked(server: ImapMailboxState, plain: bo
 
 
 @pytest.mark.usefixtures("trusted")
+def test_a_look_changes_nothing(server: ImapMailboxState) -> None:
+    """Opened to be read alone, a mailbox is as new to the next reader as before."""
+    server.deliver(b"Subject: 1\n\n")
+    with open_mailbox(url(server), read_only=True) as mailbox:
+        assert [len(batch) for batch in mailbox.unread()] == [1]
+
+    assert (server.selected, server.examined) == ("", '"INBOX"')
+
+
+@pytest.mark.usefixtures("trusted")
 def test_tls_may_begin_later(authority: trustme.CA) -> None:
     """With imap+starttls:// the login waits for it."""
     with imap_server(authority, starttls=True) as server:
