@@ -16,6 +16,8 @@ from tests.smtp_servers import Fault, Step, hostile_smtp
 # Whoever renames a stream lets a reader of each name run: what stands on the other one is to be sent, too.
 STREAM_OF = {"mailer-a": STREAMS["email"], "mailer-b": STREAMS["email"], "mailer-c": RENAMED}
 _STEPS = (Step.BANNER, Step.EHLO, Step.MAIL, Step.RCPT, Step.DATA, Step.CONTENT, Step.END, Step.AFTER)
+# No reply belongs there: a server that refuses a message and takes it nonetheless is none that can be explained.
+_UNANSWERED = (Step.CONTENT, Step.AFTER)
 _PUBLISHED = """
 SELECT notification_id || '/' || route_id FROM routes JOIN notifications AS n ON n.id = notification_key
 WHERE channel = 'email' AND status = 'published'
@@ -143,12 +145,15 @@ class ChaosMail:
                 self._stopping.wait(self._dice.uniform(0.2, 1.5))
                 self._server.listen()
                 continue
-            step, how = self._dice.choice(_STEPS), self._dice.choice(("close", "stall", "slow", "451"))
+            step = self._dice.choice(_STEPS)
+            how = self._dice.choice(
+                ("close", "stall", "slow") if step in _UNANSWERED else ("close", "stall", "slow", "451")
+            )
             self.faults[how] += 1
             self._server.once(
                 Fault(
                     step,
-                    reply="451 4.3.0 Try again" if how == "451" and step is not Step.AFTER else None,
+                    reply="451 4.3.0 Try again" if how == "451" else None,
                     close=how == "close",
                     stall=how == "stall",
                     slow=self._dice.uniform(0.05, 0.8) if how == "slow" else 0.0,
