@@ -70,14 +70,25 @@ _ABANDONED = (
 
 # New deliveries are inserted, given up ones are begun anew by another command, abandoned ones are taken over. A blind
 # repetition, after a reply was lost, finds its own. The route is looked up once, so that both are pruned together.
+# known     locks the routes: one that a pruning deletes at this moment is waited for, and then is none. Without the
+#           lock the foreign key would refuse the whole batch.
 # Rows come sorted by id: two processes that insert the same ids in different orders would deadlock.
 _BEGIN = f"""/* begin_mail */
+WITH wanted AS MATERIALIZED (
+    SELECT *
+    FROM unnest(%(deliveries)s::text[], %(notifications)s::uuid[], %(routes)s::text[], %(entries)s::text[])
+        AS wanted (delivery_id, notification_id, route_id, entry_id)
+), known AS MATERIALIZED (
+    SELECT wanted.delivery_id, routes.id
+    FROM wanted
+    JOIN notifications ON notifications.notification_id = wanted.notification_id
+    JOIN routes ON routes.notification_key = notifications.id AND routes.route_id = wanted.route_id
+    ORDER BY routes.id
+    FOR KEY SHARE OF routes
+)
 INSERT INTO mail_deliveries AS d (delivery_id, route_key, state, entry_id, lease_token, lease_expires_at, begun_at)
-SELECT wanted.delivery_id, routes.id, 'begun', wanted.entry_id, %(token)s, {NOW} + %(ttl)s, {NOW}
-FROM unnest(%(deliveries)s::text[], %(notifications)s::uuid[], %(routes)s::text[], %(entries)s::text[])
-    AS wanted (delivery_id, notification_id, route_id, entry_id)
-LEFT JOIN notifications ON notifications.notification_id = wanted.notification_id
-LEFT JOIN routes ON routes.notification_key = notifications.id AND routes.route_id = wanted.route_id
+SELECT wanted.delivery_id, known.id, 'begun', wanted.entry_id, %(token)s, {NOW} + %(ttl)s, {NOW}
+FROM wanted LEFT JOIN known ON known.delivery_id = wanted.delivery_id
 ORDER BY wanted.delivery_id
 ON CONFLICT (delivery_id) DO UPDATE
 SET state = 'begun', entry_id = excluded.entry_id, lease_token = excluded.lease_token,

@@ -47,7 +47,8 @@ class Pruned:
 # mine      locks the notifications that are over, so that two prunings never share the routes of one. A notification
 #           that stays is not locked, so its row is not written.
 # ended     locks the routes and checks them again: a requeue, a republishing or the loss audit may have reopened a
-#           route since the statement began. A notification gets no new routes.
+#           route since the statement began. A notification gets no new routes. A route whose mail is not over yet is
+#           left out, by the index mail_deliveries_of_route: what the mail service has to send would go with it (R33).
 # letters   locks the dead letters before they are deleted: a requeue locks the dead letter first and its route second,
 #           and the two statements would wait for each other.
 # whole     the notifications of which every route and every dead letter is locked. The others wait for the next walk.
@@ -85,6 +86,10 @@ WITH first AS MATERIALIZED (
     SELECT id, notification_key FROM routes
     WHERE notification_key = ANY(ARRAY(SELECT id FROM mine))
       AND status NOT IN ('pending', 'failed') AND updated_at < statement_timestamp() - %(kept)s
+      AND NOT EXISTS (
+          SELECT FROM mail_deliveries AS mail
+          WHERE mail.route_key = routes.id AND mail.state IN ('begun', 'waiting', 'held')
+      )
     FOR UPDATE SKIP LOCKED
 ), letters AS MATERIALIZED (
     SELECT dead_letters.id, mine.id AS notification_key
@@ -182,7 +187,7 @@ def prune_notifications(
     """Deletes notifications that have been over for longer than `kept`, the oldest first.
 
     A notification is deleted with all of its routes, route_failures and dead_letters, or not at all. Its key is kept in
-    pruned_notifications.
+    pruned_notifications. One whose mail is being sent, waits or is held stays (R33).
     after: the walk goes on behind this key of a notification; None: it begins with the oldest one.
     limit: how many routes are read at most; one notification is read whole, however many routes it has.
     Raises DatabaseUnavailable.
