@@ -30,12 +30,13 @@ Start = Callable[..., Process]
 
 @pytest.fixture
 def start(processes: Processes, tmp_path: Path) -> Start:
-    """Starts the reader of the guide."""
+    """Starts the reader of the guide as it stands there. gateway: lines to stand for the one that pushes (`LINE`)."""
     [block] = re.findall(r"^```python\n(.*?)^```", (GUIDES / "consumers.md").read_text(), re.MULTILINE | re.DOTALL)
-    path = tmp_path / "reader.py"
-    path.write_text(block)
+    [line] = re.findall(r"^    print\(json.dumps.*$", block, re.MULTILINE)
 
-    def started(**environ: str) -> Process:
+    def started(gateway: str = "LINE", **environ: str) -> Process:
+        path = tmp_path / f"reader{len(list(tmp_path.iterdir()))}.py"
+        path.write_text(block.replace(line, gateway.replace("LINE", line)))
         return processes.start(f"{sys.executable} {path}", **environ)
 
     return started
@@ -45,6 +46,13 @@ def send(client: redis.Redis, **fields: str) -> str:
     """Adds a command with these fields, and returns its entry id."""
     whole = {"event_id": DELIVERY, "user_id": "7", "event_type": "turn.ready", "payload_json": '{"turn": 17}'}
     return client.xadd(PUSH, {**whole, **fields}).decode()
+
+
+def left_by_the_dead(client: redis.Redis, *entries: str) -> None:
+    """Has these commands read by a consumer that died a minute ago, as Redis counts."""
+    client.xgroup_create(PUSH, GROUP, id="0", mkstream=True)
+    client.xreadgroup(GROUP, "dead", {PUSH: ">"})
+    client.xclaim(PUSH, GROUP, "dead", 0, list(entries), idle=60_000)
 
 
 def pushed(*readers: Process) -> list[Any]:
@@ -98,18 +106,61 @@ def test_what_a_killed_reader_left_is_pushed_by_another(start: Start, redis_clie
     assert [event["event"] for event in events(redis_client)] == ["delivered"]
 
 
+def test_a_reader_that_dies_between_push_and_answer_pushes_twice_and_answers_once(
+    start: Start, redis_client: redis.Redis
+) -> None:
+    """It remembers after it has pushed: a second push is chosen over none (R32)."""
+    entry = send(redis_client)
+    first = start("LINE\n    os.kill(os.getpid(), signal.SIGKILL)")
+    first.wait()
+    assert (events(redis_client), pending(redis_client)) == ([], 1)
+    [consumer] = redis_client.xinfo_consumers(PUSH, GROUP)
+    redis_client.xclaim(PUSH, GROUP, consumer["name"], 0, [entry], idle=60_000)
+
+    second = start()
+    wait_until(lambda: pushed(second) and pending(redis_client) == 0, describe=lambda: second.output)
+
+    assert len(pushed(first, second)) == 2
+    assert [event["event_id"] for event in events(redis_client)] == [f"{entry}/{DELIVERY}"]
+
+
+def test_a_command_that_was_deleted_while_it_was_pending_stops_nothing(start: Start, redis_client: redis.Redis) -> None:
+    """The one behind it is taken over and pushed."""
+    entries = [send(redis_client), send(redis_client, event_id="another")]
+    left_by_the_dead(redis_client, *entries)
+    redis_client.xdel(PUSH, entries[0])
+
+    reader = start()
+    wait_until(lambda: pushed(reader) and pending(redis_client) == 0, describe=lambda: reader.output)
+
+    assert [event["delivery_id"] for event in events(redis_client)] == ["another"]
+
+
+def test_commands_that_cannot_be_pushed_now_hide_none_behind_them(start: Start, redis_client: redis.Redis) -> None:
+    """However many stand before it: Redis looks through a hundred pending commands at a time."""
+    away = [send(redis_client, event_id=f"away-{number}", user_id="away") for number in range(120)]
+    left_by_the_dead(redis_client, *away, send(redis_client, event_id="another"))
+
+    reader = start('    if user_id == "away":\n        raise OSError("away")\nLINE')
+    wait_until(lambda: pushed(reader) and pending(redis_client) == 120, describe=lambda: reader.output)
+
+    assert [event["delivery_id"] for event in events(redis_client)] == ["another"]
+
+
 def test_a_command_that_is_none_stops_nothing(start: Start, redis_client: redis.Redis) -> None:
     """It is acknowledged, and answered if it names its delivery; those behind it are pushed (R11)."""
     redis_client.xadd(PUSH, {b"event_type": b"\xff"})
     send(redis_client, payload_json="{")
+    send(redis_client, event_id="deep", payload_json="[" * 100_000)
     send(redis_client, event_id="another")
 
     reader = start()
-    wait_until(lambda: len(events(redis_client)) == 2, describe=lambda: reader.output)
+    wait_until(lambda: len(events(redis_client)) == 3, describe=lambda: reader.output)
 
     assert len(pushed(reader)) == 1
     assert [(event["delivery_id"], event["event"]) for event in events(redis_client)] == [
         (DELIVERY, "failed"),
+        ("deep", "failed"),
         ("another", "delivered"),
     ]
     assert pending(redis_client) == 0
