@@ -73,7 +73,8 @@ def test_one_that_is_killed_before_it_recorded_what_was_accepted_is_succeeded(
     wait_until(lambda: is_all_read(redis_client))
 
 
-@pytest.mark.parametrize("before", [pytest.param("the reply", marks=pytest.mark.long), "the record"])
+@pytest.mark.long
+@pytest.mark.parametrize("before", ["the reply", "the record"])
 def test_an_operator_may_decide_about_what_a_killed_one_left(
     before: str,
     database: Database,

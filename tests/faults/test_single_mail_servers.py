@@ -75,6 +75,7 @@ def test_a_valkey_that_goes_away_amid_messages_costs_none(
         valkey.stop()
 
 
+@pytest.mark.long
 def test_a_postgresql_that_restarts_amid_messages_costs_none(
     environ: dict[str, str], redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp, server_folder: Path
 ) -> None:
