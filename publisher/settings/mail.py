@@ -6,13 +6,24 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from publisher.domain.backoff import Backoff
 from publisher.domain.errors import SettingsError
-from publisher.domain.mailbox import parse_mailbox
+from publisher.domain.mailbox import parse_address, parse_mailbox
+from publisher.settings.mailbox_url import read_mailbox_url
 from publisher.settings.smtp_url import SmtpUrl, read_smtp_url
 from publisher.settings.types import PREFIX, LowerCase, Name, PositiveSeconds, Rate, SecondsOrZero, rule, without_blanks
+
+# A return path names its delivery before the @ in so many characters, see `publisher.mail.references.return_path`.
+_RETURN_PATH_LOCAL = 48
+
+
+def _ascii_domain(text: str) -> str:
+    found = parse_address(f"{'x' * _RETURN_PATH_LOCAL}@{text.strip().removesuffix('.')}")
+    if found is None:
+        raise ValueError("must be a domain that mail can be sent to, such as bounces.example.com")
+    return found.domain
 
 
 class Unsure(StrEnum):
@@ -41,7 +52,7 @@ class MailSettings(BaseModel):
     give_up_after: how long a message is tried, from the first attempt on.
     unsure: what is done about a message that may have been accepted.
     suppress: how long an address stays suppressed after a permanent bounce or a complaint; 0: none is.
-    return_domain: of the return paths, each of which names its delivery; blank: bounces go to the sender.
+    return_domain: of the return paths, each of which names its delivery; in ASCII. Blank: bounces go to the sender.
     bounces_url: the mailbox that bounces go to; blank: none.
     """
 
@@ -66,7 +77,7 @@ class MailSettings(BaseModel):
     give_up_after: PositiveSeconds = timedelta(days=2)
     unsure: Annotated[Unsure, LowerCase] = Unsure.SEND
     suppress: SecondsOrZero = timedelta(days=30)
-    return_domain: str = ""
+    return_domain: Annotated[str, AfterValidator(_ascii_domain)] = ""
     bounces_url: str = Field("", repr=False)
 
     @classmethod
@@ -108,6 +119,8 @@ class MailSettings(BaseModel):
             problems.append(f"PUBLISHER_SMTP_CA_FILE: no such file: {self.smtp_ca_file!r}")
         if self.templates and not Path(self.templates).is_dir():
             problems.append(f"PUBLISHER_MAIL_TEMPLATES: no such folder: {self.templates!r}")
+        if self.bounces_url:
+            problems += _problem_of_mailbox(self.bounces_url)
         if self.is_used:
             needed = {"PUBLISHER_MAIL_FROM": self.sender, "PUBLISHER_MAIL_TEMPLATES": self.templates}
             problems += [f"{name} must be set where PUBLISHER_SMTP_URL is" for name, text in needed.items() if not text]
@@ -122,6 +135,15 @@ def _read_url(values: dict[str, object]) -> list[str]:
         return []
     try:
         values[variable] = read_smtp_url(str(text))
+    except SettingsError as error:
+        return [str(error)]
+    return []
+
+
+def _problem_of_mailbox(url: str) -> list[str]:
+    """Returns what is wrong with the URL of the mailbox, with nothing of it. A maildir may be on another machine."""
+    try:
+        read_mailbox_url(url, is_here=False)
     except SettingsError as error:
         return [str(error)]
     return []

@@ -52,9 +52,11 @@ class MailboxUrl:
         return self.shown
 
 
-def read_mailbox_url(text: str, named: str = VARIABLE) -> MailboxUrl:
-    """Reads the URL of a mailbox. named: the variable or argument that it is from, for errors.
+def read_mailbox_url(text: str, named: str = VARIABLE, *, is_here: bool = True) -> MailboxUrl:
+    """Reads the URL of a mailbox.
 
+    named: the variable or argument that it is from, for errors.
+    is_here: a maildir must be on this machine; False: its folders are not looked at.
     Raises SettingsError, which shows nothing of the URL.
     """
     text = text.strip()
@@ -62,17 +64,17 @@ def read_mailbox_url(text: str, named: str = VARIABLE) -> MailboxUrl:
     if not text:
         raise SettingsError(f"{named} is not set, e.g. maildir:///var/mail/bounces or imaps://user:password@host/INBOX")
     if scheme == MailboxKind.MAILDIR and colon:
-        return _maildir(rest.removeprefix("//"), named)
+        return _maildir(rest.removeprefix("//"), named, is_here=is_here)
     if scheme in _PORTS and rest.startswith("//"):
         return _imap(MailboxKind(scheme), rest[2:], named)
     if "://" not in text:
-        return _maildir(text, named)
+        return _maildir(text, named, is_here=is_here)
     raise SettingsError(f"{named} must be a folder, or a URL that begins with maildir:, imaps:// or imap+starttls://")
 
 
-def _maildir(path: str, named: str) -> MailboxUrl:
+def _maildir(path: str, named: str, *, is_here: bool) -> MailboxUrl:
     folder = Path(unquote(path))
-    if not path or not all((folder / part).is_dir() for part in ("new", "cur")):
+    if not path or (is_here and not all((folder / part).is_dir() for part in ("new", "cur"))):
         raise SettingsError(f"{named} must name a maildir: a folder with the folders new, cur and tmp in it")
     return MailboxUrl(MailboxKind.MAILDIR, f"maildir:{folder}", path=str(folder))
 

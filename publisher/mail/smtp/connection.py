@@ -116,13 +116,16 @@ class Connection:
 
     def _impossible(self, envelope: Envelope) -> Unsendable | None:
         offers, longest = self.offers, self.offers.longest
-        recipient = envelope.recipient
-        if not (recipient and _ADDRESS.fullmatch(recipient) and _ADDRESS.fullmatch(envelope.return_path)):
-            return Unsendable("5.1.3", "an address of the message is none that SMTP can carry")
-        if envelope.needs_smtputf8 and not offers.smtputf8:
+        recipient, utf8 = envelope.recipient, envelope.needs_smtputf8
+        if not _ADDRESS.fullmatch(envelope.return_path) or not (utf8 or envelope.return_path.isascii()):
+            # It is not the recipient's fault, and mended without this message: until then it waits.
+            return Unsendable("4.1.7", "the return path of the message is none that SMTP can carry")
+        if not (recipient and _ADDRESS.fullmatch(recipient)):
+            return Unsendable("5.1.3", "the recipient's address is none that SMTP can carry")
+        if utf8 and not offers.smtputf8:
             return Unsendable("5.6.7", "the SMTP server takes no international addresses (SMTPUTF8)")
-        if not envelope.needs_smtputf8 and not (envelope.return_path + recipient).isascii():
-            return Unsendable("5.1.3", "an address of the message is international, and the message is not")
+        if not utf8 and not recipient.isascii():
+            return Unsendable("5.1.3", "the recipient's address is international, and the message is not")
         if longest is not None and len(envelope.content) > longest:
             size = f"{len(envelope.content):,} bytes"
             return Unsendable("5.3.4", f"the message has {size}, and the SMTP server takes at most {longest:,}")

@@ -78,9 +78,10 @@ class Unsure:
 
 @dataclass(frozen=True, slots=True)
 class Unsendable:
-    """This server can never take this message, as it said when it was connected to. Nothing was sent.
+    """This server cannot take this message, by its addresses or by what it said at the start. Nothing was sent.
 
-    enhanced_code: the code that the server would have refused it with (RFC 3463).
+    enhanced_code: the code that the server would have refused it with (RFC 3463). Of class 5: it never can. Of class 4:
+        it can once somebody has mended the settings.
     reason: for people; without an address.
     """
 

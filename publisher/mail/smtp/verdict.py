@@ -69,7 +69,9 @@ def decide(outcome: Outcome) -> Verdict:
     - Refused with 5yz: `rejected` if it came before the recipient was named, else `bounced`.
     - Broken: `deferred`, transient, the infrastructure's fault.
     - Unsure: the same, and `is_unsure`.
-    - Unsendable: `rejected`, permanent, the content's fault, or the recipient's if the address is.
+    - Unsendable with a code of class 5: `rejected`, permanent, the content's fault, or the recipient's if the address
+      is. With one of class 4: `deferred`, transient.
+    - Nothing that is said of the return path is the recipient's fault.
     """
     match outcome:
         case Accepted(reply):
@@ -89,6 +91,8 @@ def decide(outcome: Outcome) -> Verdict:
         case Unsendable(enhanced_code, reason):
             status = enhanced_status(enhanced_code)
             fault = status.fault if status else Fault.CONTENT
+            if status is not None and status.class_ == 4:
+                return Verdict(EventKind.DEFERRED, Permanence.TRANSIENT, fault, None, enhanced_code, reason)
             return Verdict(EventKind.REJECTED, Permanence.PERMANENT, fault, None, enhanced_code, reason)
 
 
@@ -124,7 +128,9 @@ def _fault(stage: Stage, reply: Reply, status: EnhancedStatus | None) -> Fault:
         return Fault.INFRASTRUCTURE
     # Subject 0 says nothing but the class.
     if status is not None and status.subject != 0:
-        return status.fault
+        # At this stage no recipient was named: the address in question is the sender's.
+        is_senders = stage is Stage.MAIL and status.fault is Fault.RECIPIENT
+        return Fault.INFRASTRUCTURE if is_senders else status.fault
     return _FAULTS.get((stage, reply.code), Fault.INFRASTRUCTURE)
 
 

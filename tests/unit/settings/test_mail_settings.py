@@ -58,6 +58,7 @@ def test_each_variable_is_read(tmp_path: Path) -> None:
         ),
         ({"PUBLISHER_MAIL_TEMPLATES": "/no/such"}, "PUBLISHER_MAIL_TEMPLATES: no such folder: '/no/such'"),
         ({"PUBLISHER_SMTP_CA_FILE": "/no/such"}, "PUBLISHER_SMTP_CA_FILE: no such file: '/no/such'"),
+        ({"PUBLISHER_MAIL_BOUNCES_URL": "imap://ann:secret@host"}, "PUBLISHER_MAIL_BOUNCES_URL must be a folder, or a"),
         ({"PUBLISHER_SMTP_URL": "smtp://localhost"}, "PUBLISHER_MAIL_FROM must be set where PUBLISHER_SMTP_URL is"),
         (
             {"PUBLISHER_SMTP_URL": "smtp://localhost"},
@@ -71,6 +72,45 @@ def test_what_is_wrong_is_named_with_its_rule(environ: dict[str, str], said: str
         read(environ)
 
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [
+        (" bounces.example.com ", "bounces.example.com"),
+        ("bounces.example.com.", "bounces.example.com"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("[192.0.2.1]", "[192.0.2.1]"),
+        (f"{'x' * 60}.{'y' * 60}.{'z' * 60}.{'w' * 22}", f"{'x' * 60}.{'y' * 60}.{'z' * 60}.{'w' * 22}"),
+    ],
+)
+def test_a_return_domain_is_used_in_ascii(text: str, domain: str) -> None:
+    """As SMTP writes it in the return path of every message."""
+    assert read({"PUBLISHER_MAIL_RETURN_DOMAIN": text}).return_domain == domain
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@bounces.example.com",
+        "bounces.example.com, x",
+        "<bounces.example.com>",
+        "bounces@example.com",
+        "bounces..example.com",
+        "x" * 250 + ".example",
+        # With the 48 characters that name the delivery it is an address of 255.
+        f"{'x' * 60}.{'y' * 60}.{'z' * 60}.{'w' * 23}",
+    ],
+)
+def test_a_return_domain_that_makes_no_address_is_refused_at_start(text: str) -> None:
+    """Else every message would be refused by the server, one after the other."""
+    with pytest.raises(SettingsError, match="PUBLISHER_MAIL_RETURN_DOMAIN: must be a domain that mail can be sent to"):
+        read({"PUBLISHER_MAIL_RETURN_DOMAIN": text})
+
+
+def test_a_maildir_of_bounces_may_be_on_another_machine() -> None:
+    """Every process reads the settings, and only one opens the mailbox."""
+    assert read({"PUBLISHER_MAIL_BOUNCES_URL": "maildir:///no/such"}).bounces_url == "maildir:///no/such"
 
 
 def test_a_password_in_a_url_is_not_shown() -> None:

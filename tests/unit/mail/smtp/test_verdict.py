@@ -44,6 +44,7 @@ RECIPIENT, INFRASTRUCTURE, CONTENT, UNKNOWN = Fault.RECIPIENT, Fault.INFRASTRUCT
         # Before the recipient was named: whoever it is.
         (Stage.MAIL, 550, "Not from you", REJECTED, PERMANENT, INFRASTRUCTURE, None),
         (Stage.MAIL, 550, "5.1.8 Bad sender's system address", REJECTED, PERMANENT, INFRASTRUCTURE, "5.1.8"),
+        (Stage.MAIL, 553, "5.1.3 Bad sender address syntax", REJECTED, PERMANENT, INFRASTRUCTURE, "5.1.3"),
         (Stage.MAIL, 552, "5.3.4 Too big", REJECTED, PERMANENT, CONTENT, "5.3.4"),
         (Stage.MAIL, 552, "Too big", REJECTED, PERMANENT, CONTENT, None),
         (Stage.MAIL, 421, "4.7.0 Too many messages", DEFERRED, TRANSIENT, INFRASTRUCTURE, "4.7.0"),
@@ -105,6 +106,11 @@ def test_a_lost_reply_is_unsure() -> None:
 def test_what_the_server_can_never_take_is_rejected(enhanced: str, fault: Fault) -> None:
     """It would refuse the same message for ever."""
     assert decide(Unsendable(enhanced, "why")) == Verdict(REJECTED, PERMANENT, fault, None, enhanced, "why")
+
+
+def test_a_return_path_that_is_none_defers_the_message() -> None:
+    """The recipient has no part in it, and once the settings are mended the message goes (R33)."""
+    assert decide(Unsendable("4.1.7", "why")) == Verdict(DEFERRED, TRANSIENT, INFRASTRUCTURE, None, "4.1.7", "why")
 
 
 def test_a_diagnostic_is_one_line_that_shows_no_address() -> None:
