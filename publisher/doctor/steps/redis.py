@@ -6,13 +6,15 @@ from typing import TypeVar
 
 import redis
 
-from publisher.doctor.checks import clocks, commands, counters, intents, redis_server, rights, systems
+from publisher.channels.email import EMAIL
+from publisher.doctor.checks import clocks, commands, counters, intents, mail, redis_server, rights, systems
 from publisher.doctor.grants import streams_of
 from publisher.doctor.steps.clock import read_clock
 from publisher.doctor.steps.step import Look, Server, Step, Unusable, once, refusal_of
-from publisher.doctor.verdict import Diagnosis
+from publisher.doctor.verdict import Diagnosis, ok
 from publisher.domain.errors import RedisRefused
-from publisher.operations.readers import command_readers
+from publisher.operations.readers import CommandReaders, command_readers
+from publisher.settings.mail import MailSettings
 from publisher.settings.settings import Settings
 from publisher.streams import health
 from publisher.streams import rights_trial as rights_
@@ -93,8 +95,18 @@ def of_redis(settings: Settings, client: redis.Redis, database: Database) -> lis
         "events-pending": lambda: intents.pending(events(), settings.route_lease_ttl),
         "commands-groups": lambda: commands.groups(readers().values()),
         "commands-pending": lambda: commands.pending(readers().values()),
+        "mail": lambda: _mail(settings.mail, client, readers().get(EMAIL.name)),
     }
     return [Step(name, Server.REDIS, look) for name, look in looks.items()]
+
+
+def _mail(settings: MailSettings, client: redis.Redis, readers: CommandReaders | None) -> Diagnosis:
+    if readers is None:
+        return ok("the channel email is not installed")
+    if settings.smtp_url is None:
+        return mail.mail(None, settings.group, readers, 0)
+    alive = [s for s in ProcessRegister(client).seen() if s.process.role == "mailer" and not s.is_silent]
+    return mail.mail(settings.smtp_url.shown, settings.group, readers, len(alive))
 
 
 def _if_allowed(read: Callable[[], T]) -> T | None:
