@@ -18,6 +18,7 @@ from tests.acceptance.final_routes import BURY
 from tests.acceptance.forked_commands import run_many
 from tests.acceptance.malformed_intents import record_intent
 from tests.acceptance.outside import Outside
+from tests.integration.mail_rows import held_mail
 from tests.maildirs import made_maildir
 from tests.processes import ROOT, complete
 
@@ -86,6 +87,12 @@ def records(database: Database, outside: Outside, environ: dict[str, str], tmp_p
 
 
 @pytest.fixture
+def held(database: Database, records: None) -> None:
+    """Those records, and a message that an operator is to decide about."""
+    held_mail(database, "jörg@exämple.com")
+
+
+@pytest.fixture
 def shell(environ: dict[str, str], records: None) -> Shell:
     """Runs `publisher` by a shell, which makes of its standard streams what `redirection` says."""
 
@@ -113,7 +120,7 @@ def command_line(name: str, *, as_json: bool = False) -> list[str]:
     return [*arguments, "--json"] if as_json and has_json(name) else arguments
 
 
-def test_every_table_is_shown_where_only_ascii_can_be(environ: dict[str, str], records: None) -> None:
+def test_every_table_is_shown_where_only_ascii_can_be(environ: dict[str, str], held: None) -> None:
     """Lines of a table are drawn in ASCII, letters that the terminal has not are escapes: nothing is a traceback."""
     shown = dict(zip(COMMANDS, run_many([command_line(name) for name in COMMANDS], environ | ASCII), strict=True))
 
@@ -128,7 +135,7 @@ def test_every_table_is_shown_where_only_ascii_can_be(environ: dict[str, str], r
 
 @pytest.mark.parametrize(("output", "reason"), [("full", b"No space left on device"), ("closed", b"Bad file")])
 def test_an_output_that_takes_nothing_is_one_line_and_exit_code_1(
-    environ: dict[str, str], records: None, output: str, reason: bytes
+    environ: dict[str, str], held: None, output: str, reason: bytes
 ) -> None:
     """A disk that is full, or no standard output: the command says so and fails, whichever it is."""
     lines = [command_line(name, as_json=True) for name in COMMANDS]
