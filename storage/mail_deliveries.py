@@ -34,7 +34,7 @@ class BegunMail:
 
     entry_id: of the command that asked for it last.
     tries: earlier attempts.
-    is_unsure: a process that died may have sent it.
+    is_unsure: it is taken over from a process that died, and that may have sent it.
     age: since it was begun for the first time.
     command: the fields of its command as a JSON object, if they are kept here; None: they stand on the stream.
     """
@@ -68,8 +68,9 @@ _ABANDONED = (
     " AND pg_postmaster_start_time() <= statement_timestamp() - %(ttl)s)"
 )
 
-# New deliveries are inserted, given up ones are begun anew by another command, abandoned ones are taken over. A blind
-# repetition, after a reply was lost, finds its own. The route is looked up once, so that both are pruned together.
+# New deliveries are inserted, given up ones are begun anew by another command, abandoned ones are taken over: they were
+# begun a lease ago at least. A blind repetition, after a reply was lost, finds its own. The route is looked up once, so
+# that both are pruned together.
 # known     locks the routes: one that a pruning deletes at this moment is waited for, and then is none. Without the
 #           lock the foreign key would refuse the whole batch.
 # Rows come sorted by id: two processes that insert the same ids in different orders would deadlock.
@@ -100,7 +101,7 @@ SET state = 'begun', entry_id = excluded.entry_id, lease_token = excluded.lease_
 WHERE (d.state = 'given_up' AND d.entry_id <> excluded.entry_id)
    OR (d.state = 'begun' AND d.lease_token = excluded.lease_token)
    OR (%(take_over)s AND {_ABANDONED} AND d.command IS NULL)
-RETURNING d.delivery_id, d.entry_id, d.tries, d.unsure > 0, {NOW} - d.begun_at, NULL
+RETURNING d.delivery_id, d.entry_id, d.tries, d.unsure > 0 AND {NOW} - d.begun_at >= %(ttl)s, {NOW} - d.begun_at, NULL
 """
 
 _STANDING = f"""/* standing_mail */
@@ -108,7 +109,8 @@ SELECT d.delivery_id, d.state, d.entry_id, d.event, {_ABANDONED}
 FROM mail_deliveries AS d WHERE d.delivery_id = ANY(%(deliveries)s::text[])
 """
 
-# By the index mail_deliveries_due. Of what this statement takes the command is kept: so it stays findable there, by the
+# By the index mail_deliveries_due. One that was put back untried begins now: how long it is tried counts from the first
+# attempt. Of what this statement takes the command is kept: so it stays findable there, by the
 # end of its lease.
 _BEGIN_DUE = f"""/* begin_due_mail */
 WITH due AS MATERIALIZED (
@@ -119,9 +121,9 @@ WITH due AS MATERIALIZED (
 )
 UPDATE mail_deliveries AS d
 SET state = 'begun', lease_token = %(token)s, lease_expires_at = {NOW} + %(ttl)s, next_attempt_at = {NOW} + %(ttl)s,
-    unsure = unsure + was_begun::int
+    unsure = unsure + was_begun::int, begun_at = CASE d.tries WHEN 0 THEN {NOW} ELSE d.begun_at END
 FROM due WHERE d.delivery_id = due.delivery_id
-RETURNING d.delivery_id, d.entry_id, d.tries, d.unsure > 0, {NOW} - d.begun_at, d.command::text
+RETURNING d.delivery_id, d.entry_id, d.tries, was_begun, {NOW} - d.begun_at, d.command::text
 """
 
 _RENEW = f"""/* renew_mail */

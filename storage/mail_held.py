@@ -85,11 +85,12 @@ _CHOSEN = f"""chosen AS MATERIALIZED (
     ORDER BY d.held_at, d.delivery_id LIMIT %(limit)s FOR UPDATE
 )"""
 
-# The command is kept in the row, so that the mail service finds the delivery among those whose time has come.
+# The command is kept in the row, so that the mail service finds the delivery among those whose time has come. How long
+# it is tried counts anew: an operator may have taken days.
 _SEND = f"""/* send_held_mail */
 WITH {_CHOSEN}, changed AS (
     UPDATE mail_deliveries AS d
-    SET state = 'waiting', next_attempt_at = {NOW}, held_at = NULL
+    SET state = 'waiting', next_attempt_at = {NOW}, held_at = NULL, begun_at = {NOW}
     FROM chosen WHERE d.delivery_id = chosen.delivery_id
     RETURNING d.delivery_id
 ), {counted_in_action("changed")}

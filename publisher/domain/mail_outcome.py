@@ -37,7 +37,7 @@ class MailOutcome:
     command: the fields of the command as a JSON object, for a waiting or held one; None of every other, or where they
         are kept already.
     address: the recipient's, which such an event may suppress; None: it cannot.
-    was_tried: whether the attempt counts as one.
+    was_tried: whether the server was asked. An attempt that did not succeed is counted.
     is_unsure: whether it may have been accepted while the reply was lost.
     """
 

@@ -1,7 +1,8 @@
 """Makes a command's message: parses the entry, renders the template, builds the message."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from publisher.domain.instants import EPOCH
 from publisher.domain.mailbox import Mailbox
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.mail.command import MailCommand, parse_command
@@ -50,6 +51,17 @@ class Composer:
     def _envelope(self, command: MailCommand, message: Message) -> Envelope:
         path = return_path(command.delivery_id, self._return_domain) if self._return_domain else message.sender
         return Envelope(path, message.recipient, message.data, message.needs_smtputf8)
+
+
+def without_variables(command: MailCommand) -> MailCommand:
+    """Returns the command without the variables of its template: once a message is made they only take up memory."""
+    return replace(command, variables={})
+
+
+def unreadable(delivery_id: str, rejection: Rejection) -> Composed:
+    """Returns what is known of a kept command that cannot be read any more: its delivery fails, as of its content."""
+    command = MailCommand(delivery_id, "", "", "", {}, (), EPOCH)
+    return Composed(command, TemplateFault(f"the kept command cannot be read: {rejection.message}"))
 
 
 def poison(entry: Entry) -> Rejection | None:

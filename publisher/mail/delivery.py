@@ -41,5 +41,7 @@ def fields_as_json(fields: Fields) -> str:
 
 
 def fields_of_json(text: str) -> Fields:
-    """Returns the fields that `fields_as_json` wrote."""
-    return [(name.encode(), value.encode()) for name, value in orjson.loads(text).items()]
+    """Returns the fields that `fields_as_json` wrote; of another JSON value those that it could have written."""
+    kept = orjson.loads(text)
+    named = kept.items() if isinstance(kept, dict) else ()
+    return [(name.encode(), value.encode()) for name, value in named if isinstance(value, str)]

@@ -94,13 +94,17 @@ class Mailer:
         while True:
             await asyncio.sleep(self._leasing.ttl.total_seconds() / 3)
             self._beat()
-            deliveries, entries, asked_at = self._in_hand.deliveries, self._in_hand.entries, self._in_hand.now()
+            try:
+                # By itself: while PostgreSQL is away for this process alone, no other one takes over what it has sent.
+                await asyncio.to_thread(self._group.hold, self._in_hand.entries)
+            except PublisherError as error:
+                _log.warning("commands in hand may be taken over by another mailer", error=error)
+            deliveries, asked_at = self._in_hand.deliveries, self._in_hand.now()
             try:
                 held = await asyncio.to_thread(
                     renew_mail, self._database, self._leasing.token, deliveries, self._leasing.ttl
                 )
                 self._in_hand.renewed(deliveries, held, asked_at)
-                await asyncio.to_thread(self._group.hold, entries)
             except PublisherError as error:
                 _log.warning("leases of messages in hand were not renewed", error=error)
 

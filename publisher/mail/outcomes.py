@@ -60,13 +60,13 @@ def decided(delivery: Delivery, verdict: Verdict, patience: Patience, now: datet
 def unsendable(begun: BegunMail, fault: TemplateFault | AddressFault, now: datetime) -> MailOutcome:
     """Decides of a command that makes no message: the same command would fail again."""
     verdict = Verdict(EventKind.FAILED, permanence=Permanence.PERMANENT, fault=fault.fault, diagnostic=fault.message)
-    return MailOutcome(begun.delivery_id, MailState.GIVEN_UP, event_of(begun, verdict, now))
+    return MailOutcome(begun.delivery_id, MailState.GIVEN_UP, event_of(begun, verdict, now), was_tried=False)
 
 
 def suppressed(begun: BegunMail, now: datetime) -> MailOutcome:
     """Decides of a message to an address that bounced or complained before: it is not sent."""
     verdict = Verdict(EventKind.SUPPRESSED, fault=Fault.RECIPIENT, diagnostic="the address is suppressed")
-    return MailOutcome(begun.delivery_id, MailState.GIVEN_UP, event_of(begun, verdict, now))
+    return MailOutcome(begun.delivery_id, MailState.GIVEN_UP, event_of(begun, verdict, now), was_tried=False)
 
 
 def put_back(delivery: Delivery) -> MailOutcome:

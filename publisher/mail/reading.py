@@ -7,7 +7,7 @@ has read and not acknowledged. Reading: it waits for new entries. Any error of R
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 import structlog
@@ -19,6 +19,7 @@ from publisher.mail.in_hand import InHand
 from publisher.mail.recording import Recorder
 from publisher.mail.taking_up import TakingUp
 from publisher.streams.consumer_group import ConsumerGroup, Entry, Recovered
+from publisher.streams.recovery import isolated
 from storage.database import Database
 from storage.intents import reject
 from storage.malformed_records import IncomingMalformed
@@ -31,6 +32,8 @@ _BACKOFF = Backoff(timedelta(milliseconds=100), timedelta(seconds=2))
 _DUE_SECONDS = 1.0
 # A wait for room ends after so long at the latest, to show progress.
 _TICK_SECONDS = 1.0
+# Commands that are taken up together: a second's work, also where each has the size of the limit.
+_PART_BYTES = 2 * 1024 * 1024
 # How soon entries are looked for that stayed pending.
 _MISSED_SECONDS = 3.0
 # A consumer that has read nothing for so long belonged to a process that was killed.
@@ -106,7 +109,7 @@ class Reader:
         if recovered.trimmed:
             _log.error("commands were removed from the stream before they were sent", entries=list(recovered.trimmed))
             await asyncio.to_thread(self._group.acknowledge, recovered.trimmed)
-        for batch in _isolated(recovered.entries):
+        for batch in isolated(recovered.entries):
             await self._take(batch)
             await self._empty_handed()
         return not self._recorder.missed
@@ -137,6 +140,14 @@ class Reader:
         return taken == room
 
     async def _take(self, entries: Sequence[Entry]) -> None:
+        """Takes entries up, a part after the other: messages of a megabyte take long to make."""
+        parts = list(_parts(entries))
+        for number, part in enumerate(parts):
+            if number:
+                await asyncio.to_thread(self._group.hold, [entry.id for rest in parts[number:] for entry in rest])
+            await self._take_part(part)
+
+    async def _take_part(self, entries: Sequence[Entry]) -> None:
         """Takes entries up, however long PostgreSQL is away, and keeps other consumers off them meanwhile."""
         tries = 0
         while entries and not self._stopping.is_set():
@@ -177,7 +188,16 @@ class Reader:
         self._beat()
 
 
-def _isolated(entries: Sequence[Entry]) -> list[Sequence[Entry]]:
-    """Splits entries into batches. One that was delivered before is alone: if it kills its reader, it does so alone."""
-    fresh = [entry for entry in entries if entry.deliveries <= 1]
-    return [*([fresh] if fresh else []), *([entry] for entry in entries if entry.deliveries > 1)]
+def _parts(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """Splits entries into parts of a bounded size, and of one entry at least."""
+    part: list[Entry] = []
+    size = 0
+    for entry in entries:
+        more = sum(len(name) + len(value) for name, value in entry.fields)
+        if part and size + more > _PART_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(entry)
+        size += more
+    if part:
+        yield part

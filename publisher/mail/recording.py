@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -17,6 +17,7 @@ from publisher.mail.delivery import Delivery
 from publisher.mail.in_hand import InHand
 from publisher.streams.consumer_group import ConsumerGroup
 from storage.database import Database
+from storage.mail_deliveries import BegunMail
 from storage.mail_outcomes import record_mail
 
 _log = structlog.get_logger()
@@ -65,6 +66,16 @@ class Recorder:
         """Takes an outcome, to be recorded with the next ones."""
         self._finished.append(Finished(delivery, outcome))
         self._some.set()
+
+    def count_unsure(self, begun: Iterable[BegunMail]) -> None:
+        """Counts and logs those of these deliveries that a process which died may have sent (R33)."""
+        for each in begun:
+            if each.is_unsure:
+                self._counters.unsure()
+                _log.warning(
+                    "a message may have been sent by a process that died: it is sent again",
+                    delivery_id=each.delivery_id,
+                )
 
     def close(self) -> None:
         """Ends `run` once everything that was added is recorded."""

@@ -13,7 +13,7 @@ from publisher.domain.errors import PublisherError
 from publisher.domain.instants import from_milliseconds
 from publisher.domain.mail_outcome import MailState
 from publisher.domain.rejection import Rejection
-from publisher.mail.composing import Composed, Composer, poison
+from publisher.mail.composing import Composed, Composer, poison, unreadable, without_variables
 from publisher.mail.delivery import Delivery, Fields, fields_as_json, fields_of_json
 from publisher.mail.in_hand import InHand
 from publisher.mail.outcomes import answered_again, put_back, suppressed, unsendable
@@ -116,13 +116,15 @@ class TakingUp:
             limit,
             take_over=self._leasing.takes_over,
         )
+        self._recorder.count_unsure(due)
         begun: list[tuple[Delivery, Composed]] = []
         for each in due:
             fields = fields_of_json(each.command or "{}")
             made = self._composer(fields)
             if isinstance(made, Rejection):
-                raise AssertionError(f"the command of delivery {each.delivery_id} is kept and malformed")
-            begun.append((Delivery(each, None, fields, made.command), made))
+                # It was a command when it was kept: another release kept it, or somebody changed it.
+                made = unreadable(each.delivery_id, made)
+            begun.append((Delivery(each, None, fields, without_variables(made.command)), made))
         self._in_hand.add([delivery for delivery, _ in begun], asked_at)
         try:
             refused = await self._suppressed([made for _, made in begun])
@@ -162,6 +164,7 @@ class TakingUp:
             self._leasing.ttl,
             take_over=self._leasing.takes_over,
         )
+        self._recorder.count_unsure(begun.values())
         deliveries = [_delivery(each, *wanted[each.delivery_id]) for each in begun.values()]
         self._in_hand.add([delivery for delivery, _ in deliveries], asked_at)
         self._hand_on(deliveries, refused)
@@ -212,7 +215,7 @@ class TakingUp:
 
 
 def _delivery(begun: BegunMail, entry: Entry, made: Composed) -> tuple[Delivery, Composed]:
-    return Delivery(begun, entry.id, entry.fields, made.command), made
+    return Delivery(begun, entry.id, entry.fields, without_variables(made.command)), made
 
 
 def _say_held(held: set[str]) -> None:

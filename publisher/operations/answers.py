@@ -37,7 +37,7 @@ def explain_mail(route: RouteRecord, mail: MailProgress | None) -> Iterator[Sent
     yield _standing(route, mail)
     if mail.unsure:
         yield (
-            f"The reply to its message was lost {times(mail.unsure, 'time')}: the recipient may have it"
+            f"Whether it was accepted remained unknown {times(mail.unsure, 'time')}: the recipient may have it"
             f" {'more than once' if mail.state is MailState.SENT else 'already'}."
         )
 

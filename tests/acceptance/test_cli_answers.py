@@ -37,7 +37,7 @@ def test_a_trace_ends_with_what_was_answered(delivery: str, publisher: Publisher
     assert lines[at].startswith("├── 2026-03-14 09:26:53.589Z mailer: deferred (permanent, infrastructure at fault,")
     assert "mailer: bounced (permanent, recipient at fault, 550 5.1.1): no such user: a***@example" in lines[at + 1]
     assert "The mail service tries again in" in lines[at + 2]
-    assert "The reply to its message was lost 1 time" in lines[at + 3]
+    assert "Whether it was accepted remained unknown 1 time" in lines[at + 3]
     assert "published: " in "".join(lines[:at])
 
 

@@ -67,7 +67,7 @@ def test_a_message_that_is_refused_for_now_is_tried_again(
     assert events(database, delivery) == ["deferred", "deferred", "deferred", "accepted"]
     assert [taken.delivery_id for taken in smtp.taken] == [delivery]
     [row] = rows(database, "SELECT tries, unsure, command FROM mail_deliveries")
-    assert row == {"tries": 4, "unsure": 0, "command": None}
+    assert row == {"tries": 3, "unsure": 0, "command": None}
     said = {row["diagnostic"] for row in rows(database, "SELECT diagnostic FROM delivery_events WHERE code = '451'")}
     assert said == {"451 4.7.1 Greylisted, u***@example.com come again"}
 
@@ -170,3 +170,40 @@ def test_an_entry_that_is_no_command_is_set_aside_with_all_its_fields(
     assert record["stream"] == EMAIL.stream
     assert set(record["raw_fields"]) == {"delivery_id", "payload_json", "more"}
     wait_until(lambda: pending(redis_client) == 0)
+
+
+def test_a_kept_command_that_cannot_be_read_any_more_fails_alone(
+    database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
+) -> None:
+    """Another release kept it, or somebody changed it: no process ends by it, and its route is answered (R33)."""
+    smtp.always(Fault(Step.RCPT, reply="451 4.3.0 Later"))
+    broken, good = append_commands(database, redis_client, 2)
+    mailer = processes.start("mailer", PUBLISHER_MAIL_BACKOFF_MIN="1")
+    wait_until(lambda: states(database) == {"waiting": 2}, describe=lambda: mailer.output)
+    execute(database, "UPDATE mail_deliveries SET command = '{\"delivery_id\": 7}' WHERE delivery_id = %s", broken)
+    smtp.calm()
+
+    wait_until(lambda: answers(database) == {"accepted": 1, "failed": 1}, describe=lambda: mailer.output)
+
+    assert [taken.delivery_id for taken in smtp.taken] == [good]
+    assert mailer.returncode is None
+
+
+def test_how_long_a_message_is_tried_counts_from_its_first_attempt(
+    database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
+) -> None:
+    """The server was away for days, and a process put the message back untried: its first refusal does not end it."""
+    smtp.refuse()
+    append_commands(database, redis_client)
+    first = processes.start("mailer")
+    wait_until(lambda: states(database) == {"begun": 1}, describe=lambda: first.output)
+    first.signal(signal.SIGTERM)
+    assert first.wait() == 0
+    execute(database, "UPDATE mail_deliveries SET begun_at = begun_at - interval '3 days'")
+    smtp.listen()
+    smtp.once(Fault(Step.RCPT, reply="451 4.7.1 Greylisted"))
+
+    processes.start("mailer")
+
+    wait_until(lambda: answers(database) == {"accepted": 1})
+    assert events(database) == ["deferred", "accepted"]

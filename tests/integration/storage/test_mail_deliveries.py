@@ -7,6 +7,7 @@ import pytest
 
 from publisher.domain.errors import DatabaseRefused
 from publisher.domain.mail_outcome import MailState
+from storage import mail_deliveries
 from storage.database import Database
 from storage.mail_deliveries import (
     BegunMail,
@@ -42,7 +43,8 @@ def abandon(database: Database) -> None:
     """The process that has begun them died long ago: its leases ran out a second ago."""
     execute(
         database,
-        "UPDATE mail_deliveries SET lease_expires_at = now() - interval '1 second', next_attempt_at ="
+        "UPDATE mail_deliveries SET begun_at = begun_at - interval '1 minute',"
+        " lease_expires_at = now() - interval '1 second', next_attempt_at ="
         " CASE WHEN next_attempt_at IS NOT NULL THEN now() - interval '1 second' END",
     )
 
@@ -57,21 +59,28 @@ WAITING = (
 @pytest.fixture
 def settled(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
     """PostgreSQL has been up for longer than a lease: nobody is given time to report what it did before."""
+    return started(database, monkeypatch, "1 day")
+
+
+@pytest.fixture
+def restarted(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """PostgreSQL was restarted just now."""
+    return started(database, monkeypatch, "1 second")
+
+
+def started(database: Database, monkeypatch: pytest.MonkeyPatch, ago: str) -> Database:
+    """PostgreSQL was started so long ago, as the statements see it."""
     execute(
         database,
         "CREATE FUNCTION public.pg_postmaster_start_time() RETURNS timestamptz LANGUAGE sql AS"
-        " $$ SELECT now() - interval '1 day' $$",
+        f" $$ SELECT now() - interval '{ago}' $$",
     )
-    monkeypatch.setattr("storage.mail_deliveries._BEGIN", _as_if_up("_BEGIN"))
-    for name in ("_STANDING", "_BEGIN_DUE", "_HOLD", "_HOLD_DUE"):
-        monkeypatch.setattr(f"storage.mail_deliveries.{name}", _as_if_up(name))
+    for name in ("_BEGIN", "_STANDING", "_BEGIN_DUE", "_HOLD", "_HOLD_DUE"):
+        seen = str(getattr(mail_deliveries, name)).replace(
+            "pg_postmaster_start_time", "public.pg_postmaster_start_time"
+        )
+        monkeypatch.setattr(mail_deliveries, name, seen)
     return database
-
-
-def _as_if_up(name: str) -> str:
-    from storage import mail_deliveries
-
-    return str(getattr(mail_deliveries, name)).replace("pg_postmaster_start_time", "public.pg_postmaster_start_time")
 
 
 def test_a_new_delivery_is_begun_with_its_route(database: Database) -> None:
@@ -132,12 +141,12 @@ def test_what_a_dead_process_began_is_taken_over_as_unsure(settled: Database) ->
     assert rows(settled, "SELECT unsure, lease_token FROM mail_deliveries") == [{"unsure": 1, "lease_token": "mine"}]
 
 
-def test_after_a_restart_of_postgresql_a_holder_may_still_report(database: Database) -> None:
+def test_after_a_restart_of_postgresql_a_holder_may_still_report(restarted: Database) -> None:
     """Its lease ran out while PostgreSQL was away: for as long as a lease lasts nobody takes it over."""
-    begin(database, STRANGER, by="other")
-    abandon(database)
+    begin(restarted, STRANGER, by="other")
+    abandon(restarted)
 
-    begun, standing = begin(database, STRANGER)
+    begun, standing = begin(restarted, STRANGER)
 
     assert (begun, standing[STRANGER].is_abandoned) == ({}, False)
 

@@ -117,4 +117,4 @@ def test_a_lost_reply_is_told(state: str, ends: str) -> None:
 
     said = with_mail(state, unsure=2, **ended).next[1]
 
-    assert said == f"The reply to its message was lost 2 times: the recipient may have it {ends}"
+    assert said == f"Whether it was accepted remained unknown 2 times: the recipient may have it {ends}"
