@@ -13,6 +13,7 @@ from datetime import timedelta
 import structlog
 
 from publisher.domain.backoff import Backoff
+from publisher.domain.entry_ids import sent_at
 from publisher.domain.errors import DatabaseRefused, PublisherError
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.mail.in_hand import InHand
@@ -88,7 +89,8 @@ class Reader:
 
     async def _recover(self) -> None:
         await self._empty_handed()
-        await asyncio.to_thread(self._group.create)
+        if await asyncio.to_thread(self._group.create):
+            await asyncio.to_thread(self._warn_of_history)
         self.is_member = True
         self._recorder.missed = False
         more = True
@@ -102,6 +104,18 @@ class Reader:
             await self._take_recovered(recovered)
             more = recovered.more
         await asyncio.to_thread(self._group.remove_stale, _STALE)
+
+    def _warn_of_history(self) -> None:
+        """Warns that a new group reads the whole stream: another mail service may have sent what stands there."""
+        entries, oldest = self._group.on_stream()
+        if oldest is not None:
+            _log.warning(
+                "the consumer group is new: all commands on the stream are sent, also those that another mail service"
+                " has sent",
+                group=self._group.group,
+                entries=entries,
+                oldest_seconds=max(0, round(time.time() - sent_at(oldest).timestamp())),
+            )
 
     async def _take_recovered(self, recovered: Recovered) -> bool:
         """Takes these entries up, and waits until they are recorded. Returns whether any of them is done with."""

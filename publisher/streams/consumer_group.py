@@ -63,14 +63,25 @@ class ConsumerGroup:
         self._remove_stale = client.register_script(script("remove_stale"))
         reply_raw(client, "XREADGROUP", "XAUTOCLAIM", "XPENDING", "XRANGE")
 
-    def create(self) -> None:
-        """Creates the stream and the group if they are missing. The group starts at the stream's first entry."""
+    def create(self) -> bool:
+        """Creates the stream and the group if they are missing. The group starts at the stream's first entry.
+
+        Returns whether it created the group.
+        """
         try:
             with translated():
                 self._client.xgroup_create(self._stream, self.group, id="0", mkstream=True)
         except RedisRefused as error:
             if "BUSYGROUP" not in str(error):
                 raise
+            return False
+        return True
+
+    def on_stream(self) -> tuple[int, str | None]:
+        """Returns how many entries are on the stream, and the id of the oldest. None: there are none."""
+        count: int = self._command("XLEN", self._stream)
+        first = self._command("XRANGE", self._stream, "-", "+", "COUNT", 1)
+        return count, entry_of(first[0], 0).id if first else None
 
     def read(self, count: int, block: timedelta) -> list[Entry]:
         """Reads at most `count` entries that no consumer has read; waits up to `block` for the first.

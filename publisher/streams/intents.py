@@ -32,14 +32,15 @@ class IntentsGroup(ConsumerGroup):
         self._done: list[str] = []
         reply_raw(client, "XREAD")
 
-    def create(self) -> None:
+    def create(self) -> bool:
         """Creates stream and group if they are missing, as ConsumerGroup does, and loads the script of `read`."""
         with translated():
             self._client.script_load(_GAP)
-        super().create()
+        created = super().create()
         self._last = None
         # They are pending, and come again.
         self._done = []
+        return created
 
     def acknowledge_later(self, ids: Sequence[str]) -> None:
         """Acknowledges these entries with the next reading, in its round trip, or by `acknowledge_done`.

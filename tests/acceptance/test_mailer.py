@@ -1,5 +1,6 @@
 """`publisher mailer run`: commands become messages, each once, and every end of one is answered (R33)."""
 
+import json
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -207,3 +208,31 @@ def test_how_long_a_message_is_tried_counts_from_its_first_attempt(
 
     wait_until(lambda: answers(database) == {"accepted": 1})
     assert events(database) == ["deferred", "accepted"]
+
+
+def test_the_first_mailer_warns_of_commands_that_stood_on_the_stream_before(
+    redis_client: redis.Redis, database: Database, processes: Processes, smtp: HostileSmtp
+) -> None:
+    """Its group is new, and another mail service may have sent them: how many, and how old the oldest is (R20)."""
+    append_commands(database, redis_client, 3)
+
+    mailer = processes.start("mailer")
+    mailer.wait_for_output("the consumer group is new")
+
+    [line] = [json.loads(line) for line in mailer.output.splitlines() if "the consumer group is new" in line]
+    assert (line["level"], line["group"], line["entries"]) == ("warning", "mail-service", 3)
+    assert 0 <= line["oldest_seconds"] < 3600
+
+
+def test_a_group_that_begins_at_the_end_of_the_stream_sends_nothing_of_before(
+    redis_client: redis.Redis, database: Database, processes: Processes, smtp: HostileSmtp
+) -> None:
+    """So an operator takes over from another mail service, as the guide to mail says."""
+    append_commands(database, redis_client, 3)
+    redis_client.xgroup_create(EMAIL.stream, "mail-service", "$")
+
+    processes.start("mailer")
+    [delivery] = append_commands(database, redis_client, first=3)
+    wait_until(lambda: answers(database)["accepted"] == 1)
+
+    assert [taken.delivery_id for taken in smtp.taken] == [delivery]

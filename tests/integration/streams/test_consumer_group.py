@@ -46,6 +46,19 @@ def pending(client: redis.Redis) -> dict[str, tuple[str, int]]:
     }
 
 
+def test_a_consumer_knows_whether_it_created_the_group_and_what_stood_there(
+    events: Consumers, redis_client: redis.Redis
+) -> None:
+    """Whoever creates it reads the whole stream (R20): how much that is, and since when."""
+    first = events("first")
+    assert first.on_stream() == (0, None)
+    oldest, *_ = add(redis_client, 3)
+    redis_client.xgroup_destroy(EVENTS, GROUP)
+
+    assert (first.create(), events("second").create()) == (True, False)
+    assert first.on_stream() == (3, oldest)
+
+
 def test_entries_are_read_once_and_in_order(events: Consumers, redis_client: redis.Redis) -> None:
     """Of two consumers each entry goes to one, with its own fields, whoever reads first (R20)."""
     one, two = events("one"), events("two")
