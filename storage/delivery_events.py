@@ -52,14 +52,14 @@ _NOTIFICATION_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 UNANSWERED = "answer = NULL, answered_at = NULL"
 
 
-def _rank(of: str) -> str:
+def rank_of(of: str) -> str:
     """Returns the rank of an answer in SQL: 0 of none, and of a complaint. of: an expression."""
     ranks = " ".join(f"WHEN '{kind.value}' THEN {rank}" for kind, rank in RANKS.items())
     return f"CASE {of} {ranks} ELSE 0 END"
 
 
 # The same as `outranks`: between two rows that differ in rank the instants are not looked at, and no answer has none.
-_OUTRANKS = f"(best.rank, best.occurred_at) >= ({_rank('routes.answer')}, routes.answered_at)"
+_OUTRANKS = f"(best.rank, best.occurred_at) >= ({rank_of('routes.answer')}, routes.answered_at)"
 
 # given     The place of an event is its place in the batch.
 # found     By notifications_identity and routes_identity. An id that is none is NULL, and finds nothing.
@@ -103,7 +103,7 @@ WITH given AS MATERIALIZED (
     ON CONFLICT (source, event_id) DO NOTHING
     RETURNING source, event_id
 ), new AS MATERIALIZED (
-    SELECT place, id, event, least(occurred_at, {NOW}) AS occurred_at, {_rank("event")} AS rank
+    SELECT place, id, event, least(occurred_at, {NOW}) AS occurred_at, {rank_of("event")} AS rank
     FROM inserted JOIN chosen USING (source, event_id)
 ), best AS MATERIALIZED (
     SELECT DISTINCT ON (id) id, event, occurred_at, rank,

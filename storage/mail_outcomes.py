@@ -9,7 +9,7 @@ from publisher.domain.suppression import suppression_reason
 from storage.array_literals import columns
 from storage.clock import NOW
 from storage.database import Database, fetch
-from storage.delivery_events import IncomingEvent, record_events
+from storage.delivery_events import IncomingEvent, rank_of, record_events
 from storage.suppressions import NewSuppression, suppress
 
 # Guarded by the lease: an outcome that comes after another process took the delivery over changes nothing.
@@ -27,6 +27,22 @@ FROM unnest(%s::text[], %s::text[], %s::bool[], %s::bool[], %s::bigint[], %s::js
     AS given (delivery_id, state, tried, unsure, wait_ms, command, event)
 WHERE d.delivery_id = given.delivery_id AND d.state = 'begun' AND d.lease_token = %s
 RETURNING d.delivery_id
+"""
+
+# A bounce may have come before the route was published again, which has cleared its answer.
+_ANSWER_AS_BEFORE = f"""/* answer_as_before */
+WITH best AS MATERIALIZED (
+    SELECT DISTINCT ON (e.route_key) e.route_key, e.event, e.occurred_at, {rank_of("e.event")} AS rank
+    FROM mail_deliveries AS d
+    JOIN delivery_events AS e ON e.route_key = d.route_key AND e.recorded_at >= d.begun_at
+    WHERE d.delivery_id = ANY(%s::text[]) AND e.event <> 'complained'
+    ORDER BY e.route_key, rank DESC, e.occurred_at DESC, e.id DESC
+), locked AS MATERIALIZED (
+    SELECT id FROM routes WHERE id = ANY(ARRAY(SELECT route_key FROM best)) ORDER BY id FOR UPDATE
+)
+UPDATE routes SET answer = best.event, answered_at = best.occurred_at
+FROM best JOIN locked ON locked.id = best.route_key
+WHERE routes.id = best.route_key AND best.rank > {rank_of("routes.answer")}
 """
 
 
@@ -61,9 +77,13 @@ def record_mail(database: Database, token: str, outcomes: Sequence[MailOutcome],
 
 
 def answer_again(database: Database, events: Sequence[DeliveryEvent]) -> None:
-    """Records answers to commands that came again for deliveries that are over. May be repeated after any error."""
+    """Records answers to commands that came again for deliveries that are sent. May be repeated after any error.
+
+    The routes have the best answer again that came since the message was begun: nothing was sent anew.
+    """
     with database.unit() as connection, connection.atomic():
         record_events(connection, [IncomingEvent(event) for event in events])
+        connection.execute_sql(_ANSWER_AS_BEFORE, [sorted({event.delivery_id for event in events})])
 
 
 def _suppression(outcome: MailOutcome) -> NewSuppression | None:

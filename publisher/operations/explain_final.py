@@ -1,6 +1,7 @@
 """Explains how a route ended, and what an operator can still do about it (R3)."""
 
 from publisher.domain.attempt import LEASE_EXPIRED
+from publisher.domain.mail_outcome import MailState
 from publisher.operations.answers import explain_answer, explain_mail
 from publisher.operations.explanation import Explanation, RouteState, ago, failure, replays, times
 from publisher.operations.failure_cause import another_intent, cause_of
@@ -28,13 +29,14 @@ def explain_published(route: RouteRecord, stream: str | None, mail: MailProgress
         why.append(f"{route.cancelled_by} asked to cancel it {asked}: too late, its command stood already.")
     why += explain_answer(route)
     upcoming = tuple(explain_mail(route, mail)) or ("Nothing: the rest is its consumers' matter.",)
-    again: Sentence
+    again: tuple[Sentence, ...] = ()
     if _is_past_deadline(route):
-        again = f"Its deadline was {ago(route, route.expires_at)}: it is not published again."
-    else:
-        again = Advice("To have it published again", Remedy.REPUBLISH, route.delivery_id)
+        again = (f"Its deadline was {ago(route, route.expires_at)}: it is not published again.",)
+    elif mail is None or mail.state is MailState.GIVEN_UP:
+        # Of any other message of our mail service a new command changes nothing.
+        again = (Advice("To have it published again", Remedy.REPUBLISH, route.delivery_id),)
     return Explanation(
-        RouteState.PUBLISHED, tuple(why), (*upcoming, again), None if mail is None else mail.next_attempt_at
+        RouteState.PUBLISHED, tuple(why), (*upcoming, *again), None if mail is None else mail.next_attempt_at
     )
 
 

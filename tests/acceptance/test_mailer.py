@@ -9,8 +9,11 @@ import pytest
 import redis
 
 from publisher.channels.email import EMAIL
+from publisher.domain.delivery_event import EventKind
 from storage.database import Database
+from storage.delivery_events import IncomingEvent, record_events
 from tests.acceptance.mail_run import answers, events, is_all_read, mail_server, pending, states
+from tests.factories import delivery_event
 from tests.integration.rows import execute, malformed_codes, rows
 from tests.mail_commands import append_commands
 from tests.processes import Processes
@@ -154,6 +157,25 @@ def test_a_command_that_comes_again_is_answered_and_not_sent(
     assert events(database, delivery) == ["accepted", "accepted"]
     assert len(smtp.taken) == 1
     wait_until(lambda: is_all_read(redis_client))
+
+
+def test_a_bounce_stays_the_answer_of_a_message_that_is_not_sent_again(
+    database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
+) -> None:
+    """It came long after the message was sent, and its route was published again for that (R32, R33)."""
+    [delivery] = append_commands(database, redis_client)
+    processes.start("mailer")
+    wait_until(lambda: events(database, delivery) == ["accepted"])
+    bounced = delivery_event(delivery_id=delivery, event_id="b", event=EventKind.BOUNCED)
+    with database.unit() as connection, connection.atomic():
+        record_events(connection, [IncomingEvent(bounced)])
+
+    execute(database, "UPDATE routes SET answer = NULL, answered_at = NULL")
+    append_commands(database, redis_client, replay=1)
+    wait_until(lambda: len(events(database, delivery)) == 3)
+
+    assert answers(database) == {"bounced": 1}
+    assert len(smtp.taken) == 1
 
 
 def test_an_entry_that_is_no_command_is_set_aside_with_all_its_fields(
