@@ -45,7 +45,7 @@ def bounces(
     with opened() as (settings, database):
         url = read_mailbox_url(mailbox or settings.mail.bounces_url, "MAILBOX" if mailbox else VARIABLE)
         if not follow:
-            _print(_read(database, url, settings.mail.suppress, dry_run=dry_run), url, json=json)
+            _print(_read(database, url, settings.mail.suppress, dry_run=dry_run), url, dry_run=dry_run, json=json)
             return
         stopping = threading.Event()
         stop_on_signals(stopping)
@@ -56,7 +56,7 @@ def bounces(
                 say(f"publisher: {one_line(str(error))}; trying again in {interval:g} seconds", sys.stderr)
             else:
                 if tally.messages:
-                    _print(tally, url, json=json)
+                    _print(tally, url, dry_run=dry_run, json=json)
                     sys.stdout.flush()
             stopping.wait(interval)
 
@@ -82,7 +82,7 @@ def _read(
         )
 
 
-def _print(tally: Tally, url: MailboxUrl, *, json: bool) -> None:
+def _print(tally: Tally, url: MailboxUrl, *, dry_run: bool, json: bool) -> None:
     if json:
         print_json(
             {
@@ -102,7 +102,16 @@ def _print(tally: Tally, url: MailboxUrl, *, json: bool) -> None:
     rows: list[tuple[object, ...]] = [(kind.value, count, None) for kind, count in sorted(tally.events.items())]
     rows += [("not ours", count, reason) for reason, count in sorted(tally.not_ours.items())]
     rows += [("no report", count, reason) for reason, count in sorted(tally.no_report.items())]
-    print_table(f"Messages in {url.shown}", ["found", "messages", "flagged, since"], rows, wrapping="flagged, since")
+    print_table(
+        f"Messages in {url.shown}", ["found", "messages", "why it is flagged"], rows, wrapping="why it is flagged"
+    )
+    if dry_run:
+        events, addresses = len(tally.would_record), len(tally.would_suppress)
+        print(
+            f"{_many(events, 'event')} would be recorded unless on record,"
+            f" {_many(addresses, 'address', 'es')} would be suppressed"
+        )
+        return
     print(f"{_many(tally.recorded, 'new event')} recorded, {_many(tally.suppressed, 'address', 'es')} suppressed")
 
 

@@ -9,6 +9,9 @@ _LONGEST_ADDRESS = 254
 # RFC 5322 wants text between two dots. Some providers gave out addresses without it, so it is not asked for here.
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\x80-\U0010ffff-]+")
 _QUOTED = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~])+"')
+# RFC 5322, 3.2.3: what a name may hold between quotation marks alone. The dot of `J. Lee` passes, as everywhere.
+_SPECIALS = frozenset('()<>[]:;@\\,"')
+_QUOTED_NAME = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?|\[[A-Za-z0-9:.]+\]")
 # Python's codec follows IDNA of 2003, which writes these as other letters: another domain since 2008.
@@ -40,15 +43,19 @@ class Mailbox:
 
 
 def parse_mailbox(text: str) -> Mailbox | None:
-    """Returns the mailbox that is written as `address`, `name <address>` or `"name" <address>`; None if it is none."""
+    """Returns the mailbox that is written as `address`, `name <address>` or `"name" <address>`; None if it is none.
+
+    A name with one of `()<>[]:;@\\,"` must be quoted: without that, two mailboxes would be read as one (RFC 5322).
+    """
     if not text.isprintable():
         return None
     text = text.strip()
     if not text.endswith(">"):
         return parse_address(text)
-    name, bracket, address = text[:-1].rpartition("<")
-    mailbox = parse_address(address) if bracket else None
-    return None if mailbox is None else Mailbox(_unquoted(name.strip()), mailbox.local, mailbox.domain)
+    before, bracket, address = text[:-1].rpartition("<")
+    name = _name(before.strip())
+    mailbox = parse_address(address) if bracket and name is not None else None
+    return None if mailbox is None or name is None else Mailbox(name, mailbox.local, mailbox.domain)
 
 
 def parse_address(text: str) -> Mailbox | None:
@@ -80,7 +87,9 @@ def _a_label(label: str) -> str:
     return f"xn--{unicodedata.normalize('NFC', label.lower()).encode('punycode').decode()}"
 
 
-def _unquoted(name: str) -> str:
-    if len(name) >= 2 and name.startswith('"') and name.endswith('"'):
-        return re.sub(r"\\(.)", r"\1", name[1:-1])
-    return name
+def _name(text: str) -> str | None:
+    """Returns the name without its quotation marks, or None if it is none."""
+    quoted = _QUOTED_NAME.fullmatch(text)
+    if quoted is not None:
+        return re.sub(r"\\(.)", r"\1", quoted[1])
+    return text if _SPECIALS.isdisjoint(text) else None

@@ -4,12 +4,12 @@ A process that dies between the two reads the message again, and records nothing
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from publisher.domain.delivery_event import EventKind
-from publisher.mail.answers import record_answers
+from publisher.mail.answers import record_answers, suppressions_by
 from publisher.mail.attribution import Answer, NotOurs, Origin, attribute
 from publisher.mail.bounce_mailbox import BounceMailbox, Mark
 from publisher.mail.reports.mail import read_report
@@ -24,12 +24,16 @@ class Tally:
     events: how many reports amounted to each kind of event.
     recorded: how many of those events were new.
     suppressed: how many addresses were suppressed.
+    would_record, would_suppress: of a dry run, the ids of the events and the addresses that would be, with those that
+        are on record already.
     not_ours, no_report: how many messages could not be attributed, or were no report, by the reason.
     """
 
     events: Counter[EventKind] = field(default_factory=Counter)
     recorded: int = 0
     suppressed: int = 0
+    would_record: set[str] = field(default_factory=set)
+    would_suppress: set[str] = field(default_factory=set, repr=False)
     not_ours: Counter[str] = field(default_factory=Counter)
     no_report: Counter[str] = field(default_factory=Counter)
 
@@ -66,7 +70,9 @@ def read_mailbox(
             break
         found = attribute(database, [read_report(m.data) for m in batch], Origin.ANYBODY, datetime.now(UTC))
         answers = [outcome for outcome in found if isinstance(outcome, Answer)]
-        if not dry_run:
+        if dry_run:
+            _foresee(answers, kept, tally)
+        else:
             recorded = record_answers(database, answers, kept)
             tally.recorded += len(recorded.new)
             tally.suppressed += recorded.suppressed
@@ -76,6 +82,14 @@ def read_mailbox(
             _count(outcome, tally)
         on_batch(len(batch))
     return tally
+
+
+def _foresee(answers: Sequence[Answer], kept: timedelta, tally: Tally) -> None:
+    tally.would_record.update(answer.event.event_id for answer in answers)
+    if kept:
+        addresses = {answer.event.delivery_id: answer.address for answer in answers}
+        suppressions = suppressions_by([answer.event for answer in answers], addresses)
+        tally.would_suppress.update(each.address for each in suppressions)
 
 
 def _mark(outcome: Answer | NotOurs | NotAReport) -> Mark:

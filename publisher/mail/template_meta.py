@@ -58,5 +58,5 @@ def _texts(found: dict[str, object], key: str) -> Sequence[str]:
 def _mailbox(key: str, text: str) -> Mailbox:
     mailbox = parse_mailbox(text)
     if mailbox is None:
-        raise BadMeta(f"{key} must be an address, such as: Shop <noreply@example.com>")
+        raise BadMeta(f"{key} must be an address, such as: Shop <noreply@example.com>; a name with a comma is quoted")
     return mailbox

@@ -17,6 +17,10 @@ from publisher.settings.types import PREFIX, LowerCase, Name, PositiveSeconds, R
 
 # A return path names its delivery before the @ in so many characters, see `publisher.mail.references.return_path`.
 _RETURN_PATH_LOCAL = 48
+_SENDER_RULE = (
+    "PUBLISHER_MAIL_FROM must be one address, such as `Example <hello@example.com>`;"
+    ' a name with a comma or another sign is quoted: `"Example, Inc." <hello@example.com>`'
+)
 
 
 def _ascii_domain(text: str) -> str:
@@ -114,7 +118,7 @@ class MailSettings(BaseModel):
         if self.backoff_min > self.backoff_max:
             problems.append("PUBLISHER_MAIL_BACKOFF_MIN must be at most PUBLISHER_MAIL_BACKOFF_MAX")
         if self.sender and parse_mailbox(self.sender) is None:
-            problems.append("PUBLISHER_MAIL_FROM must be an address, such as `Example <hello@example.com>`")
+            problems.append(_SENDER_RULE)
         if self.smtp_ca_file and not Path(self.smtp_ca_file).is_file():
             problems.append(f"PUBLISHER_SMTP_CA_FILE: no such file: {self.smtp_ca_file!r}")
         if self.templates and not Path(self.templates).is_dir():

@@ -57,8 +57,8 @@ def read_smtp_url(text: str) -> SmtpUrl:
     user, password = _login(parts.login)
     bare = host.strip("[]")
     if user is not None and parts.scheme == "smtp" and not _is_here(bare):
-        raise _SMTP.problem(
-            ", and smtp:// sends the password where others can read it:"
+        raise _SMTP.fault(
+            "begins with smtp://, which sends its password where others can read it:"
             " write smtp+starttls:// or smtps://, or leave the user name and password out"
         )
     number = int(port or _PORTS[parts.scheme])

@@ -41,6 +41,10 @@ class UrlKind:
         schemes = " or ".join(f"{scheme}://" for scheme in self.schemes)
         return SettingsError(f"{self.variable} must be a URL that begins with {schemes}{reason}")
 
+    def fault(self, said: str) -> SettingsError:
+        """The error for a URL of the right form with one fault. said: which, after the variable's name."""
+        return SettingsError(f"{self.variable} {said}")
+
 
 @dataclass(frozen=True, slots=True)
 class UrlParts:
@@ -111,7 +115,9 @@ def _check_hosts(hosts: Iterable[str], kind: UrlKind) -> None:
         if found is None or not is_host(unquote(found[1])):
             raise kind.problem(f", and where its host should stand is none: {ENCODE}")
         if not is_port(found[2] or ""):
-            raise kind.problem(f", and where its port should stand is no number from 1 to 65535: {ENCODE}")
+            raise kind.fault(
+                f"has no port from 1 to 65535 behind its host's colon; if a piece of the password is there, {ENCODE}"
+            )
 
 
 def _is_text(text: str) -> bool:

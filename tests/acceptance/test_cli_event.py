@@ -57,7 +57,7 @@ def test_of_many_lines_each_is_taken_for_itself(database: Database, publisher: P
     assert done.stderr.splitlines() == [
         "publisher: line 2: records of type Open tell nothing of a delivery",
         "publisher: line 4: it names a delivery that is unknown here, or was pruned",
-        "publisher: line 5: it is not JSON (JSONDecodeError)",
+        "publisher: line 5: it is not JSON",
     ]
 
 

@@ -109,7 +109,7 @@ def test_settings_and_mailbox_are_looked_at(check: Any, tmp_path: Path) -> None:
     """Every variable that is wrong is named; the mailbox of bounces is opened, and nothing in it is touched."""
     code, found = check(PUBLISHER_MAIL_FROM="nobody", PUBLISHER_MAIL_BOUNCES_URL=str(tmp_path), **AWAY)
     assert code == 1
-    assert "PUBLISHER_MAIL_FROM must be an address" in found["settings"][1]
+    assert "PUBLISHER_MAIL_FROM must be one address" in found["settings"][1]
     assert found["bounces"][0] == "failed"
 
     _, found = check(PUBLISHER_MAIL_BOUNCES_URL=str(made_maildir(tmp_path / "bounces")), **AWAY)

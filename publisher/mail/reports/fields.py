@@ -15,8 +15,8 @@ def json_object(text: str | bytes) -> Mapping[str, object] | NotAReport:
         return NotAReport(f"it is longer than {LONGEST:,} bytes")
     try:
         found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        return NotAReport(f"it is not JSON ({type(error).__name__})")
+    except (ValueError, RecursionError):
+        return NotAReport("it is not JSON")
     return found if isinstance(found, dict) else NotAReport("it is not a JSON object")
 
 

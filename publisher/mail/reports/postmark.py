@@ -56,8 +56,11 @@ def read_postmark(text: str | bytes) -> Reading:
     if kind is None:
         return NotAReport("it is no webhook of Postmark: it has no RecordType")
     meaning = _meaning(kind, fields)
+    type_ = text_of(fields, "Type") or text_of(fields, "TypeCode")
+    if meaning is None and kind == "Bounce" and type_ is None:
+        return NotAReport("it is a bounce of Postmark that has no Type")
     if meaning is None:
-        of_type = f" with type {text_of(fields, 'Type')}"[:60] if kind == "Bounce" else ""
+        of_type = f" with type {type_}"[:60] if kind == "Bounce" else ""
         return NotAReport(f"records of type {kind[:40]}{of_type} tell nothing of a delivery", is_known=True)
     return [_report(kind, fields, meaning)]
 

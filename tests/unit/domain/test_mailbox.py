@@ -15,6 +15,8 @@ from publisher.domain.mailbox import Mailbox, parse_address, parse_mailbox
         ("Ann Lee <ann@example.com>", Mailbox("Ann Lee", "ann", "example.com")),
         ('"Lee, \\"Ann\\"" <ann@example.com>', Mailbox('Lee, "Ann"', "ann", "example.com")),
         ("Jörg ♞ <joerg@example.com>", Mailbox("Jörg ♞", "joerg", "example.com")),
+        ("J. R. O'Lee <ann@example.com>", Mailbox("J. R. O'Lee", "ann", "example.com")),
+        ('"" <ann@example.com>', Mailbox("", "ann", "example.com")),
         ("<ann@example.com>", Mailbox("", "ann", "example.com")),
     ],
 )
@@ -80,6 +82,25 @@ def test_what_mail_cannot_be_sent_to_is_no_address(text: str) -> None:
     """Neither a line break nor a second recipient passes as part of an address."""
     assert parse_address(text) is None
     assert parse_mailbox(f"Ann <{text}>") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ann <ann@example.com>, Bob <bob@example.com>",
+        "ann@example.com, Bob <bob@example.com>",
+        "<ann@example.com>, <bob@example.com>",
+        '"Ann" <ann@example.com>, "Bob" <bob@example.com>',
+        "Example, Inc. <ann@example.com>",
+        'Ann "Bob" Lee <ann@example.com>',
+        '"Ann <ann@example.com>',
+        '"Ann\\" <ann@example.com>',
+        "Ann (Lee) <ann@example.com>",
+    ],
+)
+def test_two_mailboxes_are_not_read_as_one(text: str) -> None:
+    """A name with one of the signs that part mailboxes must be quoted (RFC 5322)."""
+    assert parse_mailbox(text) is None
 
 
 @given(st.text(st.characters(codec=None)))

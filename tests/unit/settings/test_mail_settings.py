@@ -56,6 +56,10 @@ def test_each_variable_is_read(tmp_path: Path) -> None:
             {"PUBLISHER_MAIL_BACKOFF_MIN": "9", "PUBLISHER_MAIL_BACKOFF_MAX": "8"},
             "PUBLISHER_MAIL_BACKOFF_MIN must be at most PUBLISHER_MAIL_BACKOFF_MAX",
         ),
+        (
+            {"PUBLISHER_MAIL_FROM": "A <a@example.com>, B <b@example.com>"},
+            "PUBLISHER_MAIL_FROM must be one address, such as `Example <hello@example.com>`; a name with a comma",
+        ),
         ({"PUBLISHER_MAIL_TEMPLATES": "/no/such"}, "PUBLISHER_MAIL_TEMPLATES: no such folder: '/no/such'"),
         ({"PUBLISHER_SMTP_CA_FILE": "/no/such"}, "PUBLISHER_SMTP_CA_FILE: no such file: '/no/such'"),
         ({"PUBLISHER_MAIL_BOUNCES_URL": "imap://ann:secret@host"}, "PUBLISHER_MAIL_BOUNCES_URL must be a folder, or a"),
@@ -132,5 +136,5 @@ def test_a_bad_server_is_one_problem_of_all_and_shows_nothing() -> None:
         read({"PUBLISHER_SMTP_URL": "smtp://ann:secret@mail.example.com", "PUBLISHER_MAIL_UNSURE": "ask"})
 
     assert "secret" not in str(caught.value)
-    assert "PUBLISHER_SMTP_URL must be a URL" in str(caught.value)
+    assert "PUBLISHER_SMTP_URL begins with smtp://, which sends its password" in str(caught.value)
     assert "PUBLISHER_MAIL_UNSURE: must be" in str(caught.value)

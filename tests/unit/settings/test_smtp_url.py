@@ -83,7 +83,7 @@ def test_a_raw_password_is_refused_or_changes_nothing_else(password: str) -> Non
         ("smtps://ann:5ecret%ff@m.example", "UTF-8 without NUL"),
         ("smtps://ann:5ecret\n@m.example", "printable"),
         ("smtps://m.example:5ecret", "port"),
-        ("smtps://m.example:65536", "port"),
+        ("smtps://m.example:65536", "PUBLISHER_SMTP_URL has no port from 1 to 65535"),
         ("smtps://[5ecret]", "host"),
         ("smtps://ann:5ecret@", "names a host"),
         ("smtps://ann:5ecret@%2Frun%2Fsmtp", "names a host"),
@@ -94,9 +94,9 @@ def test_a_raw_password_is_refused_or_changes_nothing_else(password: str) -> Non
         ("smtps://:5ecret@m.example", "with a user name and a password, or with neither"),
         ("smtps://5ecret:@m.example", "with a user name and a password, or with neither"),
         # Anybody on the way could read it.
-        ("smtp://ann:5ecret@mail.example.com", "smtp:// sends the password where others can read it"),
-        ("smtp://ann:5ecret@localhost.example.com", "smtp:// sends the password where others can read it"),
-        ("smtp://ann:5ecret@10.0.0.7", "smtp:// sends the password where others can read it"),
+        ("smtp://ann:5ecret@mail.example.com", "PUBLISHER_SMTP_URL begins with smtp://, which sends its password"),
+        ("smtp://ann:5ecret@localhost.example.com", "PUBLISHER_SMTP_URL begins with smtp://, which sends its password"),
+        ("smtp://ann:5ecret@10.0.0.7", "PUBLISHER_SMTP_URL begins with smtp://, which sends its password"),
     ],
 )
 def test_what_cannot_be_taken_is_told_without_being_shown(url: str, said: str) -> None:

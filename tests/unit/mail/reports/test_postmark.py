@@ -51,6 +51,13 @@ def test_a_bounce_says_when_and_in_whose_words() -> None:
     assert report.report_id == "Bounce#4323372036854775807"
 
 
+def test_a_bounce_without_a_type_ought_to_have_one() -> None:
+    """It is no kind that is passed over: whoever sends it learns what is missing."""
+    reading = read_postmark(json.dumps(postmark_bounce(Type=None, TypeCode=None)))
+
+    assert reading == NotAReport("it is a bounce of Postmark that has no Type", is_known=False)
+
+
 @pytest.mark.parametrize(
     "record",
     [
