@@ -8,7 +8,10 @@ from storage.marks import read_mark
 from tests.factories import INTENTS
 from tests.integration.rows import execute
 
-LOSE_EVERYTHING = "TRUNCATE notifications, routes, dead_letters, route_failures, malformed_intents"
+LOSE_EVERYTHING = (
+    "TRUNCATE notifications, routes, dead_letters, route_failures, malformed_intents,"
+    " delivery_events, mail_deliveries, mail_suppressions"
+)
 # Another server made the mark, when nothing was committed yet.
 ANOTHER = "UPDATE intents_marks SET server = 'another', entry_id = '0-0'"
 
