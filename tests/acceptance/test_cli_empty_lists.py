@@ -20,7 +20,8 @@ EMPTY = {
     "malformed list --code poison": "there is no waiting malformed intent of code poison",
     "malformed list --resubmitted": "there is no resubmitted malformed intent",
     "malformed list --all --stream notification:intent": (
-        "there is no malformed intent of stream notification:intent; did you mean --stream notification:intents?"
+        "there is no malformed intent of stream notification:intent; did you mean --stream notification:intents"
+        " or --stream notification:delivery_events?"
     ),
     "actions list --action requeue-dead-leters": (
         "there is no action of kind requeue-dead-leters; did you mean --action requeue-dead-letters?"

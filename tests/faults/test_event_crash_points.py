@@ -30,7 +30,7 @@ def after_each(workload: EventsWorkload, hows: Sequence[How], stride: int) -> No
         assert workload.after(point) == [], f"{point}: {done[number]}"
 
 
-@pytest.mark.parametrize("hows", [CRASHES, CUTS], ids=["crash", "cut"])
+@pytest.mark.parametrize("hows", [CRASHES, pytest.param(CUTS, marks=pytest.mark.long)], ids=["crash", "cut"])
 def test_some_points_of_the_intake_of_events(workload: EventsWorkload, hows: Sequence[How]) -> None:
     """Killed between commit and XACK as anywhere else: every event is recorded once, and every answer stands (R20)."""
     after_each(workload, hows, STRIDE)

@@ -192,7 +192,7 @@ def test_the_parser_withstands_hostile_entries(request: pytest.FixtureRequest) -
     """Whatever stands on the stream is an intent or malformed, soon, with a short reason that holds no value (R19)."""
     became = check_parser(seed_of(request.config, SEED), 3_000)
 
-    elsewhere = {"channel_failed", "idempotency_conflict", "poison", "storage_refused"}
+    elsewhere = {"channel_failed", "idempotency_conflict", "poison", "storage_refused", "unknown_delivery"}
     assert set(became) == {"intent", *RejectionCode} - elsewhere
 
 

@@ -40,7 +40,7 @@ def test_a_life_without_faults_is_clean(workload: MailWorkload) -> None:
 
 
 @pytest.mark.parametrize("workload", ["send", "hold"], indirect=True)
-@pytest.mark.parametrize("hows", [CRASHES, CUTS], ids=["crash", "cut"])
+@pytest.mark.parametrize("hows", [CRASHES, pytest.param(CUTS, marks=pytest.mark.long)], ids=["crash", "cut"])
 def test_some_single_points(hows: Sequence[How], workload: MailWorkload) -> None:
     """A process that dies at an I/O, or lives and loses the connection there, breaks no promise (R15, R33)."""
     first = secrets.randbelow(STRIDE)

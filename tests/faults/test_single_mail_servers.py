@@ -46,7 +46,7 @@ def cut(valkey: OwnValkey) -> None:
             client.execute_command("CLIENT KILL TYPE normal SKIPME yes")
 
 
-@pytest.mark.parametrize("fault", [kill_and_start, cut])
+@pytest.mark.parametrize("fault", [kill_and_start, pytest.param(cut, marks=pytest.mark.long)])
 def test_a_valkey_that_goes_away_amid_messages_costs_none(
     fault: Callable[[OwnValkey], None],
     environ: dict[str, str],

@@ -56,7 +56,7 @@ def test_what_is_sent_again_is_due_with_its_command_and_its_number_of_tries(data
 
     assert find_action(database, action).done == 1
     [begun] = begin_due_mail(database, "token", TTL, 10, take_over=False)
-    assert (begun.delivery_id, begun.tries, begun.is_unsure) == (delivery_id, 2, True)
+    assert (begun.delivery_id, begun.tries, begun.is_unsure) == (delivery_id, 2, False)
     assert begun.command is not None
 
 

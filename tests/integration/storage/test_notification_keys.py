@@ -51,7 +51,7 @@ CONTENT = {
     "notifications": "SELECT n.notification_id, {fingerprint},"
     " to_jsonb(n) - 'id' - 'not_before' - 'request_fingerprint' FROM notifications AS n",
     "routes": "SELECT n.notification_id, to_jsonb(r) - '{{notification_id,notification_key,cancel_requested_at,"
-    "cancelled_by,notification_type,group_key}}'::text[]"
+    "cancelled_by,notification_type,group_key,answer,answered_at,complained}}'::text[]"
     " FROM routes AS r JOIN notifications AS n ON {join}",
     "failures": "SELECT * FROM route_failures",
     "dead letters": "SELECT * FROM dead_letters",
