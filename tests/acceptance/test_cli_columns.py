@@ -99,8 +99,11 @@ def words(name: str, shown: str) -> set[str]:
     return {word for word in found if name != "doctor" or NAMES.fullmatch(word)}
 
 
+LONG = pytest.mark.long
+
+
 @pytest.mark.usefixtures("records")
-@pytest.mark.parametrize("columns", ["60", "80", "200"])
+@pytest.mark.parametrize("columns", [pytest.param("60", marks=LONG), "80", pytest.param("200", marks=LONG)])
 def test_a_screen_has_every_word_that_a_pipe_gets(environ: dict[str, str], columns: str) -> None:
     """Names of columns, numbers, ids, instants and reasons: each whole, in every command, at any width."""
     lines = [command_line(name) for name in SCREENS]

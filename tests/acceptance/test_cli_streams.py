@@ -133,7 +133,13 @@ def test_every_table_is_shown_where_only_ascii_can_be(environ: dict[str, str], h
     assert b"+-" in shown["routes list"].stdout
 
 
-@pytest.mark.parametrize(("output", "reason"), [("full", b"No space left on device"), ("closed", b"Bad file")])
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ("full", b"No space left on device"),
+        pytest.param("closed", b"Bad file", marks=pytest.mark.long),
+    ],
+)
 def test_an_output_that_takes_nothing_is_one_line_and_exit_code_1(
     environ: dict[str, str], held: None, output: str, reason: bytes
 ) -> None:

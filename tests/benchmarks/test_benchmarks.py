@@ -18,7 +18,7 @@ def durable() -> Iterator[Servers]:
         yield servers
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", [pytest.param(g, marks=pytest.mark.long) if g == "mail" else g for g in GROUPS])
 def test_every_benchmark_runs(durable: Servers, group: str) -> None:
     """Each group of measurements comes to its end, having checked that every route was published once."""
     figures = list(measure(durable, TINY, (group,)))

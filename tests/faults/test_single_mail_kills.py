@@ -124,6 +124,7 @@ def test_one_that_is_killed_before_it_acknowledged_sends_nothing_again(
     assert len(smtp.taken) == COMMANDS
 
 
+@pytest.mark.long
 def test_a_retry_that_was_under_way_is_sent_again_though_its_command_came_again(
     database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
 ) -> None:

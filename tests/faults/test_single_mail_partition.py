@@ -1,5 +1,6 @@
 """One mail process alone loses PostgreSQL: what it has sent meanwhile is its own still (R33)."""
 
+import pytest
 import redis
 
 from storage.database import Database
@@ -17,6 +18,7 @@ _BEGUN = "state = 'begun'"
 _LONG_OVER = "lease_expires_at < now() - interval '5 seconds'"
 
 
+@pytest.mark.long
 def test_another_process_does_not_send_what_one_without_postgresql_has_in_hand(
     database: Database, database_url: str, redis_client: redis.Redis, processes: Processes, environ: dict[str, str]
 ) -> None:

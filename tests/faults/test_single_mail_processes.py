@@ -82,6 +82,7 @@ def test_one_that_was_paused_beyond_its_leases_sends_nothing_of_what_it_had(
     assert len(smtp.taken) == 24 + 4
 
 
+@pytest.mark.long
 def test_one_that_was_paused_while_it_connected_sends_nothing_of_what_it_had(
     database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
 ) -> None:

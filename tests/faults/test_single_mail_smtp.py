@@ -37,7 +37,8 @@ def smtp(environ: dict[str, str]) -> Iterator[HostileSmtp]:
         yield server
 
 
-@pytest.mark.parametrize("how", ["close", pytest.param("stall", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("how", ["close", "stall"])
 def test_a_connection_that_fails_at_any_step_loses_nothing(
     how: str, database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
 ) -> None:
