@@ -10,6 +10,9 @@ from tests.benchmarks.results import as_markdown
 from tests.benchmarks.size import TINY
 from tests.benchmarks.stage import durable_servers
 
+# Of the long form: those that start the most processes.
+SLOW = {"latency", "control", "mail", "rates", "sizes", "grown"}
+
 
 @pytest.fixture(scope="module")
 def durable() -> Iterator[Servers]:
@@ -18,7 +21,9 @@ def durable() -> Iterator[Servers]:
         yield servers
 
 
-@pytest.mark.parametrize("group", [pytest.param(g, marks=pytest.mark.long) if g == "mail" else g for g in GROUPS])
+@pytest.mark.parametrize(
+    "group", [pytest.param(group, marks=pytest.mark.long) if group in SLOW else group for group in GROUPS]
+)
 def test_every_benchmark_runs(durable: Servers, group: str) -> None:
     """Each group of measurements comes to its end, having checked that every route was published once."""
     figures = list(measure(durable, TINY, (group,)))
