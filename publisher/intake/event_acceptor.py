@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from publisher.domain.errors import DatabaseRefused
 from publisher.intake.retrying import Retrying, plainer, refused
+from publisher.streams.parts import parts
 from storage.database import Database
 from storage.delivery_events import IncomingEvent
 from storage.event_entries import TakenIn, take_in
@@ -42,7 +43,7 @@ class EventAcceptor:
 
         Ends early if told to stop (R17). An entry that was not yielded may be committed again.
         """
-        for part in _transactions(entries):
+        for part in parts(entries, lambda entry: entry.raw, _BYTES):
             yield from self._commit(part)
 
     def _commit(self, entries: Sequence[Incoming], tries: int = 0) -> Iterator[tuple[Sequence[str], TakenIn]]:
@@ -70,17 +71,3 @@ def _refused(entry: Incoming, error: DatabaseRefused) -> IncomingMalformed:
     if isinstance(entry, IncomingMalformed):
         return plainer(entry, error)
     return refused(str(entry.entry_id), entry.raw, error)
-
-
-def _transactions(entries: Sequence[Incoming]) -> Iterator[Sequence[Incoming]]:
-    part: list[Incoming] = []
-    size = 0
-    for entry in entries:
-        more = sum(len(name) + len(value) for name, value in entry.raw)
-        if part and size + more > _BYTES:
-            yield part
-            part, size = [], 0
-        part.append(entry)
-        size += more
-    if part:
-        yield part

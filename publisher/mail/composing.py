@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from publisher.domain.instants import EPOCH
 from publisher.domain.mailbox import Mailbox
-from publisher.domain.rejection import Rejection, RejectionCode
+from publisher.domain.rejection import Rejection
 from publisher.mail.command import MailCommand, parse_command
 from publisher.mail.delivery import Fields
 from publisher.mail.faults import AddressFault, TemplateFault
@@ -12,14 +12,14 @@ from publisher.mail.message import Message, build_message
 from publisher.mail.references import return_path
 from publisher.mail.smtp.outcome import Envelope
 from publisher.mail.templates import Templates
-from publisher.streams.consumer_group import Entry
-
-_DELIVERY_LIMIT = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A command and its message, ready to be sent, or why there is none."""
+    """A command and its message, ready to be sent, or why there is none.
+
+    command: without its variables, which only take up memory from here on.
+    """
 
     command: MailCommand
     message: Envelope | TemplateFault | AddressFault
@@ -43,6 +43,7 @@ class Composer:
         if isinstance(command, Rejection):
             return command
         letter = self._templates.letter_for(command)
+        command = replace(command, variables={})
         if isinstance(letter, TemplateFault):
             return Composed(command, letter)
         message = build_message(command, letter, self._sender)
@@ -53,20 +54,7 @@ class Composer:
         return Envelope(path, message.recipient, message.data, message.needs_smtputf8)
 
 
-def without_variables(command: MailCommand) -> MailCommand:
-    """Returns the command without the variables of its template: once a message is made they only take up memory."""
-    return replace(command, variables={})
-
-
 def unreadable(delivery_id: str, rejection: Rejection) -> Composed:
     """Returns what is known of a kept command that cannot be read any more: its delivery fails, as of its content."""
     command = MailCommand(delivery_id, "", "", "", {}, (), EPOCH)
     return Composed(command, TemplateFault(f"the kept command cannot be read: {rejection.message}"))
-
-
-def poison(entry: Entry) -> Rejection | None:
-    """Returns the verdict on an entry that was delivered too often: it may kill its reader (R19). None: it was not."""
-    if entry.deliveries <= _DELIVERY_LIMIT:
-        return None
-    message = f"given to a consumer {entry.deliveries} times and never acknowledged: it may kill its reader"
-    return Rejection(RejectionCode.POISON, message)

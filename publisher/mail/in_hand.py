@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import timedelta
 
 from publisher.mail.delivery import Delivery
+from publisher.mail.waiting import wait_at_most
 
 # A transaction that begins with less than this left might end after its lease.
 _MARGIN = 0.2
@@ -82,9 +83,4 @@ class InHand:
     async def wait_for_fewer(self, seconds: float) -> None:
         """Returns once some were let go, or after so many seconds."""
         self._fewer.clear()
-        try:
-            # Not wait_for: that of Python 3.11 loses a cancellation that comes with what it waits for.
-            async with asyncio.timeout(seconds):
-                await self._fewer.wait()
-        except TimeoutError:
-            return
+        await wait_at_most(self._fewer, seconds)

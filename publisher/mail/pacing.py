@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from publisher.domain.rate_limit import RateLimit
+from publisher.mail.waiting import wait_at_most
 
 
 class Pacing:
@@ -25,8 +26,4 @@ class Pacing:
         self._tokens = min(float(self._limit.burst), self._tokens + (now - self._at) * self._limit.per_second) - 1
         self._at = now
         if self._tokens < 0:
-            try:
-                async with asyncio.timeout(-self._tokens / self._limit.per_second):
-                    await stopping.wait()
-            except TimeoutError:
-                return
+            await wait_at_most(stopping, -self._tokens / self._limit.per_second)

@@ -7,7 +7,7 @@ has read and not acknowledged. Reading: it waits for new entries. Any error of R
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import structlog
@@ -20,6 +20,7 @@ from publisher.mail.in_hand import InHand
 from publisher.mail.recording import Recorder
 from publisher.mail.taking_up import TakingUp
 from publisher.streams.consumer_group import ConsumerGroup, Entry, Recovered
+from publisher.streams.parts import parts
 from publisher.streams.recovery import isolated
 from storage.database import Database
 from storage.intents import reject
@@ -155,10 +156,11 @@ class Reader:
 
     async def _take(self, entries: Sequence[Entry]) -> None:
         """Takes entries up, a part after the other: messages of a megabyte take long to make."""
-        parts = list(_parts(entries))
-        for number, part in enumerate(parts):
-            if number:
-                await asyncio.to_thread(self._group.hold, [entry.id for rest in parts[number:] for entry in rest])
+        taken = 0
+        for part in parts(entries, lambda entry: entry.fields, _PART_BYTES):
+            if taken:
+                await asyncio.to_thread(self._group.hold, [entry.id for entry in entries[taken:]])
+            taken += len(part)
             await self._take_part(part)
 
     async def _take_part(self, entries: Sequence[Entry]) -> None:
@@ -200,18 +202,3 @@ class Reader:
         _log.warning("the mail service waits and tries again", seconds=seconds, error=error)
         await asyncio.to_thread(self._stopping.wait, seconds)
         self._beat()
-
-
-def _parts(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
-    """Splits entries into parts of a bounded size, and of one entry at least."""
-    part: list[Entry] = []
-    size = 0
-    for entry in entries:
-        more = sum(len(name) + len(value) for name, value in entry.fields)
-        if part and size + more > _PART_BYTES:
-            yield part
-            part, size = [], 0
-        part.append(entry)
-        size += more
-    if part:
-        yield part

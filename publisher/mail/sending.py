@@ -6,8 +6,6 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 
-import structlog
-
 from publisher.domain.backoff import Backoff
 from publisher.domain.instants import from_milliseconds
 from publisher.domain.mail_outcome import MailOutcome
@@ -18,8 +16,8 @@ from publisher.mail.pacing import Pacing
 from publisher.mail.recording import Recorder
 from publisher.mail.smtp.outcome import Envelope
 from publisher.mail.smtp.pool import SmtpPool
+from publisher.mail.waiting import wait_at_most
 
-_log = structlog.get_logger()
 # However long the server was away, it is used again within ten seconds of its return.
 _SERVER_AWAY = Backoff(timedelta(milliseconds=250), timedelta(seconds=10))
 
@@ -84,11 +82,4 @@ class Sender:
                 return decided(delivery, verdict, self._patience, now, random.random())  # noqa: S311 - no secret
             # The server is away, whatever the message: it waits here, and counts no attempt. Or its lease is over.
             tries += 1
-            await self._wait(_SERVER_AWAY.delay(tries, 0.0).total_seconds())
-
-    async def _wait(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
+            await wait_at_most(self._stopping, _SERVER_AWAY.delay(tries, 0.0).total_seconds())

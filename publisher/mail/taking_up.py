@@ -13,14 +13,15 @@ from publisher.domain.errors import PublisherError
 from publisher.domain.instants import from_milliseconds
 from publisher.domain.mail_outcome import MailState
 from publisher.domain.rejection import Rejection
-from publisher.mail.composing import Composed, Composer, poison, unreadable, without_variables
-from publisher.mail.delivery import Delivery, Fields, fields_as_json, fields_of_json
+from publisher.mail.composing import Composed, Composer, unreadable
+from publisher.mail.delivery import Delivery, fields_as_json, fields_of_json
 from publisher.mail.in_hand import InHand
 from publisher.mail.outcomes import answered_again, put_back, suppressed, unsendable
 from publisher.mail.recording import Recorder
 from publisher.mail.sending import Outgoing, Sender
 from publisher.mail.smtp.outcome import Envelope
 from publisher.streams.consumer_group import Entry
+from publisher.streams.recovery import poison
 from storage.database import Database
 from storage.intents import reject
 from storage.mail_deliveries import (
@@ -124,7 +125,7 @@ class TakingUp:
             if isinstance(made, Rejection):
                 # It was a command when it was kept: another release kept it, or somebody changed it.
                 made = unreadable(each.delivery_id, made)
-            begun.append((Delivery(each, None, fields, without_variables(made.command)), made))
+            begun.append((Delivery(each, None, fields, made.command), made))
         self._in_hand.add([delivery for delivery, _ in begun], asked_at)
         try:
             refused = await self._suppressed([made for _, made in begun])
@@ -189,11 +190,11 @@ class TakingUp:
         """Answers commands whose delivery is not begun by them. Returns the entries that are done with."""
         done: list[str] = []
         again: list[DeliveryEvent] = []
-        abandoned: dict[str, tuple[Entry, Fields]] = {}
+        abandoned: dict[str, Entry] = {}
         now = from_milliseconds(time.time_ns() // 1_000_000)
         for delivery_id, (entry, found) in standing.items():
             if found.state is MailState.BEGUN and found.is_abandoned and not self._leasing.takes_over:
-                abandoned[delivery_id] = entry, entry.fields
+                abandoned[delivery_id] = entry
                 continue
             if found.state is MailState.BEGUN:
                 # Its lease runs out, or it is over soon. An abandoned one of which a command is kept is found by that.
@@ -206,16 +207,16 @@ class TakingUp:
         if again:
             await asyncio.to_thread(answer_again, self._database, again)
         if abandoned:
-            commands = {id_: fields_as_json(fields) for id_, (_, fields) in abandoned.items()}
+            commands = {id_: fields_as_json(entry.fields) for id_, entry in abandoned.items()}
             held = await asyncio.to_thread(hold_mail, self._database, commands, self._leasing.ttl)
             _say_held(held)
-            done += [entry.id for id_, (entry, _) in abandoned.items() if id_ in held]
+            done += [entry.id for id_, entry in abandoned.items() if id_ in held]
             self._recorder.missed = self._recorder.missed or len(held) < len(abandoned)
         return done
 
 
 def _delivery(begun: BegunMail, entry: Entry, made: Composed) -> tuple[Delivery, Composed]:
-    return Delivery(begun, entry.id, entry.fields, without_variables(made.command)), made
+    return Delivery(begun, entry.id, entry.fields, made.command), made
 
 
 def _say_held(held: set[str]) -> None:

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
+from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.streams.consumer_group import ConsumerGroup, Entry, Recovered
+
+_DELIVERY_LIMIT = 5
 
 
 def left_behind(group: ConsumerGroup, count: int, idle: timedelta, goes_on: Callable[[], bool]) -> Iterator[Recovered]:
@@ -35,3 +38,11 @@ def isolated(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
     for entry in entries:
         if entry.deliveries > 1:
             yield [entry]
+
+
+def poison(entry: Entry) -> Rejection | None:
+    """Returns the verdict on an entry that was delivered more than five times, which may kill its reader, or None."""
+    if entry.deliveries <= _DELIVERY_LIMIT:
+        return None
+    message = f"given to a consumer {entry.deliveries} times and never acknowledged: it may kill its reader"
+    return Rejection(RejectionCode.POISON, message)

@@ -1,9 +1,10 @@
-"""Commands are taken up in parts of a bounded size."""
+"""Entries in parts of a bounded size."""
 
 import pytest
 
-from publisher.mail.reading import _PART_BYTES, _parts
+from publisher.mail.reading import _PART_BYTES
 from publisher.streams.consumer_group import Entry
+from publisher.streams.parts import parts as split
 
 
 def sized(*sizes: int) -> list[Entry]:
@@ -25,7 +26,7 @@ def test_commands_are_taken_up_in_parts_of_a_bounded_size(sizes: list[int], part
     """Each command in one part, in order; one that is larger than a part is alone: what is read is begun soon (R33)."""
     entries = sized(*sizes)
 
-    found = list(_parts(entries))
+    found = list(split(entries, lambda entry: entry.fields, _PART_BYTES))
 
     assert [len(part) for part in found] == parts
     assert [entry for part in found for entry in part] == entries
