@@ -11,6 +11,7 @@ import re
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -55,8 +56,13 @@ def use_folder(folder: Path) -> None:
     _sweep()
     _remove_unused(folder)
     while True:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        descriptor = _open(folder)
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        try:
+            descriptor = _open(folder)
+        except FileNotFoundError:
+            # Another worker removed it between the two lines, for it was not locked yet.
+            continue
         if os.fstat(descriptor).st_uid != os.geteuid():
             os.close(descriptor)
             raise PermissionError(errno.EPERM, "the folder is another user's", str(folder))

@@ -134,6 +134,24 @@ def test_a_live_processs_folder_is_not_removed(user: User) -> None:
     assert (unlocked / "counter_17.db").exists()
 
 
+def test_a_folder_that_is_removed_before_it_is_locked_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that start at once remove what nobody has locked, also what another has made in this moment (R25)."""
+    folder, removed = metrics_folder(os.getpid()), []
+    opened = os.open
+
+    def open_late(path: Path, flags: int) -> int:
+        if path == folder and folder.exists() and not removed:
+            folder.rmdir()
+            removed.append(folder)
+        return opened(path, flags)
+
+    monkeypatch.setattr(os, "open", open_late)
+    use_folder(folder)
+
+    assert removed
+    assert folder.is_dir()
+
+
 def test_what_another_user_left_is_let_alone(dead_pid: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder of another user is neither removed nor written to."""
     theirs = left(dead_pid)
