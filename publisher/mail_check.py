@@ -3,7 +3,6 @@
 Each check stands alone: one that cannot look is unknown, and the others go on. Every wait has an end.
 """
 
-import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,27 +10,20 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from publisher.doctor.verdict import Diagnosis, failed, ok, together, unknown, warning
-from publisher.domain.errors import MailboxUnavailable, MailServerUnavailable, PublisherError, SettingsError
-from publisher.domain.instants import readable
+from publisher.domain.errors import MailboxUnavailable, PublisherError, SettingsError
 from publisher.domain.mailbox import Mailbox, parse_mailbox
 from publisher.mail.opening import open_mailbox
-from publisher.mail.smtp.connection import Offers
-from publisher.mail.smtp.server import SmtpServer
-from publisher.mail.smtp.tls_session import TlsSession
 from publisher.mail.template_check import TemplateCheck, check_templates
 from publisher.settings.mail import MailSettings
 from publisher.settings.mailbox_url import read_mailbox_url
-from publisher.settings.smtp_url import SmtpUrl
+from publisher.smtp_check import Check, check_smtp
 from storage.database import Database
 from storage.mail_held import HeldFilter, count_held_mail
 from storage.mail_progress import deferred_mail
 from storage.suppressions import count_suppressions
 
-# Of each step of the connection to the SMTP server, and of each look-up of a name.
+# Of each look-up of a name.
 _PATIENCE = timedelta(seconds=10)
-# A certificate that ends sooner than this is to be renewed now.
-_RENEWED_BEFORE = timedelta(days=14)
-Check = tuple[str, Diagnosis]
 
 
 def check_mail(
@@ -43,7 +35,7 @@ def check_mail(
     open_store: returns PostgreSQL, or raises the PublisherError that says why it is not to be looked at.
     """
     yield "settings", _settings(settings, problems)
-    yield from _smtp(settings, now)
+    yield from check_smtp(settings, now)
     templates = _templates(settings.templates)
     yield "templates", templates if isinstance(templates, Diagnosis) else _rendered(templates)
     senders = [] if isinstance(templates, Diagnosis) else templates.senders
@@ -62,64 +54,6 @@ def _settings(settings: MailSettings, problems: Sequence[str]) -> Diagnosis:
             "if this one is to send, set it, e.g. smtp+starttls://user:password@host:587",
         )
     return ok("every variable that is needed is set")
-
-
-def _smtp(settings: MailSettings, now: datetime) -> Iterator[Check]:
-    names = ("smtp", "smtp-tls", "smtp-offers")
-    if settings.smtp_url is None:
-        for name in names:
-            yield name, unknown("not looked at: PUBLISHER_SMTP_URL is not set, or wrong", "set PUBLISHER_SMTP_URL")
-        return
-    timeout = min(settings.smtp_timeout, _PATIENCE)
-    try:
-        offers, tls = asyncio.run(_asked(SmtpServer(settings.smtp_url, settings.smtp_ca_file, timeout)))
-    except (MailServerUnavailable, SettingsError) as error:
-        yield "smtp", failed(str(error), "mend that first: nothing more of the SMTP server can be looked at")
-        for name in names[1:]:
-            yield name, unknown("not looked at: needs the SMTP server", "mend smtp first")
-        return
-    login = "no login is set" if settings.smtp_url.user is None else "the login is accepted"
-    yield "smtp", ok(f"connected to {settings.smtp_url.shown}; {login}")
-    yield "smtp-tls", _tls(tls, settings.smtp_url, now)
-    yield "smtp-offers", _offers(offers)
-
-
-async def _asked(server: SmtpServer) -> tuple[Offers, TlsSession | None]:
-    connection = await server.connect()
-    found = connection.offers, connection.tls
-    await connection.close()
-    return found
-
-
-def _tls(tls: TlsSession | None, url: SmtpUrl, now: datetime) -> Diagnosis:
-    if tls is None and url.is_here:
-        return ok("the connection has no TLS, and does not leave this machine")
-    if tls is None:
-        return warning(
-            "the connection has no TLS: messages can be read on the way",
-            "write smtp+starttls:// or smtps:// in PUBLISHER_SMTP_URL",
-        )
-    said = f"{tls.version}; the certificate is for {', '.join(tls.names)}, until {readable(tls.ends_at)}"
-    if tls.ends_at - now < _RENEWED_BEFORE:
-        return warning(said, "have it renewed before: nothing is sent with a certificate that has ended")
-    return ok(said)
-
-
-def _offers(offers: Offers) -> Diagnosis:
-    given = {
-        "PIPELINING": offers.pipelining,
-        "SMTPUTF8": offers.smtputf8,
-        "8BITMIME": offers.eight_bit,
-        "SIZE": offers.size,
-    }
-    said = f"offered: {', '.join(name for name, is_there in given.items() if is_there) or 'nothing'}"
-    said += f"; at most {offers.longest:,} bytes a message" if offers.longest is not None else ""
-    lacking = []
-    if not offers.eight_bit:
-        lacking.append(warning("no 8BITMIME: a message that is not ASCII is not sent", "ask for it at the server"))
-    if not offers.smtputf8:
-        said += "; no SMTPUTF8: nothing is sent to an international address"
-    return together([warning(f"{said}; {each.finding}", each.remedy) for each in lacking], said)
 
 
 def _templates(folder: str) -> TemplateCheck | Diagnosis:

@@ -49,7 +49,7 @@ ENTRIES: Mapping[str, Entry] = {
     ),
     "doctor": Entry(
         "doctor:doctor",
-        "Check settings, PostgreSQL and Redis, and say what to do about what is wrong.",
+        "Check settings, PostgreSQL, Redis and SMTP server, and say what to do about what is wrong.",
         "publisher doctor\npublisher doctor --json\npublisher doctor --print-grants --role app",
     ),
     "status": Entry(

@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ from publisher.doctor.examine import STATEMENT, examine, reply_timeout
 from publisher.doctor.grants import needed_grants
 from publisher.doctor.verdict import Diagnosis, Verdict
 from publisher.local.procfile import procfile
+from publisher.settings.mail import MailSettings
 
 
 def doctor(
@@ -38,7 +40,7 @@ def doctor(
     ] = None,
     json: JsonFlag = False,
 ) -> None:
-    """Check settings, PostgreSQL and Redis, and say what to do about what is wrong.
+    """Check settings, PostgreSQL, Redis and SMTP server, and say what to do about what is wrong.
 
     Each thing that the service must be able to do is tried, and nothing is left behind. It ends by itself, whatever the
     servers do. Exit code 1 if a check failed, and not for a warning or for a check that could not look. So it fits a
@@ -58,7 +60,7 @@ def doctor(
         closing(open_database(settings, "doctor", STATEMENT)) as database,
         open_client(settings, "doctor", reply_timeout(settings)) as client,
     ):
-        for check in examine(settings, database, client, procfile):
+        for check in examine(settings, database, client, procfile, lambda: _mail_server(settings.mail)):
             verdicts[check.diagnosis.verdict] += 1
             if json:
                 print_check_as_json(check.name, check.diagnosis)
@@ -76,3 +78,10 @@ def doctor(
         print(f"\n{verdicts.total()} checks: {counted}")
     if verdicts[Verdict.FAILED]:
         raise typer.Exit(1)
+
+
+def _mail_server(settings: MailSettings) -> Diagnosis:
+    # What sends is imported by those who do.
+    from publisher.smtp_check import mail_server
+
+    return mail_server(settings, datetime.now(UTC))

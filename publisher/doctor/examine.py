@@ -37,12 +37,17 @@ class Check:
 
 
 def examine(
-    settings: Settings, database: Database, client: redis.Redis, read_procfile: Callable[[], Mapping[str, str]]
+    settings: Settings,
+    database: Database,
+    client: redis.Redis,
+    read_procfile: Callable[[], Mapping[str, str]],
+    greet_mail_server: Callable[[], Diagnosis],
 ) -> Iterator[Check]:
     """Yields every check, each as soon as it is done. Raises nothing that a server could cause.
 
     database, client: opened with the timeouts STATEMENT and `reply_timeout`.
     read_procfile: reads the commands of the processes that a deployment runs, by name.
+    greet_mail_server: greets the SMTP server, and judges it; it raises nothing.
     """
     yield from _run(
         [
@@ -50,6 +55,7 @@ def examine(
             *of_postgresql(settings, database, read_procfile),
             *of_redis(settings, client, database),
             *of_audits(settings, database, client),
+            Step("mail-server", Server.NONE, greet_mail_server),
         ]
     )
 

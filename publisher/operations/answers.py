@@ -1,7 +1,7 @@
 """Words what was answered about a route's command, and what our own mail service does with it (R32, R33)."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from publisher.domain.mail_outcome import MailState
 from publisher.operations.explanation import ago, ahead, times
@@ -10,6 +10,8 @@ from storage.event_history import EventRecord
 from storage.mail_progress import MailProgress
 from storage.routes import RouteRecord
 
+# An attempt takes seconds. While the SMTP server is away, the message stays in hand and no attempt is counted.
+_LONG = timedelta(minutes=1)
 __all__ = ["event_words", "explain_answer", "explain_mail"]
 
 
@@ -35,6 +37,8 @@ def explain_mail(route: RouteRecord, mail: MailProgress | None) -> Iterator[Sent
     if mail is None:
         return
     yield _standing(route, mail)
+    if _is_long_in_hand(route, mail):
+        yield Advice("That is long: the SMTP server may be away, or refuse the login", Remedy.CHECK_MAIL)
     if mail.unsure:
         yield (
             f"Whether it was accepted remained unknown {times(mail.unsure, 'time')}: the recipient may have it"
@@ -48,9 +52,9 @@ def _standing(route: RouteRecord, mail: MailProgress) -> Sentence:
         text = f"Held by the mail service since {since}: it may have been accepted. To have it sent again"
         return Advice(text, Remedy.SEND_HELD, route.delivery_id)
     if mail.lease_expires_at is not None:
-        return _begun(route, mail.lease_expires_at)
+        return f"{_since(route, mail)} {_begun(route, mail.lease_expires_at)}"
     if mail.next_attempt_at is not None:
-        return f"The mail service tries again {_when(route, mail.next_attempt_at)}: {_attempts(mail)}."
+        return f"{_since(route, mail)} It tries again {_when(route, mail.next_attempt_at)}."
     if mail.state is MailState.SENT:
         return (
             f"The mail service sent it {ago(route, mail.ended_at)}: {_attempts(mail)}."
@@ -58,6 +62,16 @@ def _standing(route: RouteRecord, mail: MailProgress) -> Sentence:
         )
     ended = ago(route, mail.ended_at)
     return f"The mail service gave it up {ended}: {_attempts(mail)}. Published again, it is tried anew."
+
+
+def _since(route: RouteRecord, mail: MailProgress) -> str:
+    return f"In the hands of the mail service since {ago(route, mail.begun_at)}: {_attempts(mail)}."
+
+
+def _is_long_in_hand(route: RouteRecord, mail: MailProgress) -> bool:
+    """Whether the first attempt lasts too long. A later one follows a `deferred` that says what is wrong."""
+    is_first = mail.state is MailState.BEGUN and mail.tries == 0
+    return is_first and route.read_at - mail.begun_at >= _LONG
 
 
 def _begun(route: RouteRecord, until: datetime) -> str:

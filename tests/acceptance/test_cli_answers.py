@@ -36,7 +36,7 @@ def test_a_trace_ends_with_what_was_answered(delivery: str, publisher: Publisher
     at = next(n for n, line in enumerate(lines) if "mailer: deferred" in line)
     assert lines[at].startswith("├── 2026-03-14 09:26:53.589Z mailer: deferred (permanent, infrastructure at fault,")
     assert "mailer: bounced (permanent, recipient at fault, 550 5.1.1): no such user: a***@example" in lines[at + 1]
-    assert "The mail service tries again in" in lines[at + 2]
+    assert "It tries again in" in lines[at + 2]
     assert "Whether it was accepted remained unknown 1 time" in lines[at + 3]
     assert "published: " in "".join(lines[:at])
 
@@ -66,7 +66,7 @@ def test_explain_says_who_acts_next(delivery: str, publisher: Publisher) -> None
     shown = publisher("explain", delivery).stdout
 
     assert "\n          Answered " in shown
-    assert "\n  next    The mail service tries again in" in shown
+    assert "\n  next    In the hands of the mail service since " in shown
     assert "\n  answer  2026-03-14 09:26:53.589Z mailer: deferred" in shown
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.acceptance.conftest import Publisher
 from tests.acceptance.outside import Outside
 from tests.factories import GROUP, INTENTS
-from tests.processes import Processes, free_port
+from tests.processes import ROOT, Processes, free_port
 from tests.waiting import wait_until
 
 
@@ -145,3 +145,18 @@ def test_settings_that_are_bad_are_named_as_by_every_command(publisher: Publishe
 
     assert (done.returncode, done.stdout) == (2, "")
     assert "DATABASE_URL is not set" in done.stderr
+
+
+def test_a_mail_server_that_is_away_stops_no_release(publisher: Publisher) -> None:
+    """Mail waits for it: a warning that names the variable, and exit code 0 (R33)."""
+    away = {
+        "PUBLISHER_SMTP_URL": f"smtp://127.0.0.1:{free_port()}",
+        "PUBLISHER_MAIL_FROM": "ann@example.com",
+        "PUBLISHER_MAIL_TEMPLATES": str(ROOT / "publisher" / "local" / "templates"),
+    }
+
+    done = publisher("doctor", "--json", **away)
+
+    assert done.returncode == 0
+    found = checks(done)["mail-server"]
+    assert (found["verdict"], found["finding"][:18]) == ("warning", "PUBLISHER_SMTP_URL")

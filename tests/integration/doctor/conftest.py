@@ -1,7 +1,7 @@
 """Running every check of `publisher doctor` on the test's servers."""
 
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,6 +10,7 @@ from publisher.doctor.examine import STATEMENT, examine, reply_timeout
 from publisher.doctor.verdict import Diagnosis
 from publisher.environment import load_settings
 from publisher.local.procfile import procfile
+from publisher.smtp_check import mail_server
 from tests.integration.doctor.examined import Examined
 
 
@@ -26,6 +27,9 @@ def examined(environ: dict[str, str]) -> Examined:
             closing(open_database(settings, "doctor", statement)) as database,
             open_client(settings, "doctor", reply_timeout(settings)) as client,
         ):
-            return {check.name: check.diagnosis for check in examine(settings, database, client, procfile)}
+            checks = examine(
+                settings, database, client, procfile, lambda: mail_server(settings.mail, datetime.now(UTC))
+            )
+            return {check.name: check.diagnosis for check in checks}
 
     return run

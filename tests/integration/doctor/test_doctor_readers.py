@@ -10,7 +10,7 @@ from publisher.local.mail_environ import TEMPLATES
 from publisher.streams import groups
 from publisher.streams.heartbeats import Process, ProcessRegister
 from tests.integration.doctor.examined import Examined, amiss
-from tests.processes import free_port
+from tests.smtp_servers import hostile_smtp
 from tests.waiting import wait_until
 
 MAIL = "mail:delivery_commands"
@@ -85,14 +85,15 @@ def test_a_key_that_is_no_stream_leaves_the_other_channel_judged(examined: Exami
 
 def test_mail_that_nobody_sends_is_a_warning(examined: Examined, redis_client: redis.Redis) -> None:
     """An SMTP server is set, and no mailer runs; one that gives a sign of life is enough (R33)."""
-    sends = {
-        "PUBLISHER_SMTP_URL": f"smtp://127.0.0.1:{free_port()}",
-        "PUBLISHER_MAIL_FROM": "ann@example.com",
-        "PUBLISHER_MAIL_TEMPLATES": str(TEMPLATES),
-    }
+    with hostile_smtp() as server:
+        sends = {
+            "PUBLISHER_SMTP_URL": server.url,
+            "PUBLISHER_MAIL_FROM": "ann@example.com",
+            "PUBLISHER_MAIL_TEMPLATES": str(TEMPLATES),
+        }
 
-    assert examined()["mail"].verdict is Verdict.OK
-    assert amiss(examined(**sends)) == {"mail": Verdict.WARNING}
-    started = datetime.now(UTC)
-    ProcessRegister(redis_client).sign(Process("a", "mailer", "web-1", 7, started, "1"))
-    assert amiss(examined(**sends)) == {}
+        assert examined()["mail"].verdict is Verdict.OK
+        assert amiss(examined(**sends)) == {"mail": Verdict.WARNING}
+        started = datetime.now(UTC)
+        ProcessRegister(redis_client).sign(Process("a", "mailer", "web-1", 7, started, "1"))
+        assert amiss(examined(**sends)) == {}

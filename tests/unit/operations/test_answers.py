@@ -18,6 +18,7 @@ from tests.unit.operations.test_explain import MINUTE, NOW, OPEN, SECOND, STREAM
 from tests.unit.operations.test_explain_final import PUBLISHED
 
 NEVER_AGAIN = "It does not send again what it has sent, whatever is published again."
+IN_HAND = "In the hands of the mail service since 2026-03-14 09:26:23.589Z (30 s ago)"
 AGO = "2026-03-14 09:25:53.589Z (1 min ago)"
 
 
@@ -29,7 +30,9 @@ def event(**fields: Any) -> EventRecord:
 def with_mail(state: str, **fields: Any) -> Explanation:
     """What is explained of a published route of which the mail service has this on record."""
     whole: dict[str, Any] = dict.fromkeys(MailProgress.__dataclass_fields__)
-    mail = MailProgress(**whole | {"state": MailState(state), "tries": 0, "unsure": 0} | fields)
+    mail = MailProgress(
+        **whole | {"state": MailState(state), "tries": 0, "unsure": 0, "begun_at": NOW - MINUTE / 2} | fields
+    )
     return explain(route_record(**PUBLISHED), OPEN, STREAM, mail=mail)
 
 
@@ -69,11 +72,11 @@ def test_a_published_route_says_what_was_answered() -> None:
     [
         (
             ("waiting", {"tries": 3, "next_attempt_at": NOW + MINUTE}),
-            "The mail service tries again in 1 min (2026-03-14 09:27:53.589Z): 3 attempts failed so far.",
+            f"{IN_HAND}: 3 attempts failed so far. It tries again in 1 min (2026-03-14 09:27:53.589Z).",
         ),
         (
             ("waiting", {"tries": 1, "next_attempt_at": NOW - SECOND}),
-            "The mail service tries again at once: 1 attempt failed so far.",
+            f"{IN_HAND}: 1 attempt failed so far. It tries again at once.",
         ),
         (
             ("held", {"held_at": NOW - MINUTE}),
@@ -84,11 +87,17 @@ def test_a_published_route_says_what_was_answered() -> None:
         ),
         (
             ("begun", {"lease_expires_at": NOW + MINUTE}),
-            "A mailer is at work on it. If that dies, another takes it up in 1 min (2026-03-14 09:27:53.589Z).",
+            (
+                f"{IN_HAND}: no attempt failed before. A mailer is at work on it. If that dies, another takes it up in"
+                " 1 min (2026-03-14 09:27:53.589Z)."
+            ),
         ),
         (
             ("begun", {"lease_expires_at": NOW - MINUTE}),
-            f"The mailer that was at work on it has not told its end since {AGO}: another takes it up.",
+            (
+                f"{IN_HAND}: no attempt failed before. The mailer that was at work on it has not told its end since"
+                f" {AGO}: another takes it up."
+            ),
         ),
         (
             ("sent", {"ended_at": NOW - MINUTE}),
@@ -108,6 +117,16 @@ def test_what_the_mail_service_does_is_what_comes_next(mail: tuple[str, dict[str
     assert worded(explained.next[0]) == sentence
     assert explained.next_at == fields.get("next_attempt_at")
     assert len(explained.next) == (2 if state == "given_up" else 1)
+
+
+def test_a_first_attempt_that_lasts_long_points_at_the_smtp_server() -> None:
+    """While that is away no attempt fails, so nothing else would say it; a later attempt has a reason on record."""
+    lease = {"begun_at": NOW - MINUTE, "lease_expires_at": NOW + MINUTE}
+
+    assert [worded(said) for said in with_mail("begun", **lease).next[1:]] == [
+        "That is long: the SMTP server may be away, or refuse the login: publisher mailer check"
+    ]
+    assert len(with_mail("begun", **lease, tries=1).next) == 1
 
 
 @pytest.mark.parametrize(("state", "ends"), [("sent", "more than once."), ("held", "already.")])
