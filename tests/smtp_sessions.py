@@ -128,7 +128,8 @@ class Session:
         (return_path, options), recipient = self._mail or ("", ""), self._recipient
         self._mail = self._recipient = None
         place = None
-        if recipient is not None and (reply.startswith("2") if reply else fault is None or fault.keeps):
+        is_silent = fault is not None and not reply and (fault.close or fault.stall)
+        if recipient is not None and (fault.keeps if fault and is_silent else (reply or "2").startswith("2")):
             place = self._server.take(content, return_path, recipient, options, self._number)
         own = "250 2.0.0 Ok: queued" if recipient is not None else "554 5.5.1 No recipient"
         await self._obey(fault or Fault(Step.END, own), own, place)

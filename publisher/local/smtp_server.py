@@ -20,6 +20,8 @@ from publisher.local.maildir import Maildir
 
 LONGEST_MESSAGE = 10 * 1024 * 1024
 _PLAIN_ADDRESS = re.compile(r"<([^<>\"\\\s@]+@[^<>\"\\\s@]+)>(.*)")
+# Of the content of a message.
+_END = b"\r\n.\r\n"
 
 
 class PipeliningSmtp(SMTP):
@@ -58,10 +60,51 @@ class PipeliningSmtp(SMTP):
         elif is_first:
             self.loop.call_soon(self._flush)
 
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - the name is aiosmtpd's
+        """Takes the content in one piece. Line by line, as aiosmtpd does, it took half of all time."""
+        session, envelope = self.session, self.envelope
+        if arg or not (session and session.host_name and envelope and envelope.rcpt_tos):
+            await super().smtp_DATA(arg)
+            return
+        await self.push("354 End data with <CR><LF>.<CR><LF>")
+        content = await self._content(self.data_size_limit or LONGEST_MESSAGE)
+        if content is None:
+            status = "552 5.3.4 The message is too long"
+        elif re.search(rb"[^\n]{%d}" % self.line_length_limit, content):
+            status = "500 5.5.2 A line of the message is too long (RFC 5321, 4.5.3.1.6)"
+        else:
+            envelope.content = envelope.original_content = content
+            status = await self._call_handler_hook("DATA")
+        self._set_post_data_state()  # type: ignore[no-untyped-call]
+        await self.push(status)
+
+    async def _content(self, longest: int) -> bytes | None:
+        """The content without its end, and without the dots that hide it (RFC 5321, 4.5.2). None: it is too long."""
+        reader, size = self._reader, 0
+        pieces: list[bytes] = []
+        # The end is a line of its own: it has a line break before it, unless there is no line before it.
+        while (piece := await reader.readexactly(1)) in b".\r":
+            piece += await reader.readuntil(b"\n")
+            if piece == _END[2:]:
+                return _shown(pieces)
+            pieces.append(piece)
+        while not piece.endswith(_END):
+            size += len(piece)
+            pieces = [*pieces, piece] if size <= longest else []
+            try:
+                piece = await reader.readuntil(_END)
+            except asyncio.LimitOverrunError as error:
+                piece = await reader.read(error.consumed)
+        return _shown([*pieces, piece[:-3]]) if size + len(piece) <= longest else None
+
     def _flush(self) -> None:
         if self.transport is not None and self._unsent:
             cast("asyncio.Transport", self.transport).write(self._unsent)
         self._unsent = b""
+
+
+def _shown(pieces: Sequence[bytes]) -> bytes:
+    return (b"\r\n" + b"".join(pieces)).replace(b"\r\n.", b"\r\n")[2:]
 
 
 class Mailbox:

@@ -24,6 +24,10 @@ _log = structlog.get_logger()
 _BACKOFF = Backoff(timedelta(milliseconds=100), timedelta(seconds=2))
 # A transaction of some milliseconds.
 _MOST = 200
+# So many are worth a transaction: to plan its statements takes as long as to record some fifty outcomes.
+_ENOUGH = 50
+# Fewer wait so long for more, while other messages are under way.
+_LINGER_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +62,15 @@ class Recorder:
         self._in_hand = in_hand
         self._counters = counters
         self._finished: list[Finished] = []
-        self._some = asyncio.Event()
+        self._due = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
         self.missed = False
 
     def add(self, delivery: Delivery, outcome: MailOutcome) -> None:
         """Takes an outcome, to be recorded with the next ones."""
         self._finished.append(Finished(delivery, outcome))
-        self._some.set()
+        self._look()
 
     def count_unsure(self, begun: Iterable[BegunMail]) -> None:
         """Counts and logs those of these deliveries that a process which died may have sent (R33)."""
@@ -80,16 +85,28 @@ class Recorder:
     def close(self) -> None:
         """Ends `run` once everything that was added is recorded."""
         self._is_closed = True
-        self._some.set()
+        self._due.set()
 
     async def run(self) -> None:
         """Records until closed. While PostgreSQL is away it waits, and tries the same again."""
         while not self._is_closed or self._finished:
-            await self._some.wait()
-            self._some.clear()
-            while self._finished:
-                batch, self._finished = self._finished[:_MOST], self._finished[_MOST:]
+            await self._due.wait()
+            self._due.clear()
+            batch, self._finished = self._finished[:_MOST], self._finished[_MOST:]
+            if batch:
                 await self._record(batch)
+            self._look()
+
+    def _look(self) -> None:
+        """Decides when the next transaction is due: now, or a moment after the first of its outcomes."""
+        if self._is_closed or len(self._finished) >= max(1, min(_ENOUGH, len(self._in_hand))):
+            self._due.set()
+        elif self._finished and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._end_of_linger)
+
+    def _end_of_linger(self) -> None:
+        self._timer = None
+        self._due.set()
 
     async def _record(self, batch: Sequence[Finished]) -> None:
         recorded = await self._until_recorded([finished.outcome for finished in batch])

@@ -88,6 +88,51 @@ def test_commands_are_understood_however_their_bytes_are_cut(running: tuple[Path
     assert count_messages(mail_folder(folder)) == before + 1
 
 
+@pytest.mark.parametrize("step", [1, 5, 1_000_000])
+@pytest.mark.parametrize(
+    "content",
+    ["", ".\r\n", "\r\n", "\r\n.\r\n\r\n", "x\r\n", "x\r\n.\r\n..y\r\n", ".x\r\n\r\n.\r\n", "x" * 999 + "\r\n"],
+)
+def test_a_message_is_kept_as_it_was_sent(running: tuple[Path, int], content: str, step: int) -> None:
+    """Lines that begin with a dot too (RFC 5321, 4.5.2), and however the bytes are cut."""
+    folder, port = running
+    before = count_messages(mail_folder(folder))
+    sent = ("\r\n" + content).replace("\r\n.", "\r\n..")[2:].encode() + b".\r\n"
+    with raw(port) as client:
+        client.sendall(b"EHLO x\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nDATA\r\n")
+        until(client, b"354 End data with <CR><LF>.<CR><LF>\r\n")
+        for start in range(0, len(sent), step):
+            client.sendall(sent[start : start + step])
+        until(client, b"250 2.0.0 Ok: kept\r\n")
+
+    kept = list(kept_messages(mail_folder(folder)))
+    assert len(kept) == before + 1
+    assert kept[-1].path.read_bytes().partition(b"\nDelivered-To: b@x.example\n")[2].decode() == content.replace(
+        "\r\n", "\n"
+    )
+
+
+def test_a_message_larger_than_the_buffer_is_kept_whole(running: tuple[Path, int]) -> None:
+    """It comes in pieces, and its end may be cut by any of them."""
+    folder, port = running
+    content = b"".join(b".%d\r\n" % number for number in range(200_000))
+    with smtplib.SMTP("127.0.0.1", port) as client:
+        client.sendmail("a@x.example", ["b@x.example"], content)
+
+    *_, kept = kept_messages(mail_folder(folder))
+    assert kept.path.read_bytes().endswith(b"b@x.example\n" + content.replace(b"\r\n", b"\n"))
+
+
+def test_a_line_that_is_too_long_is_refused(running: tuple[Path, int]) -> None:
+    """So a newcomer learns of it before a server of the world says so (RFC 5321, 4.5.3.1.6)."""
+    folder, port = running
+    before = count_messages(mail_folder(folder))
+    with smtplib.SMTP("127.0.0.1", port) as client, pytest.raises(smtplib.SMTPDataError, match="too long"):
+        client.sendmail("a@x.example", ["b@x.example"], "x" * 1001 + "\r\n")
+
+    assert count_messages(mail_folder(folder)) == before
+
+
 def test_a_message_that_is_too_long_is_refused(tmp_path: Path) -> None:
     """It says at EHLO what it takes."""
     with smtp_server(tmp_path) as listening, smtplib.SMTP("127.0.0.1", listening.port) as client:
@@ -95,7 +140,7 @@ def test_a_message_that_is_too_long_is_refused(tmp_path: Path) -> None:
         assert client.esmtp_features["size"] == str(10 * 1024 * 1024)
         assert (client.mail("a@x.example"), client.rcpt("b@x.example")) == ((250, b"OK"), (250, b"OK"))
 
-        assert client.data(b"x\r\n" * 4_000_000) == (552, b"Error: Too much mail data")
+        assert client.data(b"x\r\n" * 4_000_000) == (552, b"5.3.4 The message is too long")
 
     assert count_messages(mail_folder(tmp_path)) == 0
 
