@@ -168,6 +168,19 @@ WHERE id = ANY(ARRAY(
 RETURNING 1
 """
 
+# By the index mail_deliveries_of_route. Every other row goes with its route. Rows without one are few: of commands that
+# strangers wrote, or whose notification was pruned before they were taken up.
+_MAIL = """/* prune_mail */
+DELETE FROM mail_deliveries
+WHERE delivery_id = ANY(ARRAY(
+    SELECT delivery_id FROM mail_deliveries
+    WHERE route_key IS NULL AND state IN ('sent', 'given_up') AND ended_at < statement_timestamp() - %(kept)s
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+))
+RETURNING 1
+"""
+
 # By the index pruned_notifications_pruned.
 _KEYS = """/* prune_keys */
 DELETE FROM pruned_notifications
@@ -209,6 +222,14 @@ def prune_malformed(database: Database, kept: timedelta, *, limit: int = ROWS) -
 def prune_actions(database: Database, kept: timedelta, *, limit: int = ROWS) -> int:
     """Deletes operators' actions that ended longer ago than `kept`. Returns how many were deleted."""
     return len(database.rows(_ACTIONS, {"kept": kept, "limit": limit}))
+
+
+def prune_mail(database: Database, kept: timedelta, *, limit: int = ROWS) -> int:
+    """Deletes what the mail service did about deliveries of no route, and ended longer ago than `kept` (R33).
+
+    One that is being sent, waits or is held stays. Returns how many were deleted.
+    """
+    return len(database.rows(_MAIL, {"kept": kept, "limit": limit}))
 
 
 def prune_keys(database: Database, kept: timedelta, *, limit: int = ROWS) -> int:

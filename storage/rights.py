@@ -58,7 +58,7 @@ NEEDED: Mapping[str, Sequence[str]] = {
     "holds": ("SELECT", "INSERT", "DELETE"),
     "channel_limits": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "delivery_events": ("SELECT", "INSERT"),
-    "mail_deliveries": ("SELECT", "INSERT", "UPDATE"),
+    "mail_deliveries": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "mail_suppressions": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "schema_migration": ("SELECT",),
 }

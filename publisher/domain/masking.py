@@ -17,6 +17,12 @@ _PATTERNS = (
     # Any other address. Quotation marks and the like may be part of it or stand around it: they stay. Each repetition
     # is possessive and begins where a word does, so that a long text is read once.
     ("@", re.compile(rf"(?<![^{_WORD}])([/'={{}}]*+(?!\*{{3}}@)[^{_WORD}])[^{_WORD}]*+@(?=[^\s@])"), r"\1***@"),
+    # The same as a URL holds it. All up to the word's last %40 is masked.
+    (
+        "%40",
+        re.compile(rf"(?<![^{_WORD}])([/'={{}}]*+(?!\*{{3}}%40)[^{_WORD}])(?:(?:[^{_WORD}%]|%(?!40))*+%40)++(?=\S)"),
+        r"\1***%40",
+    ),
 )
 
 

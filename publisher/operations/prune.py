@@ -53,6 +53,7 @@ RECORDS = (
     RecordKind("cancellations", "producers' cancellations", prune_cancellations, lambda keeping: keeping.keys),
     RecordKind("replays", "replays of intents", prune_replays),
     RecordKind("losses", "acknowledged losses of intents", prune_losses),
+    RecordKind("mail_deliveries", "mail deliveries of no route", retention.prune_mail),
     # They say themselves when they are over.
     RecordKind("suppressions", "suppressions that are over", prune_suppressions, lambda _: timedelta()),
 )

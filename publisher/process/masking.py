@@ -10,7 +10,7 @@ def mask_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -
     """Masks the addresses in every value of an event, however deep it stands there. A processor of structlog."""
     for key, value in event.items():
         if isinstance(value, str):
-            if "@" in value or "address:" in value:
+            if "@" in value or "%40" in value or "address:" in value:
                 event[key] = masked(value)
         elif value is not None and not isinstance(value, (int, float)):
             event[key] = _masked_value(value)

@@ -49,8 +49,11 @@ def answer(
         execute(database, "UPDATE routes SET answer = %s, answered_at = %s WHERE id = %s", event, at, route)
 
 
-def mail(database: Database, route: int, state: str, *, tries: int = 0, unsure: int = 0) -> None:
-    """What the mail service has on record of the route's delivery: due in, begun for or ended since an hour."""
+def mail(database: Database, route: int | None, state: str, *, tries: int = 0, unsure: int = 0) -> None:
+    """What the mail service has on record of the route's delivery: due in, begun for or ended since an hour.
+
+    route: None: a delivery of no route.
+    """
     columns = {
         "begun": ("lease_token, lease_expires_at", "'t', now() + interval '1 hour'"),
         "waiting": ("next_attempt_at, command", "now() + interval '1 hour', '{}'"),

@@ -8,7 +8,7 @@ import pytest
 
 from storage.database import Database
 from storage.mail_deliveries import Wanted, begin_mail
-from storage.retention import _NOTIFICATIONS, ROUTES, prune_notifications
+from storage.retention import _MAIL, _NOTIFICATIONS, ROUTES, prune_mail, prune_notifications
 from tests.conftest import connected
 from tests.integration.answered_routes import mail
 from tests.integration.old_notifications import DAYS, ended, kept
@@ -99,3 +99,34 @@ def test_mail_that_is_over_costs_a_pruning_nothing(database: Database) -> None:
     plan = "\n".join(row[0] for row in database.rows(f"EXPLAIN {_NOTIFICATIONS}", PRUNE))
 
     assert "Seq Scan on mail_deliveries" not in plan, plan
+
+
+@pytest.mark.parametrize("state", ["begun", "waiting", "held", "sent", "given_up"])
+def test_mail_of_no_route_goes_once_it_is_over_and_old(database: Database, state: str) -> None:
+    """Nothing else would ever take it away; what is still to be sent stays, however old it is (R33)."""
+    is_over = state in {"sent", "given_up"}
+    mail(database, None, state)
+    ended(database)
+    mail(database, all_routes(database)[0]["id"], "sent")
+
+    assert prune_mail(database, timedelta(hours=2)) == 0
+    assert prune_mail(database, timedelta(minutes=30)) == is_over
+    assert count(database, "mail_deliveries WHERE route_key IS NULL") == (not is_over)
+    assert count(database, "mail_deliveries") == 2 - is_over
+
+
+def test_mail_of_no_route_is_found_by_an_index(database: Database) -> None:
+    """However many deliveries have a route, they are not read."""
+    ended(database, 50)
+    execute(
+        database,
+        "INSERT INTO mail_deliveries (delivery_id, route_key, state, entry_id, begun_at, event, ended_at)"
+        " SELECT 'd' || n, (SELECT min(id) FROM routes), 'sent', '1-1', now(), 'accepted', now()"
+        " FROM generate_series(1, 20000) AS n",
+    )
+    execute(database, "ANALYZE")
+
+    plan = "\n".join(row[0] for row in database.rows(f"EXPLAIN {_MAIL}", PRUNE))
+
+    assert "mail_deliveries_of_route" in plan, plan
+    assert "Seq Scan" not in plan

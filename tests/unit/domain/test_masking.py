@@ -30,6 +30,12 @@ from publisher.domain.masking import masked
         ("address:nobody at all", "address:n***"),
         ("email:address:nobody\nann@example.com", "email:address:n***\na***@example.com"),
         ("postgres://ann:hunter2@db/name", "postgres://ann:h***@db/name"),
+        ("ann%40example.com", "a***%40example.com"),
+        ("no page for ann%40example.com&lang=de now", "no page for a***%40example.com&lang=de now"),
+        ("<ann%40example.com>,bob%40example.org", "<a***%40example.com>,b***%40example.org"),
+        ("%22ann%40lee%22%40example.com", "%***%40example.com"),
+        ("ann%40example.com@relay.example.com", "a***@relay.example.com"),
+        ("ann@lee%40example.com", "a***@l***%40example.com"),
     ],
 )
 def test_an_address_keeps_its_first_letter_and_its_domain(text: str, shown: str) -> None:
@@ -80,6 +86,9 @@ def test_no_legal_form_of_an_address_gets_through(address: str) -> None:
         'could not translate host name "db" to address: Name or service not known',
         "a***@example.com",
         "email:address:a***@example.com",
+        "a***%40example.com",
+        "%40example.com",
+        "ann%4",
     ],
 )
 def test_what_holds_no_address_stays_as_it_is(text: str) -> None:
@@ -94,13 +103,16 @@ def test_what_holds_no_address_stays_as_it_is(text: str) -> None:
 )
 def test_nothing_around_an_address_uncovers_it(before: str, local: str, after: str) -> None:
     """Whatever text an address stands in, what stands before its @ is cut (R26)."""
-    shown = masked(f"{before}{local.upper()}@example.com{after}")
+    for at in ("@", "%40"):
+        shown = masked(f"{before}{local.upper()}{at}example.com{after}")
 
-    assert f"{local.upper()}@" not in shown
+        assert f"{local.upper()}{at}" not in shown
 
 
 @pytest.mark.timeout(5)
-@pytest.mark.parametrize("piece", ["x", "'", '"', "=@", '"@', "address:", "address:\n", ":address:x", "a@b ", "@@"])
+@pytest.mark.parametrize(
+    "piece", ["x", "'", '"', "=@", '"@', "address:", "address:\n", ":address:x", "a@b ", "@@", "%40", "a%40", "%4", "%"]
+)
 def test_a_huge_text_is_masked_at_once(piece: str) -> None:
     """A hostile payload in an error's text does not keep a worker busy: the work grows with its length alone."""
-    assert "secret@" not in masked(piece * 100_000 + "\nsecret@example.com")
+    assert "secret" not in masked(piece * 100_000 + "\nsecret@example.com secret%40example.com")

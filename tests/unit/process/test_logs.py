@@ -160,6 +160,15 @@ def test_no_kind_of_value_carries_an_address_out(value: object, events: Events) 
         assert "***@example.com" in str(event)
 
 
+def test_an_address_in_a_url_is_masked(events: Events) -> None:
+    """There its @ is written %40 (R26)."""
+    logs.configure(format="json")
+
+    structlog.get_logger().info("no such page", path="/unsubscribe/ann%40example.com")
+
+    assert [event["path"] for event in events()] == ["/u***%40example.com"]
+
+
 def test_a_traceback_is_part_of_its_event(events: Events) -> None:
     """An error stands in one line with its whole traceback, its causes and no address (R26)."""
     logs.configure(format="json")
