@@ -32,7 +32,7 @@ from publisher.streams.consumer_group import ConsumerGroup
 from storage.database import Database
 
 # Messages in hand for each connection: enough that none waits while outcomes are recorded.
-_FOR_EACH_CONNECTION = 6
+_FOR_EACH_CONNECTION = 10
 
 
 def compose_mailer(
