@@ -75,6 +75,14 @@ def parse_fields(fields: Mapping[str, str]) -> MailCommand | Rejection:
         return rejected.verdict
 
 
+def delivery_named(raw: Sequence[tuple[bytes, bytes]]) -> str | None:
+    """Returns the delivery id among these raw fields, whether or not they are a command; None if none can be read."""
+    try:
+        return _text(_named(raw), "delivery_id", _LONGEST_ID)
+    except _Rejected:
+        return None
+
+
 def _command(fields: Mapping[str, str]) -> MailCommand:
     delivery_id = _text(fields, "delivery_id", _LONGEST_ID)
     mode = _text(fields, "payload_mode", _LONGEST_ID)

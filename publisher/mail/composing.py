@@ -55,6 +55,6 @@ class Composer:
 
 
 def unreadable(delivery_id: str, rejection: Rejection) -> Composed:
-    """Returns what is known of a kept command that cannot be read any more: its delivery fails, as of its content."""
+    """Returns what is known of a command that cannot be read: its delivery fails, as of its content."""
     command = MailCommand(delivery_id, "", "", "", {}, (), EPOCH)
-    return Composed(command, TemplateFault(f"the kept command cannot be read: {rejection.message}"))
+    return Composed(command, TemplateFault(f"the command cannot be read: {rejection.message}"))

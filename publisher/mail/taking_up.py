@@ -13,6 +13,7 @@ from publisher.domain.errors import PublisherError
 from publisher.domain.instants import from_milliseconds
 from publisher.domain.mail_outcome import MailState
 from publisher.domain.rejection import Rejection
+from publisher.mail.command import delivery_named
 from publisher.mail.composing import Composed, Composer, unreadable
 from publisher.mail.delivery import Delivery, fields_as_json, fields_of_json
 from publisher.mail.in_hand import InHand
@@ -23,6 +24,7 @@ from publisher.mail.smtp.outcome import Envelope
 from publisher.streams.consumer_group import Entry
 from publisher.streams.recovery import poison
 from storage.database import Database
+from storage.delivery_events import known_deliveries
 from storage.intents import reject
 from storage.mail_deliveries import (
     BegunMail,
@@ -87,11 +89,11 @@ class TakingUp:
         their delivery. May be repeated after any error. Raises DatabaseUnavailable or DatabaseRefused.
         """
         composed, rejected = await self._compose(entries)
-        if rejected:
-            await asyncio.to_thread(reject, self._database, self._stream, rejected)
-        done = [malformed.entry_id for malformed in rejected]
+        failed = await self._reject(rejected) if rejected else []
+        taken_up = {entry.id for entry, _ in failed}
+        done = [malformed.entry_id for malformed in rejected if malformed.entry_id not in taken_up]
         first: dict[str, tuple[Entry, Composed]] = {}
-        for entry, made in composed:
+        for entry, made in [*composed, *failed]:
             delivery_id = made.command.delivery_id
             # A repetition of one in hand, or of an earlier one of the batch, stays pending until that one is over.
             if delivery_id in self._in_hand or first.setdefault(delivery_id, (entry, made))[0] is not entry:
@@ -141,18 +143,34 @@ class TakingUp:
         for number, entry in enumerate(entries, 1):
             made = poison(entry) or self._composer(entry.fields)
             if isinstance(made, Rejection):
-                _log.warning(
-                    "malformed command",
-                    stream_entry_id=entry.id,
-                    failure_code=made.code.value,
-                    failure_message=made.message,
-                )
                 rejected.append(IncomingMalformed(entry.id, entry.fields, made))
             else:
                 composed.append((entry, made))
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         return composed, rejected
+
+    async def _reject(self, rejected: Sequence[IncomingMalformed]) -> list[tuple[Entry, Composed]]:
+        """Records entries that are no command (R19).
+
+        Returns those that name a delivery of ours: it fails, since no message of it will be sent.
+        """
+        recorded = await asyncio.to_thread(reject, self._database, self._stream, rejected)
+        for each in rejected:
+            if each.entry_id not in recorded.again:
+                _log.warning(
+                    "malformed command",
+                    stream_entry_id=each.entry_id,
+                    failure_code=each.malformed.code.value,
+                    failure_message=each.malformed.message,
+                )
+        named = [(each, id_) for each in rejected if (id_ := delivery_named(each.raw)) is not None]
+        known = await asyncio.to_thread(known_deliveries, self._database, [id_ for _, id_ in named])
+        return [
+            (Entry(each.entry_id, tuple(each.raw), 1), unreadable(id_, each.malformed))
+            for each, id_ in named
+            if id_ in known
+        ]
 
     async def _begin(self, wanted: Mapping[str, tuple[Entry, Composed]]) -> list[str]:
         refused = await self._suppressed([made for _, made in wanted.values()])

@@ -12,9 +12,9 @@ from publisher.channels.email import EMAIL
 from publisher.domain.delivery_event import EventKind
 from storage.database import Database
 from storage.delivery_events import IncomingEvent, record_events
-from tests.acceptance.mail_run import answers, events, is_all_read, mail_server, pending, states
+from tests.acceptance.mail_run import answers, events, is_all_read, mail_server, states
 from tests.factories import delivery_event
-from tests.integration.rows import execute, malformed_codes, rows
+from tests.integration.rows import execute, rows
 from tests.mail_commands import append_commands
 from tests.processes import Processes
 from tests.smtp_servers import Fault, HostileSmtp, Step
@@ -176,40 +176,6 @@ def test_a_bounce_stays_the_answer_of_a_message_that_is_not_sent_again(
 
     assert answers(database) == {"bounced": 1}
     assert len(smtp.taken) == 1
-
-
-def test_an_entry_that_is_no_command_is_set_aside_with_all_its_fields(
-    database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
-) -> None:
-    """It holds up nothing behind it (R19)."""
-    entry = redis_client.xadd(EMAIL.stream, {"delivery_id": "x", "payload_json": "{", "more": b"\xff"})
-    append_commands(database, redis_client)
-
-    processes.start("mailer")
-    wait_until(lambda: answers(database) == {"accepted": 1})
-
-    assert malformed_codes(database) == [(entry.decode(), "invalid_utf8")]
-    [record] = rows(database, "SELECT stream, raw_fields FROM malformed_intents")
-    assert record["stream"] == EMAIL.stream
-    assert set(record["raw_fields"]) == {"delivery_id", "payload_json", "more"}
-    wait_until(lambda: pending(redis_client) == 0)
-
-
-def test_a_kept_command_that_cannot_be_read_any_more_fails_alone(
-    database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
-) -> None:
-    """Another release kept it, or somebody changed it: no process ends by it, and its route is answered (R33)."""
-    smtp.always(Fault(Step.RCPT, reply="451 4.3.0 Later"))
-    broken, good = append_commands(database, redis_client, 2)
-    mailer = processes.start("mailer", PUBLISHER_MAIL_BACKOFF_MIN="1")
-    wait_until(lambda: states(database) == {"waiting": 2}, describe=lambda: mailer.output)
-    execute(database, "UPDATE mail_deliveries SET command = '{\"delivery_id\": 7}' WHERE delivery_id = %s", broken)
-    smtp.calm()
-
-    wait_until(lambda: answers(database) == {"accepted": 1, "failed": 1}, describe=lambda: mailer.output)
-
-    assert [taken.delivery_id for taken in smtp.taken] == [good]
-    assert mailer.returncode is None
 
 
 def test_how_long_a_message_is_tried_counts_from_its_first_attempt(
