@@ -22,11 +22,13 @@ class AnswerableDelivery:
 
 
 # Through the index routes_identity: the routes of a notification lie together. A message of which the reply was lost
-# may have been sent (unsure).
+# may have been sent (unsure). So may one that is begun: a bounce can be quicker than the record that it was sent, or
+# than whoever takes it over from a process that died.
 _FIND = """/* find_answerable */
 SELECT n.notification_id::text, r.route_id, r.resolved_email,
        coalesce(
-           (m.state = 'sent' OR m.unsure > 0) AND coalesce(m.ended_at, m.begun_at) > statement_timestamp() - %(within)s,
+           (m.state IN ('sent', 'begun') OR m.unsure > 0)
+               AND coalesce(m.ended_at, m.begun_at) > statement_timestamp() - %(within)s,
            false
        )
 FROM notifications AS n

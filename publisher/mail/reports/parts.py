@@ -9,6 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesParser
+from email.policy import Policy, compat32
+from functools import partial
+from itertools import count
+from typing import Any
 
 from publisher.mail.reports.report import NotAReport
 
@@ -30,6 +34,10 @@ STATUS, FEEDBACK, ORIGINAL = "text/delivery-status", "text/feedback-report", "te
 _BROKEN = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
 _FIELD = re.compile(r"([!-9;-~]+)[ \t]*:[ \t]*(.*)")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
+# The parser's work grows with each level of nesting, and with the square of a field's length. A report has one level,
+# and the message that it returns is not taken apart.
+_MOST_MULTIPARTS = 10
+_LONGEST_FIELD = 2_000
 _MOST_BLOCKS = 200
 _MOST_FIELDS = 500
 
@@ -50,6 +58,21 @@ class Parts:
 
 
 class _Part(Message):
+    """A part of one message. multiparts: counts those of all parts of that message, whatever they are nested in."""
+
+    def __init__(self, multiparts: Iterator[int], policy: "Policy[Message]" = compat32) -> None:
+        super().__init__(policy)
+        self._multiparts = multiparts
+
+    def get(self, name: str, failobj: Any = None) -> Any:
+        # The parser reads all fields by it.
+        value = super().get(name, failobj)
+        return value[:_LONGEST_FIELD] if isinstance(value, str) else value
+
+    def get_boundary(self, failobj: Any = None) -> Any:
+        # Without a boundary the parser takes a part for text.
+        return super().get_boundary(failobj) if next(self._multiparts) < _MOST_MULTIPARTS else failobj
+
     def get_content_type(self) -> str:
         kind = super().get_content_type()
         return _LEAVES.get(kind, kind)
@@ -59,7 +82,7 @@ def parts_of(message: bytes) -> Parts | NotAReport:
     """Takes the message apart. What is broken in it is left out."""
     data = message[:LONGEST]
     try:
-        found = list(_texts(BytesParser(_Part).parsebytes(data)))
+        found = list(_texts(BytesParser(partial(_Part, count())).parsebytes(data)))
     except _BROKEN as error:
         return NotAReport(f"its MIME structure cannot be read ({type(error).__name__})")
     originals = [headers for kind, text in found if kind == ORIGINAL and (headers := headers_of(text))]

@@ -73,6 +73,20 @@ def test_deep_nesting_is_no_report() -> None:
     assert isinstance(read_report(messages), NotAReport)
 
 
+@pytest.mark.parametrize(("levels", "is_found"), [(5, True), (15, False)])
+def test_a_report_is_looked_for_a_few_levels_deep(levels: int, is_found: bool) -> None:
+    """The work grows with each level, for every line below it."""
+    outer = b"".join(b'Content-Type: multipart/mixed; boundary="b%d"\n\n--b%d\n' % (n, n) for n in range(levels))
+
+    assert isinstance(read_report(outer + dsn(recipient())), NotAReport) is not is_found
+
+
+@pytest.mark.timeout(10)
+def test_a_field_that_never_ends_is_read_at_once() -> None:
+    """The standard library's parser takes half a minute for such a one."""
+    assert isinstance(read_report(b'Content-Type: multipart/report; a="' + b";" * 250_000 + b"\n\nx"), NotAReport)
+
+
 def test_a_report_in_a_returned_message_is_not_taken_for_one() -> None:
     """Whoever writes to us may attach a report about somebody else's delivery."""
     inner = dsn(recipient())
