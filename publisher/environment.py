@@ -13,6 +13,7 @@ from publisher.domain.errors import SettingsError
 from publisher.settings.settings import Settings
 
 _FOLDER = Path(".publisher")
+_TO_BE_STARTED = {"DATABASE_URL": "postgresql://localhost/to-be-started", "REDIS_URL": "redis://localhost"}
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -23,6 +24,14 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     Raises SettingsError.
     """
     return Settings.from_environ(_environ() if environ is None else environ, discover_channels())
+
+
+def check_settings(environ: Mapping[str, str]) -> Settings:
+    """Reads the settings of an environment whose two servers are still to be started.
+
+    Stand-ins take the place of a URL that is not set. Raises SettingsError.
+    """
+    return load_settings(_TO_BE_STARTED | {name: text for name, text in environ.items() if text.strip()})
 
 
 def names_no_server() -> bool:

@@ -43,18 +43,26 @@ def check_smtp(settings: MailSettings, now: datetime) -> Iterator[Check]:
         for name in names:
             yield name, unknown("not looked at: PUBLISHER_SMTP_URL is not set, or wrong", "set PUBLISHER_SMTP_URL")
         return
-    timeout = min(settings.smtp_timeout, _PATIENCE)
     try:
-        offers, tls = asyncio.run(_asked(SmtpServer(settings.smtp_url, settings.smtp_ca_file, timeout)))
+        offers, tls = greet(settings.smtp_url, settings)
     except (MailServerUnavailable, SettingsError) as error:
         yield "smtp", failed(str(error), "mend that first: nothing more of the SMTP server can be looked at")
         for name in names[1:]:
             yield name, unknown("not looked at: needs the SMTP server", "mend smtp first")
         return
-    login = "no login is set" if settings.smtp_url.user is None else "the login is accepted"
-    yield "smtp", ok(f"connected to {settings.smtp_url.shown}; {login}")
+    yield "smtp", _connected(settings.smtp_url, offers)
     yield "smtp-tls", _tls(tls, settings.smtp_url, now)
     yield "smtp-offers", _offers(offers)
+
+
+def greet(url: SmtpUrl, settings: MailSettings, patience: timedelta = _PATIENCE) -> tuple[Offers, TlsSession | None]:
+    """Connects to the SMTP server, logs in, and says goodbye. Returns what it offers, and its TLS; None without TLS.
+
+    patience: of each step at most.
+    Raises MailServerUnavailable if no mail can be sent now, and SettingsError for a bad PUBLISHER_SMTP_CA_FILE.
+    """
+    timeout = min(settings.smtp_timeout, patience)
+    return asyncio.run(_asked(SmtpServer(url, settings.smtp_ca_file, timeout)))
 
 
 async def _asked(server: SmtpServer) -> tuple[Offers, TlsSession | None]:
@@ -62,6 +70,18 @@ async def _asked(server: SmtpServer) -> tuple[Offers, TlsSession | None]:
     found = connection.offers, connection.tls
     await connection.close()
     return found
+
+
+def _connected(url: SmtpUrl, offers: Offers) -> Diagnosis:
+    if url.user is not None:
+        return ok(f"connected to {url.shown}; the login is accepted")
+    if offers.login:
+        return warning(
+            f"connected to {url.shown}; no login is set, and the server offers one",
+            "if it takes mail from its own users alone (530), write user:password@ before the host in"
+            " PUBLISHER_SMTP_URL",
+        )
+    return ok(f"connected to {url.shown}; no login is set")
 
 
 def _tls(tls: TlsSession | None, url: SmtpUrl, now: datetime) -> Diagnosis:

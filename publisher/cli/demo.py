@@ -32,11 +32,14 @@ def demo(
 ) -> None:
     """Watch intents become emails: start every process, send sample intents, check what comes out.
 
-    On an embedded PostgreSQL, Valkey and SMTP server, unless DATABASE_URL and REDIS_URL are both set, or
-    PUBLISHER_SMTP_URL. Among the intents are bad addresses, repetitions, conflicts and broken ones. Exit code 0 only if
-    every route was published exactly once, or ended as it had to, and every published email was sent exactly once.
+    On an embedded PostgreSQL and Valkey, unless DATABASE_URL and REDIS_URL are both set, and with an SMTP server that
+    keeps all mail here, unless PUBLISHER_SMTP_URL and PUBLISHER_MAIL_FROM are set. Among the intents are bad addresses,
+    repetitions, conflicts and broken ones. Exit code 0 only if every route was published exactly once, or ended as it
+    had to, and every published email was sent exactly once.
     """
+    from publisher.cli.demo_mail_wait import must_take_mail
     from publisher.cli.demo_view import show, show_json
+    from publisher.environment import check_settings
     from publisher.local.demo import ENVIRON
     from publisher.local.embedded import are_given, embedded_servers
     from publisher.local.mail_environ import TEMPLATES, keeps_mail_here, mail_environ
@@ -45,9 +48,12 @@ def demo(
     # The sample is of the types that have these templates.
     environ = {**ENVIRON, **without_blanks(os.environ), "PUBLISHER_MAIL_TEMPLATES": str(TEMPLATES)}
     given, with_mail = are_given(environ), keeps_mail_here(environ)
+    # Before anybody is asked, and before anything is started for nothing.
+    settings = check_settings(environ)
     _ask(environ, given, yes)
-    stop = StopSignals(kill_children)
     say = Console(stderr=True, highlight=False)
+    must_take_mail(settings.mail, say)
+    stop = StopSignals(kill_children)
     folder = Path(tempfile.mkdtemp(prefix="publisher-demo-", dir=temporary_folder()))
     keep = True
     try:

@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from publisher.cli.demo_mail_wait import MailWait
 from publisher.connections import open_client, open_patient_database
 from publisher.domain.notification import RouteStatus
 from publisher.environment import load_settings
@@ -26,6 +27,8 @@ from storage.overview import RouteEnd
 
 # How long nothing may move before the demo gives up.
 _PATIENCE = 60.0
+# How long before it says what the emails wait for.
+_QUIET = 5.0
 _BATCH = 500
 _COLUMNS = TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
 
@@ -76,6 +79,7 @@ def send_sample(
         observer = Observer(client, database, [settings.channels[name].stream for name in CHANNELS])
         observer.start()
         watch = _Watch(observer, sample, progress, sends_mail=settings.mail.is_used)
+        mail_wait = MailWait(settings.mail, lambda: observer.refusal(sample), say)
         entry_ids: list[str] = []
         for start in range(0, len(sample.entries), _BATCH):
             stop.check()
@@ -85,12 +89,16 @@ def send_sample(
         while not watch.has_ended and not watch.is_stuck and not first_ended(running):
             stop.check()
             watch.look(settings.intents_stream, rejects)
+            if watch.waits_for_mail_alone:
+                mail_wait.tell(watch.emails_left)
         observer.read(timedelta(milliseconds=200))
         ends = observer.ends(sample)
         mail = read_mail(database, sample.notification_ids, sample.emails, mailbox) if settings.mail.is_used else None
         with stop.interrupting():
             found = problems(sample, ends, observer.seen, watch.rejected)
             found += [] if mail is None else mail_problems(sample.emails, mail)
+    if watch.emails_left and mail_wait.reason is not None:
+        found.insert(0, f"{watch.emails_left:,} emails were not answered: {mail_wait.reason}")
     if ended := first_ended(running):
         found.insert(0, f"{ended} ended by itself with exit code {running[ended].returncode}")
     return DemoResult(
@@ -121,11 +129,18 @@ class _Watch:
     @property
     def has_ended(self) -> bool:
         """Whether every route has ended, every broken intent is recorded, and every email is answered."""
-        return (
-            self._final == len(self._sample.expected)
-            and self.rejected == self._to_reject
-            and (not self._sends_mail or self._mailed >= len(self._sample.emails))
-        )
+        return self._has_published and not self.emails_left
+
+    @property
+    def emails_left(self) -> int:
+        """How many emails are not answered for good yet."""
+        return max(0, len(self._sample.emails) - self._mailed) if self._sends_mail else 0
+
+    @property
+    def waits_for_mail_alone(self) -> bool:
+        """Whether nothing but emails is left, and nothing has moved for a while."""
+        is_quiet = time.monotonic() - self._moved_at > _QUIET
+        return is_quiet and self._has_published and self.emails_left > 0
 
     @property
     def is_stuck(self) -> bool:
@@ -136,6 +151,10 @@ class _Watch:
     def seconds(self) -> float:
         """How long it took from the first intent to the last command."""
         return self._published_at - self._began
+
+    @property
+    def _has_published(self) -> bool:
+        return self._final == len(self._sample.expected) and self.rejected == self._to_reject
 
     def sent(self, count: int) -> None:
         """Notes how many entries are sent by now."""

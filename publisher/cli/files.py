@@ -32,6 +32,11 @@ def opened(file: str, doing: str) -> Iterator[BinaryIO]:
             yield source
 
 
+def shown(file: str) -> str:
+    """Returns how a message names the file."""
+    return "standard input" if file == "-" else repr(file)
+
+
 def read_text(file: str) -> str:
     """Returns all of the file. Raises BadRequest if it cannot be read, or is not UTF-8."""
     try:
@@ -40,7 +45,7 @@ def read_text(file: str) -> str:
     except OSError as error:
         raise _cannot_read(file, error) from error
     except UnicodeDecodeError as error:
-        raise BadRequest(f"{file!r} is not UTF-8: {error.reason}") from error
+        raise BadRequest(f"{shown(file)} is not UTF-8: {error.reason}") from error
 
 
 def numbered_lines(source: BinaryIO, file: str) -> Iterator[tuple[int, bytes]]:
@@ -62,4 +67,4 @@ def _path(file: str) -> bytes:
 
 
 def _cannot_read(file: str, error: OSError) -> BadRequest:
-    return BadRequest(f"cannot read {file!r}: {error.strerror}")
+    return BadRequest(f"cannot read {shown(file)}: {error.strerror}")

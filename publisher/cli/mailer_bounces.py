@@ -108,7 +108,7 @@ def _print(tally: Tally, url: MailboxUrl, *, dry_run: bool, json: bool) -> None:
     if dry_run:
         events, addresses = len(tally.would_record), len(tally.would_suppress)
         print(
-            f"{_many(events, 'event')} would be recorded unless on record,"
+            f"{_many(events, 'event')} would be recorded, unless they are on record already;"
             f" {_many(addresses, 'address', 'es')} would be suppressed"
         )
         return

@@ -26,7 +26,7 @@ app = CommandApp(
     "publisher mailer held settle ID --as accepted",
 )
 _LIST = "publisher mailer held list"
-_SEND = Wording("publisher mailer held send", "sent")
+_SEND = Wording("publisher mailer held send", "requeued")
 _SETTLE = Wording("publisher mailer held settle", "settled")
 AllOption = Annotated[bool, typer.Option("--all", help="Every message that is held.")]
 
@@ -103,7 +103,11 @@ def settle(
     route_id: RouteId = None,
     as_: Annotated[
         SettledAs | None,
-        typer.Option("--as", help="accepted: it was taken over. failed: it was not, and is not to be sent again."),
+        typer.Option(
+            "--as",
+            metavar="OUTCOME",
+            help="accepted: it was taken over. failed: it was not, and is not to be sent again.",
+        ),
     ] = None,
     all_: AllOption = False,
     rate: RateOption = None,

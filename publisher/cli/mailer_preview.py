@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from publisher.cli.files import read_text
+from publisher.cli.files import read_text, shown
 from publisher.cli.output import JsonFlag, one_line, print_json, printable, say
 from publisher.domain.errors import BadRequest, PublisherError
 from publisher.domain.mailbox import Mailbox, parse_mailbox
@@ -91,11 +91,15 @@ def _json_object(file: str) -> Mapping[str, object]:
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
-        raise BadRequest(f"{file!r} is not JSON: {error.msg}, line {error.lineno}, column {error.colno}") from error
+        raise BadRequest(
+            f"{shown(file)} is not JSON: {error.msg}, line {error.lineno}, column {error.colno}"
+        ) from error
     except (ValueError, RecursionError) as error:
-        raise BadRequest(f"{file!r} is not JSON that can be read: its numbers or its nesting are too large") from error
+        raise BadRequest(
+            f"{shown(file)} is not JSON that can be read: its numbers or its nesting are too large"
+        ) from error
     if not isinstance(value, dict):
-        raise BadRequest(f"{file!r} is no JSON object")
+        raise BadRequest(f"{shown(file)} is no JSON object")
     return value
 
 

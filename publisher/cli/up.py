@@ -17,9 +17,10 @@ from typing import Annotated
 import typer
 
 from publisher.cli.up_screen import Screen
-from publisher.domain.errors import PublisherError
+from publisher.domain.errors import MailServerUnavailable, PublisherError, SettingsError
 from publisher.local.children import Child, kill_children
 from publisher.process.signals import StopSignals
+from publisher.settings.mail import MailSettings
 
 _LOOK_SECONDS = 0.1
 
@@ -42,8 +43,8 @@ def up(
 
     On an embedded PostgreSQL and Valkey, unless DATABASE_URL and REDIS_URL are both set. Their data stays in
     --data, and the next start goes on with it, on the same port. While it runs, every command that is started in the
-    same folder finds these servers. With them runs an SMTP server that keeps all mail in --data, unless
-    PUBLISHER_SMTP_URL is set.
+    same folder finds these servers. With them runs an SMTP server that keeps all mail in --data. If PUBLISHER_SMTP_URL
+    and PUBLISHER_MAIL_FROM are set, mail is sent through that server.
 
     Ctrl-C, SIGTERM or a closed terminal ends it in good order. A second Ctrl-C kills all of it at once, and no data
     is lost. If nobody reads its output any more, it goes on without output.
@@ -73,7 +74,7 @@ def up(
 
 def _surroundings(data: Path, stop: StopSignals, screen: Screen, stack: ExitStack) -> _Surroundings:
     """The environment of the processes, with servers that run. stack: ends the servers that are started here."""
-    from publisher.environment import load_settings
+    from publisher.environment import check_settings, load_settings
     from publisher.local.embedded import FolderInUse, are_given, embedded_servers
     from publisher.local.env_file import FOLDER, export_lines, written_env_file
     from publisher.local.mail_environ import keeps_mail_here, mail_environ
@@ -90,6 +91,8 @@ def _surroundings(data: Path, stop: StopSignals, screen: Screen, stack: ExitStac
         return _Surroundings(environ)
     is_found = data.resolve() == Path(FOLDER).resolve()
     with_mail = keeps_mail_here(environ)
+    # Before anything is started for nothing.
+    check_settings({**environ, **mail_environ(None, environ)})
     started = "PostgreSQL, Valkey and an SMTP server" if with_mail else "PostgreSQL and Valkey"
     starting = f"starting {started}, with their data in {data}"
     try:
@@ -165,7 +168,21 @@ def _tell_when_ready(found: _Surroundings, running: Mapping[str, Child], screen:
             if ready:
                 screen.say("ready")
                 screen.show(_next_steps(found.mail))
+                if found.mail is None:
+                    _warn_without_mail(settings.mail, screen)
                 return
+
+
+def _warn_without_mail(settings: MailSettings, screen: Screen) -> None:
+    """Says so if the SMTP server that was named takes no mail now: the mailer says it with the first email alone."""
+    from publisher.smtp_check import greet
+
+    if settings.smtp_url is None:
+        return
+    try:
+        greet(settings.smtp_url, settings)
+    except (MailServerUnavailable, SettingsError) as error:
+        screen.say(f"no mail can be sent now, and emails wait until it can: {error}")
 
 
 def _next_steps(mail: Path | None) -> list[str]:

@@ -214,6 +214,10 @@ class Observer:
         """How many of the sample's emails the mail service has answered for good."""
         return answers_among.count_settled(self.database, sample.notification_ids, EMAIL.name)
 
+    def refusal(self, sample: Sample) -> str | None:
+        """In which words an email of the sample was refused for now, the last time; None: none was."""
+        return answers_among.last_refusal(self.database, sample.notification_ids, EMAIL.name)
+
     def ends(self, sample: Sample) -> list[RouteEnd]:
         """Where every route of the sample stands."""
         return overview.route_ends(self.database, sample.notification_ids)

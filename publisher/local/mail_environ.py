@@ -20,13 +20,16 @@ def keeps_mail_here(environ: Mapping[str, str]) -> bool:
 
 
 def mail_environ(smtp_url: str | None, environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables of the mail service for an embedded SMTP server; none without one.
+    """The variables of the mail service beside embedded servers.
 
-    smtp_url: of that server. environ: a sender or templates that it names are kept.
+    smtp_url: of the embedded SMTP server; None: there is none, and mail is sent if PUBLISHER_SMTP_URL is set.
+    environ: a sender or templates that it names are kept. The sender of another SMTP server is its user's to name.
     """
-    if smtp_url is None:
+    if smtp_url is not None:
+        own = {"PUBLISHER_SMTP_URL": smtp_url}
+        defaults = {"PUBLISHER_MAIL_FROM": SENDER, "PUBLISHER_MAIL_TEMPLATES": str(TEMPLATES)}
+    elif environ.get("PUBLISHER_SMTP_URL", "").strip():
+        own, defaults = {}, {"PUBLISHER_MAIL_TEMPLATES": str(TEMPLATES)}
+    else:
         return {}
-    defaults = {"PUBLISHER_MAIL_FROM": SENDER, "PUBLISHER_MAIL_TEMPLATES": str(TEMPLATES)}
-    return {"PUBLISHER_SMTP_URL": smtp_url} | {
-        name: environ.get(name, "").strip() or value for name, value in defaults.items()
-    }
+    return own | {name: environ.get(name, "").strip() or value for name, value in defaults.items()}

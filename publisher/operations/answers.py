@@ -44,6 +44,8 @@ def explain_mail(route: RouteRecord, mail: MailProgress | None) -> Iterator[Sent
             f"Whether it was accepted remained unknown {times(mail.unsure, 'time')}: the recipient may have it"
             f" {'more than once' if mail.state is MailState.SENT else 'already'}."
         )
+    if mail.held_at is not None:
+        yield Advice("If you know that it was accepted", Remedy.SETTLE_HELD, route.delivery_id)
 
 
 def _standing(route: RouteRecord, mail: MailProgress) -> Sentence:
@@ -57,11 +59,11 @@ def _standing(route: RouteRecord, mail: MailProgress) -> Sentence:
         return f"{_since(route, mail)} It tries again {_when(route, mail.next_attempt_at)}."
     if mail.state is MailState.SENT:
         return (
-            f"The mail service sent it {ago(route, mail.ended_at)}: {_attempts(mail)}."
-            " It does not send again what it has sent, whatever is published again."
+            f"It counts as sent since {ago(route, mail.ended_at)}."
+            " The mail service does not send again what counts as sent, whatever is published again."
         )
-    ended = ago(route, mail.ended_at)
-    return f"The mail service gave it up {ended}: {_attempts(mail)}. Published again, it is tried anew."
+    after = f", after {times(mail.tries, 'failed attempt')}" if mail.tries else ""
+    return f"The mail service gave it up {ago(route, mail.ended_at)}{after}. Published again, it is tried anew."
 
 
 def _since(route: RouteRecord, mail: MailProgress) -> str:

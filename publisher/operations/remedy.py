@@ -13,6 +13,7 @@ class Remedy(StrEnum):
     RESUME_CHANNEL: let a paused channel go on (its name).
     REMOVE_HOLD: let go what a hold holds (its number).
     SEND_HELD: send a message again that may have been accepted (its delivery id).
+    SETTLE_HELD: count such a message as accepted (its delivery id).
     CHECK_MAIL: see whether the SMTP server takes mail (nothing).
     CHECK_STATUS: see which processes run and how much is due (nothing).
     SHOW_MALFORMED: read an intent that was not accepted, and what to do about it (its id).
@@ -25,6 +26,7 @@ class Remedy(StrEnum):
     RESUME_CHANNEL = "resume_channel"
     REMOVE_HOLD = "remove_hold"
     SEND_HELD = "send_held"
+    SETTLE_HELD = "settle_held"
     CHECK_MAIL = "check_mail"
     CHECK_STATUS = "check_status"
     SHOW_MALFORMED = "show_malformed"

@@ -47,7 +47,9 @@ def test_a_mailbox_is_read_and_what_it_held_is_said(database: Database, publishe
         "not_ours": {},
         "no_report": {"it has neither a delivery status nor a feedback report": 1},
     }
-    assert seen.stdout.endswith("2 events would be recorded unless on record, 1 address would be suppressed\n")
+    assert seen.stdout.endswith(
+        "2 events would be recorded, unless they are on record already; 1 address would be suppressed\n"
+    )
     assert done.returncode == 0, done.stderr
     assert "why it is flagged" in done.stdout
     assert "bounced           2  –" in done.stdout

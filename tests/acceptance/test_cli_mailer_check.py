@@ -78,12 +78,23 @@ def test_what_is_wrong_with_the_server_is_told_and_the_rest_is_looked_at(check: 
     for found, words in (
         (untrusted, "certificate is not trusted"),
         (refused, "refused the login"),
-        (nobody, "see that the SMTP server runs there"),
+        (nobody, "connection refused (smtp://127.0.0.1:"),
     ):
         verdict, finding = found["smtp"]
         assert (verdict, words in finding) == ("failed", True), finding
         assert found["smtp-offers"] == ("unknown", "not looked at: needs the SMTP server")
         assert found["templates"][0] == "ok"
+
+
+def test_a_server_that_may_ask_for_a_login_is_told_where_none_is_set(check: Any) -> None:
+    """Nothing else would say it before the first message is refused."""
+    with hostile_smtp(login=("ann@example.com", "5ecret")) as server:
+        code, found = check(PUBLISHER_SMTP_URL=server.url, **AWAY)
+
+    assert (code, found["smtp"]) == (
+        0,
+        ("warning", f"connected to {server.url}; no login is set, and the server offers one"),
+    )
 
 
 def test_a_templates_author_needs_no_server(check: Any, tmp_path: Path) -> None:

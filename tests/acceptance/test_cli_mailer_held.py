@@ -40,8 +40,8 @@ def test_one_is_sent_again_by_its_id(database: Database, publisher: Publisher) -
     done = publisher(*COMMAND, "send", *delivery_id.split("/"), "--by", "ann", "--yes")
     other = publisher(*COMMAND, "send", sent, "--yes")
 
-    assert counted.stdout == "1 matched, 0 sent\n", counted.stderr
-    assert done.stdout == "1 matched, 1 sent (action 1)\n", done.stderr
+    assert counted.stdout == "1 matched, 0 requeued\n", counted.stderr
+    assert done.stdout == "1 matched, 1 requeued (action 1)\n", done.stderr
     assert states(database) == {"waiting": 1, "sent": 1}
     assert (other.returncode, other.stderr.count("\n")) == (1, 1)
     assert other.stderr.startswith(f"publisher: no message of {sent} is held: 'publisher trace'")

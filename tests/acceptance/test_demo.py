@@ -11,7 +11,7 @@ from tests.acceptance.conftest import Publisher
 from tests.acceptance.local_run import PATIENCE, Descendants
 from tests.acceptance.mail_run import mail_server
 from tests.acceptance.outside import EMAIL, PUSH, Outside
-from tests.processes import Processes
+from tests.processes import Processes, free_port
 from tests.waiting import wait_until
 
 BARS = ("sent", "published", "ended", "mailed")
@@ -76,12 +76,43 @@ def test_a_demo_mails_through_the_server_it_is_given(
     assert len({taken.delivery_id for taken in smtp.taken}) == len(smtp.taken) > 0
 
 
+def test_a_demo_starts_nothing_for_an_smtp_server_that_is_away(publisher: Publisher, server_folder: Path) -> None:
+    """It says what it connects to, and ends at once with exit code 1 and one line that names the variable (R35)."""
+    url = f"smtp://127.0.0.1:{free_port()}"
+
+    done = publisher(
+        "demo", "--yes", DATABASE_URL=None, REDIS_URL=None, PUBLISHER_SMTP_URL=url, PUBLISHER_MAIL_FROM="a@example.com"
+    )
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"connecting to the SMTP server {url}\n"
+        f"publisher: no mail can be sent, so nothing was started: connection refused ({url}): see that the SMTP server"
+        " runs there, or correct PUBLISHER_SMTP_URL\n"
+    )
+    assert list(server_folder.glob("publisher-demo-*")) == []
+
+
+@pytest.mark.parametrize("command", [("demo",), ("up", "--data", "data")], ids=["demo", "up"])
+def test_settings_are_looked_at_before_anything_is_started(
+    publisher: Publisher, command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable that is missing costs no start of servers and no question: exit code 2, and one line."""
+    monkeypatch.chdir(tmp_path)
+
+    done = publisher(*command, DATABASE_URL=None, REDIS_URL=None, PUBLISHER_SMTP_URL="smtp://127.0.0.1:1")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "publisher: bad settings: PUBLISHER_MAIL_FROM must be set where PUBLISHER_SMTP_URL is\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("embedded", [False, True], ids=["given servers", "embedded servers"])
 def test_a_demo_asks_before_it_sends_mail_through_a_server_it_was_given(publisher: Publisher, embedded: bool) -> None:
     """Nobody's server gets sample emails unasked: exit code 2."""
     servers = {"DATABASE_URL": None, "REDIS_URL": None} if embedded else {}
 
-    done = publisher("demo", PUBLISHER_SMTP_URL="smtp://127.0.0.1:1", **servers)
+    done = publisher("demo", PUBLISHER_SMTP_URL="smtp://127.0.0.1:1", PUBLISHER_MAIL_FROM="a@example.com", **servers)
 
     assert done.returncode == 2
     assert "PUBLISHER_SMTP_URL" in done.stderr

@@ -11,7 +11,7 @@ import pytest
 from tests.acceptance.local_run import PATIENCE, Descendants, served_by, wait_until_serving
 from tests.acceptance.outside import EMAIL, Outside
 from tests.factories import intent_fields
-from tests.processes import Process, Processes
+from tests.processes import Process, Processes, free_port
 from tests.waiting import wait_until
 
 
@@ -101,6 +101,26 @@ def test_up_serves_until_it_is_told_to_stop_and_goes_on_where_it_ended(
     assert port[0] in again.output
     again.signal(signal.SIGINT, group=True)
     assert again.wait(PATIENCE) == 0, again.output[-3000:]
+    descendants.wait_until_gone()
+
+
+def test_up_says_where_the_smtp_server_that_was_named_takes_no_mail(
+    descendants: Descendants, processes: Processes, server_folder: Path
+) -> None:
+    """Before the first email is sent: in one line, which names the variable. The templates come with the service."""
+    url = f"smtp://127.0.0.1:{free_port()}"
+    up = processes.start(
+        f"env PUBLISHER_SMTP_URL={url} PUBLISHER_MAIL_FROM=a@example.com publisher up --data {server_folder}/data"
+    )
+
+    up.wait_for_output(
+        f"no mail can be sent now, and emails wait until it can: connection refused ({url}): see that the SMTP server"
+        " runs there, or correct PUBLISHER_SMTP_URL\n",
+        within=PATIENCE,
+    )
+    assert "export PUBLISHER_MAIL_TEMPLATES=" in up.output
+    up.signal(signal.SIGTERM)
+    assert up.wait(PATIENCE) == 0, up.output[-3000:]
     descendants.wait_until_gone()
 
 

@@ -29,6 +29,7 @@ class Offers:
     eight_bit: it takes content that is not ASCII (RFC 6152).
     size: it takes the size of a message with MAIL (RFC 1870).
     longest: the size of the longest message that it takes, in bytes; None: it does not say.
+    login: it takes a user name and a password (RFC 4954).
     """
 
     pipelining: bool = False
@@ -36,6 +37,7 @@ class Offers:
     eight_bit: bool = False
     size: bool = False
     longest: int | None = None
+    login: bool = False
 
     @classmethod
     def of(cls, extensions: Mapping[str, str]) -> "Offers":
@@ -49,6 +51,7 @@ class Offers:
             "size" in extensions,
             # 0: there is no fixed limit.
             int(longest) or None if longest.isdecimal() and len(longest) < 20 else None,
+            "auth" in extensions,
         )
 
 

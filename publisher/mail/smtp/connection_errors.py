@@ -3,6 +3,7 @@
 The server's texts are cut, and their addresses masked. A password never stands in them, nor a user's name (R36).
 """
 
+import os
 import socket
 import ssl
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ _ANOTHER_SCHEME = {
     "smtp+starttls": "if this port begins with TLS, write smtps:// in PUBLISHER_SMTP_URL",
     "smtp": "if this port begins with TLS, write smtps:// in PUBLISHER_SMTP_URL",
 }
+_SILENT = {scheme: f"see that no firewall stops this machine; {advice}" for scheme, advice in _ANOTHER_SCHEME.items()}
 
 
 def translated(error: Exception, url: SmtpUrl, seconds: float) -> MailServerUnavailable:
@@ -33,7 +35,7 @@ def translated(error: Exception, url: SmtpUrl, seconds: float) -> MailServerUnav
     if isinstance(origin, ssl.SSLError):
         return _tls(origin, url)
     if isinstance(error, TimeoutError):
-        return _wait(url, f"timeout: not connected within {seconds:g} s", _ANOTHER_SCHEME[url.scheme])
+        return _wait(url, f"timeout: no answer within {seconds:g} s", _SILENT[url.scheme])
     if origin is not None:
         return _not_reached(origin, url)
     if isinstance(error, ConnectionError):
@@ -65,7 +67,8 @@ def _not_reached(origin: OSError, url: SmtpUrl) -> MailServerUnavailable:
         return _wait(url, "the host name is unknown", f"{_CORRECT}, or see that this machine can resolve it")
     if isinstance(origin, ConnectionResetError | BrokenPipeError):
         return _wait(url, "the server closed the connection", _ANOTHER_SCHEME[url.scheme])
-    cause = (origin.strerror or type(origin).__name__).lower()
+    # asyncio names the address in the place of the system's words, and of several addresses it gives no number.
+    cause = os.strerror(origin.errno).lower() if origin.errno else "none of the host's addresses could be reached"
     return _wait(url, cause, f"see that the SMTP server runs there, or {_CORRECT}")
 
 

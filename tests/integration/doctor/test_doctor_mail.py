@@ -50,7 +50,7 @@ def test_a_server_that_takes_mail_is_well_and_gets_none(examined: Examined, tmp_
         ("away", "see that the SMTP server runs there, or correct PUBLISHER_SMTP_URL"),
         ("login", "correct the user name and password in PUBLISHER_SMTP_URL"),
         ("certificate", "name the file of its authority in PUBLISHER_SMTP_CA_FILE"),
-        ("silent", "timeout: not connected within 0.3 s"),
+        ("silent", "timeout: no answer within 0.3 s"),
     ],
 )
 def test_a_server_that_takes_no_mail_is_a_warning(examined: Examined, tmp_path: Path, amiss: str, words: str) -> None:

@@ -1,10 +1,12 @@
 """The answers to given notifications, as a demo counts them (R32)."""
 
+from datetime import timedelta
+
 from publisher.domain.delivery_event import EventKind
-from storage.answers_among import count_accepted, count_settled
+from storage.answers_among import count_accepted, count_settled, last_refusal
 from storage.database import Database
 from storage.delivery_events import IncomingEvent, record_events
-from tests.factories import accepted, delivery_event
+from tests.factories import INSTANT, accepted, delivery_event
 from tests.integration.rows import all_routes
 
 USERS = 5
@@ -31,3 +33,32 @@ def test_answers_are_counted_of_the_given_notifications_and_channel(database: Da
     ids = [one.partition("/")[0]]
     assert count_accepted(database, ids, "email") == {one: 1, twice: 2}
     assert count_settled(database, ids, "email") == 3
+
+
+def test_the_last_refusal_is_read_of_the_given_notifications_and_channel(database: Database) -> None:
+    """Whoever waits for an email reads why it was not taken, the last time (R32)."""
+    accepted(database, [{}, {"idempotency_key": "another"}])
+    routes = [(route["channel"], f"{route['notification_id']}/{route['route_id']}") for route in all_routes(database)]
+    [email, other] = [delivery for channel, delivery in routes if channel == "email"]
+    [push, *_] = [delivery for channel, delivery in routes if channel == "push"]
+    ids = [email.partition("/")[0]]
+    refusals = [(email, "421 at first"), (email, "451 at last"), (push, "no device"), (other, "another notification")]
+    assert last_refusal(database, ids, "email") is None
+
+    with database.unit() as connection, connection.atomic():
+        record_events(
+            connection,
+            [
+                IncomingEvent(
+                    delivery_event(
+                        delivery_id=delivery,
+                        event=EventKind.DEFERRED,
+                        diagnostic=words,
+                        occurred_at=INSTANT + timedelta(seconds=n),
+                    )
+                )
+                for n, (delivery, words) in enumerate(refusals)
+            ],
+        )
+
+    assert last_refusal(database, ids, "email") == "451 at last"

@@ -42,6 +42,11 @@ def test_own_templates_are_tried_on_the_local_server() -> None:
     assert mail_environ("smtp://h", {"PUBLISHER_MAIL_TEMPLATES": "mail"})["PUBLISHER_MAIL_TEMPLATES"] == "mail"
 
 
-def test_without_a_server_of_ours_nothing_is_set() -> None:
-    """The variables of whoever named the server stay as they are."""
-    assert mail_environ(None, {"PUBLISHER_SMTP_URL": "smtp://h"}) == {}
+def test_another_server_gets_the_templates_alone() -> None:
+    """Who sends through it is its user's to say."""
+    assert mail_environ(None, {"PUBLISHER_SMTP_URL": "smtp://h"}) == {"PUBLISHER_MAIL_TEMPLATES": str(TEMPLATES)}
+
+
+def test_without_any_server_nothing_is_set() -> None:
+    """The mailer is idle then."""
+    assert mail_environ(None, {"PUBLISHER_SMTP_URL": " "}) == {}

@@ -17,7 +17,7 @@ from tests.factories import route_record
 from tests.unit.operations.test_explain import MINUTE, NOW, OPEN, SECOND, STREAM, told
 from tests.unit.operations.test_explain_final import PUBLISHED
 
-NEVER_AGAIN = "It does not send again what it has sent, whatever is published again."
+NEVER_AGAIN = "The mail service does not send again what counts as sent, whatever is published again."
 IN_HAND = "In the hands of the mail service since 2026-03-14 09:26:23.589Z (30 s ago)"
 AGO = "2026-03-14 09:25:53.589Z (1 min ago)"
 
@@ -101,11 +101,15 @@ def test_a_published_route_says_what_was_answered() -> None:
         ),
         (
             ("sent", {"ended_at": NOW - MINUTE}),
-            f"The mail service sent it {AGO}: no attempt failed before. {NEVER_AGAIN}",
+            f"It counts as sent since {AGO}. {NEVER_AGAIN}",
         ),
         (
             ("given_up", {"ended_at": NOW - MINUTE, "tries": 16}),
-            f"The mail service gave it up {AGO}: 16 attempts failed so far. Published again, it is tried anew.",
+            f"The mail service gave it up {AGO}, after 16 failed attempts. Published again, it is tried anew.",
+        ),
+        (
+            ("given_up", {"ended_at": NOW - MINUTE}),
+            f"The mail service gave it up {AGO}. Published again, it is tried anew.",
         ),
     ],
 )
@@ -116,7 +120,16 @@ def test_what_the_mail_service_does_is_what_comes_next(mail: tuple[str, dict[str
 
     assert worded(explained.next[0]) == sentence
     assert explained.next_at == fields.get("next_attempt_at")
-    assert len(explained.next) == (2 if state == "given_up" else 1)
+    assert len(explained.next) == (2 if state in {"given_up", "held"} else 1)
+
+
+def test_of_a_held_message_it_is_said_how_it_ends_without_being_sent() -> None:
+    """An operator who has looked into the server's log pastes one of two commands (R33)."""
+    explained = with_mail("held", held_at=NOW)
+
+    assert worded(explained.next[-1]) == (
+        f"If you know that it was accepted: publisher mailer held settle {route_record().delivery_id} --as accepted"
+    )
 
 
 def test_a_first_attempt_that_lasts_long_points_at_the_smtp_server() -> None:

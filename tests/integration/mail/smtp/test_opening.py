@@ -156,12 +156,12 @@ def test_a_login_that_the_server_does_not_offer_is_told() -> None:
     ("fault", "kind", "said"),
     [
         (Fault(Step.BANNER, close=True), MailServerUnavailable, "the server closed the connection"),
-        (Fault(Step.BANNER, stall=True), MailServerUnavailable, "timeout: not connected within 0.2 s"),
+        (Fault(Step.BANNER, stall=True), MailServerUnavailable, "timeout: no answer within 0.2 s"),
         (Fault(Step.BANNER, reply="554 5.7.1 Not you"), MailServerUnavailable, "takes no mail now: 554 5.7.1 Not you"),
         (Fault(Step.BANNER, reply="421 4.7.0 Busy"), MailServerUnavailable, "takes no mail now: 421 4.7.0 Busy"),
         (Fault(Step.BANNER, reply="SSH-2.0-x"), MailServerMisconfigured, "another server than SMTP answers"),
         (Fault(Step.EHLO, close=True), MailServerUnavailable, "the server closed the connection"),
-        (Fault(Step.EHLO, stall=True), MailServerUnavailable, "timeout: not connected within 0.2 s"),
+        (Fault(Step.EHLO, stall=True), MailServerUnavailable, "timeout: no answer within 0.2 s"),
     ],
 )
 def test_a_server_that_takes_no_connection_is_away(fault: Fault, kind: type[Exception], said: str) -> None:
