@@ -22,6 +22,7 @@ from actors.middleware.known_queues import KnownQueues
 from actors.middleware.schema_wait import SchemaWait
 from actors.middleware.urgent_first import UrgentFirst
 from actors.middleware.watchdog import WorkerWatchdog
+from publisher.channels.email import EMAIL
 from publisher.connections import open_client, open_database
 from publisher.process.garbage import collect_seldom
 from publisher.process.lifeline import master_pid
@@ -94,6 +95,7 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
         backoff=settings.backoff,
         probing=settings.probing,
         audit_window=settings.effective_audit_window,
+        sent_here=[EMAIL.name] if settings.mail.smtp_url else [],
         handover=settings.handover,
         lane_weights=settings.lane_weights,
     )

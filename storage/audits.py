@@ -12,6 +12,7 @@ from storage.database import Database
 from storage.delivery_events import UNANSWERED
 from storage.places import Place, behind, place_parameters
 from storage.transitions import allowing, following
+from storage.unanswered import first_answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +91,14 @@ RETURNING channel
 # live at least for the audit window.
 _WITNESSED = """coalesce(witness_until > statement_timestamp(), published_at >= statement_timestamp() - %(window)s)"""
 
-# A walk by keyset, not by offset, along the partial index routes_published: each page costs the same. Routes that are
-# not to be looked for come as well, so that the walk gets past a million of them page by page. A page first, and its
-# notifications by their keys: LATERAL with a LIMIT can only be run as a nested loop, where a planner would read a whole
-# table of a hundred thousand notifications for each page. LEFT: a page that is shorter than its limit ends the walk.
-_PUBLISHED_AFTER = f"""/* published_after */
+
+def _page(name: str, condition: str) -> str:
+    """Returns the statement that reads a page of the published routes on which the condition holds."""
+    return f"""/* {name} */
 WITH page AS MATERIALIZED (
     SELECT id, notification_key, route_id, replay, stream_entry_id, published_at, stream, {_WITNESSED} AS is_witnessed
     FROM routes
-    WHERE channel = %(channel)s AND status = 'published' AND {behind("published_at", "id")}
+    WHERE channel = %(channel)s AND status = 'published' AND {behind("published_at", "id")}{condition}
     ORDER BY published_at, id
     LIMIT %(limit)s
 )
@@ -109,6 +109,19 @@ FROM page LEFT JOIN LATERAL (
 ) AS n ON true
 ORDER BY published_at, page.id
 """
+
+
+# A walk by keyset, not by offset, along the partial index routes_published: each page costs the same. Routes that are
+# not to be looked for come as well, so that the walk gets past a million of them page by page. A page first, and its
+# notifications by their keys: LATERAL with a LIMIT can only be run as a nested loop, where a planner would read a whole
+# table of a hundred thousand notifications for each page. LEFT: a page that is shorter than its limit ends the walk.
+_PUBLISHED_AFTER = _page("published_after", "")
+
+# Along the partial index routes_unanswered. Not those from before the first answer on the channel: another mail service
+# may have sent them.
+_UNANSWERED_AFTER = _page(
+    "unanswered_after", f" AND answer IS NULL AND published_at < %(until)s AND published_at >= ({first_answer()})"
+)
 
 # Due again at once, under the same delivery id, with all its attempts: the loss was not the route's. A cancellation
 # that came too late was answered so, and the route goes out again (R28). Whoever reads the command answers it again.
@@ -124,6 +137,7 @@ SET {following(RouteEvent.COMMAND_LOST)}, attempt_count = 0, published_at = NULL
 FROM unnest(%(ids)s::bigint[], %(entries)s::text[], %(instants)s::timestamptz[]) AS lost (id, entry_id, at)
 WHERE routes.id = lost.id AND {allowing(RouteEvent.COMMAND_LOST)}
   AND stream_entry_id IS NOT DISTINCT FROM lost.entry_id AND published_at = lost.at AND {_WITNESSED}
+  AND (answer IS NULL OR NOT %(unanswered)s)
 RETURNING routes.id
 """
 
@@ -172,21 +186,35 @@ def give_up_audit(database: Database, lease: AuditLease) -> None:
 
 
 def published_after(
-    database: Database, channel: str, after: Place[int], *, window: timedelta, limit: int
+    database: Database,
+    channel: str,
+    after: Place[int],
+    *,
+    window: timedelta,
+    limit: int,
+    unanswered_until: datetime | None = None,
 ) -> list[PublishedRoute]:
     """Returns up to `limit` published routes of the channel behind this place, those published first.
 
     window: how long a witness lives at least if no witness_until was recorded.
+    unanswered_until: returns only routes without an answer that were published before; None: all.
     """
     parameters = {"channel": channel, "window": window, "limit": limit} | place_parameters(after, 0)
-    return [PublishedRoute._make(row) for row in database.rows(_PUBLISHED_AFTER, parameters)]
+    if unanswered_until is None:
+        rows = database.rows(_PUBLISHED_AFTER, parameters)
+    else:
+        rows = database.rows(_UNANSWERED_AFTER, parameters | {"until": unanswered_until})
+    return [PublishedRoute._make(row) for row in rows]
 
 
-def return_lost(database: Database, routes: Collection[PublishedRoute], *, window: timedelta) -> set[int]:
+def return_lost(
+    database: Database, routes: Collection[PublishedRoute], *, window: timedelta, unanswered: bool = False
+) -> set[int]:
     """Makes these routes pending again (R12a). Returns the keys of the routes it changed.
 
     A route that changed meanwhile stays as it is, and so does one whose witness may have expired by itself.
     window: as for `published_after`.
+    unanswered: leaves those that have an answer by now.
     """
     if not routes:
         return set()
@@ -195,5 +223,6 @@ def return_lost(database: Database, routes: Collection[PublishedRoute], *, windo
         "entries": [route.stream_entry_id for route in routes],
         "instants": [route.published_at for route in routes],
         "window": window,
+        "unanswered": unanswered,
     }
     return {row[0] for row in database.rows(_LOST, parameters)}

@@ -20,17 +20,22 @@ from storage.database import Database, fetch
 BOUND = 100_000
 
 
+def first_answer(channel: str = "channel") -> str:
+    """Returns the query for when the first delivery event of a channel was recorded. channel: the parameter."""
+    # By index delivery_events_of_channel.
+    return f"SELECT recorded_at FROM delivery_events WHERE channel = %({channel})s ORDER BY id LIMIT 1"
+
+
 def is_unanswered(route: str, channel: str = "channel", within: str = "within") -> str:
     """Returns the condition that a route is unanswered. Index routes_unanswered serves it.
 
     route: the name of the table of routes in the statement.
     channel, within: the parameters that have the channel, and the time in which it expects an answer.
     """
-    # By index delivery_events_of_channel.
-    first = f"SELECT recorded_at FROM delivery_events WHERE channel = %({channel})s ORDER BY id LIMIT 1"
     return (
         f"{route}.status = 'published' AND {route}.answer IS NULL AND {route}.channel = %({channel})s"
-        f" AND {route}.published_at >= ({first}) AND {route}.published_at < statement_timestamp() - %({within})s"
+        f" AND {route}.published_at >= ({first_answer(channel)})"
+        f" AND {route}.published_at < statement_timestamp() - %({within})s"
     )
 
 

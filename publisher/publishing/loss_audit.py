@@ -7,12 +7,15 @@ nor a widened window makes the audit take a standing command for a lost one.
 
 A walk covers the routes published since the last completed audit, and a window before that. So a loss is found even
 after Redis was away, or no worker ran, for longer than the window. A walk that is cut off covers nothing.
+
+Of commands that this deployment's own mail service sends, one without an answer is looked for however old it is, once
+Redis is another one: nobody may have read it. If somebody has, the mail service knows, and sends no second message.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -63,6 +66,7 @@ class LossAudit:
         self._channels = channels
         self._telemetry = telemetry
         self._window = policy.audit_window
+        self._sent_here = policy.sent_here
         self._beat = hooks.beat
         self._stopping = hooks.stopping
 
@@ -92,7 +96,7 @@ class LossAudit:
         )
         if lease is None:
             return 0
-        if lease.is_redis_changed:
+        if lease.is_redis_changed and lease.channel in self._sent_here:
             _log.info("redis was restarted, replaced or emptied: auditing", channel=channel)
         walk = _Walk(lease, self._channels[channel].stream)
         completed = False
@@ -104,13 +108,29 @@ class LossAudit:
         return walk.lost
 
     def _walk(self, walk: _Walk) -> bool:
+        """False if it was cut off."""
+        lease = walk.lease
+        if lease.is_redis_changed and lease.channel in self._sent_here:
+            reach = Place(lease.began - self._streams.dedup_window, 0)
+            if not self._pages(walk, reach, unanswered_until=lease.start.at):
+                return False
+        return self._pages(walk, lease.start)
+
+    def _pages(self, walk: _Walk, after: Place[int], unanswered_until: datetime | None = None) -> bool:
         """Page by page to the end. False if it was cut off."""
-        after, renewed = walk.lease.start, time.monotonic()
+        renewed = time.monotonic()
         while not self._stopping():
             self._beat()
-            page = audits.published_after(self._database, walk.lease.channel, after, window=self._window, limit=_PAGE)
+            page = audits.published_after(
+                self._database,
+                walk.lease.channel,
+                after,
+                window=self._window,
+                limit=_PAGE,
+                unanswered_until=unanswered_until,
+            )
             self._beat()
-            self._return_lost(walk, page)
+            self._return_lost(walk, page, unanswered=unanswered_until is not None)
             if len(page) < _PAGE:
                 return True
             after = Place(page[-1].published_at, page[-1].id)
@@ -121,7 +141,7 @@ class LossAudit:
                     return False
         return False
 
-    def _return_lost(self, walk: _Walk, page: Sequence[PublishedRoute]) -> None:
+    def _return_lost(self, walk: _Walk, page: Sequence[PublishedRoute], *, unanswered: bool) -> None:
         looked_for = [route for route in page if route.is_witnessed]
         entries = self._streams.witnesses([(r.stream or walk.stream, r.delivery_id, r.replay) for r in looked_for])
         unwitnessed = [route for route, entry in zip(looked_for, entries, strict=True) if entry is None]
@@ -130,7 +150,7 @@ class LossAudit:
         self._beat()
         lost = self._without_commands(walk, unwitnessed)
         self._beat()
-        returned = audits.return_lost(self._database, lost, window=self._window)
+        returned = audits.return_lost(self._database, lost, window=self._window, unanswered=unanswered)
         for route in lost:
             if route.id in returned:
                 _log.warning(

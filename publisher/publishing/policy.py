@@ -1,7 +1,7 @@
 """The policy by which routes are published and audited, and the hooks of the process that does it."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -20,6 +20,8 @@ class Policy:
     backoff: the time until the next attempt, for channels that bring none of their own (R9).
     probing: when a channel is parked and how it is tried again; None: never, each refusal is an attempt of its route.
     audit_window: how far back the loss audit looks (R12a); 0: there are no audits.
+    sent_here: channels whose commands this deployment's own mail service sends. It answers each command, and sends none
+        twice: so after a loss the audit looks for all that have no answer.
     handover: how long the lease of a handover lasts (see `storage.handover`).
     lane_weights: by lane, its part of the routes that are claimed where every lane has more due (R31).
     """
@@ -29,6 +31,7 @@ class Policy:
     backoff: Backoff
     probing: Probing | None = None
     audit_window: timedelta = timedelta(0)
+    sent_here: Collection[str] = ()
     handover: timedelta = timedelta(0)
     lane_weights: Mapping[Lane, int] = field(default_factory=lambda: WEIGHTS)
 

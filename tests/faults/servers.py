@@ -7,7 +7,6 @@ import threading
 import time
 import warnings
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -156,16 +155,12 @@ class PostgreSQL:
 
 
 class Valkey:
-    """A Valkey with an append-only file. `url` leads there directly, `proxied_url` through the proxy.
-
-    lost_at: when it lost data last; None: it has all that it ever acknowledged.
-    """
+    """A Valkey with an append-only file. `url` leads there directly, `proxied_url` through the proxy."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._port = folder, free_port()
         self._data, self._copy = folder / "appendonlydir", folder / "older"
         self._lock = threading.Lock()
-        self.lost_at: datetime | None = None
         self._process = start_valkey(folder, self._port)
         self.url = f"redis://127.0.0.1:{self._port}/0"
         self.proxy = Proxy(("127.0.0.1", self._port), _LATENCY)
@@ -196,7 +191,6 @@ class Valkey:
         with self._lock:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
-            self.lost_at = datetime.now(UTC)
             shutil.rmtree(self._data)
             if not all_of_it:
                 self._copy.rename(self._data)
