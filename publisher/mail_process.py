@@ -13,7 +13,10 @@ from publisher.domain.errors import SettingsError
 from publisher.domain.mailbox import parse_mailbox
 from publisher.mail.composing import Composer
 from publisher.mail.counters import MailCounters
+from publisher.mail.handing_on import HandingOn
 from publisher.mail.in_hand import InHand
+from publisher.mail.kept_commands import KeptCommands
+from publisher.mail.leasing import Leasing
 from publisher.mail.mailer import Mailer
 from publisher.mail.outcomes import Patience
 from publisher.mail.pacing import Pacing
@@ -22,7 +25,7 @@ from publisher.mail.recording import Recorder
 from publisher.mail.sending import Sender
 from publisher.mail.smtp.pool import SmtpPool
 from publisher.mail.smtp.server import SmtpServer
-from publisher.mail.taking_up import Leasing, TakingUp
+from publisher.mail.taking_up import TakingUp
 from publisher.mail.templates import Templates
 from publisher.process.telemetry import Telemetry
 from publisher.process.watchdog import Watchdog
@@ -67,12 +70,15 @@ def compose_mailer(
     patience = Patience(mail.backoff, mail.give_up_after, holds_unsure=mail.unsure is Unsure.HOLD)
     sender = Sender(pool, in_hand, recorder, patience, Pacing(mail.rate), mail.connections)
     composer = Composer(Templates(Path(mail.templates)), sender_of_all, mail.return_domain)
-    taking_up = TakingUp(database, channel.stream, composer, leasing, in_hand, sender, recorder)
+    handing_on = HandingOn(database, sender, recorder)
+    taking_up = TakingUp(database, channel.stream, composer, leasing, in_hand, handing_on, recorder)
+    kept = KeptCommands(database, composer, leasing, in_hand, handing_on, recorder)
     reader = Reader(
         database,
         channel.stream,
         ConsumerGroup(reading, channel.stream, mail.group, consumer),
         taking_up,
+        kept,
         in_hand,
         recorder,
         ttl,

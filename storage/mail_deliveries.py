@@ -109,13 +109,17 @@ SELECT d.delivery_id, d.state, d.entry_id, d.event, {_ABANDONED}
 FROM mail_deliveries AS d WHERE d.delivery_id = ANY(%(deliveries)s::text[])
 """
 
-# By the index mail_deliveries_due. One that was put back untried begins now: how long it is tried counts from the first
-# attempt. Of what this statement takes the command is kept: so it stays findable there, by the
-# end of its lease.
-_BEGIN_DUE = f"""/* begin_due_mail */
+
+def _begin_kept(name: str, condition: str) -> str:
+    """Returns the statement that begins deliveries on which the condition holds, and of which the command is kept.
+
+    By the index mail_deliveries_due, where they stay findable by the end of their lease. One that was put back untried
+    begins now: how long it is tried counts from the first attempt.
+    """
+    return f"""/* {name} */
 WITH due AS MATERIALIZED (
     SELECT delivery_id, state = 'begun' AS was_begun FROM mail_deliveries AS d
-    WHERE next_attempt_at <= statement_timestamp() AND (d.state = 'waiting' OR (%(take_over)s AND {_ABANDONED}))
+    WHERE next_attempt_at <= statement_timestamp() AND {condition}
     ORDER BY next_attempt_at LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
@@ -126,6 +130,10 @@ FROM due WHERE d.delivery_id = due.delivery_id
 RETURNING d.delivery_id, d.entry_id, d.tries, was_begun, {NOW} - d.begun_at, d.command::text
 """
 
+
+_BEGIN_DUE = _begin_kept("begin_due_mail", "d.state = 'waiting'")
+_TAKE_OVER = _begin_kept("take_over_mail", _ABANDONED)
+
 _RENEW = f"""/* renew_mail */
 UPDATE mail_deliveries
 SET lease_expires_at = {NOW} + %(ttl)s, next_attempt_at = CASE WHEN next_attempt_at IS NOT NULL THEN {NOW} + %(ttl)s END
@@ -133,7 +141,7 @@ WHERE delivery_id = ANY(%(deliveries)s::text[]) AND state = 'begun' AND lease_to
 RETURNING delivery_id
 """
 
-# An operator is to decide (PUBLISHER_MAIL_UNSURE=hold). Of the first kind the command stands on the stream still.
+# An operator is to decide. Of the first kind the command stands on the stream still.
 _HOLD = f"""/* hold_abandoned_mail */
 UPDATE mail_deliveries AS d
 SET state = 'held', held_at = {NOW}, unsure = unsure + 1, lease_token = NULL, lease_expires_at = NULL,
@@ -146,7 +154,7 @@ _HOLD_DUE = f"""/* hold_abandoned_retries */
 UPDATE mail_deliveries AS d
 SET state = 'held', held_at = {NOW}, unsure = unsure + 1, lease_token = NULL, lease_expires_at = NULL,
     next_attempt_at = NULL
-WHERE next_attempt_at <= statement_timestamp() AND {_ABANDONED}
+WHERE next_attempt_at <= statement_timestamp() AND {_ABANDONED} AND unsure >= %(least)s
 RETURNING d.delivery_id
 """
 
@@ -181,16 +189,22 @@ def begin_mail(
     return begun, {each.delivery_id: each for each in standing}
 
 
-def begin_due_mail(
-    database: Database, token: str, ttl: timedelta, limit: int, *, take_over: bool
-) -> Sequence[BegunMail]:
-    """Begins up to `limit` deferred deliveries whose time has come, and abandoned ones of which a command is kept.
+def begin_due_mail(database: Database, token: str, ttl: timedelta, limit: int) -> Sequence[BegunMail]:
+    """Begins up to `limit` deferred deliveries whose time has come.
 
-    Parameters as of `begin_mail`. After an error call it with another token: what it may have begun is found again once
-    its lease has run out.
+    Parameters as of `begin_mail`. After an error what it may have begun is abandoned.
     """
-    parameters = {"token": token, "ttl": ttl, "limit": limit, "take_over": take_over}
-    return [BegunMail(*row) for row in database.rows(_BEGIN_DUE, parameters)]
+    return [BegunMail(*row) for row in database.rows(_BEGIN_DUE, {"token": token, "ttl": ttl, "limit": limit})]
+
+
+def take_over_mail(database: Database, token: str, ttl: timedelta) -> BegunMail | None:
+    """Begins the delivery that was abandoned first, of those of which a command is kept. None: there is none.
+
+    One alone: if it kills the process that has it in hand, it takes no other along. Parameters as of `begin_mail`.
+    """
+    for row in database.rows(_TAKE_OVER, {"token": token, "ttl": ttl, "limit": 1}):
+        return BegunMail(*row)
+    return None
 
 
 def renew_mail(database: Database, token: str, deliveries: Collection[str], ttl: timedelta) -> set[str]:
@@ -212,9 +226,12 @@ def hold_mail(database: Database, commands: Mapping[str, str], ttl: timedelta) -
     return {row[0] for row in database.rows(_HOLD, parameters)} if commands else set()
 
 
-def hold_abandoned_retries(database: Database, ttl: timedelta) -> set[str]:
-    """Holds the abandoned deliveries of which a command is kept. Returns those that are held now."""
-    return {row[0] for row in database.rows(_HOLD_DUE, {"ttl": ttl})}
+def hold_abandoned_retries(database: Database, ttl: timedelta, least: int = 0) -> set[str]:
+    """Holds the abandoned deliveries of which a command is kept. Returns those that are held now.
+
+    least: only those that may have been accepted so many times before.
+    """
+    return {row[0] for row in database.rows(_HOLD_DUE, {"ttl": ttl, "least": least})}
 
 
 def _notification(delivery_id: str) -> str | None:

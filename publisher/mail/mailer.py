@@ -9,11 +9,11 @@ import structlog
 
 from publisher.domain.errors import PublisherError
 from publisher.mail.in_hand import InHand
+from publisher.mail.leasing import Leasing
 from publisher.mail.reading import Reader
 from publisher.mail.recording import Recorder
 from publisher.mail.sending import Sender
 from publisher.mail.smtp.pool import SmtpPool
-from publisher.mail.taking_up import Leasing
 from publisher.streams.consumer_group import ConsumerGroup
 from storage.database import Database
 from storage.mail_deliveries import renew_mail

@@ -17,6 +17,7 @@ from publisher.domain.entry_ids import sent_at
 from publisher.domain.errors import DatabaseRefused, PublisherError
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.mail.in_hand import InHand
+from publisher.mail.kept_commands import KeptCommands
 from publisher.mail.recording import Recorder
 from publisher.mail.taking_up import TakingUp
 from publisher.streams.consumer_group import ConsumerGroup, Entry, Recovered
@@ -56,6 +57,7 @@ class Reader:
         stream: str,
         group: ConsumerGroup,
         taking_up: TakingUp,
+        kept: KeptCommands,
         in_hand: InHand,
         recorder: Recorder,
         idle: timedelta,
@@ -66,6 +68,7 @@ class Reader:
         self._stream = stream
         self._group = group
         self._taking_up = taking_up
+        self._kept = kept
         self._in_hand = in_hand
         self._recorder = recorder
         self._idle = idle
@@ -104,6 +107,8 @@ class Reader:
             recovered = await asyncio.to_thread(self._group.recover_others, 1, self._idle)
             await self._take_recovered(recovered)
             more = recovered.more
+        while not self._stopping.is_set() and await self._kept.take_over():
+            await self._empty_handed()
         await asyncio.to_thread(self._group.remove_stale, _STALE)
 
     def _warn_of_history(self) -> None:
@@ -149,7 +154,7 @@ class Reader:
         """Takes up deferred deliveries, if it is time to look. Returns whether there may be more."""
         if time.monotonic() < self._due_at:
             return False
-        taken = await self._taking_up.take_due(room)
+        taken = await self._kept.take_due(room)
         if taken < room:
             self._due_at = time.monotonic() + _DUE_SECONDS
         return taken == room

@@ -2,25 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
 
 import structlog
 
 from publisher.domain.delivery_event import DeliveryEvent, EventKind
-from publisher.domain.errors import PublisherError
 from publisher.domain.instants import from_milliseconds
 from publisher.domain.mail_outcome import MailState
 from publisher.domain.rejection import Rejection
 from publisher.mail.command import delivery_named
 from publisher.mail.composing import Composed, Composer, unreadable
-from publisher.mail.delivery import Delivery, fields_as_json, fields_of_json
+from publisher.mail.delivery import Delivery, fields_as_json
+from publisher.mail.handing_on import HandingOn, warn_of_held
 from publisher.mail.in_hand import InHand
-from publisher.mail.outcomes import answered_again, put_back, suppressed, unsendable
+from publisher.mail.leasing import Leasing
+from publisher.mail.outcomes import answered_again
 from publisher.mail.recording import Recorder
-from publisher.mail.sending import Outgoing, Sender
-from publisher.mail.smtp.outcome import Envelope
 from publisher.streams.consumer_group import Entry
 from publisher.streams.recovery import poison
 from storage.database import Database
@@ -30,32 +27,15 @@ from storage.mail_deliveries import (
     BegunMail,
     StandingMail,
     Wanted,
-    begin_due_mail,
     begin_mail,
-    hold_abandoned_retries,
     hold_mail,
 )
 from storage.mail_outcomes import answer_again
 from storage.malformed_records import IncomingMalformed
-from storage.suppressions import suppressed_addresses
 
 _log = structlog.get_logger()
 # Messages that are made between two looks at the network.
 _AT_ONCE = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Leasing:
-    """The leases of this process.
-
-    token: unique to it.
-    ttl: how long one lasts.
-    takes_over: begins deliveries that a process which died may have sent; False: an operator decides about them.
-    """
-
-    token: str
-    ttl: timedelta
-    takes_over: bool
 
 
 class TakingUp:
@@ -71,7 +51,7 @@ class TakingUp:
         composer: Composer,
         leasing: Leasing,
         in_hand: InHand,
-        sender: Sender,
+        handing_on: HandingOn,
         recorder: Recorder,
     ) -> None:
         self._database = database
@@ -79,7 +59,7 @@ class TakingUp:
         self._composer = composer
         self._leasing = leasing
         self._in_hand = in_hand
-        self._sender = sender
+        self._handing_on = handing_on
         self._recorder = recorder
 
     async def take(self, entries: Sequence[Entry]) -> Sequence[str]:
@@ -101,42 +81,6 @@ class TakingUp:
         if first:
             done += await self._begin(first)
         return done
-
-    async def take_due(self, limit: int) -> int:
-        """Takes up deferred deliveries whose time has come. Returns how many, at most `limit`.
-
-        Raises DatabaseUnavailable or DatabaseRefused.
-        """
-        if not self._leasing.takes_over:
-            held = await asyncio.to_thread(hold_abandoned_retries, self._database, self._leasing.ttl)
-            _say_held(held)
-        asked_at = self._in_hand.now()
-        due = await asyncio.to_thread(
-            begin_due_mail,
-            self._database,
-            self._leasing.token,
-            self._leasing.ttl,
-            limit,
-            take_over=self._leasing.takes_over,
-        )
-        self._recorder.count_unsure(due)
-        begun: list[tuple[Delivery, Composed]] = []
-        for each in due:
-            fields = fields_of_json(each.command or "{}")
-            made = self._composer(fields)
-            if isinstance(made, Rejection):
-                # It was a command when it was kept: another release kept it, or somebody changed it.
-                made = unreadable(each.delivery_id, made)
-            begun.append((Delivery(each, None, fields, made.command), made))
-        self._in_hand.add([delivery for delivery, _ in begun], asked_at)
-        try:
-            refused = await self._suppressed([made for _, made in begun])
-        except PublisherError:
-            for delivery, _ in begun:
-                self._recorder.add(delivery, put_back(delivery))
-            raise
-        self._hand_on(begun, refused)
-        return len(due)
 
     async def _compose(self, entries: Sequence[Entry]) -> tuple[list[tuple[Entry, Composed]], list[IncomingMalformed]]:
         composed, rejected = [], []
@@ -173,7 +117,7 @@ class TakingUp:
         ]
 
     async def _begin(self, wanted: Mapping[str, tuple[Entry, Composed]]) -> list[str]:
-        refused = await self._suppressed([made for _, made in wanted.values()])
+        refused = await self._handing_on.suppressed([made for _, made in wanted.values()])
         asked_at = self._in_hand.now()
         begun, standing = await asyncio.to_thread(
             begin_mail,
@@ -186,23 +130,8 @@ class TakingUp:
         self._recorder.count_unsure(begun.values())
         deliveries = [_delivery(each, *wanted[each.delivery_id]) for each in begun.values()]
         self._in_hand.add([delivery for delivery, _ in deliveries], asked_at)
-        self._hand_on(deliveries, refused)
+        self._handing_on(deliveries, refused)
         return await self._settle({id_: (wanted[id_][0], found) for id_, found in standing.items()})
-
-    async def _suppressed(self, composed: Sequence[Composed]) -> Collection[str]:
-        addresses = [made.command.to for made in composed]
-        return await asyncio.to_thread(suppressed_addresses, self._database, addresses) if addresses else ()
-
-    def _hand_on(self, begun: Sequence[tuple[Delivery, Composed]], refused: Collection[str]) -> None:
-        """Puts each delivery on its way: to the server, or to the record of why it is not sent."""
-        now = from_milliseconds(time.time_ns() // 1_000_000)
-        for delivery, made in begun:
-            if made.command.to in refused:
-                self._recorder.add(delivery, suppressed(delivery.begun, now))
-            elif isinstance(made.message, Envelope):
-                self._sender.put(Outgoing(delivery, made.message))
-            else:
-                self._recorder.add(delivery, unsendable(delivery.begun, made.message, now))
 
     async def _settle(self, standing: Mapping[str, tuple[Entry, StandingMail]]) -> list[str]:
         """Answers commands whose delivery is not begun by them. Returns the entries that are done with."""
@@ -227,7 +156,7 @@ class TakingUp:
         if abandoned:
             commands = {id_: fields_as_json(entry.fields) for id_, entry in abandoned.items()}
             held = await asyncio.to_thread(hold_mail, self._database, commands, self._leasing.ttl)
-            _say_held(held)
+            warn_of_held(held)
             done += [entry.id for id_, entry in abandoned.items() if id_ in held]
             self._recorder.missed = self._recorder.missed or len(held) < len(abandoned)
         return done
@@ -235,10 +164,3 @@ class TakingUp:
 
 def _delivery(begun: BegunMail, entry: Entry, made: Composed) -> tuple[Delivery, Composed]:
     return Delivery(begun, entry.id, entry.fields, made.command), made
-
-
-def _say_held(held: set[str]) -> None:
-    for delivery_id in sorted(held):
-        _log.warning(
-            "a message may have been sent by a process that died: it is held for an operator", delivery_id=delivery_id
-        )

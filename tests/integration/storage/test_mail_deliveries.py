@@ -18,6 +18,7 @@ from storage.mail_deliveries import (
     hold_abandoned_retries,
     hold_mail,
     renew_mail,
+    take_over_mail,
 )
 from tests.factories import accepted
 from tests.integration.rows import execute, rows
@@ -75,7 +76,7 @@ def started(database: Database, monkeypatch: pytest.MonkeyPatch, ago: str) -> Da
         "CREATE FUNCTION public.pg_postmaster_start_time() RETURNS timestamptz LANGUAGE sql AS"
         f" $$ SELECT now() - interval '{ago}' $$",
     )
-    for name in ("_BEGIN", "_STANDING", "_BEGIN_DUE", "_HOLD", "_HOLD_DUE"):
+    for name in ("_BEGIN", "_STANDING", "_TAKE_OVER", "_HOLD", "_HOLD_DUE"):
         seen = str(getattr(mail_deliveries, name)).replace(
             "pg_postmaster_start_time", "public.pg_postmaster_start_time"
         )
@@ -196,8 +197,8 @@ def test_deferred_deliveries_are_begun_once_their_time_has_come(database: Databa
     set_state(database, WAITING)
     execute(database, "UPDATE mail_deliveries SET next_attempt_at = now() + interval '1 hour' WHERE delivery_id = 'd4'")
 
-    first = begin_due_mail(database, "one", TTL, 3, take_over=True)
-    second = begin_due_mail(database, "two", TTL, 9, take_over=True)
+    first = begin_due_mail(database, "one", TTL, 3)
+    second = begin_due_mail(database, "two", TTL, 9)
 
     assert (len(first), len(second)) == (3, 1)
     assert {each.delivery_id for each in [*first, *second]} == {"d0", "d1", "d2", "d3"}
@@ -208,23 +209,51 @@ def test_a_retry_that_a_dead_process_began_is_found_again(settled: Database) -> 
     """Its command stands on the stream no more: the end of its lease brings it back, unsure (R33)."""
     begin(settled, STRANGER)
     set_state(settled, WAITING)
-    begin_due_mail(settled, "dead", TTL, 9, take_over=True)
+    begin_due_mail(settled, "dead", TTL, 9)
 
-    assert begin_due_mail(settled, "mine", TTL, 9, take_over=True) == []
+    assert take_over_mail(settled, "mine", TTL) is None
     abandon(settled)
-    [found] = begin_due_mail(settled, "mine", TTL, 9, take_over=True)
+    assert begin_due_mail(settled, "mine", TTL, 9) == []
+    found = take_over_mail(settled, "mine", TTL)
 
+    assert found is not None
     assert (found.delivery_id, found.is_unsure, found.command) == (STRANGER, True, '{"a": "1"}')
+
+
+def test_abandoned_retries_are_taken_over_one_by_one(settled: Database) -> None:
+    """One that kills its process takes no other along (R33)."""
+    begin(settled, "one", "two")
+    set_state(settled, WAITING)
+    begin_due_mail(settled, "dead", TTL, 9)
+    abandon(settled)
+
+    found = [take_over_mail(settled, "mine", TTL) for _ in range(3)]
+
+    assert sorted(each.delivery_id for each in found if each) == ["one", "two"]
+    assert found[2] is None
+
+
+def test_a_retry_that_was_left_behind_five_times_is_held(settled: Database) -> None:
+    """It may be what kills the processes: an operator decides (R33)."""
+    begin(settled, STRANGER)
+    set_state(settled, WAITING)
+    begin_due_mail(settled, "dead", TTL, 9)
+    for _ in range(5):
+        abandon(settled)
+        assert hold_abandoned_retries(settled, TTL, 5) == set()
+        assert take_over_mail(settled, "dead too", TTL) is not None
+    abandon(settled)
+
+    assert hold_abandoned_retries(settled, TTL, 5) == {STRANGER}
 
 
 def test_where_an_operator_decides_an_abandoned_retry_is_held(settled: Database) -> None:
     """It is begun by nobody (R33)."""
     begin(settled, STRANGER)
     set_state(settled, WAITING)
-    begin_due_mail(settled, "dead", TTL, 9, take_over=True)
+    begin_due_mail(settled, "dead", TTL, 9)
     abandon(settled)
 
-    assert begin_due_mail(settled, "mine", TTL, 9, take_over=False) == []
     assert hold_abandoned_retries(settled, TTL) == {STRANGER}
     assert rows(settled, "SELECT state FROM mail_deliveries") == [{"state": "held"}]
 

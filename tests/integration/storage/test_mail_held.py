@@ -55,7 +55,7 @@ def test_what_is_sent_again_is_due_with_its_command_and_its_number_of_tries(data
     assert send_held_mail(database, ALL, action, 10) == 0
 
     assert find_action(database, action).done == 1
-    [begun] = begin_due_mail(database, "token", TTL, 10, take_over=False)
+    [begun] = begin_due_mail(database, "token", TTL, 10)
     assert (begun.delivery_id, begun.tries, begun.is_unsure) == (delivery_id, 2, False)
     assert begun.command is not None
 
