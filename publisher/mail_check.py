@@ -80,7 +80,7 @@ def _rendered(found: TemplateCheck) -> Diagnosis:
 def _senders(settings: MailSettings, of_templates: Sequence[Mailbox]) -> Diagnosis:
     own = parse_mailbox(settings.sender)
     if own is None and not of_templates:
-        return unknown("not looked at: no sender is named", "set PUBLISHER_MAIL_FROM")
+        return unknown("not looked at: PUBLISHER_MAIL_FROM is not set, or wrong", "set or correct it")
     domains = dict.fromkeys(each.domain for each in ([own] if own else []) + [*of_templates])
     return _resolved(domains, "sends from")
 

@@ -41,12 +41,12 @@ def check_smtp(settings: MailSettings, now: datetime) -> Iterator[Check]:
     names = ("smtp", "smtp-tls", "smtp-offers")
     if settings.smtp_url is None:
         for name in names:
-            yield name, unknown("not looked at: PUBLISHER_SMTP_URL is not set, or wrong", "set PUBLISHER_SMTP_URL")
+            yield name, unknown("not looked at: PUBLISHER_SMTP_URL is not set, or wrong", "set or correct it")
         return
     try:
         offers, tls = greet(settings.smtp_url, settings)
     except (MailServerUnavailable, SettingsError) as error:
-        yield "smtp", failed(str(error), "mend that first: nothing more of the SMTP server can be looked at")
+        yield "smtp", failed(str(error), "mend that, and check again")
         for name in names[1:]:
             yield name, unknown("not looked at: needs the SMTP server", "mend smtp first")
         return

@@ -96,9 +96,7 @@ def send_sample(
         mail = read_mail(database, sample.notification_ids, sample.emails, mailbox) if settings.mail.is_used else None
         with stop.interrupting():
             found = problems(sample, ends, observer.seen, watch.rejected)
-            found += [] if mail is None else mail_problems(sample.emails, mail)
-    if watch.emails_left and mail_wait.reason is not None:
-        found.insert(0, f"{watch.emails_left:,} emails were not answered: {mail_wait.reason}")
+            found += [] if mail is None else mail_problems(sample.emails, mail, mail_wait.reason)
     if ended := first_ended(running):
         found.insert(0, f"{ended} ended by itself with exit code {running[ended].returncode}")
     return DemoResult(

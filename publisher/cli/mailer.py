@@ -13,15 +13,15 @@ from publisher.cli.help import CommandApp
 
 app = CommandApp(
     "The mail service: send, preview templates, read bounces, and list the addresses that nothing is sent to.",
-    example="publisher mailer preview demo.turn.ready --locale de\npublisher mailer bounces --dry-run\n"
+    example="publisher mailer preview shop.invoice --locale de\npublisher mailer bounces --dry-run\n"
     "publisher mailer suppressions list",
 )
 app.command("run", example="publisher mailer run")(mailer_run.run)
 app.command(
     "preview",
-    example="publisher mailer preview demo.turn.ready --locale de --templates mail\n"
-    "publisher mailer preview demo.turn.ready --variables payload.json\n"
-    "publisher mailer preview demo.turn.ready --out /tmp/preview",
+    example="publisher mailer preview shop.invoice --locale de --templates mail\n"
+    "publisher mailer preview shop.invoice --variables payload.json\n"
+    "publisher mailer preview shop.invoice --out /tmp/preview",
 )(mailer_preview.preview)
 app.command("check", example="publisher mailer check\npublisher mailer check --json")(mailer_check.check)
 app.command(

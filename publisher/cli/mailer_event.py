@@ -29,6 +29,8 @@ class Provider(StrEnum):
     POSTMARK = "postmark"
 
 
+# What tells the delivery.
+_NAMED_IN = {Provider.SES: "X-Delivery-Id among the headers", Provider.POSTMARK: "delivery_id in the metadata"}
 _READERS = {Provider.SES: read_ses, Provider.POSTMARK: read_postmark}
 # Recorded together.
 _BATCH = 500
@@ -46,7 +48,7 @@ def event(
     names no delivery of ours, or cannot be read. One that tells nothing of a delivery, such as that a message was
     opened, is passed over.
     """
-    said = _Said()
+    said = _Said(_NAMED_IN[provider])
     with opened() as (settings, database):
         for batch in _batches(list(_notifications(read_text(file)))):
             readings = [_READERS[provider](text) for _, text in batch]
@@ -74,11 +76,13 @@ def event(
 class _Said:
     """What is said of the notifications, in the order of their lines.
 
+    named_in: what tells the delivery.
     events, lines: of those that became a delivery event, for a program and for a person.
     others, errors: of those that did not.
     is_refused: whether one of those ought to have become one.
     """
 
+    named_in: str
     events: list[dict[str, object]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     others: list[dict[str, object]] = field(default_factory=list)
@@ -100,7 +104,9 @@ class _Said:
         is_known = isinstance(outcome, NotAReport) and outcome.is_known
         self.is_refused |= not is_known
         self.others.append({"line": place, "reason": outcome.reason, "refused": not is_known})
-        self.errors.append(outcome.reason if place is None else f"line {place}: {outcome.reason}")
+        is_unnamed = isinstance(outcome, NotOurs) and outcome.names_none
+        where = f"; it would be told by {self.named_in}: publisher guide mail" if is_unnamed else ""
+        self.errors.append(f"{'' if place is None else f'line {place}: '}{outcome.reason}{where}")
 
 
 def _notifications(text: str) -> Iterator[tuple[int | None, str]]:

@@ -59,7 +59,10 @@ def preview(
     folder, sender = _mail_settings()
     folder = templates or folder
     if not folder:
-        raise BadRequest("say where the templates are: --templates FOLDER, or set PUBLISHER_MAIL_TEMPLATES")
+        raise BadRequest(
+            "say where the templates are: --templates FOLDER, or set PUBLISHER_MAIL_TEMPLATES; without either, those of"
+            " `publisher up` are taken while it runs in this folder"
+        )
     given = None if variables is None else _json_object(variables)
     found = rendered(Path(folder), template, locale, given, sender, datetime.now(UTC))
     if isinstance(found, TemplateFault):

@@ -13,7 +13,7 @@ from publisher.process.garbage import collect_seldom
 from publisher.process.heartbeat import heartbeats
 from publisher.process.logs import redirect_standard_streams
 from publisher.process.metrics_server import serve_metrics
-from publisher.process.outages import outages
+from publisher.process.outages import Server, outages
 from publisher.process.schema_wait import wait_for_schema
 from publisher.process.signals import stop_on_signals
 from publisher.process.telemetry import Telemetry
@@ -47,7 +47,13 @@ def run() -> None:
     with (
         closing(open_database(settings, "mailer")) as database,
         open_client(settings, "mailer-heartbeat") as client,
-        heartbeats(client, "mailer", partial(read_system, database), metrics_port=metrics_port),
+        heartbeats(
+            client,
+            "mailer",
+            partial(read_system, database),
+            metrics_port=metrics_port,
+            read_trouble=partial(outages.trouble, Server.SMTP),
+        ),
     ):
         wait_for_schema(partial(pending_migrations, database), stopping.wait)
         if not stopping.is_set():
@@ -57,6 +63,7 @@ def run() -> None:
 async def _serve(settings: Settings, database: Database, telemetry: Telemetry, stopping: threading.Event) -> None:
     from publisher.mail_process import compose_mailer
 
+    _log.info("mail service started", server=repr(settings.mail.smtp_url), group=settings.mail.group)
     watchdog = Watchdog()
     with watchdog.watched("the mail service"), watchdog.at_work():
         await compose_mailer(settings, database, telemetry, stopping, watchdog).run()

@@ -61,13 +61,15 @@ def read_message(path: Path) -> ShownMessage:
     return ShownMessage(header, "" if body is None else body.get_content().replace("\r\n", "\n"))
 
 
-def mail_problems(emails: Collection[str], mail: Mail) -> list[str]:
+def mail_problems(emails: Collection[str], mail: Mail, why_not: str | None = None) -> list[str]:
     """Everything that is not as it must be; nothing if each email has one `accepted` event and one message (R33).
 
     emails: delivery ids.
+    why_not: why no more emails are accepted; None: nobody looked for it. Those that were not are one problem then.
     """
-    found = []
-    for delivery_id in emails:
+    lacking = set() if why_not is None else {each for each in emails if not mail.accepted.get(each)}
+    found = [f"{len(lacking):,} emails were not accepted: {why_not}"] if lacking else []
+    for delivery_id in [each for each in emails if each not in lacking]:
         if (events := mail.accepted.get(delivery_id, 0)) != 1:
             found.append(f"{delivery_id} was answered `accepted` {events} times")
         if mail.messages is not None and (messages := mail.messages.get(delivery_id, 0)) != 1:

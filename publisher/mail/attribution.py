@@ -38,9 +38,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class NotOurs:
-    """A report about no delivery that it may be about. reason: why, in words without an address."""
+    """A report about no delivery that it may be about.
+
+    reason: why, in words without an address.
+    names_none: whether it names no delivery at all, so that its sender was not told which one it is.
+    """
 
     reason: str
+    names_none: bool = False
 
 
 def attribute(
@@ -81,7 +86,7 @@ def _answer(
     now: datetime,
 ) -> Answer | NotOurs:
     if not references:
-        return NotOurs("it names no delivery of ours")
+        return NotOurs("it names no delivery of ours", names_none=True)
     found = [deliveries[reference] for reference in references if reference in deliveries]
     if not found:
         return NotOurs("it names a delivery that is unknown here, or was pruned")

@@ -37,7 +37,7 @@ def judge(snapshot: Snapshot) -> Verdict:
     if streams is not None:
         found += [*_intents(streams), *_events(streams)]
         found += _readers(streams, [each.channel or "" for each in found if each.cause is Cause.HELD_BACK])
-        found += _clock(streams)
+        found += [*_mailers(streams), *_clock(streams)]
     if store is not None and streams is not None and _is_unused(store, streams):
         # Nothing waits: that no process runs is part of what comes next.
         found = [finding for finding in found if finding.level is Level.FAILED or finding.channel is not None]
@@ -212,6 +212,15 @@ def _not_read(readers: CommandReaders) -> Iterator[Finding]:
 
 def _reads_nothing(groups: Sequence[str]) -> str:
     return f"group {groups[0]} reads nothing" if len(groups) == 1 else f"groups {names(groups)} read nothing"
+
+
+def _mailers(streams: StreamsSnapshot) -> Iterator[Finding]:
+    """A finding if mailers can send no mail: the emails wait with them and on the stream, and nothing fails."""
+    stopped = [(each.seen_at + each.silent, each.process.trouble) for each in streams.living("mailer")]
+    troubles = [(now - trouble.since, trouble.error) for now, trouble in stopped if trouble is not None]
+    if troubles:
+        lasting, error = max(troubles)
+        yield Finding(Level.WARNING, Cause.NO_MAIL, count=len(troubles), lasting=_since(lasting), detail=error)
 
 
 def _clock(streams: StreamsSnapshot) -> Iterator[Finding]:

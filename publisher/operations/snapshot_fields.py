@@ -230,6 +230,8 @@ def _processes(processes: Sequence[ProcessSeen]) -> list[Fields]:
             "seen_at": seen.seen_at,
             "silent_seconds": round(seen.silent.total_seconds(), 3),
             "metrics_port": seen.process.metrics_port,
+            "trouble": seen.process.trouble and seen.process.trouble.error,
+            "trouble_since": seen.process.trouble and seen.process.trouble.since,
         }
         for seen in processes
     ]

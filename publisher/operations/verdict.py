@@ -36,6 +36,7 @@ class Cause(StrEnum):
     EVENTS_LATE: delivery events wait to be taken in for longer than they should.
     UNANSWERED: routes of a channel have no answer, though one is long expected (R32).
     NOT_READ: the commands of a channel are read by no group, or by one that asks for none.
+    NO_MAIL: mailers run, and the SMTP server takes no mail from them (R33).
     LIMITED: routes of a channel wait for its rate limit.
     READER_GONE: commands are pending with a consumer that has long asked for nothing.
     PAUSED: a channel is paused by an operator.
@@ -63,6 +64,7 @@ class Cause(StrEnum):
     NOT_READ = "not_read"
     READER_GONE = "reader_gone"
     UNANSWERED = "unanswered"
+    NO_MAIL = "no_mail"
     LIMITED = "limited"
     PAUSED = "paused"
     HOLDS = "holds"

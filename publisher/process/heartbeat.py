@@ -16,6 +16,7 @@ import structlog
 
 from publisher.domain.errors import PublisherError
 from publisher.domain.instants import from_milliseconds
+from publisher.domain.trouble import Trouble
 from publisher.streams.heartbeats import Process, ProcessRegister, of_other_systems
 
 _log = structlog.get_logger()
@@ -34,16 +35,19 @@ class Heartbeat:
         interval: timedelta = INTERVAL,
         read_system: Callable[[], str] | None = None,
         read_port: Callable[[], int] | None = None,
+        read_trouble: Callable[[], Trouble | None] | None = None,
     ) -> None:
         """Starts nothing yet.
 
         role: worker, clock, intake or mailer.
         read_system: reads the database's identity, or None if the process has no connection to the database.
         read_port: reads the port of this process's counters, 0 while they are not served; None: they never are.
+        read_trouble: says what keeps this process from its work; None: it never says so.
         """
         self._register = ProcessRegister(client)
         self._read_system = read_system
         self._read_port = read_port
+        self._read_trouble = read_trouble
         self._interval = interval
         self._told = False
         self._done = threading.Event()
@@ -73,6 +77,8 @@ class Heartbeat:
             try:
                 if self._read_port is not None:
                     self.process = replace(self.process, metrics_port=self._read_port())
+                if self._read_trouble is not None:
+                    self.process = replace(self.process, trouble=self._read_trouble())
                 self._register.sign(self.process)
                 if self._learn_system():
                     self._register.sign(self.process)
@@ -115,10 +121,20 @@ class Heartbeat:
 
 @contextmanager
 def heartbeats(
-    client: redis.Redis, role: str, read_system: Callable[[], str] | None = None, *, metrics_port: int = 0
+    client: redis.Redis,
+    role: str,
+    read_system: Callable[[], str] | None = None,
+    *,
+    metrics_port: int = 0,
+    read_trouble: Callable[[], Trouble | None] | None = None,
 ) -> Iterator[None]:
-    """Writes heartbeats of this process during the block. metrics_port: of its counters; 0: they are not served."""
-    heartbeat = Heartbeat(client, role, read_system=read_system, read_port=lambda: metrics_port)
+    """Writes heartbeats of this process during the block. metrics_port: of its counters; 0: they are not served.
+
+    read_trouble: as `Heartbeat` has it.
+    """
+    heartbeat = Heartbeat(
+        client, role, read_system=read_system, read_port=lambda: metrics_port, read_trouble=read_trouble
+    )
     heartbeat.start()
     try:
         yield

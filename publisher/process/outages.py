@@ -22,6 +22,7 @@ from publisher.domain.errors import (
     RedisUnavailable,
 )
 from publisher.domain.instants import from_milliseconds, readable
+from publisher.domain.trouble import Trouble
 
 # Lines of libraries that repeat a failure and do not hold its error: (logger, beginning of the line).
 _ECHOES = (
@@ -61,6 +62,7 @@ class Outage:
 
     began: when the first one happened. since: the same, as an instant.
     told: when the last line was written.
+    error: the last one, and when it happened: failed.
     failures: how many there were.
     answered: when the server answered for the first time after the last failure, or None.
     """
@@ -68,6 +70,8 @@ class Outage:
     began: float
     since: datetime
     told: float
+    error: str
+    failed: float
     failures: int = 1
     answered: float | None = None
 
@@ -106,8 +110,9 @@ class Outages:
             outage = self._ongoing.get(server)
             if outage is None:
                 since = from_milliseconds(time.time_ns() // 1_000_000)
-                self._ongoing[server] = Outage(began=now, since=since, told=now)
+                self._ongoing[server] = Outage(began=now, since=since, told=now, error=error, failed=now)
             else:
+                outage.error, outage.failed = error, now
                 outage.failures += 1
                 outage.answered = None
                 if now - outage.told < self._interval:
@@ -140,6 +145,15 @@ class Outages:
             del self._ongoing[server]
         away = timedelta(seconds=outage.answered - outage.began)
         _warn(f"{server} is available again", after=span(away), failures=outage.failures)
+
+    def trouble(self, server: Server) -> Trouble | None:
+        """Returns why the server is away. None: it is not, or nobody asked it within the last interval."""
+        now = self._clock()
+        with self._lock:
+            outage = self._ongoing.get(server)
+            if outage is None or outage.answered is not None or now - outage.failed > self._interval:
+                return None
+            return Trouble(outage.error, outage.since)
 
     def collapse(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """Words the exception that stands under `error`. Drops the event if it says that a server is away.

@@ -5,7 +5,7 @@ It is one hash and not a key for each process, because a search for keys would w
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import redis
 
 from publisher.domain.instants import from_milliseconds, to_milliseconds
+from publisher.domain.trouble import Trouble
 from publisher.streams.connection import translated
 from publisher.streams.keys import PROCESSES
 from publisher.streams.scripts import script
@@ -37,6 +38,7 @@ class Process:
     started_at: by its own clock.
     system: the identity of its database (`storage.identity`), or blank while it has not read that.
     metrics_port: where its counters are served; 0: nowhere. The workers of one master share one.
+    trouble: of a mailer, why it can send no mail; None: as far as it knows, it can.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Process:
     version: str
     system: str = ""
     metrics_port: int = 0
+    trouble: Trouble | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,8 @@ class ProcessRegister:
             "system": process.system,
             "metrics_port": process.metrics_port,
         }
+        if process.trouble is not None:
+            said |= {"trouble": process.trouble.error, "trouble_since_ms": to_milliseconds(process.trouble.since)}
         now, kept = time.monotonic(), REMEMBERED + _RENEWAL
         renews = now - self._renewed >= _RENEWAL.total_seconds()
         arguments: list[str | int] = [process.id, json.dumps(said), int(renews), round(kept.total_seconds() * 1000)]
@@ -142,10 +147,17 @@ def _read(id_: str, value: bytes, now: datetime) -> ProcessSeen | None:
             # Processes of earlier releases do not write these.
             system=str(fields.get("system", "")),
             metrics_port=int(fields.get("metrics_port", 0)),
+            trouble=_trouble(fields),
         )
     except (ValueError, KeyError, TypeError, OverflowError):
         return None
     return ProcessSeen(process, seen_at, max(now - seen_at, timedelta(0)))
+
+
+def _trouble(fields: Mapping[str, Any]) -> Trouble | None:
+    if "trouble" not in fields:
+        return None
+    return Trouble(str(fields["trouble"]), from_milliseconds(int(fields["trouble_since_ms"])))
 
 
 def _place(seen: ProcessSeen | None) -> tuple[str, str, int]:

@@ -43,7 +43,8 @@ def test_of_many_lines_each_is_taken_for_itself(database: Database, publisher: P
     """What cannot be attributed is said with its line, exit code 1; what tells nothing is passed over."""
     delivery_id = sent_mail(database)
     good = json.dumps(postmark_bounce(Metadata={"delivery_id": delivery_id}))
-    lines = [good, json.dumps(postmark("Open")), "", json.dumps(postmark_bounce()), "{", good]
+    unnamed = json.dumps(postmark_bounce(Metadata={}))
+    lines = [good, json.dumps(postmark("Open")), "", json.dumps(postmark_bounce()), "{", good, unnamed]
 
     done = publisher("mailer", "event", "--from", "postmark", "-", "--json", stdin="\n".join(lines))
 
@@ -53,11 +54,16 @@ def test_of_many_lines_each_is_taken_for_itself(database: Database, publisher: P
         (2, False),
         (4, True),
         (5, True),
+        (7, True),
     ]
     assert done.stderr.splitlines() == [
         "publisher: line 2: records of type Open tell nothing of a delivery",
         "publisher: line 4: it names a delivery that is unknown here, or was pruned",
         "publisher: line 5: it is not JSON",
+        (
+            "publisher: line 7: it names no delivery of ours; it would be told by delivery_id in the metadata:"
+            " publisher guide mail"
+        ),
     ]
 
 

@@ -12,6 +12,7 @@ import redis
 import structlog
 
 from publisher.domain.errors import DatabaseUnavailable, RedisRefused
+from publisher.domain.trouble import Trouble
 from publisher.process.heartbeat import Heartbeat, heartbeats
 from publisher.streams.connection import open_redis
 from publisher.streams.heartbeats import REMEMBERED, Process, ProcessRegister, of_other_systems
@@ -59,6 +60,17 @@ def test_a_process_is_seen_with_what_it_says_of_itself(register: ProcessRegister
 
     assert seen.process == WORKER
     assert timedelta(0) <= seen.silent < SECOND
+
+
+def test_a_mailer_that_can_send_no_mail_says_why(register: ProcessRegister) -> None:
+    """Until it can again: the next heartbeat says nothing of it."""
+    register.sign(replace(WORKER, role="mailer", trouble=Trouble("connection refused (smtp://h:25)", INSTANT)))
+    [away] = register.seen()
+    register.sign(replace(WORKER, role="mailer"))
+    [back] = register.seen()
+
+    assert away.process.trouble == Trouble("connection refused (smtp://h:25)", INSTANT)
+    assert back.process.trouble is None
 
 
 def test_silence_is_measured_by_the_clock_of_redis(register: ProcessRegister, redis_client: redis.Redis) -> None:

@@ -48,6 +48,10 @@ FAILED, WARNING, OK = Level
             "1 message held, the newest 6m ago: the SMTP server may have accepted it",
         ),
         (
+            Finding(WARNING, Cause.NO_MAIL, count=1, lasting=MINUTES, detail="connection refused (smtp://h:25)"),
+            "1 mailer can send no mail for 6m: connection refused (smtp://h:25)",
+        ),
+        (
             Finding(FAILED, Cause.CIRCUIT_OPEN, "push", 3, lasting=MINUTES, detail="Redis refused: OOM"),
             "3 due on push: parked for 6m, its stream refuses everything: Redis refused: OOM",
         ),

@@ -45,6 +45,16 @@ def test_an_email_that_was_not_answered_once_is_a_problem(answers: Mapping[str, 
     assert mail_problems(EMAILS, Mail(accepted, ONCE)) == [f"n/email:user:1 was answered `accepted` {count} times"]
 
 
+def test_emails_that_wait_for_one_reason_are_one_problem() -> None:
+    """Nobody reads the reason between a hundred ids; an email that was answered twice is named all the same."""
+    twice = {"n/email:user:2": 2}
+
+    assert mail_problems([*EMAILS, "n/email:user:3"], Mail(twice), "no mail can be sent: connection refused") == [
+        "2 emails were not accepted: no mail can be sent: connection refused",
+        "n/email:user:2 was answered `accepted` 2 times",
+    ]
+
+
 def test_a_message_is_shown_as_its_reader_sees_it(tmp_path: Path) -> None:
     """Encoded words of the header and the encoding of the text are undone."""
     sender = Mailbox("Schachclub Köln", "club", "example.com")

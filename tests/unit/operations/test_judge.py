@@ -12,6 +12,7 @@ from publisher.domain.channel import StreamTrim
 from publisher.domain.circuit import Gate
 from publisher.domain.errors import DatabaseUnavailable, PublisherError, RedisRefused, RedisUnavailable, SchemaOutdated
 from publisher.domain.rate_limit import RateLimit
+from publisher.domain.trouble import Trouble
 from publisher.operations.channel_limits import ChannelLimit
 from publisher.operations.judge import judge
 from publisher.operations.readers import CommandReaders
@@ -54,6 +55,20 @@ def limited(oldest: timedelta, published: float, per_second: float = 14.0) -> St
 
 def without(role: str) -> StreamsSnapshot:
     return replace(STREAMS, processes=[each for each in RUNNING if each.process.role != role])
+
+
+def with_mailers(*errors: str | None) -> StreamsSnapshot:
+    """A mailer for each of these troubles, which began a minute ago, a second more with each; None: it has none."""
+    mailers = [
+        replace(
+            each := seen("mailer"),
+            process=replace(
+                each.process, trouble=None if error is None else Trouble(error, INSTANT - MINUTE - (n - 1) * SECOND)
+            ),
+        )
+        for n, error in enumerate(errors)
+    ]
+    return replace(STREAMS, processes=[*RUNNING, *mailers])
 
 
 def routes(**open_routes: OpenRoutes) -> StoreSnapshot:
@@ -176,6 +191,11 @@ def findings(
             parked(BEHIND, OpenRoutes()),
             STREAMS,
             Finding(WARNING, Cause.HELD_BACK, "push", lasting=MINUTE, detail=BEHIND),
+        ),
+        (
+            STORE,
+            with_mailers(None, "connection refused", "the login was refused"),
+            Finding(WARNING, Cause.NO_MAIL, count=2, lasting=MINUTE + SECOND, detail="the login was refused"),
         ),
         # What waits for an operator.
         (

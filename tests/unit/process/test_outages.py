@@ -229,3 +229,25 @@ def test_a_line_that_follows_a_failure_is_left_out_while_the_server_is_away(
     says(outages, AWAY)
 
     assert (before, outages.is_repetition(line)) == (False, True)
+
+
+def test_the_trouble_of_a_server_is_its_last_error_since_the_first(outages: Outages, clock: Clock) -> None:
+    """For as long as it is asked and does not answer: a server that nobody asks may be back."""
+    first, last = MailServerUnavailable("connection refused"), MailServerUnavailable("timeout")
+    assert outages.trouble(Server.SMTP) is None
+    says(outages, first)
+    began = outages.trouble(Server.SMTP)
+    clock.now += 59
+    says(outages, last)
+    clock.now += 60
+    lasting = outages.trouble(Server.SMTP)
+    assert began is not None
+    assert lasting is not None
+    assert (began.error, lasting.error, lasting.since) == ("connection refused", "timeout", began.since)
+    assert outages.trouble(Server.REDIS) is None
+
+    clock.now += 1
+    assert outages.trouble(Server.SMTP) is None
+    says(outages, last)
+    outages.answered(Server.SMTP)
+    assert outages.trouble(Server.SMTP) is None
