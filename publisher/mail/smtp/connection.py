@@ -189,7 +189,10 @@ class Connection:
     async def _deliver(self, content: bytes) -> Outcome:
         if len(content) > _AT_ONCE:
             self._transport.write(content)
-            if not await self._replies.drained(self._seconds):
+            is_on_its_way = await self._replies.drained(self._seconds)
+            if self._replies.untaken:
+                return await self._said_early()
+            if not is_on_its_way:
                 return self._broken(Stage.CONTENT, self._replies.ended or "")
             content = b""
         self._transport.write(content + b".\r\n")
@@ -204,6 +207,14 @@ class Connection:
             self._retired = True
             return Unsure(f"the server answered with the code {reply.code}")
         return Accepted(reply)
+
+    async def _said_early(self) -> Outcome:
+        """Believes a refusal that came before the end of the content, and nothing else: the server has no message."""
+        self._retired = True
+        [reply] = await self._replies.take(1, self._seconds)
+        if reply.code >= 400:
+            return self._refused(Stage.CONTENT, reply)
+        return self._broken(Stage.CONTENT, f"the server answered {reply.code} before it had the whole message")
 
     def _refused(self, stage: Stage, reply: Reply) -> Refused:
         self._retired = self._retired or reply.code == _CLOSING

@@ -136,13 +136,27 @@ class Replies(asyncio.BufferedProtocol):
 
     async def _wait(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
-        self._waiter = loop.create_future()
-        timer = loop.call_later(seconds, self._end, f"the server did not answer within {seconds:g} s")
+        self._waiter = waiter = loop.create_future()
+        reason = f"the server did not answer within {seconds:g} s"
+        timer = loop.call_later(seconds, self._look_once_more, waiter, reason)
         try:
-            await self._waiter
+            await waiter
         finally:
             timer.cancel()
             self._waiter, self._wanted = None, 0
+
+    def _look_once_more(self, waiter: "asyncio.Future[None]", reason: str) -> None:
+        """Ends the wait after the replies that have arrived are read.
+
+        A process that was stopped for longer than the timeout (SIGSTOP, a frozen container) runs its timers before it
+        reads: the signal interrupts epoll, which then names no connection. A message whose reply stood there would
+        count as unsure.
+        """
+        asyncio.get_running_loop().call_later(0, self._end_unanswered, waiter, reason)
+
+    def _end_unanswered(self, waiter: "asyncio.Future[None]", reason: str) -> None:
+        if not waiter.done():
+            self._end(reason)
 
     def _end(self, reason: str) -> None:
         if self._ended is None:

@@ -155,6 +155,25 @@ def test_a_connection_that_closes_within_the_content_has_not_taken_the_message(s
     assert server.taken == []
 
 
+@pytest.mark.parametrize("close", [True, False])
+@pytest.mark.parametrize(
+    ("reply", "outcome"),
+    [
+        ("250 2.0.0 Ok: queued", Broken(Stage.CONTENT, "the server answered 250 before it had the whole message")),
+        ("552 5.3.4 Too long", Refused(Stage.CONTENT, Reply(552, "5.3.4 Too long"))),
+    ],
+)
+def test_of_what_comes_before_the_end_of_the_content_a_refusal_alone_is_believed(
+    server: HostileSmtp, reply: str, outcome: Outcome, close: bool
+) -> None:
+    """No server can have taken a message whose end was not sent to it."""
+    server.once(Fault(Step.CONTENT, reply=reply, close=close))
+
+    assert sent(server.url, [envelope(body=LONG * 400_000), envelope()]) == [outcome]
+
+    assert server.taken == []
+
+
 @pytest.mark.parametrize("keeps", [True, False])
 def test_a_connection_that_closes_after_the_content_leaves_it_unsure(server: HostileSmtp, keeps: bool) -> None:
     """Taken or not: nobody can tell from here."""
