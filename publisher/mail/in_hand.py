@@ -19,6 +19,8 @@ class InHand:
     """The deliveries in hand.
 
     most: so many messages at most.
+    left: entries that stay pending with this process, since another one is at work on their delivery. While they are
+        kept from the others, nobody counts a delivery of them: they kill no reader.
     ttl: how long a lease lasts. The clock starts before PostgreSQL is asked: so a lease ends here before it does there.
     """
 
@@ -28,6 +30,7 @@ class InHand:
         self._clock = clock
         self._deliveries: dict[str, Delivery] = {}
         self._until: dict[str, float] = {}
+        self.left: set[str] = set()
         self._fewer = asyncio.Event()
 
     def __len__(self) -> int:
@@ -50,8 +53,9 @@ class InHand:
 
     @property
     def entries(self) -> Sequence[str]:
-        """The entries of those whose command stands on the stream."""
-        return [delivery.entry_id for delivery in self._deliveries.values() if delivery.entry_id is not None]
+        """The entries that are pending with this process: those of deliveries in hand, and those that were left."""
+        entries = (delivery.entry_id for delivery in self._deliveries.values())
+        return [*(entry_id for entry_id in entries if entry_id is not None), *self.left]
 
     def now(self) -> float:
         """Returns the clock, to be read before a lease is asked for."""

@@ -93,6 +93,7 @@ class Reader:
 
     async def _recover(self) -> None:
         await self._empty_handed()
+        self._in_hand.left.clear()
         if await asyncio.to_thread(self._group.create):
             await asyncio.to_thread(self._warn_of_history)
         self.is_member = True
@@ -182,6 +183,7 @@ class Reader:
                 await asyncio.to_thread(self._group.hold, [entry.id for entry in entries])
                 await self._wait(tries, error)
             else:
+                self._in_hand.left |= {entry.id for entry in entries} - {*done, *self._in_hand.entries}
                 await asyncio.to_thread(self._group.acknowledge, done)
                 return
 

@@ -39,7 +39,7 @@ class Seen:
     """What stands in PostgreSQL and on the streams. apart: routes and notifications that have not each other."""
 
     routes: Mapping[str, Mapping[str, Any]]
-    malformed: Collection[str]
+    malformed: Mapping[str, str]
     sessions: int
     commands: Mapping[str, Sequence[str]] = field(default_factory=dict)
     apart: Sequence[Mapping[str, Any]] = ()
@@ -64,7 +64,11 @@ def violations(
         *_cancellations(expected, seen),
         *_leftovers(seen, client),
         *(f"malformed entry {id_} was not recorded" for id_ in set(expected.malformed) - set(seen.malformed)),
-        *(f"entry {id_} was recorded as malformed" for id_ in set(seen.malformed) - set(expected.malformed)),
+        *(
+            f"entry {id_} was recorded as malformed: {code}"
+            for id_, code in seen.malformed.items()
+            if id_ not in expected.malformed
+        ),
     ]
 
 
@@ -97,8 +101,8 @@ def look(database_url: str, client: redis.Redis) -> Seen:
         found = cursor.fetchall()
         routes = {row["delivery_id"]: row for row in found if row["delivery_id"] is not None}
         apart = [row for row in found if row["delivery_id"] is None]
-        cursor.execute("SELECT stream_entry_id FROM malformed_intents")
-        malformed = [row["stream_entry_id"] for row in cursor.fetchall()]
+        cursor.execute("SELECT stream_entry_id, failure_code FROM malformed_intents")
+        malformed = {row["stream_entry_id"]: row["failure_code"] for row in cursor.fetchall()}
         cursor.execute(
             "SELECT count(*) AS count FROM pg_stat_activity"
             " WHERE datname = current_database() AND state LIKE 'idle in transaction%'"

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from publisher.channels.email import EMAIL
 from storage.database import Database
-from tests.acceptance.mail_run import answers, events, is_all_read, pending, states
+from tests.acceptance.mail_run import GROUP, answers, events, is_all_read, pending, states
 from tests.faults.mailbox import copies, mail_problems, quick_mail
 from tests.mail_commands import append_commands
 from tests.processes import Processes
@@ -15,6 +16,8 @@ from tests.smtp_servers import Fault, HostileSmtp, Step
 from tests.waiting import wait_until
 
 PATIENCE = 25.0
+# A lease is renewed three times before it would run out.
+_LEASES = "SELECT lease_expires_at FROM mail_deliveries"
 
 
 @pytest.fixture
@@ -39,6 +42,29 @@ def test_a_command_that_comes_again_is_not_sent_beside_the_first(
     assert mail_problems(database, smtp, deliveries, commands=2) == []
     assert len(smtp.taken) == 1
     wait_until(lambda: is_all_read(redis_client))
+
+
+def test_a_command_that_waits_for_another_process_is_no_poison(
+    database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
+) -> None:
+    """The first message waits for its server; whoever keeps the second command keeps it from the others (R20, R33)."""
+    smtp.refuse()
+    deliveries = append_commands(database, redis_client)
+    quick = {"PUBLISHER_ROUTE_LEASE_TTL": "1", "PUBLISHER_SMTP_TIMEOUT": "0.3"}
+    for _ in range(2):
+        processes.start("mailer", **quick).wait_until_ready()
+    wait_until(lambda: states(database) == {"begun": 1})
+    append_commands(database, redis_client, replay=1)
+    wait_until(lambda: pending(redis_client) == 2)
+
+    leases = set()
+    wait_until(lambda: leases.update(database.rows(_LEASES)) or len(leases) > 9)
+    given = redis_client.xpending_range(EMAIL.stream, GROUP, "-", "+", 2)
+    smtp.listen()
+    wait_until(lambda: events(database) == ["accepted", "accepted"])
+
+    assert [entry["times_delivered"] for entry in given] == [1, 1]
+    assert mail_problems(database, smtp, deliveries, commands=2) == []
 
 
 def test_two_side_by_side_send_each_message_once(

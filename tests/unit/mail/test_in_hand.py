@@ -26,6 +26,8 @@ def test_there_is_room_for_as_many_as_are_sent_at_once() -> None:
     assert (len(hand), hand.room, hand.deliveries, hand.entries) == (2, 1, ["a", "b"], ["1-0"])
     hand.remove([delivery("a")])
     assert (len(hand), hand.room, hand.entries) == (1, 2, [])
+    hand.left.add("2-0")
+    assert (hand.room, hand.entries) == (2, ["2-0"])
 
 
 def test_a_transaction_begins_only_well_within_the_lease() -> None:
