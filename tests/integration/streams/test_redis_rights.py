@@ -137,6 +137,6 @@ def test_every_command_of_every_script_is_in_the_table() -> None:
 
 def test_keys_of_several_slots_in_one_step_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cluster refuses such a step, with one shard, too: tried on one whose table of rights has one."""
-    monkeypatch.setattr(rights, "_SERVICE", (("MGET {processes} {identity}", "nobody"),))
+    monkeypatch.setattr(rights, "SERVICE", (("MGET {processes} {identity}", "nobody"),))
     with cluster(tmp_path, shards=1) as url, redis.Redis.from_url(url) as client:
         assert lacking(client) == ["MGET on keys of several slots: publisher:processes, publisher:identity"]

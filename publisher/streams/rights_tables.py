@@ -1,0 +1,161 @@
+"""The commands that the service needs of its Redis user, each with who runs it and for what purpose.
+
+A new command or key in the code is a new line here. Redis' ACLs check the commands of a script one by one, so each has
+its own line, beside the EVALSHA of the script.
+"""
+
+# With each connection. The database number's command stands in small letters, so that no one takes it for SQL.
+CONNECTION = (
+    ("CLIENT SETNAME publisher", "every connection has a name"),
+    ("select 0", "the database number of REDIS_URL"),
+    ("SCRIPT LOAD return", "a script that Redis has forgotten"),
+    ("MULTI", "a scan that someone waits for; doctor tries rights"),
+    ("EXEC", "a scan that someone waits for"),
+    ("DISCARD", "doctor tries rights"),
+    ("TIME", "ages by Redis' own clock; bucket.lua"),
+)
+
+# {intents}: the intents stream, {group}: its consumer group.
+INTENTS = (
+    ("XGROUP CREATE {intents} {group} 0 MKSTREAM", "intake makes stream and group"),
+    ("XREADGROUP GROUP {group} c STREAMS {intents} >", "intake reads"),
+    ("XREAD COUNT 1 STREAMS {intents} 0-0", "intake waits"),
+    ("EVALSHA {no_script} 2 {intents} {losses}", "gap.lua"),
+    ("XINFO STREAM {intents}", "gap.lua, trace"),
+    ("XGROUP SETID {intents} {group} 0-0", "gap.lua"),
+    ("RPUSH {losses} 1", "gap.lua, intake"),
+    ("PEXPIRE {losses} 1", "gap.lua, intake"),
+    ("LRANGE {losses} 0 -1", "intake records losses"),
+    ("LREM {losses} 1 1", "intake records losses"),
+    ("GET {mark}", "intake looks whether PostgreSQL went back"),
+    ("SET {mark} 0-0 EX 1", "intake marks how far intents are committed"),
+    ("XREVRANGE {intents} + - COUNT 1", "intake marks how far intents are committed"),
+    ("XPENDING {intents} {group}", "intake recovers and marks, trimming, status, trace, doctor"),
+    ("XRANGE {intents} - +", "intake recovers, status, trace, doctor"),
+    ("XAUTOCLAIM {intents} {group} c 0 0-0", "intake takes over"),
+    ("XCLAIM {intents} {group} c 0 0-0 JUSTID", "hold.lua, give_back.lua"),
+    ("XACK {intents} {group} 0-0", "acknowledge.lua, give_back.lua"),
+    (
+        "EVALSHA {no_script} 1 {intents}",
+        "acknowledge.lua, hold.lua, give_back.lua, leave.lua, remove_stale.lua, trim.lua, count_page.lua",
+    ),
+    ("XINFO GROUPS {intents}", "trimming, status, trace, doctor"),
+    ("XINFO CONSUMERS {intents} {group}", "remove_stale.lua, status, doctor"),
+    ("XGROUP DELCONSUMER {intents} {group} c", "leave.lua, remove_stale.lua"),
+    ("EXISTS {intents}", "trim.lua, gap.lua"),
+    ("XTRIM {intents} MINID 0", "trim.lua"),
+    ("XLEN {intents}", "status"),
+    ("XADD {intents} * a b", "intents send, malformed resubmit"),
+    ("TYPE {intents}", "doctor"),
+)
+
+# {events}: the stream of delivery events, {events_group}: its consumer group.
+EVENTS = (
+    ("XGROUP CREATE {events} {events_group} 0 MKSTREAM", "intake makes stream and group"),
+    ("XREADGROUP GROUP {events_group} c STREAMS {events} >", "intake reads"),
+    ("XPENDING {events} {events_group}", "intake recovers, trimming, doctor"),
+    ("XRANGE {events} - +", "intake recovers, doctor"),
+    ("XAUTOCLAIM {events} {events_group} c 0 0-0", "intake takes over"),
+    ("XCLAIM {events} {events_group} c 0 0-0 JUSTID", "hold.lua, give_back.lua"),
+    ("XACK {events} {events_group} 0-0", "acknowledge.lua, give_back.lua"),
+    (
+        "EVALSHA {no_script} 1 {events}",
+        "acknowledge.lua, hold.lua, give_back.lua, leave.lua, remove_stale.lua, trim.lua",
+    ),
+    ("XINFO GROUPS {events}", "trimming, doctor"),
+    ("XINFO CONSUMERS {events} {events_group}", "remove_stale.lua, doctor"),
+    ("XGROUP DELCONSUMER {events} {events_group} c", "leave.lua, remove_stale.lua"),
+    ("EXISTS {events}", "trim.lua"),
+    ("XTRIM {events} MINID 0", "trim.lua"),
+    ("XLEN {events}", "doctor"),
+    ("XADD {events} * a b", "malformed resubmit"),
+    ("TYPE {events}", "doctor"),
+)
+
+# For each channel. {stream}: its stream, {witness}: the key that says a delivery stands there,
+# {unread}: what was counted of its groups, {limit}: the bucket of its rate limit.
+CHANNEL = (
+    (
+        "EVALSHA {no_script} 4 {stream} {unread} {limit} {witness}",
+        "append_once.lua, trim.lua, count_page.lua, hope.lua",
+    ),
+    ("XADD {stream} * a b", "append_once.lua"),
+    ("XDEL {stream} 0-0", "append_once.lua"),
+    ("XLEN {stream}", "append_once.lua"),
+    ("XINFO GROUPS {stream}", "append_once.lua, trim.lua, status, trace, doctor"),
+    ("XINFO CONSUMERS {stream} group", "status, doctor"),
+    ("XINFO STREAM {stream}", "trace"),
+    ("XRANGE {stream} - +", "append_once.lua, count_page.lua, status, trace, doctor"),
+    ("XPENDING {stream} group", "trim.lua, status, trace, doctor"),
+    ("EXISTS {stream}", "trim.lua"),
+    ("XTRIM {stream} MINID 0", "trim.lua"),
+    ("HGET {unread} group", "append_once.lua"),
+    ("HSET {unread} group 1", "commands of a group are counted"),
+    ("DEL {unread}", "commands of a group are counted"),
+    ("PEXPIRE {unread} 1", "commands of a group are counted"),
+    ("SET {retention} 1 PX 1 NX", "one process trims for all"),
+    ("HMGET {limit} tokens", "bucket.lua"),
+    ("HSET {limit} tokens 1", "bucket.lua"),
+    ("PEXPIRE {limit} 1", "bucket.lua"),
+    ("SET {next_look} 1 PX 1 NX", "one scan is sent for a channel that waits for its limit"),
+    ("TYPE {stream}", "doctor"),
+    ("GET {witness}", "append_once.lua"),
+    ("SET {witness} 0-0 PX 1", "append_once.lua"),
+    ("PEXPIRE {witness} 1", "append_once.lua"),
+    ("MGET {witness}", "the loss audit"),
+    ("GETEX {witness} PX 1", "a command on a stream that was renamed"),
+    ("SET {audit} 1 PX 1 NX", "one process looks whether an audit is due"),
+    ("SET {scan} 1 PX 1 NX", "scans say that they run"),
+    ("SET {look_back} 1 PX 1 NX", "one process looks back for all"),
+)
+
+# {queue}: `dramatiq:` and the channel. Delayed messages have the same keys under `.DQ`, which holds no dead ones.
+QUEUE = (
+    ("LPUSH {queue}.wake 1", "a message wakes a worker"),
+    ("LTRIM {queue}.wake 0 1", "a message wakes a worker"),
+    ("PEXPIRE {queue}.wake 1", "a message wakes a worker"),
+    ("BLPOP {queue}.wake 1", "a worker sleeps"),
+    ("RPUSH {queue} 1", "Dramatiq's queue"),
+    ("LPUSH {queue} 1", "enqueue.lua: an urgent message goes first"),
+    ("LPOP {queue}", "Dramatiq's queue"),
+    ("LLEN {queue}", "a worker looks; status"),
+    ("HSET {queue}.msgs 1 1", "Dramatiq's messages"),
+    ("HGET {queue}.msgs 1", "Dramatiq's messages"),
+    ("HMGET {queue}.msgs 1", "Dramatiq's messages"),
+    ("HEXISTS {queue}.msgs 1", "Dramatiq's messages"),
+    ("HDEL {queue}.msgs 1", "Dramatiq's messages"),
+    ("ZADD {queue}.XQ 1 1", "Dramatiq's dead letters"),
+    ("ZRANGEBYSCORE {queue}.XQ 0 1", "dead_workers.lua"),
+    ("ZREM {queue}.XQ 1", "dead_workers.lua"),
+    ("ZCARD {queue}.XQ", "status"),
+    ("HSET {queue}.XQ.msgs 1 1", "Dramatiq's dead letters"),
+    ("HDEL {queue}.XQ.msgs 1", "Dramatiq's dead letters"),
+    ("SADD {acks} 1", "messages that are being worked on"),
+    ("SREM {acks} 1", "messages that are being worked on"),
+    ("SPOP {acks}", "dead_workers.lua"),
+    ("EXISTS {acks}", "dead_workers.lua"),
+)
+
+SERVICE = (
+    ("EVALSHA {no_script} 1 {dramatiq}", "Dramatiq's dispatch, enqueue.lua, dead_workers.lua"),
+    ("ZADD {heartbeats} 1 1", "Dramatiq's workers"),
+    ("ZRANGEBYSCORE {heartbeats} 0 1", "dead_workers.lua"),
+    ("ZREM {heartbeats} 1", "dead_workers.lua"),
+    ("SADD {queues} 1", "dead_workers.lua"),
+    ("SMEMBERS {queues}", "dead_workers.lua"),
+    ("EVALSHA {no_script} 1 {processes}", "heartbeats"),
+    ("HSET {processes} 1 1", "heartbeats"),
+    ("PEXPIRE {processes} 1", "heartbeats"),
+    ("HDEL {processes} 1", "heartbeats"),
+    ("HGETALL {processes}", "status, doctor"),
+    ("SET {identity} 1 NX", "the loss audit"),
+    ("GET {identity}", "the loss audit"),
+    ("SET {retention} 1 PX 1 NX", "one process prunes for all"),
+    ("HINCRBY {scan_run} open 1", "a scan that someone waits for"),
+    ("EXPIRE {scan_run} 1", "a scan that someone waits for"),
+    ("HGETALL {scan_run}", "a scan that someone waits for"),
+    ("SET {doctor} 1 PX 1", "doctor writes"),
+)
+
+# Not needed for the work. Without them some checks of doctor are unknown.
+HELPFUL = (("INFO", "doctor: persistence, eviction, memory; the loss audit where it is allowed"),)
