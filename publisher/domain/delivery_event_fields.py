@@ -27,11 +27,11 @@ from publisher.domain.intent_fields import (
     Reference,
     TraceText,
     instant,
-    json_value,
 )
 from publisher.domain.masking import masked
 from publisher.domain.rejected_fields import named_fields, rejection_of
 from publisher.domain.rejection import Rejection
+from publisher.domain.strict_json import json_value
 
 DIAGNOSTIC_LIMIT = 1_000
 DETAIL_LIMIT = 16 * 1024

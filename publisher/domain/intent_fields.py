@@ -1,12 +1,10 @@
 """Validates the fields of an intent one by one: types, lengths, and characters that no field may hold (R19)."""
 
-import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal, NoReturn, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -24,12 +22,12 @@ from pydantic_core import PydanticCustomError
 
 from publisher.domain.instants import from_milliseconds
 from publisher.domain.lanes import Lane
+from publisher.domain.strict_json import json_value
 
 PAYLOAD_LIMIT = 256 * 1024
 # Generous: a thousand recipients with fields of full length fit several times, and so do hundreds of channels.
 RECIPIENTS_LIMIT = 4 * 1024 * 1024
 CHANNELS_LIMIT = 32 * 1024
-DEPTH_LIMIT = 64
 R = TypeVar("R")
 
 # Control characters (C0, DEL, C1 with NEL); the separators of lines and paragraphs, which log readers take for the end
@@ -48,60 +46,6 @@ def _not_blank(text: str) -> str:
     if not text.strip():
         raise PydanticCustomError("invalid_field", "must not be blank")
     return text
-
-
-def refuse_constant(name: str) -> NoReturn:
-    """Refuses NaN and the infinities, which JSON does not know."""
-    raise ValueError(f"{name} is no JSON number")
-
-
-def finite(text: str) -> float:
-    """Returns the number. Raises ValueError if it is too large for a float."""
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("a number is out of range")
-    return number
-
-
-def unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Returns the members of an object. Raises ValueError if one is named twice."""
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise ValueError("an object names a member twice")
-    return members
-
-
-def depth(value: object) -> int:
-    """Returns how many levels the JSON value has; a scalar has one."""
-    levels, level = 0, [value]
-    while level:
-        levels += 1
-        level = [
-            child
-            for container in level
-            if isinstance(container, (dict, list))
-            for child in (container.values() if isinstance(container, dict) else container)
-        ]
-    return levels
-
-
-def json_value(text: object, limit: int) -> object:
-    """Returns the value of a field that is JSON text. Refuses one of more bytes, or nested deeper than DEPTH_LIMIT."""
-    if not isinstance(text, str):
-        raise PydanticCustomError("invalid_json", "must be JSON text")
-    if len(text.encode(errors="surrogatepass")) > limit:
-        raise PydanticCustomError("too_large", "must be at most {limit} bytes", {"limit": limit})
-    try:
-        value = json.loads(text, object_pairs_hook=unique_keys, parse_float=finite, parse_constant=refuse_constant)
-    except RecursionError:
-        raise PydanticCustomError("invalid_json", "is nested too deeply") from None
-    except ValueError as error:
-        # JSONDecodeError.msg says where the fault is and quotes nothing of the document.
-        reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-        raise PydanticCustomError("invalid_json", "is not valid JSON: {reason}", {"reason": reason}) from None
-    if depth(value) > DEPTH_LIMIT:
-        raise PydanticCustomError("invalid_json", "is nested too deeply")
-    return value
 
 
 def _recipients(text: object) -> object:

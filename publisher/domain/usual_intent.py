@@ -11,18 +11,10 @@ from datetime import datetime
 
 from publisher.domain.instants import from_milliseconds
 from publisher.domain.intent import AudienceKind, Intent, intent_of
-from publisher.domain.intent_fields import (
-    CHANNELS_LIMIT,
-    DEPTH_LIMIT,
-    PAYLOAD_LIMIT,
-    RECIPIENTS_LIMIT,
-    depth,
-    finite,
-    refuse_constant,
-    unique_keys,
-)
+from publisher.domain.intent_fields import CHANNELS_LIMIT, PAYLOAD_LIMIT, RECIPIENTS_LIMIT
 from publisher.domain.lanes import Lane
 from publisher.domain.recipient import Recipient
+from publisher.domain.strict_json import DEPTH_LIMIT, depth, finite, refuse_constant, unique_keys
 
 _REQUIRED = {"notification_type", "producer", "recipients_json", "idempotency_key", "occurred_at_ms", "payload_json"}
 _OPTIONAL = {"channels_json", "expires_at_ms", "not_before_ms", "lane", "request_id", "trace_id"}

@@ -8,9 +8,10 @@ from datetime import datetime
 
 from publisher.domain.channel import COMMAND_SIZE_LIMIT
 from publisher.domain.instants import from_milliseconds
-from publisher.domain.intent_fields import DEPTH_LIMIT, UNPRINTABLE, depth, finite, refuse_constant, unique_keys
+from publisher.domain.intent_fields import UNPRINTABLE
 from publisher.domain.mailbox import Mailbox, parse_mailbox
 from publisher.domain.rejection import Rejection, RejectionCode
+from publisher.domain.strict_json import DEPTH_LIMIT, depth, finite, refuse_constant, unique_keys
 
 _TEMPLATE_ID = re.compile(r"[a-z0-9_-][a-z0-9._-]{0,127}")
 _MILLISECONDS = re.compile(r"[0-9]{1,14}", re.ASCII)
