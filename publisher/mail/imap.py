@@ -21,8 +21,9 @@ _UID = re.compile(rb"\bUID (\d+)")
 class ImapMailbox:
     """A selected mailbox. See BounceMailbox."""
 
-    def __init__(self, connection: imaplib.IMAP4) -> None:
+    def __init__(self, connection: imaplib.IMAP4, url: MailboxUrl) -> None:
         self._connection = connection
+        self._url = url
 
     def unread(self) -> Iterator[Sequence[BounceMessage]]:
         """Yields the unread messages in the order of their UIDs."""
@@ -39,7 +40,7 @@ class ImapMailbox:
             self._asked("STORE", ",".join(keys), "+FLAGS.SILENT", _MARKS[mark])
 
     def _asked(self, command: str, *arguments: str) -> list[object]:
-        with _translated():
+        with _translated(self._url):
             answer, data = self._connection.uid(command, *arguments)
         if answer != "OK":
             raise MailboxUnavailable(f"the IMAP server refuses {command}: {masked(_words(data))}")
@@ -53,13 +54,13 @@ def opened_imap(url: MailboxUrl, *, read_only: bool = False) -> Iterator[ImapMai
     read_only: the mailbox is opened for a look: nothing in it changes, not even which messages count as new.
     Raises MailboxUnavailable. Its text holds neither the user's name nor the password.
     """
-    with _translated():
+    with _translated(url):
         connection = _connected(url)
     try:
-        with _translated():
+        with _translated(url):
             _log_in(connection, url)
             _select(connection, url, read_only=read_only)
-        yield ImapMailbox(connection)
+        yield ImapMailbox(connection, url)
     finally:
         # What was marked is marked; a server that is gone needs no farewell.
         with suppress(imaplib.IMAP4.error, OSError):
@@ -123,14 +124,16 @@ def _words(data: Sequence[object]) -> str:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(url: MailboxUrl) -> Iterator[None]:
     try:
         yield
     except ssl.SSLError as error:
-        raise MailboxUnavailable(f"no TLS with the IMAP server: {error.reason or type(error).__name__}") from error
+        reason = error.reason or type(error).__name__
+        raise MailboxUnavailable(f"no TLS with the IMAP server: {reason} ({url.shown})") from error
     except OSError as error:
+        cause = "timeout" if isinstance(error, TimeoutError) else error.strerror or "it closed the connection"
         raise MailboxUnavailable(
-            f"the IMAP server cannot be reached: {error.strerror or type(error).__name__}"
+            f"the IMAP server cannot be reached: {cause} ({url.shown}): see that it runs there, or correct its URL"
         ) from error
     except imaplib.IMAP4.error as error:
         raise MailboxUnavailable(f"the IMAP server answers wrongly: {masked(str(error))[:200]}") from error

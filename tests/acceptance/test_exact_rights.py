@@ -1,7 +1,6 @@
 """The service with the rights that `doctor --print-grants` prints, and no other: neither server ever says no."""
 
 import json
-import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,18 +12,14 @@ import redis
 from publisher.streams.rights import Streams, needed_rights
 from storage.database import Database
 from tests.acceptance.conftest import Publisher
+from tests.acceptance.exact_rights import NO, exact_rights, refusals
 from tests.acceptance.outside import EMAIL, PUSH, Outside, users
-from tests.conftest import connected
 from tests.factories import EVENTS, GROUP, INTENTS, intent_fields
 from tests.integration.old_notifications import ended
-from tests.integration.roles import plain_name, plain_role
-from tests.processes import Processes, run_command
-from tests.valkeys import OwnValkey
+from tests.processes import Processes
 from tests.waiting import wait_until
 
 STREAMS = {"email": EMAIL, "push": PUSH}
-# What either server says of a right that is missing, in a log or on standard error.
-NO = ("NOPERM", "ermission", "42501")
 # Trimmed and given up at once, so that a test sees it.
 QUICK = {
     "PUBLISHER_INTENTS_RETENTION": "0.001",
@@ -35,41 +30,11 @@ QUICK = {
 
 
 @pytest.fixture
-def own_valkey(tmp_path: Path) -> Iterator[OwnValkey]:
-    """A Valkey of this test's own: whom it refused what stands in its ACL LOG."""
-    server = OwnValkey(tmp_path / "valkey")
-    yield server
-    server.stop()
-
-
-def printed(environ: dict[str, str], role: str) -> tuple[list[str], str]:
-    """What `doctor --print-grants` prints for this role: the words of the Redis command, and the SQL."""
-    done = run_command("publisher", "doctor", "--print-grants", "--role", role, environ=environ)
-    assert (done.returncode, done.stderr) == (0, "")
-    redis_part, _, sql = done.stdout.partition("\n\n")
-    return shlex.split(redis_part.replace("\\\n", ""), comments=True), sql
-
-
-@pytest.fixture
-def world(database_url: str, own_valkey: OwnValkey, environ: dict[str, str]) -> Iterator[Outside]:
+def world(database_url: str, environ: dict[str, str], tmp_path: Path) -> Iterator[Outside]:
     """Both servers as an administrator sees them; everything in `environ` is the service's own user and role."""
-    role = plain_name(database_url)
-    (program, *command), sql = printed(environ, role)
-    assert (program, *command[:3]) == ("redis-cli", "ACL", "SETUSER", role)
-    nothing_else = ("REVOKE ALL ON SCHEMA public FROM PUBLIC", 'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC')
-    with plain_role(database_url, *nothing_else, sql) as url:
-        environ |= {"DATABASE_URL": url, "REDIS_URL": own_valkey.url.replace("://", f"://{role}:secret@"), **QUICK}
-        with (
-            connected(database_url) as connection,
-            redis.Redis.from_url(own_valkey.url, decode_responses=True) as client,
-        ):
-            client.execute_command(*command, ">secret")
-            yield Outside(connection, client)
-
-
-def refusals(outside: Outside) -> list[str]:
-    """What Redis refused to anyone."""
-    return [f"{line['reason']} {line['object']}" for line in outside.redis.acl_log()]
+    with exact_rights(database_url, environ, tmp_path / "valkey") as outside:
+        environ |= QUICK
+        yield outside
 
 
 def read(outside: Outside, stream: str) -> None:

@@ -119,9 +119,14 @@ def test_errors_show_neither_password_nor_address(server: ImapMailboxState) -> N
 
 @pytest.mark.usefixtures("trusted")
 def test_a_server_that_is_gone_is_said_so(authority: trustme.CA) -> None:
-    """In words without the URL."""
+    """With its place, and what to do: no name and no password stands there (R36)."""
     with imap_server(authority) as server:
         gone = url(server)
 
-    with pytest.raises(MailboxUnavailable, match="cannot be reached: Connection refused"), open_mailbox(gone):
+    with pytest.raises(MailboxUnavailable) as error, open_mailbox(gone):
         pass
+
+    assert str(error.value) == (
+        f"the IMAP server cannot be reached: Connection refused ({gone.shown}):"
+        " see that it runs there, or correct its URL"
+    )

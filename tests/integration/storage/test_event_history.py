@@ -60,7 +60,7 @@ def test_both_are_found_by_the_route(database: Database) -> None:
     for id_ in ids:
         answer(database, id_, "accepted")
         mail(database, id_, "sent")
-    with database.unit() as connection:
+    with database.unit() as connection, connection.atomic():
         connection.execute_sql("SET LOCAL enable_seqscan = off")
         events = connection.execute_sql(f"EXPLAIN {event_history._OF_ROUTES}", {"keys": ids, "limit": 9}).fetchall()
         mails = connection.execute_sql(f"EXPLAIN {mail_progress._OF_ROUTES}", [ids]).fetchall()
