@@ -76,8 +76,8 @@ def prune_records(channel: str, again: bool = False) -> None:
 def trim_intents(channel: str) -> None:  # noqa: ARG001 - it says whose workers do it
     """Trims the streams of intents and of delivery events up to what every consumer group has acknowledged.
 
-    A bounded number of entries of each. It trims no intents while PostgreSQL is away or may have lost some, which then
-    stand on the stream alone.
+    A bounded number of entries of each, and each by itself: where Redis refuses the one, the other is trimmed all the
+    same. It trims no intents while PostgreSQL is away or may have lost some, which then stand on the stream alone.
     """
     service = context()
     kept = service.retention
@@ -94,7 +94,12 @@ def _trim_read(service: Context, what: str, stream: str, group: str, keep: timed
         with translated():
             return trim_acknowledged(service.redis, stream, group, keep)
 
-    count, _ = _in_batches(service, trim, batches=_TRIM_BATCHES)
+    try:
+        count, _ = _in_batches(service, trim, batches=_TRIM_BATCHES)
+    except PublisherError as error:
+        # The next trim comes soon: a retry of this one would be no earlier.
+        _log.warning("a stream was not trimmed", stream=stream, error=error)
+        return
     if count:
         _log.info(f"acknowledged {what} were trimmed", stream=stream, entries=count)
 

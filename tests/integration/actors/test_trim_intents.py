@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 import dramatiq
+import pytest
 import redis
+from structlog.testing import capture_logs
 
 from actors.context import Context
 from actors.retention import TRIM_INTERVAL, send_retention, trim_intents
@@ -57,6 +59,27 @@ def test_acknowledged_delivery_events_are_trimmed_with_them(install: Install, re
 
     assert 500 <= redis_client.xlen(EVENTS) <= 600
     assert redis_client.xlen(INTENTS) == 1000
+
+
+@pytest.mark.stray_keys("another program's list has the name of the stream of delivery events")
+def test_intents_are_trimmed_whatever_is_wrong_with_the_delivery_events(
+    install: Install, redis_client: redis.Redis
+) -> None:
+    """A user whose rights are those of a release without them, or another program's key, fills no Redis (R13)."""
+    install(PUBLISHER_INTENTS_RETENTION="60")
+    redis_client.rpush(EVENTS, "no entry")
+    for n in range(1000):
+        redis_client.xadd(INTENTS, {"n": n}, id=f"{n + 1}-0")
+    redis_client.xgroup_create(INTENTS, GROUP, "1000-0")
+
+    with capture_logs() as said:
+        trim_intents("email")
+
+    assert redis_client.xlen(INTENTS) <= 100
+    assert [(line["event"], line["stream"]) for line in said] == [
+        ("a stream was not trimmed", EVENTS),
+        ("acknowledged intents were trimmed", INTENTS),
+    ]
 
 
 def test_an_intents_retention_of_zero_never_trims(install: Install, redis_client: redis.Redis) -> None:
