@@ -150,5 +150,6 @@ def streams(types: Mapping[str, str]) -> Diagnosis:
     """The keys of our streams hold streams, or nothing yet. types: key -> what Redis says it holds."""
     wrong = [f"{key} holds a {type_}" for key, type_ in types.items() if type_ not in ("stream", "none")]
     if wrong:
-        return failed(names(wrong), "name another stream in the channel's settings, or move that key away")
+        variables = "PUBLISHER_INTENTS_STREAM, PUBLISHER_EVENTS_STREAM, PUBLISHER_<CHANNEL>_STREAM"
+        return failed(names(wrong), f"move that key away, or name another stream in its variable: {variables}")
     return ok(f"{names(list(types))}")

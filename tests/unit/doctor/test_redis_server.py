@@ -84,4 +84,5 @@ def test_a_stream_whose_key_holds_something_else_fails_the_check() -> None:
     said = redis_server.streams({"a": "stream", "b": "none", "c": "string"})
 
     assert (said.verdict, said.finding) == (FAILED, "c holds a string")
+    assert "PUBLISHER_EVENTS_STREAM" in said.remedy
     assert redis_server.streams({"a": "stream", "b": "none"}) == ok("a, b")
