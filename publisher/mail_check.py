@@ -127,7 +127,7 @@ def _bounces(settings: MailSettings) -> Diagnosis:
         with open_mailbox(url, read_only=True):
             return ok(f"{url.shown} opens")
     except (MailboxUnavailable, SettingsError) as error:
-        return failed(str(error), "correct PUBLISHER_MAIL_BOUNCES_URL, or mend the mailbox")
+        return failed(str(error), "mend that, and check again")
 
 
 def _deliveries(open_store: Callable[[], Database]) -> Diagnosis:

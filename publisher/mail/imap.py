@@ -6,9 +6,9 @@ import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from publisher.domain.errors import MailboxUnavailable
 from publisher.domain.masking import masked
 from publisher.mail.bounce_mailbox import BATCH, BounceMessage, Mark
+from publisher.mail.imap_errors import one_line, translated, unavailable
 from publisher.mail.reports.parts import LONGEST
 from publisher.settings.mailbox_url import MailboxKind, MailboxUrl
 
@@ -40,10 +40,11 @@ class ImapMailbox:
             self._asked("STORE", ",".join(keys), "+FLAGS.SILENT", _MARKS[mark])
 
     def _asked(self, command: str, *arguments: str) -> list[object]:
-        with _translated(self._url):
+        with translated(self._url):
             answer, data = self._connection.uid(command, *arguments)
         if answer != "OK":
-            raise MailboxUnavailable(f"the IMAP server refuses {command}: {masked(_words(data))}")
+            cause = f"the IMAP server refuses {command}: {one_line(data)}"
+            raise unavailable(cause, self._url, "see that this user may read and flag there")
         return list(data)
 
 
@@ -54,10 +55,10 @@ def opened_imap(url: MailboxUrl, *, read_only: bool = False) -> Iterator[ImapMai
     read_only: the mailbox is opened for a look: nothing in it changes, not even which messages count as new.
     Raises MailboxUnavailable. Its text holds neither the user's name nor the password.
     """
-    with _translated(url):
+    with translated(url):
         connection = _connected(url)
     try:
-        with _translated(url):
+        with translated(url):
             _log_in(connection, url)
             _select(connection, url, read_only=read_only)
         yield ImapMailbox(connection, url)
@@ -91,14 +92,16 @@ def _log_in(connection: imaplib.IMAP4, url: MailboxUrl) -> None:
         raise
     except (imaplib.IMAP4.error, UnicodeEncodeError) as error:
         # The server's words may hold the user's name.
-        raise MailboxUnavailable("the IMAP server refuses the user name or the password") from error
+        cause = "the IMAP server refuses the user name or the password"
+        raise unavailable(cause, url, "correct them in {named}") from error
 
 
 def _select(connection: imaplib.IMAP4, url: MailboxUrl, *, read_only: bool) -> None:
     # Read-only it is EXAMINE.
     answer, data = connection.select(_quoted(url.folder), readonly=read_only)
     if answer != "OK":
-        raise MailboxUnavailable(f"the IMAP server does not open {url.folder!r}: {masked(_words(data))}")
+        cause = f"the IMAP server does not open {masked(url.folder)!r}: {one_line(data)}"
+        raise unavailable(cause, url, "correct the folder behind the host in {named}, or who may read it")
 
 
 def _messages(data: list[object]) -> list[BounceMessage]:
@@ -116,24 +119,3 @@ def _messages(data: list[object]) -> list[BounceMessage]:
 def _quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
-
-
-def _words(data: Sequence[object]) -> str:
-    said = b" ".join(part for part in data if isinstance(part, bytes))
-    return "".join(c for c in said.decode("utf-8", "replace") if c.isprintable())[:200]
-
-
-@contextmanager
-def _translated(url: MailboxUrl) -> Iterator[None]:
-    try:
-        yield
-    except ssl.SSLError as error:
-        reason = error.reason or type(error).__name__
-        raise MailboxUnavailable(f"no TLS with the IMAP server: {reason} ({url.shown})") from error
-    except OSError as error:
-        cause = "timeout" if isinstance(error, TimeoutError) else error.strerror or "it closed the connection"
-        raise MailboxUnavailable(
-            f"the IMAP server cannot be reached: {cause} ({url.shown}): see that it runs there, or correct its URL"
-        ) from error
-    except imaplib.IMAP4.error as error:
-        raise MailboxUnavailable(f"the IMAP server answers wrongly: {masked(str(error))[:200]}") from error

@@ -37,6 +37,7 @@ class MailboxUrl:
 
     path: of a maildir. host, port, user, password, folder: of an IMAP mailbox. Blank where they do not apply.
     shown: what may be shown of it; it is the repr, too.
+    named: the variable or argument that it is from, for errors.
     """
 
     kind: MailboxKind
@@ -47,6 +48,7 @@ class MailboxUrl:
     user: str = ""
     password: str = ""
     folder: str = ""
+    named: str = VARIABLE
 
     def __repr__(self) -> str:
         return self.shown
@@ -92,7 +94,7 @@ def _imap(kind: MailboxKind, text: str, named: str) -> MailboxUrl:
     if not folder.isascii():
         raise SettingsError(f"{named} must name a folder in ASCII, as the server writes it (RFC 3501)")
     host = found[3].strip("[]")
-    return MailboxUrl(kind, f"{kind}://{found[3]}:{port}/{folder}", "", host, port, user, password, folder)
+    return MailboxUrl(kind, f"{kind}://{found[3]}:{port}/{folder}", "", host, port, user, password, folder, named)
 
 
 def _is_text(text: str) -> bool:

@@ -13,6 +13,7 @@ from publisher.mail.opening import open_mailbox
 from publisher.mail.reports.parts import LONGEST
 from publisher.settings.mailbox_url import MailboxUrl, read_mailbox_url
 from tests.imap_server import ImapMailboxState, imap_server
+from tests.smtp_servers import hostile_smtp
 
 
 @pytest.fixture(scope="module")
@@ -96,13 +97,14 @@ def test_a_huge_message_is_read_in_part(server: ImapMailboxState) -> None:
 
 def test_an_unknown_certificate_is_not_trusted(server: ImapMailboxState) -> None:
     """No password is sent to such a server."""
-    with pytest.raises(MailboxUnavailable, match="no TLS with the IMAP server"), open_mailbox(url(server)):
+    with pytest.raises(MailboxUnavailable, match=r"not trusted.*SSL_CERT_FILE"), open_mailbox(url(server)):
         pass
 
 
 @pytest.mark.usefixtures("trusted")
 def test_errors_show_neither_password_nor_address(server: ImapMailboxState) -> None:
-    """Whatever the server says (R36)."""
+    """Whatever the server says (R36). Each names the place, and what to correct (R35)."""
+    place = f"imaps://127.0.0.1:{server.port}/INBOX"
     said = []
     for refused, password in [("", "wrong"), ("SELECT", ""), ("SEARCH", "")]:
         server.refuse = {refused}
@@ -111,22 +113,47 @@ def test_errors_show_neither_password_nor_address(server: ImapMailboxState) -> N
         said.append(str(error.value))
 
     assert said == [
-        "the IMAP server refuses the user name or the password",
-        "the IMAP server does not open 'INBOX': [CANNOT] not for a***@example.com",
-        "the IMAP server refuses SEARCH: [CANNOT] not for a***@example.com",
+        (
+            f"the IMAP server refuses the user name or the password ({place}): correct them in"
+            " PUBLISHER_MAIL_BOUNCES_URL"
+        ),
+        (
+            f"the IMAP server does not open 'INBOX': [CANNOT] not for a***@example.com ({place}): correct the folder"
+            " behind the host in PUBLISHER_MAIL_BOUNCES_URL, or who may read it"
+        ),
+        (
+            f"the IMAP server refuses SEARCH: [CANNOT] not for a***@example.com ({place}): see that this user may read"
+            " and flag there"
+        ),
     ]
 
 
 @pytest.mark.usefixtures("trusted")
 def test_a_server_that_is_gone_is_said_so(authority: trustme.CA) -> None:
-    """With its place, and what to do: no name and no password stands there (R36)."""
+    """With its place, and the variable that names it (R35)."""
     with imap_server(authority) as server:
         gone = url(server)
 
     with pytest.raises(MailboxUnavailable) as error, open_mailbox(gone):
         pass
-
     assert str(error.value) == (
-        f"the IMAP server cannot be reached: Connection refused ({gone.shown}):"
-        " see that it runs there, or correct its URL"
+        f"the IMAP server cannot be reached: connection refused (imaps://127.0.0.1:{server.port}/INBOX): see that the"
+        " IMAP server runs there, or correct PUBLISHER_MAIL_BOUNCES_URL"
     )
+
+
+def test_a_host_that_nobody_knows_and_a_scheme_that_does_not_fit_are_said_so() -> None:
+    """What to write in its place is said."""
+    unknown = read_mailbox_url("imaps://a:b@no-such-host.invalid/INBOX", "MAILBOX")
+    with (
+        pytest.raises(MailboxUnavailable, match=r"the host name is unknown .*: correct MAILBOX"),
+        open_mailbox(unknown),
+    ):
+        pass
+    with hostile_smtp() as server:
+        plain = read_mailbox_url(f"imaps://a:b@127.0.0.1:{server.port}/INBOX")
+        with (
+            pytest.raises(MailboxUnavailable, match=r"no TLS .*write imap.starttls:// in PUBLISHER_MAIL_BOUNCES_URL"),
+            open_mailbox(plain),
+        ):
+            pass
