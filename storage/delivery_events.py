@@ -69,7 +69,8 @@ _OUTRANKS = f"(best.rank, best.occurred_at) >= ({rank_of('routes.answer')}, rout
 #           unique index, for two statements that hold the same ones.
 # inserted  Its conflict is the repetition of an event.
 # new       An event of the future, by a source whose clock is wrong, counts as of now: else it would outrank all later
-#           ones until then.
+#           ones until then. So does every event of our own mail service: its attempts are recorded one after the other,
+#           and by different machines, of which one may be behind.
 # best      The best new event of each route; of one rank the later, of one instant the last of the batch.
 # answered  Guarded by the answer that the route has under its lock. updated_at stays, for an answer is no step of the
 #           route: pruning counts from the last of those, and a cancellation sees by it that no attempt was made.
@@ -103,7 +104,8 @@ WITH given AS MATERIALIZED (
     ON CONFLICT (source, event_id) DO NOTHING
     RETURNING source, event_id
 ), new AS MATERIALIZED (
-    SELECT place, id, event, least(occurred_at, {NOW}) AS occurred_at, {rank_of("event")} AS rank
+    SELECT place, id, event, {rank_of("event")} AS rank,
+           CASE WHEN %(as_of_now)s THEN {NOW} ELSE least(occurred_at, {NOW}) END AS occurred_at
     FROM inserted JOIN chosen USING (source, event_id)
 ), best AS MATERIALIZED (
     SELECT DISTINCT ON (id) id, event, occurred_at, rank,
@@ -136,9 +138,13 @@ JOIN routes ON routes.notification_key = n.id AND routes.route_id = given.route_
 """
 
 
-def record_events(connection: peewee.PostgresqlDatabase, events: Sequence[IncomingEvent]) -> RecordedEvents:
+def record_events(
+    connection: peewee.PostgresqlDatabase, events: Sequence[IncomingEvent], *, as_of_now: bool = False
+) -> RecordedEvents:
     """Records those of these events that are new, and the answers that follow, within the caller's transaction (R32).
 
+    as_of_now: the answers are given now, by the database's clock (R5); False: when the events occurred, by the clock
+        of their source. An event keeps its own instant either way.
     One statement. It may be repeated after any error: what an earlier try has left is then known. The routes may have
     any status: an event may come before the publishing is recorded.
     """
@@ -147,7 +153,7 @@ def record_events(connection: peewee.PostgresqlDatabase, events: Sequence[Incomi
     new: set[int] = set()
     again: set[str] = set()
     channels: dict[int, str] = {}
-    for place, channel, is_new, is_again in fetch(connection, _RECORD, _parameters(events)):
+    for place, channel, is_new, is_again in fetch(connection, _RECORD, _parameters(events) | {"as_of_now": as_of_now}):
         channels[place] = channel
         if is_new:
             new.add(place)

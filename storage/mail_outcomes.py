@@ -71,7 +71,8 @@ def record_mail(database: Database, token: str, outcomes: Sequence[MailOutcome],
         recorded = {row[0] for row in fetch(connection, _RECORD, [*columns(rows), token])}
         answered = [each for each in outcomes if each.event is not None and each.delivery_id in recorded]
         if answered:
-            record_events(connection, [IncomingEvent(each.event) for each in answered if each.event is not None])
+            events = [IncomingEvent(each.event) for each in answered if each.event is not None]
+            record_events(connection, events, as_of_now=True)
             suppress(connection, [new for each in answered if (new := _suppression(each)) is not None], suppress_for)
     return recorded
 
@@ -82,7 +83,7 @@ def answer_again(database: Database, events: Sequence[DeliveryEvent]) -> None:
     The routes have the best answer again that came since the message was begun: nothing was sent anew.
     """
     with database.unit() as connection, connection.atomic():
-        record_events(connection, [IncomingEvent(event) for event in events])
+        record_events(connection, [IncomingEvent(event) for event in events], as_of_now=True)
         connection.execute_sql(_ANSWER_AS_BEFORE, [sorted({event.delivery_id for event in events})])
 
 
