@@ -112,4 +112,9 @@ def _run(
         say.print("mail is left out: PUBLISHER_SMTP_URL is not set", style="dim")
     run_release(environ, lambda _, line: say.print(Text(line.decode(errors="replace").rstrip(), "dim")), stop.check)
     with (folder / "processes.log").open("wb") as log, processes(environ, Screen(log.fileno()).relay) as running:
-        return send_sample(count, environ, running, mailbox, say, stop)
+        try:
+            return send_sample(count, environ, running, mailbox, say, stop)
+        except KeyboardInterrupt:
+            # It takes seconds, in which nobody should believe that the key was not seen.
+            say.print("stopping (Ctrl-C again kills)", style="dim")
+            raise
