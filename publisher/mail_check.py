@@ -27,14 +27,18 @@ _PATIENCE = timedelta(seconds=10)
 
 
 def check_mail(
-    settings: MailSettings, problems: Sequence[str], open_store: Callable[[], Database], now: datetime
+    settings: MailSettings,
+    problems: Sequence[str],
+    ignored: Sequence[str],
+    open_store: Callable[[], Database],
+    now: datetime,
 ) -> Iterator[Check]:
     """Yields each check by its name, as soon as it is done. Raises nothing that a server or a file could cause.
 
-    settings, problems: as `MailSettings.read` returned them.
+    settings, problems: as `MailSettings.read` returned them. ignored: as `MailSettings.unknown` did.
     open_store: returns PostgreSQL, or raises the PublisherError that says why it is not to be looked at.
     """
-    yield "settings", _settings(settings, problems)
+    yield "settings", _settings(settings, problems, ignored)
     yield from check_smtp(settings, now)
     templates = _templates(settings.templates)
     yield "templates", templates if isinstance(templates, Diagnosis) else _rendered(templates)
@@ -45,15 +49,18 @@ def check_mail(
     yield "deliveries", _deliveries(open_store)
 
 
-def _settings(settings: MailSettings, problems: Sequence[str]) -> Diagnosis:
-    if problems:
-        return together([failed(problem, "correct the variable") for problem in problems], "")
-    if settings.smtp_url is None:
-        return warning(
-            "PUBLISHER_SMTP_URL is not set: this mail service leaves the commands to another one",
-            "if this one is to send, set it, e.g. smtp+starttls://user:password@host:587",
+def _settings(settings: MailSettings, problems: Sequence[str], ignored: Sequence[str]) -> Diagnosis:
+    complaints = [failed(problem, "correct the variable") for problem in problems]
+    if ignored:
+        complaints.append(warning(f"ignored: {', '.join(ignored)}", "correct the names, or take the variables away"))
+    if settings.smtp_url is None and not problems:
+        complaints.append(
+            warning(
+                "PUBLISHER_SMTP_URL is not set: this mail service leaves the commands to another one",
+                "if this one is to send, set it, e.g. smtp+starttls://user:password@host:587",
+            )
         )
-    return ok("every variable that is needed is set")
+    return together(complaints, "every variable that is needed is set")
 
 
 def _templates(folder: str) -> TemplateCheck | Diagnosis:

@@ -34,8 +34,9 @@ def check(json: JsonFlag = False) -> None:
         def open_store() -> Database:
             return stack.enter_context(closing(open_database(load_settings(), "mailer-check", _STATEMENT)))
 
-        settings, problems = MailSettings.read(environ_beside_up())
-        for name, found in check_mail(settings, problems, open_store, datetime.now(UTC)):
+        environ = environ_beside_up()
+        settings, problems = MailSettings.read(environ)
+        for name, found in check_mail(settings, problems, MailSettings.unknown(environ), open_store, datetime.now(UTC)):
             verdicts[found.verdict] += 1
             if json:
                 print_check_as_json(name, found)

@@ -90,6 +90,12 @@ class MailSettings(BaseModel):
         return frozenset(str(field.alias) for field in cls.model_fields.values())
 
     @classmethod
+    def unknown(cls, environ: Mapping[str, str]) -> list[str]:
+        """Returns the variables that begin like those of the mail service and that it does not read: mistyped ones."""
+        begin = (f"{PREFIX}MAIL_", f"{PREFIX}SMTP_")
+        return sorted(v for v in without_blanks(environ) if v.startswith(begin) and v not in cls.variables())
+
+    @classmethod
     def read(cls, environ: Mapping[str, str]) -> tuple[Self, list[str]]:
         """The settings of this environment, with defaults in the place of what is wrong, and what that is."""
         values: dict[str, object] = {v: text for v, text in without_blanks(environ).items() if v in cls.variables()}

@@ -127,6 +127,19 @@ def test_settings_and_mailbox_are_looked_at(check: Any, tmp_path: Path) -> None:
     assert found["bounces"] == ("ok", f"maildir:{tmp_path / 'bounces'} opens")
 
 
+def test_a_mistyped_variable_is_named(check: Any) -> None:
+    """Its default is in force, and no other check would tell."""
+    with hostile_smtp() as server:
+        code, found = check(
+            PUBLISHER_SMTP_URL=server.url,
+            PUBLISHER_MAIL_RETURNDOMAIN="bounces.example.com",
+            PUBLISHER_SCAN_IN="1",
+            **AWAY,
+        )
+
+    assert (code, found["settings"]) == (0, ("warning", "ignored: PUBLISHER_MAIL_RETURNDOMAIN"))
+
+
 def test_an_imap_mailbox_is_opened_to_be_read_alone(check: Any, tmp_path: Path) -> None:
     """So its next reader finds every message as new as before."""
     authority = trustme.CA()
