@@ -34,6 +34,8 @@ class HostileSmtp:
     offers: the lines of its answer to EHLO.
     login: the user name and password that it wants with AUTH PLAIN; None: it offers no AUTH.
     tls: the context of its certificate, or None. implicit: TLS from the first byte, not after STARTTLS.
+    most_open: how many connections it takes at a time: one more is refused with 421 and counted as turned_away.
+    None: any number.
     connections: how many there were. commands: every line of every connection, DATA's content left out.
     """
 
@@ -41,9 +43,11 @@ class HostileSmtp:
     login: tuple[str, str] | None = None
     tls: ssl.SSLContext | None = None
     implicit: bool = False
+    most_open: int | None = None
     port: int = 0
     connections: int = 0
     open_connections: int = 0
+    turned_away: int = 0
     most_at_once: int = 0
     commands: list[str] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
@@ -118,6 +122,11 @@ class HostileSmtp:
             await asyncio.wait(self._sessions)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.most_open is not None and self.open_connections >= self.most_open:
+            self.turned_away += 1
+            writer.write(b"421 4.7.0 Too many connections from this host\r\n")
+            writer.close()
+            return
         task = asyncio.current_task()
         assert task is not None
         self._sessions.add(task)

@@ -74,12 +74,16 @@ class Sender:
         tries = 0
         while True:
             await self._pacing.take(self._stopping)
-            if self._stopping.is_set() or not self._in_hand.is_ours(delivery):
+            if not self._may_begin(delivery):
                 return put_back(delivery)
-            verdict = await self._pool.send(outgoing.message, lambda: self._in_hand.is_ours(delivery))
+            verdict = await self._pool.send(outgoing.message, lambda: self._may_begin(delivery))
             if verdict is not None:
                 now = from_milliseconds(time.time_ns() // 1_000_000)
                 return decided(delivery, verdict, self._patience, now, random.random())  # noqa: S311 - no secret
             # The server is away, whatever the message: it waits here, and counts no attempt. Or its lease is over.
             tries += 1
             await wait_at_most(self._stopping, _SERVER_AWAY.delay(tries, 0.0).total_seconds())
+
+    def _may_begin(self, delivery: Delivery) -> bool:
+        """Whether its transaction may begin: the process was not told to stop, and the lease is not over."""
+        return not self._stopping.is_set() and self._in_hand.is_ours(delivery)

@@ -11,6 +11,7 @@ from publisher.domain.backoff import Backoff
 from publisher.domain.errors import MailServerUnavailable
 from publisher.mail.smtp.connection import Connection
 from publisher.mail.smtp.outcome import Broken, Envelope, Outcome, Refused, Stage, Unsure
+from publisher.mail.smtp.turns import Turns
 from publisher.mail.smtp.verdict import Verdict, decide
 from publisher.process.outages import Server, outages
 
@@ -21,6 +22,10 @@ _LONGEST_IDLE = timedelta(seconds=30)
 # However long the server was away, it is asked again within ten seconds of its return.
 _AWAY = Backoff(timedelta(milliseconds=250), timedelta(seconds=10))
 _CLOSING = 421
+# So long it is believed that a server takes no more connections than it has of us.
+_FULL_SECONDS = 10.0
+# Messages that wait for a busy connection see so often whether another one can be opened.
+_LOOK_SECONDS = 2.0
 
 
 class Connects(Protocol):
@@ -34,8 +39,9 @@ class Connects(Protocol):
 class SmtpPool:
     """The connections to one server. Used by one event loop alone.
 
-    Connections are opened when they are needed, one at a time. While the server is away nobody waits for it: one
-    message asks again, after a pause that grows up to ten seconds, and all others are told at once.
+    Connections are opened when they are needed, one at a time. Where the server takes no more of them beside those at
+    work, messages wait for one of these, in turn. While the server is away nobody waits for it: one message asks again,
+    after a pause that grows up to ten seconds, and all others are told at once.
     """
 
     def __init__(
@@ -58,6 +64,10 @@ class SmtpPool:
         # The connections that are not in use, each with the time of its last message; the latest is the last.
         self._idle: list[tuple[Connection, float]] = []
         self._busy: set[Connection] = set()
+        self._turns = Turns()
+        # How many connections the server takes, and until when that is believed.
+        self._most = connections
+        self._full_until = 0.0
         self._opening = asyncio.Lock()
         self._attempt: asyncio.Task[Connection] | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -79,13 +89,13 @@ class SmtpPool:
         If the task is cancelled while the message is being sent, nobody knows whether it was accepted (R33).
         """
         async with self._slots:
-            connection = self._kept() or await self._opened()
+            connection = await self._connection()
             if connection is None or not self._begins(connection, may_begin):
                 return None
             outcome = await self._sent(connection, envelope)
             if _was_stale(connection, outcome):
                 # It had ended in between, as servers do: that says nothing of the server, and nothing of the message.
-                connection = await self._opened()
+                connection = await self._connection()
                 if connection is None or not self._begins(connection, may_begin):
                     return None
                 outcome = await self._sent(connection, envelope)
@@ -108,6 +118,24 @@ class SmtpPool:
             self._attempt.cancel()
         for connection in self._busy:
             connection.drop()
+        self._turns.end()
+
+    async def _connection(self) -> Connection | None:
+        """Takes a kept connection, opens one, or waits for one that is busy. None while the server is away."""
+        while True:
+            connection = self._kept() or await self._opened() or self._kept()
+            if connection is not None or self._is_closed or not self._busy:
+                return connection
+            handed = await self._turns.wait(_LOOK_SECONDS, self._keep)
+            if handed is not None:
+                return handed
+
+    def _one_ended(self) -> None:
+        """Lets a message that waits look for a connection: the server may take another one in its place."""
+        if self._busy and not self._is_closed:
+            self._turns.give(None)
+        else:
+            self._turns.end()
 
     def _kept(self) -> Connection | None:
         """Takes the connection that was used last, so that those too many grow old."""
@@ -124,7 +152,9 @@ class SmtpPool:
             return None
         async with self._opening:
             kept = self._kept()
-            if kept is not None or self._is_closed or asyncio.get_running_loop().time() < self._away_until:
+            now = asyncio.get_running_loop().time()
+            is_full = len(self._busy) >= self._most and now < self._full_until
+            if kept is not None or self._is_closed or now < self._away_until or is_full:
                 return kept
             self._attempt = asyncio.create_task(self._server.connect())
             try:
@@ -135,7 +165,7 @@ class SmtpPool:
                 return None
             error = self._attempt.exception()
             if isinstance(error, MailServerUnavailable):
-                self._failed(error)
+                (self._found_full if self._busy else self._failed)(error)
                 return None
             return self._attempt.result()
 
@@ -154,6 +184,7 @@ class SmtpPool:
             self._busy.discard(connection)
         if not connection.is_usable:
             connection.drop()
+            self._one_ended()
         elif self._is_closed or connection.used >= self._messages:
             self._close(connection)
         else:
@@ -169,6 +200,13 @@ class SmtpPool:
         elif connection.used == 1 and not self._is_closed:
             self._failed(MailServerUnavailable(f"the connection ended with its first message: {_ended(outcome)}"))
 
+    def _found_full(self, error: MailServerUnavailable) -> None:
+        """Notes that the server takes no connection beside those at work: they carry the messages of the others."""
+        if self._most != len(self._busy):
+            _log.warning("the SMTP server takes no more connections", connections=len(self._busy), error=str(error))
+        self._most = len(self._busy)
+        self._full_until = asyncio.get_running_loop().time() + _FULL_SECONDS
+
     def _failed(self, error: MailServerUnavailable) -> None:
         self._failures += 1
         self._trouble = str(error)
@@ -177,6 +215,10 @@ class SmtpPool:
         _log.warning("no mail can be sent", error=error)
 
     def _keep(self, connection: Connection) -> None:
+        self._busy.add(connection)
+        if self._turns.give(connection):
+            return
+        self._busy.discard(connection)
         loop = asyncio.get_running_loop()
         self._idle.append((connection, loop.time()))
         if self._sweeper is None:
@@ -195,7 +237,11 @@ class SmtpPool:
     def _close(self, connection: Connection) -> None:
         task = asyncio.create_task(connection.close())
         self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        task.add_done_callback(self._closed)
+
+    def _closed(self, task: "asyncio.Task[None]") -> None:
+        self._closing.discard(task)
+        self._one_ended()
 
 
 def _was_stale(connection: Connection, outcome: Outcome) -> bool:

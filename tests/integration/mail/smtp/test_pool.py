@@ -75,6 +75,18 @@ def test_messages_share_a_bounded_number_of_connections(server: HostileSmtp) -> 
     assert server.commands.count("QUIT") == server.connections
 
 
+@pytest.mark.parametrize("messages", [500, 5])
+def test_a_server_that_takes_few_connections_gets_all_messages_over_those(server: HostileSmtp, messages: int) -> None:
+    """In turn, and none is told that the server is away: it only takes fewer than the settings would open."""
+    server.most_open = 3
+    server.always(Fault(Step.END, slow=0.002))
+
+    events = with_pool(server, lambda pool: sent(pool, 120), connections=16, messages=messages)
+
+    assert events == [ACCEPTED] * 120
+    assert 1 <= server.turned_away <= 120 / messages + 1
+
+
 def test_a_connection_is_closed_after_its_share_of_messages(server: HostileSmtp) -> None:
     """Before a server that counts ends it in the middle."""
     with_pool(server, lambda pool: sent(pool, 6), connections=1, messages=2)
