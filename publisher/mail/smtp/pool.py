@@ -202,10 +202,11 @@ class SmtpPool:
 
     def _found_full(self, error: MailServerUnavailable) -> None:
         """Notes that the server takes no connection beside those at work: they carry the messages of the others."""
-        if self._most != len(self._busy):
-            _log.warning("the SMTP server takes no more connections", connections=len(self._busy), error=str(error))
-        self._most = len(self._busy)
-        self._full_until = asyncio.get_running_loop().time() + _FULL_SECONDS
+        now, most = asyncio.get_running_loop().time(), len(self._busy)
+        # Said once: of a server that goes away the connections end one after the other.
+        if most != self._most and now >= self._full_until:
+            _log.warning("the SMTP server takes no more connections", connections=most, error=str(error))
+        self._most, self._full_until = most, now + _FULL_SECONDS
 
     def _failed(self, error: MailServerUnavailable) -> None:
         self._failures += 1

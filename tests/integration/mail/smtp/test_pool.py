@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 import pytest
+from structlog.testing import capture_logs
 
 from publisher.domain.delivery_event import EventKind
 from publisher.mail.smtp.pool import SmtpPool
@@ -85,6 +86,24 @@ def test_a_server_that_takes_few_connections_gets_all_messages_over_those(server
 
     assert events == [ACCEPTED] * 120
     assert 1 <= server.turned_away <= 120 / messages + 1
+
+
+def test_a_server_that_takes_fewer_and_fewer_connections_is_told_of_once(server: HostileSmtp) -> None:
+    """The messages that wait for one learn that it is away once none is left."""
+    server.most_open = 3
+    server.once(*(Fault(Step.END, slow=seconds) for seconds in (0.2, 0.25, 0.3)))
+
+    async def work(pool: SmtpPool) -> list[EventKind | None]:
+        sending = asyncio.create_task(sent(pool, 6))
+        await until(lambda: server.turned_away > 0)
+        server.most_open = 0
+        return await sending
+
+    with capture_logs() as logs:
+        events = with_pool(server, work, connections=6, messages=1)
+
+    assert (events.count(ACCEPTED), events.count(None)) == (3, 3)
+    assert [line["event"] for line in logs] == ["the SMTP server takes no more connections", "no mail can be sent"]
 
 
 def test_a_connection_is_closed_after_its_share_of_messages(server: HostileSmtp) -> None:
