@@ -11,6 +11,7 @@ from aiosmtplib import SMTP, SMTPException, SMTPHeloError, SMTPServerDisconnecte
 from publisher.domain.errors import SettingsError
 from publisher.mail.smtp.connection import Connection, Offers
 from publisher.mail.smtp.connection_errors import translated
+from publisher.mail.smtp.reaching import reach
 from publisher.settings.smtp_url import SmtpUrl
 
 
@@ -39,9 +40,18 @@ class SmtpServer:
         """
         if self._name is None:
             self._name = await asyncio.to_thread(_own_name)
+        try:
+            async with asyncio.timeout(self._seconds):
+                reached = await reach(self.url.host, self.url.port, self._seconds)
+                return await self._begun(reached)
+        except (SMTPException, OSError, UnicodeError) as error:
+            raise translated(error, self.url, self._seconds) from error
+
+    async def _begun(self, reached: socket.socket) -> Connection:
+        """Takes the greeting, begins TLS and logs in."""
         client = SMTP(
             hostname=self.url.host,
-            port=self.url.port,
+            sock=reached,
             username=self.url.user,
             password=self.url.password,
             local_hostname=self._name,
@@ -51,13 +61,12 @@ class SmtpServer:
             tls_context=self._context,
         )
         try:
-            async with asyncio.timeout(self._seconds):
-                await client.connect()
-                await _greet(client)
+            await client.connect()
+            await _greet(client)
             return self._taken_over(client)
-        except (SMTPException, OSError, UnicodeError) as error:
+        except BaseException:
             client.close()
-            raise translated(error, self.url, self._seconds) from error
+            raise
 
     def _taken_over(self, client: SMTP) -> Connection:
         transport = client.transport
