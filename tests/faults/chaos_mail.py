@@ -15,7 +15,19 @@ from tests.smtp_servers import Fault, Step, hostile_smtp
 
 # Whoever renames a stream lets a reader of each name run: what stands on the other one is to be sent, too.
 STREAM_OF = {"mailer-a": STREAMS["email"], "mailer-b": STREAMS["email"], "mailer-c": RENAMED}
-_STEPS = (Step.BANNER, Step.EHLO, Step.MAIL, Step.RCPT, Step.DATA, Step.CONTENT, Step.END, Step.AFTER)
+# A process whose new connection fails waits, for longer each time: seldom enough that messages are under way mostly.
+_STEPS = {
+    Step.BANNER: 1,
+    Step.EHLO: 1,
+    Step.MAIL: 5,
+    Step.RCPT: 5,
+    Step.DATA: 5,
+    Step.CONTENT: 5,
+    Step.END: 10,
+    Step.AFTER: 5,
+}
+# Faults that wait for their step. More would all meet the first connection after a pause.
+_TO_COME = 3
 # No reply belongs there: a server that refuses a message and takes it nonetheless is none that can be explained.
 _UNANSWERED = (Step.CONTENT, Step.AFTER)
 _PUBLISHED = """
@@ -135,13 +147,15 @@ class ChaosMail:
 
     def _run(self) -> None:
         while not self._stopping.wait(self._dice.uniform(0.02, 0.4)):
+            if self._server.to_come >= _TO_COME:
+                continue
             if self._dice.random() < 0.02:
                 self.faults["refused"] += 1
                 self._server.refuse()
                 self._stopping.wait(self._dice.uniform(0.2, 1.5))
                 self._server.listen()
                 continue
-            step = self._dice.choice(_STEPS)
+            [step] = self._dice.choices([*_STEPS], [*_STEPS.values()])
             how = self._dice.choice(
                 ("close", "stall", "slow") if step in _UNANSWERED else ("close", "stall", "slow", "451")
             )
