@@ -11,6 +11,8 @@ from contextvars import ContextVar
 STEPS = 50_000
 # The characters that a filter reads in the time of one step.
 _CHARACTERS = 256
+# The elements of a list that are compared in the time of one step.
+_COMPARED = 64
 _SIZED = (list, tuple, dict, range)
 
 
@@ -55,6 +57,20 @@ def spend_on(value: object) -> None:
     else:
         # An undefined variable has a length, too, which raises.
         spend(1 + len(value) if isinstance(value, _SIZED) else 1)
+
+
+def measured(value: object) -> object:
+    """Returns a value that becomes part of a text. Takes steps where it is long: it may be put there very often."""
+    if isinstance(value, str) and len(value) >= _CHARACTERS:
+        spend(len(value) // _CHARACTERS)
+    return value
+
+
+def searched(value: object) -> object:
+    """Returns what an element is looked for in. Takes steps where it is long: each element is compared."""
+    if isinstance(value, (list, tuple)) and len(value) >= _COMPARED:
+        spend(len(value) // _COMPARED)
+    return measured(value)
 
 
 def counted(iterable: Iterable[object]) -> Iterable[object]:

@@ -4,8 +4,7 @@ A template reads its variables and the templates of its folder, and nothing else
 Python's methods: `order.items` is what the producer sent.
 """
 
-import re
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -14,23 +13,18 @@ from jinja2 import FileSystemLoader, StrictUndefined, nodes
 from jinja2.runtime import Context, LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from publisher.mail.budget import BudgetExceeded, counted, spend, spend_on
+from publisher.mail.budget import counted, measured, searched, spend, spend_on
+from publisher.mail.growth import check_call, check_format, check_format_in_braces, check_power, check_product
 
-# What one expression may make: a longer text or list, or a larger number, is a mistake or an attack.
-_LONGEST = 2 * 1024 * 1024
-_MOST_BITS = 10_000
-# Methods of texts and filters that make a text as wide as a number says.
-_WIDENING = {"center", "ljust", "rjust", "zfill", "expandtabs", "indent", "wordwrap"}
-# A format that asks for ten thousand characters or more, or lets a variable say how many.
-_WIDE = re.compile(r"%[-+ #0]*(?:\([^)]*\))?[-+ #0]*(?:\d{5}|\*|\d*\.(?:\d{5}|\*))")
-_WIDE_IN_BRACES = re.compile(r":[^{}]*(?:\d{5}|\{)")
-_COUNTED = "counted"
+_COUNTED, _MEASURED, _SEARCHED = "counted", "measured", "searched"
+# Methods that make much of little, and that no message needs.
+_REFUSED = {"translate", "maketrans", "to_bytes"}
 
 
 class MailSandbox(ImmutableSandboxedEnvironment):
     """Compiles the templates of a folder. Those whose name ends in `.html` escape every variable."""
 
-    intercepted_binops = frozenset({"*", "**", "%"})
+    intercepted_binops = frozenset({"*", "**", "%", "+"})
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
@@ -43,17 +37,25 @@ class MailSandbox(ImmutableSandboxedEnvironment):
             # Whoever holds this compiles anew when a file changes.
             auto_reload=False,
             cache_size=-1,
+            # What stands in a macro or a block is collected before it is put out.
+            finalize=measured,
         )
         # By chance; the same command must make the same bytes.
         del self.globals["lipsum"], self.filters["random"]
-        self.filters = {name: _counting(name, each) for name, each in self.filters.items()} | {_COUNTED: counted}
+        self.filters = {name: _counting(name, each) for name, each in self.filters.items()}
+        self.filters |= {_COUNTED: counted, _MEASURED: measured, _SEARCHED: searched}
 
     def _generate(
         self, source: nodes.Template, name: str | None, filename: str | None, defer_init: bool = False
     ) -> str:
         # Jinja's hook into compilation.
         for loop in source.find_all(nodes.For):
-            loop.iter = nodes.Filter(loop.iter, _COUNTED, [], [], None, None, lineno=loop.lineno)
+            loop.iter = _filtered(loop.iter, _COUNTED)
+        for concat in source.find_all(nodes.Concat):
+            concat.nodes = [_filtered(each, _MEASURED) for each in concat.nodes]
+        for operand in source.find_all(nodes.Operand):
+            if operand.op in {"in", "notin"}:
+                operand.expr = _filtered(operand.expr, _SEARCHED)
         return super()._generate(source, name, filename, defer_init)
 
     def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
@@ -65,21 +67,27 @@ class MailSandbox(ImmutableSandboxedEnvironment):
         if isinstance(function, LoopContext) and args:
             spend_on(args[0])
         else:
-            _spend_on_width(getattr(function, "__name__", ""), args)
+            value = getattr(function, "__self__", None)
+            spend_on(value if isinstance(value, str) else None)
+            check_call(getattr(function, "__name__", ""), value, [*args, *kwargs.values()])
         return super().call(context, function, *args, **kwargs)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Multiplies, raises to a power, or formats, within bounds."""
+        """Adds, multiplies, raises to a power, or formats, within bounds."""
         if operator == "%":
-            _check_format(left, _WIDE)
+            check_format(left)
         elif operator == "**":
-            _check_bits(_bits(left) * (abs(right) if isinstance(right, int) else 1))
-        elif isinstance(left, int) and isinstance(right, int):
-            _check_bits(_bits(left) + _bits(right))
+            check_power(left, right)
+        elif operator == "*":
+            check_product(left, right)
         else:
-            _check_length(left, right)
-            _check_length(right, left)
+            spend_on(left)
+            spend_on(right)
         return super().call_binop(context, operator, left, right)
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Whether a template may have this attribute or method."""
+        return attr not in _REFUSED and super().is_safe_attribute(obj, attr, value)
 
     def getattr(self, obj: Any, attribute: str) -> Any | Undefined:
         """The member of an object, or else a method or an attribute that the sandbox allows."""
@@ -92,7 +100,7 @@ class MailSandbox(ImmutableSandboxedEnvironment):
         """Returns the method `format` of a text within the sandbox, or None if the value is another one."""
         wrapped = super().wrap_str_format(value)
         if wrapped is not None:
-            _check_format(value.__self__, _WIDE_IN_BRACES)
+            check_format_in_braces(value.__self__)
         return wrapped
 
     def get_template(self, *args: Any, **kwargs: Any) -> Any:
@@ -106,39 +114,25 @@ class MailSandbox(ImmutableSandboxedEnvironment):
         return super().select_template(*args, **kwargs)
 
 
+def _filtered(expression: nodes.Node, name: str) -> nodes.Filter:
+    return nodes.Filter(expression, name, [], [], None, None, lineno=expression.lineno)
+
+
 def _counting(name: str, each: Callable[..., Any]) -> Callable[..., Any]:
     """Returns the filter with its steps counted. Jinja passes some a context before the value."""
     place = 1 if hasattr(each, "jinja_pass_arg") else 0
 
     @wraps(each)
     def counting(*args: Any, **kwargs: Any) -> Any:
-        spend_on(args[place])
+        before, value, after = args[:place], args[place], args[place + 1 :]
+        spend_on(value)
+        if isinstance(value, Iterator):
+            value = counted(value)
+            if name == "join":
+                value = list(value)
         if name == "format":
-            _check_format(args[place], _WIDE)
-        _spend_on_width(name, [*args[place + 1 :], *kwargs.values()])
-        return each(*args, **kwargs)
+            check_format(value)
+        check_call(name, value, [*after, *kwargs.values()])
+        return each(*before, value, *after, **kwargs)
 
     return counting
-
-
-def _spend_on_width(name: str, args: Any) -> None:
-    spend(1 + sum(max(0, each) for each in args if isinstance(each, int)) if name in _WIDENING else 1)
-
-
-def _bits(number: Any) -> int:
-    return number.bit_length() if isinstance(number, int) else 1
-
-
-def _check_bits(bits: int) -> None:
-    if bits > _MOST_BITS:
-        raise BudgetExceeded("it computes a number that is too large")
-
-
-def _check_length(sequence: Any, times: Any) -> None:
-    if isinstance(times, int) and isinstance(sequence, (str, list, tuple)) and len(sequence) * times > _LONGEST:
-        raise BudgetExceeded("it repeats a text or a list too often")
-
-
-def _check_format(text: Any, wide: re.Pattern[str]) -> None:
-    if isinstance(text, str) and wide.search(text):
-        raise BudgetExceeded("it formats a value to a width that is too large, or that a variable says")

@@ -20,6 +20,10 @@ ENDLESS = {
     "an endless macro": "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
     "includes": "{% set n = (n|default(0)) + 1 %}{% if n < 60 %}{% include 'a.b/en/text.txt' %}"
     "{% include 'a.b/en/text.txt' %}{% endif %}",
+    "a search in a loop": "{% for a in many %}{% if 'x' in many %}{% endif %}{% endfor %}",
+    "a method in a loop": "{% for a in many %}{{ text.count('y') }}{% endfor %}",
+    "columns": "{% for a in many[:2]|slice(count) %}{% endfor %}",
+    "a list of columns": "{{ many[:2]|map('string')|slice(count)|list|length }}",
     "a long range": "{{ range(999999)|sum }}",
 }
 HUGE = {
@@ -35,6 +39,22 @@ HUGE = {
     "a precise format": "{{ '%.99999999f'|format(1) }}",
     "a format with braces": "{{ '{:>{}}'.format(1, count) }}",
     "a wide format with braces": "{{ '{a:>99999999}'.format(a=1) }}",
+    "a row filled up": "{{ many[:2]|batch(count, ' ')|list|length }}",
+    "texts joined": "{% set ns = namespace(s=text) %}{% for a in many %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
+    "texts added": "{% set ns = namespace(s=text) %}{% for a in many %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
+    "lists added": "{% set ns = namespace(s=many) %}{% for a in many %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
+    "a separator": "{{ many|join(text)|length }}",
+    "a separator of a method": "{{ text.join('x' * 1000)|length }}",
+    "a separator of what is lazy": "{{ many|map('string')|join(text)|length }}",
+    "a replacement": "{{ text|replace('x', text)|length }}",
+    "a replacement of a method": "{{ text.replace('x', text)|length }}",
+    "a macro": "{% macro f() %}{% for a in many %}{{ text }}{% endfor %}{% endmacro %}{{ f()|length }}",
+    "a block": "{% set s %}{% for a in many %}{{ text }}{% endfor %}{% endset %}{{ s|length }}",
+    "many lines indented": "{{ ('x\n' * 10000)|indent(9999)|length }}",
+    "many tabs": "{{ ('\t' * 10000).expandtabs(9999)|length }}",
+    "an indent of JSON": "{{ many|tojson(indent=count) }}",
+    "a table of letters": "{{ text.translate({120: text}) }}",
+    "bytes": "{{ (5).to_bytes(count, 'big') }}",
     "an indent": "{{ 'x\n\ny'|indent(count, true) }}",
 }
 ESCAPES = {
@@ -105,6 +125,14 @@ def test_the_refusal_says_what_is_refused(tmp_path: Path, name: str) -> None:
             "100000:  1.00 a 9.50 100000 1",
         ),
         ("{% for a in tree recursive %}{{ a.n }}{{ loop(a.sub) if a.sub }}{% endfor %}", "123"),
+        ("{% for a in range(600) %}{% if a in many %}{{ a }}{% endif %}{% endfor %}", "0123"),
+        ("{{ many|map('string')|join(', ') }} {{ ' - '.join(['a', 'b']) }}", "0, 1, 2, 3 a - b"),
+        (
+            "{% for a in many|batch(3, '-') %}{{ a|join }} {% endfor %}{{ many|slice(2)|list }}",
+            "012 3-- [[0, 1], [2, 3]]",
+        ),
+        ("{{ 'a.b.c'|replace('.', '/') }}{{ 'a.b'.replace('.', '') }}{{ 'a' ~ (1 + 2) }}{{ 'a' + 'b' }}", "a/b/caba3ab"),
+        ("{{ many|tojson }}{{ many|tojson(indent=2)|length }}{{ 'a\nb'|indent(2) }}", "[0, 1, 2, 3]22a\n  b"),
         ("{% macro f(n) %}<{{ n }}>{% endmacro %}{{ f(1) }}{{ f('a') }}", "<1><a>"),
         ("a\n{% if true %}\nb\n{% endif %}\nc", "a\nb\nc"),
     ],
