@@ -64,7 +64,8 @@ _OUTRANKS = f"(best.rank, best.occurred_at) >= ({rank_of('routes.answer')}, rout
 # given     The place of an event is its place in the batch.
 # found     By notifications_identity and routes_identity. An id that is none is NULL, and finds nothing.
 # locked    In the order of the ids, so that two statements do not wait for each other. Every lock is taken before the
-#           first event is inserted. A route that was pruned meanwhile is not there any more.
+#           first event is inserted. A route that was pruned meanwhile is not there any more. The key stays free:
+#           whoever begins a delivery locks that first and the delivery then, and whoever ends one the other way round.
 # chosen    Of events with one (source, event_id) the first of the batch. They are inserted in the order of their
 #           unique index, for two statements that hold the same ones.
 # inserted  Its conflict is the repetition of an event.
@@ -90,7 +91,7 @@ WITH given AS MATERIALIZED (
     FROM given JOIN notifications AS n USING (notification_id)
     JOIN routes ON routes.notification_key = n.id AND routes.route_id = given.route_id
 ), locked AS MATERIALIZED (
-    SELECT id, channel FROM routes WHERE id = ANY(ARRAY(SELECT id FROM found)) ORDER BY id FOR UPDATE
+    SELECT id, channel FROM routes WHERE id = ANY(ARRAY(SELECT id FROM found)) ORDER BY id FOR NO KEY UPDATE
 ), chosen AS MATERIALIZED (
     SELECT DISTINCT ON (source, event_id) given.*, locked.id, locked.channel
     FROM given JOIN found USING (place) JOIN locked USING (id)

@@ -38,7 +38,7 @@ WITH best AS MATERIALIZED (
     WHERE d.delivery_id = ANY(%s::text[]) AND e.event <> 'complained'
     ORDER BY e.route_key, rank DESC, e.occurred_at DESC, e.id DESC
 ), locked AS MATERIALIZED (
-    SELECT id FROM routes WHERE id = ANY(ARRAY(SELECT route_key FROM best)) ORDER BY id FOR UPDATE
+    SELECT id FROM routes WHERE id = ANY(ARRAY(SELECT route_key FROM best)) ORDER BY id FOR NO KEY UPDATE
 )
 UPDATE routes SET answer = best.event, answered_at = best.occurred_at
 FROM best JOIN locked ON locked.id = best.route_key

@@ -12,7 +12,8 @@ _INLINER = CSSInliner(load_remote_stylesheets=False, keep_style_tags=False, keep
 # The parser goes through nested elements recursively: a few thousand of them end the process.
 _DEEPEST = 500
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9-]*)")
-# Elements that have no end tag, and those that end where the next one begins.
+# Elements that have no end tag, and those that end where the next one begins. In a drawing or a formula they have no
+# such meaning.
 _NOT_NESTED = {
     *("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"),
     *("p", "li", "dt", "dd", "option", "tr", "td", "th", "thead", "tbody", "tfoot"),
@@ -44,7 +45,7 @@ def _depth(html: str) -> int:
     depth = deepest = 0
     for closing, tag in _TAG.findall(html):
         name = tag.lower()
-        if not closing and name not in _NOT_NESTED:
+        if not closing and (name not in _NOT_NESTED or open_.get("svg") or open_.get("math")):
             open_[name] = open_.get(name, 0) + 1
             depth += 1
             deepest = max(deepest, depth)

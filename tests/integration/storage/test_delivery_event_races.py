@@ -8,7 +8,8 @@ import pytest
 
 from publisher.domain.delivery_event import DeliveryEvent, EventKind, outranks
 from storage.database import Database
-from storage.delivery_events import IncomingEvent, RecordedEvents
+from storage.delivery_events import IncomingEvent, RecordedEvents, record_events
+from storage.mail_deliveries import Wanted, begin_mail
 from tests.conftest import connected
 from tests.factories import INSTANT, delivery_event
 from tests.integration.rows import all_routes, count
@@ -96,3 +97,21 @@ def test_a_route_that_is_pruned_at_this_moment_is_unknown(database: Database, da
         wait_for_locks(database)
         cursor.execute("COMMIT")
         assert recording.result() == RecordedEvents(unknown=(event,))
+
+
+def test_a_command_that_comes_again_while_its_outcome_is_recorded_does_not_deadlock(database: Database) -> None:
+    """One locks the delivery and then its route, the other the route and then its delivery: both go on (R33)."""
+    [id_] = deliveries(database)
+    wanted = [Wanted(id_, "1-0")]
+    ttl = timedelta(minutes=1)
+    begin_mail(database, wanted, "mine", ttl, take_over=True)
+
+    with ThreadPoolExecutor(1) as thread:
+        with database.unit() as connection, connection.atomic():
+            connection.execute_sql("UPDATE mail_deliveries SET tries = 1")
+            again = thread.submit(begin_mail, database, wanted, "theirs", ttl, take_over=True)
+            wait_for_locks(database)
+            recorded = record_events(connection, [incoming(id_)])
+        begun, standing = again.result()
+
+    assert (len(recorded.new), len(begun), len(standing)) == (1, 0, 1)

@@ -53,6 +53,15 @@ def test_elements_that_are_never_closed_are_a_fault(tmp_path: Path, count: int) 
     )
 
 
+@pytest.mark.parametrize("drawing", ["<svg>", "<math>"])
+def test_in_a_drawing_every_element_that_is_not_closed_nests(drawing: str) -> None:
+    """There a cell does not end where the next one begins; a few thousand of them would end the process."""
+    with pytest.raises(NotInlined):
+        inlined(f"{STYLE}<table>{drawing}" + "<td>" * 1000)
+
+    assert inlined(f"{STYLE}<table>{drawing}</{drawing[1:]}" + "<td>x" * 1000).count("<td>") == 1000
+
+
 def test_styles_that_make_a_message_huge_are_a_fault(tmp_path: Path) -> None:
     """Each element gets all of its rules: a long style sheet and many rows may be too much together."""
     rules = "".join(f"--a{n}: red; " for n in range(100))

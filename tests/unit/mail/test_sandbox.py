@@ -131,7 +131,10 @@ def test_the_refusal_says_what_is_refused(tmp_path: Path, name: str) -> None:
             "{% for a in many|batch(3, '-') %}{{ a|join }} {% endfor %}{{ many|slice(2)|list }}",
             "012 3-- [[0, 1], [2, 3]]",
         ),
-        ("{{ 'a.b.c'|replace('.', '/') }}{{ 'a.b'.replace('.', '') }}{{ 'a' ~ (1 + 2) }}{{ 'a' + 'b' }}", "a/b/caba3ab"),
+        (
+            "{{ 'a.b.c'|replace('.', '/') }}{{ 'a.b'.replace('.', '') }}{{ 'a' ~ (1 + 2) }}{{ 'a' + 'b' }}",
+            "a/b/caba3ab",
+        ),
         ("{{ many|tojson }}{{ many|tojson(indent=2)|length }}{{ 'a\nb'|indent(2) }}", "[0, 1, 2, 3]22a\n  b"),
         ("{% macro f(n) %}<{{ n }}>{% endmacro %}{{ f(1) }}{{ f('a') }}", "<1><a>"),
         ("a\n{% if true %}\nb\n{% endif %}\nc", "a\nb\nc"),
