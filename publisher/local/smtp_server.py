@@ -90,7 +90,9 @@ class PipeliningSmtp(SMTP):
             pieces.append(piece)
         while not piece.endswith(_END):
             size += len(piece)
-            pieces = [*pieces, piece] if size <= longest else []
+            pieces.append(piece)
+            if size > longest:
+                pieces.clear()
             try:
                 piece = await reader.readuntil(_END)
             except asyncio.LimitOverrunError as error:
