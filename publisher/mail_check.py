@@ -12,8 +12,8 @@ from pathlib import Path
 from publisher.doctor.verdict import Diagnosis, failed, ok, together, unknown, warning
 from publisher.domain.errors import MailboxUnavailable, PublisherError, SettingsError
 from publisher.domain.mailbox import Mailbox, parse_mailbox
-from publisher.mail.opening import open_mailbox
-from publisher.mail.template_check import TemplateCheck, check_templates
+from publisher.mail.bounces.opening import open_mailbox
+from publisher.mail.templates.check import TemplateCheck, check_templates
 from publisher.settings.mail import MailSettings
 from publisher.settings.mailbox_url import read_mailbox_url
 from publisher.smtp_check import Check, check_smtp

@@ -26,7 +26,7 @@ from publisher.mail.sending import Sender
 from publisher.mail.smtp.pool import SmtpPool
 from publisher.mail.smtp.server import SmtpServer
 from publisher.mail.taking_up import TakingUp
-from publisher.mail.templates import Templates
+from publisher.mail.templates.templates import Templates
 from publisher.process.telemetry import Telemetry
 from publisher.process.watchdog import Watchdog
 from publisher.settings.mail import Unsure

@@ -12,8 +12,8 @@ from publisher.cli.output import JsonFlag, one_line, print_json, print_table, sa
 from publisher.cli.progress import progress
 from publisher.cli.session import opened
 from publisher.domain.errors import Unavailable
-from publisher.mail.bounces import Tally, read_mailbox
-from publisher.mail.opening import open_mailbox
+from publisher.mail.bounces.bounces import Tally, read_mailbox
+from publisher.mail.bounces.opening import open_mailbox
 from publisher.process.signals import stop_on_signals
 from publisher.settings.mailbox_url import VARIABLE, MailboxUrl, read_mailbox_url
 from storage.database import Database

@@ -15,8 +15,8 @@ from publisher.cli.output import JsonFlag, one_line, print_json, say
 from publisher.cli.session import opened
 from publisher.domain.delivery_event import DeliveryEvent
 from publisher.domain.suppression import suppression_reason
-from publisher.mail.answers import RecordedAnswers, record_answers
-from publisher.mail.attribution import Answer, NotOurs, Origin, attribute
+from publisher.mail.bounces.answers import RecordedAnswers, record_answers
+from publisher.mail.bounces.attribution import Answer, NotOurs, Origin, attribute
 from publisher.mail.reports.postmark import read_postmark
 from publisher.mail.reports.report import NotAReport
 from publisher.mail.reports.ses import read_ses

@@ -14,7 +14,7 @@ from publisher.domain.errors import BadRequest, PublisherError
 from publisher.domain.mailbox import Mailbox, parse_mailbox
 
 if TYPE_CHECKING:
-    from publisher.mail.preview import Preview
+    from publisher.mail.templates.preview import Preview
 
 # Of templates that name none, where PUBLISHER_MAIL_FROM is not set.
 _SENDER = Mailbox("", "sender", "example.com")
@@ -53,8 +53,8 @@ def preview(
     in a mail program.
     """
     # Jinja and the CSS inliner are imported by those who render.
-    from publisher.mail.faults import TemplateFault
-    from publisher.mail.preview import preview as rendered
+    from publisher.mail.messages.faults import TemplateFault
+    from publisher.mail.templates.preview import preview as rendered
 
     folder, sender = _mail_settings()
     folder = templates or folder

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from publisher.domain.instants import EPOCH
 from publisher.domain.mailbox import Mailbox
 from publisher.domain.rejection import Rejection
-from publisher.mail.command import MailCommand, parse_command
 from publisher.mail.delivery import Fields
-from publisher.mail.faults import AddressFault, TemplateFault
-from publisher.mail.message import Message, build_message
-from publisher.mail.references import return_path
+from publisher.mail.messages.command import MailCommand, parse_command
+from publisher.mail.messages.faults import AddressFault, TemplateFault
+from publisher.mail.messages.message import Message, build_message
+from publisher.mail.messages.references import return_path
 from publisher.mail.smtp.outcome import Envelope
-from publisher.mail.templates import Templates
+from publisher.mail.templates.templates import Templates
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from publisher.mail.command import MailCommand
+from publisher.mail.messages.command import MailCommand
 from storage.mail_deliveries import BegunMail
 
 Fields = Sequence[tuple[bytes, bytes]]

@@ -7,7 +7,7 @@ from publisher.domain.backoff import Backoff
 from publisher.domain.delivery_event import DeliveryEvent, EventKind, Fault, Permanence
 from publisher.domain.mail_outcome import MailOutcome, MailState
 from publisher.mail.delivery import Delivery
-from publisher.mail.faults import AddressFault, TemplateFault
+from publisher.mail.messages.faults import AddressFault, TemplateFault
 from publisher.mail.smtp.verdict import Verdict
 from storage.mail_deliveries import BegunMail
 

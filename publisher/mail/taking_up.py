@@ -10,12 +10,12 @@ from publisher.domain.delivery_event import DeliveryEvent, EventKind
 from publisher.domain.instants import from_milliseconds
 from publisher.domain.mail_outcome import MailState
 from publisher.domain.rejection import Rejection
-from publisher.mail.command import delivery_named
 from publisher.mail.composing import Composed, Composer, unreadable
 from publisher.mail.delivery import Delivery, fields_as_json
 from publisher.mail.handing_on import HandingOn, warn_of_held
 from publisher.mail.in_hand import InHand
 from publisher.mail.leasing import Leasing
+from publisher.mail.messages.command import delivery_named
 from publisher.mail.outcomes import answered_again
 from publisher.mail.recording import Recorder
 from publisher.streams.consumer_group import Entry

@@ -15,7 +15,7 @@ from publisher.settings.mailbox_url import read_mailbox_url
 from publisher.settings.smtp_url import SmtpUrl, read_smtp_url
 from publisher.settings.types import PREFIX, LowerCase, Name, PositiveSeconds, Rate, SecondsOrZero, rule, without_blanks
 
-# A return path names its delivery before the @ in so many characters, see `publisher.mail.references.return_path`.
+# A return path names its delivery before the @ in so many characters: `publisher.mail.messages.references.return_path`.
 _RETURN_PATH_LOCAL = 48
 _SENDER_RULE = (
     "PUBLISHER_MAIL_FROM must be one address, such as `Example <hello@example.com>`;"

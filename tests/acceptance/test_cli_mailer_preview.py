@@ -10,7 +10,7 @@ import pytest
 
 from tests.acceptance.conftest import Publisher
 from tests.processes import ROOT
-from tests.unit.mail.template_files import template, write
+from tests.unit.mail.templates.template_files import template, write
 
 DEMO = str(ROOT / "publisher" / "local" / "templates")
 AWAY: dict[str, str | None] = {"DATABASE_URL": None, "REDIS_URL": None}

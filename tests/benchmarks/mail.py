@@ -143,9 +143,9 @@ def _loop(count: int, *, kept: bool) -> float:
 def _message() -> bytes:
     """A message as the mail service makes it of the commands that are measured."""
     from publisher.domain.mailbox import Mailbox
-    from publisher.mail.command import MailCommand
-    from publisher.mail.message import Letter, Message, build_message
-    from publisher.mail.templates import Templates
+    from publisher.mail.messages.command import MailCommand
+    from publisher.mail.messages.message import Letter, Message, build_message
+    from publisher.mail.templates.templates import Templates
 
     command = MailCommand("x", "u0@example.com", TEMPLATE, "en", PAYLOAD, (), datetime.now(UTC))
     letter = Templates(_TEMPLATES).letter_for(command)

@@ -13,9 +13,9 @@ from publisher.domain.mailbox import parse_mailbox
 from publisher.local.demo_mail import Mail, read_message
 from publisher.local.mail_environ import SENDER, TEMPLATES
 from publisher.local.maildir import Maildir, kept_messages
-from publisher.mail.command import MailCommand
-from publisher.mail.message import Letter, Message, build_message
-from publisher.mail.templates import Templates
+from publisher.mail.messages.command import MailCommand
+from publisher.mail.messages.message import Letter, Message, build_message
+from publisher.mail.templates.templates import Templates
 from tests.guide_blocks import ROOT
 
 TYPE, VARIABLES = "demo.turn.ready", {"game": "chess", "turn": 1}

@@ -8,8 +8,8 @@ import pytest
 from publisher.domain.mailbox import Mailbox
 from publisher.local.demo_mail import Mail, mail_problems, read_message
 from publisher.local.maildir import Maildir, kept_messages
-from publisher.mail.command import MailCommand
-from publisher.mail.message import Letter, Message, build_message
+from publisher.mail.messages.command import MailCommand
+from publisher.mail.messages.message import Letter, Message, build_message
 from tests.factories import INSTANT
 
 EMAILS = ("n/email:user:1", "n/email:user:2")

@@ -3,9 +3,9 @@
 import asyncio
 from datetime import timedelta
 
-from publisher.mail.command import MailCommand
 from publisher.mail.delivery import Delivery
 from publisher.mail.in_hand import InHand
+from publisher.mail.messages.command import MailCommand
 from storage.mail_deliveries import BegunMail
 from tests.factories import INSTANT
 

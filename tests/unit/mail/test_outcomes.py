@@ -7,9 +7,9 @@ import pytest
 from publisher.domain.backoff import Backoff
 from publisher.domain.delivery_event import EventKind, Fault, Permanence
 from publisher.domain.mail_outcome import MailState
-from publisher.mail.command import MailCommand
 from publisher.mail.delivery import Delivery, fields_as_json, fields_of_json
-from publisher.mail.faults import AddressFault, TemplateFault
+from publisher.mail.messages.command import MailCommand
+from publisher.mail.messages.faults import AddressFault, TemplateFault
 from publisher.mail.outcomes import Patience, answered_again, decided, put_back, suppressed, unsendable
 from publisher.mail.smtp.verdict import Verdict
 from storage.mail_deliveries import BegunMail
