@@ -39,10 +39,16 @@ _FOR_EACH_CONNECTION = 10
 
 
 def compose_mailer(
-    settings: Settings, database: Database, telemetry: Telemetry, stopping: threading.Event, watchdog: Watchdog
+    settings: Settings,
+    database: Database,
+    key: bytes,
+    telemetry: Telemetry,
+    stopping: threading.Event,
+    watchdog: Watchdog,
 ) -> Mailer:
     """Composes the mail service. To be called in the event loop that it runs in.
 
+    key: of the words that name a delivery, see `storage.mail_reference_key`.
     Raises SettingsError if there is no email channel.
     """
     mail, ttl = settings.mail, settings.route_lease_ttl
@@ -69,7 +75,7 @@ def compose_mailer(
     pool = SmtpPool(SmtpServer(mail.smtp_url, mail.smtp_ca_file, mail.smtp_timeout), mail.connections)
     patience = Patience(mail.backoff, mail.give_up_after, holds_unsure=mail.unsure is Unsure.HOLD)
     sender = Sender(pool, in_hand, recorder, patience, Pacing(mail.rate), mail.connections)
-    composer = Composer(Templates(Path(mail.templates)), sender_of_all, mail.return_domain)
+    composer = Composer(Templates(Path(mail.templates)), sender_of_all, mail.return_domain, key)
     handing_on = HandingOn(database, sender, recorder)
     taking_up = TakingUp(database, channel.stream, composer, leasing, in_hand, handing_on, recorder)
     kept = KeptCommands(database, composer, leasing, in_hand, handing_on, recorder)

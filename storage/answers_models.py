@@ -57,6 +57,8 @@ class MailDelivery(peewee.Model):
     entry_id: the entry of the command that was taken up last.
     tries: attempts that ended without being sent or given up.
     unsure: how often the message may have been accepted while the reply was lost.
+    takeovers: how often its kept command was taken over in a row, each time from a process that had not tried it to the
+        end.
     lease_token, lease_expires_at: of the process that sends it at this moment; both None: nobody does.
     begun_at: when it was taken up for the first time.
     next_attempt_at: when a deferred one is tried again. Of one that is begun: when its lease ends, if its command is on
@@ -80,6 +82,7 @@ class MailDelivery(peewee.Model):
     entry_id = peewee.TextField()
     tries = peewee.IntegerField(constraints=[SQL("DEFAULT 0")])
     unsure = peewee.IntegerField(constraints=[SQL("DEFAULT 0")])
+    takeovers = peewee.IntegerField(constraints=[SQL("DEFAULT 0")])
     lease_token = peewee.TextField(null=True)
     lease_expires_at = InstantField(null=True)
     begun_at = InstantField()
@@ -153,3 +156,14 @@ class MailSuppression(peewee.Model):
 MailSuppression.add_index(
     MailSuppression.expires_at, where=SQL("expires_at IS NOT NULL"), name="mail_suppressions_expiring"
 )  # fmt: skip
+
+
+class MailReferenceKey(peewee.Model):
+    """The key of the words that name a delivery in its messages, see `storage.mail_reference_key`. At most one row."""
+
+    id = peewee.SmallIntegerField(primary_key=True, constraints=[SQL("DEFAULT 1")])
+    key = peewee.TextField()
+
+    class Meta:
+        table_name = "mail_reference_key"
+        constraints = (SQL("CONSTRAINT mail_reference_key_is_one CHECK (id = 1)"),)

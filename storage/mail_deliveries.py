@@ -95,6 +95,7 @@ ON CONFLICT (delivery_id) DO UPDATE
 SET state = 'begun', entry_id = excluded.entry_id, lease_token = excluded.lease_token,
     lease_expires_at = excluded.lease_expires_at,
     tries = CASE d.state WHEN 'given_up' THEN 0 ELSE d.tries END,
+    takeovers = CASE d.state WHEN 'given_up' THEN 0 ELSE d.takeovers END,
     begun_at = CASE d.state WHEN 'given_up' THEN excluded.begun_at ELSE d.begun_at END,
     unsure = d.unsure + (d.state = 'begun' AND d.lease_token <> excluded.lease_token)::int,
     event = NULL, ended_at = NULL
@@ -125,7 +126,8 @@ WITH due AS MATERIALIZED (
 )
 UPDATE mail_deliveries AS d
 SET state = 'begun', lease_token = %(token)s, lease_expires_at = {NOW} + %(ttl)s, next_attempt_at = {NOW} + %(ttl)s,
-    unsure = unsure + was_begun::int, begun_at = CASE d.tries WHEN 0 THEN {NOW} ELSE d.begun_at END
+    unsure = unsure + was_begun::int, takeovers = takeovers + was_begun::int,
+    begun_at = CASE d.tries WHEN 0 THEN {NOW} ELSE d.begun_at END
 FROM due WHERE d.delivery_id = due.delivery_id
 RETURNING d.delivery_id, d.entry_id, d.tries, was_begun, {NOW} - d.begun_at, d.command::text
 """
@@ -154,7 +156,7 @@ _HOLD_DUE = f"""/* hold_abandoned_retries */
 UPDATE mail_deliveries AS d
 SET state = 'held', held_at = {NOW}, unsure = unsure + 1, lease_token = NULL, lease_expires_at = NULL,
     next_attempt_at = NULL
-WHERE next_attempt_at <= statement_timestamp() AND {_ABANDONED} AND unsure >= %(least)s
+WHERE next_attempt_at <= statement_timestamp() AND {_ABANDONED} AND takeovers >= %(least)s
 RETURNING d.delivery_id
 """
 
@@ -229,7 +231,7 @@ def hold_mail(database: Database, commands: Mapping[str, str], ttl: timedelta) -
 def hold_abandoned_retries(database: Database, ttl: timedelta, least: int = 0) -> set[str]:
     """Holds the abandoned deliveries of which a command is kept. Returns those that are held now.
 
-    least: only those that may have been accepted so many times before.
+    least: only those that were taken over so often in a row before.
     """
     return {row[0] for row in database.rows(_HOLD_DUE, {"ttl": ttl, "least": least})}
 

@@ -90,7 +90,7 @@ _CHOSEN = f"""chosen AS MATERIALIZED (
 _SEND = f"""/* send_held_mail */
 WITH {_CHOSEN}, changed AS (
     UPDATE mail_deliveries AS d
-    SET state = 'waiting', next_attempt_at = {NOW}, held_at = NULL, begun_at = {NOW}
+    SET state = 'waiting', next_attempt_at = {NOW}, held_at = NULL, begun_at = {NOW}, takeovers = 0
     FROM chosen WHERE d.delivery_id = chosen.delivery_id
     RETURNING d.delivery_id
 ), {counted_in_action("changed")}

@@ -17,6 +17,7 @@ _RECORD = f"""/* record_mail */
 UPDATE mail_deliveries AS d
 SET state = given.state, tries = d.tries + (given.tried AND given.state <> 'sent')::int,
     unsure = d.unsure + given.unsure::int,
+    takeovers = CASE WHEN given.tried THEN 0 ELSE d.takeovers END,
     next_attempt_at = CASE given.state WHEN 'waiting' THEN {NOW} + given.wait_ms * interval '1 millisecond' END,
     held_at = CASE given.state WHEN 'held' THEN {NOW} END,
     command = CASE WHEN given.state IN ('waiting', 'held') THEN coalesce(given.command, d.command) END,

@@ -2,7 +2,7 @@
 
 import peewee
 
-from storage.answers_models import DeliveryEvent, MailDelivery, MailSuppression
+from storage.answers_models import DeliveryEvent, MailDelivery, MailReferenceKey, MailSuppression
 from storage.control_models import Cancellation, ChannelLimit, Hold
 from storage.intents_models import IntentsLoss, IntentsMark, IntentsReplay, MalformedIntent
 from storage.route_models import DeadLetter, Notification, Route, RouteFailure
@@ -24,6 +24,7 @@ MODELS: tuple[type[peewee.Model], ...] = (
     DeliveryEvent,
     MailDelivery,
     MailSuppression,
+    MailReferenceKey,
     IntentsMark,
     IntentsReplay,
     IntentsLoss,

@@ -60,6 +60,7 @@ NEEDED: Mapping[str, Sequence[str]] = {
     "delivery_events": ("SELECT", "INSERT"),
     "mail_deliveries": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "mail_suppressions": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "mail_reference_key": ("SELECT", "INSERT"),
     "schema_migration": ("SELECT",),
 }
 

@@ -17,6 +17,7 @@ from publisher.mail.bounces.opening import open_mailbox
 from publisher.process.signals import stop_on_signals
 from publisher.settings.mailbox_url import VARIABLE, MailboxUrl, read_mailbox_url
 from storage.database import Database
+from storage.mail_reference_key import mail_reference_key
 
 
 def bounces(
@@ -76,6 +77,7 @@ def _read(
             database,
             mailbox,
             kept,
+            mail_reference_key(database),
             dry_run=dry_run,
             stopping=stopping.is_set if stopping else lambda: False,
             on_batch=lambda count: bar.advance(task, count),

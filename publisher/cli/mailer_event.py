@@ -20,6 +20,7 @@ from publisher.mail.bounces.attribution import Answer, NotOurs, Origin, attribut
 from publisher.mail.reports.postmark import read_postmark
 from publisher.mail.reports.report import NotAReport
 from publisher.mail.reports.ses import read_ses
+from storage.mail_reference_key import mail_reference_key
 
 
 class Provider(StrEnum):
@@ -50,9 +51,10 @@ def event(
     """
     said = _Said(_NAMED_IN[provider])
     with opened() as (settings, database):
+        key = mail_reference_key(database)
         for batch in _batches(list(_notifications(read_text(file)))):
             readings = [_READERS[provider](text) for _, text in batch]
-            found = attribute(database, readings, Origin.PROVIDER, datetime.now(UTC))
+            found = attribute(database, readings, Origin.PROVIDER, key, datetime.now(UTC))
             answers = [outcome for outcome in found if isinstance(outcome, Answer)]
             recorded = RecordedAnswers() if dry_run else record_answers(database, answers, settings.mail.suppress)
             new = {(each.source, each.event_id) for each in recorded.new}

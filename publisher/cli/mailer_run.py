@@ -3,12 +3,15 @@
 import asyncio
 import threading
 from contextlib import closing
+from datetime import timedelta
 from functools import partial
 
 import structlog
 
 from publisher.cli.session import configured
 from publisher.connections import open_client, open_database
+from publisher.domain.backoff import Backoff
+from publisher.domain.errors import PublisherError
 from publisher.process.garbage import collect_seldom
 from publisher.process.heartbeat import heartbeats
 from publisher.process.logs import redirect_standard_streams
@@ -21,9 +24,11 @@ from publisher.process.watchdog import Watchdog
 from publisher.settings.settings import Settings
 from storage.database import Database
 from storage.identity import read_system
+from storage.mail_reference_key import mail_reference_key
 from storage.schema import pending_migrations
 
 _log = structlog.get_logger()
+_BACKOFF = Backoff(timedelta(milliseconds=100), timedelta(seconds=2))
 
 
 def run() -> None:
@@ -57,13 +62,31 @@ def run() -> None:
     ):
         wait_for_schema(partial(pending_migrations, database), stopping.wait)
         if not stopping.is_set():
-            asyncio.run(_serve(settings, database, telemetry, stopping))
+            key = _reference_key(database, stopping)
+            if key is not None:
+                asyncio.run(_serve(settings, database, key, telemetry, stopping))
 
 
-async def _serve(settings: Settings, database: Database, telemetry: Telemetry, stopping: threading.Event) -> None:
+def _reference_key(database: Database, stopping: threading.Event) -> bytes | None:
+    """Returns the key of the words that name a delivery, however long PostgreSQL is away. None: told to stop."""
+    tries = 0
+    while not stopping.is_set():
+        try:
+            return mail_reference_key(database)
+        except PublisherError as error:
+            tries += 1
+            seconds = _BACKOFF.delay(tries, 0.0).total_seconds()
+            _log.warning("the mail service waits and tries again", seconds=seconds, error=error)
+            stopping.wait(seconds)
+    return None
+
+
+async def _serve(
+    settings: Settings, database: Database, key: bytes, telemetry: Telemetry, stopping: threading.Event
+) -> None:
     from publisher.mail_process import compose_mailer
 
     _log.info("mail service started", server=repr(settings.mail.smtp_url), group=settings.mail.group)
     watchdog = Watchdog()
     with watchdog.watched("the mail service"), watchdog.at_work():
-        await compose_mailer(settings, database, telemetry, stopping, watchdog).run()
+        await compose_mailer(settings, database, key, telemetry, stopping, watchdog).run()

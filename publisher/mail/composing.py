@@ -9,7 +9,7 @@ from publisher.mail.delivery import Fields
 from publisher.mail.messages.command import MailCommand, parse_command
 from publisher.mail.messages.faults import AddressFault, TemplateFault
 from publisher.mail.messages.message import Message, build_message
-from publisher.mail.messages.references import return_path
+from publisher.mail.messages.references import Reference, reference_of, return_path
 from publisher.mail.smtp.outcome import Envelope
 from publisher.mail.templates.templates import Templates
 
@@ -30,12 +30,14 @@ class Composer:
 
     sender: of templates that name none.
     return_domain: of the return paths, each of which names its delivery; blank: bounces go to the sender.
+    key: of the words that name a delivery.
     """
 
-    def __init__(self, templates: Templates, sender: Mailbox, return_domain: str) -> None:
+    def __init__(self, templates: Templates, sender: Mailbox, return_domain: str, key: bytes) -> None:
         self._templates = templates
         self._sender = sender
         self._return_domain = return_domain
+        self._key = key
 
     def __call__(self, fields: Fields) -> Composed | Rejection:
         """Returns the command and its message. Raises nothing, whatever the fields are."""
@@ -46,11 +48,12 @@ class Composer:
         command = replace(command, variables={})
         if isinstance(letter, TemplateFault):
             return Composed(command, letter)
-        message = build_message(command, letter, self._sender)
-        return Composed(command, self._envelope(command, message) if isinstance(message, Message) else message)
+        reference = reference_of(command.delivery_id, self._key)
+        message = build_message(command, letter, self._sender, reference)
+        return Composed(command, self._envelope(reference, message) if isinstance(message, Message) else message)
 
-    def _envelope(self, command: MailCommand, message: Message) -> Envelope:
-        path = return_path(command.delivery_id, self._return_domain) if self._return_domain else message.sender
+    def _envelope(self, reference: Reference, message: Message) -> Envelope:
+        path = return_path(reference, self._return_domain) if self._return_domain else message.sender
         return Envelope(path, message.recipient, message.data, message.needs_smtputf8)
 
 

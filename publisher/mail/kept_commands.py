@@ -51,7 +51,7 @@ class KeptCommands:
     async def take_over(self) -> bool:
         """Takes up one deferred delivery that a dead process has left, or holds it for an operator.
 
-        It is held if the settings say so, or if it may have been accepted five times: perhaps it kills its processes.
+        It is held if the settings say so, or after five takeovers in a row: perhaps it kills its processes.
         Returns whether one was taken up. Raises DatabaseUnavailable or DatabaseRefused.
         """
         leasing = self._leasing

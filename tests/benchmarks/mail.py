@@ -145,12 +145,15 @@ def _message() -> bytes:
     from publisher.domain.mailbox import Mailbox
     from publisher.mail.messages.command import MailCommand
     from publisher.mail.messages.message import Letter, Message, build_message
+    from publisher.mail.messages.references import reference_of
     from publisher.mail.templates.templates import Templates
 
     command = MailCommand("x", "u0@example.com", TEMPLATE, "en", PAYLOAD, (), datetime.now(UTC))
     letter = Templates(_TEMPLATES).letter_for(command)
     assert isinstance(letter, Letter)
-    message = build_message(command, letter, Mailbox("", "hello", "example.com"))
+    message = build_message(
+        command, letter, Mailbox("", "hello", "example.com"), reference_of(command.delivery_id, b"key")
+    )
     assert isinstance(message, Message)
     return message.data
 

@@ -124,7 +124,7 @@ class MailWorkload:
             SmtpInterception(self.io, self.smtp).install(patch)
             database = open_database(self.settings, "life")
             telemetry = Telemetry()
-            mailer = compose_mailer(self.settings, database, telemetry, _WhenOver(self), Watchdog())
+            mailer = compose_mailer(self.settings, database, b"key", telemetry, _WhenOver(self), Watchdog())
             await mailer.run()
             # Reached by those alone that live to the end.
             database.close()

@@ -1,8 +1,9 @@
 """Finds the delivery that a report is about, and says what the report amounts to for it.
 
 Anybody can write to the mailbox of bounces, so a report from there counts only for a delivery that our own mail service
-sent within the last 30 days, and the address that it suppresses is that of the delivery's route: the report's own
-words choose neither. What a provider sent to an operator is believed for every email delivery.
+sent within the last 30 days, and that it names by the word that stands in the message and that nobody else can make.
+The address that it suppresses is that of the delivery's route: the report's own words choose neither. What a provider
+sent to an operator is believed for every email delivery, also one that it names by its id.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,16 +50,16 @@ class NotOurs:
 
 
 def attribute(
-    database: Database, readings: Sequence[Reading], origin: Origin, now: datetime
+    database: Database, readings: Sequence[Reading], origin: Origin, key: bytes, now: datetime
 ) -> list[Answer | NotOurs | NotAReport]:
     """Returns for each reading what it amounts to. One statement finds the deliveries of all.
 
-    Raises DatabaseUnavailable.
+    key: of the words that name a delivery. Raises DatabaseUnavailable.
     """
-    named = [list(_references(r[0].names)) if isinstance(r, list) else [] for r in readings]
+    named = [list(_references(r[0].names, origin, key)) if isinstance(r, list) else [] for r in readings]
     ids = {reference.notification_id for references in named for reference in references}
     deliveries: dict[Reference, AnswerableDelivery] = {
-        reference_of(delivery.delivery_id): delivery
+        reference_of(delivery.delivery_id, key): delivery
         for delivery in find_answerable(database, {id_ for id_ in ids if id_ is not None}, ANSWERABLE)
     }
     return [
@@ -67,12 +68,13 @@ def attribute(
     ]
 
 
-def _references(names: DeliveryNames) -> Iterator[Reference]:
+def _references(names: DeliveryNames, origin: Origin, key: bytes) -> Iterator[Reference]:
     """Yields the deliveries that the names may mean, the best name first: the return path is written by us alone."""
     for address in names.envelope:
         if (reference := find_reference(address)) is not None:
             yield reference
-    yield from map(reference_of, names.delivery_ids)
+    if origin is Origin.PROVIDER:
+        yield from (reference_of(delivery_id, key) for delivery_id in names.delivery_ids)
     for message_id in names.message_ids:
         if (reference := find_reference(message_id)) is not None:
             yield reference

@@ -52,6 +52,7 @@ def read_mailbox(
     database: Database,
     mailbox: BounceMailbox,
     kept: timedelta,
+    key: bytes,
     *,
     dry_run: bool = False,
     stopping: Callable[[], bool] = lambda: False,
@@ -60,6 +61,7 @@ def read_mailbox(
     """Reads what is unread, batch by batch, until nothing is left or `stopping` says so.
 
     kept: how long an address stays suppressed; zero: none is.
+    key: of the words that name a delivery.
     dry_run: nothing is recorded, and nothing marked.
     on_batch: called after each batch with the number of its messages.
     Raises MailboxUnavailable, DatabaseUnavailable.
@@ -68,7 +70,7 @@ def read_mailbox(
     for batch in mailbox.unread():
         if stopping():
             break
-        found = attribute(database, [read_report(m.data) for m in batch], Origin.ANYBODY, datetime.now(UTC))
+        found = attribute(database, [read_report(m.data) for m in batch], Origin.ANYBODY, key, datetime.now(UTC))
         answers = [outcome for outcome in found if isinstance(outcome, Answer)]
         if dry_run:
             _foresee(answers, kept, tally)

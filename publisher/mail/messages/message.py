@@ -11,7 +11,7 @@ from publisher.domain.mailbox import Mailbox, parse_address
 from publisher.mail.messages.command import MailCommand
 from publisher.mail.messages.faults import AddressFault
 from publisher.mail.messages.header_fields import mailbox_field, text_field, token_field
-from publisher.mail.messages.references import message_id
+from publisher.mail.messages.references import Reference, message_id
 
 _NEWLINES = re.compile(r"\r\n?")
 
@@ -53,17 +53,19 @@ class Message:
     needs_smtputf8: bool
 
 
-def build_message(command: MailCommand, letter: Letter, sender: Mailbox) -> Message | AddressFault:
+def build_message(
+    command: MailCommand, letter: Letter, sender: Mailbox, reference: Reference
+) -> Message | AddressFault:
     """Returns the message, or the reason why none can be sent to this recipient.
 
-    sender: of a template that names none.
+    sender: of a template that names none. reference: of the command's delivery.
     """
     recipient = parse_address(command.to)
     if recipient is None:
         return AddressFault("no mail can be sent to the recipient's address: it is no address that SMTP can carry")
     sender = letter.sender or sender
     reply_to = command.reply_to or letter.reply_to
-    identity = message_id(command.delivery_id, sender.domain)
+    identity = message_id(reference, sender.domain)
     header = [
         mailbox_field("From", [sender]),
         mailbox_field("To", [recipient]),

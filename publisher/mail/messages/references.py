@@ -4,19 +4,20 @@ The word stands in the Message-ID and in the return path, so that a bounce that 
 has 41 lower-case letters and digits: a local part has room for 64 (RFC 5321, 4.5.3.1.1), and some mail systems change
 upper case to lower.
 
-A word that begins with `n` holds the notification id whole and a hash of the route id, because a route id can be longer
-than a local part. A word that begins with `x` is a hash of a delivery id of another form.
+A word that begins with `n` holds the notification id whole and a code of the delivery id, because a route id can be
+longer than a local part. A word that begins with `x` is a code of a delivery id of another form. The code is an HMAC
+(RFC 2104): without the key nobody makes the word of a delivery whose message he has not seen.
 """
 
+import hmac
 import re
 from base64 import b32decode, b32encode
 from dataclasses import dataclass
-from hashlib import sha256
 from uuid import UUID
 
 # 25 bytes are 40 letters of base 32, with no padding.
-_ID_BYTES, _HASH_BYTES = 16, 9
-_OPAQUE_BYTES = _ID_BYTES + _HASH_BYTES
+_ID_BYTES, _CODE_BYTES = 16, 9
+_OPAQUE_BYTES = _ID_BYTES + _CODE_BYTES
 _WORD = re.compile(r"(?<![a-z0-9])([nx][a-z2-7]{40})(?![a-z0-9])", re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _RETURN_PATH = "bounce-"
@@ -27,30 +28,30 @@ class Reference:
     """A delivery, as its messages name it.
 
     notification_id: its notification; None if the delivery id was not of the form `<notification id>/<route id>`.
-    digest: a hash of the route id, or of the whole delivery id where notification_id is None.
+    code: what only whoever has the key can make of the delivery id.
     """
 
     notification_id: str | None
-    digest: bytes
+    code: bytes
 
     @property
     def word(self) -> str:
         """The reference as 41 lower-case letters and digits."""
         if self.notification_id is None:
-            return f"x{_base32(self.digest)}"
-        return f"n{_base32(UUID(self.notification_id).bytes + self.digest)}"
+            return f"x{_base32(self.code)}"
+        return f"n{_base32(UUID(self.notification_id).bytes + self.code)}"
 
-    def is_of(self, delivery_id: str) -> bool:
+    def is_of(self, delivery_id: str, key: bytes) -> bool:
         """True if this is the reference of that delivery."""
-        return reference_of(delivery_id) == self
+        return reference_of(delivery_id, key) == self
 
 
-def reference_of(delivery_id: str) -> Reference:
-    """Returns the reference of a delivery, the same every time."""
+def reference_of(delivery_id: str, key: bytes) -> Reference:
+    """Returns the reference of a delivery, the same every time. key: the same for all processes, and a secret."""
     notification_id, _, route_id = delivery_id.partition("/")
     if route_id and _UUID.fullmatch(notification_id):
-        return Reference(notification_id, _digest(route_id, _HASH_BYTES))
-    return Reference(None, _digest(delivery_id, _OPAQUE_BYTES))
+        return Reference(notification_id, _code(delivery_id, key, _CODE_BYTES))
+    return Reference(None, _code(delivery_id, key, _OPAQUE_BYTES))
 
 
 def find_reference(text: str) -> Reference | None:
@@ -64,18 +65,18 @@ def find_reference(text: str) -> Reference | None:
     return Reference(str(UUID(bytes=packed[:_ID_BYTES])), packed[_ID_BYTES:])
 
 
-def message_id(delivery_id: str, domain: str) -> str:
+def message_id(reference: Reference, domain: str) -> str:
     """Returns the Message-ID of a delivery's message, angle brackets included. domain: in ASCII."""
-    return f"<{reference_of(delivery_id).word}@{domain}>"
+    return f"<{reference.word}@{domain}>"
 
 
-def return_path(delivery_id: str, domain: str) -> str:
+def return_path(reference: Reference, domain: str) -> str:
     """Returns the address that bounces of this delivery are sent to (VERP). domain: in ASCII."""
-    return f"{_RETURN_PATH}{reference_of(delivery_id).word}@{domain}"
+    return f"{_RETURN_PATH}{reference.word}@{domain}"
 
 
-def _digest(text: str, size: int) -> bytes:
-    return sha256(text.encode(errors="surrogatepass")).digest()[:size]
+def _code(text: str, key: bytes, size: int) -> bytes:
+    return hmac.digest(key, text.encode(errors="surrogatepass"), "sha256")[:size]
 
 
 def _base32(data: bytes) -> str:

@@ -11,10 +11,13 @@ from publisher.domain.names import no_such
 from publisher.mail.messages.command import MailCommand
 from publisher.mail.messages.faults import AddressFault, TemplateFault
 from publisher.mail.messages.message import Letter, build_message
+from publisher.mail.messages.references import reference_of
 from publisher.mail.templates.samples import SAMPLE_DELIVERY, read_sample
 from publisher.mail.templates.templates import Templates
 
 _RECIPIENT = "recipient@example.com"
+# Of the Message-ID of a message that nobody is sent.
+_KEY = b"preview"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ def preview(
     if isinstance(made, TemplateFault) or name is None:
         return made if isinstance(made, TemplateFault) else TemplateFault(f"{template_id} has no folder for the locale")
     command = MailCommand(SAMPLE_DELIVERY, _RECIPIENT, template_id, locale, variables or {}, (), now)
-    message = build_message(command, made, sender)
+    message = build_message(command, made, sender, reference_of(SAMPLE_DELIVERY, _KEY))
     if isinstance(message, AddressFault):
         raise AssertionError(message.message)
     return Preview(name, variables is not None, made, made.sender or sender, message.data)

@@ -7,81 +7,15 @@ import pytest
 
 from publisher.domain.errors import DatabaseRefused
 from publisher.domain.mail_outcome import MailState
-from storage import mail_deliveries
 from storage.database import Database
 from storage.mail_deliveries import (
-    BegunMail,
     StandingMail,
-    Wanted,
-    begin_due_mail,
-    begin_mail,
-    hold_abandoned_retries,
     hold_mail,
     renew_mail,
-    take_over_mail,
 )
 from tests.factories import accepted
 from tests.integration.rows import execute, rows
-
-TTL = timedelta(seconds=30)
-STRANGER = "a-delivery-of-nobody-we-know"
-
-
-def begin(
-    database: Database, *deliveries: str, by: str = "mine", entry: str = "1-0", take_over: bool = True
-) -> tuple[dict[str, BegunMail], dict[str, StandingMail]]:
-    """Begins these deliveries, each asked for by that entry."""
-    begun, standing = begin_mail(database, [Wanted(each, entry) for each in deliveries], by, TTL, take_over=take_over)
-    return dict(begun), dict(standing)
-
-
-def set_state(database: Database, assignments: str) -> None:
-    """Changes columns of every delivery; the assignments are SQL."""
-    execute(database, f"UPDATE mail_deliveries SET {assignments}")
-
-
-def abandon(database: Database) -> None:
-    """The process that has begun them died long ago: its leases ran out a second ago."""
-    execute(
-        database,
-        "UPDATE mail_deliveries SET begun_at = begun_at - interval '1 minute',"
-        " lease_expires_at = now() - interval '1 second', next_attempt_at ="
-        " CASE WHEN next_attempt_at IS NOT NULL THEN now() - interval '1 second' END",
-    )
-
-
-OVER = "lease_token = NULL, lease_expires_at = NULL, ended_at = now()"
-WAITING = (
-    "state = 'waiting', lease_token = NULL, lease_expires_at = NULL, tries = 3, command = '{\"a\": \"1\"}',"
-    " next_attempt_at = now() - interval '1 second'"
-)
-
-
-@pytest.fixture
-def settled(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
-    """PostgreSQL has been up for longer than a lease: nobody is given time to report what it did before."""
-    return started(database, monkeypatch, "1 day")
-
-
-@pytest.fixture
-def restarted(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
-    """PostgreSQL was restarted just now."""
-    return started(database, monkeypatch, "1 second")
-
-
-def started(database: Database, monkeypatch: pytest.MonkeyPatch, ago: str) -> Database:
-    """PostgreSQL was started so long ago, as the statements see it."""
-    execute(
-        database,
-        "CREATE FUNCTION public.pg_postmaster_start_time() RETURNS timestamptz LANGUAGE sql AS"
-        f" $$ SELECT now() - interval '{ago}' $$",
-    )
-    for name in ("_BEGIN", "_STANDING", "_TAKE_OVER", "_HOLD", "_HOLD_DUE"):
-        seen = str(getattr(mail_deliveries, name)).replace(
-            "pg_postmaster_start_time", "public.pg_postmaster_start_time"
-        )
-        monkeypatch.setattr(mail_deliveries, name, seen)
-    return database
+from tests.integration.storage.begun_mail import OVER, STRANGER, TTL, abandon, begin, set_state
 
 
 def test_a_new_delivery_is_begun_with_its_route(database: Database) -> None:
@@ -189,73 +123,6 @@ def test_a_delivery_that_was_given_up_is_begun_anew_by_another_command(database:
     assert same == {}
     assert (other[STRANGER].tries, other[STRANGER].entry_id) == (0, "2-0")
     assert other[STRANGER].age < timedelta(minutes=1)
-
-
-def test_deferred_deliveries_are_begun_once_their_time_has_come(database: Database) -> None:
-    """Each with its command, by one process, and no more than asked for."""
-    begin(database, *(f"d{n}" for n in range(5)))
-    set_state(database, WAITING)
-    execute(database, "UPDATE mail_deliveries SET next_attempt_at = now() + interval '1 hour' WHERE delivery_id = 'd4'")
-
-    first = begin_due_mail(database, "one", TTL, 3)
-    second = begin_due_mail(database, "two", TTL, 9)
-
-    assert (len(first), len(second)) == (3, 1)
-    assert {each.delivery_id for each in [*first, *second]} == {"d0", "d1", "d2", "d3"}
-    assert {(each.tries, each.command, each.is_unsure) for each in first} == {(3, '{"a": "1"}', False)}
-
-
-def test_a_retry_that_a_dead_process_began_is_found_again(settled: Database) -> None:
-    """Its command stands on the stream no more: the end of its lease brings it back, unsure (R33)."""
-    begin(settled, STRANGER)
-    set_state(settled, WAITING)
-    begin_due_mail(settled, "dead", TTL, 9)
-
-    assert take_over_mail(settled, "mine", TTL) is None
-    abandon(settled)
-    assert begin_due_mail(settled, "mine", TTL, 9) == []
-    found = take_over_mail(settled, "mine", TTL)
-
-    assert found is not None
-    assert (found.delivery_id, found.is_unsure, found.command) == (STRANGER, True, '{"a": "1"}')
-
-
-def test_abandoned_retries_are_taken_over_one_by_one(settled: Database) -> None:
-    """One that kills its process takes no other along (R33)."""
-    begin(settled, "one", "two")
-    set_state(settled, WAITING)
-    begin_due_mail(settled, "dead", TTL, 9)
-    abandon(settled)
-
-    found = [take_over_mail(settled, "mine", TTL) for _ in range(3)]
-
-    assert sorted(each.delivery_id for each in found if each) == ["one", "two"]
-    assert found[2] is None
-
-
-def test_a_retry_that_was_left_behind_five_times_is_held(settled: Database) -> None:
-    """It may be what kills the processes: an operator decides (R33)."""
-    begin(settled, STRANGER)
-    set_state(settled, WAITING)
-    begin_due_mail(settled, "dead", TTL, 9)
-    for _ in range(5):
-        abandon(settled)
-        assert hold_abandoned_retries(settled, TTL, 5) == set()
-        assert take_over_mail(settled, "dead too", TTL) is not None
-    abandon(settled)
-
-    assert hold_abandoned_retries(settled, TTL, 5) == {STRANGER}
-
-
-def test_where_an_operator_decides_an_abandoned_retry_is_held(settled: Database) -> None:
-    """It is begun by nobody (R33)."""
-    begin(settled, STRANGER)
-    set_state(settled, WAITING)
-    begin_due_mail(settled, "dead", TTL, 9)
-    abandon(settled)
-
-    assert hold_abandoned_retries(settled, TTL) == {STRANGER}
-    assert rows(settled, "SELECT state FROM mail_deliveries") == [{"state": "held"}]
 
 
 def test_a_lease_is_renewed_for_its_holder_alone(database: Database) -> None:

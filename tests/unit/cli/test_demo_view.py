@@ -15,6 +15,7 @@ from publisher.local.mail_environ import SENDER, TEMPLATES
 from publisher.local.maildir import Maildir, kept_messages
 from publisher.mail.messages.command import MailCommand
 from publisher.mail.messages.message import Letter, Message, build_message
+from publisher.mail.messages.references import reference_of
 from publisher.mail.templates.templates import Templates
 from tests.guide_blocks import ROOT
 
@@ -35,7 +36,7 @@ def test_readme_shows_what_a_demo_shows(tmp_path: Path, capsys: pytest.CaptureFi
     assert sender is not None
     asked_at = datetime.strptime(date, "%a, %d %b %Y %H:%M:%S %z")
     command = MailCommand("n/email:user:0", "user-0@example.com", TYPE, "en", VARIABLES, (), asked_at)
-    message = build_message(command, letter, sender)
+    message = build_message(command, letter, sender, reference_of(command.delivery_id, b"key"))
     assert isinstance(message, Message)
     Maildir(tmp_path).keep(message.data, message.sender, [message.recipient])
     [kept] = kept_messages(tmp_path)

@@ -10,6 +10,7 @@ from publisher.local.demo_mail import Mail, mail_problems, read_message
 from publisher.local.maildir import Maildir, kept_messages
 from publisher.mail.messages.command import MailCommand
 from publisher.mail.messages.message import Letter, Message, build_message
+from publisher.mail.messages.references import reference_of
 from tests.factories import INSTANT
 
 EMAILS = ("n/email:user:1", "n/email:user:2")
@@ -59,7 +60,9 @@ def test_a_message_is_shown_as_its_reader_sees_it(tmp_path: Path) -> None:
     """Encoded words of the header and the encoding of the text are undone."""
     sender = Mailbox("Schachclub Köln", "club", "example.com")
     command = MailCommand("n/email:user:1", "ann@example.com", "turn", "de", {}, (), INSTANT)
-    message = build_message(command, Letter("Zug für dich ♞", "Schöne Grüße,\nÄnne"), sender)
+    message = build_message(
+        command, Letter("Zug für dich ♞", "Schöne Grüße,\nÄnne"), sender, reference_of(command.delivery_id, b"key")
+    )
     assert isinstance(message, Message)
     Maildir(tmp_path).keep(message.data, message.sender, [message.recipient])
 

