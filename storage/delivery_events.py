@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 
 import peewee
 
+from publisher.domain.conflict import event_conflict
 from publisher.domain.delivery_event import RANKS, DeliveryEvent, EventKind
+from publisher.domain.rejection import Rejection
 from storage.array_literals import array_literal
 from storage.clock import NOW
 from storage.database import Database, fetch
+from storage.event_deliveries import events_on_record
 from storage.malformed_records import RawFields
 
 
@@ -27,11 +30,20 @@ class IncomingEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class EventConflict:
+    """An event whose source has used its id for another delivery. rejection: says so, and names that delivery."""
+
+    incoming: IncomingEvent
+    rejection: Rejection
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedEvents:
     """The result of one statement.
 
     new: events that are recorded now.
     known: those whose (source, event_id) is on record, or stands in the same batch before: they change nothing.
+    conflicts: those whose (source, event_id) stands there for another delivery. Nothing of them is recorded.
     unknown: those whose delivery PostgreSQL does not know. Nothing of them is recorded.
     again: entry ids of the known ones that an earlier reading of the very same entry has left.
     channels: delivery id -> the route's channel, of all but the unknown ones.
@@ -40,6 +52,7 @@ class RecordedEvents:
     new: Sequence[IncomingEvent] = ()
     known: Sequence[IncomingEvent] = ()
     unknown: Sequence[IncomingEvent] = ()
+    conflicts: Sequence[EventConflict] = ()
     again: Collection[str] = field(default=(), compare=False)
     channels: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -121,14 +134,8 @@ WITH given AS MATERIALIZED (
     WHERE routes.id = best.id AND routes.id = ANY(ARRAY(SELECT id FROM best))
       AND ({_OUTRANKS} OR (best.complained AND NOT routes.complained))
 )
-SELECT place, channel, is_new,
-       NOT is_new AND EXISTS (
-           SELECT FROM delivery_events AS d
-           WHERE d.source = told.source AND d.event_id = told.event_id AND d.stream_entry_id = told.entry_id)
-FROM (
-    SELECT given.*, locked.channel, place IN (SELECT place FROM new) AS is_new
-    FROM given JOIN found USING (place) JOIN locked USING (id)
-) AS told
+SELECT place, locked.channel, place IN (SELECT place FROM new)
+FROM given JOIN found USING (place) JOIN locked USING (id)
 """
 
 _KNOWN = """/* known_deliveries */
@@ -146,28 +153,49 @@ def record_events(
 
     as_of_now: the answers are given now, by the database's clock (R5); False: when the events occurred, by the clock
         of their source. An event keeps its own instant either way.
-    One statement. It may be repeated after any error: what an earlier try has left is then known. The routes may have
-    any status: an event may come before the publishing is recorded.
+    One statement, and another one where some are not new. They may be repeated after any error: what an earlier try has
+    left is then known. The routes may have any status: an event may come before the publishing is recorded.
     """
     if not events:
         return RecordedEvents()
     new: set[int] = set()
-    again: set[str] = set()
     channels: dict[int, str] = {}
-    for place, channel, is_new, is_again in fetch(connection, _RECORD, _parameters(events) | {"as_of_now": as_of_now}):
+    for place, channel, is_new in fetch(connection, _RECORD, _parameters(events) | {"as_of_now": as_of_now}):
         channels[place] = channel
         if is_new:
             new.add(place)
-        if is_again:
-            again.add(str(events[place - 1].entry_id))
     placed = list(enumerate(events, start=1))
+    standing = [each for place, each in placed if place in channels and place not in new]
+    known, conflicts, again = _compared(connection, standing)
     return RecordedEvents(
         new=tuple(each for place, each in placed if place in new),
-        known=tuple(each for place, each in placed if place in channels and place not in new),
+        known=known,
         unknown=tuple(each for place, each in placed if place not in channels),
+        conflicts=conflicts,
         again=again,
         channels={each.event.delivery_id: channels[place] for place, each in placed if place in channels},
     )
+
+
+def _compared(
+    connection: peewee.PostgresqlDatabase, standing: Sequence[IncomingEvent]
+) -> tuple[tuple[IncomingEvent, ...], tuple[EventConflict, ...], set[str]]:
+    """Tells events that are on record from those whose id is on record for another delivery, and which came again.
+
+    By a statement of its own: the one that records does not see what another process committed while it ran.
+    """
+    on_record = events_on_record(connection, [each.event for each in standing])
+    known, conflicts, again = [], [], set()
+    for each in standing:
+        found = on_record.get((each.event.source, each.event.event_id))
+        rejection = event_conflict(each.event, found.delivery_id if found else None)
+        if rejection is not None:
+            conflicts.append(EventConflict(each, rejection))
+            continue
+        known.append(each)
+        if found is not None and each.entry_id is not None and found.entry_id == each.entry_id:
+            again.add(each.entry_id)
+    return tuple(known), tuple(conflicts), again
 
 
 def known_deliveries(database: Database, delivery_ids: Sequence[str]) -> set[str]:

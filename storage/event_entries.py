@@ -19,7 +19,7 @@ class TakenIn:
 
     new: events that are recorded now.
     known: events that are on record.
-    malformed: entries that are on record as malformed, those of unknown deliveries too.
+    malformed: entries that are on record as malformed, those of unknown deliveries and conflicting ones too.
     again: ids of the known and malformed ones that an earlier reading of the very same entry has left.
     channels: delivery id -> channel, of the new and known ones.
     """
@@ -42,13 +42,16 @@ def take_in(
 ) -> TakenIn:
     """Records these events and malformed entries, all or none, in one transaction.
 
-    An event of an unknown delivery is malformed: every delivery id was chosen here, before its command existed.
+    An event of an unknown delivery is malformed: every delivery id was chosen here, before its command existed. So is
+    one whose id its source has used for another delivery.
     May be repeated after any error. Raises DatabaseUnavailable or DatabaseRefused.
     """
     with database.unit() as connection, connection.atomic():
         recorded = record_events(connection, events)
-        unknown = [IncomingMalformed(str(each.entry_id), each.raw, NO_SUCH_DELIVERY) for each in recorded.unknown]
-        rejected = [*malformed, *unknown]
+        unknown = [(each, NO_SUCH_DELIVERY) for each in recorded.unknown]
+        conflicts = [(each.incoming, each.rejection) for each in recorded.conflicts]
+        refused = [IncomingMalformed(str(each.entry_id), each.raw, why) for each, why in (*unknown, *conflicts)]
+        rejected = [*malformed, *refused]
         left = record_malformed(connection, stream, rejected) if rejected else set()
     known_malformed = {each.entry_id for each in rejected} - left
     return TakenIn(recorded.new, recorded.known, rejected, {*recorded.again, *known_malformed}, recorded.channels)

@@ -12,6 +12,10 @@ _MALFORMED = {
         "sent again under the same producer and idempotency_key it would conflict again: if it is another notification,"
         " change idempotency_key and send it again; if it is the one that was accepted, leave it"
     ),
+    MalformedRemedy.CHANGE_EVENT_ID: (
+        "have its source give each event an id of its own; this one: change event_id, or correct delivery_id, and send"
+        " it again"
+    ),
     MalformedRemedy.CORRECT_DELIVERY: (
         "correct delivery_id and send it again; if it is right, leave it: its notification was pruned, or is in another"
         " database"
@@ -26,8 +30,18 @@ _CORRECTED = frozenset(
         MalformedRemedy.EDIT,
         MalformedRemedy.INSTALL_CHANNEL,
         MalformedRemedy.CHANGE_KEY,
+        MalformedRemedy.CHANGE_EVENT_ID,
         MalformedRemedy.CORRECT_DELIVERY,
         MalformedRemedy.MAKE_STORABLE,
+    }
+)
+# Sent again as they are, they are malformed again.
+_WRONG = frozenset(
+    {
+        MalformedRemedy.EDIT,
+        MalformedRemedy.CHANGE_KEY,
+        MalformedRemedy.CHANGE_EVENT_ID,
+        MalformedRemedy.CORRECT_DELIVERY,
     }
 )
 
@@ -44,7 +58,7 @@ def remedy_commands(failure_code: str, number: int) -> dict[str, list[str]]:
     if found in _CORRECTED:
         ways["corrected in $VISUAL or $EDITOR"] = [f"publisher malformed resubmit {number}"]
         ways["corrected in a file"] = in_a_file(number)
-    if found not in (MalformedRemedy.EDIT, MalformedRemedy.CHANGE_KEY, MalformedRemedy.CORRECT_DELIVERY):
+    if found not in _WRONG:
         ways["unchanged"] = [f"publisher malformed resubmit {number} --unchanged"]
     return ways
 

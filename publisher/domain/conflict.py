@@ -1,8 +1,10 @@
-"""Idempotency conflicts: other content under a key that was accepted before (R18)."""
+"""Conflicts: other content under a key that was accepted before (R18), another delivery under an event id (R32)."""
 
 from dataclasses import replace
 
+from publisher.domain.delivery_event import DeliveryEvent
 from publisher.domain.intent import Intent
+from publisher.domain.masking import masked
 from publisher.domain.rejection import Rejection, RejectionCode
 
 
@@ -23,3 +25,18 @@ def standing_conflict(intent: Intent, accepted_fingerprint: str | None) -> Rejec
     """As `idempotency_conflict`, for whoever can still change the intent: the message says what to change."""
     conflict = idempotency_conflict(intent, accepted_fingerprint)
     return conflict and replace(conflict, message=f"{conflict.message}: change idempotency_key")
+
+
+def event_conflict(event: DeliveryEvent, recorded_for: str | None) -> Rejection | None:
+    """Returns the rejection of an event whose id its source has used for another delivery; None if it has not (R32).
+
+    recorded_for: the delivery for which (source, event_id) is on record; None if it is not. A delivery id may hold an
+    address: both ids are masked (R36).
+    """
+    if recorded_for in (None, event.delivery_id):
+        return None
+    message = (
+        f"event_id: this source has used {event.event_id!r} for another delivery, {recorded_for!r}:"
+        " every event needs an id of its own"
+    )
+    return Rejection(RejectionCode.EVENT_CONFLICT, masked(message), "event_id")

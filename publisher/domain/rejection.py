@@ -20,6 +20,7 @@ class RejectionCode(StrEnum):
     CHANNEL_FAILED = "channel_failed"
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
     UNKNOWN_DELIVERY = "unknown_delivery"
+    EVENT_CONFLICT = "event_conflict"
     POISON = "poison"
     STORAGE_REFUSED = "storage_refused"
 

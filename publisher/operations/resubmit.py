@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 import redis
 
 from publisher.domain.cancellation import Cancellation
-from publisher.domain.conflict import standing_conflict
+from publisher.domain.conflict import event_conflict, standing_conflict
 from publisher.domain.delivery_event import DeliveryEvent
 from publisher.domain.delivery_event_fields import parse_event
 from publisher.domain.errors import BadRequest, PublisherError
@@ -24,6 +24,7 @@ from publisher.operations.malformed_fields import recorded_entry
 from publisher.streams.producer import add_events, add_intents
 from storage.database import Database
 from storage.delivery_events import known_deliveries
+from storage.event_deliveries import EventKey, deliveries_on_record
 from storage.event_entries import NO_SUCH_DELIVERY
 from storage.fingerprints import accepted_fingerprints
 from storage.malformed import (
@@ -190,10 +191,11 @@ class Resubmission:
     ) -> list[tuple[MalformedRecord, Sendable | Rejection]]:
         contents = [verdict.content for _, verdict in parsed if isinstance(verdict, Sendable)]
         intents = [content for content in contents if isinstance(content, Intent)]
-        answered = [content.delivery_id for content in contents if isinstance(content, DeliveryEvent)]
+        events = [content for content in contents if isinstance(content, DeliveryEvent)]
         known = accepted_fingerprints(self._database, [intent.notification_id for intent in intents])
-        deliveries = known_deliveries(self._database, answered)
-        return [(record, _against(verdict, known, deliveries)) for record, verdict in parsed]
+        deliveries = known_deliveries(self._database, [event.delivery_id for event in events])
+        on_record = deliveries_on_record(self._database, events) if events else {}
+        return [(record, _against(verdict, known, deliveries, on_record)) for record, verdict in parsed]
 
     def _send(self, ready: Sequence[Sendable]) -> list[Sent]:
         events = [sendable for sendable in ready if isinstance(sendable.content, DeliveryEvent)]
@@ -217,12 +219,16 @@ class Resubmission:
 
 
 def _against(
-    verdict: Sendable | Rejection, known: Mapping[str, str], deliveries: Collection[str]
+    verdict: Sendable | Rejection,
+    known: Mapping[str, str],
+    deliveries: Collection[str],
+    on_record: Mapping[EventKey, str],
 ) -> Sendable | Rejection:
     """Judges what is valid by itself against what PostgreSQL has.
 
     known: notification id -> fingerprint of accepted intents.
     deliveries: the delivery ids that there are.
+    on_record: the delivery with which each event is on record.
     """
     if isinstance(verdict, Rejection):
         return verdict
@@ -231,4 +237,6 @@ def _against(
             return standing_conflict(intent, known.get(intent.notification_id)) or verdict
         case DeliveryEvent() as event if event.delivery_id not in deliveries:
             return NO_SUCH_DELIVERY
+        case DeliveryEvent() as event:
+            return event_conflict(event, on_record.get((event.source, event.event_id))) or verdict
     return verdict

@@ -12,7 +12,7 @@ from storage.database import Database
 from storage.suppressions import find_suppression
 from tests.acceptance.conftest import Publisher
 from tests.imap_server import imap_server
-from tests.integration.mail.test_bounces import answers, bounce
+from tests.integration.mail.bounces.test_bounces import answers, bounce
 from tests.integration.mail_rows import ADDRESS, sent_mail
 from tests.maildirs import deliver, made_maildir, names
 from tests.processes import Processes

@@ -15,7 +15,7 @@ from tests.acceptance.exact_rights import NO, exact_rights, refusals
 from tests.acceptance.mail_run import answers, is_all_read, mail_server, states
 from tests.acceptance.outside import Outside
 from tests.factories import EVENTS
-from tests.integration.mail.test_bounces import bounce
+from tests.integration.mail.bounces.test_bounces import bounce
 from tests.integration.mail_rows import held_mail, sent_mail
 from tests.integration.rows import rows
 from tests.mail_commands import append_commands

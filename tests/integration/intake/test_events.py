@@ -116,3 +116,27 @@ def test_an_event_that_postgresql_refuses_spoils_no_other(
 
     assert malformed_codes(database) == [(added[1], "storage_refused")]
     assert count(database, "delivery_events") == 2
+
+
+def test_an_event_id_that_names_another_delivery_is_malformed(
+    start_events: StartEvents, database: Database, redis_client: redis.Redis
+) -> None:
+    """In one batch and in two: nothing of it is lost, and its reason names the id and that delivery (R19, R32)."""
+    first, second = deliveries(database, 2)
+    one = event_fields(delivery_id=first, event_id="1 of ann@example.com")
+    other = one | {"delivery_id": second, "event": "bounced"}
+    added = add(redis_client, one, other, other | {"source": "ses"})
+    start_events()
+    wait_until_read(redis_client, EVENTS)
+    late = add(redis_client, other, one)
+    wait_until_read(redis_client, EVENTS)
+
+    reason = (
+        f"event_id: this source has used '1 of a***@example.com' for another delivery, {first!r}: every event needs an"
+        " id of its own"
+    )
+    found = rows(database, "SELECT stream_entry_id, failure_code, failure_message, raw_fields FROM malformed_intents")
+    assert [tuple(row.values()) for row in found] == [
+        (entry_id, "event_conflict", reason, other) for entry_id in (added[1], late[0])
+    ]
+    assert count(database, "delivery_events") == 2

@@ -140,7 +140,8 @@ def test_bad_bytes_have_their_code(code: str, raw: list[tuple[bytes, bytes]]) ->
 
 def test_every_code_is_reached_or_given_elsewhere() -> None:
     """No code is dead: those that the parsing of intents cannot give are storage's and intake's (R18, R19)."""
-    elsewhere = {"channel_failed", "idempotency_conflict", "unknown_delivery", "poison", "storage_refused"}
+    of_events = {"event_conflict", "unknown_delivery"}
+    elsewhere = {"channel_failed", "idempotency_conflict", "poison", "storage_refused"} | of_events
     bytewise = {"duplicate_field", "invalid_utf8"}
 
     assert {code.value for code in RejectionCode} == elsewhere | bytewise | set(CASES)

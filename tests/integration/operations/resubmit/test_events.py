@@ -6,10 +6,11 @@ import redis
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.operations.resubmit import Resubmission, Sendable
 from storage.database import Database
+from storage.delivery_events import IncomingEvent
 from storage.event_entries import take_in
 from storage.malformed import MalformedFilter, MalformedRecord, find_malformed
 from storage.malformed_records import IncomingMalformed
-from tests.factories import EVENTS, INTENTS, event_fields, raw
+from tests.factories import EVENTS, INTENTS, delivery_event, event_fields, raw
 from tests.integration.operations.resubmit.resubmissions import Give, marks, sent
 from tests.integration.storage.test_delivery_events import UNKNOWN, deliveries
 
@@ -65,3 +66,18 @@ def test_an_intent_on_the_stream_of_events_is_no_intent(
     assert (tally.sent, tally.taken, dict(tally.left)) == (2, 0, {"missing_field": 1})
     assert [redis_client.xlen(stream) for stream in (INTENTS, EVENTS)] == [1, 1]
     assert [mark is not None for mark in marks(database)] == [True, True, False]
+
+
+def test_an_event_whose_id_names_another_delivery_is_not_sent(work: Resubmission, database: Database) -> None:
+    """It would be malformed again; with an id of its own it is sent."""
+    first, second = deliveries(database, 2)
+    taken = IncomingEvent(delivery_event(delivery_id=first, event_id="1"), "7-1")
+    take_in(database, EVENTS, [taken], [])
+    record = give_event(database, delivery_id=second, event_id="1")
+
+    verdict = work.judge_unchanged(record)
+
+    assert isinstance(verdict, Rejection)
+    assert verdict.code is RejectionCode.EVENT_CONFLICT
+    assert isinstance(work.judge(record, raw(event_fields(delivery_id=second, event_id="2"))), Sendable)
+    assert isinstance(work.judge(record, raw(event_fields(delivery_id=first, event_id="1"))), Sendable)
