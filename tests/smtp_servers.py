@@ -23,7 +23,7 @@ from tests.smtp_faults import Fault, Step, Taken
 from tests.smtp_sessions import Session
 
 __all__ = ["Fault", "HostileSmtp", "Step", "Taken", "hostile_smtp"]
-PIPELINING, UTF8, EIGHT_BIT, SIZE = "PIPELINING", "SMTPUTF8", "8BITMIME", "SIZE 10485760"
+PIPELINING, UTF8, EIGHT_BIT, SIZE = EVERYTHING = "PIPELINING", "SMTPUTF8", "8BITMIME", "SIZE 10485760"
 _DELIVERY = re.compile(rb"^X-Delivery-Id:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
 
 
@@ -39,7 +39,7 @@ class HostileSmtp:
     connections: how many there were. commands: every line of every connection, DATA's content left out.
     """
 
-    offers: Sequence[str] = (PIPELINING, UTF8, EIGHT_BIT, SIZE)
+    offers: Sequence[str] = EVERYTHING
     login: tuple[str, str] | None = None
     tls: ssl.SSLContext | None = None
     implicit: bool = False
@@ -147,7 +147,7 @@ class HostileSmtp:
 @contextmanager
 def hostile_smtp(
     *,
-    offers: Sequence[str] = (PIPELINING, UTF8, EIGHT_BIT, SIZE),
+    offers: Sequence[str] = EVERYTHING,
     login: tuple[str, str] | None = None,
     tls: ssl.SSLContext | None = None,
     implicit: bool = False,

@@ -5,25 +5,17 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Protocol
 
-import structlog
-
-from publisher.domain.backoff import Backoff
 from publisher.domain.errors import MailServerUnavailable
+from publisher.mail.smtp.availability import Availability
 from publisher.mail.smtp.connection import Connection
 from publisher.mail.smtp.outcome import Broken, Envelope, Outcome, Refused, Stage, Unsure
 from publisher.mail.smtp.turns import Turns
 from publisher.mail.smtp.verdict import Verdict, decide
-from publisher.process.outages import Server, outages
 
-_log = structlog.get_logger()
 # Servers end a connection after a number of messages, and after a time of silence: these are below what is usual.
 _MOST_MESSAGES = 500
 _LONGEST_IDLE = timedelta(seconds=30)
-# However long the server was away, it is asked again within ten seconds of its return.
-_AWAY = Backoff(timedelta(milliseconds=250), timedelta(seconds=10))
 _CLOSING = 421
-# So long it is believed that a server takes no more connections than it has of us.
-_FULL_SECONDS = 10.0
 # Messages that wait for a busy connection see so often whether another one can be opened.
 _LOOK_SECONDS = 2.0
 
@@ -65,22 +57,17 @@ class SmtpPool:
         self._idle: list[tuple[Connection, float]] = []
         self._busy: set[Connection] = set()
         self._turns = Turns()
-        # How many connections the server takes, and until when that is believed.
-        self._most = connections
-        self._full_until = 0.0
+        self._availability = Availability(connections)
         self._opening = asyncio.Lock()
         self._attempt: asyncio.Task[Connection] | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
-        self._failures = 0
-        self._away_until = 0.0
-        self._trouble: str | None = None
         self._is_closed = False
 
     @property
     def trouble(self) -> str | None:
         """Why the server is away, for people; None: it is not, as far as is known."""
-        return self._trouble
+        return self._availability.trouble
 
     async def send(self, envelope: Envelope, may_begin: Callable[[], bool] = lambda: True) -> Verdict | None:
         """Sends the message. None: it was not tried, since the server is away, the pool is closed, or it may not begin.
@@ -148,13 +135,11 @@ class SmtpPool:
 
     async def _opened(self) -> Connection | None:
         """Opens a connection, or takes one that came free meanwhile. None while the server is away."""
-        if self._failures and self._opening.locked():
+        if self._availability.is_away and self._opening.locked():
             return None
         async with self._opening:
             kept = self._kept()
-            now = asyncio.get_running_loop().time()
-            is_full = len(self._busy) >= self._most and now < self._full_until
-            if kept is not None or self._is_closed or now < self._away_until or is_full:
+            if kept is not None or self._is_closed or not self._availability.may_take_another(len(self._busy)):
                 return kept
             self._attempt = asyncio.create_task(self._server.connect())
             try:
@@ -165,7 +150,7 @@ class SmtpPool:
                 return None
             error = self._attempt.exception()
             if isinstance(error, MailServerUnavailable):
-                (self._found_full if self._busy else self._failed)(error)
+                self._availability.refused(error, len(self._busy))
                 return None
             return self._attempt.result()
 
@@ -195,25 +180,10 @@ class SmtpPool:
     def _learn(self, connection: Connection, outcome: Outcome) -> None:
         """Notes whether the server works. A connection that fails with its first message is as bad as none."""
         if _ended(outcome) is None:
-            self._failures, self._trouble = 0, None
-            outages.answered(Server.SMTP)
+            self._availability.answered()
         elif connection.used == 1 and not self._is_closed:
-            self._failed(MailServerUnavailable(f"the connection ended with its first message: {_ended(outcome)}"))
-
-    def _found_full(self, error: MailServerUnavailable) -> None:
-        """Notes that the server takes no connection beside those at work: they carry the messages of the others."""
-        now, most = asyncio.get_running_loop().time(), len(self._busy)
-        # Said once: of a server that goes away the connections end one after the other.
-        if most != self._most and now >= self._full_until:
-            _log.warning("the SMTP server takes no more connections", connections=most, error=str(error))
-        self._most, self._full_until = most, now + _FULL_SECONDS
-
-    def _failed(self, error: MailServerUnavailable) -> None:
-        self._failures += 1
-        self._trouble = str(error)
-        pause = _AWAY.delay(self._failures, 0.0).total_seconds()
-        self._away_until = asyncio.get_running_loop().time() + pause
-        _log.warning("no mail can be sent", error=error)
+            error = f"the connection ended with its first message: {_ended(outcome)}"
+            self._availability.failed(MailServerUnavailable(error))
 
     def _keep(self, connection: Connection) -> None:
         self._busy.add(connection)
