@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+# Routes are claimed and intents accepted within seconds: those that wait for longer are late.
+LATE = timedelta(minutes=1)
+
 
 class Level(StrEnum):
     """How bad a finding is.
@@ -110,3 +113,8 @@ class Verdict:
     def worst(self) -> Finding:
         """The finding that matters most."""
         return self.findings[0]
+
+
+def not_negative(duration: timedelta) -> timedelta:
+    """Returns the duration, or zero for a negative one: the clocks of two machines may differ."""
+    return max(duration, timedelta(0))

@@ -6,19 +6,13 @@ from datetime import timedelta
 import pytest
 
 from publisher.cli.verdict_lines import remedy, said
-from publisher.operations.judge import judge
-from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
-from publisher.operations.verdict import Cause, Finding, Level
+from publisher.operations.snapshot import StreamsSnapshot
+from publisher.operations.verdict import Cause, Level
 from publisher.streams.groups import Group
 from storage.unanswered import Unanswered
-from tests.factories import INSTANT
-from tests.unit.operations.test_judge import AUDIT, STORE, STREAMS, without
+from tests.unit.operations.snapshots import STORE, STREAMS, findings, without
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
-
-
-def findings(store: StoreSnapshot = STORE, streams: StreamsSnapshot = STREAMS) -> list[Finding]:
-    return [*judge(Snapshot(INSTANT, store, streams, ["email", "push"], AUDIT)).findings]
 
 
 def test_routes_without_an_answer_are_a_warning_on_their_channel() -> None:
