@@ -18,7 +18,8 @@ from uuid import UUID
 # 25 bytes are 40 letters of base 32, with no padding.
 _ID_BYTES, _CODE_BYTES = 16, 9
 _OPAQUE_BYTES = _ID_BYTES + _CODE_BYTES
-_WORD = re.compile(r"(?<![a-z0-9])([nx][a-z2-7]{40})(?![a-z0-9])", re.IGNORECASE)
+# ASCII: else some letters of other alphabets, such as the Kelvin sign, count as a letter's other case.
+_WORD = re.compile(r"(?<![a-z0-9])([nx][a-z2-7]{40})(?![a-z0-9])", re.ASCII | re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _RETURN_PATH = "bounce-"
 
