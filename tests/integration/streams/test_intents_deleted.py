@@ -25,13 +25,12 @@ def entries_read(client: redis.Redis) -> object:
 
 
 def test_entries_deleted_once_they_are_done_are_no_loss(group: IntentsGroup, redis_client: redis.Redis) -> None:
-    """Somebody deletes what intake has done with, the latest first: Redis loses count, and nothing is lost."""
+    """Somebody deletes what intake has done with, the latest first: Redis may lose count, and nothing is lost."""
     add_entries(redis_client, 1)
     *older, latest = read(group) + (add_entries(redis_client, 3) and read(group))
     redis_client.xdel(INTENTS, latest)
     add_entries(redis_client, 5)
     done = read(group, 2)
-    assert entries_read(redis_client) is None
     read(group, 1)
     redis_client.xtrim(INTENTS, minid=redis_client.xrange(INTENTS)[-2][0], approximate=False)
     redis_client.xdel(INTENTS, *older, *done)
@@ -41,21 +40,19 @@ def test_entries_deleted_once_they_are_done_are_no_loss(group: IntentsGroup, red
     assert gaps(redis_client) == []
 
 
-def test_a_count_that_redis_has_lost_is_put_right(group: IntentsGroup, redis_client: redis.Redis) -> None:
-    """After it a gap is counted to the entry again."""
+def test_a_gap_is_counted_to_the_entry_where_redis_lost_count(group: IntentsGroup, redis_client: redis.Redis) -> None:
+    """Valkey does so when a group reads past an entry that was deleted by its id; Redis 7.0 keeps count."""
     add_entries(redis_client, 4)
     latest = read(group)[-1]
     redis_client.xdel(INTENTS, latest)
     add_entries(redis_client, 4)
     read(group, 2)
-    assert entries_read(redis_client) is None
-
     read(group, 1)
-
-    assert entries_read(redis_client) == 7
     add_entries(redis_client, 6)
     redis_client.xtrim(INTENTS, maxlen=2, approximate=False)
+
     read(group)
+
     assert [entries for *_, entries in gaps(redis_client)] == [5]
 
 
