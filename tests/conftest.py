@@ -25,8 +25,10 @@ from publisher.streams.connection import open_redis
 from publisher.streams.outbound import OutboundStreams
 from storage.database import Database
 from storage.schema import migrate
+from tests.mail_run import mail_server
 from tests.processes import Processes
 from tests.redis_keys import undocumented_keys
+from tests.smtp_servers import HostileSmtp
 
 TEMPLATE = "publisher_template"
 
@@ -158,6 +160,13 @@ def processes(environ: dict[str, str], tmp_path: Path) -> Iterator[Processes]:
     with ExitStack() as stack:
         stack.callback(started.kill_all)
         yield started
+
+
+@pytest.fixture
+def smtp(environ: dict[str, str]) -> Iterator[HostileSmtp]:
+    """An SMTP server, which this test's processes send to."""
+    with mail_server(environ) as server:
+        yield server
 
 
 def with_database(url: str, name: str) -> str:

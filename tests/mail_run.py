@@ -12,7 +12,7 @@ from storage.database import Database
 from tests.integration.rows import rows
 from tests.smtp_servers import HostileSmtp, hostile_smtp
 
-TEMPLATES = Path(__file__).parent.parent.parent / "publisher" / "local" / "templates"
+TEMPLATES = Path(__file__).parent.parent / "publisher" / "local" / "templates"
 GROUP = "mail-service"
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from storage.database import Database
 from tests.acceptance.conftest import Publisher
-from tests.acceptance.mail_run import answers, events, states
 from tests.integration.mail_rows import held_mail, sent_mail
 from tests.integration.rows import rows
+from tests.mail_run import answers, events, states
 
 COMMAND = ("mailer", "held")
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from tests.acceptance.mail_run import mail_server
 from tests.acceptance.outside import Outside
 from tests.conftest import connected
 from tests.factories import intent_fields
+from tests.mail_run import mail_server
 from tests.processes import Processes, run_command
 from tests.unit.guides.test_tables import table
 from tests.waiting import wait_until

@@ -9,8 +9,8 @@ import pytest
 
 from tests.acceptance.conftest import Publisher
 from tests.acceptance.local_run import PATIENCE, Descendants
-from tests.acceptance.mail_run import mail_server
 from tests.acceptance.outside import EMAIL, PUSH, Outside
+from tests.mail_run import mail_server
 from tests.processes import Processes, free_port
 from tests.waiting import wait_until
 

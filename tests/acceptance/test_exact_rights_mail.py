@@ -12,7 +12,6 @@ from publisher.streams.connection import open_redis
 from storage.database import Database
 from tests.acceptance.conftest import Publisher
 from tests.acceptance.exact_rights import NO, exact_rights, refusals
-from tests.acceptance.mail_run import answers, is_all_read, mail_server, states
 from tests.acceptance.outside import Outside
 from tests.factories import EVENTS
 from tests.integration.mail.bounces.test_bounces import bounce
@@ -20,6 +19,7 @@ from tests.integration.mail_rows import held_mail, sent_mail
 from tests.integration.rows import rows
 from tests.mail_commands import append_commands
 from tests.mail_reports import recipient, ses_bounce
+from tests.mail_run import answers, is_all_read, states
 from tests.maildirs import deliver, made_maildir
 from tests.processes import Process, Processes
 from tests.smtp_servers import Fault, HostileSmtp, Step
@@ -31,13 +31,6 @@ def world(database_url: str, environ: dict[str, str], tmp_path: Path) -> Iterato
     """Both servers as an administrator sees them; everything in `environ` is the service's own user and role."""
     with exact_rights(database_url, environ, tmp_path / "valkey") as outside:
         yield outside
-
-
-@pytest.fixture
-def smtp(environ: dict[str, str]) -> Iterator[HostileSmtp]:
-    """The SMTP server of this test's mail service."""
-    with mail_server(environ) as server:
-        yield server
 
 
 def stopped_well(*processes: Process) -> None:

@@ -3,29 +3,20 @@
 import json
 import signal
 from collections import Counter
-from collections.abc import Iterator
 
-import pytest
 import redis
 
 from publisher.channels.email import EMAIL
 from publisher.domain.delivery_event import EventKind
 from storage.database import Database
 from storage.delivery_events import IncomingEvent, record_events
-from tests.acceptance.mail_run import answers, events, is_all_read, mail_server, states
 from tests.factories import delivery_event
 from tests.integration.rows import execute, rows
 from tests.mail_commands import append_commands
+from tests.mail_run import answers, events, is_all_read, states
 from tests.processes import Processes
 from tests.smtp_servers import Fault, HostileSmtp, Step
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def smtp(environ: dict[str, str]) -> Iterator[HostileSmtp]:
-    """The SMTP server of this test's mail service."""
-    with mail_server(environ) as server:
-        yield server
 
 
 def test_each_command_becomes_one_message_and_one_answer(

@@ -7,8 +7,8 @@ import redis
 
 from storage.database import Database
 from tests.acceptance.conftest import Publisher
-from tests.acceptance.mail_run import mail_server
 from tests.mail_commands import append_commands
+from tests.mail_run import mail_server
 from tests.processes import Processes, free_port
 from tests.waiting import wait_until
 

@@ -1,25 +1,15 @@
 """Entries of the email stream that are no command, or end their readers: set aside, and answered (R19, R33)."""
 
-from collections.abc import Iterator
-
-import pytest
 import redis
 
 from publisher.channels.email import EMAIL
 from storage.database import Database
-from tests.acceptance.mail_run import GROUP, answers, events, is_all_read, mail_server, pending, states
 from tests.integration.rows import execute, malformed_codes, rows
 from tests.mail_commands import append_commands
+from tests.mail_run import GROUP, answers, events, is_all_read, pending, states
 from tests.processes import Processes
 from tests.smtp_servers import Fault, HostileSmtp, Step
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def smtp(environ: dict[str, str]) -> Iterator[HostileSmtp]:
-    """The SMTP server of this test's mail service."""
-    with mail_server(environ) as server:
-        yield server
 
 
 def test_an_entry_that_is_no_command_is_set_aside_with_all_its_fields(

@@ -6,11 +6,11 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.acceptance.mail_run import GROUP
 from tests.faults.invariants import RENAMED, STREAMS, commands
 from tests.faults.mailbox import DELIVERIES, copies, problems_of
 from tests.faults.producer import TYPES
 from tests.faults.servers import Servers
+from tests.mail_run import GROUP
 from tests.smtp_servers import Fault, Step, hostile_smtp
 
 # Whoever renames a stream lets a reader of each name run: what stands on the other one is to be sent, too.

@@ -22,13 +22,13 @@ from publisher.process.watchdog import Watchdog
 from publisher.settings.mail import Unsure
 from publisher.settings.settings import Settings
 from storage.database import Database
-from tests.acceptance.mail_run import GROUP, mail_server
 from tests.conftest import connected
 from tests.faults.crash_points import Crash, IoInterceptor, Point
 from tests.faults.io_interception import intercept_io
 from tests.faults.mailbox import DELIVERIES, copies, problems_of
 from tests.faults.smtp_interception import SmtpInterception
 from tests.mail_commands import append_commands
+from tests.mail_run import GROUP, mail_server
 from tests.smtp_servers import Fault, HostileSmtp, Step
 from tests.waiting import wait_until
 

@@ -1,23 +1,14 @@
 """Compares what an SMTP server took with what PostgreSQL says: one message each, or a reason for each further one."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from email import message_from_bytes
 from typing import Any
 
 from storage.database import Database
-from tests.acceptance.mail_run import mail_server
 from tests.integration.rows import rows
 from tests.smtp_servers import HostileSmtp, Taken
 
-# A process that died is succeeded after three seconds, and no server is waited for longer than one.
-_QUICK = {
-    "PUBLISHER_ROUTE_LEASE_TTL": "3",
-    "PUBLISHER_SMTP_TIMEOUT": "1",
-    "PUBLISHER_MAIL_BACKOFF_MAX": "0.5",
-    "PUBLISHER_MAIL_CONNECTIONS": "4",
-}
 # Every delivery, with how many `accepted` events its route has, and its answer.
 DELIVERIES = """
 SELECT d.delivery_id, d.state, d.unsure,
@@ -25,14 +16,6 @@ SELECT d.delivery_id, d.state, d.unsure,
     (SELECT answer FROM routes WHERE routes.id = d.route_key) AS answer
 FROM mail_deliveries AS d
 """
-
-
-@contextmanager
-def quick_mail(environ: dict[str, str]) -> Iterator[HostileSmtp]:
-    """An SMTP server, and mail processes of this environment that are soon succeeded when they die."""
-    with mail_server(environ) as server:
-        environ.update(_QUICK)
-        yield server
 
 
 def copies(server: HostileSmtp) -> dict[str, list[Taken]]:

@@ -12,9 +12,9 @@ import redis
 from publisher.channels.email import EMAIL
 from publisher.domain.channel import COMMAND_SIZE_LIMIT
 from storage.database import Database
-from tests.acceptance.mail_run import answers, mail_server
 from tests.integration.rows import rows
 from tests.mail_commands import append_commands
+from tests.mail_run import answers, mail_server
 from tests.processes import Processes
 from tests.smtp_servers import EIGHT_BIT, PIPELINING, SIZE, HostileSmtp, Taken, hostile_smtp
 from tests.waiting import wait_until

@@ -8,10 +8,10 @@ import pytest
 import redis
 
 from storage.database import Database
-from tests.acceptance.mail_run import answers, events, is_all_read, pending, states
-from tests.faults.mailbox import copies, mail_problems, quick_mail
+from tests.faults.mailbox import copies, mail_problems
 from tests.integration.rows import rows
 from tests.mail_commands import append_commands
+from tests.mail_run import answers, events, is_all_read, pending, states
 from tests.processes import Processes
 from tests.smtp_servers import Fault, HostileSmtp, Step
 from tests.waiting import wait_until
@@ -20,13 +20,6 @@ COMMANDS = 12
 # As many messages are under way at once as there are connections.
 UNDER_WAY = 4
 STALLED = Fault(Step.END, stall=True)
-
-
-@pytest.fixture
-def smtp(environ: dict[str, str]) -> Iterator[HostileSmtp]:
-    """The SMTP server of this test's mail services."""
-    with quick_mail(environ) as server:
-        yield server
 
 
 @contextmanager

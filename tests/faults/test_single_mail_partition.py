@@ -4,13 +4,13 @@ import pytest
 import redis
 
 from storage.database import Database
-from tests.acceptance.mail_run import answers
-from tests.faults.mailbox import copies, mail_problems, quick_mail, twice_without_a_lost_reply
+from tests.faults.mailbox import copies, mail_problems, twice_without_a_lost_reply
 from tests.faults.proxied_url import proxied
 from tests.integration.rows import count
 from tests.mail_commands import append_commands
+from tests.mail_run import answers
 from tests.processes import Processes
-from tests.smtp_servers import Fault, Step
+from tests.smtp_servers import Fault, HostileSmtp, Step
 from tests.waiting import wait_until
 
 COMMANDS = 8
@@ -20,10 +20,10 @@ _LONG_OVER = "lease_expires_at < now() - interval '5 seconds'"
 
 @pytest.mark.long
 def test_another_process_does_not_send_what_one_without_postgresql_has_in_hand(
-    database: Database, database_url: str, redis_client: redis.Redis, processes: Processes, environ: dict[str, str]
+    database: Database, database_url: str, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
 ) -> None:
     """Its leases run out, and it holds its commands in Redis: it records what it sent once PostgreSQL is back."""
-    with quick_mail(environ) as smtp, proxied(database_url) as (proxy, url):
+    with proxied(database_url) as (proxy, url):
         smtp.always(Fault(Step.END, slow=0.5))
         deliveries = append_commands(database, redis_client, COMMANDS)
         alone = processes.start("mailer", DATABASE_URL=url)

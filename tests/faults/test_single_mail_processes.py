@@ -1,16 +1,15 @@
 """Several mail processes, paused, stopped or side by side: each message is sent by the one that holds it (R17, R33)."""
 
 import signal
-from collections.abc import Iterator
 
 import pytest
 import redis
 
 from publisher.channels.email import EMAIL
 from storage.database import Database
-from tests.acceptance.mail_run import GROUP, answers, events, is_all_read, pending, states
-from tests.faults.mailbox import copies, mail_problems, quick_mail
+from tests.faults.mailbox import copies, mail_problems
 from tests.mail_commands import append_commands
+from tests.mail_run import GROUP, answers, events, is_all_read, pending, states
 from tests.processes import Processes
 from tests.smtp_servers import Fault, HostileSmtp, Step
 from tests.waiting import wait_until
@@ -18,13 +17,6 @@ from tests.waiting import wait_until
 PATIENCE = 25.0
 # A lease is renewed three times before it would run out.
 _LEASES = "SELECT lease_expires_at FROM mail_deliveries"
-
-
-@pytest.fixture
-def smtp(environ: dict[str, str]) -> Iterator[HostileSmtp]:
-    """The SMTP server of this test's mail services."""
-    with quick_mail(environ) as server:
-        yield server
 
 
 def test_a_command_that_comes_again_is_not_sent_beside_the_first(

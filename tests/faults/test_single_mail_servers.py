@@ -1,7 +1,7 @@
 """Valkey or PostgreSQL goes away while messages are being sent: none is lost, and none goes out twice unasked (R15)."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -10,12 +10,12 @@ import redis
 
 from publisher.channels.email import EMAIL
 from storage.database import Database
-from tests.acceptance.mail_run import answers, is_all_read, states
-from tests.faults.mailbox import mail_problems, quick_mail
+from tests.faults.mailbox import mail_problems
 from tests.faults.proxied_url import proxied
 from tests.faults.servers import PostgreSQL
 from tests.integration.rows import execute
 from tests.mail_commands import append_commands
+from tests.mail_run import answers, is_all_read, states
 from tests.processes import Processes
 from tests.smtp_servers import Fault, HostileSmtp, Step
 from tests.valkeys import OwnValkey
@@ -26,11 +26,10 @@ AMID = range(20, 250)
 
 
 @pytest.fixture
-def smtp(environ: dict[str, str]) -> Iterator[HostileSmtp]:
+def smtp(smtp: HostileSmtp) -> HostileSmtp:
     """The SMTP server of this test's mail service: slow enough that something happens in the midst."""
-    with quick_mail(environ) as server:
-        server.always(Fault(Step.END, slow=0.01))
-        yield server
+    smtp.always(Fault(Step.END, slow=0.01))
+    return smtp
 
 
 def kill_and_start(valkey: OwnValkey) -> None:

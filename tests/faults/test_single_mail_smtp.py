@@ -1,16 +1,15 @@
 """The SMTP server closes, stalls or refuses at any step: nothing is lost, and twice is only what was unsure (R33)."""
 
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 import redis
 
 from storage.database import Database
-from tests.acceptance.mail_run import answers, is_all_read, states
-from tests.faults.mailbox import copies, mail_problems, quick_mail, twice_without_a_lost_reply
+from tests.faults.mailbox import copies, mail_problems, twice_without_a_lost_reply
 from tests.integration.rows import rows
 from tests.mail_commands import append_commands
+from tests.mail_run import answers, is_all_read, states
 from tests.processes import Processes
 from tests.smtp_servers import Fault, HostileSmtp, Step
 from tests.waiting import wait_until
@@ -28,13 +27,6 @@ STEPS = [
     (Step.END, True),
     (Step.AFTER, True),
 ]
-
-
-@pytest.fixture
-def smtp(environ: dict[str, str]) -> Iterator[HostileSmtp]:
-    """The SMTP server of this test's mail service."""
-    with quick_mail(environ) as server:
-        yield server
 
 
 @pytest.mark.long
