@@ -78,7 +78,7 @@ def test_every_command_about_mail_works_with_exactly_these_rights(
     notice = ses_bounce()
     notice["mail"]["headers"][0]["value"] = sent
     box = made_maildir(tmp_path / "box")
-    deliver(box, bounce(sent, recipient()))
+    deliver(box, bounce(database, sent, recipient()))
     for command in (
         ("mailer bounces", str(box)),
         ("mailer event --from ses -",),
