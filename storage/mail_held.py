@@ -8,15 +8,12 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from publisher.domain.delivery_event import DeliveryEvent, EventKind, Fault, Permanence
+from publisher.domain.delivery_event import OPERATOR, DeliveryEvent, EventKind, Fault, Permanence
 from publisher.domain.mail_outcome import MailState
 from storage.actions import counted_in_action
 from storage.clock import NOW
 from storage.database import Database, fetch
 from storage.delivery_events import IncomingEvent, record_events
-
-# The source of what an operator answers.
-OPERATOR = "operator"
 
 
 class SettledAs(StrEnum):

@@ -60,6 +60,11 @@ RANKS: Mapping[EventKind, int] = {
     EventKind.SUPPRESSED: 3,
 }
 
+# The sources of what this service answers itself: its mail service, and an operator who settles a held message. Nobody
+# else may answer under them: by another's event ids our own events would be taken for known.
+MAILER, OPERATOR = "mailer", "operator"
+OUR_SOURCES = frozenset({MAILER, OPERATOR})
+
 
 @dataclass(frozen=True, slots=True)
 class DeliveryEvent:

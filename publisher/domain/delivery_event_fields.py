@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from publisher.domain.delivery_event import DeliveryEvent, EventKind, Fault, Permanence
+from publisher.domain.delivery_event import OUR_SOURCES, DeliveryEvent, EventKind, Fault, Permanence
 from publisher.domain.intent_fields import (
     NOT_BLANK,
     PRINTABLE,
@@ -45,6 +45,13 @@ def _given(text: object) -> object:
 def _enhanced_code(text: str | None) -> str | None:
     if text is not None and not _ENHANCED_CODE.fullmatch(text):
         raise PydanticCustomError("invalid_field", "must be an enhanced status code such as 5.1.1 (RFC 3463)")
+    return text
+
+
+def _source(text: str) -> str:
+    if text in OUR_SOURCES:
+        names = " and ".join(sorted(OUR_SOURCES))
+        raise PydanticCustomError("invalid_field", f"must be a name of your own: {names} are kept for this service")
     return text
 
 
@@ -91,7 +98,7 @@ class DeliveryEventFields(BaseModel):
     delivery_id: DeliveryId
     event: Annotated[EventKind, _ONE_OF]
     occurred_at_ms: Annotated[datetime, PlainValidator(instant)]
-    source: Producer
+    source: Annotated[Producer, AfterValidator(_source)]
     permanence: Annotated[Permanence | None, _ONE_OF, _GIVEN] = None
     fault: Annotated[Fault | None, _ONE_OF, _GIVEN] = None
     code: Annotated[TraceText | None, _GIVEN] = None

@@ -4,14 +4,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from publisher.domain.backoff import Backoff
-from publisher.domain.delivery_event import DeliveryEvent, EventKind, Fault, Permanence
+from publisher.domain.delivery_event import MAILER, DeliveryEvent, EventKind, Fault, Permanence
 from publisher.domain.mail_outcome import MailOutcome, MailState
 from publisher.mail.delivery import Delivery
 from publisher.mail.messages.faults import AddressFault, TemplateFault
 from publisher.mail.smtp.verdict import Verdict
 from storage.mail_deliveries import BegunMail
 
-SOURCE = "mailer"
 # RFC 3463: the delivery time has expired.
 _TOO_LATE = "4.4.7"
 
@@ -83,7 +82,7 @@ def event_of(begun: BegunMail, verdict: Verdict, now: datetime) -> DeliveryEvent
         delivery_id=begun.delivery_id,
         event=verdict.event,
         occurred_at=now,
-        source=SOURCE,
+        source=MAILER,
         permanence=verdict.permanence,
         fault=verdict.fault,
         code=verdict.code,
@@ -99,6 +98,6 @@ def answered_again(delivery_id: str, entry_id: str, event: EventKind, now: datet
         delivery_id=delivery_id,
         event=event,
         occurred_at=now,
-        source=SOURCE,
+        source=MAILER,
         diagnostic="sent before; the command came again",
     )

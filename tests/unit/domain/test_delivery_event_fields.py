@@ -75,6 +75,8 @@ def test_every_field_has_its_place() -> None:
         ("enhanced_code", "3.1.1", "invalid_field"),
         ("enhanced_code", "5.1.1234", "invalid_field"),
         ("event_id", " ", "invalid_field"),
+        ("source", "mailer", "invalid_field"),
+        ("source", "operator", "invalid_field"),
         ("source", "a\nb", "control_character"),
         ("event_id", "x" * 257, "too_large"),
         ("delivery_id", "x" * 1025, "too_large"),
