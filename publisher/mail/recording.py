@@ -78,7 +78,7 @@ class Recorder:
             if each.is_unsure:
                 self._counters.unsure()
                 _log.warning(
-                    "a message may have been sent by a process that died: it is sent again",
+                    "a message may have been sent by a process that died: its delivery is taken over",
                     delivery_id=each.delivery_id,
                 )
 

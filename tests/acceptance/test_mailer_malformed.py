@@ -59,7 +59,10 @@ def test_a_malformed_command_of_a_known_delivery_is_answered(
 def test_a_command_of_which_its_readers_died_ends_its_delivery(
     database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
 ) -> None:
-    """The sixth reader only says so: nothing of it stays begun, and keeps its notification for ever (R19, R33)."""
+    """The sixth reader only says so, and sends nothing: nothing of it stays begun, and keeps its notification for ever.
+
+    Its log does not say otherwise (R19, R33).
+    """
     [delivery_id] = append_commands(database, redis_client)
     redis_client.xgroup_create(EMAIL.stream, GROUP, "0")
     [[_, [(entry, _)]]] = redis_client.xreadgroup(GROUP, "dead", {EMAIL.stream: ">"})
@@ -78,6 +81,8 @@ def test_a_command_of_which_its_readers_died_ends_its_delivery(
     assert malformed_codes(database) == [(entry.decode(), "poison")]
     assert states(database) == {"given_up": 1}
     assert smtp.taken == []
+    assert "sent by a process that died: its delivery is taken over" in mailer.output
+    assert "sent again" not in mailer.output
     wait_until(lambda: is_all_read(redis_client))
 
 
