@@ -21,6 +21,7 @@ class ImapMailboxState:
     messages, flags: by UID.
     login: what PLAIN says of the user, if the login is to be accepted.
     refuse: the commands that are answered with NO.
+    broken: UIDs of messages at which a FETCH ends, and is answered with NO.
     selected, examined: the mailbox that was opened, and the one that was opened to be read alone.
     sent: bytes of messages that were sent.
     plain: whether AUTH=PLAIN is offered.
@@ -30,6 +31,7 @@ class ImapMailboxState:
     flags: dict[int, set[str]] = field(default_factory=dict)
     login: str = "\0ann\0pass word/é"
     refuse: set[str] = field(default_factory=set)
+    broken: set[int] = field(default_factory=set)
     selected: str = ""
     examined: str = ""
     plain: bool = True
@@ -130,14 +132,19 @@ class _Session:
         self.say(f"* {len(self.state.messages)} EXISTS")
 
     def search(self, rest: str) -> None:
-        assert rest == "SEARCH UNSEEN UNFLAGGED UNDELETED"
-        unread = [uid for uid, flags in self.state.flags.items() if not flags & {r"\Seen", r"\Flagged", r"\Deleted"}]
+        found = re.fullmatch(r"SEARCH (\d+):(\d+|\*) UNSEEN UNFLAGGED UNDELETED", rest)
+        assert found is not None
+        last = None if found[2] == "*" else int(found[2])
+        part = sorted(self.state.flags)[int(found[1]) - 1 : last]
+        unread = [uid for uid in part if not self.state.flags[uid] & {r"\Seen", r"\Flagged", r"\Deleted"}]
         self.say(" ".join(["* SEARCH", *map(str, unread)]))
 
-    def fetch(self, rest: str) -> None:
+    def fetch(self, rest: str) -> str | None:
         found = re.fullmatch(r"FETCH ([\d,]+) \(UID BODY\.PEEK\[\]<0\.(\d+)>\)", rest)
         assert found is not None
         for number, uid in enumerate(map(int, found[1].split(",")), start=1):
+            if uid in self.state.broken:
+                return "NO [SERVERBUG] cannot read the mail to ann@example.com"
             data = self.state.messages[uid][: int(found[2])]
             # Servers may name the UID before the text or after it.
             before, after = (f"UID {uid} ", "") if number % 2 else ("", f" UID {uid}")
@@ -145,6 +152,7 @@ class _Session:
             self.connection.sendall(data)
             self.state.sent += len(data)
             self.say(f"{after})")
+        return None
 
     def store(self, rest: str) -> None:
         found = re.fullmatch(r"STORE ([\d,]+) \+FLAGS\.SILENT \((\\\w+)\)", rest)

@@ -2,6 +2,8 @@
 
 import sys
 import threading
+from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated
 
@@ -12,7 +14,9 @@ from publisher.cli.output import JsonFlag, one_line, print_json, print_table, sa
 from publisher.cli.progress import progress
 from publisher.cli.session import opened
 from publisher.domain.errors import Unavailable
+from publisher.domain.masking import masked
 from publisher.mail.bounces.bounces import Tally, read_mailbox
+from publisher.mail.bounces.mailbox import UnreadableMessage
 from publisher.mail.bounces.opening import open_mailbox
 from publisher.process.signals import stop_on_signals
 from publisher.settings.mailbox_url import VARIABLE, MailboxUrl, read_mailbox_url
@@ -42,20 +46,26 @@ def bounces(
     Reports are delivery status notifications (RFC 3464) and abuse reports (RFC 5965). A message whose report is
     recorded is marked as seen. What belongs to no delivery of the last 30 days, or is no report, is flagged, stays
     unread, and waits for a person. Nothing is deleted, and a message that is read twice is recorded once.
+    A message that cannot be read is named in a warning, left as it is, and holds up no other.
     """
     with opened() as (settings, database):
         url = read_mailbox_url(mailbox or settings.mail.bounces_url, "MAILBOX" if mailbox else VARIABLE)
         if not follow:
-            _print(_read(database, url, settings.mail.suppress, dry_run=dry_run), url, dry_run=dry_run, json=json)
+            tally = _read(database, url, settings.mail.suppress, dry_run=dry_run)
+            _warn(tally.unreadable)
+            _print(tally, url, dry_run=dry_run, json=json)
             return
         stopping = threading.Event()
         stop_on_signals(stopping)
+        warned: set[str] = set()
         while not stopping.is_set():
             try:
                 tally = _read(database, url, settings.mail.suppress, dry_run=dry_run, stopping=stopping)
             except Unavailable as error:
                 say(f"publisher: {one_line(str(error))}; trying again in {interval:g} seconds", sys.stderr)
             else:
+                _warn([message for message in tally.unreadable if message.key not in warned])
+                warned = {message.key for message in tally.unreadable}
                 if tally.messages:
                     _print(tally, url, dry_run=dry_run, json=json)
                     sys.stdout.flush()
@@ -84,6 +94,16 @@ def _read(
         )
 
 
+def _warn(unreadable: Sequence[UnreadableMessage]) -> None:
+    """Says in one line that these messages cannot be read: the first of them, why, what to do, and how many more."""
+    if not unreadable:
+        return
+    first, more = unreadable[0], len(unreadable) - 1
+    others = f" (and {_many(more, 'other')})" if more else ""
+    text = f"message {masked(first.key)}{others} cannot be read: {first.reason}; {first.advice}"
+    say(f"publisher: {one_line(text)}", sys.stderr)
+
+
 def _print(tally: Tally, url: MailboxUrl, *, dry_run: bool, json: bool) -> None:
     if json:
         print_json(
@@ -95,18 +115,21 @@ def _print(tally: Tally, url: MailboxUrl, *, dry_run: bool, json: bool) -> None:
                 "suppressed": tally.suppressed,
                 "not_ours": dict(tally.not_ours),
                 "no_report": dict(tally.no_report),
+                "unreadable": len(tally.unreadable),
             }
         )
         return
-    if not tally.messages:
+    if not tally.messages and not tally.unreadable:
         print(one_line(f"there is no unread message in {url.shown}"))
         return
     rows: list[tuple[object, ...]] = [(kind.value, count, None) for kind, count in sorted(tally.events.items())]
     rows += [("not ours", count, reason) for reason, count in sorted(tally.not_ours.items())]
     rows += [("no report", count, reason) for reason, count in sorted(tally.no_report.items())]
-    print_table(
-        f"Messages in {url.shown}", ["found", "messages", "why it is flagged"], rows, wrapping="why it is flagged"
-    )
+    rows += [
+        ("unreadable", count, reason)
+        for reason, count in sorted(Counter(message.reason for message in tally.unreadable).items())
+    ]
+    print_table(f"Messages in {url.shown}", ["found", "messages", "why it waits"], rows, wrapping="why it waits")
     if dry_run:
         events, addresses = len(tally.would_record), len(tally.would_suppress)
         print(

@@ -14,7 +14,7 @@ from tests.acceptance.conftest import Publisher
 from tests.imap_server import imap_server
 from tests.integration.mail.bounces.test_bounces import answers, bounce
 from tests.integration.mail_rows import ADDRESS, sent_mail
-from tests.maildirs import deliver, made_maildir, names
+from tests.maildirs import deliver, made_maildir, names, unreadable
 from tests.processes import Processes
 from tests.waiting import wait_until
 
@@ -30,7 +30,7 @@ def box(environ: dict[str, str], tmp_path: Path) -> Path:
 def test_a_mailbox_is_read_and_what_it_held_is_said(database: Database, publisher: Publisher, box: Path) -> None:
     """A row for each kind of event, and for each reason why a message waits for a person."""
     for _ in range(2):
-        deliver(box, bounce(sent_mail(database)))
+        deliver(box, bounce(database, sent_mail(database)))
     deliver(box, b"Subject: Out of office\n\nUntil Monday.")
 
     looked = publisher("mailer", "bounces", "--dry-run", "--json")
@@ -46,12 +46,13 @@ def test_a_mailbox_is_read_and_what_it_held_is_said(database: Database, publishe
         "suppressed": 0,
         "not_ours": {},
         "no_report": {"it has neither a delivery status nor a feedback report": 1},
+        "unreadable": 0,
     }
     assert seen.stdout.endswith(
         "2 events would be recorded, unless they are on record already; 1 address would be suppressed\n"
     )
     assert done.returncode == 0, done.stderr
-    assert "why it is flagged" in done.stdout
+    assert "why it waits" in done.stdout
     assert "bounced           2  –" in done.stdout
     assert "no report         1  it has neither a delivery status nor a feedback report" in done.stdout
     assert done.stdout.endswith("2 new events recorded, 1 address suppressed\n")
@@ -64,13 +65,13 @@ def test_a_mailbox_is_followed_until_it_is_stopped(
 ) -> None:
     """A bounce that comes later is recorded, and a mailbox that is away for a while is waited for (R17)."""
     following = processes.start("publisher mailer bounces --follow --interval 0.1")
-    deliver(box, bounce(sent_mail(database)))
+    deliver(box, bounce(database, sent_mail(database)))
     wait_until(lambda: answers(database) == [("bounced", False)])
 
     (box / "new").rename(box / "away")
     wait_until(lambda: "the maildir cannot be read" in following.output)
     (box / "away").rename(box / "new")
-    deliver(box, bounce(sent_mail(database)))
+    deliver(box, bounce(database, sent_mail(database)))
     wait_until(lambda: answers(database) == [("bounced", False)] * 2)
 
     following.signal(signal.SIGTERM)
@@ -78,12 +79,41 @@ def test_a_mailbox_is_followed_until_it_is_stopped(
     assert names(box, "new") == []
 
 
+def test_a_message_that_cannot_be_read_is_named_once_and_holds_up_no_other(
+    database: Database, publisher: Publisher, processes: Processes, box: Path
+) -> None:
+    """With what to do, on standard error; the others are recorded, and it is counted and left as it is."""
+    for name in ("1.a", "2.b"):
+        unreadable(box, name)
+    deliver(box, bounce(database, sent_mail(database)))
+    warning = (
+        "publisher: message new/1.a (and 1 other) cannot be read: input/output error;"
+        " let this user read the file, or move it out of the maildir\n"
+    )
+
+    looked = publisher("mailer", "bounces", "--dry-run", "--json")
+    following = processes.start("publisher mailer bounces --follow --interval 0.1")
+    wait_until(lambda: answers(database) == [("bounced", False)])
+    deliver(box, bounce(database, sent_mail(database)))
+    wait_until(lambda: answers(database) == [("bounced", False)] * 2)
+    following.signal(signal.SIGTERM)
+    assert following.wait() == 0
+    again = publisher("mailer", "bounces")
+
+    found = json.loads(looked.stdout)
+    assert (found["messages"], found["unreadable"], looked.stderr) == (1, 2, warning)
+    assert following.output.count("cannot be read") == 1
+    assert (again.returncode, again.stderr) == (0, warning)
+    assert "unreadable         2  input/output error" in again.stdout
+    assert names(box, "new") == ["1.a", "2.b"]
+
+
 def test_an_imap_mailbox_is_read(database: Database, publisher: Publisher, tmp_path: Path) -> None:
     """Within TLS, with a certificate that OpenSSL trusts; the password is shown nowhere."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     with imap_server(authority) as server:
-        uid = server.deliver(bounce(sent_mail(database)))
+        uid = server.deliver(bounce(database, sent_mail(database)))
         url = f"imaps://ann:{quote('pass word/é', safe='')}@127.0.0.1:{server.port}/"
         trusting = {"PUBLISHER_MAIL_BOUNCES_URL": url, "SSL_CERT_FILE": str(tmp_path / "ca.pem")}
 
@@ -99,7 +129,7 @@ def test_an_imap_mailbox_is_read(database: Database, publisher: Publisher, tmp_p
 
 def test_a_suppression_lasts_as_long_as_the_settings_say(database: Database, publisher: Publisher, box: Path) -> None:
     """PUBLISHER_MAIL_SUPPRESS=0: for no time."""
-    deliver(box, bounce(sent_mail(database)))
+    deliver(box, bounce(database, sent_mail(database)))
 
     done = publisher("mailer", "bounces", PUBLISHER_MAIL_SUPPRESS="0")
 

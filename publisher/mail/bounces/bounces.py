@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from publisher.domain.delivery_event import EventKind
 from publisher.mail.bounces.answers import record_answers, suppressions_by
 from publisher.mail.bounces.attribution import Answer, NotOurs, Origin, attribute
-from publisher.mail.bounces.mailbox import BounceMailbox, Mark
+from publisher.mail.bounces.mailbox import BounceMailbox, BounceMessage, Mark, UnreadableMessage
 from publisher.mail.reports.mail import read_report
 from publisher.mail.reports.report import NotAReport
 from storage.database import Database
@@ -27,6 +27,7 @@ class Tally:
     would_record, would_suppress: of a dry run, the ids of the events and the addresses that would be, with those that
         are on record already.
     not_ours, no_report: how many messages could not be attributed, or were no report, by the reason.
+    unreadable: messages that were left as they are, since each of them cannot be read.
     """
 
     events: Counter[EventKind] = field(default_factory=Counter)
@@ -36,6 +37,7 @@ class Tally:
     would_suppress: set[str] = field(default_factory=set, repr=False)
     not_ours: Counter[str] = field(default_factory=Counter)
     no_report: Counter[str] = field(default_factory=Counter)
+    unreadable: list[UnreadableMessage] = field(default_factory=list)
 
     @property
     def messages(self) -> int:
@@ -67,9 +69,11 @@ def read_mailbox(
     Raises MailboxUnavailable, DatabaseUnavailable.
     """
     tally = Tally()
-    for batch in mailbox.unread():
+    for unread in mailbox.unread():
         if stopping():
             break
+        batch = [message for message in unread if isinstance(message, BounceMessage)]
+        tally.unreadable += [message for message in unread if isinstance(message, UnreadableMessage)]
         found = attribute(database, [read_report(m.data) for m in batch], Origin.ANYBODY, key, datetime.now(UTC))
         answers = [outcome for outcome in found if isinstance(outcome, Answer)]
         if dry_run:

@@ -28,10 +28,24 @@ class BounceMessage:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadableMessage:
+    """A message that cannot be read, alone of the mailbox. It holds up no other, and is tried again by the next call.
+
+    key: its name in the mailbox.
+    reason: what the server or the operating system says, in a few words without an address.
+    advice: what to do about it.
+    """
+
+    key: str
+    reason: str
+    advice: str
+
+
 class BounceMailbox(Protocol):
     """An open mailbox. Every method raises MailboxUnavailable."""
 
-    def unread(self) -> Iterator[Sequence[BounceMessage]]:
+    def unread(self) -> Iterator[Sequence[BounceMessage | UnreadableMessage]]:
         """Yields the messages that are neither seen nor flagged, in batches, the oldest first. It marks nothing.
 
         A message that arrives meanwhile may be left to the next call.

@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from publisher.domain.errors import MailboxUnavailable
-from publisher.mail.bounces.mailbox import BATCH, BounceMessage, Mark
+from publisher.mail.bounces.mailbox import BATCH, BounceMessage, Mark, UnreadableMessage
 from publisher.mail.reports.parts import LONGEST
 
 _FLAGS = ":2,"
 _MARKS = {Mark.SEEN: "S", Mark.FLAGGED: "F"}
+_ADVICE = "let this user read the file, or move it out of the maildir"
 # Seen, flagged, or to be deleted.
 _DONE = set("SFT")
 
@@ -20,15 +21,13 @@ class Maildir:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def unread(self) -> Iterator[Sequence[BounceMessage]]:
+    def unread(self) -> Iterator[Sequence[BounceMessage | UnreadableMessage]]:
         """Yields the unread messages. Those that another process moves meanwhile are left out."""
         with _translated():
             # A file's name begins with the instant of its delivery.
             waiting = sorted(self._waiting(), key=lambda path: path.name)
         for start in range(0, len(waiting), BATCH):
-            with _translated():
-                batch = [message for path in waiting[start : start + BATCH] if (message := _read(path)) is not None]
-            yield batch
+            yield [message for path in waiting[start : start + BATCH] if (message := _read(path)) is not None]
 
     def mark(self, keys: Sequence[str], mark: Mark) -> None:
         """Moves the messages to `cur`, with one flag more."""
@@ -55,12 +54,16 @@ def _is_message(path: Path) -> bool:
     return not path.name.startswith(".") and path.is_file()
 
 
-def _read(path: Path) -> BounceMessage | None:
+def _read(path: Path) -> BounceMessage | UnreadableMessage | None:
+    """Reads the message. None: another process has moved it."""
+    key = f"{path.parent.name}/{path.name}"
     try:
         with path.open("rb") as file:
-            return BounceMessage(f"{path.parent.name}/{path.name}", file.read(LONGEST))
+            return BounceMessage(key, file.read(LONGEST))
     except FileNotFoundError:
         return None
+    except OSError as error:
+        return UnreadableMessage(key, (error.strerror or "it cannot be read").lower(), _ADVICE)
 
 
 def _move(source: Path, target: Path) -> None:

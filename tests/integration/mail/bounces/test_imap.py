@@ -8,7 +8,7 @@ import pytest
 import trustme
 
 from publisher.domain.errors import MailboxUnavailable
-from publisher.mail.bounces.mailbox import Mark
+from publisher.mail.bounces.mailbox import BATCH, BounceMessage, Mark, UnreadableMessage
 from publisher.mail.bounces.opening import open_mailbox
 from publisher.mail.reports.parts import LONGEST
 from publisher.settings.mailbox_url import MailboxUrl, read_mailbox_url
@@ -54,6 +54,7 @@ def test_unread_messages_are_read_and_marked(server: ImapMailboxState, plain: bo
     with open_mailbox(url(server, password="" if plain else 'pass "word', folder="Bounces")) as mailbox:
         [[first, second]] = list(mailbox.unread())
         assert [first.key, second.key] == [str(flagged), str(new)]
+        assert isinstance(first, BounceMessage)
         assert first.data == b"Subject: 1\r\n\r\nhello\r\n"
         assert server.flags[new] == set()
         mailbox.mark([first.key], Mark.FLAGGED)
@@ -92,7 +93,56 @@ def test_a_huge_message_is_read_in_part(server: ImapMailboxState) -> None:
     with open_mailbox(url(server)) as mailbox:
         [[message]] = list(mailbox.unread())
 
+    assert isinstance(message, BounceMessage)
     assert (len(message.data), server.sent) == (LONGEST, LONGEST)
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_mailbox_of_very_many_messages_is_read(server: ImapMailboxState) -> None:
+    """Their UIDs together make a line that imaplib does not take: they are asked for a part at a time."""
+    last = 4_000_000_000
+    uids = range(last - 100_000, last)
+    server.messages, server.flags = dict.fromkeys(uids, b"Subject: 1\r\n\r\n"), {uid: set() for uid in uids}
+
+    with open_mailbox(url(server)) as mailbox:
+        batches = mailbox.unread()
+        assert [message.key for message in next(batches)] == [str(uid) for uid in uids[:BATCH]]
+        server.messages, server.flags = {}, {}
+    with open_mailbox(url(server)) as mailbox:
+        assert list(mailbox.unread()) == []
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_message_that_the_server_cannot_read_holds_up_no_other(server: ImapMailboxState) -> None:
+    """Those before it and behind it are read once each, and it is named with the server's reason (R36)."""
+    uids = [server.deliver(b"Subject: %d\n\n" % n) for n in range(3)]
+    server.broken = {uids[1]}
+
+    with open_mailbox(url(server)) as mailbox:
+        [batch] = list(mailbox.unread())
+
+    assert [message.key for message in batch] == [str(uid) for uid in uids]
+    unreadable = batch[1]
+    assert isinstance(unreadable, UnreadableMessage)
+    assert unreadable.reason == "the IMAP server refuses it: [SERVERBUG] cannot read the mail to a***@example.com done"
+    assert [message.data for message in batch if isinstance(message, BounceMessage)] == [
+        b"Subject: 0\r\n\r\n",
+        b"Subject: 2\r\n\r\n",
+    ]
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_server_that_lets_nothing_be_read_is_said_so(server: ImapMailboxState) -> None:
+    """Not of each message, of which there may be many."""
+    for _ in range(BATCH):
+        server.deliver(b"Subject: 1\n\n")
+    server.refuse = {"FETCH"}
+
+    with (
+        open_mailbox(url(server)) as mailbox,
+        pytest.raises(MailboxUnavailable, match="the IMAP server refuses FETCH"),
+    ):
+        list(mailbox.unread())
 
 
 def test_an_unknown_certificate_is_not_trusted(server: ImapMailboxState) -> None:
@@ -105,6 +155,7 @@ def test_an_unknown_certificate_is_not_trusted(server: ImapMailboxState) -> None
 def test_errors_show_neither_password_nor_address(server: ImapMailboxState) -> None:
     """Whatever the server says (R36). Each names the place, and what to correct (R35)."""
     place = f"imaps://127.0.0.1:{server.port}/INBOX"
+    server.deliver(b"Subject: 1\n\n")
     said = []
     for refused, password in [("", "wrong"), ("SELECT", ""), ("SEARCH", "")]:
         server.refuse = {refused}

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from publisher.domain.errors import MailboxUnavailable
-from publisher.mail.bounces.mailbox import BATCH, Mark
+from publisher.mail.bounces.mailbox import BATCH, Mark, UnreadableMessage
 from publisher.mail.bounces.opening import open_mailbox
 from publisher.settings.mailbox_url import read_mailbox_url
-from tests.maildirs import deliver, made_maildir, names
+from tests.maildirs import deliver, made_maildir, names, unreadable
 
 
 def test_unread_messages_are_read_oldest_first_and_marked(tmp_path: Path) -> None:
@@ -46,6 +46,23 @@ def test_what_another_process_moved_is_left_out(tmp_path: Path) -> None:
         assert [len(batch) for batch in batches] == [0]
 
     assert len(names(folder, "cur")) == BATCH
+
+
+def test_a_file_that_cannot_be_read_holds_up_no_other(tmp_path: Path) -> None:
+    """It is named with the reason, and is tried again by the next look."""
+    folder = made_maildir(tmp_path / "box")
+    for name in ("1.a", "3.c"):
+        deliver(folder, b"Subject: x\n\n", name)
+    unreadable(folder, "2.b")
+
+    with open_mailbox(read_mailbox_url(str(folder))) as mailbox:
+        [batch] = list(mailbox.unread())
+        assert [message.key for message in batch] == ["new/1.a", "new/2.b", "new/3.c"]
+        assert batch[1] == UnreadableMessage(
+            "new/2.b", "input/output error", "let this user read the file, or move it out of the maildir"
+        )
+        mailbox.mark(["new/1.a", "new/3.c"], Mark.SEEN)
+        assert [[message.key for message in batch] for batch in mailbox.unread()] == [["new/2.b"]]
 
 
 def test_a_maildir_that_is_gone_is_said_so(tmp_path: Path) -> None:
