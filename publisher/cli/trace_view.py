@@ -17,7 +17,6 @@ from publisher.cli.remedies import worded
 from publisher.cli.session import reading
 from publisher.domain.errors import NotFound, PublisherError
 from publisher.domain.instants import readable
-from publisher.domain.notification import RouteStatus
 from publisher.operations.answers import explain_mail
 from publisher.operations.cancellation_answer import answer_of, cancelled_by
 from publisher.operations.ids import IntentsStream, NamedKind, Resolution, meant, resolve
@@ -165,7 +164,7 @@ def _add_route(node: Tree, each: RouteHistory) -> None:
         branch.add(_line(line))
     for line in event_lines(each):
         branch.add(_line(line))
-    for sentence in explain_mail(each.route, each.mail) if each.route.status is RouteStatus.PUBLISHED else ():
+    for sentence in explain_mail(each.route, each.mail):
         branch.add(_line(worded(sentence)))
     if not each.route.status.is_final:
         for sentence in each.explanation.next:

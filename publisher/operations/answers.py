@@ -33,7 +33,7 @@ def explain_answer(route: RouteRecord) -> Iterator[str]:
 
 
 def explain_mail(route: RouteRecord, mail: MailProgress | None) -> Iterator[Sentence]:
-    """Yields what the mail service does next with a published route, or did last. mail: None if it did nothing."""
+    """Yields what the mail service does next with a route's command, or did last. mail: None if it did nothing."""
     if mail is None:
         return
     yield _standing(route, mail)

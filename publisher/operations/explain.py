@@ -54,9 +54,9 @@ def explain(
     if route.status is RouteStatus.SKIPPED:
         return explain_skipped(route)
     if route.status is RouteStatus.EXPIRED:
-        return explain_expired(route)
+        return explain_expired(route, mail)
     if route.status is RouteStatus.CANCELLED:
-        return explain_cancelled(route)
+        return explain_cancelled(route, mail)
     here = _open(route, gate, stream, queue, holds)
     if here.state is RouteState.TO_BE_CANCELLED:
         return Explanation(here.state, (*_so_far(route), *here.why), here.next, here.next_at)

@@ -86,19 +86,29 @@ def explain_skipped(route: RouteRecord) -> Explanation:
     )
 
 
-def explain_expired(route: RouteRecord) -> Explanation:
-    """Names the deadline and the last failure before it."""
+def explain_expired(route: RouteRecord, mail: MailProgress | None = None) -> Explanation:
+    """Names the deadline, the last failure before it, and what an earlier command does still.
+
+    mail: how far our mail service has come; None: it has not taken a command of this route up.
+    """
     why = [f"Expired: its deadline was {ago(route, route.expires_at)}, and it was not published by then."]
     if route.last_failure_at is not None:
         why.append(f"Its last failed attempt, {ago(route, route.last_failure_at)}: {failure(route)}.")
+    upcoming = _earlier_command(route, mail) or ("Nothing: it is never sent late.", _LATER_DEADLINE)
     return Explanation(
-        RouteState.EXPIRED, (*why, *replays(route)), ("Nothing: it is never sent late.", _LATER_DEADLINE)
+        RouteState.EXPIRED, (*why, *replays(route)), upcoming, None if mail is None else mail.next_attempt_at
     )
 
 
-def explain_cancelled(route: RouteRecord) -> Explanation:
-    """Names who cancelled it, and the last failure before it."""
+def explain_cancelled(route: RouteRecord, mail: MailProgress | None = None) -> Explanation:
+    """Names who cancelled it, the last failure before it, and what an earlier command does still.
+
+    mail: how far our mail service has come; None: it has not taken a command of this route up.
+    """
+    earlier = _earlier_command(route, mail)
     made = "no attempt was made" if route.stream is None else "no command of it was written"
+    if earlier:
+        made = "it was not published again"
     why = [f"Cancelled by {route.cancelled_by} {ago(route, route.cancel_requested_at)}: {made}."]
     if route.last_failure_at is not None:
         why = [
@@ -108,8 +118,18 @@ def explain_cancelled(route: RouteRecord) -> Explanation:
     return Explanation(
         RouteState.CANCELLED,
         (*why, *replays(route)),
-        ("Nothing: it is never sent. An intent under another idempotency key makes a new notification.",),
+        earlier or ("Nothing: it is never sent. An intent under another idempotency key makes a new notification.",),
+        None if mail is None else mail.next_attempt_at,
     )
+
+
+def _earlier_command(route: RouteRecord, mail: MailProgress | None) -> tuple[Sentence, ...]:
+    """Says what becomes of a command from before the route was opened again; nothing if it is known of none."""
+    if mail is not None and mail.state is not MailState.GIVEN_UP:
+        return ("No command follows. An earlier one was published, and is not taken back.", *explain_mail(route, mail))
+    if route.replay:
+        return ("No command follows. An earlier one was published: the rest of that is its consumers' matter.",)
+    return ()
 
 
 def _is_past_deadline(route: RouteRecord) -> bool:

@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
+from publisher.domain.mail_outcome import MailState
 from publisher.domain.notification import RouteStatus
 from publisher.operations.explain import explain
 from publisher.operations.explanation import Explanation, RouteState
 from publisher.operations.timeline import Step, timeline
 from storage.handover import Handover
+from storage.mail_progress import MailProgress
 from tests.factories import route_record
 from tests.unit.operations.test_explain import FAILED, MINUTE, NOW, OPEN, PAUSED, SECOND, STREAM, told
 from tests.unit.operations.test_explain_final import PUBLISHED
@@ -19,6 +21,12 @@ CANCELLED = MARKED | {
     "next_attempt_at": None,
     "updated_at": NOW - 3 * SECOND,
     "stream": None,
+}
+EXPIRED = {
+    "status": RouteStatus.EXPIRED,
+    "next_attempt_at": None,
+    "expires_at": NOW - 3 * SECOND,
+    "updated_at": NOW - 2 * SECOND,
 }
 LEASE_END = "2026-03-14 09:26:58.589Z"
 NEVER = ("Nothing: it is never sent. An intent under another idempotency key makes a new notification.",)
@@ -42,6 +50,30 @@ def test_a_cancelled_route_names_the_failure_before() -> None:
     )
     attempted = explain(route_record(**CANCELLED | {"stream": STREAM}), OPEN, STREAM)
     assert attempted.why[0].endswith(": no command of it was written.")
+
+
+def test_a_cancelled_route_of_which_an_earlier_command_is_deferred_is_not_called_never_sent() -> None:
+    """Its message goes out still, and when is said. Nobody takes back what stands on a stream (R28, R33)."""
+    waits = MailProgress(MailState.WAITING, 1, 0, NOW - 9 * SECOND, None, NOW + 5 * SECOND, None, None, None)
+
+    explained = explain(route_record(**CANCELLED, replay=1), OPEN, STREAM, mail=waits)
+
+    assert explained.why[0] == "Cancelled by ann 2026-03-14 09:26:50.589Z (3 s ago): it was not published again."
+    assert (explained.next[0], explained.next_at) == (
+        "No command follows. An earlier one was published, and is not taken back.",
+        NOW + 5 * SECOND,
+    )
+    assert str(explained.next[1]).endswith("It tries again in 5 s (2026-03-14 09:26:58.589Z).")
+
+
+@pytest.mark.parametrize("fields", [CANCELLED, EXPIRED], ids=["cancelled", "expired"])
+def test_of_a_route_that_was_published_before_only_a_further_command_is_ruled_out(fields: dict[str, Any]) -> None:
+    """Another mail service may have sent the earlier one; our own has not, where it gave up (R28)."""
+    gave_up = MailProgress(MailState.GIVEN_UP, 1, 0, NOW - MINUTE, None, None, None, None, NOW - 9 * SECOND)
+    earlier = ("No command follows. An earlier one was published: the rest of that is its consumers' matter.",)
+
+    assert explain(route_record(**fields, replay=1), OPEN, STREAM).next == earlier
+    assert explain(route_record(**fields), OPEN, STREAM, mail=gave_up).next[0].startswith("Nothing: it is never sent")
 
 
 @pytest.mark.parametrize(
