@@ -1,12 +1,9 @@
 """Takes intents off their stream into PostgreSQL, and tells the workers which routes are due at once (R18–R21).
 
-The loop has two states. Recovering: it accepts entries that it or a dead consumer has read and not acknowledged.
-Reading: it waits for new entries. Any error of Redis leads back to recovering, since a lost reply may have left entries
-in the pending list. While PostgreSQL is away the loop keeps the batch in hand and tries again.
+While PostgreSQL is away the loop keeps the batch in hand and tries again.
 """
 
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,21 +13,20 @@ import redis
 import structlog
 
 from publisher.domain.channel import Channel
-from publisher.domain.errors import PublisherError
 from publisher.intake.acceptor import Acceptor, Incoming
+from publisher.intake.group_loop import GroupLoop
 from publisher.intake.handing_over import HandingOver
 from publisher.intake.incoming import incoming
 from publisher.intake.marking import Marking, MarkingOptions
 from publisher.intake.read_ahead import ReadAhead
 from publisher.intake.replay import IntentsReplay
 from publisher.intake.report import report, warn_of_malformed
-from publisher.intake.retrying import wait
 from publisher.intake.telling import Send, Telling
 from publisher.process.telemetry import Telemetry
 from publisher.process.watchdog import Watchdog
+from publisher.streams.consumer_group import Entry
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.intents_losses import keep_pending_loss
-from publisher.streams.recovery import isolated, left_behind
 from storage.database import Database
 from storage.intents import Acceptance
 
@@ -38,8 +34,6 @@ _log = structlog.get_logger()
 _BLOCK = timedelta(seconds=1)
 # While a replay has more to do, new entries are looked for, and not waited for.
 _GLANCE = timedelta(milliseconds=1)
-# A consumer reads every few seconds while it lives: one that has not for so long belonged to a process that was killed.
-_STALE = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -96,10 +90,8 @@ class Intake:
         self._telemetry = telemetry
         self._tell = Telling(database, options.batch, send)
         self._stopping = stopping
-        self._watchdog = watchdog
         self._beat = watchdog.beat
-        # Whether this consumer may have read from its group, and so has something to leave.
-        self._is_member = False
+        self._loop = GroupLoop(group, options.batch, options.idle, stopping, watchdog)
         self._acceptor = Acceptor(
             database, options.stream, stopping, self._hold, self._beat, HandingOver(channels, options.handover, waiting)
         )
@@ -112,65 +104,24 @@ class Intake:
         A transaction that has begun is finished. Other entries in hand are given back for the next intake, counting no
         delivery; none is lost (R17).
         """
-        with self._watchdog.at_work():
-            self._run()
+        self._loop.run(take=self._take, read=self._read, on_lost=self._lost, on_leave=self._marking.leave)
 
-    def _run(self) -> None:
-        tries = 0
-        while not self._stopping.is_set():
-            self._beat()
-            try:
-                self._recover()
-                tries = 0
-                self._read()
-            except PublisherError as error:
-                tries += 1
-                wait(self._stopping, tries, error)
-        if self._is_member:
-            self._leave()
+    def _take(self, entries: Sequence[Entry]) -> None:
+        self._accept([self._parsed(entry) for entry in entries], self._group.acknowledge)
 
-    def _leave(self) -> None:
-        try:
-            self._lost(self._group.give_back(self._options.idle))
-            self._group.leave()
-            self._marking.leave()
-        except PublisherError as error:
-            _log.warning("the consumer stays in its group", consumer=self._group.consumer, error=str(error))
-
-    def _recover(self) -> None:
-        """Accepts entries that were read and not acknowledged: first this consumer's own, then those of dead ones."""
-        self._group.create()
-        self._is_member = True
-        for recovered in left_behind(self._group, self._options.batch, self._options.idle, self._goes_on):
-            if recovered.trimmed:
-                self._lost(recovered.trimmed)
-                self._group.acknowledge(recovered.trimmed)
-            for batch in isolated(recovered.entries):
-                self._accept([self._parsed(entry) for entry in batch], self._group.acknowledge)
-        self._group.remove_stale(_STALE)
-
-    def _goes_on(self) -> bool:
-        self._beat()
-        return not self._stopping.is_set()
-
-    def _lost(self, trimmed: Sequence[str]) -> None:
-        if trimmed:
-            keep_pending_loss(self._client, self._options.stream, trimmed)
-            self._marking.tell_losses()
+    def _lost(self, entry_ids: Sequence[str]) -> None:
+        keep_pending_loss(self._client, self._options.stream, entry_ids)
+        self._marking.tell_losses()
 
     def _read(self) -> None:
-        looked = time.monotonic()
         with self._ahead.reading():
-            while not self._stopping.is_set():
-                self._beat()
+            for _ in self._loop.rounds():
                 replaying = self._marking.step()
                 entries = self._ahead.next(_GLANCE if replaying else _BLOCK)
                 if len(entries) == self._options.batch:
                     self._ahead.begin()
                 if entries:
                     self._accept(entries, self._group.acknowledge_later)
-                if time.monotonic() - looked > self._options.idle.total_seconds() / 2:
-                    break
         self._group.acknowledge_done()
 
     def _read_parsed(self, block: timedelta) -> Sequence[Incoming]:
@@ -189,12 +140,8 @@ class Intake:
             acknowledge([entry.entry_id for entry in part])
 
     def _hold(self, entry_ids: Sequence[str]) -> None:
-        """Keeps other consumers from taking over the entries in hand while PostgreSQL is away. Best effort."""
         ahead = [entry.entry_id for entry in self._ahead.in_hand()]
-        try:
-            self._group.hold([*entry_ids, *ahead])
-        except PublisherError as error:
-            _log.warning("entries in hand may be taken over by another intake", error=error)
+        self._loop.hold([*entry_ids, *ahead])
 
     def _make_marking(self) -> Marking:
         options = self._options

@@ -75,7 +75,8 @@ def test_an_error_of_redis_at_any_step_loses_and_doubles_nothing(
     failing.failing.set()
     monkeypatch.setattr(ConsumerGroup, call, lambda *arguments: failing(*arguments))
     start_events()
-    wait_until(lambda: failing.failures >= 2)
+    # Entries whose acknowledgement was done are not acknowledged again.
+    wait_until(lambda: failing.failures >= (1 if call == "acknowledge" and after_work else 2))
     failing.failing.clear()
     wait_until_read(redis_client, EVENTS)
 

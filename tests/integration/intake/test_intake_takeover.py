@@ -9,8 +9,7 @@ import pytest
 import redis
 
 from actors.context import Context
-from publisher.intake import acceptor
-from publisher.intake import consumer as intake
+from publisher.intake import acceptor, group_loop
 from publisher.streams.intents import IntentsGroup
 from storage.database import Database
 from tests.factories import GROUP, INTENTS
@@ -184,7 +183,7 @@ def test_names_of_dead_intakes_are_taken_off_the_group(
     consumer: Consumers, start_intake: StartIntake, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Consumers that died with nothing pending do not pile up in the group (R15)."""
-    monkeypatch.setattr(intake, "_STALE", SHORTLY)
+    monkeypatch.setattr(group_loop, "_STALE", SHORTLY)
     for name in ("dead", "dead too"):
         consumer(name).create()
         consumer(name).read(1, SHORTLY)
