@@ -194,7 +194,8 @@ def begin_mail(
 def begin_due_mail(database: Database, token: str, ttl: timedelta, limit: int) -> Sequence[BegunMail]:
     """Begins up to `limit` deferred deliveries whose time has come.
 
-    Parameters as of `begin_mail`. After an error what it may have begun is abandoned.
+    Parameters as of `begin_mail`. A call after an error begins others. What was begun while the reply was lost is sent
+    by nobody: it comes free at the end of its lease, as unsure, and is taken over or held.
     """
     return [BegunMail(*row) for row in database.rows(_BEGIN_DUE, {"token": token, "ttl": ttl, "limit": limit})]
 
@@ -202,7 +203,8 @@ def begin_due_mail(database: Database, token: str, ttl: timedelta, limit: int) -
 def take_over_mail(database: Database, token: str, ttl: timedelta) -> BegunMail | None:
     """Begins the delivery that was abandoned first, of those of which a command is kept. None: there is none.
 
-    One alone: if it kills the process that has it in hand, it takes no other along. Parameters as of `begin_mail`.
+    One alone: if it kills the process that has it in hand, it takes no other along. Parameters as of `begin_mail`, and
+    after an error as `begin_due_mail`.
     """
     for row in database.rows(_TAKE_OVER, {"token": token, "ttl": ttl, "limit": 1}):
         return BegunMail(*row)

@@ -6,7 +6,7 @@ import pytest
 
 from publisher.domain.mail_outcome import MailOutcome, MailState
 from storage.database import Database
-from storage.mail_deliveries import begin_due_mail, hold_abandoned_retries, take_over_mail
+from storage.mail_deliveries import begin_due_mail, hold_abandoned_retries, renew_mail, take_over_mail
 from storage.mail_held import HeldFilter, send_held_mail
 from storage.mail_outcomes import record_mail
 from tests.integration.rows import execute, rows
@@ -40,6 +40,23 @@ def test_a_retry_that_a_dead_process_began_is_found_again(settled: Database) -> 
 
     assert found is not None
     assert (found.delivery_id, found.is_unsure, found.command) == (STRANGER, True, '{"a": "1"}')
+
+
+def test_what_was_begun_while_the_reply_was_lost_comes_free_with_its_lease(settled: Database) -> None:
+    """Its own process neither begins it again nor renews it: it is nowhere in hand, and nobody sends it (R33)."""
+    begin(settled, "lost", "kept")
+    set_state(settled, WAITING)
+    [lost] = begin_due_mail(settled, "mine", TTL, 1)
+
+    [kept] = begin_due_mail(settled, "mine", TTL, 9)
+    assert take_over_mail(settled, "mine", TTL) is None
+    abandon(settled)
+    assert renew_mail(settled, "mine", [kept.delivery_id], TTL) == {kept.delivery_id}
+
+    found = [take_over_mail(settled, "mine", TTL) for _ in range(2)]
+
+    assert found[0] is not None
+    assert (found[0].delivery_id, found[0].is_unsure, found[1]) == (lost.delivery_id, True, None)
 
 
 def test_abandoned_retries_are_taken_over_one_by_one(settled: Database) -> None:
