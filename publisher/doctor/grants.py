@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from publisher.channels.email import EMAIL
 from publisher.settings.settings import Settings
 from publisher.streams.rights import Streams, acl_rules, user_of
 from storage.rights import Grantee, grant_statements, grantee, migrating_statement
@@ -32,12 +33,15 @@ class Grants:
 
 def streams_of(settings: Settings) -> Streams:
     """Returns the streams that the settings name."""
+    email = settings.channels.get(EMAIL.name)
     return Streams(
         intents=settings.intents_stream,
         group=settings.intents_group,
         events=settings.events_stream,
         events_group=settings.events_group,
         commands={name: channel.stream for name, channel in settings.channels.items()},
+        mail=email.stream if email is not None and settings.mail.is_used else None,
+        mail_group=settings.mail.group,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import redis.connection
 
 from publisher.streams import keys
-from publisher.streams.rights_tables import CHANNEL, CONNECTION, EVENTS, HELPFUL, INTENTS, QUEUE, SERVICE
+from publisher.streams.rights_tables import CHANNEL, CONNECTION, EVENTS, HELPFUL, INTENTS, MAIL, QUEUE, SERVICE
 
 _CONTAINERS = ("XGROUP", "XINFO", "SCRIPT", "CLIENT")
 
@@ -29,6 +29,8 @@ class Streams:
     intents, group: the intents stream, and its consumer group.
     events, events_group: the stream of delivery events, and its consumer group.
     commands: channel -> stream.
+    mail, mail_group: the stream that this service's own mailers read, one of the above, and their consumer group. None:
+        another mail service reads it, with rights of its own.
     """
 
     intents: str
@@ -36,6 +38,8 @@ class Streams:
     events: str
     events_group: str
     commands: Mapping[str, str]
+    mail: str | None = None
+    mail_group: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -63,6 +67,8 @@ def needed_rights(streams: Streams) -> list[Right]:
         *_rights(INTENTS, of_intents, group=streams.group),
         *_rights(EVENTS, {"events": streams.events}, events_group=streams.events_group),
     ]
+    if streams.mail is not None:
+        rights += _rights(MAIL, {"mail": streams.mail}, mail_group=streams.mail_group)
     for channel, stream in streams.commands.items():
         of_channel = {
             "stream": stream,

@@ -72,6 +72,21 @@ EVENTS = (
     ("TYPE {events}", "doctor"),
 )
 
+# {mail}: the email stream, {mail_group}: the consumer group of this service's own mailers.
+MAIL = (
+    ("XGROUP CREATE {mail} {mail_group} 0 MKSTREAM", "a mailer makes stream and group"),
+    ("XREADGROUP GROUP {mail_group} c STREAMS {mail} >", "a mailer reads"),
+    ("XLEN {mail}", "a mailer tells what a new group finds"),
+    ("XPENDING {mail} {mail_group}", "a mailer recovers"),
+    ("XRANGE {mail} - +", "a mailer recovers"),
+    ("XAUTOCLAIM {mail} {mail_group} c 0 0-0", "a mailer takes over"),
+    ("XCLAIM {mail} {mail_group} c 0 0-0 JUSTID", "hold.lua, give_back.lua"),
+    ("XACK {mail} {mail_group} 0-0", "acknowledge.lua, give_back.lua"),
+    ("EVALSHA {no_script} 1 {mail}", "acknowledge.lua, hold.lua, give_back.lua, leave.lua, remove_stale.lua"),
+    ("XINFO CONSUMERS {mail} {mail_group}", "remove_stale.lua"),
+    ("XGROUP DELCONSUMER {mail} {mail_group} c", "leave.lua, remove_stale.lua"),
+)
+
 # For each channel. {stream}: its stream, {witness}: the key that says a delivery stands there,
 # {unread}: what was counted of its groups, {limit}: the bucket of its rate limit.
 CHANNEL = (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from publisher.streams import rights, rights_trial
+from publisher.streams import rights, rights_tables, rights_trial
 from publisher.streams.rights_trial import RedisTrial
 from tests.factories import EVENTS, GROUP, INTENTS
 from tests.integration.conftest import AsUser
@@ -108,6 +108,22 @@ def test_a_key_that_is_missing_is_named_with_each_command(as_user: AsUser) -> No
 
     assert "XADD gateway:client_events" in found
     assert [name for name in found if "gateway:client_events" not in name] == []
+
+
+def test_a_mailer_needs_its_group_on_the_email_stream(as_user: AsUser) -> None:
+    """A user who may only write there does for the service without mailers; with them each missing right is named."""
+    email = OUTBOUND["email"]
+    writing = " ".join(sorted({rights.granting(template.split()) for template, _ in rights_tables.CHANNEL}))
+    client = as_user(*(rule for rule in rules() if rule != f"~{email}"), f"(~{email} ~publisher:* {writing})")
+    assert tried(client).refused == []
+
+    found = rights_trial.try_rights(client, replace(STREAMS, mail=email, mail_group="mail-service"))
+
+    assert [refusal.what for refusal in found.refused] == [
+        f"{name} {email}"
+        for name in ("XGROUP CREATE", "XREADGROUP", "XAUTOCLAIM", "XCLAIM", "XACK", "XGROUP DELCONSUMER")
+    ]
+    assert found.refused[1].grant == f"+xreadgroup ~{email}"
 
 
 def test_a_stream_with_signs_of_a_pattern_is_named_literally(as_user: AsUser, own_client: redis.Redis) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from publisher.channels.registry import discover_channels
 from publisher.cli.grants import postgresql_lines, print_grants, redis_lines
-from publisher.doctor.grants import Grants, needed_grants
+from publisher.doctor.grants import Grants, needed_grants, streams_of
 from publisher.settings.settings import Settings
 
 
@@ -14,6 +14,17 @@ def grants_of(role: str | None = None, schema: str | None = None, **environ: str
     """The rights of an installation with these variables."""
     urls = {"DATABASE_URL": "postgres://ann:hush@a/app", "REDIS_URL": "redis://bob:hush@a"}
     return needed_grants(Settings.from_environ(urls | environ, discover_channels()), role=role, schema=schema)
+
+
+def test_the_group_of_the_mailers_is_among_the_rights_where_they_send() -> None:
+    """Without an SMTP server another mail service reads the email stream (R33)."""
+    urls = {"DATABASE_URL": "postgres://a/app", "REDIS_URL": "redis://a", "PUBLISHER_MAIL_GROUP": "ours"}
+    mail = {"PUBLISHER_SMTP_URL": "smtp://a", "PUBLISHER_MAIL_FROM": "a@b.example", "PUBLISHER_MAIL_TEMPLATES": "."}
+    there, elsewhere = (
+        streams_of(Settings.from_environ(environ, discover_channels())) for environ in (urls | mail, urls)
+    )
+
+    assert (there.mail, there.mail_group, elsewhere.mail) == ("mail:delivery_commands", "ours", None)
 
 
 def test_the_lines_are_the_rules_and_statements_word_by_word() -> None:
