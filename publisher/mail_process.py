@@ -14,7 +14,7 @@ from publisher.domain.mailbox import parse_mailbox
 from publisher.mail.composing import Composer
 from publisher.mail.counters import MailCounters
 from publisher.mail.handing_on import HandingOn
-from publisher.mail.in_hand import InHand
+from publisher.mail.in_hand import InHand, most_in_hand
 from publisher.mail.kept_commands import KeptCommands
 from publisher.mail.leasing import Leasing
 from publisher.mail.mailer import Mailer
@@ -33,9 +33,6 @@ from publisher.settings.mail import Unsure
 from publisher.settings.settings import Settings
 from publisher.streams.consumer_group import ConsumerGroup
 from storage.database import Database
-
-# Messages in hand for each connection: enough that none waits while outcomes are recorded.
-_FOR_EACH_CONNECTION = 10
 
 
 def compose_mailer(
@@ -56,7 +53,7 @@ def compose_mailer(
     if channel is None:
         raise SettingsError("the mail service needs the channel email, which is not installed")
     leasing = Leasing(secrets.token_hex(16), ttl, takes_over=mail.unsure is Unsure.SEND)
-    in_hand = InHand(mail.connections * _FOR_EACH_CONNECTION, ttl)
+    in_hand = InHand(most_in_hand(mail.connections, mail.rate), ttl)
     # Longer than a read blocks: it waits for commands, not for the server.
     reading = open_client(settings, "mailer-group", max(settings.timeouts.redis, timedelta(seconds=3)))
     beside = open_client(settings, "mailer")

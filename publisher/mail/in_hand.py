@@ -8,11 +8,23 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import timedelta
 
+from publisher.domain.rate_limit import RateLimit
 from publisher.mail.delivery import Delivery
 from publisher.mail.waiting import wait_at_most
 
 # A transaction that begins with less than this left might end after its lease.
 _MARGIN = 0.2
+
+# Messages in hand for each connection: enough that none waits while outcomes are recorded.
+_FOR_EACH_CONNECTION = 10
+# Under a rate no more than go out in so many seconds: what waits longer for its turn waits on the stream.
+_SECONDS_AT_RATE = 10
+
+
+def most_in_hand(connections: int, rate: RateLimit | None) -> int:
+    """Returns how many messages one process has in hand at most. rate: of its messages; None: there is no limit."""
+    most = connections * _FOR_EACH_CONNECTION
+    return most if rate is None else min(most, rate.burst + int(rate.per_second * _SECONDS_AT_RATE))
 
 
 class InHand:

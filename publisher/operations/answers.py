@@ -38,7 +38,8 @@ def explain_mail(route: RouteRecord, mail: MailProgress | None) -> Iterator[Sent
         return
     yield _standing(route, mail)
     if _is_long_in_hand(route, mail):
-        yield Advice("That is long: the SMTP server may be away, or refuse the login", Remedy.CHECK_MAIL)
+        text = "That is long: the SMTP server may be slow, away, or refuse the login, or PUBLISHER_MAIL_RATE be low"
+        yield Advice(text, Remedy.CHECK_MAIL)
     if mail.unsure:
         yield (
             f"Whether it was accepted remained unknown {times(mail.unsure, 'time')}: the recipient may have it"

@@ -3,8 +3,11 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
+
+from publisher.domain.rate_limit import RateLimit
 from publisher.mail.delivery import Delivery
-from publisher.mail.in_hand import InHand
+from publisher.mail.in_hand import InHand, most_in_hand
 from publisher.mail.messages.command import MailCommand
 from storage.mail_deliveries import BegunMail
 from tests.factories import INSTANT
@@ -28,6 +31,14 @@ def test_there_is_room_for_as_many_as_are_sent_at_once() -> None:
     assert (len(hand), hand.room, hand.entries) == (1, 2, [])
     hand.left.add("2-0")
     assert (hand.room, hand.entries) == (2, ["2-0"])
+
+
+@pytest.mark.parametrize(
+    ("rate", "most"), [(None, 160), (RateLimit(14, 14), 154), (RateLimit(1000, 1), 160), (RateLimit(0.1, 2), 3)]
+)
+def test_no_more_are_in_hand_than_a_rate_lets_go_out_soon(rate: RateLimit | None, most: int) -> None:
+    """What waits longer stays on the stream: another mailer may take it there, and no crash makes it unsure (R33)."""
+    assert most_in_hand(16, rate) == most
 
 
 def test_a_transaction_begins_only_well_within_the_lease() -> None:
