@@ -12,7 +12,7 @@ from storage.database import Database
 from storage.holds import HoldCriteria, add_hold
 from tests.factories import CHANNELS
 from tests.integration.publishers import BACKOFF, publisher
-from tests.integration.publishing.test_sharing import drain, due, published
+from tests.integration.publishing.draining import drain, due, published
 from tests.integration.rows import change
 
 

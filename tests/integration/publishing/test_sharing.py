@@ -1,6 +1,5 @@
-"""Publishing by shares: holds, lanes and fair shares from the claim to the stream (R29, R31)."""
+"""Publishing by shares: lanes and fair shares from the claim to the stream (R29, R31)."""
 
-from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,65 +15,15 @@ from publisher.publishing.sharing import BulkRoom, Sharing
 from publisher.streams.outbound import OutboundStreams
 from storage import due_groups
 from storage.database import Database
-from storage.holds import HoldCriteria, add_hold, remove_hold
-from tests.factories import CHANNELS, accepted
+from storage.holds import HoldCriteria, add_hold
+from tests.factories import CHANNELS
 from tests.integration.buckets import fill
 from tests.integration.publishers import BACKOFF, publisher
-from tests.integration.publishing.circuit_breakers import EMAIL, PROBING, probe_is_due, refuse, worker
-from tests.integration.rows import all_routes, change, execute, make_due, rows
+from tests.integration.publishing.draining import drain, due, published
+from tests.integration.rows import change, execute, rows
 
 # So slow that no token comes while a test runs.
 SLOW = RateLimit(0.001, 100)
-
-
-def due(database: Database, count: int, **fields: Any) -> list[int]:
-    """The keys of so many routes of a notification, due on email."""
-    before = {row["id"] for row in all_routes(database)}
-    recipients = [{"user_id": str(n), "email": f"user{n}@example.com"} for n in range(count)]
-    accepted(database, [{**fields, "recipients_json": recipients, "channels_json": ["email"]}])
-    make_due(database)
-    return [row["id"] for row in all_routes(database) if row["id"] not in before]
-
-
-def published(database: Database, by: str = "producer") -> Counter[str]:
-    """How many routes were published, by this column."""
-    return Counter(row[by] for row in all_routes(database) if row["status"] == "published")
-
-
-def drain(by: Publisher, batches: int = 50) -> None:
-    """Publishes until no more is due."""
-    for _ in range(batches):
-        if not by.publish_due("email").more:
-            return
-    raise AssertionError(f"more is due after {batches} batches")
-
-
-def test_what_is_held_stays(database: Database, streams: OutboundStreams) -> None:
-    """Everything else is published, and what was held once the hold is removed (R29)."""
-    due(database, 5, producer="shop")
-    held = due(database, 5, producer="game")
-    hold = add_hold(database, HoldCriteria(producer="game"), "a wrong price", "ann")
-    by = publisher(database, streams, batch_size=2)
-
-    drain(by)
-    by.publish_these("email", held)
-
-    assert published(database) == {"shop": 5}
-    assert {row["attempt_count"] for row in all_routes(database)} == {0}
-    remove_hold(database, hold.id)
-    drain(by)
-    assert published(database) == {"shop": 5, "game": 5}
-
-
-def test_recipients_that_are_held_are_passed_over(database: Database, streams: OutboundStreams) -> None:
-    """Their routes stand among others of their group: those go (R29)."""
-    due(database, 30)
-    for user in range(20):
-        add_hold(database, HoldCriteria(recipient_ref=f"user:{user}"), "a wrong price", "ann")
-
-    drain(publisher(database, streams, batch_size=3))
-
-    assert published(database, "recipient_ref") == {f"user:{n}": 1 for n in range(20, 30)}
 
 
 def test_urgent_routes_overtake_bulk(database: Database, streams: OutboundStreams) -> None:
@@ -148,23 +97,6 @@ def test_producers_take_turns_for_a_single_token(
         by.publish_due("email")
 
     assert published(database) == {"a": 4, "b": 4, "c": 4}
-
-
-def test_a_probe_takes_nothing_that_is_held(database: Database, streams: OutboundStreams, broken: redis.Redis) -> None:
-    """A parked channel is tried with routes that may go (R29)."""
-    due(database, 3, producer="game")
-    by = worker(database, streams)
-    refuse(database, by, 3)
-    due(database, 3, producer="shop")
-    add_hold(database, HoldCriteria(producer="game"), "a wrong price", "ann")
-    broken.delete(EMAIL)
-    probe_is_due(database)
-
-    by.publish_due("email")
-
-    assert published(database)["game"] == 0
-    assert published(database)["shop"] > 0
-    assert PROBING.batch >= 1
 
 
 def test_a_route_that_becomes_due_before_the_place_is_found(database: Database, streams: OutboundStreams) -> None:
