@@ -1,9 +1,11 @@
 """A stream that intake reads, and its group, as they stand in Redis."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import redis
 
+from publisher.streams.consumer_group import Entry
 from tests.factories import GROUP, INTENTS, intent_fields
 from tests.waiting import wait_until
 
@@ -16,6 +18,11 @@ def send_intents(client: redis.Redis, count: int = 1, **fields: Any) -> list[str
 def add_entries(client: redis.Redis, count: int) -> list[str]:
     """Adds so many entries that are no intents. Returns their ids."""
     return [client.xadd(INTENTS, {"n": n}).decode() for n in range(count)]
+
+
+def ids_of(entries: Iterable[Entry]) -> list[str]:
+    """Their ids."""
+    return [entry.id for entry in entries]
 
 
 def pending_ids(client: redis.Redis, stream: str = INTENTS) -> list[str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import pytest
 import redis
 
 from publisher.domain.loss import LossCause
@@ -10,14 +9,6 @@ from publisher.streams.intents import IntentsGroup
 from tests.factories import INTENTS
 from tests.integration.intake.test_intents_losses import gaps, read
 from tests.integration.stream_entries import add_entries
-
-
-@pytest.fixture
-def group(consumer: Callable[[str], IntentsGroup]) -> IntentsGroup:
-    """A consumer of the group, which is there."""
-    made = consumer("one")
-    made.create()
-    return made
 
 
 def entries_read(client: redis.Redis) -> object:
