@@ -1,54 +1,28 @@
 """The detectors of planted bugs: each runs the workload under one kind of fault, and returns the first problem."""
 
 import random
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from threading import Event, Thread
-from typing import Any
 
-import pytest
-import redis
-
-from publisher.domain.cancellation import Cancellation
-from publisher.domain.channel import Channel
 from publisher.domain.lanes import Lane
 from publisher.domain.rate_limit import RateLimit
 from publisher.domain.shares import WEIGHTS
-from publisher.streams.append_result import AppendResult, NotAppended
-from publisher.streams.outbound import Delivery, OutboundStreams
+from publisher.streams.outbound import OutboundStreams
 from storage import limits
-from storage.cancellations import IncomingCancellation, cancel_intents
 from storage.group_keys import GROUP_KEY
 from storage.holds import HoldCriteria, add_hold, remove_hold
 from tests.factories import CHANNELS
 from tests.faults.crash_points import How, Point
 from tests.faults.invariants import over_their_limits
 from tests.faults.workload import SEED, Workload
-from tests.faults.workload_intents import GOOD, IN_TIME, TAKEN_BACK
+from tests.faults.workload_intents import GOOD
 from tests.integration.buckets import bucket, fill, now_us
 from tests.integration.intake.reverted_postgresql import ANOTHER, LOSE_EVERYTHING
-from tests.integration.publishers import InterruptedStreams, publisher
+from tests.integration.publishers import publisher
 from tests.integration.rows import change, due_routes
 
 Detector = Callable[[Workload], str]
-
-
-class Stalling(OutboundStreams):
-    """The streams, with something that happens before an append, which may then be refused."""
-
-    def __init__(self, client: redis.Redis, first: Callable[[], object], *, refused: bool = False) -> None:
-        super().__init__(client, timedelta(hours=1))
-        self._first, self._refused = first, refused
-
-    def append(
-        self, channel: Channel, deliveries: Sequence[Delivery], *args: Any, **options: Any
-    ) -> list[AppendResult]:
-        self._first()
-        if self._refused:
-            return [NotAppended("Redis refused")] * len(deliveries)
-        return super().append(channel, deliveries, *args, **options)
 
 
 def crash_points(workload: Workload) -> str:
@@ -94,7 +68,7 @@ def refused_once(workload: Workload) -> str:
             workload.redis.delete(channel.stream)
         workload.make_due()
         workload.publish()
-    return _first(workload)
+    return first_violation(workload)
 
 
 def lost_data(workload: Workload) -> str:
@@ -110,37 +84,7 @@ def lost_data(workload: Workload) -> str:
         for channel in CHANNELS:
             audit_published.fn(channel)
         workload.publish()
-    return _first(workload)
-
-
-def stale_worker(workload: Workload) -> str:
-    """A worker stalls in its last attempt until its lease has run out and another is at work; then its append is
-    refused, and it records that while the other has appended and not yet recorded."""
-    appended, recorded = Event(), Event()
-
-    def appended_by_second() -> None:
-        appended.set()
-        assert recorded.wait(10)
-
-    def overtaken() -> None:
-        workload.pass_time()
-        overtaking.start()
-        assert appended.wait(10)
-
-    workload.reset([GOOD])
-    workload.io.begin()
-    with workload.process() as context:
-        workload.take_in(context)
-        workload.sql.execute("UPDATE routes SET max_attempts = 1")
-        second = publisher(context.database, InterruptedStreams(context.redis, appended_by_second))
-        overtaking = Thread(target=second.publish_due, args=("email",))
-        publisher(context.database, Stalling(context.redis, overtaken, refused=True)).publish_due("email")
-        if not _leased(workload):
-            workload.errors.append("a worker lost its lease to one whose own had run out")
-        recorded.set()
-        overtaking.join()
-        workload.publish()
-    return _first(workload)
+    return first_violation(workload)
 
 
 def lost_bucket(workload: Workload) -> str:
@@ -181,7 +125,7 @@ def held_routes(workload: Workload) -> str:
             return f"{went} routes were published that a hold matches"
         remove_hold(context.database, hold.id)
         workload.publish()
-    return _first(workload)
+    return first_violation(workload)
 
 
 def crowded_lanes(workload: Workload) -> str:
@@ -201,42 +145,6 @@ def crowded_lanes(workload: Workload) -> str:
     return f"of {sorted(starved)} nothing was published" if starved else ""
 
 
-def late_append(workload: Workload) -> str:
-    """A worker stalls before its append until its lease is over and another worker has expired its routes (R12)."""
-
-    def overtaken() -> None:
-        workload.pass_time()
-        other.end_routes("email")
-
-    workload.reset([IN_TIME])
-    workload.io.begin()
-    with workload.process() as context:
-        workload.take_in(context)
-        other = publisher(context.database, OutboundStreams(context.redis, timedelta(hours=1)))
-        publisher(context.database, Stalling(context.redis, overtaken)).publish_due("email")
-        workload.publish()
-    return _first(workload)
-
-
-def late_cancellation(workload: Workload) -> str:
-    """A worker stalls before its append until its lease is over, and its producer has taken the intent back (R28)."""
-
-    def overtaken() -> None:
-        workload.pass_time()
-        cancel_intents(context.database, [asked])
-        other.end_routes("email")
-
-    asked = IncomingCancellation("9-0", (), Cancellation("game-service", TAKEN_BACK["idempotency_key"], None, None))
-    workload.reset([TAKEN_BACK])
-    workload.io.begin()
-    with workload.process() as context:
-        workload.take_in(context)
-        other = publisher(context.database, OutboundStreams(context.redis, timedelta(hours=1)))
-        publisher(context.database, Stalling(context.redis, overtaken)).publish_due("email")
-        workload.publish()
-    return _first(workload)
-
-
 def reverted_postgresql(workload: Workload) -> str:
     """PostgreSQL comes back as another server that has none of what it had accepted, and intake starts anew (R18)."""
     workload.reset([GOOD])
@@ -249,34 +157,9 @@ def reverted_postgresql(workload: Workload) -> str:
     with workload.process() as context:
         workload.take_in(context)
         workload.publish()
-    return _first(workload)
+    return first_violation(workload)
 
 
-def held_lease(workload: Workload) -> str:
-    """A worker whose clock is an hour fast looks for work while another is about to append."""
-
-    def look() -> None:
-        before = _leased(workload)
-        with pytest.MonkeyPatch.context() as patch:
-            whole = time.time
-            patch.setattr(time, "time", lambda: whole() + 3600)
-            fast.publish_due("email")
-        if _leased(workload) != before:
-            workload.errors.append("a lease was taken over before it had run out")
-
-    workload.reset([GOOD])
-    workload.io.begin()
-    with workload.process() as context:
-        workload.take_in(context)
-        fast = publisher(context.database, OutboundStreams(context.redis, timedelta(hours=1)))
-        publisher(context.database, Stalling(context.redis, look)).publish_due("email")
-        workload.publish()
-    return _first(workload)
-
-
-def _leased(workload: Workload) -> object:
-    return workload.one("SELECT max(lease_token) FROM routes")
-
-
-def _first(workload: Workload) -> str:
+def first_violation(workload: Workload) -> str:
+    """The first promise that the workload has broken, or blank."""
     return next(iter(workload.violations()), "")

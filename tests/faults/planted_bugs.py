@@ -28,7 +28,7 @@ from storage import cancel_mark, cancellations, claims, intents, leases, malform
 from storage.database import Row, fetch
 from storage.handover import IS_CLAIMED
 from storage.holds import not_held
-from tests.faults import detectors
+from tests.faults import detectors, overtaken_workers
 from tests.faults.detectors import Detector
 
 _HELD = "AND lease_token = %(token)s"
@@ -192,14 +192,14 @@ BUGS: Sequence[Bug] = (
     Bug(
         "completion without the token",
         lambda patch: _edit(patch, outcomes, _COMPLETIONS, (_HELD, "")),
-        detectors.stale_worker,
+        overtaken_workers.stale_worker,
         classic=True,
     ),
     Bug("completion without any guard", _no_guard, detectors.lost_replies),
     Bug(
         "release without the token",
         lambda patch: _edit(patch, leases, ["_RELEASE"], (_HELD, "")),
-        detectors.stale_worker,
+        overtaken_workers.stale_worker,
     ),
     Bug(
         "bucket of a rate limit that begins full",
@@ -219,8 +219,8 @@ BUGS: Sequence[Bug] = (
         classic=True,
     ),
     Bug("lane that gets what others leave", _urgent_first, detectors.crowded_lanes, classic=True),
-    Bug("leases compared with the worker's clock", _worker_clock, detectors.held_lease, classic=True),
-    Bug("claim that looks at no lease", _claims_that("true"), detectors.held_lease),
+    Bug("leases compared with the worker's clock", _worker_clock, overtaken_workers.held_lease, classic=True),
+    Bug("claim that looks at no lease", _claims_that("true"), overtaken_workers.held_lease),
     Bug(
         "expired leases stay taken",
         # Those of claims: handovers run out without any fault.
@@ -245,13 +245,13 @@ BUGS: Sequence[Bug] = (
         lambda patch: patch.setattr(
             OutboundStreams, "end", lambda _streams, deliveries, _tombstones: [None] * len(deliveries)
         ),
-        detectors.late_append,
+        overtaken_workers.late_append,
     ),
     Bug("cancellation and its routes in no transaction", _cancelled_in_parts, detectors.crash_points),
     Bug(
         "attempted route cancelled without a tombstone",
         _cancelled_at_once,
-        detectors.late_cancellation,
+        overtaken_workers.late_cancellation,
     ),
     Bug(
         "intents not replayed to a PostgreSQL that went back",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 import redis
 
-from tests.faults import detectors
+from tests.faults import detectors, overtaken_workers
 from tests.faults.detection import detect_all
 from tests.faults.detectors import Detector
 from tests.faults.planted_bugs import BUGS
@@ -24,10 +24,10 @@ def workload(environ: Mapping[str, str], redis_client: redis.Redis) -> Iterator[
     [
         detectors.refused_once,
         detectors.lost_data,
-        detectors.stale_worker,
-        detectors.held_lease,
-        detectors.late_append,
-        detectors.late_cancellation,
+        overtaken_workers.stale_worker,
+        overtaken_workers.held_lease,
+        overtaken_workers.late_append,
+        overtaken_workers.late_cancellation,
         detectors.lost_bucket,
         detectors.held_routes,
         detectors.crowded_lanes,
