@@ -116,7 +116,8 @@ def _notifications(text: str) -> Iterator[tuple[int | None, str]]:
     try:
         json_.loads(text)
     except (ValueError, RecursionError):
-        yield from ((number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip())
+        # JSON takes a line separator of Unicode for a letter: str.splitlines would cut a line in two there.
+        yield from ((number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip())
     else:
         yield None, text
 

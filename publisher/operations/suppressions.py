@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import timedelta
 
 from publisher.domain.errors import BadRequest, NotFound
+from publisher.domain.mailbox import parse_address
 from publisher.domain.suppression import SuppressionReason, comparable_address
 from publisher.operations.audited import audited
 from storage import suppressions as store
@@ -36,15 +37,19 @@ _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+|\"[^\"]+\"@[^\s@]+")
 
 
 def checked_address(address: str) -> str:
-    """Returns the address as it is compared. Raises BadRequest for a text that is none."""
-    if _ADDRESS.fullmatch(address.strip()) is None or not address.strip().isprintable():
-        raise BadRequest("ADDRESS must be an email address, such as ann@example.com")
-    return comparable_address(address)
+    """Returns an address that is to be suppressed, as it is compared.
+
+    Raises BadRequest for a text that is none to which mail can be sent: to suppress `<ann@example.com>` stops nothing.
+    """
+    compared = _compared_address(address)
+    if parse_address(compared) is None:
+        raise _no_address()
+    return compared
 
 
 def compared_domain(domain: str) -> str:
     """Returns a domain as those of suppressed addresses stand there. Raises BadRequest for a text that is none."""
-    return checked_address(f"any@{domain.strip().removeprefix('@')}").partition("@")[2]
+    return _compared_address(f"any@{domain.strip().removeprefix('@')}").partition("@")[2]
 
 
 def add(database: Database, address: str, note: str | None, by: str, kept: timedelta | None) -> Suppression:
@@ -61,7 +66,7 @@ def add(database: Database, address: str, note: str | None, by: str, kept: timed
 
 def find(database: Database, address: str) -> Suppression:
     """Returns the suppression of the address. Raises BadRequest for what is no address, and NotFound."""
-    checked = checked_address(address)
+    checked = _compared_address(address)
     found = find_suppression(database, checked)
     if found is None:
         raise _not_found()
@@ -70,7 +75,7 @@ def find(database: Database, address: str) -> Suppression:
 
 def remove(database: Database, address: str, by: str) -> Suppression:
     """Removes a suppression, and returns it as it was: the next message to the address is sent. Raises NotFound."""
-    target = {"address": checked_address(address)}
+    target = {"address": _compared_address(address)}
     with audited(database, "remove-suppression", by, target) as action:
         removed = store.remove_suppression(database, address)
         if removed is None:
@@ -82,6 +87,17 @@ def remove(database: Database, address: str, by: str) -> Suppression:
 def suppression_fields(suppression: Suppression) -> dict[str, object]:
     """The fields of a suppression, by the names that --json prints."""
     return asdict(suppression)
+
+
+def _compared_address(address: str) -> str:
+    # A bounce may have suppressed one of a form that only another mail service sends to.
+    if _ADDRESS.fullmatch(address.strip()) is None or not address.strip().isprintable():
+        raise _no_address()
+    return comparable_address(address)
+
+
+def _no_address() -> BadRequest:
+    return BadRequest("ADDRESS must be an email address, such as ann@example.com")
 
 
 def _without_none(target: Mapping[str, object]) -> dict[str, object]:

@@ -76,3 +76,15 @@ def test_a_notification_that_tells_nothing_is_no_failure(database: Database, pub
     assert (opened.returncode, opened.stdout) == (0, "")
     assert (empty.returncode, empty.stdout) == (0, "there is no notification\n")
     assert (other.returncode, "no notification of Amazon SES" in other.stderr) == (1, True)
+
+
+def test_a_line_ends_where_the_file_says_so(database: Database, publisher: Publisher) -> None:
+    """A line separator of Unicode within a text ends no line: JSON takes it for a letter (R32)."""
+    delivery_id = sent_mail(database)
+    record = postmark_bounce(Metadata={"delivery_id": delivery_id}, Description="no\u2028such\u0085user")
+    lines = [json.dumps(record, ensure_ascii=False), json.dumps(postmark("Open"))]
+
+    done = publisher("mailer", "event", "--from", "postmark", "-", stdin="\r\n".join(lines))
+
+    assert done.stdout == f"{delivery_id}: bounced (permanent, recipient), recorded\n", done.stderr
+    assert done.stderr == "publisher: line 2: records of type Open tell nothing of a delivery\n"

@@ -79,3 +79,12 @@ def test_what_cannot_be_done_is_said_in_one_line(database: Database, publisher: 
     assert (unasked.returncode, "pass --yes, or --dry-run" in unasked.stderr) == (2, True)
     assert (no_address.returncode, "ADDRESS must be an email address" in no_address.stderr) == (2, True)
     assert find_suppression(database, "ann@example.com") is None
+
+
+def test_an_address_that_no_mail_can_be_sent_to_is_not_added(publisher: Publisher) -> None:
+    """In the form of a header it would be suppressed, and mail to the address itself still sent (R33)."""
+    for address in ("<ann@example.com>", f"{'a' * 400}@example.com", "mailto:ann@example.com>"):
+        refused = publisher(*COMMAND, "add", address, "--yes")
+
+        assert (refused.returncode, "ADDRESS must be an email address" in refused.stderr) == (2, True)
+    assert publisher(*COMMAND, "add", "Ann@bücher.example.", "--yes").stdout.startswith("ann@xn--bcher-kva.example is")
