@@ -1,5 +1,7 @@
 """Keeps the secret with which messages name their deliveries, so that nobody can make such a name but us (R33)."""
 
+import secrets
+
 from storage.database import Database
 
 _READ = "/* read_mail_reference_key */ SELECT key FROM mail_reference_key"
@@ -12,12 +14,15 @@ ON CONFLICT DO NOTHING
 """
 
 
-def mail_reference_key(database: Database) -> bytes:
+def mail_reference_key(database: Database, *, may_make: bool = True) -> bytes:
     """Returns the key, the same for all processes. Makes it if there is none.
 
+    may_make: False writes nothing: where there is no key, one is returned that no message was named with.
     Raises DatabaseUnavailable.
     """
     found = database.rows(_READ)
+    if not found and not may_make:
+        return secrets.token_bytes()
     if not found:
         with database.unit() as connection:
             connection.execute_sql(_MAKE)

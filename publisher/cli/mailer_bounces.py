@@ -87,7 +87,7 @@ def _read(
             database,
             mailbox,
             kept,
-            mail_reference_key(database),
+            mail_reference_key(database, may_make=not dry_run),
             dry_run=dry_run,
             stopping=stopping.is_set if stopping else lambda: False,
             on_batch=lambda count: bar.advance(task, count),

@@ -51,7 +51,7 @@ def event(
     """
     said = _Said(_NAMED_IN[provider])
     with opened() as (settings, database):
-        key = mail_reference_key(database)
+        key = mail_reference_key(database, may_make=not dry_run)
         for batch in _batches(list(_notifications(read_text(file)))):
             readings = [_READERS[provider](text) for _, text in batch]
             found = attribute(database, readings, Origin.PROVIDER, key, datetime.now(UTC))

@@ -11,9 +11,12 @@ import trustme
 from storage.database import Database
 from storage.suppressions import find_suppression
 from tests.acceptance.conftest import Publisher
+from tests.conftest import run_sql
 from tests.imap_server import imap_server
 from tests.integration.mail.bounces.test_bounces import answers, bounce
 from tests.integration.mail_rows import ADDRESS, sent_mail
+from tests.integration.roles import plain_role
+from tests.mail_reports import ses_bounce
 from tests.maildirs import deliver, made_maildir, names, unreadable
 from tests.processes import Processes
 from tests.waiting import wait_until
@@ -145,3 +148,20 @@ def test_without_a_mailbox_it_says_what_to_set(publisher: Publisher) -> None:
     assert (unset.returncode, unset.stderr[:50]) == (2, "publisher: PUBLISHER_MAIL_BOUNCES_URL is not set, ")
     assert (wrong.returncode, wrong.stderr[:29]) == (2, "publisher: MAILBOX must be a ")
     assert "secret" not in wrong.stderr
+
+
+def test_a_dry_run_needs_no_right_to_write(
+    database: Database, database_url: str, environ: dict[str, str], publisher: Publisher, box: Path
+) -> None:
+    """It makes no key for the words that name a delivery, where no mailer has made one yet (R33)."""
+    delivery_id = sent_mail(database)
+    notification = ses_bounce()
+    notification["mail"]["headers"][0]["value"] = delivery_id
+    deliver(box, bounce(database, delivery_id))
+    run_sql(database_url, "DELETE FROM mail_reference_key")
+    with plain_role(database_url, "GRANT pg_read_all_data TO {role}") as environ["DATABASE_URL"]:
+        looked = publisher("mailer", "bounces", "--dry-run", "--json")
+        asked = publisher("mailer", "event", "--from", "ses", "-", "--dry-run", stdin=json.dumps(notification))
+
+    assert json.loads(looked.stdout)["not_ours"] == {"it names a delivery that is unknown here, or was pruned": 1}
+    assert asked.stdout == f"{delivery_id}: bounced (permanent, recipient), would be recorded\n", asked.stderr
