@@ -87,7 +87,8 @@ def add(
 ) -> None:
     """Send nothing to an address from now on. A delivery to it is answered `suppressed`.
 
-    In force at once, in every process. It takes the place of a suppression that is there, also of a longer one.
+    In force at once, in every process, but for messages that a mailer has in hand: while the SMTP server is away, these
+    wait for it and are sent still. It takes the place of a suppression that is there, also of a longer one.
     """
     who, kept = operator(by), None if days is None else timedelta(days=days)
     with opened() as (_, database):
