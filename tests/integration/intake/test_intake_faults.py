@@ -199,7 +199,9 @@ def test_an_intake_that_stops_leaves_its_group(
 ) -> None:
     """Told to stop, intake ends and takes its name off the group (R17)."""
     loop = start_intake("one")
-    wait_until(lambda: redis_client.exists(INTENTS) and consumers(redis_client))
+    send_intents(redis_client)
+    wait_until_read(redis_client)
+    assert consumers(redis_client) == {"one"}
 
     context.stopping.set()
     wait_until(lambda: not loop.is_alive())
