@@ -7,6 +7,8 @@ from publisher.domain.delivery_event import DeliveryEvent, EventKind, Fault, Per
 
 # Python's codec follows IDNA of 2003, which writes these as other letters: another domain since 2008.
 _LETTERS_SINCE_2008 = frozenset("ßς")
+# Characters (RFC 1035, 2.3.4). The codec takes a second for some hundred thousand, which a report may bring.
+_LONGEST_DOMAIN = 253
 
 
 class SuppressionReason(StrEnum):
@@ -45,7 +47,7 @@ def comparable_address(address: str) -> str:
 
 
 def _ascii_domain(domain: str) -> str:
-    if domain.isascii() or _LETTERS_SINCE_2008 & set(domain):
+    if domain.isascii() or len(domain) > _LONGEST_DOMAIN or _LETTERS_SINCE_2008 & set(domain):
         return domain
     try:
         return domain.encode("idna").decode("ascii")

@@ -1,5 +1,6 @@
 """A maildir: each message is a file, and its flags stand at the end of the file's name."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ _MARKS = {Mark.SEEN: "S", Mark.FLAGGED: "F"}
 _ADVICE = "let this user read the file, or move it out of the maildir"
 # Seen, flagged, or to be deleted.
 _DONE = set("SFT")
+# Bytes of a name that can still get a flag: file systems take 255.
+_LONGEST_NAME = 250
 
 
 class Maildir:
@@ -57,6 +60,8 @@ def _is_message(path: Path) -> bool:
 def _read(path: Path) -> BounceMessage | UnreadableMessage | None:
     """Reads the message. None: another process has moved it."""
     key = f"{path.parent.name}/{path.name}"
+    if len(os.fsencode(path.name)) > _LONGEST_NAME:
+        return UnreadableMessage(key, "its name is too long to be marked", "give the file a shorter name")
     try:
         with path.open("rb") as file:
             return BounceMessage(key, file.read(LONGEST))

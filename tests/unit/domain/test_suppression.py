@@ -50,7 +50,7 @@ def test_a_domain_is_not_taken_for_another_one() -> None:
     assert comparable_address("ann@straße.example") != comparable_address("ann@strasse.example")
 
 
-@pytest.mark.parametrize("address", ["", "ann", "@", "a@" + "ü" * 300, "a@ü..ü", "a@b@c"])
+@pytest.mark.parametrize("address", ["", "ann", "@", "a@" + "ü" * 300, "a@" + "ü." * 200 + "ü", "a@ü..ü", "a@b@c"])
 def test_what_is_no_address_is_compared_as_it_is(address: str) -> None:
     """It raises nothing: the text may be anybody's."""
     assert comparable_address(address) == address.lower()

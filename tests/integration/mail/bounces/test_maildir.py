@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from publisher.domain.errors import MailboxUnavailable
-from publisher.mail.bounces.mailbox import BATCH, Mark, UnreadableMessage
+from publisher.mail.bounces.mailbox import BATCH, BounceMessage, Mark, UnreadableMessage
 from publisher.mail.bounces.opening import open_mailbox
 from publisher.settings.mailbox_url import read_mailbox_url
 from tests.maildirs import deliver, made_maildir, names, unreadable
@@ -46,6 +46,18 @@ def test_what_another_process_moved_is_left_out(tmp_path: Path) -> None:
         assert [len(batch) for batch in batches] == [0]
 
     assert len(names(folder, "cur")) == BATCH
+
+
+def test_a_name_that_has_no_room_for_a_flag_holds_up_no_other(tmp_path: Path) -> None:
+    """Its message would be read again and again: it is named instead, with what to do."""
+    folder = made_maildir(tmp_path / "box")
+    for name in ("1.a", "2." + "b" * 250, "3.c"):
+        deliver(folder, b"Subject: x\n\n", name)
+
+    with open_mailbox(read_mailbox_url(str(folder))) as mailbox:
+        [batch] = list(mailbox.unread())
+
+    assert [type(message) for message in batch] == [BounceMessage, UnreadableMessage, BounceMessage]
 
 
 def test_a_file_that_cannot_be_read_holds_up_no_other(tmp_path: Path) -> None:
