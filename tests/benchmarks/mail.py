@@ -1,6 +1,8 @@
 """The mail service: messages a second beside bare loops of smtplib, from intent to message, and memory over time.
 
-The messages are the demo's, rendered from its templates, and sent to the local SMTP server, which writes each to disk.
+The messages are the demo's, rendered from its templates, and sent to the local SMTP server. It stands for another
+machine, and so it keeps its mail in memory: on one disk with PostgreSQL ext4 takes 35 to 270 µs to make a file, by how
+many were made and removed there before.
 """
 
 import json
@@ -29,6 +31,8 @@ from tests.waiting import wait_until
 
 GROUP = "mail"
 _TEMPLATES = Path(__file__).parent.parent.parent / "publisher" / "local" / "templates"
+# Linux: a file system in memory.
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
 _SEEDED_AT_ONCE = 500
 # What comes before is the start of the process.
 _WARM = 0.1
@@ -44,7 +48,6 @@ class Throughput:
 
 def figures(servers: Servers, size: Size) -> Iterator[Figure]:
     """The lines of RESULTS.md."""
-    # First: ext4 makes files more slowly for a while after ten thousands of them were removed.
     runs = [_throughput(servers, size.mails) for _ in range(size.runs)]
     loops = {kept: statistics.median(_loop(size.mails, kept=kept) for _ in range(size.runs)) for kept in (True, False)}
     best = sorted(runs, key=lambda run: run.rate)[len(runs) // 2]
@@ -79,7 +82,11 @@ def figures(servers: Servers, size: Size) -> Iterator[Figure]:
 @contextmanager
 def _post_office() -> Iterator[tuple[dict[str, str], int, Path]]:
     """A local SMTP server: the variables of a mail service that uses it, its port, and its maildir."""
-    with tempfile.TemporaryDirectory(prefix="publisher-mail-") as folder, smtp_server(Path(folder)) as listening:
+    place = _MEMORY if _MEMORY.is_dir() else None
+    with (
+        tempfile.TemporaryDirectory(prefix="publisher-mail-", dir=place) as folder,
+        smtp_server(Path(folder)) as listening,
+    ):
         environ = {
             "PUBLISHER_SMTP_URL": f"smtp://127.0.0.1:{listening.port}",
             "PUBLISHER_MAIL_FROM": "Example <hello@example.com>",

@@ -91,7 +91,8 @@ def _chaos(result: RunResult, minutes: float, write: bool) -> list[str]:
             results.CHAOS,
             [
                 results.measured_by(arguments, f", seed {result.seed}, in {result.seconds:.0f} s"),
-                "Fsync and append-only file on, lease TTL 3 s, scan interval 0.5 s.",
+                "Fsync and append-only file on, lease TTL 3 s, scan interval 0.5 s. With lanes, cancellations, holds,",
+                "200 commands a second on the email channel, and mailers that send to an SMTP server which fails.",
                 "",
                 *results.table(Row._fields, rows),
                 "",
