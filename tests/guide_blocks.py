@@ -14,6 +14,7 @@ from publisher.channels.registry import discover_channels
 from publisher.cli.app import app
 from publisher.cli.grants import postgresql_lines, redis_lines
 from publisher.doctor.grants import Grants, needed_grants
+from publisher.observability.catalogue import GAUGES
 from publisher.settings.settings import Settings
 from tests import guide_scaling, guide_sizes
 
@@ -54,12 +55,19 @@ def tree() -> str:
     return _fenced("", lines)
 
 
+def gauges() -> str:
+    """Each gauge with its labels and what it tells."""
+    rows = (f"| `{gauge.name}` | {', '.join(gauge.labels)} | {gauge.help} |" for gauge in GAUGES)
+    return "\n".join(["| gauge | labels | tells |", "|---|---|---|", *rows])
+
+
 # Block -> its guide and what makes it.
 BLOCKS: dict[str, tuple[str, Callable[[], str]]] = {
     "redis rights": ("deploying", redis_rights),
     "postgresql rights": ("deploying", postgresql_rights),
     "commands": ("operating", commands),
     "tree": ("inside", tree),
+    "gauges": ("observing", gauges),
     "sizes": ("sizing", guide_sizes.places_table),
     "written": ("sizing", guide_sizes.written_table),
     "cpu": ("sizing", guide_sizes.cpu_table),

@@ -42,12 +42,19 @@ def run() -> None:
     stop_on_signals(context.stopping)
     metrics_port = serve_metrics(settings.metrics_port, context.telemetry.registry)
 
+    from publisher.observability.exporter import INTERVAL, GaugeExporter
+    from publisher.operations.snapshots import Snapshots
     from publisher.process.heartbeat import heartbeats
-    from publisher.scheduler import run_scheduler
+    from publisher.scheduler import Chore, run_scheduler
 
+    chores = []
+    if metrics_port:
+        snapshots = Snapshots(context.database, context.redis, settings)
+        exporter = GaugeExporter(context.database, snapshots, context.telemetry.registry)
+        chores.append(Chore("snapshot", INTERVAL, exporter.refresh))
     collect_garbage_seldom()
     with heartbeats(context.redis, "clock", metrics_port=metrics_port):
-        run_scheduler(context, context.stopping)
+        run_scheduler(context, context.stopping, chores)
 
 
 @app.command("scan", example="publisher scheduler scan email --wait")

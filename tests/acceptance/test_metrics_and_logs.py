@@ -54,7 +54,23 @@ def test_every_process_serves_its_counters(processes: Processes, environ: dict[s
     assert counted(ports["intake"], "intents_total") == {
         f'intents_total{{result="{result}"}}': 1 for result in ("accepted", "duplicate", "conflict", "malformed")
     }
-    scraped(ports["clock"])
+
+
+def test_the_clock_serves_the_gauges(processes: Processes, environ: dict[str, str], outside: Outside) -> None:
+    """What waits and who runs, as `publisher status` shows it, without a scan of the finished routes (R25)."""
+    environ["PUBLISHER_METRICS_PORT"] = metrics_port()
+    outside.send(intent_fields(recipients_json=users(3)))
+    processes.start("intake")
+    outside.wait_for_routes(pending=6)
+
+    port = served_port(processes.start("clock"))
+
+    wait_until(lambda: scraped(port).get('publisher_processes{role="clock"}') == 1, describe=lambda: scraped(port))
+    found = scraped(port)
+    assert found['publisher_routes_due{channel="email"}'] + found['publisher_routes_in_flight{channel="email"}'] == 3
+    assert found['publisher_processes{role="worker"}'] == 0
+    assert found['publisher_finding{cause="no_worker",channel="",level="failed"}'] == 1
+    assert found["publisher_schema_pending_migrations"] == 0
 
 
 ROUTE_FIELDS = {

@@ -24,6 +24,7 @@ LAYERS: dict[str, list[str]] = {
     "publisher.intake": [*SERVERS, "publisher.process"],
     "publisher.operations": [*SERVERS, "publisher.settings", "publisher.process", "publisher.intake"],
     "publisher.doctor": [*SERVERS, "publisher.settings", "publisher.process", "publisher.operations"],
+    "publisher.observability": [*SERVERS, "publisher.settings", "publisher.process", "publisher.operations"],
     "publisher.mail": [*SERVERS, "publisher.settings", "publisher.process"],
     "actors": [*SERVERS, "publisher.process", "publisher.publishing", "publisher.operations"],
 }

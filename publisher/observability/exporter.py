@@ -1,0 +1,96 @@
+"""Exports the gauges of the newest snapshot to Prometheus (R25). Whoever scrapes waits for no server."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from publisher.domain.errors import PublisherError
+from publisher.observability import catalogue
+from publisher.observability.gauges import Sample, gauges_of
+from publisher.operations.snapshots import Snapshots
+from storage.database import Database
+from storage.schema import newest_migration, pending_migrations
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.metrics_core import Metric
+
+_log = structlog.get_logger()
+# How often a snapshot is taken.
+INTERVAL = timedelta(seconds=5)
+# A snapshot that takes long, since millions of routes are open, may take this share of the time.
+_SHARE = 0.1
+# Gauges that are older tell nothing of now: they are left out, and only when the snapshot was taken is told.
+_STALE = timedelta(minutes=1)
+
+
+class GaugeExporter:
+    """Takes snapshots, and exports the newest one.
+
+    One thread takes them; any number may scrape meanwhile. now: seconds of a clock that is never set back.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        snapshots: Snapshots,
+        registry: "CollectorRegistry",
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Adds the gauges to this registry."""
+        self._now = now
+        self._database = database
+        self._snapshots = snapshots
+        self._lock = threading.Lock()
+        self._samples: Sequence[Sample] = ()
+        self._taken_at = float("-inf")
+        self._rest_until = float("-inf")
+        registry.register(self)
+
+    def refresh(self) -> None:
+        """Takes a snapshot, unless the one before took so long that a rest is due. Raises nothing that a server causes.
+
+        A server that cannot be read costs its own gauges alone.
+        """
+        begun = self._now()
+        if begun < self._rest_until:
+            return
+        samples = [*gauges_of(self._snapshots.take()), *self._schema()]
+        ended = self._now()
+        self._rest_until = ended + (ended - begun) * (1 / _SHARE - 1)
+        with self._lock:
+            self._samples, self._taken_at = samples, ended
+
+    def describe(self) -> Iterable["Metric"]:
+        """Names nothing: what is exported depends on the snapshot."""
+        return ()
+
+    def collect(self) -> Iterator["Metric"]:
+        """Yields the gauges of the newest snapshot, for a scrape."""
+        from prometheus_client.metrics_core import GaugeMetricFamily
+
+        with self._lock:
+            samples, age = self._samples, self._now() - self._taken_at
+        if age > _STALE.total_seconds():
+            samples = [sample for sample in samples if sample.gauge is catalogue.TAKEN]
+        families: dict[str, GaugeMetricFamily] = {}
+        for sample in samples:
+            gauge = sample.gauge
+            family = families.get(gauge.name)
+            if family is None:
+                family = families[gauge.name] = GaugeMetricFamily(gauge.name, gauge.help, labels=gauge.labels)
+            family.add_metric(sample.labels, sample.value)
+        yield from families.values()
+
+    def _schema(self) -> Iterator[Sample]:
+        try:
+            pending, newest = len(pending_migrations(self._database)), newest_migration(self._database)
+        except PublisherError as error:
+            _log.debug("the state of the schema was not read", error=str(error))
+            return
+        yield Sample(catalogue.MIGRATIONS, (), pending)
+        yield Sample(catalogue.SCHEMA, (newest or "",), 1)
