@@ -1,7 +1,10 @@
 """Logs and counts the intents, cancellations and malformed entries of one transaction of intake (R25, R26)."""
 
+import time
+
 import structlog
 
+from publisher.domain.entry_ids import place
 from publisher.domain.rejection import RejectionCode
 from publisher.process.telemetry import Telemetry
 from storage.intents import Acceptance
@@ -20,6 +23,8 @@ def report(accepted: Acceptance, telemetry: Telemetry) -> None:
     warn_of_malformed(accepted)
     conflicts = sum(m.malformed.code is RejectionCode.IDEMPOTENCY_CONFLICT for m in malformed)
     telemetry.intents("accepted", len(accepted.accepted))
+    now = time.time()
+    telemetry.committed(now - place(i.entry_id)[0] / 1000 for i in accepted.accepted)
     telemetry.intents("duplicate", duplicates)
     telemetry.intents("conflict", conflicts)
     telemetry.intents("malformed", len(malformed) - conflicts)

@@ -1,8 +1,10 @@
 """Counts what the mail service did, for Prometheus (R25)."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from publisher.domain.delivery_event import EventKind
+from publisher.process.durations import Durations
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -23,6 +25,16 @@ class MailCounters:
             "Messages that may have been accepted while the reply was lost.",
             registry=registry,
         )
+
+        self._durations = Durations(
+            registry,
+            "publisher_command_accepted",
+            "From when a command was appended until the SMTP server had accepted its message.",
+        )
+
+    def accepted_after(self, seconds: Iterable[float]) -> None:
+        """Times messages from when each command was appended until it was recorded that its message is accepted."""
+        self._durations.add(seconds)
 
     def answered(self, event: EventKind) -> None:
         """Counts an attempt that ended with this answer."""

@@ -1,6 +1,7 @@
 """Records the outcomes of deliveries, those of a moment in one transaction, then acknowledges their commands (R33)."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ import structlog
 
 from publisher.domain.backoff import Backoff
 from publisher.domain.delivery_event import EventKind
+from publisher.domain.entry_ids import place
 from publisher.domain.errors import DatabaseRefused, PublisherError
 from publisher.domain.mail_outcome import MailOutcome
 from publisher.mail.counters import MailCounters
@@ -149,6 +151,7 @@ class Recorder:
 
     def _report(self, done: Sequence[Finished]) -> None:
         accepted: Counter[str] = Counter()
+        now, waits = time.time(), []
         for finished in done:
             outcome, command = finished.outcome, finished.delivery.command
             if outcome.is_unsure:
@@ -158,6 +161,7 @@ class Recorder:
             self._counters.answered(outcome.event.event)
             if outcome.event.event is EventKind.ACCEPTED:
                 accepted[command.template_id] += 1
+                waits.append(now - place(finished.delivery.begun.entry_id)[0] / 1000)
                 continue
             _log.warning(
                 f"message {outcome.event.event}",
@@ -171,6 +175,7 @@ class Recorder:
                 diagnostic=outcome.event.diagnostic,
                 state=outcome.state.value,
             )
+        self._counters.accepted_after(waits)
         if accepted:
             _log.info("messages accepted", messages=accepted.total(), templates=dict(accepted))
 

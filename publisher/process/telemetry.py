@@ -1,7 +1,9 @@
-"""Counts routes, intents and delivery events for Prometheus (R25). A conflict counts as no outcome (R8)."""
+"""Counts routes, intents and delivery events for Prometheus, and times them (R25). A conflict is no outcome (R8)."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+from publisher.process.durations import Durations
 
 # A process counts this many notification types by name, in the order in which it meets them; all later ones as one.
 TYPES_COUNTED = 200
@@ -75,6 +77,34 @@ class Telemetry:
             ["channel", "event", "result"],
             registry=self.registry,
         )
+
+        self._commits = Durations(
+            self.registry, "publisher_intent_commit", "From when an intent was sent until it was committed."
+        )
+        self._commands = Durations(
+            self.registry,
+            "publisher_intent_command",
+            "From when an intent was committed until the command of a route stood on its stream.",
+            ["channel"],
+        )
+        self._attempt_durations = Durations(
+            self.registry,
+            "publisher_attempt",
+            "From the claim of a batch until its outcomes were recorded, for each of its routes.",
+            ["channel", "outcome"],
+        )
+
+    def committed(self, seconds: Iterable[float]) -> None:
+        """Times intents from when each was sent until it was committed."""
+        self._commits.add(seconds)
+
+    def commanded(self, channel: str, seconds: Iterable[float]) -> None:
+        """Times routes from when the intent was committed until the command stood on the stream."""
+        self._commands.add(seconds, channel)
+
+    def attempted(self, channel: str, outcome: str, seconds: float, count: int) -> None:
+        """Times the attempts of a batch that ended in the same way. outcome: published, retry or dead_letter."""
+        self._attempt_durations.add_same(seconds, count, channel, outcome)
 
     def published(self, channel: str, notification_types: Mapping[str, int]) -> None:
         """Counts routes published: so many of each type."""

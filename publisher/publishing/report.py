@@ -1,13 +1,16 @@
 """Reports a batch: logs and counts each recorded outcome (R25, R26), and sums them up for whoever published it."""
 
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
 
 from publisher.domain.attempt import Cancelled, DeadLettered, Expired, Published, Rescheduled
+from publisher.domain.entry_ids import place
+from publisher.domain.instants import to_milliseconds
 from publisher.process.logs import failure_fields, route_fields
 from publisher.process.telemetry import Telemetry
 from publisher.publishing.batch import Batch
@@ -43,6 +46,7 @@ def report(batch: Batch, telemetry: Telemetry) -> Report:
     published: Counter[str] = Counter()
     rescheduled: list[tuple[int, timedelta]] = []
     dead_lettered: list[int] = []
+    waits: list[float] = []
     for recording in batch.recordings:
         notification = batch.notifications[recording.outcome.route.id]
         fields = route_fields(notification, recording.outcome.route)
@@ -51,6 +55,8 @@ def report(batch: Batch, telemetry: Telemetry) -> Report:
             case Recorded(Published() as outcome):
                 log.info("route published", **fields, stream_entry_id=outcome.entry_id)
                 published[kind] += 1
+                if not outcome.route.replay:
+                    waits.append((place(outcome.entry_id)[0] - to_milliseconds(notification.accepted_at)) / 1000)
             case Recorded(Rescheduled(route, failure, attempts, delay), at):
                 failed = failure_fields(route, failure, attempts)
                 due = None if at is None else at.isoformat(timespec="milliseconds")
@@ -70,6 +76,10 @@ def report(batch: Batch, telemetry: Telemetry) -> Report:
             case Conflict():
                 log.debug("route was moved on by someone else", **fields)
     telemetry.published(channel, published)
+    telemetry.commanded(channel, waits)
+    _time(
+        batch, telemetry, {"published": published.total(), "retry": len(rescheduled), "dead_letter": len(dead_lettered)}
+    )
     return Report(
         published.total(),
         rescheduled,
@@ -78,3 +88,9 @@ def report(batch: Batch, telemetry: Telemetry) -> Report:
         given_back=batch.is_cut_short,
         wait=batch.wait,
     )
+
+
+def _time(batch: Batch, telemetry: Telemetry, outcomes: Mapping[str, int]) -> None:
+    took = time.monotonic() - batch.began
+    for outcome, count in outcomes.items():
+        telemetry.attempted(batch.channel.name, outcome, took, count)

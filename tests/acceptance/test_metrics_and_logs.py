@@ -54,6 +54,8 @@ def test_every_process_serves_its_counters(processes: Processes, environ: dict[s
     assert counted(ports["intake"], "intents_total") == {
         f'intents_total{{result="{result}"}}': 1 for result in ("accepted", "duplicate", "conflict", "malformed")
     }
+    assert scraped(ports["intake"])["publisher_intent_commit_seconds_count"] == 1
+    assert scraped(ports["worker"])['publisher_intent_command_seconds_count{channel="email"}'] == 3
 
 
 def test_the_clock_serves_the_gauges(processes: Processes, environ: dict[str, str], outside: Outside) -> None:

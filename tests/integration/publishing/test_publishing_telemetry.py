@@ -134,6 +134,29 @@ def test_every_route_of_a_batch_is_told_once(database: Database, streams: Outbou
     }
 
 
+def test_the_routes_of_a_batch_are_timed(database: Database, streams: OutboundStreams) -> None:
+    """From the commit to the command, and from the claim to the record by how the attempt ended. A route that an
+    operator has published again is not timed from its intent: that was long ago (R25)."""
+    routes = due_routes(database, 20)
+    change(database, routes[:5], "resolved_email = NULL")
+    change(database, routes[5:8], "replay = 1")
+    telemetry = Telemetry()
+
+    publisher(database, streams, telemetry=telemetry).publish_due("email")
+
+    timed = {
+        (sample.name, *sample.labels.values()): sample.value
+        for metric in telemetry.registry.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_count") and sample.value
+    }
+    assert timed == {
+        ("publisher_intent_command_seconds_count", "email"): 12,
+        ("publisher_attempt_seconds_count", "email", "published"): 15,
+        ("publisher_attempt_seconds_count", "email", "retry"): 5,
+    }
+
+
 def test_a_quiet_scan_says_nothing(database: Database, streams: OutboundStreams) -> None:
     """A scan that finds nothing due logs and counts nothing."""
     assert published_and_logged(database, streams) == ([], {})

@@ -21,7 +21,7 @@ def counted(telemetry: Telemetry) -> list[Sample]:
             (sample.name, sample.labels, sample.value)
             for metric in telemetry.registry.collect()
             for sample in metric.samples
-            if not sample.name.endswith("_created")
+            if metric.type == "counter" and not sample.name.endswith("_created")
         ),
         key=str,
     )
