@@ -86,6 +86,9 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
     watchdog = Watchdog()
     broker = _broker(settings, role, stopping, WorkerWatchdog(hang_limit(settings), watchdog))
     telemetry = Telemetry()
+    for name in settings.channels:
+        # A counter whose first sample is not 0 has no increase that an alert could see.
+        telemetry.lost(name, 0)
     database = open_database(settings, role, statement_timeout)
     client = open_client(settings, role)
     streams = OutboundStreams(client, settings.dedup_window)

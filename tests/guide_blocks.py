@@ -17,6 +17,8 @@ from publisher.doctor.grants import Grants, needed_grants
 from publisher.observability.catalogue import GAUGES
 from publisher.settings.settings import Settings
 from tests import guide_scaling, guide_sizes
+from tests.faults.incidents.incidents import INCIDENTS
+from tests.faults.incidents.recording import read
 
 ROOT = Path(__file__).parent.parent
 GUIDES = ROOT / "publisher" / "guides"
@@ -61,6 +63,26 @@ def gauges() -> str:
     return "\n".join(["| gauge | labels | tells |", "|---|---|---|", *rows])
 
 
+def alerts() -> str:
+    """Each alert with the incident in which it fires, and after how long: as promised, and as it was recorded."""
+    rows = [
+        f"| `{alert}` | {incident.about} | {within} s | {read(incident.name).fired[alert]:.0f} s |"
+        for incident in INCIDENTS
+        for alert, within in incident.fires.items()
+    ]
+    return "\n".join(["| alert | fires when | within | measured |", "|---|---|---|---|", *rows])
+
+
+def also() -> str:
+    """Each incident with the other alerts that fire in it."""
+    rows = []
+    for incident in INCIDENTS:
+        others = [f"`{alert}`" for alert in read(incident.name).fired if alert not in incident.fires]
+        if others:
+            rows.append(f"| {incident.about} | {', '.join(others)} |")
+    return "\n".join(["| when | these fire as well |", "|---|---|", *rows])
+
+
 # Block -> its guide and what makes it.
 BLOCKS: dict[str, tuple[str, Callable[[], str]]] = {
     "redis rights": ("deploying", redis_rights),
@@ -68,6 +90,8 @@ BLOCKS: dict[str, tuple[str, Callable[[], str]]] = {
     "commands": ("operating", commands),
     "tree": ("inside", tree),
     "gauges": ("observing", gauges),
+    "alerts": ("observing", alerts),
+    "also": ("observing", also),
     "sizes": ("sizing", guide_sizes.places_table),
     "written": ("sizing", guide_sizes.written_table),
     "cpu": ("sizing", guide_sizes.cpu_table),

@@ -48,6 +48,13 @@ def guides() -> list[str]:
     return list(NAMES)
 
 
+def watch_files() -> list[str]:
+    """Returns the names of the files that watch the service."""
+    from publisher.observability.shelf import NAMES
+
+    return list(NAMES)
+
+
 def types() -> list[str]:
     """Returns the types of the newest notifications."""
     from storage.names import newest_types

@@ -72,6 +72,11 @@ ENTRIES: Mapping[str, Entry] = {
         "Read a guide: what is promised, how to deploy and operate the service, and how it is built.",
         "publisher guide operating",
     ),
+    "observability": Entry(
+        "observability:app",
+        "Print what watches the service: a dashboard for Grafana, alert rules for Prometheus, and more.",
+        commands=("list", "show"),
+    ),
     "scheduler": Entry(
         "scheduler:app",
         "Run the scheduler, which sends a scan at intervals; or send one scan now.",

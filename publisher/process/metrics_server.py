@@ -21,8 +21,12 @@ def serve_metrics(port: int, registry: "CollectorRegistry") -> int:
 
     Returns and logs the port that it got; 0 if `port` is 0 or no port was free, which is logged.
     """
+    import prometheus_client
+
     if not port:
         return 0
+    # Its CPU and memory; on systems other than Linux it adds nothing.
+    prometheus_client.ProcessCollector(registry=registry)
     try:
         got, _ = _start(port, registry)
     except OSError as error:

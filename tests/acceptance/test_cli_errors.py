@@ -12,8 +12,9 @@ from tests.acceptance.conftest import Publisher
 from tests.acceptance.forked_commands import run_many
 from tests.processes import Processes, free_port
 
+SHELF = {"observability list", "observability show"}
 # They need no settings.
-NEED_NO_SETTINGS = {"demo", "up", "guide", "mailer preview", "mailer check"}
+NEED_NO_SETTINGS = {"demo", "up", "guide", "mailer preview", "mailer check", *SHELF}
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
 

@@ -10,6 +10,7 @@ from publisher.channels.email import EMAIL
 from publisher.domain.delivery_event import EventKind
 from storage.database import Database
 from storage.delivery_events import IncomingEvent, record_events
+from tests.acceptance.counters import metrics_port, scraped, served_port
 from tests.factories import delivery_event
 from tests.integration.rows import execute, rows
 from tests.mail_commands import append_commands
@@ -22,10 +23,11 @@ from tests.waiting import wait_until
 def test_each_command_becomes_one_message_and_one_answer(
     database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
 ) -> None:
-    """Whoever is told something gets one email, and its route says that it was accepted (R32, R33)."""
+    """Whoever is told something gets one email, and its route says that it was accepted (R32, R33). Each is counted and
+    timed (R25)."""
     deliveries = append_commands(database, redis_client, 300)
 
-    processes.start("mailer")
+    port = served_port(processes.start("mailer", PUBLISHER_METRICS_PORT=metrics_port()))
     wait_until(lambda: answers(database) == {"accepted": 300})
 
     assert Counter(taken.delivery_id for taken in smtp.taken) == Counter(deliveries)
@@ -33,6 +35,8 @@ def test_each_command_becomes_one_message_and_one_answer(
     assert Counter(events(database)) == {"accepted": 300}
     assert states(database) == {"sent": 300}
     wait_until(lambda: is_all_read(redis_client))
+    wait_until(lambda: scraped(port)["publisher_command_accepted_seconds_count"] == 300)
+    assert scraped(port)['mail_messages_total{event="accepted"}'] == 300
 
 
 def test_without_a_server_it_leaves_the_commands_to_others(

@@ -29,9 +29,9 @@ def command_lines() -> Iterator[tuple[str, ...]]:
     """Every `publisher …` in a block for the shell, as words after the program's name."""
     for document in [ROOT / "README.md", *sorted(GUIDES.glob("*.md"))]:
         for block in blocks("sh", document.read_text()):
-            words = shlex.shlex(_COMMENT.sub("", block), posix=True, punctuation_chars="|&\n")
+            words = shlex.shlex(_COMMENT.sub("", block), posix=True, punctuation_chars="|&>\n")
             words.whitespace, words.whitespace_split = " \t", True
-            for is_between, command in groupby(words, lambda word: set(word) <= set("|&\n")):
+            for is_between, command in groupby(words, lambda word: set(word) <= set("|&>\n")):
                 program, *arguments = command
                 if not is_between and program.rpartition("/")[2] == "publisher":
                     yield tuple(arguments)

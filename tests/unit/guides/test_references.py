@@ -12,8 +12,9 @@ from tests.guide_blocks import GUIDES, ROOT
 DOCUMENTS = [ROOT / "README.md", *sorted(GUIDES.glob("*.md"))]
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
 _PATH = re.compile(r"`((?:publisher|actors|storage|tests)/[\w./-]*)`")
-# Tickets and texts that stand outside of the project. "specific" and "issued 3" are words like any other.
-_ELSEWHERE = re.compile(r"\bissues? #?\d+|\bspec\b|\bspecs\b|\bspecification\b|\bsections? \d+", re.IGNORECASE)
+# Tickets and texts that stand outside of the project. "specific" and "issued 3" are words like any other, and "spec:"
+# alone on a line is a key of Kubernetes.
+_ELSEWHERE = re.compile(r"\bissues? #?\d+|\bspec\b(?!:$)|\bspecs\b|\bspecification\b|\bsections? \d+", re.IGNORECASE)
 
 
 def files() -> Iterator[Path]:
