@@ -35,6 +35,7 @@ ARGUMENTS = {
     "number": "1",
     "file": "-",
     "template": "demo.turn.ready",
+    "name": "alerts",
     "address": "jörg@müller.example",
     "--reason": "Umzug nach Köln",
     "--from": "ses",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from tests.acceptance.counters import metrics_port
 from tests.acceptance.outside import Outside
 from tests.conftest import connected
 from tests.factories import intent_fields
@@ -80,7 +81,9 @@ def test_no_process_opens_more_connections_than_the_guide_says(
 ) -> None:
     """Every thread of a worker waits for a lock, then all works at once: the count stays at or below the formulas."""
     commands = (WORKER, "clock", "intake", "mailer", "publisher status --watch")
-    started = [processes.start(command) for command in commands]
+    # The clock of this test exports gauges, as it does wherever metrics are served.
+    ports = {"clock": {"PUBLISHER_METRICS_PORT": metrics_port()}}
+    started = [processes.start(command, **ports.get(command, {})) for command in commands]
     for process in started[:4]:
         process.wait_until_ready()
     peak = Peak(outside)
@@ -101,5 +104,5 @@ def test_no_process_opens_more_connections_than_the_guide_says(
         assert peak.of(process)[1] <= to_redis, (process, peak.redis)
     assert peak.of("one intake") >= (1, 3)
     assert peak.of("one mailer, once PUBLISHER_SMTP_URL is set") >= (2, 3)
-    assert peak.of("the clock")[1] >= 2
+    assert peak.of("the clock") >= (1, 2)
     assert peak.of("one admin command")[0] == 1
