@@ -31,6 +31,8 @@ def ends_with_us(number: signal.Signals) -> Callable[[], None] | None:
     prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
 
     def ask() -> None:
+        # A handler of ours would take a signal that comes before the program begins, and the program would not see it.
+        signal.signal(number, signal.SIG_DFL)
         prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
         if os.getppid() != parent:
             # It died in between.
