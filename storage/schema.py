@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -88,23 +89,44 @@ def server_encoding(database: Database) -> str:
     return encoding
 
 
-def pending_migrations(database: Database) -> list[str]:
-    """Returns the names of the migrations that `migrate` would apply. Reads only."""
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """Which migrations there are.
+
+    pending: the names of those that `migrate` would apply.
+    newest: the name of the last applied one, of this release or of a later one; blank: none is.
+    foreign: the names of the applied ones that this release does not know.
+    """
+
+    pending: Sequence[str]
+    newest: str
+    foreign: Sequence[str]
+
+
+def schema_state(database: Database) -> SchemaState:
+    """Reads which migrations are applied. Reads only."""
     with database.unit() as connection:
-        return [m.name for m in Runner(connection, str(MIGRATIONS)).status() if m.applied is None]
+        found = Runner(connection, str(MIGRATIONS)).status()
+    return SchemaState(
+        [m.name for m in found if m.applied is None],
+        max((m.name for m in found if m.applied is not None), default=""),
+        [m.name for m in found if m.path is None],
+    )
+
+
+def pending_migrations(database: Database) -> Sequence[str]:
+    """Returns the names of the migrations that `migrate` would apply. Reads only."""
+    return schema_state(database).pending
 
 
 def newest_migration(database: Database) -> str:
     """Returns the name of the last applied migration, of this release or of a later one. Reads only."""
-    with database.unit() as connection:
-        applied = [m.name for m in Runner(connection, str(MIGRATIONS)).status() if m.applied is not None]
-    return max(applied, default="")
+    return schema_state(database).newest
 
 
-def foreign_migrations(database: Database) -> list[str]:
+def foreign_migrations(database: Database) -> Sequence[str]:
     """Returns the names of the applied migrations that this release does not know. Reads only."""
-    with database.unit() as connection:
-        return [m.name for m in Runner(connection, str(MIGRATIONS)).status() if m.path is None]
+    return schema_state(database).foreign
 
 
 @contextmanager

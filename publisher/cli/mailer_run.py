@@ -3,19 +3,18 @@
 import asyncio
 import threading
 from contextlib import closing
-from datetime import timedelta
 from functools import partial
 
 import structlog
 
 from publisher.cli.session import configured
 from publisher.connections import open_client, open_database
-from publisher.domain.backoff import Backoff
 from publisher.domain.errors import PublisherError
 from publisher.process.garbage import collect_seldom
 from publisher.process.heartbeat import heartbeats
 from publisher.process.logs import redirect_standard_streams
 from publisher.process.metrics_server import serve_metrics
+from publisher.process.next_try import wait_for_next_try
 from publisher.process.outages import Server, outages
 from publisher.process.schema_wait import wait_for_schema
 from publisher.process.signals import stop_on_signals
@@ -28,7 +27,6 @@ from storage.mail_reference_key import mail_reference_key
 from storage.schema import pending_migrations
 
 _log = structlog.get_logger()
-_BACKOFF = Backoff(timedelta(milliseconds=100), timedelta(seconds=2))
 
 
 def run() -> None:
@@ -75,9 +73,7 @@ def _reference_key(database: Database, stopping: threading.Event) -> bytes | Non
             return mail_reference_key(database)
         except PublisherError as error:
             tries += 1
-            seconds = _BACKOFF.delay(tries, 0.0).total_seconds()
-            _log.warning("the mail service waits and tries again", seconds=seconds, error=error)
-            stopping.wait(seconds)
+            wait_for_next_try("the mail service", stopping, tries, error)
     return None
 
 

@@ -13,7 +13,8 @@ from datetime import timedelta
 import structlog
 
 from publisher.domain.errors import PublisherError
-from publisher.intake.retrying import wait
+from publisher.intake.retrying import INTAKE
+from publisher.process.next_try import wait_for_next_try
 from publisher.process.watchdog import Watchdog
 from publisher.streams.consumer_group import ConsumerGroup, Entry
 from publisher.streams.recovery import isolated, left_behind
@@ -69,7 +70,7 @@ class GroupLoop:
                     read()
                 except PublisherError as error:
                     tries += 1
-                    wait(self._stopping, tries, error)
+                    wait_for_next_try(INTAKE, self._stopping, tries, error)
             if self._is_member:
                 self._leave(on_lost, on_leave)
 

@@ -2,19 +2,15 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import TypeVar
 
-import structlog
-
-from publisher.domain.backoff import Backoff
 from publisher.domain.errors import DatabaseRefused, PublisherError
 from publisher.domain.rejection import Rejection, RejectionCode
+from publisher.process.next_try import wait_for_next_try
 from storage.malformed_records import IncomingMalformed, RawFields
 
-_log = structlog.get_logger()
-# However long PostgreSQL was away, it is used again within five seconds of its return.
-_BACKOFF = Backoff(timedelta(milliseconds=100), timedelta(seconds=2))
+# As it stands in the log, whatever part of intake waits.
+INTAKE = "intake"
 T = TypeVar("T")
 
 
@@ -51,15 +47,8 @@ class Retrying:
                     raise
                 tries += 1
                 self._on_wait(entry_ids)
-                wait(self._stopping, tries, error)
+                wait_for_next_try(INTAKE, self._stopping, tries, error)
         return None, tries
-
-
-def wait(stopping: threading.Event, tries: int, error: PublisherError) -> None:
-    """Logs the error and waits before the next try, longer after each, but ends at once if told to stop."""
-    seconds = _BACKOFF.delay(tries, 0.0).total_seconds()
-    _log.warning("intake waits and tries again", seconds=seconds, error=error)
-    stopping.wait(seconds)
 
 
 def refused(entry_id: str, raw: RawFields, error: DatabaseRefused) -> IncomingMalformed:

@@ -12,7 +12,6 @@ from datetime import timedelta
 
 import structlog
 
-from publisher.domain.backoff import Backoff
 from publisher.domain.entry_ids import sent_at
 from publisher.domain.errors import DatabaseRefused, PublisherError
 from publisher.domain.rejection import Rejection, RejectionCode
@@ -20,6 +19,7 @@ from publisher.mail.in_hand import InHand
 from publisher.mail.kept_commands import KeptCommands
 from publisher.mail.recording import Recorder
 from publisher.mail.taking_up import TakingUp
+from publisher.process.next_try import wait_for_next_try
 from publisher.streams.consumer_group import ConsumerGroup, Entry, Recovered
 from publisher.streams.parts import parts
 from publisher.streams.recovery import isolated
@@ -30,7 +30,6 @@ from storage.malformed_records import IncomingMalformed
 _log = structlog.get_logger()
 _BLOCK = timedelta(seconds=1)
 _GLANCE = timedelta(milliseconds=1)
-_BACKOFF = Backoff(timedelta(milliseconds=100), timedelta(seconds=2))
 # How often deferred messages are looked for, after none was due.
 _DUE_SECONDS = 1.0
 # A wait for room ends after so long at the latest, to show progress.
@@ -205,7 +204,5 @@ class Reader:
             await self._in_hand.wait_for_fewer(_TICK_SECONDS)
 
     async def _wait(self, tries: int, error: PublisherError) -> None:
-        seconds = _BACKOFF.delay(tries, 0.0).total_seconds()
-        _log.warning("the mail service waits and tries again", seconds=seconds, error=error)
-        await asyncio.to_thread(self._stopping.wait, seconds)
+        await asyncio.to_thread(wait_for_next_try, "the mail service", self._stopping, tries, error)
         self._beat()

@@ -13,7 +13,7 @@ from publisher.observability import catalogue
 from publisher.observability.gauges import Sample, gauges_of
 from publisher.operations.snapshots import Snapshots
 from storage.database import Database
-from storage.schema import newest_migration, pending_migrations
+from storage.schema import schema_state
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -88,9 +88,9 @@ class GaugeExporter:
 
     def _schema(self) -> Iterator[Sample]:
         try:
-            pending, newest = len(pending_migrations(self._database)), newest_migration(self._database)
+            state = schema_state(self._database)
         except PublisherError as error:
             _log.debug("the state of the schema was not read", error=str(error))
             return
-        yield Sample(catalogue.MIGRATIONS, (), pending)
-        yield Sample(catalogue.SCHEMA, (newest or "",), 1)
+        yield Sample(catalogue.MIGRATIONS, (), len(state.pending))
+        yield Sample(catalogue.SCHEMA, (state.newest,), 1)

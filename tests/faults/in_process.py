@@ -17,7 +17,7 @@ from publisher.domain.backoff import Backoff
 from publisher.domain.planning import plan_routes
 from publisher.environment import load_settings
 from publisher.intake import consumer as intake
-from publisher.intake import retrying
+from publisher.process import next_try
 from publisher.streams.intents import IntentsGroup
 from tests.acceptance.outside import Outside
 from tests.conftest import connected
@@ -37,7 +37,7 @@ def running(environ: Mapping[str, str], **variables: str) -> Iterator[Context]:
     whole = {**environ, **_QUICK, **variables}
     with pytest.MonkeyPatch.context() as patch, installed(whole) as context:
         patch.setattr(intake, "_BLOCK", timedelta(milliseconds=50))
-        patch.setattr(retrying, "_BACKOFF", Backoff(timedelta(milliseconds=50), timedelta(milliseconds=500)))
+        patch.setattr(next_try, "_BACKOFF", Backoff(timedelta(milliseconds=50), timedelta(milliseconds=500)))
         patch.setattr(dramatiq_worker, "CONSUMER_RESTART_DELAY_SECS", 0.05)
         worker = dramatiq.Worker(dramatiq.get_broker(), worker_timeout=50, worker_threads=2)
         client = open_client(load_settings(whole), "group")

@@ -1,7 +1,7 @@
 """The detectors of planted bugs in which a worker stalls before its append and another one goes ahead of it."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from threading import Event, Thread
 from typing import Any
@@ -11,9 +11,11 @@ import redis
 
 from publisher.domain.cancellation import Cancellation
 from publisher.domain.channel import Channel
+from publisher.publishing.publisher import Publisher
 from publisher.streams.append_result import AppendResult, NotAppended
 from publisher.streams.outbound import Delivery, OutboundStreams
 from storage.cancellations import IncomingCancellation, cancel_intents
+from storage.database import Database
 from tests.faults.detectors import first_violation
 from tests.faults.workload import Workload
 from tests.faults.workload_intents import GOOD, IN_TIME, TAKEN_BACK
@@ -69,43 +71,29 @@ def stale_worker(workload: Workload) -> str:
 def late_append(workload: Workload) -> str:
     """A worker stalls before its append until its lease is over and another worker has expired its routes (R12)."""
 
-    def overtaken() -> None:
+    def ahead(other: Publisher, _: Database) -> None:
         workload.pass_time()
         other.end_routes("email")
 
-    workload.reset([IN_TIME])
-    workload.io.begin()
-    with workload.process() as context:
-        workload.take_in(context)
-        other = publisher(context.database, OutboundStreams(context.redis, timedelta(hours=1)))
-        publisher(context.database, Stalling(context.redis, overtaken)).publish_due("email")
-        workload.publish()
-    return first_violation(workload)
+    return _stalled(workload, IN_TIME, ahead)
 
 
 def late_cancellation(workload: Workload) -> str:
     """A worker stalls before its append until its lease is over, and its producer has taken the intent back (R28)."""
 
-    def overtaken() -> None:
+    def ahead(other: Publisher, database: Database) -> None:
         workload.pass_time()
-        cancel_intents(context.database, [asked])
+        cancel_intents(database, [asked])
         other.end_routes("email")
 
     asked = IncomingCancellation("9-0", (), Cancellation("game-service", TAKEN_BACK["idempotency_key"], None, None))
-    workload.reset([TAKEN_BACK])
-    workload.io.begin()
-    with workload.process() as context:
-        workload.take_in(context)
-        other = publisher(context.database, OutboundStreams(context.redis, timedelta(hours=1)))
-        publisher(context.database, Stalling(context.redis, overtaken)).publish_due("email")
-        workload.publish()
-    return first_violation(workload)
+    return _stalled(workload, TAKEN_BACK, ahead)
 
 
 def held_lease(workload: Workload) -> str:
     """A worker whose clock is an hour fast looks for work while another is about to append."""
 
-    def look() -> None:
+    def ahead(fast: Publisher, _: Database) -> None:
         before = _leased(workload)
         with pytest.MonkeyPatch.context() as patch:
             whole = time.time
@@ -114,12 +102,18 @@ def held_lease(workload: Workload) -> str:
         if _leased(workload) != before:
             workload.errors.append("a lease was taken over before it had run out")
 
-    workload.reset([GOOD])
+    return _stalled(workload, GOOD, ahead)
+
+
+def _stalled(workload: Workload, intent: Mapping[str, Any], ahead: Callable[[Publisher, Database], None]) -> str:
+    """A worker takes the intent's routes, and another one goes ahead of its append. Returns the first violation."""
+    workload.reset([intent])
     workload.io.begin()
     with workload.process() as context:
         workload.take_in(context)
-        fast = publisher(context.database, OutboundStreams(context.redis, timedelta(hours=1)))
-        publisher(context.database, Stalling(context.redis, look)).publish_due("email")
+        other = publisher(context.database, OutboundStreams(context.redis, timedelta(hours=1)))
+        stalling = Stalling(context.redis, lambda: ahead(other, context.database))
+        publisher(context.database, stalling).publish_due("email")
         workload.publish()
     return first_violation(workload)
 

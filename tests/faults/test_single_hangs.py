@@ -17,13 +17,13 @@ from tests.waiting import wait_until
 IMPATIENT = """
 from datetime import timedelta
 import publisher.process.watchdog
-from publisher.intake import retrying
+from publisher.process import next_try
 from publisher.domain.backoff import Backoff
 from publisher.streams.consumer_group import ConsumerGroup
 from publisher.streams.intents import IntentsGroup
 
 publisher.process.watchdog.TICK, publisher.process.watchdog.LIMIT = timedelta(seconds=0.05), timedelta(seconds=0.5)
-retrying._BACKOFF = Backoff(timedelta(seconds=0.05), timedelta(seconds=0.1))
+next_try._BACKOFF = Backoff(timedelta(seconds=0.05), timedelta(seconds=0.1))
 of_intents, of_events = IntentsGroup.read, ConsumerGroup.read
 IntentsGroup.read = lambda self, count, _: of_intents(self, count, timedelta(seconds=0.1))
 ConsumerGroup.read = lambda self, count, _: of_events(self, count, timedelta(seconds=0.1))

@@ -15,7 +15,8 @@ from publisher.bootstrap import compose_intake, install_context
 from publisher.domain.backoff import Backoff
 from publisher.environment import load_settings
 from publisher.intake import consumer as intake
-from publisher.intake import marking, retrying
+from publisher.intake import marking
+from publisher.process import next_try
 from publisher.streams.connection import open_redis
 from publisher.streams.intents import IntentsGroup
 from tests.factories import GROUP, INTENTS
@@ -104,7 +105,7 @@ def start_intake(
 ) -> Iterator[Callable[..., threading.Thread]]:
     """Runs intake as a consumer of this name in a thread, until the context is told to stop."""
     monkeypatch.setattr(intake, "_BLOCK", timedelta(milliseconds=50))
-    monkeypatch.setattr(retrying, "_BACKOFF", Backoff(timedelta(milliseconds=10), timedelta(milliseconds=50)))
+    monkeypatch.setattr(next_try, "_BACKOFF", Backoff(timedelta(milliseconds=10), timedelta(milliseconds=50)))
     monkeypatch.setattr(marking, "_INTERVAL", timedelta(milliseconds=20))
     threads: list[threading.Thread] = []
 

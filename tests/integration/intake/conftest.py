@@ -12,7 +12,8 @@ from actors.context import Context
 from publisher.bootstrap import compose_events_intake
 from publisher.domain.backoff import Backoff
 from publisher.domain.errors import DatabaseUnavailable
-from publisher.intake import acceptor, events, retrying
+from publisher.intake import acceptor, events
+from publisher.process import next_try
 from publisher.streams.connection import open_redis
 from publisher.streams.consumer_group import ConsumerGroup
 from tests.factories import EVENTS, GROUP
@@ -48,7 +49,7 @@ def start_events(
 ) -> Iterator[Callable[..., threading.Thread]]:
     """Runs the intake of delivery events in a thread, as a consumer of this name, until the context is told to stop."""
     monkeypatch.setattr(events, "_BLOCK", timedelta(milliseconds=50))
-    monkeypatch.setattr(retrying, "_BACKOFF", Backoff(timedelta(milliseconds=10), timedelta(milliseconds=50)))
+    monkeypatch.setattr(next_try, "_BACKOFF", Backoff(timedelta(milliseconds=10), timedelta(milliseconds=50)))
     threads: list[threading.Thread] = []
     with ExitStack() as stack:
 

@@ -12,8 +12,9 @@ import redis
 from publisher.domain.backoff import Backoff
 from publisher.domain.errors import DatabaseRefused
 from publisher.domain.rejection import Rejection, RejectionCode
-from publisher.intake import acceptor, retrying
+from publisher.intake import acceptor
 from publisher.intake.acceptor import Acceptor
+from publisher.process import next_try
 from storage.database import Database
 from storage.intents import IncomingMalformed
 from tests.factories import INTENTS, incoming
@@ -114,7 +115,7 @@ def test_a_record_that_is_refused_in_every_form_is_waited_for(
         return whole(*arguments)
 
     monkeypatch.setattr(acceptor, "reject", refusing)
-    monkeypatch.setattr(retrying, "_BACKOFF", Backoff(timedelta(milliseconds=1), timedelta(milliseconds=1)))
+    monkeypatch.setattr(next_try, "_BACKOFF", Backoff(timedelta(milliseconds=1), timedelta(milliseconds=1)))
     entry = IncomingMalformed("1-0", ((b"a", b"b"),), Rejection(RejectionCode.UNKNOWN_FIELD, "a: unknown"))
 
     [(_, accepted)] = list(commits.commit([entry]))
