@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg2
 import pytest
 import redis
+from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 
 from publisher.channels.registry import discover_channels
 from publisher.local.embedded import Servers, embedded_servers
@@ -183,7 +184,10 @@ def run_sql(url: str, *statements: str) -> None:
 
 @contextmanager
 def connected(url: str) -> Iterator["psycopg2.extensions.connection"]:
-    """A connection from outside the service."""
+    """A connection from outside the service. It holds no lock any more once it is left."""
     with closing(psycopg2.connect(url)) as connection:
         connection.autocommit = True
         yield connection
+        if connection.info.transaction_status == TRANSACTION_STATUS_INTRANS:
+            # A server notices a closed connection only later, and keeps the locks of its transaction until then.
+            connection.cursor().execute("ROLLBACK")

@@ -32,9 +32,8 @@ from storage.places import Place
 
 _log = structlog.get_logger()
 _PAGE = 2000
-# How long others leave an audit alone whose process died. A page takes a few milliseconds, and seconds at most.
-_LEASE = timedelta(seconds=30)
-_RENEWED_AFTER = 10.0
+# The part of its lease after which a walk renews it. The timeouts let a page take no more than half a lease.
+_RENEWED_AFTER = 1 / 3
 
 
 @dataclass
@@ -66,6 +65,7 @@ class LossAudit:
         self._channels = channels
         self._telemetry = telemetry
         self._window = policy.audit_window
+        self._lease_ttl = policy.lease_ttl
         self._sent_here = policy.sent_here
         self._beat = hooks.beat
         self._stopping = hooks.stopping
@@ -92,7 +92,7 @@ class LossAudit:
             interval=audit_interval(self._window),
             window=self._window,
             dedup_window=self._streams.dedup_window,
-            lease_ttl=_LEASE,
+            lease_ttl=self._lease_ttl,
         )
         if lease is None:
             return 0
@@ -134,9 +134,9 @@ class LossAudit:
             if len(page) < _PAGE:
                 return True
             after = Place(page[-1].published_at, page[-1].id)
-            if time.monotonic() - renewed >= _RENEWED_AFTER:
+            if time.monotonic() - renewed >= self._lease_ttl.total_seconds() * _RENEWED_AFTER:
                 renewed = time.monotonic()
-                if not audits.renew_audit(self._database, walk.lease, _LEASE):
+                if not audits.renew_audit(self._database, walk.lease, self._lease_ttl):
                     _log.warning("another process took this audit over", channel=walk.lease.channel)
                     return False
         return False

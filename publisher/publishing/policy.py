@@ -15,7 +15,8 @@ from publisher.domain.shares import WEIGHTS
 class Policy:
     """How routes are published and audited. Every process of a deployment has the same.
 
-    lease_ttl: how long a claim holds its routes (R5).
+    lease_ttl: how long a claim holds its routes (R5), and an audit its channel. If its process dies, others wait that
+        long.
     batch_size: how many routes a claim takes at most.
     backoff: the time until the next attempt, for channels that bring none of their own (R9).
     probing: when a channel is parked and how it is tried again; None: never, each refusal is an attempt of its route.

@@ -7,6 +7,7 @@ import threading
 import time
 import warnings
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,8 @@ class Valkey:
         self.proxy = Proxy(("127.0.0.1", self._port), _LATENCY)
         self.proxied_url = f"redis://default:{CANARY_IN_URLS}@127.0.0.1:{self.proxy.port}/0"
         self.client = redis.Redis.from_url(self.url, socket_timeout=5)
+        # Since when it runs without a break, by the wall clock.
+        self.running_since = datetime.now(UTC)
 
     def restart(self, down: float) -> float:
         """Kills it, and starts it again after so many seconds. Returns when it was back."""
@@ -173,9 +176,7 @@ class Valkey:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
             time.sleep(down)
-            self._process = start_valkey(self._folder, self._port)
-            wait_until(self._serves)
-            return time.monotonic()
+            return self._start()
 
     def keep_copy(self) -> None:
         """Keeps what it has on disk now, for it to come back to: an older state, as a lagging replica has."""
@@ -195,9 +196,13 @@ class Valkey:
             if not all_of_it:
                 self._copy.rename(self._data)
             time.sleep(down)
-            self._process = start_valkey(self._folder, self._port)
-            wait_until(self._serves)
-            return time.monotonic()
+            return self._start()
+
+    def _start(self) -> float:
+        self._process = start_valkey(self._folder, self._port)
+        wait_until(self._serves)
+        self.running_since = datetime.now(UTC)
+        return time.monotonic()
 
     def _serves(self) -> bool:
         # It answers INFO while it loads its data, and nothing else.

@@ -44,6 +44,24 @@ def test_a_walk_that_lost_its_lease_ends(
     ]
 
 
+def test_an_audit_is_leased_like_a_route(install: Install, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a worker that dies amid an audit another takes over as soon as it takes over its routes (R12a, R15)."""
+    context = install(PUBLISHER_ROUTE_LEASE_TTL="4")
+    publish(context, database, 1)
+    left = "SELECT auditor_until - now() BETWEEN '1 second' AND '4 seconds' AS is_short FROM stream_audits"
+    seen: list[Any] = []
+    look = context.streams.witnesses
+
+    def amid(asked: Any) -> list[str | None]:
+        seen.extend(rows(database, left))
+        return look(asked)
+
+    monkeypatch.setattr(context.streams, "witnesses", amid)
+    audit_published("email")
+
+    assert seen == [{"is_short": True}]
+
+
 def test_a_process_that_stops_ends_its_walk(context: Context, database: Database, redis_client: redis.Redis) -> None:
     """On SIGTERM an audit ends within a page, and counts for nothing (R17)."""
     publish(context, database, 3)
