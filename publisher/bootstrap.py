@@ -20,6 +20,7 @@ from actors.middleware.graceful_stop import GracefulStop
 from actors.middleware.heartbeat import WorkerHeartbeat
 from actors.middleware.known_queues import KnownQueues
 from actors.middleware.schema_wait import SchemaWait
+from actors.middleware.spans import WorkerSpans
 from actors.middleware.urgent_first import UrgentFirst
 from actors.middleware.watchdog import WorkerWatchdog
 from publisher.channels.email import EMAIL
@@ -30,6 +31,7 @@ from publisher.process.metrics_folder import metrics_folder, told_port, use_fold
 from publisher.process.metrics_server import not_served
 from publisher.process.outages import outages
 from publisher.process.telemetry import Telemetry
+from publisher.process.tracing import open_spans
 from publisher.process.watchdog import LIMIT, Watchdog
 from publisher.publishing.loss_audit import LossAudit
 from publisher.publishing.policy import Hooks, Policy
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
 # How often a message is tried after an ordinary exception. After that the scan alone publishes its routes.
 _MESSAGE_TRIES = 20
 _LONG_RUNNING = {"worker", "scheduler", "intake"}
+# Roles that work in batches, of which there are spans.
+_BATCHES = {"worker", "intake"}
 
 
 def collect_garbage_seldom() -> None:
@@ -85,7 +89,7 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
     stopping = threading.Event()
     watchdog = Watchdog()
     broker = _broker(settings, role, stopping, WorkerWatchdog(hang_limit(settings), watchdog))
-    telemetry = Telemetry()
+    telemetry = Telemetry(open_spans(settings.span_exporters if role in _BATCHES else (), role))
     for name in settings.channels:
         # A counter whose first sample is not 0 has no increase that an alert could see.
         telemetry.lost(name, 0)
@@ -180,6 +184,7 @@ def _broker(settings: Settings, role: str, stopping: threading.Event, watchdog: 
         folder = _share_counters(settings.metrics_port) if settings.metrics_port else None
         read_port = None if folder is None else partial(told_port, folder)
         middleware += [SchemaWait(), KnownQueues(), UrgentFirst(), GracefulStop(stopping), WorkerHeartbeat(read_port)]
+        middleware.append(WorkerSpans())
         if folder is not None:
             middleware.append(_worker_metrics())
     return WakingBroker(

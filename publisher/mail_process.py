@@ -65,6 +65,7 @@ def compose_mailer(
         in_hand,
         MailCounters(telemetry.registry),
         mail.suppress,
+        telemetry.spans,
     )
     sender_of_all = parse_mailbox(mail.sender)
     if mail.smtp_url is None or sender_of_all is None:
@@ -74,7 +75,7 @@ def compose_mailer(
     sender = Sender(pool, in_hand, recorder, patience, Pacing(mail.rate), mail.connections)
     composer = Composer(Templates(Path(mail.templates)), sender_of_all, mail.return_domain, key)
     handing_on = HandingOn(database, sender, recorder)
-    taking_up = TakingUp(database, channel.stream, composer, leasing, in_hand, handing_on, recorder)
+    taking_up = TakingUp(database, channel.stream, composer, leasing, in_hand, handing_on, recorder, telemetry.spans)
     kept = KeptCommands(database, composer, leasing, in_hand, handing_on, recorder)
     reader = Reader(
         database,

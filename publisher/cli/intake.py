@@ -3,6 +3,7 @@
 import os
 import secrets
 import socket
+from contextlib import closing
 from datetime import timedelta
 from functools import partial
 
@@ -55,7 +56,10 @@ def intake() -> None:
     events_group = ConsumerGroup(events_client, settings.events_stream, settings.events_group, consumer)
     events_options = EventsOptions(settings.events_stream, settings.batch_size, settings.route_lease_ttl)
     collect_garbage_seldom()
-    with heartbeats(context.redis, "intake", partial(read_system, context.database), metrics_port=metrics_port):
+    with (
+        closing(context.telemetry.spans),
+        heartbeats(context.redis, "intake", partial(read_system, context.database), metrics_port=metrics_port),
+    ):
         wait_for_schema(partial(pending_migrations, context.database), context.stopping.wait)
         intents = compose_intake(context, group, options)
         events = compose_events_intake(context, events_group, events_options)

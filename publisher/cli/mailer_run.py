@@ -19,6 +19,7 @@ from publisher.process.outages import Server, outages
 from publisher.process.schema_wait import wait_for_schema
 from publisher.process.signals import stop_on_signals
 from publisher.process.telemetry import Telemetry
+from publisher.process.tracing import open_spans
 from publisher.process.watchdog import Watchdog
 from publisher.settings.settings import Settings
 from storage.database import Database
@@ -44,10 +45,11 @@ def run() -> None:
         stopping.wait()
         return
     outages.watch()
-    telemetry = Telemetry()
+    telemetry = Telemetry(open_spans(settings.span_exporters, "mailer"))
     metrics_port = serve_metrics(settings.metrics_port, telemetry.registry)
     collect_seldom()
     with (
+        closing(telemetry.spans),
         closing(open_database(settings, "mailer")) as database,
         open_client(settings, "mailer-heartbeat") as client,
         heartbeats(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from publisher.domain.errors import DatabaseRefused
 from publisher.intake.retrying import Retrying, plainer, refused
+from publisher.process.spans import NO_SPANS, Spans
 from storage.cancellations import IncomingCancellation
 from storage.database import Database
 from storage.handover import Handover
@@ -33,6 +34,7 @@ class Acceptor:
     on_wait: called with the ids of the entries in hand before each wait for PostgreSQL.
     beat: called before each try.
     hand_over: returns the lease of the routes that a transaction inserts; None: they have none.
+    spans: makes one for each transaction.
     """
 
     def __init__(
@@ -43,10 +45,11 @@ class Acceptor:
         on_wait: Callable[[Sequence[str]], None],
         beat: Callable[[], None] = lambda: None,
         hand_over: Callable[[], Handover | None] = lambda: None,
+        spans: Spans = NO_SPANS,
     ) -> None:
         self._database = database
         self._stream = stream
-        self._retrying = Retrying(stopping, on_wait, beat)
+        self._retrying = Retrying(stopping, on_wait, beat, spans)
         self._hand_over = hand_over
 
     def commit(self, entries: Sequence[Incoming]) -> Iterator[tuple[Sequence[Incoming], Acceptance]]:

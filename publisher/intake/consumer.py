@@ -13,6 +13,7 @@ import redis
 import structlog
 
 from publisher.domain.channel import Channel
+from publisher.domain.traceparent import parse_traceparent
 from publisher.intake.acceptor import Acceptor, Incoming
 from publisher.intake.group_loop import GroupLoop
 from publisher.intake.handing_over import HandingOver
@@ -22,13 +23,14 @@ from publisher.intake.read_ahead import ReadAhead
 from publisher.intake.replay import IntentsReplay
 from publisher.intake.report import report, warn_of_malformed
 from publisher.intake.telling import Send, Telling
+from publisher.process.spans import received
 from publisher.process.telemetry import Telemetry
 from publisher.process.watchdog import Watchdog
 from publisher.streams.consumer_group import Entry
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.intents_losses import keep_pending_loss
 from storage.database import Database
-from storage.intents import Acceptance
+from storage.intents import Acceptance, IncomingIntent
 
 _log = structlog.get_logger()
 _BLOCK = timedelta(seconds=1)
@@ -92,8 +94,9 @@ class Intake:
         self._stopping = stopping
         self._beat = watchdog.beat
         self._loop = GroupLoop(group, options.batch, options.idle, stopping, watchdog)
+        handing_over = HandingOver(channels, options.handover, waiting)
         self._acceptor = Acceptor(
-            database, options.stream, stopping, self._hold, self._beat, HandingOver(channels, options.handover, waiting)
+            database, options.stream, stopping, self._hold, self._beat, handing_over, telemetry.spans
         )
         self._ahead = ReadAhead(self._read_parsed)
         self._marking = self._make_marking()
@@ -133,11 +136,14 @@ class Intake:
         What was committed is logged and counted before it is acknowledged: if that fails, the entries come again, and
         are then found as their own.
         """
-        for part, accepted in self._acceptor.commit(entries):
-            self._tell(accepted)
-            report(accepted, self._telemetry)
-            self._ahead.in_hand()
-            acknowledge([entry.entry_id for entry in part])
+        with received(self._telemetry.spans, self._options.stream, len(entries)) as span:
+            if self._telemetry.spans.is_on:
+                span.link(parse_traceparent(e.intent.trace_id) for e in entries if isinstance(e, IncomingIntent))
+            for part, accepted in self._acceptor.commit(entries):
+                self._tell(accepted)
+                report(accepted, self._telemetry)
+                self._ahead.in_hand()
+                acknowledge([entry.entry_id for entry in part])
 
     def _hold(self, entry_ids: Sequence[str]) -> None:
         ahead = [entry.entry_id for entry in self._ahead.in_hand()]

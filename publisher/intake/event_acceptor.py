@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from publisher.domain.errors import DatabaseRefused
 from publisher.intake.retrying import Retrying, plainer, refused
+from publisher.process.spans import NO_SPANS, Spans
 from publisher.streams.parts import parts
 from storage.database import Database
 from storage.delivery_events import IncomingEvent
@@ -24,6 +25,7 @@ class EventAcceptor:
 
     on_wait: called with the ids of the entries in hand before each wait for PostgreSQL.
     beat: called before each try.
+    spans: makes one for each transaction.
     """
 
     def __init__(
@@ -33,10 +35,11 @@ class EventAcceptor:
         stopping: threading.Event,
         on_wait: Callable[[Sequence[str]], None],
         beat: Callable[[], None] = lambda: None,
+        spans: Spans = NO_SPANS,
     ) -> None:
         self._database = database
         self._stream = stream
-        self._retrying = Retrying(stopping, on_wait, beat)
+        self._retrying = Retrying(stopping, on_wait, beat, spans)
 
     def commit(self, entries: Sequence[Incoming]) -> Iterator[tuple[Sequence[str], TakenIn]]:
         """Commits the entries in transactions. Yields the entry ids of each, and its result, once it is committed.

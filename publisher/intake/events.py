@@ -11,6 +11,7 @@ from publisher.intake.event_acceptor import EventAcceptor
 from publisher.intake.events_report import report
 from publisher.intake.group_loop import GroupLoop
 from publisher.intake.incoming import incoming_event
+from publisher.process.spans import received
 from publisher.process.telemetry import Telemetry
 from publisher.process.watchdog import Watchdog
 from publisher.streams.consumer_group import ConsumerGroup, Entry
@@ -57,7 +58,9 @@ class EventsIntake:
         self._options = options
         self._telemetry = telemetry
         self._loop = GroupLoop(group, options.batch, options.idle, stopping, watchdog)
-        self._acceptor = EventAcceptor(database, options.stream, stopping, self._loop.hold, watchdog.beat)
+        self._acceptor = EventAcceptor(
+            database, options.stream, stopping, self._loop.hold, watchdog.beat, telemetry.spans
+        )
 
     def run(self) -> None:
         """Reads until told to stop.
@@ -74,9 +77,10 @@ class EventsIntake:
 
     def _accept(self, entries: Sequence[Entry]) -> None:
         """Commits, then reports, then acknowledges (R20)."""
-        for entry_ids, taken_in in self._acceptor.commit([incoming_event(entry) for entry in entries]):
-            report(taken_in, self._telemetry)
-            self._group.acknowledge(entry_ids)
+        with received(self._telemetry.spans, self._options.stream, len(entries)):
+            for entry_ids, taken_in in self._acceptor.commit([incoming_event(entry) for entry in entries]):
+                report(taken_in, self._telemetry)
+                self._group.acknowledge(entry_ids)
 
 
 def _warn_of_lost(entry_ids: Sequence[str]) -> None:

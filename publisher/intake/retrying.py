@@ -7,6 +7,7 @@ from typing import TypeVar
 from publisher.domain.errors import DatabaseRefused, PublisherError
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.process.next_try import wait_for_next_try
+from publisher.process.spans import NO_SPANS, POSTGRESQL, SpanKind, Spans
 from storage.malformed_records import IncomingMalformed, RawFields
 
 # As it stands in the log, whatever part of intake waits.
@@ -19,12 +20,18 @@ class Retrying:
 
     on_wait: called with the ids of the entries in hand before each wait for PostgreSQL.
     beat: called before each try.
+    spans: makes one for each work, its waits included.
     """
 
     def __init__(
-        self, stopping: threading.Event, on_wait: Callable[[Sequence[str]], None], beat: Callable[[], None]
+        self,
+        stopping: threading.Event,
+        on_wait: Callable[[Sequence[str]], None],
+        beat: Callable[[], None],
+        spans: Spans = NO_SPANS,
     ) -> None:
         self._stopping = stopping
+        self._spans = spans
         self._on_wait = on_wait
         self._beat = beat
 
@@ -38,6 +45,12 @@ class Retrying:
             waited out, too.
         Raises DatabaseRefused otherwise.
         """
+        with self._spans.batch("commit", SpanKind.CLIENT, POSTGRESQL):
+            return self._until_done(work, entry_ids, tries, is_last_form=is_last_form)
+
+    def _until_done(
+        self, work: Callable[[], T], entry_ids: Sequence[str], tries: int, *, is_last_form: bool
+    ) -> tuple[T | None, int]:
         while not self._stopping.is_set():
             self._beat()
             try:

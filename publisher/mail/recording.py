@@ -17,6 +17,8 @@ from publisher.domain.mail_outcome import MailOutcome
 from publisher.mail.counters import MailCounters
 from publisher.mail.delivery import Delivery
 from publisher.mail.in_hand import InHand
+from publisher.mail.tracing import log_ids, try_of
+from publisher.process.spans import NO_SPANS, POSTGRESQL, SpanKind, Spans
 from publisher.streams.consumer_group import ConsumerGroup
 from storage.database import Database
 from storage.mail_deliveries import BegunMail
@@ -34,10 +36,12 @@ _LINGER_SECONDS = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A delivery and its outcome."""
+    """A delivery and its outcome. began, ended: the try, by time.monotonic()."""
 
     delivery: Delivery
     outcome: MailOutcome
+    began: float
+    ended: float
 
 
 class Recorder:
@@ -46,6 +50,7 @@ class Recorder:
     token: of the leases.
     group: this process's consumer, with a client that nobody else uses. Used by one thread at a time.
     suppress_for: how long an address stays suppressed that bounced for good.
+    spans: makes one for each transaction.
     missed: whether an entry stays pending since its outcome was not recorded, or it was not acknowledged. The reader
         clears it when it looks for such entries.
     """
@@ -58,7 +63,9 @@ class Recorder:
         in_hand: InHand,
         counters: MailCounters,
         suppress_for: timedelta,
+        spans: Spans = NO_SPANS,
     ) -> None:
+        self._spans = spans
         self._database, self._token, self._group = database, token, group
         self._suppress_for = suppress_for
         self._in_hand = in_hand
@@ -69,9 +76,10 @@ class Recorder:
         self._is_closed = False
         self.missed = False
 
-    def add(self, delivery: Delivery, outcome: MailOutcome) -> None:
-        """Takes an outcome, to be recorded with the next ones."""
-        self._finished.append(Finished(delivery, outcome))
+    def add(self, delivery: Delivery, outcome: MailOutcome, began: float | None = None) -> None:
+        """Takes an outcome, to be recorded with the next ones. began: of the try; None: there was none."""
+        now = time.monotonic()
+        self._finished.append(Finished(delivery, outcome, now if began is None else began, now))
         self._look()
 
     def count_unsure(self, begun: Iterable[BegunMail]) -> None:
@@ -111,7 +119,9 @@ class Recorder:
         self._due.set()
 
     async def _record(self, batch: Sequence[Finished]) -> None:
-        recorded = await self._until_recorded([finished.outcome for finished in batch])
+        with self._spans.batch("record mail", SpanKind.CLIENT, POSTGRESQL) as span:
+            span.link(finished.delivery.command.context for finished in batch)
+            recorded = await self._until_recorded([finished.outcome for finished in batch])
         done = [finished for finished in batch if finished.outcome.delivery_id in recorded]
         self._report(done)
         await self._acknowledge([f.delivery.entry_id for f in done if f.delivery.entry_id is not None])
@@ -168,7 +178,7 @@ class Recorder:
                 delivery_id=outcome.delivery_id,
                 template_id=command.template_id,
                 request_id=command.request_id,
-                trace_id=command.trace_id,
+                **log_ids(self._spans, finished.delivery),
                 attempt_number=finished.delivery.begun.tries + 1,
                 code=outcome.event.code,
                 enhanced_code=outcome.event.enhanced_code,
@@ -176,6 +186,7 @@ class Recorder:
                 state=outcome.state.value,
             )
         self._counters.accepted_after(waits)
+        self._spans.past(try_of(f.delivery, f.outcome, f.began, f.ended) for f in done)
         if accepted:
             _log.info("messages accepted", messages=accepted.total(), templates=dict(accepted))
 

@@ -66,20 +66,22 @@ class Sender:
 
     async def _work(self) -> None:
         while (outgoing := await self._queue.get()) is not None:
-            outcome = await self._send(outgoing)
-            self._recorder.add(outgoing.delivery, outcome)
+            outcome, began = await self._send(outgoing)
+            self._recorder.add(outgoing.delivery, outcome, began)
 
-    async def _send(self, outgoing: Outgoing) -> MailOutcome:
+    async def _send(self, outgoing: Outgoing) -> tuple[MailOutcome, float]:
+        """Returns the outcome, and when its try began by time.monotonic()."""
         delivery = outgoing.delivery
         tries = 0
         while True:
             await self._pacing.take(self._stopping)
             if not self._may_begin(delivery):
-                return put_back(delivery)
+                return put_back(delivery), time.monotonic()
+            began = time.monotonic()
             verdict = await self._pool.send(outgoing.message, lambda: self._may_begin(delivery))
             if verdict is not None:
                 now = from_milliseconds(time.time_ns() // 1_000_000)
-                return decided(delivery, verdict, self._patience, now, random.random())  # noqa: S311 - no secret
+                return decided(delivery, verdict, self._patience, now, random.random()), began  # noqa: S311 - no secret
             # The server is away, whatever the message: it waits here, and counts no attempt. Or its lease is over.
             tries += 1
             await wait_at_most(self._stopping, _SERVER_AWAY.delay(tries, 0.0).total_seconds())

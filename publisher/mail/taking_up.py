@@ -18,6 +18,7 @@ from publisher.mail.leasing import Leasing
 from publisher.mail.messages.command import delivery_named
 from publisher.mail.outcomes import answered_again
 from publisher.mail.recording import Recorder
+from publisher.process.spans import NO_SPANS, POSTGRESQL, SpanKind, Spans, received
 from publisher.streams.consumer_group import Entry
 from publisher.streams.recovery import poison
 from storage.database import Database
@@ -42,6 +43,7 @@ class TakingUp:
     """Takes commands up. Used by the event loop alone.
 
     stream: of the commands, as it is recorded.
+    spans: makes one for each batch of commands.
     """
 
     def __init__(
@@ -53,8 +55,10 @@ class TakingUp:
         in_hand: InHand,
         handing_on: HandingOn,
         recorder: Recorder,
+        spans: Spans = NO_SPANS,
     ) -> None:
         self._database = database
+        self._spans = spans
         self._stream = stream
         self._composer = composer
         self._leasing = leasing
@@ -68,7 +72,14 @@ class TakingUp:
         Those in hand are acknowledged once they are recorded. All others stay pending: another process is at work on
         their delivery. May be repeated after any error. Raises DatabaseUnavailable or DatabaseRefused.
         """
-        composed, rejected = await self._compose(entries)
+        with received(self._spans, self._stream, len(entries)) as span:
+            composed, rejected = await self._compose(entries)
+            span.link(made.command.context for _, made in composed)
+            return await self._take(composed, rejected)
+
+    async def _take(
+        self, composed: Sequence[tuple[Entry, Composed]], rejected: Sequence[IncomingMalformed]
+    ) -> Sequence[str]:
         failed = await self._reject(rejected) if rejected else []
         taken_up = {entry.id for entry, _ in failed}
         done = [malformed.entry_id for malformed in rejected if malformed.entry_id not in taken_up]
@@ -119,14 +130,15 @@ class TakingUp:
     async def _begin(self, wanted: Mapping[str, tuple[Entry, Composed]]) -> list[str]:
         refused = await self._handing_on.suppressed([made for _, made in wanted.values()])
         asked_at = self._in_hand.now()
-        begun, standing = await asyncio.to_thread(
-            begin_mail,
-            self._database,
-            [Wanted(delivery_id, entry.id) for delivery_id, (entry, _) in wanted.items()],
-            self._leasing.token,
-            self._leasing.ttl,
-            take_over=self._leasing.takes_over,
-        )
+        with self._spans.batch("claim mail", SpanKind.CLIENT, POSTGRESQL):
+            begun, standing = await asyncio.to_thread(
+                begin_mail,
+                self._database,
+                [Wanted(delivery_id, entry.id) for delivery_id, (entry, _) in wanted.items()],
+                self._leasing.token,
+                self._leasing.ttl,
+                take_over=self._leasing.takes_over,
+            )
         self._recorder.count_unsure(begun.values())
         deliveries = [_delivery(each, *wanted[each.delivery_id]) for each in begun.values()]
         self._in_hand.add([delivery for delivery, _ in deliveries], asked_at)

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterable, Mapping
 
 from publisher.process.durations import Durations
+from publisher.process.spans import NO_SPANS, Spans
 
 # A process counts this many notification types by name, in the order in which it meets them; all later ones as one.
 TYPES_COUNTED = 200
@@ -15,11 +16,14 @@ class Telemetry:
 
     prometheus_client is imported by the constructor and not with this module: it decides once, at its import,
     whether to share counters between processes (its manual, "Multiprocess Mode").
+
+    spans: makes the spans of batches for OpenTelemetry.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, spans: Spans = NO_SPANS) -> None:
         import prometheus_client
 
+        self.spans = spans
         self._types: set[str] = set()
         self._lock = threading.Lock()
         self.registry = prometheus_client.CollectorRegistry()

@@ -6,11 +6,11 @@ import structlog
 
 from publisher.domain.attempt import Failure, Published
 from publisher.domain.notification import Route
-from publisher.process.logs import route_fields
 from publisher.publishing.batch import Batch
 from publisher.publishing.circuit_breaker import CircuitBreaker, probed
 from publisher.publishing.earlier_streams import Deliveries, settle_on_earlier_streams
 from publisher.publishing.recorder import Decide
+from publisher.publishing.tracing import fields_of
 from publisher.streams.append_result import Appended, AppendResult, Ended, HeldBack, Limited, NotAppended
 from publisher.streams.outbound import OutboundStreams
 from storage import leases
@@ -74,7 +74,7 @@ class Appender:
         if result.unwitnessed is not None:
             _log.error(
                 "a command stands on its stream without a witness: another attempt would write it again",
-                **route_fields(batch.notifications[route.id], route),
+                **fields_of(batch, route),
                 stream_entry_id=result.entry_id,
                 reason=result.unwitnessed,
             )

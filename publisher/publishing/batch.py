@@ -8,6 +8,7 @@ from publisher.domain.attempt import Outcome
 from publisher.domain.channel import Channel
 from publisher.domain.errors import RouteError
 from publisher.domain.notification import Notification
+from publisher.domain.traceparent import Traceparent
 from storage.claims import Claim
 from storage.recording import Recorded, Recording
 
@@ -32,6 +33,8 @@ class Batch:
     leave_room: called at its end; True if another claim waits for the room that it takes (see `sharing`).
     is_followed_at_once: the next batch of the channel may begin beside this one. False: it begins after this one.
     notifications: by route key.
+    contexts: the place of each route in its producer's trace, by route key; None: the producer gave no trace context.
+        Empty: tracing is off.
     """
 
     channel: Channel
@@ -48,6 +51,7 @@ class Batch:
     leave_room: Callable[[], bool] = _no_room
     is_followed_at_once: bool = True
     notifications: Mapping[int, Notification] = field(init=False)
+    contexts: Mapping[int, Traceparent | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.notifications = {

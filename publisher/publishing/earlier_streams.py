@@ -5,8 +5,6 @@ the stream that the channel had then, and the route keeps that stream's name (se
 have the channel's own stream: they cost nothing here.
 """
 
-from collections.abc import Sequence
-
 from publisher.domain.errors import RedisRefused, RedisUnavailable
 from publisher.domain.notification import Route
 from publisher.publishing.batch import Batch
@@ -15,7 +13,7 @@ from publisher.streams.outbound import Delivery, OutboundStreams
 from storage import leases
 from storage.database import Database
 
-Deliveries = Sequence[tuple[Route, Delivery]]
+Deliveries = list[tuple[Route, Delivery]]
 
 
 def settle_on_earlier_streams(

@@ -11,17 +11,14 @@ from datetime import timedelta
 import structlog
 
 from publisher.domain.attempt import (
-    PAYLOAD_ENCODING_FAILED,
-    Failure,
     after_failure,
-    after_lost_leases,
     is_too_late,
 )
 from publisher.domain.channel import Channel
-from publisher.domain.errors import BadRequest, EncodingError, PublisherError
+from publisher.domain.errors import BadRequest, PublisherError
 from publisher.domain.names import no_such
-from publisher.domain.notification import Route
 from publisher.domain.timeouts import BEGUN, ENCODED, LAST_LOOK, TRUSTED, witness_after_lease
+from publisher.process.spans import POSTGRESQL, REDIS, SpanKind
 from publisher.process.telemetry import Telemetry
 from publisher.publishing.answers import answer
 from publisher.publishing.appender import Appender
@@ -29,18 +26,20 @@ from publisher.publishing.batch import Batch
 from publisher.publishing.circuit_breaker import CircuitBreaker
 from publisher.publishing.claim_cursor import ClaimCursor
 from publisher.publishing.claimer import Claimer
+from publisher.publishing.earlier_streams import Deliveries
+from publisher.publishing.encoding import encode
 from publisher.publishing.limiter import Limiter
 from publisher.publishing.policy import Hooks, Policy
 from publisher.publishing.recorder import Decide, Recorder
 from publisher.publishing.report import Report, report
 from publisher.publishing.tombstones import end_dead_letters, end_without_attempt
-from publisher.streams.outbound import Delivery, OutboundStreams
+from publisher.publishing.tracing import place, traced
+from publisher.streams.outbound import OutboundStreams
 from storage import leases
 from storage.database import Database
 from storage.recording import NotRecorded
 
 _log = structlog.get_logger()
-Deliveries = list[tuple[Route, Delivery]]
 
 
 class Publisher:
@@ -134,6 +133,7 @@ class Publisher:
         Raises RedisUnavailable if it cannot be known yet whether a command stands. Otherwise raises as `publish_due`.
         """
         batch = self._claimer.ending(self._channel(channel))
+        place(self._telemetry.spans, batch)
         try:
             end_without_attempt(self._streams, batch)
             self._record(batch)
@@ -159,16 +159,23 @@ class Publisher:
         return self._publish(self._claimer.probe(to, self._circuit.batch))
 
     def _publish(self, batch: Batch, on_more: Callable[[], object] = lambda: None) -> Report:
+        with traced(self._telemetry.spans, batch):
+            return self._attempt(batch, on_more)
+
+    def _attempt(self, batch: Batch, on_more: Callable[[], object]) -> Report:
         """An attempt, from its claim on: encode, append, record, report."""
         self._hooks.beat()
+        spans, stream = self._telemetry.spans, batch.channel.stream
         try:
             if batch.claim.more and batch.is_followed_at_once:
                 on_more()
             if self._hooks.stopping():
                 return Report(more=bool(batch.claim.routes), given_back=bool(batch.claim.routes))
-            deliveries = self._encode(batch)
-            self._append(batch, deliveries)
-            self._record(batch)
+            deliveries = encode(batch, self._decide(batch.channel), lambda: self._within(batch, ENCODED))
+            with spans.batch(f"append {stream}", SpanKind.PRODUCER, {**REDIS, "messaging.destination.name": stream}):
+                self._append(batch, deliveries)
+            with spans.batch(f"record {batch.channel.name}", SpanKind.CLIENT, POSTGRESQL):
+                self._record(batch)
             reported = report(batch, self._telemetry)
         finally:
             self._give_back(batch)
@@ -177,30 +184,6 @@ class Publisher:
                 on_more()
         batch.raise_errors()
         return reported
-
-    def _encode(self, batch: Batch) -> Deliveries:
-        """The deliveries to append. A route that cannot be one has its outcome decided.
-
-        Where encoding takes long, the batch is cut short: the routes that are not reached in time have no outcome.
-        """
-        decide = self._decide(batch.channel)
-        deliveries: Deliveries = []
-        for claimed in batch.claim.routes:
-            if deliveries and not self._within(batch, ENCODED):
-                batch.is_cut_short = True
-                break
-            route, notification = claimed.route, claimed.notification
-            if notification is None:
-                batch.errors.append(f"route {route.id}, {route.route_id}, has no notification")
-            elif dead := after_lost_leases(route):
-                batch.outcomes.append(dead)
-            else:
-                try:
-                    command = batch.channel.command(notification, route)
-                    deliveries.append((route, Delivery(route.delivery_id, command, route.replay, route.requeues)))
-                except EncodingError as error:
-                    batch.outcomes.append(decide(route, Failure.of(PAYLOAD_ENCODING_FAILED, str(error))))
-        return deliveries
 
     def _append(self, batch: Batch, deliveries: Deliveries) -> None:
         """Appends the deliveries while the lease can be trusted, and leaves tombstones for dead letters."""

@@ -11,9 +11,10 @@ import structlog
 from publisher.domain.attempt import Cancelled, DeadLettered, Expired, Published, Rescheduled
 from publisher.domain.entry_ids import place
 from publisher.domain.instants import to_milliseconds
-from publisher.process.logs import failure_fields, route_fields
+from publisher.process.logs import failure_fields
 from publisher.process.telemetry import Telemetry
 from publisher.publishing.batch import Batch
+from publisher.publishing.tracing import fields_of
 from storage.recording import Conflict, Recorded
 
 _log = structlog.get_logger()
@@ -49,7 +50,7 @@ def report(batch: Batch, telemetry: Telemetry) -> Report:
     waits: list[float] = []
     for recording in batch.recordings:
         notification = batch.notifications[recording.outcome.route.id]
-        fields = route_fields(notification, recording.outcome.route)
+        fields = fields_of(batch, recording.outcome.route)
         kind = notification.notification_type
         match recording:
             case Recorded(Published() as outcome):

@@ -17,6 +17,7 @@ from publisher.domain.timeouts import Timeouts
 from publisher.settings.channels import ChannelSettings, shared_variables
 from publisher.settings.connection_url import ConnectionUrl, read_database_url, read_redis_url
 from publisher.settings.mail import MailSettings
+from publisher.settings.tracing import read_span_exporters
 from publisher.settings.types import (
     PREFIX,
     LaneWeights,
@@ -36,6 +37,7 @@ class Settings(BaseModel):
     """What every process reads at its start. Field x_y is the variable PUBLISHER_X_Y, but for the two URLs.
 
     mail: of the mail service, from variables of its own.
+    span_exporters: where spans go, from OpenTelemetry's variables; none: tracing is off.
     """
 
     model_config = ConfigDict(
@@ -76,6 +78,7 @@ class Settings(BaseModel):
     # Not variables of their own: put together from PUBLISHER_<CHANNEL>_…, PUBLISHER_MAIL_… and from what nobody knows.
     channels: Mapping[str, Channel] = Field(default_factory=dict, exclude=True, validate_default=False)
     mail: MailSettings = Field(default_factory=lambda: MailSettings.model_validate({}), exclude=True)
+    span_exporters: tuple[str, ...] = Field(default=(), exclude=True)
     unknown_variables: tuple[str, ...] = Field(default=(), exclude=True)
     # Old name -> the name now.
     renamed_variables: Mapping[str, str] = Field(default_factory=dict, exclude=True)
@@ -87,7 +90,7 @@ class Settings(BaseModel):
         Raises SettingsError that names every variable at fault and the rule it breaks, in one line.
         """
         known = {str(field.alias): name for name, field in cls.model_fields.items()}
-        for internal in ("channels", "mail", "unknown_variables", "renamed_variables"):
+        for internal in ("channels", "mail", "span_exporters", "unknown_variables", "renamed_variables"):
             known.pop(str(cls.model_fields[internal].alias))
         said = without_blanks(environ)
         values = {known[variable]: value for variable, value in said.items() if variable in known}
@@ -109,7 +112,13 @@ class Settings(BaseModel):
         unknown = tuple(sorted(v for v in environ if v.startswith(PREFIX) and v not in understood))
         renamed = {old: new for c in channels.values() for old, new in ChannelSettings.renamed(c, said).items()}
         return good.model_copy(
-            update={"channels": adjusted, "mail": mail, "unknown_variables": unknown, "renamed_variables": renamed}
+            update={
+                "channels": adjusted,
+                "mail": mail,
+                "span_exporters": read_span_exporters(said),
+                "unknown_variables": unknown,
+                "renamed_variables": renamed,
+            }
         )
 
     @classmethod

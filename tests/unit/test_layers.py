@@ -126,8 +126,17 @@ def operations_know_no_terminal(module: str, code: Code) -> Iterator[str]:
         yield from (f"imports {name}" for name in imported(code) if name.split(".")[0] in terminal)
 
 
+def tracing_is_optional(module: str, code: Code) -> Iterator[str]:
+    """OpenTelemetry is an extra: one module needs it, and whoever imports that one is told when it is missing."""
+    needs, opens = "publisher.process.otel_spans", "publisher.process.tracing"
+    for name in imported(code):
+        if (name.split(".")[0] == "opentelemetry" and module != needs) or (name.startswith(needs) and module != opens):
+            yield f"imports {name}"
+
+
 RULES: list[Rule] = [
     imports_go_one_way,
+    tracing_is_optional,
     domain_is_pure,
     sql_stays_in_storage,
     environment_is_read_once,
@@ -236,6 +245,13 @@ def test_the_package_imports_nothing() -> None:
         (environment_is_read_once, "actors.x", "def f():\n    return os.getenv('X')", "reads os.getenv"),
         (environment_is_read_once, "storage.x", "from os import environ", "imports os.environ"),
         (operations_know_no_terminal, "publisher.operations.x", "from typer import Exit", "imports typer.Exit"),
+        (tracing_is_optional, "publisher.x", "from opentelemetry import trace", "imports opentelemetry.trace"),
+        (
+            tracing_is_optional,
+            "publisher.x",
+            "from publisher.process.otel_spans import OtelSpans",
+            "imports publisher.process.otel_spans.OtelSpans",
+        ),
     ],
 )
 def test_a_breach_is_found(rule: Rule, module: str, source: str, breach: str) -> None:

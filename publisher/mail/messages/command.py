@@ -12,6 +12,7 @@ from publisher.domain.intent_fields import UNPRINTABLE
 from publisher.domain.mailbox import Mailbox, parse_mailbox
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.domain.strict_json import DEPTH_LIMIT, depth, finite, refuse_constant, unique_keys
+from publisher.domain.traceparent import Traceparent, parse_traceparent
 
 _TEMPLATE_ID = re.compile(r"[a-z0-9_-][a-z0-9._-]{0,127}")
 _MILLISECONDS = re.compile(r"[0-9]{1,14}", re.ASCII)
@@ -35,6 +36,7 @@ class MailCommand:
     reply_to: where answers go; empty: where the template says.
     requested_at: when the intent was accepted.
     request_id, trace_id: None if the intent had none.
+    context: the place in the trace under which the message is sent; None: there is none.
     """
 
     delivery_id: str
@@ -46,6 +48,7 @@ class MailCommand:
     requested_at: datetime
     request_id: str | None = None
     trace_id: str | None = None
+    context: Traceparent | None = None
 
 
 class _Rejected(Exception):
@@ -106,6 +109,8 @@ def _command(fields: Mapping[str, str]) -> MailCommand:
         from_milliseconds(int(requested_at)),
         _optional(fields, "request_id"),
         _optional(fields, "trace_id"),
+        # Of a publisher that makes no spans the producer's place is the last one.
+        parse_traceparent(fields.get("traceparent")) or parse_traceparent(fields.get("trace_id")),
     )
 
 

@@ -9,7 +9,8 @@ import redis
 from publisher.channels.email import EMAIL
 from publisher.domain.circuit import GateState, Probing
 from publisher.domain.notification import delivery_id_of
-from publisher.publishing import sharing
+from publisher.publishing import publisher, sharing
+from publisher.publishing.encoding import encode
 from publisher.streams.append_result import OVER
 from storage import claims, gates
 from storage.database import Database
@@ -136,14 +137,13 @@ def test_a_message_about_routes_is_a_wake_up(worker: Worker, database: Database,
 
 
 def test_what_finds_no_token_is_given_back_uncounted(
-    worker: Worker, database: Database, redis_client: redis.Redis
+    worker: Worker, database: Database, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Routes whose tokens another worker took before the append count neither an attempt nor a loss."""
     due_routes(database, 10)
     fill(redis_client, 10.0)
     limited = worker(SLOW, probing=Probing(refused_batches=1))
-    whole = limited._encode
-    limited._encode = lambda batch: fill(redis_client, 4.0) or whole(batch)  # type: ignore[method-assign]
+    monkeypatch.setattr(publisher, "encode", lambda *arguments: fill(redis_client, 4.0) or encode(*arguments))
 
     report = limited.publish_due("email")
 

@@ -1,0 +1,192 @@
+"""Spans of batches and of attempts, by OpenTelemetry's SDK (R26, R36)."""
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import structlog
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from publisher.domain.traceparent import Traceparent
+from publisher.process.otel_spans import LINKS, OtelSpans
+from publisher.process.spans import NO_SPANS, Past, Spans
+from publisher.process.tracing import open_spans
+from tests.integration.publishers import logged
+
+ROOT = Path(__file__).parent.parent.parent.parent
+AT = Traceparent("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", 1)
+UNSAMPLED = Traceparent(AT.trace_id, AT.span_id, 0)
+
+
+@pytest.fixture
+def exporter() -> InMemorySpanExporter:
+    """Keeps what was exported."""
+    return InMemorySpanExporter()
+
+
+@pytest.fixture
+def spans(exporter: InMemorySpanExporter) -> Iterator[Spans]:
+    """Makes spans that are exported there once it is closed."""
+    with closing(OtelSpans([exporter], "worker")) as spans:
+        yield spans
+
+
+def test_a_batch_links_the_traces_that_it_has_work_of(spans: Spans, exporter: InMemorySpanExporter) -> None:
+    """The first 128 sampled ones: a span with thousands of links would be cut anyway, and a trace that nobody records
+    has no span to link to."""
+    with spans.batch("publish email") as span:
+        span.link([None, UNSAMPLED, *(AT.child(f"{n:016x}") for n in range(1, 200))])
+    spans.close()
+
+    [batch] = exporter.get_finished_spans()
+    assert [link.context.span_id for link in batch.links] == list(range(1, LINKS + 1))
+    assert batch.parent is None
+
+
+def test_log_lines_within_a_batch_name_its_span(spans: Spans, exporter: InMemorySpanExporter) -> None:
+    """From a line of the log the operator gets to the trace (R26). The inner span is under the outer one."""
+    with logged() as events, spans.batch("publish email"):
+        structlog.configure(processors=[structlog.contextvars.merge_contextvars, *structlog.get_config()["processors"]])
+        with spans.batch("claim email"):
+            structlog.get_logger().info("within")
+        structlog.get_logger().info("around")
+    structlog.get_logger().info("after")
+    spans.close()
+
+    inner, outer = exporter.get_finished_spans()
+    assert inner.parent == outer.context
+    assert [(e["trace_id"], e["span_id"]) for e in events[:2]] == [
+        (f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}") for span in (inner, outer)
+    ]
+    assert not [e for e in events[2:] if "span_id" in e]
+
+
+def test_an_error_marks_the_span_without_what_it_says_of_people(spans: Spans, exporter: InMemorySpanExporter) -> None:
+    """No address leaves the service by a trace, and no traceback either (R36)."""
+    with pytest.raises(ValueError, match="ann@example"), spans.batch("commit"):
+        raise ValueError("no such mailbox: ann@example.com")
+    spans.past([Past("send", AT.child("0" * 15 + "1"), AT, time.monotonic(), failure="550 bob@example.com is gone")])
+    spans.close()
+
+    exported = "".join(span.to_json() for span in exporter.get_finished_spans())
+    assert "a***@example.com" in exported
+    assert "b***@example.com" in exported
+    assert "ann@" not in exported
+    assert "bob@" not in exported
+
+
+def test_what_is_over_has_the_id_that_was_foretold(spans: Spans, exporter: InMemorySpanExporter) -> None:
+    """It stands in the producer's trace under the producer's span, and links the try before. The next id is random."""
+    began = time.monotonic() - 5
+    spans.past([Past("route", AT.child("00000000000000aa"), AT, began, after="00000000000000bb")])
+    spans.past([Past("route", UNSAMPLED.child("00000000000000cc"), UNSAMPLED, began)])
+    with spans.batch("publish email"):
+        pass
+    spans.close()
+
+    route, batch = exporter.get_finished_spans()
+    assert (f"{route.context.trace_id:032x}", route.context.span_id) == (AT.trace_id, 0xAA)
+    assert route.parent is not None
+    assert f"{route.parent.span_id:016x}" == AT.span_id
+    assert [link.context.span_id for link in route.links] == [0xBB]
+    assert route.start_time is not None
+    assert route.end_time is not None
+    assert 4.9e9 < route.end_time - route.start_time < 60e9
+    assert batch.context.span_id not in (0xAA, 0xBB, 0xCC)
+    assert batch.context.trace_id != route.context.trace_id
+
+
+def test_the_environment_names_the_service(exporter: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say more than we do; the process's role stays."""
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "game-mail")
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=staging")
+    spans = OtelSpans([exporter], "intake")
+    with spans.batch("commit"):
+        pass
+    spans.close()
+
+    said = exporter.get_finished_spans()[0].resource.attributes
+    assert (said["service.name"], said["publisher.process"]) == ("game-mail", "intake")
+    assert said["deployment.environment.name"] == "staging"
+
+
+def test_a_silent_collector_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that stops waits two seconds for it, and not half a minute. Its threads take no signal (R17)."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "3")
+        before = set(threading.enumerate())
+        spans = open_spans(["otlp_proto_http"], "worker")
+        [exporting] = set(threading.enumerate()) - before
+        with spans.batch("commit"):
+            pass
+        spans.close()
+        assert exporting.is_alive()
+
+        masks = Path(f"/proc/self/task/{exporting.native_id}/status").read_text()
+        blocked = int(masks.split("SigBlk:")[1].split()[0], 16)
+        assert blocked >> (signal.SIGTERM - 1) & 1
+        silent.close()
+    exporting.join(20)
+
+
+@pytest.mark.parametrize(
+    ("exporters", "environ"),
+    [
+        (["nobody"], {}),
+        (["otlp_proto_http"], {"OTEL_BSP_MAX_QUEUE_SIZE": "-1"}),
+    ],
+)
+def test_bad_variables_turn_tracing_off(
+    exporters: list[str], environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log says so, and the mail goes out: nothing else depends on tracing."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(logging.root, "handlers", [logging.NullHandler()])
+
+    with logged() as events:
+        assert open_spans(exporters, "worker") is NO_SPANS
+
+    assert [e["event"] for e in events] == ["tracing is off: one of the variables OTEL_* cannot be used"]
+
+
+WITHOUT = """
+import importlib, json, sys
+if sys.argv[1] == "missing":
+    sys.modules["opentelemetry"] = None
+from publisher.environment import load_settings
+from publisher.bootstrap import install_context
+context = install_context(load_settings(), "worker")
+import publisher.cli.mailer_run, publisher.cli.intake, publisher.mail_process
+# redis-py imports what it finds of OpenTelemetry's metrics, whether or not anybody asks for them.
+parts = ("opentelemetry.sdk.trace", "opentelemetry.exporter", "publisher.process.otel_spans")
+print(json.dumps([context.telemetry.spans.is_on, [part for part in parts if part in sys.modules]]))
+"""
+
+
+@pytest.mark.parametrize("how", ["unasked", "missing"])
+def test_without_it_nothing_of_it_is_imported(how: str, environ: dict[str, str]) -> None:
+    """Who does not trace pays nothing; who asks for it without the extra reads what to install, and is served."""
+    asked = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"} if how == "missing" else {}
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, how],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **environ, **asked},
+        check=True,
+    )
+
+    assert json.loads(done.stdout.splitlines()[-1]) == [False, []]
+    assert ("pip install 'notification-publisher[otel]'" in done.stdout + done.stderr) == (how == "missing")
