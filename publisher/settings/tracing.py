@@ -1,6 +1,6 @@
 """Reads from OpenTelemetry's own variables whether spans are asked for, and where they go. All else its SDK reads.
 
-OpenTelemetry, "Environment Variable Specification". Other than there, nothing is exported unless a variable says so.
+Other than OpenTelemetry's own default, nothing is exported unless a variable says so.
 """
 
 from collections.abc import Mapping
