@@ -41,7 +41,9 @@ AUDITED = Gauge(
 )
 AUDIT_OVERDUE = Gauge("publisher_audit_overdue", "1 if the loss audit of the channel is overdue, else 0.", ("channel",))
 UNANSWERED = Gauge("publisher_routes_unanswered", "Routes that nobody answered in time, up to 10,000.", ("channel",))
-DEAD_LETTERS = Gauge("publisher_dead_letters_waiting", "Dead letters that wait for an operator, up to 10,000.")
+DEAD_LETTERS = Gauge(
+    "publisher_dead_letters_waiting", "Dead letters that wait for an operator, up to 10,000 of a channel."
+)
 MALFORMED = Gauge("publisher_malformed_waiting", "Malformed intents that wait for an operator, up to 10,000.")
 LOSSES = Gauge("publisher_intents_losses_waiting", "Losses of intents that no operator has acknowledged.")
 HELD_MAIL = Gauge("publisher_mail_held", "Messages that an operator is to decide about, up to 10,000.")
@@ -62,7 +64,9 @@ COMMANDS_OLDEST = Gauge(
     "publisher_commands_unread_oldest_seconds", "The age of the first unread command.", ("channel", "group")
 )
 LAST_READ = Gauge(
-    "publisher_commands_last_read_seconds", "The time since a consumer asked for commands.", ("channel", "group")
+    "publisher_commands_last_read_seconds",
+    "The time since a consumer asked for commands; if none ever did, the age of the first unread one.",
+    ("channel", "group"),
 )
 CEILING_USED = Gauge(
     "publisher_stream_ceiling_used_ratio", "The share of the ceiling that unacknowledged commands take.", ("channel",)

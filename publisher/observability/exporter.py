@@ -24,7 +24,10 @@ _log = structlog.get_logger()
 INTERVAL = timedelta(seconds=5)
 # A snapshot that takes long, since millions of routes are open, may take this share of the time.
 _SHARE = 0.1
-# Gauges that are older tell nothing of now: they are left out, and only when the snapshot was taken is told.
+# But no rest is longer. A server that hangs has a snapshot wait for its timeouts: the gauges go on to say so.
+_LONGEST_REST = timedelta(seconds=30)
+# Once the next snapshot is due for longer, the gauges tell nothing of now: they are left out, and only when the
+# snapshot was taken is told.
 _STALE = timedelta(minutes=1)
 
 
@@ -47,7 +50,6 @@ class GaugeExporter:
         self._snapshots = snapshots
         self._lock = threading.Lock()
         self._samples: Sequence[Sample] = ()
-        self._taken_at = float("-inf")
         self._rest_until = float("-inf")
         registry.register(self)
 
@@ -61,9 +63,9 @@ class GaugeExporter:
             return
         samples = [*gauges_of(self._snapshots.take()), *self._schema()]
         ended = self._now()
-        self._rest_until = ended + (ended - begun) * (1 / _SHARE - 1)
+        rest = min((ended - begun) * (1 / _SHARE - 1), _LONGEST_REST.total_seconds())
         with self._lock:
-            self._samples, self._taken_at = samples, ended
+            self._samples, self._rest_until = samples, ended + rest
 
     def describe(self) -> Iterable["Metric"]:
         """Names nothing: what is exported depends on the snapshot."""
@@ -74,8 +76,8 @@ class GaugeExporter:
         from prometheus_client.metrics_core import GaugeMetricFamily
 
         with self._lock:
-            samples, age = self._samples, self._now() - self._taken_at
-        if age > _STALE.total_seconds():
+            samples, late = self._samples, self._now() - self._rest_until
+        if late > _STALE.total_seconds():
             samples = [sample for sample in samples if sample.gauge is catalogue.TAKEN]
         families: dict[str, GaugeMetricFamily] = {}
         for sample in samples:

@@ -1,6 +1,6 @@
 """Reads the gauges off a snapshot: nothing is counted that `publisher status` does not show as well (R25, R35)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -26,8 +26,21 @@ class Sample:
     value: float
 
 
-def gauges_of(snapshot: Snapshot) -> Iterator[Sample]:
-    """Yields the samples of a snapshot. What a server could not tell has none."""
+def gauges_of(snapshot: Snapshot) -> Sequence[Sample]:
+    """Returns the samples of a snapshot. What a server could not tell has none.
+
+    Labels that come twice would spoil a scrape: the highest value stands. Two groups whose long names begin alike are
+    one, and so are a process that was killed and its successor with the same number, in the same container.
+    """
+    found: dict[tuple[Gauge, tuple[str, ...]], Sample] = {}
+    for sample in _samples(snapshot):
+        key = sample.gauge, sample.labels
+        if key not in found or found[key].value < sample.value:
+            found[key] = sample
+    return list(found.values())
+
+
+def _samples(snapshot: Snapshot) -> Iterator[Sample]:
     store = None if isinstance(snapshot.store, PublisherError) else snapshot.store
     streams = None if isinstance(snapshot.streams, PublisherError) else snapshot.streams
     yield _sample(c.TAKEN, snapshot.at.timestamp())
@@ -101,8 +114,10 @@ def _readers(channel: str, readers: CommandReaders) -> Iterator[Sample]:
         yield _sample(c.COMMANDS_UNREAD, group.unread, channel, group.name)
         yield _sample(c.COMMANDS_PENDING, group.pending, channel, group.name)
         yield _age(c.COMMANDS_OLDEST, group.oldest_unread, channel, group.name)
-        if group.last_read is not None:
-            yield _age(c.LAST_READ, group.last_read, channel, group.name)
+        # Nobody asked since the first unread command came, if nobody ever did. Missing if the consumers were not read.
+        if group.consumers is not None:
+            last_read = group.oldest_unread if group.last_read is None else group.last_read
+            yield _age(c.LAST_READ, last_read, channel, group.name)
     ceiling = readers.channel.holds_back_at
     if ceiling:
         yield _sample(c.CEILING_USED, _most_waiting(readers) / ceiling, channel)

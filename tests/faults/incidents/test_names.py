@@ -13,7 +13,6 @@ from publisher.observability.catalogue import GAUGES
 from publisher.observability.shelf import FILES, read_watch_file
 from publisher.operations.verdict import Cause
 from publisher.process.telemetry import Telemetry
-from storage.database import Database
 from tests.faults.incidents.expressions import metrics_of
 from tests.faults.incidents.incidents import HEALTHY
 from tests.faults.incidents.promtool import without_value
@@ -120,14 +119,6 @@ def test_every_panel_says_what_it_shows() -> None:
         assert max(x for x, _ in cells) < 24
         assert not cells & taken, panel["title"]
         taken |= cells
-
-
-def test_the_statements_find_nothing_in_an_empty_system(database: Database) -> None:
-    """Each is one that PostgreSQL takes."""
-    statements = [each for each in read_watch_file("alerts-sql").split(";") if "SELECT" in each]
-
-    assert len(statements) == 7
-    assert [database.rows(each.replace("%", "%%")) for each in statements] == [[]] * len(statements)
 
 
 def test_every_file_says_how_it_is_printed() -> None:

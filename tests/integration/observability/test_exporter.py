@@ -114,3 +114,23 @@ def test_snapshots_take_a_tenth_of_the_time_at_most(exported: Exported, monkeypa
 
     assert [later - earlier for earlier, later in pairwise(taken)] == [33.0] * (len(taken) - 1)
     assert len(taken) > 2
+
+
+def test_the_gauges_of_a_slow_snapshot_stay_until_the_next(exported: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that hangs has a snapshot wait for its timeouts: that it cannot be read is told without a gap (R35)."""
+    take = exported.snapshots.take
+
+    def slow() -> object:
+        exported.seconds += 20
+        # What a scrape gets while the snapshot is under way.
+        gaps.append(("publisher_server_read", "redis") not in exported.scraped())
+        return take()
+
+    gaps: list[bool] = []
+    monkeypatch.setattr(exported.snapshots, "take", slow)
+    for _ in range(60):
+        exported.exporter.refresh()
+        exported.seconds += 5
+        gaps.append(("publisher_server_read", "redis") not in exported.scraped())
+
+    assert gaps == [True] + [False] * (len(gaps) - 1)

@@ -1,6 +1,6 @@
 """The gauges of a snapshot: what it shows, by name and labels, and nothing that could not be read (R25, R35)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ from storage.counts import OpenRoutes
 from storage.outstanding import Outstanding, Waiting
 from storage.unanswered import Unanswered
 from tests.factories import INSTANT
-from tests.unit.operations.snapshots import AUDIT, HOUR, MINUTE, RUNNING, SECOND, STORE, STREAMS, without
+from tests.unit.operations.snapshots import AUDIT, HOUR, MINUTE, RUNNING, SECOND, STORE, STREAMS, seen, without
 
 GROUP = Group("mail-service", 40, False, 10, 9 * SECOND, 2 * SECOND, 1, [Consumer("a", 10, 3 * SECOND)])
 FULL_STORE = replace(
@@ -123,6 +123,30 @@ def test_a_ceiling_that_holds_nothing_back_has_no_share() -> None:
     free = {"email": CommandReaders(replace(EMAIL, stream_ceiling=0), StreamGroups(80, HOUR))}
 
     assert ("stream_ceiling_used_ratio", "email") not in samples(streams=replace(FULL_STREAMS, readers=free))
+
+
+def test_labels_that_come_twice_are_one_sample() -> None:
+    """A worker that was killed in its container, and the next one there, which has the same number."""
+    streams = replace(
+        FULL_STREAMS, processes=[seen("worker", silent=HOUR), seen("worker"), seen("worker", silent=MINUTE)]
+    )
+
+    found = samples(streams=streams)
+
+    assert found["process_last_seen_timestamp_seconds", "worker", "web-1", "17"] == (INSTANT - SECOND).timestamp()
+
+
+@pytest.mark.parametrize(("consumers", "read"), [([], 9), (None, None)])
+def test_a_group_that_nobody_ever_read_has_not_been_read_since_its_first_command(
+    consumers: Sequence[Consumer] | None, read: float | None
+) -> None:
+    """Where the consumers could not be read, nobody can tell."""
+    group = replace(GROUP, consumers=consumers)
+    readers = {"email": CommandReaders(EMAIL, StreamGroups(50, HOUR, [group]))}
+
+    found = samples(streams=replace(FULL_STREAMS, readers=readers))
+
+    assert found.get(("commands_last_read_seconds", "email", "mail-service")) == read
 
 
 def test_what_is_wrong_is_told_as_status_tells_it() -> None:
