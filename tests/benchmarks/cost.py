@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from publisher.local.embedded import Servers
 from tests.benchmarks.cpu import cpu_seconds, since
-from tests.benchmarks.intake import accepted, fill, published
+from tests.benchmarks.intake import accepted, fill, intent, published
 from tests.benchmarks.results import Figure
 from tests.benchmarks.stage import Stage, stage
 from tests.conftest import run_sql
@@ -71,20 +71,27 @@ def end_to_end(servers: Servers, intents: int) -> Cost:
 
 
 def cost_of(
-    on: Stage, intents: int, wait: Callable[[Stage, int], None], *, start: int = 0, checkpoint: bool = False
+    on: Stage,
+    intents: int,
+    wait: Callable[[Stage, int], None],
+    *,
+    start: int = 0,
+    checkpoint: bool = False,
+    make: Callable[[int], dict[str, str]] = intent,
 ) -> Cost:
     """Sends so many intents while intake is stopped, and measures from its first step to the end of the wait.
 
     start: how many were sent before. checkpoint: PostgreSQL makes one right before the measurement.
+    make: returns the intent of a number.
     """
     first = start + _WARM
-    fill(on.redis, start, first)
+    fill(on.redis, start, first, make)
     wait(on, first)
     intakes = [process for name, process in on.processes.items() if name.startswith("intake")]
     for intake in intakes:
         intake.suspend()
     empty = cpu_seconds(on)
-    fill(on.redis, first, first + intents)
+    fill(on.redis, first, first + intents, make)
     sent = since(empty, cpu_seconds(on))["Redis"]
     if checkpoint:
         run_sql(on.environ["DATABASE_URL"], "CHECKPOINT")

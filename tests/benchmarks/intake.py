@@ -55,12 +55,12 @@ def _rate(on: Stage, intents: int, wait: Callable[[Stage, int], None]) -> float:
     return intents / (time.monotonic() - began)
 
 
-def fill(client: redis.Redis, start: int, stop: int) -> None:
-    """Sends the intents of these numbers, as fast as Redis takes them."""
+def fill(client: redis.Redis, start: int, stop: int, make: Callable[[int], dict[str, str]] = intent) -> None:
+    """Sends the intents of these numbers, as fast as Redis takes them. make: returns the intent of a number."""
     for first in range(start, stop, _BATCH):
         with client.pipeline(transaction=False) as pipe:
             for number in range(first, min(first + _BATCH, stop)):
-                pipe.xadd(INTENTS_STREAM, intent(number))
+                pipe.xadd(INTENTS_STREAM, make(number))
             pipe.execute()
 
 

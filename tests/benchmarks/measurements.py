@@ -163,6 +163,13 @@ class Measurements:
         """CPU of each process for 1,000 intents, and the WAL of a route."""
         yield from cost.figures(self._servers, self._size.intents, self._size.runs)
 
+    def tracing(self) -> Iterator[Figure]:
+        """CPU of each process for 1,000 intents, with tracing and without."""
+        # An earlier commit that is compared with has no collector to import.
+        from tests.benchmarks import tracing
+
+        yield from tracing.figures(self._servers, self._size.intents, self._size.runs)
+
     def rest(self) -> Iterator[Figure]:
         """What the servers are asked while there is nothing to do."""
         yield from rest.figures(self._servers, self._size.rest_seconds)
@@ -189,7 +196,7 @@ class Measurements:
 
 GROUPS = (
     *("startup", "drain", "intake", "cpu", "retries", "latency", "audit", "resources", "rest"),
-    *("control", "mail", "sizes", "rates", "scaling", "grown"),
+    *("tracing", "control", "mail", "sizes", "rates", "scaling", "grown"),
 )
 
 

@@ -11,7 +11,7 @@ from tests.benchmarks.size import TINY
 from tests.benchmarks.stage import durable_servers
 
 # Of the long form: those that start the most processes.
-SLOW = {"latency", "control", "mail", "rates", "sizes", "grown"}
+SLOW = {"latency", "tracing", "control", "mail", "rates", "sizes", "grown"}
 
 
 @pytest.fixture(scope="module")
