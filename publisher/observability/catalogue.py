@@ -27,7 +27,11 @@ MIGRATIONS = Gauge("publisher_schema_pending_migrations", "Migrations of this re
 SCHEMA = Gauge("publisher_schema_info", "1, with the newest applied migration as a label.", ("version",))
 
 OPEN = Gauge("publisher_routes_open", "Routes that are not final, by status.", ("channel", "status"))
-DUE = Gauge("publisher_routes_due", "Routes that could be claimed now.", ("channel",))
+DUE = Gauge(
+    "publisher_routes_due",
+    "Routes that are due and that no worker has, those included that wait for a closed channel, a hold or a limit.",
+    ("channel",),
+)
 OLDEST_DUE = Gauge("publisher_routes_due_oldest_seconds", "For how long the first of them has been due.", ("channel",))
 IN_FLIGHT = Gauge("publisher_routes_in_flight", "Routes under the lease of a worker.", ("channel",))
 STATE = Gauge(

@@ -1,13 +1,17 @@
 -- The alerts that PostgreSQL can tell, for those without Prometheus: `publisher observability show alerts-sql`.
 --
--- Run each statement every minute, as a role that may read these tables. A row is an alert, with the channel where it
--- is about one. Each costs milliseconds, whatever the number of routes. Whether processes run, and whether streams are
--- read, is in Redis: `publisher status --json` has it in its `verdict`, for PublisherWorkersGone, PublisherIntakeGone,
--- PublisherIntakeStuck, PublisherCommandsNotRead and PublisherMailStopped. That a statement fails is
--- PublisherServerUnreadable.
+-- Run them every minute, as a role that may read these tables:
+-- `psql "$DATABASE_URL" --tuples-only --no-align --file alerts.sql`. A row is an alert that fires: its name, its
+-- severity, the channel where it is about one, and what was found. Each statement costs milliseconds, whatever the
+-- number of routes. That one fails is PublisherServerUnreadable.
+--
+-- Whether processes run, and whether streams are read, is in Redis: `publisher status --json` has it in its `verdict`,
+-- for PublisherWorkersGone, PublisherIntakeGone, PublisherIntakeStuck, PublisherCommandsNotRead and
+-- PublisherMailStopped. PublisherRedisLostCommands is in the workers' logs alone:
+-- `route's command was lost by redis and is published again`.
 
--- PublisherRoutesLate, PublisherLimitSaturated: not of a channel that is paused, parked or held. For each channel with
--- open routes one step along the index routes_due.
+-- Where a channel has a rate limit it may be PublisherLimitSaturated. Not of a channel that is paused, parked or held.
+-- For each channel with open routes one step along the index routes_due.
 WITH RECURSIVE open_channels (channel) AS (
   (SELECT channel FROM routes WHERE status IN ('pending', 'failed') ORDER BY channel LIMIT 1)
   UNION ALL
@@ -17,7 +21,7 @@ WITH RECURSIVE open_channels (channel) AS (
   )
   FROM open_channels AS c WHERE c.channel IS NOT NULL
 )
-SELECT c.channel, late.next_attempt_at AS due_since
+SELECT 'PublisherRoutesLate' AS alert, 'page' AS severity, c.channel, 'due since ' || late.next_attempt_at AS found
 FROM open_channels AS c
 CROSS JOIN LATERAL (
   SELECT r.next_attempt_at FROM routes AS r
@@ -30,17 +34,14 @@ WHERE NOT EXISTS (
   )
   AND NOT EXISTS (SELECT FROM holds AS h WHERE h.channel IS NULL OR h.channel = c.channel);
 
--- PublisherStreamRefuses
-SELECT g.channel, g.parked_at, g.park_reason
+SELECT 'PublisherStreamRefuses' AS alert, 'page' AS severity, g.channel, g.park_reason AS found
 FROM channel_gates AS g
 WHERE g.paused_at IS NULL AND g.parked_at < now() - interval '1 minute'
   AND EXISTS (SELECT FROM routes AS r WHERE r.channel = g.channel AND r.status IN ('pending', 'failed'));
 
--- PublisherRedisLostCommands: PostgreSQL does not keep that. The workers' logs say it:
--- `route's command was lost by redis and is published again`.
-
--- PublisherAuditOverdue: with PUBLISHER_AUDIT_WINDOW=600, an audit every five minutes. With 0 leave it out.
-SELECT a.channel, nullif(a.audited_at, 'epoch') AS audited_at
+-- With PUBLISHER_AUDIT_WINDOW=600, an audit every five minutes. With 0 leave it out.
+SELECT 'PublisherAuditOverdue' AS alert, 'ticket' AS severity, a.channel,
+       coalesce('last audited ' || nullif(a.audited_at, 'epoch'), 'never audited') AS found
 FROM stream_audits AS a
 WHERE a.audited_at < now() - interval '15 minutes'
   AND EXISTS (
@@ -49,23 +50,25 @@ WHERE a.audited_at < now() - interval '15 minutes'
       AND r.published_at > coalesce(a.covered_to, a.audited_at) AND r.published_at < now() - interval '15 minutes'
   );
 
--- PublisherIntentsLost
-SELECT id, stream, cause, entries, noticed_at FROM intents_losses WHERE acknowledged_at IS NULL;
+SELECT 'PublisherIntentsLost' AS alert, 'page' AS severity, NULL AS channel, 'loss ' || id || ' of ' || stream AS found
+FROM intents_losses
+WHERE acknowledged_at IS NULL;
 
--- PublisherDeadLettersRising: among the last 10,000.
-SELECT channel, count(*) AS dead_letters
+-- Among the last 10,000.
+SELECT 'PublisherDeadLettersRising' AS alert, 'ticket' AS severity, channel, count(*) || ' within 10 minutes' AS found
 FROM (SELECT * FROM dead_letters ORDER BY id DESC LIMIT 10000) AS newest
 WHERE requeued_at IS NULL AND discarded_at IS NULL AND dead_lettered_at > now() - interval '10 minutes'
 GROUP BY channel;
 
--- PublisherMalformedRising: among the last 10,000.
-SELECT failure_code, count(*) AS malformed
+-- Among the last 10,000.
+SELECT 'PublisherMalformedRising' AS alert, 'ticket' AS severity, NULL AS channel,
+       failure_code || ': ' || count(*) || ' within 10 minutes' AS found
 FROM (SELECT * FROM malformed_intents ORDER BY id DESC LIMIT 10000) AS newest
 WHERE resubmitted_at IS NULL AND recorded_at > now() - interval '10 minutes'
 GROUP BY failure_code;
 
--- PublisherUnanswered: with PUBLISHER_EMAIL_ANSWER_WITHIN=3 days.
-SELECT channel, published_at AS since
+-- With PUBLISHER_EMAIL_ANSWER_WITHIN=259200, three days. Once more for each other channel that expects answers.
+SELECT 'PublisherUnanswered' AS alert, 'ticket' AS severity, channel, 'the first of ' || published_at AS found
 FROM routes
 WHERE status = 'published' AND answer IS NULL AND channel = 'email'
   AND published_at >= (SELECT recorded_at FROM delivery_events WHERE channel = 'email' ORDER BY id LIMIT 1)

@@ -1,6 +1,7 @@
 """The alert rules, evaluated by Prometheus itself over what real processes served in real incidents (R25)."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -57,3 +58,18 @@ def test_without_any_metrics_it_is_told_that_nothing_is_observed() -> None:
     nothing = replace(healthy, series={"up": f"0x{healthy.scrapes - 1}"})
 
     assert first_firing(nothing) == {"PublisherNotObserved": pytest.approx(60, abs=2 * INTERVAL.total_seconds())}
+
+
+@needs_promtool
+def test_a_healthy_system_hides_no_other() -> None:
+    """One Prometheus may scrape several, each under a job of its own."""
+    healthy = read(HEALTHY)
+    others = [_of_job(read(name).series, name) for name in ("clock-gone", "worker-gone")]
+    together = replace(healthy, series={key: text for series in others for key, text in series.items()})
+    both = replace(together, series={**together.series, **_of_job(healthy.series, HEALTHY)})
+
+    assert set(first_firing(both)) == {"PublisherNotObserved", "PublisherWorkersGone", "PublisherAuditOverdue"}
+
+
+def _of_job(series: Mapping[str, str], job: str) -> Mapping[str, str]:
+    return {name.replace("{", f'{{job="{job}",', 1): text for name, text in series.items() if "_bucket{" not in name}

@@ -8,11 +8,13 @@ from typing import Any
 import prometheus_client
 import pytest
 
+from publisher.guides.shelf import NAMES as GUIDES
 from publisher.mail.counters import MailCounters
 from publisher.observability.catalogue import GAUGES
 from publisher.observability.shelf import FILES, read_watch_file
 from publisher.operations.verdict import Cause
 from publisher.process.telemetry import Telemetry
+from tests.acceptance.command_tree import commands
 from tests.faults.incidents.expressions import metrics_of
 from tests.faults.incidents.incidents import HEALTHY
 from tests.faults.incidents.promtool import without_value
@@ -89,6 +91,27 @@ def test_an_alert_names_causes_that_there_are() -> None:
     assert causes <= {cause.value for cause in Cause}
 
 
+def test_a_command_that_is_named_exists() -> None:
+    """Who is paged types it as it stands there."""
+    text = " ".join(read_watch_file(each.name) for each in FILES)
+    named = {" ".join(found.split()) for found in re.findall(r"`publisher((?:\s+[a-z][a-z-]*)+)", text)}
+    known = {*commands(), *(f"guide {guide}" for guide in GUIDES), *(f"observability show {x.name}" for x in FILES)}
+
+    assert len(named) > 15
+    assert named <= known
+
+
+@needs_promtool
+def test_a_scaler_takes_blindness_for_no_idleness() -> None:
+    """Its queries have a value in a healthy run, and none without a clock: KEDA is told to take that for an error."""
+    expressions, gone = rule_expressions("keda"), read("clock-gone")
+
+    assert without_value(read(HEALTHY), expressions, read(HEALTHY).lasts) == []
+    assert without_value(gone, expressions, gone.lasts) == expressions
+    text = read_watch_file("keda")
+    assert text.count('ignoreNullValues: "false"') == text.count("fallback:") == len(expressions)
+
+
 @needs_promtool
 def test_the_dashboard_shows_the_recorded_metrics() -> None:
     """Each panel has a value in a healthy run, but for those of what went wrong and of what is not in use."""
@@ -119,6 +142,14 @@ def test_every_panel_says_what_it_shows() -> None:
         assert max(x for x, _ in cells) < 24
         assert not cells & taken, panel["title"]
         taken |= cells
+
+
+def test_a_tile_shows_what_is_now() -> None:
+    """Of a range Grafana would show the last value: all green for an hour after the clock is gone."""
+    targets = [target for panel in panels() if panel["type"] == "stat" for target in panel["targets"]]
+
+    assert targets
+    assert all(target.get("instant") and target.get("range") is False for target in targets)
 
 
 def test_every_file_says_how_it_is_printed() -> None:

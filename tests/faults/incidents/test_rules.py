@@ -43,6 +43,13 @@ _CASES: Mapping[str, tuple[Mapping[str, str], AbstractSet[str]]] = {
         {"PublisherDeadLettersRising"},
     ),
     "dead letters are sent again one by one": ({"publisher_dead_letters_waiting": "100-1x60"}, set()),
+    "of two clocks one is a snapshot behind": (
+        {
+            'publisher_dead_letters_waiting{instance="one"}': "100-1x60",
+            'publisher_dead_letters_waiting{instance="two"}': "102-1x60",
+        },
+        set(),
+    ),
     "more malformed intents than are counted": (
         {"publisher_malformed_waiting": "10000x60"},
         {"PublisherMalformedRising"},

@@ -1,5 +1,7 @@
 """The alerts as SQL, run on PostgreSQL: what they find, and what they leave to an operator (R25)."""
 
+import re
+
 from publisher.observability.shelf import read_watch_file
 from storage.database import Database
 from storage.gates import pause
@@ -11,20 +13,29 @@ _AUDITED = """INSERT INTO stream_audits (channel, redis_identity, audited_at, co
 VALUES ('email', 'x', now() - interval '1 hour', now() - interval '1 hour')"""
 
 
-def found(database: Database) -> list[tuple[int, str]]:
-    """The number of each statement that finds something, and the channel that it finds, in order."""
-    statements = [each for each in read_watch_file("alerts-sql").split(";") if "SELECT" in each]
-    assert len(statements) == 7
-    results = [database.rows(each.replace("%", "%%")) for each in statements]
-    return [(number, row[0]) for number, rows in enumerate(results) for row in rows]
+_RULE = re.compile(r"- alert: Publisher(\w+)\n.*?severity: (\w+)", re.DOTALL)
+STATEMENTS = [each for each in read_watch_file("alerts-sql").split(";") if "SELECT" in each]
 
 
-LATE, REFUSES, AUDIT = range(3)
+def found(database: Database) -> list[tuple[str, str]]:
+    """The name of each alert that is found, without the prefix, and its channel, in order."""
+    rows = [row for each in STATEMENTS for row in database.rows(each.replace("%", "%%"))]
+    return [(alert.removeprefix("Publisher"), channel) for alert, _, channel, _ in rows]
 
 
 def test_the_statements_find_nothing_in_an_empty_system(database: Database) -> None:
     """Each is one that PostgreSQL takes."""
+    assert len(STATEMENTS) == 7
     assert found(database) == []
+
+
+def test_each_statement_has_name_and_severity_of_a_rule() -> None:
+    """Whoever is paged by SQL finds the alert in the guide."""
+    rules = set(_RULE.findall(read_watch_file("alerts")))
+    named = [re.findall(r"'Publisher(\w+)' AS alert, '(\w+)' AS severity", each) for each in STATEMENTS]
+
+    assert [len(each) for each in named] == [1] * len(STATEMENTS)
+    assert {pair for each in named for pair in each} <= rules
 
 
 def test_the_statements_find_what_waits(database: Database) -> None:
@@ -37,7 +48,12 @@ def test_the_statements_find_what_waits(database: Database) -> None:
     execute(database, _AUDITED)
     execute(database, _PARK, "push")
 
-    assert found(database) == [(LATE, "email"), (LATE, "other"), (REFUSES, "push"), (AUDIT, "email")]
+    assert found(database) == [
+        ("RoutesLate", "email"),
+        ("RoutesLate", "other"),
+        ("StreamRefuses", "push"),
+        ("AuditOverdue", "email"),
+    ]
 
 
 def test_the_statements_leave_an_operator_and_an_idle_system_in_peace(database: Database) -> None:
