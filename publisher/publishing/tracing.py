@@ -71,8 +71,10 @@ def _attempts(batch: Batch) -> Iterator[Past]:
         outcome = recorded.outcome
         route = outcome.route
         context = batch.contexts.get(route.id)
+        if context is None or not context.is_sampled:
+            continue
         parent = parse_traceparent(batch.notifications[route.id].trace_id)
-        if context is None or parent is None:
+        if parent is None:
             continue
         attributes: dict[str, str | int | float | bool] = {
             "notification.id": route.notification_id,
