@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,6 +11,9 @@ from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingCo
 
 from publisher.cli.progress import progress
 from publisher.domain.errors import BadRequest
+
+# Of a file that is read as a whole: more than a day of notifications, and little enough for any machine's memory.
+_WHOLE_BYTES = 64 * 1024 * 1024
 
 
 @contextmanager
@@ -38,9 +41,12 @@ def shown(file: str) -> str:
 
 
 def read_text(file: str) -> str:
-    """Returns all of the file. Raises BadRequest if it cannot be read, or is not UTF-8."""
+    """Returns all of the file. Raises BadRequest if it cannot be read, is not UTF-8, or has more than 64 MiB."""
     try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(os.fsdecode(_path(file))).read_bytes()
+        with nullcontext(sys.stdin.buffer) if file == "-" else Path(os.fsdecode(_path(file))).open("rb") as source:
+            data = source.read(_WHOLE_BYTES + 1)
+        if len(data) > _WHOLE_BYTES:
+            raise BadRequest(f"{shown(file)} has more than 64 MiB: hand it over in parts")
         return data.decode()
     except OSError as error:
         raise _cannot_read(file, error) from error
