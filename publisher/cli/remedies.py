@@ -12,6 +12,7 @@ _SAID = {
     Remedy.REMOVE_HOLD: ": publisher holds remove {}",
     Remedy.SEND_HELD: ": publisher mailer held send {}",
     Remedy.SETTLE_HELD: ": publisher mailer held settle {} --as accepted",
+    Remedy.SUPPRESS: ": publisher mailer suppressions add ADDRESS",
     Remedy.CHECK_MAIL: ": publisher mailer check",
     Remedy.CHECK_STATUS: " 'publisher status' says more.",
     Remedy.SHOW_MALFORMED: ": publisher malformed show {}",

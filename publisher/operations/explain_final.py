@@ -126,7 +126,12 @@ def explain_cancelled(route: RouteRecord, mail: MailProgress | None = None) -> E
 def _earlier_command(route: RouteRecord, mail: MailProgress | None) -> tuple[Sentence, ...]:
     """Says what becomes of a command from before the route was opened again; nothing if it is known of none."""
     if mail is not None and mail.state is not MailState.GIVEN_UP:
-        return ("No command follows. An earlier one was published, and is not taken back.", *explain_mail(route, mail))
+        stopped = Advice("To keep it from being sent, suppress its address", Remedy.SUPPRESS)
+        return (
+            "No command follows. An earlier one was published, and is not taken back.",
+            *explain_mail(route, mail),
+            *([stopped] if mail.state is MailState.WAITING else []),
+        )
     if route.replay:
         return ("No command follows. An earlier one was published: the rest of that is its consumers' matter.",)
     return ()

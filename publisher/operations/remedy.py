@@ -14,6 +14,7 @@ class Remedy(StrEnum):
     REMOVE_HOLD: let go what a hold holds (its number).
     SEND_HELD: send a message again that may have been accepted (its delivery id).
     SETTLE_HELD: count such a message as accepted (its delivery id).
+    SUPPRESS: have no further message sent to an address (nothing: addresses are masked).
     CHECK_MAIL: see whether the SMTP server takes mail (nothing).
     CHECK_STATUS: see which processes run and how much is due (nothing).
     SHOW_MALFORMED: read an intent that was not accepted, and what to do about it (its id).
@@ -27,6 +28,7 @@ class Remedy(StrEnum):
     REMOVE_HOLD = "remove_hold"
     SEND_HELD = "send_held"
     SETTLE_HELD = "settle_held"
+    SUPPRESS = "suppress"
     CHECK_MAIL = "check_mail"
     CHECK_STATUS = "check_status"
     SHOW_MALFORMED = "show_malformed"

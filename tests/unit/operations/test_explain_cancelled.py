@@ -8,6 +8,7 @@ from publisher.domain.mail_outcome import MailState
 from publisher.domain.notification import RouteStatus
 from publisher.operations.explain import explain
 from publisher.operations.explanation import Explanation, RouteState
+from publisher.operations.remedy import Advice, Remedy
 from publisher.operations.timeline import Step, timeline
 from storage.handover import Handover
 from storage.mail_progress import MailProgress
@@ -64,6 +65,7 @@ def test_a_cancelled_route_of_which_an_earlier_command_is_deferred_is_not_called
         NOW + 5 * SECOND,
     )
     assert str(explained.next[1]).endswith("It tries again in 5 s (2026-03-14 09:26:58.589Z).")
+    assert explained.next[-1] == Advice("To keep it from being sent, suppress its address", Remedy.SUPPRESS)
 
 
 @pytest.mark.parametrize("fields", [CANCELLED, EXPIRED], ids=["cancelled", "expired"])
