@@ -1,6 +1,6 @@
 """What the settings alone say: unknown variables, timeouts within the lease, windows that cover each other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
 from publisher.doctor.verdict import Diagnosis, failed, ok, together, warning
@@ -23,6 +23,18 @@ def variables(unknown: Sequence[str], renamed: Mapping[str, str]) -> Diagnosis:
             )
         )
     return together(complaints, "every PUBLISHER_ variable is known")
+
+
+def tracing(asked: Sequence[str], installed: Collection[str]) -> Diagnosis:
+    """Spans go where the variables OTEL_* say. asked, installed: names of exporters."""
+    if not asked:
+        return ok("off: no variable OTEL_* asks for it")
+    if missing := [name for name in asked if name not in installed]:
+        return warning(
+            f"the variables OTEL_* ask for it, and it is off: there is no exporter {names(missing)}",
+            "install the extra, pip install 'notification-publisher[otel]', or correct the variables",
+        )
+    return ok(f"spans go to {names(asked)}")
 
 
 def timeouts(*, connect: timedelta, statement: timedelta, redis: timedelta, lease_ttl: timedelta) -> Diagnosis:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from importlib.metadata import entry_points
 
 from publisher.doctor.checks import configuration, sessions
 from publisher.doctor.steps.step import Server, Step
@@ -40,6 +41,13 @@ def of_settings(settings: Settings) -> list[Step]:
         ),
         Step("timeouts", Server.NONE, timeouts),
         Step("windows", Server.NONE, windows),
+        Step(
+            "tracing",
+            Server.NONE,
+            lambda: configuration.tracing(
+                settings.span_exporters, entry_points(group="opentelemetry_traces_exporter").names
+            ),
+        ),
         Step("redis-tls", Server.NONE, lambda: sessions.redis_tls(settings.redis_url.text, settings.redis_tls)),
     ]
 

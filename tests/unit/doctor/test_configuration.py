@@ -44,6 +44,14 @@ def test_an_old_name_is_a_warning_that_names_the_new_one() -> None:
     )
 
 
+def test_tracing_that_was_asked_for_and_is_off_is_a_warning() -> None:
+    """Who set a variable and sees no trace learns why; who set none is told nothing to do."""
+    assert configuration.tracing([], []).verdict is Verdict.OK
+    assert configuration.tracing(["console"], {"console"}) == ok("spans go to console")
+    without = configuration.tracing(["otlp_proto_http"], [])
+    assert (without.verdict, "pip install" in without.remedy) == (Verdict.WARNING, True)
+
+
 @pytest.mark.parametrize("ttl", [0.1, 1, 30, 3600])
 def test_the_timeouts_of_every_lease_fit_into_it(ttl: float) -> None:
     """The service's own timeouts end an attempt before its lease, however short that is."""
