@@ -10,7 +10,8 @@
 -- PublisherMailStopped. PublisherRedisLostCommands is in the workers' logs alone:
 -- `route's command was lost by redis and is published again`.
 
--- Where a channel has a rate limit it may be PublisherLimitSaturated. Not of a channel that is paused, parked or held.
+-- Where a channel has a rate limit it may be PublisherLimitSaturated, and where the workers lack its package,
+-- PublisherChannelNotInstalled. Not of a channel that is paused, parked or held.
 -- For each channel with open routes one step along the index routes_due.
 WITH RECURSIVE open_channels (channel) AS (
   (SELECT channel FROM routes WHERE status IN ('pending', 'failed') ORDER BY channel LIMIT 1)
@@ -66,6 +67,11 @@ SELECT 'PublisherMalformedRising' AS alert, 'ticket' AS severity, NULL AS channe
 FROM (SELECT * FROM malformed_intents ORDER BY id DESC LIMIT 10000) AS newest
 WHERE resubmitted_at IS NULL AND recorded_at > now() - interval '10 minutes'
 GROUP BY failure_code;
+
+SELECT 'PublisherMailHeld' AS alert, 'ticket' AS severity, NULL AS channel, 'the first since ' || held_at AS found
+FROM mail_deliveries
+WHERE held_at IS NOT NULL
+ORDER BY held_at LIMIT 1;
 
 -- With PUBLISHER_EMAIL_ANSWER_WITHIN=259200, three days. Once more for each other channel that expects answers.
 SELECT 'PublisherUnanswered' AS alert, 'ticket' AS severity, channel, 'the first of ' || published_at AS found

@@ -8,6 +8,7 @@ from storage.gates import pause, resume
 from tests.conftest import connected, run_sql, with_database
 from tests.factories import intent_fields
 from tests.faults.incidents.scene import DATABASE, EMAIL, INTENTS, Scene
+from tests.smtp_servers import Fault, Step
 from tests.waiting import wait_until
 
 HEALTHY = "healthy"
@@ -115,6 +116,20 @@ def _more_than_the_limit(scene: Scene) -> None:
     scene.send(*(intent_fields() for _ in range(1_000)))
 
 
+def _channel_is_removed(scene: Scene) -> None:
+    """Routes wait, and their channel is one that is not installed any more."""
+    pause(scene.database, "email", "operator", "a drill")
+    waiting = "SELECT FROM routes WHERE channel = 'email' AND status = 'pending'"
+    wait_until(lambda: scene.database.rows(waiting), within=60)
+    moved = "UPDATE routes SET channel = 'sms' WHERE channel = 'email' AND status = 'pending'"
+    run_sql(with_database(scene.server_url, DATABASE), moved)
+    resume(scene.database, "email")
+
+
+def _reply_is_lost(scene: Scene) -> None:
+    scene.smtp.once(Fault(Step.END, close=True))
+
+
 def _mail_server_stops(scene: Scene) -> None:
     scene.smtp.refuse()
 
@@ -148,6 +163,10 @@ INCIDENTS: tuple[Incident, ...] = (
     Incident(
         "postgresql-away", "PostgreSQL takes no connection", _postgresql_refuses, {"PublisherServerUnreadable": 120}
     ),
+    Incident(
+        "channel-removed", "routes wait for a channel that is not installed", _channel_is_removed,
+        {"PublisherChannelNotInstalled": 120},
+    ),
     Incident("stream-refuses", "the emails' stream refuses all", _stream_refuses, {"PublisherStreamRefuses": 120}),
     Incident(
         "group-stopped", "the emails' consumer asks for nothing more", _group_stops,
@@ -170,6 +189,10 @@ INCIDENTS: tuple[Incident, ...] = (
     Incident(
         "mail-stopped", "the SMTP server is away", _mail_server_stops, {"PublisherMailStopped": 120},
         fields=DEMO_EMAIL, with_mailer=True,
+    ),
+    Incident(
+        "mail-held", "a reply of the SMTP server is lost, and such messages are held", _reply_is_lost,
+        {"PublisherMailHeld": 120}, {"PUBLISHER_MAIL_UNSURE": "hold"}, fields=DEMO_EMAIL, with_mailer=True,
     ),
     Incident(
         "unanswered", "the consumers answer no more", _nobody_answers, {"PublisherUnanswered": 180},

@@ -30,6 +30,10 @@ _CASES: Mapping[str, tuple[Mapping[str, str], AbstractSet[str]]] = {
         {_PARKED: "1x60", 'publisher_routes_open{channel="push",status="failed"}': "2x60"},
         {"PublisherStreamRefuses"},
     ),
+    "delivery events are not taken in": (
+        {"publisher_delivery_events_oldest_seconds": "0+5x60"},
+        {"PublisherIntakeStuck"},
+    ),
     "nobody can tell whether a slow group reads": ({_UNREAD: "0+5x60"}, set()),
     "dead letters come back after a requeue": (
         {"publisher_dead_letters_waiting": "100x10 0x10 40x40"},

@@ -25,7 +25,7 @@ def found(database: Database) -> list[tuple[str, str]]:
 
 def test_the_statements_find_nothing_in_an_empty_system(database: Database) -> None:
     """Each is one that PostgreSQL takes."""
-    assert len(STATEMENTS) == 7
+    assert len(STATEMENTS) == 8
     assert found(database) == []
 
 
