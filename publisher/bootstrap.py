@@ -89,7 +89,7 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
     stopping = threading.Event()
     watchdog = Watchdog()
     broker = _broker(settings, role, stopping, WorkerWatchdog(hang_limit(settings), watchdog))
-    telemetry = Telemetry(open_spans(settings.span_exporters if role in _BATCHES else (), role))
+    telemetry = Telemetry(open_spans(settings.span_exporters if role in _BATCHES else (), role, settings.span_secrets))
     for name in settings.channels:
         # A counter whose first sample is not 0 has no increase that an alert could see.
         telemetry.lost(name, 0)

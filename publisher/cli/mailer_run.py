@@ -45,7 +45,7 @@ def run() -> None:
         stopping.wait()
         return
     outages.watch()
-    telemetry = Telemetry(open_spans(settings.span_exporters, "mailer"))
+    telemetry = Telemetry(open_spans(settings.span_exporters, "mailer", settings.span_secrets))
     metrics_port = serve_metrics(settings.metrics_port, telemetry.registry)
     collect_seldom()
     with (

@@ -4,12 +4,14 @@ The SDK samples (OTEL_TRACES_SAMPLER), keeps up to OTEL_BSP_MAX_QUEUE_SIZE spans
 in a thread of its own: no batch waits for a collector.
 """
 
+import logging
 import signal
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import entry_points, version
+from typing import Any
 
 import structlog
 from opentelemetry import trace
@@ -26,12 +28,15 @@ from publisher.process.spans import Attributes, BatchSpan, Past, SpanKind, Spans
 # Of a batch: OpenTelemetry's own limit of a span.
 LINKS = 128
 _CLOSE_SECONDS = 2.0
+# One of the SDK's loggers, whose lines are few (see `publisher.process.otel_log`).
+_log = logging.getLogger("opentelemetry.notification_publisher")
 
 
 def open_otel_spans(exporters: Sequence[str], role: str) -> "OtelSpans":
     """Returns spans that go to these exporters, see `publisher.process.spans.open_spans`.
 
-    Raises LookupError if an exporter is not installed, and ValueError if a variable OTEL_* cannot be used.
+    Raises LookupError if an exporter is not installed, and whatever the SDK or an exporter raises if a variable OTEL_*
+    cannot be used.
     """
     # Threads have the mask of the one that starts them. A signal that the SDK's took would end the process at once.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -71,7 +76,7 @@ class OtelSpans(Spans):
         self, name: str, kind: SpanKind = SpanKind.INTERNAL, attributes: Attributes | None = None, began: float = 0.0
     ) -> AbstractContextManager[BatchSpan]:
         """See `Spans.batch`."""
-        span = self._tracer.start_span(
+        span = self._start(
             name, kind=trace.SpanKind[kind], attributes=attributes, start_time=_nanoseconds(began) if began else None
         )
         return _lasting(span)
@@ -91,7 +96,7 @@ class OtelSpans(Spans):
 
     def _past(self, event: Past) -> None:
         self._ids.next_is(int(event.at.span_id, 16))
-        span = self._tracer.start_span(
+        span = self._start(
             event.name,
             context=trace.set_span_in_context(trace.NonRecordingSpan(_context(event.parent)), Context()),
             kind=trace.SpanKind[event.kind],
@@ -102,6 +107,17 @@ class OtelSpans(Spans):
         if event.failure is not None:
             span.set_status(trace.StatusCode.ERROR, masked(event.failure))
         span.end(None if event.ended is None else _nanoseconds(event.ended))
+
+    def _start(self, name: str, **options: Any) -> trace.Span:
+        """Starts a span. Where that fails it is none, and the work goes on: a sampler may be anybody's."""
+        try:
+            return self._tracer.start_span(name, **options)
+        except Exception:  # noqa: BLE001 - logged, at most once a minute
+            _log.exception("A span could not be made.")
+            return trace.INVALID_SPAN
+        finally:
+            # Not used if there is no span: the thread's next one has an id of its own all the same.
+            self._ids.next_is(0)
 
 
 class _OtelBatchSpan(BatchSpan):

@@ -17,7 +17,7 @@ from publisher.domain.timeouts import Timeouts
 from publisher.settings.channels import ChannelSettings, shared_variables
 from publisher.settings.connection_url import ConnectionUrl, read_database_url, read_redis_url
 from publisher.settings.mail import MailSettings
-from publisher.settings.tracing import read_span_exporters
+from publisher.settings.tracing import read_span_exporters, read_span_secrets
 from publisher.settings.types import (
     PREFIX,
     LaneWeights,
@@ -30,6 +30,8 @@ from publisher.settings.types import (
     without_blanks,
 )
 
+# Fields that are no variables of their own.
+_PUT_TOGETHER = ("channels", "mail", "span_exporters", "span_secrets", "unknown_variables", "renamed_variables")
 _URLS = {"database_url": read_database_url, "redis_url": read_redis_url}
 
 
@@ -38,6 +40,7 @@ class Settings(BaseModel):
 
     mail: of the mail service, from variables of its own.
     span_exporters: where spans go, from OpenTelemetry's variables; none: tracing is off.
+    span_secrets: what no log line may show of those variables.
     """
 
     model_config = ConfigDict(
@@ -79,6 +82,7 @@ class Settings(BaseModel):
     channels: Mapping[str, Channel] = Field(default_factory=dict, exclude=True, validate_default=False)
     mail: MailSettings = Field(default_factory=lambda: MailSettings.model_validate({}), exclude=True)
     span_exporters: tuple[str, ...] = Field(default=(), exclude=True)
+    span_secrets: tuple[str, ...] = Field(default=(), exclude=True, repr=False)
     unknown_variables: tuple[str, ...] = Field(default=(), exclude=True)
     # Old name -> the name now.
     renamed_variables: Mapping[str, str] = Field(default_factory=dict, exclude=True)
@@ -90,7 +94,7 @@ class Settings(BaseModel):
         Raises SettingsError that names every variable at fault and the rule it breaks, in one line.
         """
         known = {str(field.alias): name for name, field in cls.model_fields.items()}
-        for internal in ("channels", "mail", "span_exporters", "unknown_variables", "renamed_variables"):
+        for internal in _PUT_TOGETHER:
             known.pop(str(cls.model_fields[internal].alias))
         said = without_blanks(environ)
         values = {known[variable]: value for variable, value in said.items() if variable in known}
@@ -116,6 +120,7 @@ class Settings(BaseModel):
                 "channels": adjusted,
                 "mail": mail,
                 "span_exporters": read_span_exporters(said),
+                "span_secrets": read_span_secrets(said),
                 "unknown_variables": unknown,
                 "renamed_variables": renamed,
             }

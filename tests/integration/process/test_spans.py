@@ -18,6 +18,7 @@ import structlog
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from publisher.domain.traceparent import Traceparent
+from publisher.process.otel_log import OtelLog, hear_sdk
 from publisher.process.otel_spans import LINKS, OtelSpans
 from publisher.process.spans import NO_SPANS, Past, Spans
 from publisher.process.tracing import open_spans
@@ -28,6 +29,16 @@ AT = Traceparent("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", 1)
 UNSAMPLED = Traceparent(AT.trace_id, AT.span_id, 0)
 
 
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[logging.Logger]:
+    """The SDK's logger, as it is in a process that traces."""
+    logger = logging.getLogger("opentelemetry")
+    before = logger.handlers[:], logger.propagate, logger.level
+    hear_sdk(())
+    yield logger
+    logger.handlers[:], logger.propagate, logger.level = before
+
+
 @pytest.fixture
 def exporter() -> InMemorySpanExporter:
     """Keeps what was exported."""
@@ -35,7 +46,7 @@ def exporter() -> InMemorySpanExporter:
 
 
 @pytest.fixture
-def spans(exporter: InMemorySpanExporter) -> Iterator[Spans]:
+def spans(exporter: InMemorySpanExporter) -> Iterator[OtelSpans]:
     """Makes spans that are exported there once it is closed."""
     with closing(OtelSpans([exporter], "worker")) as spans:
         yield spans
@@ -145,6 +156,9 @@ def test_a_silent_collector_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) ->
     [
         (["nobody"], {}),
         (["otlp_proto_http"], {"OTEL_BSP_MAX_QUEUE_SIZE": "-1"}),
+        # The SDK has a RuntimeError for the first, and none of its own for the second.
+        (["otlp_proto_http"], {"OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER": "nobody"}),
+        (["otlp_proto_http"], {"OTEL_PYTHON_METER_PROVIDER": "nobody"}),
     ],
 )
 def test_bad_variables_turn_tracing_off(
@@ -153,12 +167,45 @@ def test_bad_variables_turn_tracing_off(
     """The log says so, and the mail goes out: nothing else depends on tracing."""
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(logging.root, "handlers", [logging.NullHandler()])
 
     with logged() as events:
         assert open_spans(exporters, "worker") is NO_SPANS
 
-    assert [e["event"] for e in events] == ["tracing is off: one of the variables OTEL_* cannot be used"]
+    assert [e["event"] for e in events][-1:] == ["tracing is off: one of the variables OTEL_* cannot be used"]
+
+
+def test_a_sampler_that_fails_stops_no_work(spans: OtelSpans, exporter: InMemorySpanExporter) -> None:
+    """A sampler may be anybody's. What it fails for has no span, and the next span has an id of its own."""
+    sampler = spans._tracer.sampler
+    with logged() as events:
+        spans._tracer.sampler = None
+        spans.past([Past("route", AT.child("00000000000000aa"), AT, time.monotonic())])
+        with spans.batch("publish email") as batch:
+            batch.link([AT])
+        spans._tracer.sampler = sampler
+        with spans.batch("publish email"):
+            pass
+        spans.close()
+
+    [made] = exporter.get_finished_spans()
+    assert made.context.span_id != 0xAA
+    assert [e["said"] for e in events] == ["A span could not be made."]
+
+
+def test_the_sdk_is_heard_once_a_minute(heard: logging.Logger) -> None:
+    """It warns of every export that fails, for as long as a collector is away."""
+    now = [0.0]
+    heard.handlers[:] = [OtelLog(["s3cret"], clock=lambda: now[0])]
+    with logged() as events:
+        for at in (0, 1, 59, 60):
+            now[0] = at
+            heard.error("no collector at %s", "http://me:s3cret@collector", exc_info=ValueError("s3cret"))
+
+    assert [(e["said"], e.get("left_out")) for e in events] == [
+        ("no collector at http://me:***@collector", None),
+        ("no collector at http://me:***@collector", 2),
+    ]
+    assert {e["error"] for e in events} == {"ValueError: ***"}
 
 
 WITHOUT = """
