@@ -5,8 +5,7 @@ R15).
 """
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -25,20 +24,8 @@ _log = structlog.get_logger()
 _CLOCK = "clock"
 
 
-@dataclass(frozen=True, slots=True)
-class Chore:
-    """Work that this process does itself, again and again. work: raises nothing that a server causes."""
-
-    name: str
-    interval: timedelta
-    work: Callable[[], None]
-
-
-def run_scheduler(context: Context, stopping: threading.Event, chores: Sequence[Chore] = ()) -> None:
-    """Sends scans and pruning of every channel, each at its interval, until `stopping` is set.
-
-    chores: what it does besides.
-    """
+def run_scheduler(context: Context, stopping: threading.Event) -> None:
+    """Sends scans and pruning of every channel, each at its interval, until `stopping` is set."""
     scheduler = BackgroundScheduler(
         jobstores={"default": MemoryJobStore()},
         # The watchdog's beat has a thread of its own, so that jobs which wait for Redis do not delay it.
@@ -50,8 +37,6 @@ def run_scheduler(context: Context, stopping: threading.Event, chores: Sequence[
     for name in context.channels:
         _every(scheduler, context.scan_interval, f"scan {name}", partial(_tick, context, send_scan, name))
         _every(scheduler, retention.INTERVAL, f"retention {name}", partial(_tick, context, send_retention, name))
-    for chore in chores:
-        _every(scheduler, chore.interval, chore.name, chore.work)
     # The scheduler beats for itself. The beat also stops when the wall clock is set back: the next tick would then be
     # as far away as the clock was set back, so the watchdog ends the process.
     _every(scheduler, LIMIT / 10, "beat", partial(context.watchdog.beat, _CLOCK), executor=_CLOCK)

@@ -53,6 +53,13 @@ class GaugeExporter:
         self._rest_until = float("-inf")
         registry.register(self)
 
+    def start(self, stopping: threading.Event) -> None:
+        """Takes snapshots in a thread of its own until `stopping` is set.
+
+        A process that stops does not wait for it: a snapshot may wait for a slow server longer than R17 allows.
+        """
+        threading.Thread(target=self._run, args=(stopping,), name="snapshots", daemon=True).start()
+
     def refresh(self) -> None:
         """Takes a snapshot, unless the one before took so long that a rest is due. Raises nothing that a server causes.
 
@@ -87,6 +94,14 @@ class GaugeExporter:
                 family = families[gauge.name] = GaugeMetricFamily(gauge.name, gauge.help, labels=gauge.labels)
             family.add_metric(sample.labels, sample.value)
         yield from families.values()
+
+    def _run(self, stopping: threading.Event) -> None:
+        while not stopping.is_set():
+            try:
+                self.refresh()
+            except Exception:  # noqa: BLE001 - the thread must survive a bug: without it no gauge would come again
+                _log.exception("a snapshot failed and will be repeated")
+            stopping.wait(INTERVAL.total_seconds())
 
     def _schema(self) -> Iterator[Sample]:
         try:

@@ -1,6 +1,7 @@
 """Serves counters to Prometheus (R25). A process whose counters cannot be served says so once, and works on."""
 
 import errno
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ _HIGHEST = 65_535
 
 
 def serve_metrics(port: int, registry: "CollectorRegistry") -> int:
-    """Serves the counters at http://0.0.0.0:port/metrics, or the next free port, until the process ends.
+    """Serves the counters at http://HOST:port/metrics, or the next free port, until the process ends.
 
     Returns and logs the port that it got; 0 if `port` is 0 or no port was free, which is logged.
     """
@@ -77,9 +78,11 @@ def _start(first: int, registry: "CollectorRegistry") -> tuple[int, Callable[[],
 
 
 def _listen(port: int, registry: "CollectorRegistry") -> Callable[[], None]:
-    import prometheus_client
+    from publisher.process.scrape_server import ScrapeServer
 
-    server, thread = prometheus_client.start_http_server(port, registry=registry)
+    server = ScrapeServer(port, registry)
+    thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
+    thread.start()
 
     def end() -> None:
         server.shutdown()

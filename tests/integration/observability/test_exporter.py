@@ -1,7 +1,9 @@
 """What a scrape gets: the gauges of the newest snapshot, whatever the servers do (R25, R35)."""
 
+import threading
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import pairwise
 
 import prometheus_client
@@ -9,6 +11,7 @@ import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 
+from publisher.observability import exporter
 from publisher.observability.catalogue import GAUGES
 from publisher.observability.exporter import GaugeExporter
 from publisher.operations.snapshots import Snapshots
@@ -16,6 +19,7 @@ from storage.database import Database
 from storage.schema import newest_migration
 from tests.integration.operations.test_snapshot import snapshots_of
 from tests.integration.rows import due_routes, execute
+from tests.waiting import wait_until
 
 
 @dataclass
@@ -134,3 +138,25 @@ def test_the_gauges_of_a_slow_snapshot_stay_until_the_next(exported: Exported, m
         gaps.append(("publisher_server_read", "redis") not in exported.scraped())
 
     assert gaps == [True] + [False] * (len(gaps) - 1)
+
+
+def test_snapshots_go_on_after_a_bug_and_hold_up_no_end(exported: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that fails is logged, and the next one is taken; a process that stops waits for none (R17)."""
+    take, failed, stopping = exported.snapshots.take, [], threading.Event()
+
+    def fails_once() -> object:
+        if not failed:
+            failed.append(threading.current_thread().daemon)
+            raise ZeroDivisionError
+        return take()
+
+    monkeypatch.setattr(exported.snapshots, "take", fails_once)
+    monkeypatch.setattr(exporter, "INTERVAL", timedelta(milliseconds=10))
+    exported.exporter.start(stopping)
+    try:
+        wait_until(lambda: ("publisher_server_read", "postgresql") in exported.scraped())
+    finally:
+        stopping.set()
+    wait_until(lambda: "snapshots" not in {thread.name for thread in threading.enumerate()})
+
+    assert failed == [True]
