@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from heapq import nlargest
 
 from publisher.domain.circuit import GateState
 from publisher.domain.errors import PublisherError
@@ -15,6 +16,10 @@ from publisher.streams.groups import Group
 
 # The roles of the Procfile: one of which no process runs is 0, and not missing.
 _ROLES = ("worker", "clock", "intake", "mailer")
+
+# The last signs of life of so many processes, the newest. Killed ones are remembered for an hour, and where processes
+# crash again and again each leaves a series.
+_PROCESSES = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ def _samples(snapshot: Snapshot) -> Iterator[Sample]:
         yield from _outstanding(store)
         for channel in store.channels:
             yield from _channel(store, channel)
-            if snapshot.audit_interval:
+            if snapshot.audit_interval and channel in snapshot.installed:
                 overdue = store.audit(channel).is_overdue(snapshot.audit_interval)
                 yield _sample(c.AUDIT_OVERDUE, overdue, channel)
     if streams is not None:
@@ -64,7 +69,8 @@ def _samples(snapshot: Snapshot) -> Iterator[Sample]:
 
 
 def _sample(gauge: Gauge, value: float, *labels: str) -> Sample:
-    return Sample(gauge, labels, float(value))
+    # A host may have a name that is no UTF-8: its surrogates would spoil the whole scrape.
+    return Sample(gauge, tuple(label.encode(errors="replace").decode() for label in labels), float(value))
 
 
 def _age(gauge: Gauge, age: timedelta | None, *labels: str) -> Sample:
@@ -135,6 +141,6 @@ def _most_waiting(readers: CommandReaders) -> int:
 def _processes(streams: StreamsSnapshot) -> Iterator[Sample]:
     for role in _ROLES:
         yield _sample(c.PROCESSES, len(streams.living(role)), role)
-    for seen in streams.processes:
+    for seen in nlargest(_PROCESSES, streams.processes, key=lambda each: each.seen_at):
         process = seen.process
         yield _sample(c.LAST_SEEN, seen.seen_at.timestamp(), process.role, process.host, str(process.pid))

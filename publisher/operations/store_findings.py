@@ -119,7 +119,8 @@ def _audits(snapshot: Snapshot, store: StoreSnapshot, streams: StreamsSnapshot |
     at_work = any(
         seen.seen_at + seen.silent - seen.process.started_at > OVERDUE_AFTER_INTERVALS * interval for seen in workers
     )
-    for channel in store.channels:
+    # Nobody audits a channel that is not installed any more.
+    for channel in (name for name in store.channels if name in snapshot.installed):
         state = store.audit(channel)
         if interval and state.is_overdue(interval):
             level = Level.FAILED if at_work else Level.WARNING

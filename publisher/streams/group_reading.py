@@ -28,7 +28,8 @@ def read_groups(client: redis.Redis, streams: Iterable[str]) -> Mapping[str, Str
     """Reads the groups of each stream. The error instead, if Redis refuses a stream, which hides no other (R35).
 
     Two round trips for all streams; more only to count what a group has not read where the server does not know it.
-    The replies are no snapshot: an entry that is read meanwhile may count as unread. Raises RedisUnavailable.
+    The replies are no snapshot: an entry that is read meanwhile may count as unread. Raises RedisUnavailable, and
+    RedisRefused if the server does not tell its time.
     """
     names = list(dict.fromkeys(streams))
     with translated(), client.pipeline(transaction=False) as pipe:
@@ -37,7 +38,11 @@ def read_groups(client: redis.Redis, streams: Iterable[str]) -> Mapping[str, Str
             pipe.xinfo_groups(name)
             pipe.xlen(name)
             pipe.xrange(name, count=1)
-        (seconds, microseconds), *replies = pipe.execute(raise_on_error=False)
+        told, *replies = pipe.execute(raise_on_error=False)
+    error = refusal([told])
+    if error is not None:
+        raise error
+    seconds, microseconds = told
     now = EPOCH + timedelta(seconds=seconds, microseconds=microseconds)
     found = {name: _stream(replies[3 * n : 3 * n + 3]) for n, name in enumerate(names)}
     asked = [(name, group) for name, look in found.items() if isinstance(look, _Stream) for group in look.asked]

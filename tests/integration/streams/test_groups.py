@@ -134,7 +134,7 @@ def test_a_user_who_may_not_look_is_told_so(as_user: AsUser, own_client: redis.R
     add_entries(own_client, 1)
     own_client.xgroup_create(INTENTS, GROUP, "0")
 
-    for rule in ("-xinfo|groups", "-xpending", "-xrange"):
+    for rule in ("-xinfo|groups", "-xpending", "-xrange", "-time"):
         with pytest.raises(RedisRefused, match="NOPERM"):
             stream_groups(as_user("~*", "+@all", rule), INTENTS)
 

@@ -10,7 +10,7 @@ from publisher.channels.email import EMAIL
 from publisher.domain.circuit import Gate
 from publisher.domain.errors import DatabaseUnavailable, PublisherError, RedisUnavailable
 from publisher.domain.rate_limit import RateLimit
-from publisher.observability.catalogue import GAUGES, MIGRATIONS, SCHEMA
+from publisher.observability.catalogue import AUDIT_OVERDUE, GAUGES, MIGRATIONS, SCHEMA
 from publisher.observability.gauges import gauges_of
 from publisher.operations.channel_limits import ChannelLimit
 from publisher.operations.readers import CommandReaders
@@ -136,6 +136,32 @@ def test_labels_that_come_twice_are_one_sample() -> None:
     assert found["process_last_seen_timestamp_seconds", "worker", "web-1", "17"] == (INSTANT - SECOND).timestamp()
 
 
+def test_a_process_on_a_host_with_an_odd_name_spoils_no_scrape() -> None:
+    """A host's name may be no UTF-8; a label has to be."""
+    odd = seen("worker")
+    odd = replace(odd, process=replace(odd.process, host="web\udcff1"))
+
+    found = samples(streams=replace(FULL_STREAMS, processes=[odd]))
+
+    assert ("process_last_seen_timestamp_seconds", "worker", "web?1", "17") in found
+
+
+def test_of_processes_that_crash_again_and_again_the_last_are_told() -> None:
+    """Each is remembered for an hour: without a bound each would be a series more."""
+    crashed = [
+        replace(each, process=replace(each.process, pid=number))
+        for number in range(1000)
+        for each in [seen("worker", silent=(2000 - number) * SECOND)]
+    ]
+
+    found = samples(streams=replace(FULL_STREAMS, processes=[*crashed, seen("clock")]))
+    told = [key for key in found if key[0] == "process_last_seen_timestamp_seconds"]
+
+    assert len(told) == 300
+    assert told[0][1] == "clock"
+    assert told[-1][3] == "701"
+
+
 @pytest.mark.parametrize(("consumers", "read"), [([], 9), (None, None)])
 def test_a_group_that_nobody_ever_read_has_not_been_read_since_its_first_command(
     consumers: Sequence[Consumer] | None, read: float | None
@@ -172,3 +198,10 @@ def test_a_server_that_is_away_hides_nothing_of_the_other(server: str) -> None:
 def test_without_audits_none_is_overdue() -> None:
     """Where the settings turn them off there is nothing to be late with."""
     assert not [key for key in samples(audit=timedelta(0)) if key[0] == "audit_overdue"]
+
+
+def test_no_audit_of_a_channel_that_is_not_installed_is_overdue() -> None:
+    """Nobody audits it any more."""
+    found = gauges_of(Snapshot(INSTANT, FULL_STORE, FULL_STREAMS, ["email"], AUDIT))
+
+    assert [sample.labels for sample in found if sample.gauge is AUDIT_OVERDUE] == [("email",)]

@@ -159,6 +159,13 @@ def test_holds_are_told_of_and_make_nobody_late() -> None:
     ]
 
 
+def test_a_channel_that_is_not_installed_any_more_is_not_audited() -> None:
+    """It may have been parked once, and is remembered for that: nobody could end the finding."""
+    snapshot = Snapshot(INSTANT, audited(HOUR), STREAMS, ["email"], AUDIT)
+
+    assert judge(snapshot).worst.cause is Cause.ALL_WELL
+
+
 def test_audits_that_are_off_are_not_overdue() -> None:
     """Without a window nothing is audited, and nothing is late."""
     snapshot = Snapshot(INSTANT, audited(HOUR), STREAMS, ["email", "push"], timedelta(0))
