@@ -8,11 +8,11 @@ from publisher.process.log_lines import shown_on_one_line
 # Several lines long by nature: their line feeds stay.
 _TRACEBACKS = ("exception", "stack")
 _PLACES = ("at", "level", "logger", "event", *_TRACEBACKS)
-# What `explain` and `trace` say of a route, given its delivery id.
+# What `explain` and `trace` say of a route, given its delivery id; and its span, which is nothing without its trace.
 _LOOKED_UP = frozenset(
     {
         *("notification_id", "notification_type", "producer", "audience_kind", "idempotency_key"),
-        *("request_id", "trace_id", "route_id", "channel", "stream_entry_id"),
+        *("request_id", "trace_id", "span_id", "route_id", "channel", "stream_entry_id"),
     }
 )
 _COLOURS = {"debug": "2", "warning": "33", "error": "31", "critical": "31"}

@@ -33,7 +33,7 @@ from publisher.publishing.policy import Hooks, Policy
 from publisher.publishing.recorder import Decide, Recorder
 from publisher.publishing.report import Report, report
 from publisher.publishing.tombstones import end_dead_letters, end_without_attempt
-from publisher.publishing.tracing import place, traced
+from publisher.publishing.tracing import ends_of, place, traced
 from publisher.streams.outbound import OutboundStreams
 from storage import leases
 from storage.database import Database
@@ -139,6 +139,8 @@ class Publisher:
             self._record(batch)
             if told:
                 report(batch, self._telemetry)
+            # A command that stands all the same names the span of its route.
+            self._telemetry.spans.past(ends_of(batch))
         finally:
             self._give_back(batch)
         batch.raise_errors()

@@ -50,7 +50,7 @@ def report(batch: Batch, telemetry: Telemetry) -> Report:
     waits: list[float] = []
     for recording in batch.recordings:
         notification = batch.notifications[recording.outcome.route.id]
-        fields = fields_of(batch, recording.outcome.route)
+        fields = fields_of(batch, recording.outcome.route, recording.outcome)
         kind = notification.notification_type
         match recording:
             case Recorded(Published() as outcome):

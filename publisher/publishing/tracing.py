@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from publisher.domain.attempt import DeadLettered, Published, Rescheduled
+from publisher.domain.attempt import Cancelled, DeadLettered, Expired, Outcome, Published, Rescheduled
 from publisher.domain.channel import COMMAND_SIZE_LIMIT, Command
 from publisher.domain.notification import Route
 from publisher.domain.traceparent import Traceparent, parse_traceparent, route_context, span_id_of
@@ -35,7 +35,7 @@ def traced(spans: Spans, batch: Batch) -> Iterator[None]:
             if spans.is_on:
                 ends = Counter(type(recorded.outcome).__name__.lower() for recorded in batch.recorded)
                 span.set({f"notification.{end}": count for end, count in ends.items()})
-                spans.past(_attempts(batch))
+                spans.past(ends_of(batch))
 
 
 def place(spans: Spans, batch: Batch) -> None:
@@ -56,17 +56,22 @@ def carrying(command: Command, context: Traceparent | None) -> Command:
     return with_context if with_context.size <= COMMAND_SIZE_LIMIT else command
 
 
-def fields_of(batch: Batch, route: Route) -> Mapping[str, object]:
-    """What every log line about the route says of it (R26). If tracing is on, the ids of its span are among it."""
+def fields_of(batch: Batch, route: Route, outcome: Outcome | None = None) -> Mapping[str, object]:
+    """What every log line about the route says of it (R26). If tracing is on, the ids of its span are among it.
+
+    outcome: what the line tells, if it does: a failed attempt has a span of its own.
+    """
     fields = route_fields(batch.notifications[route.id], route)
     if route.id in batch.contexts:
-        at = batch.contexts[route.id]
+        context = batch.contexts[route.id]
+        at = _place_of(outcome, context) if context and outcome else context
         # None: a line would otherwise name the batch's span beside what the producer gave as trace_id.
         fields |= {"trace_id": at.trace_id, "span_id": at.span_id} if at else {"span_id": None}
     return fields
 
 
-def _attempts(batch: Batch) -> Iterator[Past]:
+def ends_of(batch: Batch) -> Iterator[Past]:
+    """Makes the spans of what is on record: routes, failed attempts, routes that ended without a command."""
     for recorded in batch.recorded:
         outcome = recorded.outcome
         route = outcome.route
@@ -80,24 +85,32 @@ def _attempts(batch: Batch) -> Iterator[Past]:
             "notification.id": route.notification_id,
             "notification.type": batch.notifications[route.id].notification_type,
             "notification.channel": route.channel,
-            "notification.attempt": route.attempt_count + 1,
         }
-        after = _attempt_id(route, route.attempt_count) if route.attempt_count else None
+        attempt = {"notification.attempt": route.attempt_count + 1}
+        kind, failure = SpanKind.PRODUCER, None
         match outcome:
             case Published():
-                attributes |= {"messaging.message.id": outcome.entry_id, "messaging.system": "redis"}
-                yield Past("route", context, parent, batch.began, attributes=attributes, after=after)
+                name = "route"
+                attributes |= {**attempt, "messaging.message.id": outcome.entry_id, "messaging.system": "redis"}
             case Rescheduled() | DeadLettered():
-                is_last = isinstance(outcome, DeadLettered)
-                yield Past(
-                    "attempt",
-                    parent.child(_attempt_id(route, "last" if is_last else outcome.attempt_count)),
-                    parent,
-                    batch.began,
-                    attributes=attributes | {"notification.is_dead_letter": is_last},
-                    failure=f"{outcome.failure.classification}: {outcome.failure.message}",
-                    after=after,
-                )
+                name = "attempt"
+                attributes |= {**attempt, "notification.is_dead_letter": isinstance(outcome, DeadLettered)}
+                failure = f"{outcome.failure.classification}: {outcome.failure.message}"
+            case Expired() | Cancelled():
+                name, kind = type(outcome).__name__.lower(), SpanKind.INTERNAL
+        after = _attempt_id(route, route.attempt_count) if route.attempt_count else None
+        at = _place_of(outcome, context)
+        yield Past(name, at, parent, batch.began, None, kind, attributes, failure, after)
+
+
+def _place_of(outcome: Outcome, context: Traceparent) -> Traceparent:
+    """Returns where an outcome stands in the trace: an attempt that failed beside its route's place, others there."""
+    match outcome:
+        case Rescheduled(route, _, attempt_count):
+            return context.child(_attempt_id(route, attempt_count))
+        case DeadLettered(route):
+            return context.child(_attempt_id(route, "last"))
+    return context
 
 
 def _attempt_id(route: Route, attempt: object) -> str:

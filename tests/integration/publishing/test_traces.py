@@ -28,12 +28,14 @@ Traced = Callable[..., list[ReadableSpan]]
 
 @pytest.fixture
 def traced(database: Database, streams: OutboundStreams) -> Traced:
-    """Publishes what is due, and returns the spans of that."""
+    """Publishes what is due, ends what is too late, and returns the spans of that."""
 
     def publish(of: OutboundStreams = streams, **options: Any) -> list[ReadableSpan]:
         exporter = InMemorySpanExporter()
         with closing(OtelSpans([exporter], "worker")) as spans:
-            publisher(database, of, telemetry=Telemetry(spans), **options).publish_due("email")
+            worker = publisher(database, of, telemetry=Telemetry(spans), **options)
+            worker.publish_due("email")
+            worker.end_routes("email")
         return list(exporter.get_finished_spans())
 
     return publish
@@ -124,7 +126,7 @@ def test_each_failed_attempt_is_a_span_and_the_next_links_it(
     ]
     assert {f"{span.parent.span_id:016x}" for span in (one, two, route) if span.parent} == {PARENT}
     failed = [e for e in events if e["event"] == "route failed and was rescheduled"]
-    assert {(e["trace_id"], e["span_id"]) for e in failed} == {(TRACE, f"{route.context.span_id:016x}")}
+    assert [(e["trace_id"], e["span_id"]) for e in failed] == [(TRACE, ids(span).split("-")[2]) for span in (one, two)]
 
 
 def test_a_republished_route_is_another_span(database: Database, traced: Traced, redis_client: redis.Redis) -> None:
@@ -153,6 +155,24 @@ def test_a_dead_letter_ends_the_trace(database: Database, traced: Traced, redis_
     assert attempt.attributes["notification.is_dead_letter"] is True
     assert "payload_encoding_failed" in str(attempt.status.description)
     assert named(spans, "route") == []
+
+
+def test_a_route_that_ends_without_an_attempt_is_in_its_trace(database: Database, traced: Traced) -> None:
+    """The trace says why nothing came, under the id that the log names. A command that stands has its route (R12)."""
+    [standing] = accepted(database, [{"trace_id": SAMPLED}]).due["email"]
+    [route] = named(traced(), "route")
+    [late] = accepted(database, [{"trace_id": SAMPLED, "idempotency_key": "late"}]).due["email"]
+    change(database, [standing], f"{REOPENED}, expires_at = now() - interval '1 millisecond'")
+    change(database, [late], "expires_at = now() - interval '1 millisecond'")
+
+    with logged() as events:
+        spans = traced()
+
+    [stood], [expired] = named(spans, "route"), named(spans, "expired")
+    assert ids(stood) == ids(route)
+    assert expired.parent is not None
+    assert f"{expired.parent.span_id:016x}" == PARENT
+    assert {e["span_id"] for e in events if e["event"] == "route expired"} == {ids(expired).split("-")[2]}
 
 
 def test_a_command_that_has_its_own_context_keeps_it() -> None:
