@@ -9,6 +9,7 @@ import prometheus_client
 import pytest
 
 from publisher.guides.shelf import NAMES as GUIDES
+from publisher.guides.shelf import read_guide
 from publisher.mail.counters import MailCounters
 from publisher.observability.catalogue import GAUGES
 from publisher.observability.shelf import FILES, read_watch_file
@@ -84,10 +85,12 @@ def test_a_panel_names_metrics_that_are_served() -> None:
 
 
 def test_an_alert_names_causes_that_there_are() -> None:
-    """The causes of the verdict are stable names, and a mistyped one would never fire."""
+    """The causes of the verdict are stable names, and a mistyped one would never fire: in a rule, and in the guide."""
     causes = {cause for each in rule_expressions("alerts") for cause in re.findall(r'cause="(\w+)"', each)}
+    [selected] = re.findall(r"select\(\.code \| IN\((.*?)\)", read_guide("observing").text, re.DOTALL)
+    causes |= {cause.strip(' "\n') for cause in selected.split(",")}
 
-    assert causes
+    assert len(causes) > 6
     assert causes <= {cause.value for cause in Cause}
 
 
