@@ -68,8 +68,9 @@ class OtelSpans(Spans):
             # `close` has a limit, which an exit would not have.
             shutdown_on_exit=False,
         )
-        for exporter in exporters:
-            self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._processors = [BatchSpanProcessor(exporter) for exporter in exporters]
+        for processor in self._processors:
+            self._provider.add_span_processor(processor)
         self._tracer = self._provider.get_tracer("notification-publisher", release)
 
     def batch(
@@ -89,10 +90,14 @@ class OtelSpans(Spans):
 
     def close(self) -> None:
         """See `Spans.close`."""
-        # The SDK waits for half a minute where a collector is silent. A platform would kill the process meanwhile.
-        closing = threading.Thread(target=self._provider.shutdown, name="spans", daemon=True)
-        closing.start()
-        closing.join(_CLOSE_SECONDS)
+        # The SDK waits for half a minute where a collector is silent, one exporter after the other. A platform would
+        # kill the process meanwhile.
+        ends_at = time.monotonic() + _CLOSE_SECONDS
+        closing = [threading.Thread(target=each.shutdown, name="spans", daemon=True) for each in self._processors]
+        for thread in closing:
+            thread.start()
+        for thread in closing:
+            thread.join(max(0.0, ends_at - time.monotonic()))
 
     def _past(self, event: Past) -> None:
         self._ids.next_is(int(event.at.span_id, 16))
