@@ -1,8 +1,9 @@
 """Serves counters to Prometheus (R25). A process whose counters cannot be served says so once, and works on."""
 
 import errno
+import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ import structlog
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
+    from prometheus_client.metrics_core import Metric
+    from prometheus_client.registry import Collector
 
 _log = structlog.get_logger()
 # Processes of one host are told the same port: each takes the first of so many, counted up from it, that is free.
@@ -46,8 +49,26 @@ def serve_shared_metrics(port: int, folder: Path) -> tuple[int, Callable[[], Non
     import prometheus_client.multiprocess
 
     registry = prometheus_client.CollectorRegistry()
-    prometheus_client.multiprocess.MultiProcessCollector(registry, path=str(folder))
+    registry.register(_Shared(prometheus_client.multiprocess.MultiProcessCollector(None, path=str(folder))))
     return _start(port, registry)
+
+
+class _Shared:
+    """Collects what the workers count in their files. collector: the client's own, which reads all of them at once."""
+
+    def __init__(self, collector: "Collector") -> None:
+        self._collector = collector
+
+    def describe(self) -> Iterable["Metric"]:
+        """Names nothing: what there is depends on the files."""
+        return ()
+
+    def collect(self) -> Iterable["Metric"]:
+        """Returns the sums. Reads again if a worker is just making a file, which is empty for some microseconds."""
+        try:
+            return self._collector.collect()
+        except struct.error:
+            return self._collector.collect()
 
 
 def served(port: int) -> None:
