@@ -45,8 +45,9 @@ def _secrets(name: str, value: str) -> Iterator[str]:
             for text in (header, header.partition("=")[2]):
                 yield from (text.strip(), unquote(text).strip(), *text.split(), *unquote(text).split())
     elif name.endswith("_ENDPOINT"):
-        address, _, query = value.partition("?")
-        user, at, host = address.partition("://")[2].rpartition("@")
+        # A password may hold what ends a host, and gRPC's address has no scheme.
+        user, at, rest = value.split("://", 1)[-1].rpartition("@")
+        host, _, query = rest.partition("?")
         path = host.partition("/")[2].removesuffix("/")
         yield from (user + at, *user.split(":"), query, path if path != "v1/traces" else "")
 

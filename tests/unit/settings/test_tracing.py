@@ -40,6 +40,12 @@ def test_spans_go_where_the_variables_say(environ: Mapping[str, str], exporters:
         ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%0As3cret", r"no such value: 'Bearer\ns3cret'"),
         ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x-team=blue, Authorization s3cret", "no header: Authorization s3cret"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://me:s3cret@collector:4318", "no route to https://me:s3cret@collector"),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "https://me:s3cret/?@collector:4318",
+            "no host in https://me:s3cret/?@collector",
+        ),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "me:s3cret@collector:4317", "no answer of me:s3cret@collector:4317"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector/?token=s3cret", "url: /?token=s3cret/v1/traces"),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://collector/in/s3cret/", "url: /in/s3cret/"),
     ],
