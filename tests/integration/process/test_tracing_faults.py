@@ -84,15 +84,22 @@ def test_a_silent_collector_takes_nothing_from_another(
     [
         (["nobody"], {}),
         (["otlp_proto_http"], {"OTEL_BSP_MAX_QUEUE_SIZE": "-1"}),
-        # The SDK has a RuntimeError for the first, and none of its own for the second.
-        (["otlp_proto_http"], {"OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER": "nobody"}),
-        (["otlp_proto_http"], {"OTEL_PYTHON_METER_PROVIDER": "nobody"}),
+        # AttributeError when it is loaded, TypeError when it is made.
+        (["absent"], {}),
+        (["unfit"], {}),
     ],
 )
 def test_bad_variables_turn_tracing_off(
-    exporters: list[str], environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    exporters: list[str], environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The log says so, and the mail goes out: nothing else depends on tracing."""
+    """The log says so, and the mail goes out: nothing depends on tracing, nor on what an exporter raises."""
+    package = tmp_path / "broken_exporters-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Name: broken-exporters\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text(
+        "[opentelemetry_traces_exporter]\nabsent = json:absent\nunfit = json:loads\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
 
