@@ -33,7 +33,7 @@ class GroupLoop:
         """Opens no connection.
 
         group: this process's consumer.
-        batch: how many of its own entries are taken up again at a time.
+        batch: how many entries that were read are taken up again at a time.
         idle: after which time the unacknowledged entries of another consumer are taken over.
         stopping: set once the process was told to stop.
         watchdog: counts the loop's thread; whoever runs it watches.
@@ -97,7 +97,7 @@ class GroupLoop:
             if found.trimmed:
                 on_lost(found.trimmed)
                 self._group.acknowledge(found.trimmed)
-            for batch in isolated(found.entries):
+            for batch in isolated(found.entries, self._batch):
                 take(batch)
         self._group.remove_stale(_STALE)
 

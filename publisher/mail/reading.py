@@ -103,8 +103,7 @@ class Reader:
             more = await self._take_recovered(recovered) and recovered.more
         more = True
         while more and not self._stopping.is_set():
-            # One at a time: taking an entry over counts a delivery, and only the one at work may deserve it.
-            recovered = await asyncio.to_thread(self._group.recover_others, 1, self._idle)
+            recovered = await asyncio.to_thread(self._group.recover_others, self._in_hand.room, self._idle)
             await self._take_recovered(recovered)
             more = recovered.more
         while not self._stopping.is_set() and await self._kept.take_over():
@@ -129,7 +128,7 @@ class Reader:
         if recovered.trimmed:
             _log.error("commands were removed from the stream before they were sent", entries=list(recovered.trimmed))
             await asyncio.to_thread(self._group.acknowledge, recovered.trimmed)
-        for batch in isolated(recovered.entries):
+        for batch in isolated(recovered.entries, self._in_hand.room):
             await self._take(batch)
             await self._empty_handed()
         return not self._recorder.missed

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from itertools import groupby
 
 from publisher.domain.rejection import Rejection, RejectionCode
-from publisher.streams.consumer_group import ConsumerGroup, Entry, Recovered
+from publisher.streams.consumer_group import ConsumerGroup, Entry, Recovered, at_once
 
 _DELIVERY_LIMIT = 5
 
@@ -12,7 +13,7 @@ _DELIVERY_LIMIT = 5
 def left_behind(group: ConsumerGroup, count: int, idle: timedelta, goes_on: Callable[[], bool]) -> Iterator[Recovered]:
     """Yields entries that this consumer has read and not acknowledged, then those that dead consumers have left.
 
-    count: at most so many of its own at a time.
+    count: at most so many at a time.
     idle: after which time the entries of another consumer are taken over.
     goes_on: asked before each look; false ends it.
     Raises RedisUnavailable or RedisRefused.
@@ -24,20 +25,23 @@ def left_behind(group: ConsumerGroup, count: int, idle: timedelta, goes_on: Call
         more = recovered.more
     more = True
     while more and goes_on():
-        # One at a time: taking an entry over counts a delivery, and only the one at work may deserve it.
-        recovered = group.recover_others(1, idle)
+        recovered = group.recover_others(count, idle)
         yield recovered
         more = recovered.more
 
 
-def isolated(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
-    """Splits entries into batches. One that was delivered before is alone: if it kills its reader, it does so alone."""
-    fresh = [entry for entry in entries if entry.deliveries <= 1]
-    if fresh:
-        yield fresh
-    for entry in entries:
-        if entry.deliveries > 1:
-            yield [entry]
+def isolated(entries: Sequence[Entry], count: int) -> Iterator[Sequence[Entry]]:
+    """Splits entries into batches. The more often they were delivered, the fewer are together (`at_once`).
+
+    count: how many at most.
+    """
+    for deliveries, found in groupby(sorted(entries, key=_deliveries), key=_deliveries):
+        alike, size = list(found), at_once(count, max(0, deliveries - 1))
+        yield from (alike[start : start + size] for start in range(0, len(alike), size))
+
+
+def _deliveries(entry: Entry) -> int:
+    return entry.deliveries
 
 
 def poison(entry: Entry) -> Rejection | None:

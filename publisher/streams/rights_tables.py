@@ -32,12 +32,14 @@ INTENTS = (
     ("XREVRANGE {intents} + - COUNT 1", "intake marks how far intents are committed"),
     ("XPENDING {intents} {group}", "intake recovers and marks, trimming, status, trace, doctor"),
     ("XRANGE {intents} - +", "intake recovers, status, trace, doctor"),
-    ("XAUTOCLAIM {intents} {group} c 0 0-0", "intake takes over"),
-    ("XCLAIM {intents} {group} c 0 0-0 JUSTID", "hold.lua, give_back.lua"),
-    ("XACK {intents} {group} 0-0", "acknowledge.lua, give_back.lua"),
+    ("XCLAIM {intents} {group} c 0 0-0 JUSTID", "hold.lua, give_back.lua, take_over.lua"),
+    ("XACK {intents} {group} 0-0", "acknowledge.lua, give_back.lua, take_over.lua"),
     (
         "EVALSHA {no_script} 1 {intents}",
-        "acknowledge.lua, hold.lua, give_back.lua, leave.lua, remove_stale.lua, trim.lua, count_page.lua",
+        (
+            "acknowledge.lua, hold.lua, give_back.lua, take_over.lua, leave.lua, remove_stale.lua, trim.lua,"
+            " count_page.lua"
+        ),
     ),
     ("XINFO GROUPS {intents}", "trimming, status, trace, doctor"),
     ("XINFO CONSUMERS {intents} {group}", "remove_stale.lua, status, doctor"),
@@ -55,12 +57,11 @@ EVENTS = (
     ("XREADGROUP GROUP {events_group} c STREAMS {events} >", "intake reads"),
     ("XPENDING {events} {events_group}", "intake recovers, trimming, doctor"),
     ("XRANGE {events} - +", "intake recovers, doctor"),
-    ("XAUTOCLAIM {events} {events_group} c 0 0-0", "intake takes over"),
-    ("XCLAIM {events} {events_group} c 0 0-0 JUSTID", "hold.lua, give_back.lua"),
-    ("XACK {events} {events_group} 0-0", "acknowledge.lua, give_back.lua"),
+    ("XCLAIM {events} {events_group} c 0 0-0 JUSTID", "hold.lua, give_back.lua, take_over.lua"),
+    ("XACK {events} {events_group} 0-0", "acknowledge.lua, give_back.lua, take_over.lua"),
     (
         "EVALSHA {no_script} 1 {events}",
-        "acknowledge.lua, hold.lua, give_back.lua, leave.lua, remove_stale.lua, trim.lua",
+        "acknowledge.lua, hold.lua, give_back.lua, take_over.lua, leave.lua, remove_stale.lua, trim.lua",
     ),
     ("XINFO GROUPS {events}", "trimming, doctor"),
     ("XINFO CONSUMERS {events} {events_group}", "remove_stale.lua, doctor"),
@@ -79,10 +80,12 @@ MAIL = (
     ("XLEN {mail}", "a mailer tells what a new group finds"),
     ("XPENDING {mail} {mail_group}", "a mailer recovers"),
     ("XRANGE {mail} - +", "a mailer recovers"),
-    ("XAUTOCLAIM {mail} {mail_group} c 0 0-0", "a mailer takes over"),
-    ("XCLAIM {mail} {mail_group} c 0 0-0 JUSTID", "hold.lua, give_back.lua"),
-    ("XACK {mail} {mail_group} 0-0", "acknowledge.lua, give_back.lua"),
-    ("EVALSHA {no_script} 1 {mail}", "acknowledge.lua, hold.lua, give_back.lua, leave.lua, remove_stale.lua"),
+    ("XCLAIM {mail} {mail_group} c 0 0-0 JUSTID", "hold.lua, give_back.lua, take_over.lua"),
+    ("XACK {mail} {mail_group} 0-0", "acknowledge.lua, give_back.lua, take_over.lua"),
+    (
+        "EVALSHA {no_script} 1 {mail}",
+        "acknowledge.lua, hold.lua, give_back.lua, take_over.lua, leave.lua, remove_stale.lua",
+    ),
     ("XINFO CONSUMERS {mail} {mail_group}", "remove_stale.lua"),
     ("XGROUP DELCONSUMER {mail} {mail_group} c", "leave.lua, remove_stale.lua"),
 )

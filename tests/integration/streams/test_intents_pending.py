@@ -120,7 +120,7 @@ def test_delivery_counts_rise_with_each_takeover(consumer: Consumers, redis_clie
     one.recover_own(1)
     one.read(1, SHORTLY)
 
-    assert [entry.deliveries for entry in two.recover_others(10, AT_ONCE).entries] == [2, 2]
+    assert [entry.deliveries for entry in two.recover_others(20, AT_ONCE).entries] == [2, 2]
     assert [entry.deliveries for entry in two.recover_own(10).entries] == [2, 2]
 
 

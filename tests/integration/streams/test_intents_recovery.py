@@ -59,7 +59,7 @@ def test_what_a_consumer_left_is_taken_over(one: IntentsGroup, two: IntentsGroup
     one.read(10, SHORTLY)
     age(redis_client, added, HOUR)
 
-    assert recovered_in(two, 10, HOUR, calls=1) == added
+    assert recovered_in(two, 80, HOUR, calls=1) == added
     assert set(owners(redis_client).values()) == {"two"}
 
 
@@ -84,7 +84,43 @@ def test_more_than_a_batch_is_taken_over_batch_by_batch(
     one.read(25, SHORTLY)
     age(redis_client, added, HOUR)
 
-    assert recovered_in(two, 10, HOUR, calls=4) == added
+    assert recovered_in(two, 80, HOUR, calls=3) == added
+
+
+def test_each_death_makes_the_next_batch_smaller(
+    one: IntentsGroup, two: IntentsGroup, consumer: Consumers, redis_client: redis.Redis
+) -> None:
+    """An entry that kills its readers is alone before a neighbour counts as poison, and what a reader did not have
+    counts nothing (R5a, R20)."""
+    added = add_entries(redis_client, 128)
+    one.read(128, SHORTLY)
+
+    taken = [two.recover_others(128, AT_ONCE).entries]
+    for heir in ("three", "four", "five"):
+        redis_client.xack(INTENTS, GROUP, *(set(owners(redis_client)) - {entry.id for entry in taken[-1]}))
+        taken.append(consumer(heir).recover_others(128, AT_ONCE).entries)
+
+    assert [(len(entries), {entry.deliveries for entry in entries}) for entries in taken] == [
+        (16, {2}),
+        (2, {3}),
+        (1, {4}),
+        (1, {5}),
+    ]
+    assert taken[-1][0].id == added[0]
+
+
+def test_what_was_given_back_is_taken_over_as_a_whole(
+    one: IntentsGroup, two: IntentsGroup, redis_client: redis.Redis
+) -> None:
+    """A restart takes nobody long: entries that count no delivery go to the next consumer in one batch (R17)."""
+    added = add_entries(redis_client, 30)
+    one.read(30, SHORTLY)
+    one.give_back(HOUR)
+
+    recovered = two.recover_others(100, HOUR)
+
+    assert ([entry.id for entry in recovered.entries], recovered.more) == (added, False)
+    assert {entry.deliveries for entry in recovered.entries} == {1}
 
 
 def test_entries_left_behind_are_found_past_those_at_work(
@@ -116,7 +152,7 @@ def test_trimmed_entries_of_others_are_named(one: IntentsGroup, two: IntentsGrou
     one.read(10, SHORTLY)
     redis_client.xdel(INTENTS, added[1])
 
-    recovered = two.recover_others(10, AT_ONCE)
+    recovered = two.recover_others(80, AT_ONCE)
 
     assert [entry.id for entry in recovered.entries] == [added[0], added[2]]
     assert recovered.trimmed == [added[1]]
