@@ -71,7 +71,11 @@ def descendants(environ: dict[str, str], family: Descendants, server_folder: Pat
     return family
 
 
-@pytest.fixture(params=COLUMNS, ids=lambda columns: f"{columns}-columns")
+# Every screen by itself is tried in both widths (test_cli_columns): the hour in the narrow one is of the long form.
+@pytest.fixture(
+    params=[pytest.param(c, marks=pytest.mark.long if c < 80 else ()) for c in COLUMNS],
+    ids=lambda columns: f"{columns}-columns",
+)
 def hour(request: pytest.FixtureRequest, environ: dict[str, str], server_folder: Path) -> Iterator[FirstHour]:
     """Somebody at a terminal of this width, with the servers of this test, in an empty folder."""
     with closing(FirstHour(environ, request.param, server_folder)) as hour:

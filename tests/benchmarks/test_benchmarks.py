@@ -10,8 +10,8 @@ from tests.benchmarks.results import as_markdown
 from tests.benchmarks.size import TINY
 from tests.benchmarks.stage import durable_servers
 
-# Of the long form: those that start the most processes.
-SLOW = {"latency", "tracing", "control", "mail", "rates", "sizes", "grown"}
+# Of the long form: those that start the most processes, and those that do as others do.
+SLOW = {"latency", "tracing", "control", "mail", "rates", "sizes", "grown", "drain", "resources", "retries"}
 
 
 @pytest.fixture(scope="module")
