@@ -10,10 +10,7 @@ from datetime import timedelta
 
 import structlog
 
-from publisher.domain.attempt import (
-    after_failure,
-    is_too_late,
-)
+from publisher.domain.attempt import after_failure, is_too_late
 from publisher.domain.channel import Channel
 from publisher.domain.errors import BadRequest, PublisherError
 from publisher.domain.names import no_such
