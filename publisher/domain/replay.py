@@ -47,8 +47,3 @@ def witnessed_since(now: datetime, dedup_window: timedelta, lease_ttl: timedelta
 
 # So many processes may die at one place of a replay. Then the entry there is taken for the cause (R5a, R19).
 TRIES = 5
-
-
-def page_size(batch: int, tries: int) -> int:
-    """Returns how many entries a replay reads at once: an eighth as many after each death of a process there."""
-    return int(max(1, batch // 8 ** (tries - 1))) if tries > 1 else batch

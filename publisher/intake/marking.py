@@ -18,8 +18,9 @@ import structlog
 
 from publisher.domain.entry_ids import place
 from publisher.domain.errors import PublisherError
+from publisher.domain.isolation import at_once
 from publisher.domain.loss import LossCause
-from publisher.domain.replay import TRIES, ReplayRange, page_size, witnessed_since
+from publisher.domain.replay import TRIES, ReplayRange, witnessed_since
 from publisher.intake.losses import record_losses
 from publisher.intake.replay import IntentsReplay
 from publisher.process.telemetry import Telemetry
@@ -175,7 +176,7 @@ class Marking:
         if held.tries > TRIES:
             page = self._replay.set_aside(wanted, held.reached_id)
         else:
-            judged = self._replay.judge(wanted, held.reached_id, page_size(options.batch, held.tries))
+            judged = self._replay.judge(wanted, held.reached_id, at_once(options.batch, held.tries))
             page = self._replay.take_in(judged)
         if page is None:
             return

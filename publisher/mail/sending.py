@@ -69,14 +69,14 @@ class Sender:
             outcome, began = await self._send(outgoing)
             self._recorder.add(outgoing.delivery, outcome, began)
 
-    async def _send(self, outgoing: Outgoing) -> tuple[MailOutcome, float]:
-        """Returns the outcome, and when its try began by time.monotonic()."""
+    async def _send(self, outgoing: Outgoing) -> tuple[MailOutcome, float | None]:
+        """Returns the outcome, and when its try began by time.monotonic(); None: there was none."""
         delivery = outgoing.delivery
         tries = 0
         while True:
             await self._pacing.take(self._stopping)
             if not self._may_begin(delivery):
-                return put_back(delivery), time.monotonic()
+                return put_back(delivery), None
             began = time.monotonic()
             verdict = await self._pool.send(outgoing.message, lambda: self._may_begin(delivery))
             if verdict is not None:

@@ -14,11 +14,9 @@ import redis
 
 from publisher.domain.entry_ids import place
 from publisher.domain.errors import RedisRefused
+from publisher.domain.isolation import sizes
 from publisher.streams.connection import translated
 from publisher.streams.scripts import script
-
-# Delivered so often before, an entry is taken up alone.
-_APART = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +118,12 @@ class ConsumerGroup:
     def recover_others(self, count: int, idle: timedelta) -> Recovered:
         """Takes over entries that other consumers have left unacknowledged for `idle`. Counts a delivery of each.
 
-        All of a call were delivered equally often, and the more often, the fewer they are (`at_once`).
+        All of a call were delivered equally often, and the more often, the fewer they are (`domain.isolation`).
         """
         with translated():
             taken, gone, more = self._take_over(
                 keys=[self._stream],
-                args=[
-                    *(self.group, self.consumer, round(idle.total_seconds() * 1000)),
-                    *(at_once(count, earlier) for earlier in range(_APART + 1)),
-                ],
+                args=[self.group, self.consumer, round(idle.total_seconds() * 1000), *sizes(count)],
             )
         entries = [entry_of(raw, raw[2]) for raw in taken]
         return Recovered(entries, [id_.decode() for id_ in gone], more=bool(more))
@@ -189,15 +184,6 @@ class ConsumerGroup:
     def _command(self, *arguments: Any) -> Any:
         with translated():
             return self._client.execute_command(*arguments)
-
-
-def at_once(count: int, earlier: int) -> int:
-    """Returns how many entries are taken up at once that were delivered so often before; `count` if never.
-
-    An eighth after each time, and one alone from the third time on, as with routes (R5a): an entry that kills its
-    reader dies alone before any neighbour counts as poison.
-    """
-    return max(1, count >> 3 * earlier) if earlier < _APART else 1
 
 
 def reply_raw(client: redis.Redis, *commands: str) -> None:

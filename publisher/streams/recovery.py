@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from itertools import groupby
 
+from publisher.domain.isolation import at_once
 from publisher.domain.rejection import Rejection, RejectionCode
-from publisher.streams.consumer_group import ConsumerGroup, Entry, Recovered, at_once
+from publisher.streams.consumer_group import ConsumerGroup, Entry, Recovered
 
 _DELIVERY_LIMIT = 5
 
@@ -36,7 +37,7 @@ def isolated(entries: Sequence[Entry], count: int) -> Iterator[Sequence[Entry]]:
     count: how many at most.
     """
     for deliveries, found in groupby(sorted(entries, key=_deliveries), key=_deliveries):
-        alike, size = list(found), at_once(count, max(0, deliveries - 1))
+        alike, size = list(found), at_once(count, deliveries)
         yield from (alike[start : start + size] for start in range(0, len(alike), size))
 
 

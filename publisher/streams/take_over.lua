@@ -19,7 +19,7 @@ repeat
         if owner ~= consumer then
             if times == nil then
                 times = deliveries
-                size = tonumber(ARGV[4 + math.min(deliveries, 3)])
+                size = tonumber(ARGV[math.min(4 + deliveries, #ARGV)])
             end
             if deliveries ~= times or #taken == size then
                 more = 1

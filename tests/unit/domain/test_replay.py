@@ -6,7 +6,7 @@ import pytest
 
 from publisher.domain.entry_ids import before, first_at, place, sent_at
 from publisher.domain.instants import to_milliseconds
-from publisher.domain.replay import ReplayRange, page_size, witnessed_since
+from publisher.domain.replay import ReplayRange, witnessed_since
 from tests.factories import INSTANT
 
 HOUR, LEASE, SECOND = timedelta(hours=1), timedelta(seconds=30), timedelta(seconds=1)
@@ -46,11 +46,6 @@ def test_a_replay_is_over_at_its_last_entry() -> None:
     assert not wanted(covered=None).is_over("8-99999999999999999999")
     assert wanted(covered=None).is_over("9-0")
     assert wanted(covered=None).is_over("10-0")
-
-
-def test_a_page_shrinks_with_each_death_upon_it() -> None:
-    """Whoever dies of one entry takes an eighth as many along the next time, and in the end none (R5a)."""
-    assert [page_size(500, tries) for tries in range(1, 6)] == [500, 62, 7, 1, 1]
 
 
 @pytest.mark.parametrize(
