@@ -29,9 +29,10 @@ from publisher.settings.types import (
     rule,
     without_blanks,
 )
+from publisher.settings.web import WebSettings
 
 # Fields that are no variables of their own.
-_PUT_TOGETHER = ("channels", "mail", "span_exporters", "span_secrets", "unknown_variables", "renamed_variables")
+_PUT_TOGETHER = ("channels", "mail", "web", "span_exporters", "span_secrets", "unknown_variables", "renamed_variables")
 _URLS = {"database_url": read_database_url, "redis_url": read_redis_url}
 
 
@@ -39,6 +40,7 @@ class Settings(BaseModel):
     """What every process reads at its start. Field x_y is the variable PUBLISHER_X_Y, but for the two URLs.
 
     mail: of the mail service, from variables of its own.
+    web: of the page and the HTTP door, from variables of their own.
     span_exporters: where spans go, from OpenTelemetry's variables; none: tracing is off.
     span_secrets: what no log line may show of those variables.
     """
@@ -78,9 +80,11 @@ class Settings(BaseModel):
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], UpperCase] = "INFO"
     log_addresses: Annotated[Literal["masked", "full"], LowerCase] = "masked"
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
-    # Not variables of their own: put together from PUBLISHER_<CHANNEL>_…, PUBLISHER_MAIL_… and from what nobody knows.
+    # Not variables of their own: put together from PUBLISHER_<CHANNEL>_…, PUBLISHER_MAIL_…, PUBLISHER_WEB_… and from
+    # what nobody knows.
     channels: Mapping[str, Channel] = Field(default_factory=dict, exclude=True, validate_default=False)
     mail: MailSettings = Field(default_factory=lambda: MailSettings.model_validate({}), exclude=True)
+    web: WebSettings = Field(default_factory=lambda: WebSettings.model_validate({}), exclude=True)
     span_exporters: tuple[str, ...] = Field(default=(), exclude=True)
     span_secrets: tuple[str, ...] = Field(default=(), exclude=True, repr=False)
     unknown_variables: tuple[str, ...] = Field(default=(), exclude=True)
@@ -100,7 +104,8 @@ class Settings(BaseModel):
         values = {known[variable]: value for variable, value in said.items() if variable in known}
         problems, wrong, good = cls._read(values)
         mail, wrong_of_mail = MailSettings.read(said)
-        problems += wrong_of_mail
+        web, wrong_of_web = WebSettings.read(said)
+        problems += wrong_of_mail + wrong_of_web
         adjusted: dict[str, Channel] = {}
         for name, channel in channels.items():
             try:
@@ -108,17 +113,19 @@ class Settings(BaseModel):
             except SettingsError as error:
                 problems.append(str(error))
         problems += _broken_rules(good, wrong)
-        problems += shared_variables(channels, {*known, *MailSettings.variables()})
+        own = {*known, *MailSettings.variables(), *WebSettings.variables()}
+        problems += shared_variables(channels, own)
         if problems:
             raise SettingsError("bad settings: " + "; ".join(problems))
         of_channels = {v for channel in channels.values() for v in ChannelSettings.variables(channel)}
-        understood = {*known, *MailSettings.variables(), *of_channels}
+        understood = own | of_channels
         unknown = tuple(sorted(v for v in environ if v.startswith(PREFIX) and v not in understood))
         renamed = {old: new for c in channels.values() for old, new in ChannelSettings.renamed(c, said).items()}
         return good.model_copy(
             update={
                 "channels": adjusted,
                 "mail": mail,
+                "web": web,
                 "span_exporters": read_span_exporters(said),
                 "span_secrets": read_span_secrets(said),
                 "unknown_variables": unknown,

@@ -26,6 +26,14 @@ LAYERS: dict[str, list[str]] = {
     "publisher.doctor": [*SERVERS, "publisher.settings", "publisher.process", "publisher.operations"],
     "publisher.observability": [*SERVERS, "publisher.settings", "publisher.process", "publisher.operations"],
     "publisher.mail": [*SERVERS, "publisher.settings", "publisher.process"],
+    "publisher.web": [
+        *SERVERS,
+        "publisher.settings",
+        "publisher.process",
+        "publisher.intake",
+        "publisher.operations",
+        "publisher.observability",
+    ],
     "actors": [*SERVERS, "publisher.process", "publisher.publishing", "publisher.operations"],
 }
 # The rest of `publisher`, the entry modules: they may import every layer, and nobody else imports them.
