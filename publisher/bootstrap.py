@@ -49,9 +49,9 @@ if TYPE_CHECKING:
 
 # How often a message is tried after an ordinary exception. After that the scan alone publishes its routes.
 _MESSAGE_TRIES = 20
-_LONG_RUNNING = {"worker", "scheduler", "intake"}
+_LONG_RUNNING = {"worker", "scheduler", "intake", "web"}
 # Roles that work in batches, of which there are spans.
-_BATCHES = {"worker", "intake"}
+_BATCHES = {"worker", "intake", "web"}
 
 
 def collect_garbage_seldom() -> None:

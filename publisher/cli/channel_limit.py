@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from publisher.cli import candidates
-from publisher.cli.limits_view import said
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import DRY_RUN, DryRunFlag, JsonFlag, YesFlag, confirm, print_json
 from publisher.cli.session import opened
@@ -21,6 +20,7 @@ from publisher.operations.channel_limits import (
     limit_of,
     routes_due,
 )
+from publisher.operations.limits_wording import said
 from publisher.operations.names import installed_channel
 
 

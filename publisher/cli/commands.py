@@ -47,6 +47,11 @@ ENTRIES: Mapping[str, Entry] = {
         "Take intents and delivery events off their streams into PostgreSQL, until SIGTERM or Ctrl-C.",
         "publisher intake",
     ),
+    "web": Entry(
+        "web:web",
+        "Serve the page, and the door for intents and delivery events over HTTP, until SIGTERM or Ctrl-C.",
+        "publisher web\nPORT=8080 publisher web",
+    ),
     "doctor": Entry(
         "doctor:doctor",
         "Check settings, PostgreSQL, Redis and SMTP server, and say what to do about what is wrong.",

@@ -11,11 +11,11 @@ from publisher.cli.listing import nothing_found, print_page
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.options import RECIPIENT
 from publisher.cli.output import DRY_RUN, DryRunFlag, JsonFlag, YesFlag, confirm, one_line, print_json, say
-from publisher.cli.readers_view import named
 from publisher.cli.session import opened, reading
 from publisher.cli.waking import waker
 from publisher.operations import holds
 from publisher.operations.holds import Held, HeldByOthers, HoldCriteria, HoldRecord
+from publisher.operations.readers_wording import named
 from publisher.operations.wording import names
 from publisher.settings.settings import Settings
 

@@ -20,6 +20,7 @@ from publisher.cli.layout import Rows, fields
 from publisher.cli.standard_streams import expressible, shows_every_character
 from publisher.domain.errors import BadRequest
 from publisher.domain.instants import readable
+from publisher.operations import wording
 from publisher.operations.wording import short
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
@@ -50,7 +51,7 @@ def printable(text: str) -> str:
 
     Characters that standard output cannot show stand as escapes, so that a table is laid out with what is shown.
     """
-    return expressible("".join(c if c.isprintable() else "?" for c in text))
+    return expressible(wording.printable(text))
 
 
 def one_line(text: str) -> str:

@@ -12,13 +12,13 @@ from rich.progress import SpinnerColumn, TextColumn
 from publisher.bootstrap import collect_garbage_seldom, install_context
 from publisher.cli import candidates
 from publisher.cli.help import CommandApp
-from publisher.cli.limits_view import said
 from publisher.cli.output import JsonFlag, one_line, print_json, print_table
 from publisher.cli.progress import progress
 from publisher.cli.session import configured
 from publisher.domain.circuit import GateState
 from publisher.operations.channel_limits import channel_limits
 from publisher.operations.channels import ChannelRecord, list_channels
+from publisher.operations.limits_wording import said
 from publisher.operations.names import installed_channel
 from publisher.operations.scan import wait_for_scans
 from publisher.process.logs import redirect_standard_streams

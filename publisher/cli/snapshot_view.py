@@ -7,18 +7,18 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from publisher.cli.layout import Hanging, Rows
-from publisher.cli.limits_view import limit_line
 from publisher.cli.output import one_line, show
-from publisher.cli.readers_view import reader_lines, unread_of
 from publisher.cli.verdict_lines import verdict_lines
-from publisher.cli.wording import figure, rate
 from publisher.domain.circuit import GateState
 from publisher.domain.errors import PublisherError
 from publisher.domain.notification import delivery_id_of
 from publisher.operations.failure_groups import FailureGroup, group_failures
 from publisher.operations.judge import judge
+from publisher.operations.limits_wording import limit_line
+from publisher.operations.readers_wording import reader_lines
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
-from publisher.operations.wording import coarse
+from publisher.operations.snapshot_wording import events_line, intents_line, roles
+from publisher.operations.wording import coarse, figure, many, rate
 from publisher.streams.heartbeats import ProcessSeen
 
 # More processes, readers and groups of failures than these are a number.
@@ -28,7 +28,6 @@ _GROUPS = 4
 _LIMITS = 4
 # Characters of a failure's message that a screen is shown, which is drawn anew each second.
 _MESSAGE = 300
-_ROLES = ("worker", "clock", "intake")
 _NUMBERS = ("published/s", "retried/s", "dead/s", "due", "oldest", "in flight")
 # What is wrong stands out where there is colour; a paused channel is meant to be.
 _WRONG, _MEANT = "bold red", "yellow"
@@ -45,13 +44,6 @@ def render(snapshot: Snapshot, interval: timedelta, width: int) -> RenderableTyp
     if not isinstance(snapshot.store, PublisherError):
         parts += _failures(snapshot.store, width)
     return Group(*parts)
-
-
-def roles(processes: Sequence[ProcessSeen]) -> str:
-    """Counts the processes of each role that live, and names a role that has none: `2 workers, 1 clock, no intake`."""
-    alive = [seen.process.role for seen in processes if not seen.is_silent]
-    known = [*_ROLES, *sorted({*alive} - {*_ROLES})]
-    return ", ".join(_many(alive.count(role), role) for role in known)
 
 
 def _channels(store: StoreSnapshot) -> RenderableType:
@@ -81,13 +73,9 @@ def _limits(store: StoreSnapshot) -> Iterator[RenderableType]:
 
 
 def _streams(streams: StreamsSnapshot) -> Iterator[RenderableType]:
-    bound = "at least " if streams.intents.is_bound else ""
-    waiting, pending = f"{bound}{figure(streams.intents.unread)}", figure(streams.intents.pending)
-    consumers = _many(streams.intents.consumer_count, "consumer")
-    yield _beside("intents", f"{waiting} waiting, {pending} being accepted, {consumers}")
-    events = streams.events
-    if events is not None and (events.unread or events.pending):
-        yield _beside("events", f"{unread_of(events)} waiting, {figure(events.pending)} being recorded")
+    yield _beside("intents", intents_line(streams.intents))
+    if events := events_line(streams.events):
+        yield _beside("events", events)
     lines = [line for readers in streams.readers.values() for line in reader_lines(readers)]
     for n, (line, is_wrong) in enumerate(lines[:_READERS]):
         yield _beside("" if n else "readers", line, _MEANT if is_wrong else "")
@@ -104,7 +92,7 @@ def _streams(streams: StreamsSnapshot) -> Iterator[RenderableType]:
 
 
 def _beside(name: str, text: str, style: str = "") -> Hanging:
-    return Hanging(Text(text, style), Text(f"{name:<9}"))
+    return Hanging(Text(one_line(text), style), Text(f"{name:<9}"))
 
 
 def _process(seen: ProcessSeen) -> Hanging:
@@ -123,7 +111,7 @@ def _failures(store: StoreSnapshot, width: int) -> Iterator[RenderableType]:
         return
     groups = group_failures(store.failures)
     yield Text("")
-    yield Hanging(Text(f"the newest {_many(len(store.failures), 'failed attempt')}, equal ones together"))
+    yield Hanging(Text(f"the newest {many(len(store.failures), 'failed attempt')}, equal ones together"))
     for group in groups[:_GROUPS]:
         yield from _group(store, group, width)
     if len(groups) > _GROUPS:
@@ -144,10 +132,6 @@ def _group(store: StoreSnapshot, group: FailureGroup, width: int) -> Iterator[Re
     if len(example) > width - 11:
         example = failure.notification_id
     yield Hanging(Text(f"{since}, such as {example}"), indent=9)
-
-
-def _many(count: int, what: str) -> str:
-    return f"no {what}" if count == 0 else f"{figure(count)} {what}{'s' if count != 1 else ''}"
 
 
 def _style(state: GateState) -> str:

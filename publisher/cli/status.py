@@ -9,18 +9,20 @@ import typer
 from publisher.cli.answers_view import print_answers
 from publisher.cli.limits_view import print_limits
 from publisher.cli.output import JsonFlag, print_json, print_layout, print_record, print_table
-from publisher.cli.readers_view import print_readers, unread_of
+from publisher.cli.readers_view import print_readers
 from publisher.cli.session import configured, reading
-from publisher.cli.snapshot_view import roles
-from publisher.cli.verdict_lines import verdict_fields, verdict_lines
+from publisher.cli.verdict_lines import verdict_lines
 from publisher.cli.wording import counted, deferred, replayed
 from publisher.connections import open_client
 from publisher.domain.errors import BadRequest, PublisherError
 from publisher.domain.notification import RouteStatus
 from publisher.operations.judge import judge
+from publisher.operations.readers_wording import unread_of
 from publisher.operations.snapshot import Counting, Snapshot, StoreSnapshot, StreamsSnapshot, Totals
 from publisher.operations.snapshot_fields import status_fields
+from publisher.operations.snapshot_wording import roles
 from publisher.operations.snapshots import Snapshots
+from publisher.operations.verdict_wording import verdict_fields
 from publisher.operations.wording import coarse
 from publisher.streams.heartbeats import ProcessSeen
 

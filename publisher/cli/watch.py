@@ -10,11 +10,11 @@ from rich.text import Text
 
 from publisher.cli.output import console, print_json, print_layout
 from publisher.cli.snapshot_view import render
-from publisher.cli.verdict_lines import verdict_fields
 from publisher.connections import open_client, open_database
 from publisher.operations.judge import judge
 from publisher.operations.snapshot_fields import activity_fields
 from publisher.operations.snapshots import Snapshots
+from publisher.operations.verdict_wording import verdict_fields
 from publisher.process.signals import interrupt_once
 from publisher.settings.settings import Settings
 

@@ -11,6 +11,7 @@ import structlog
 from publisher.domain.errors import PublisherError
 from publisher.observability import catalogue
 from publisher.observability.gauges import Sample, gauges_of
+from publisher.operations.snapshot import Snapshot
 from publisher.operations.snapshots import Snapshots
 from storage.database import Database
 from storage.schema import schema_state
@@ -34,7 +35,7 @@ _STALE = timedelta(minutes=1)
 class GaugeExporter:
     """Takes snapshots, and exports the newest one.
 
-    One thread takes them; any number may scrape meanwhile. now: seconds of a clock that is never set back.
+    One thread takes them; any number may scrape meanwhile.
     """
 
     def __init__(
@@ -43,9 +44,15 @@ class GaugeExporter:
         snapshots: Snapshots,
         registry: "CollectorRegistry",
         now: Callable[[], float] = time.monotonic,
+        on_snapshot: Callable[[Snapshot], None] = lambda _: None,
     ) -> None:
-        """Adds the gauges to this registry."""
+        """Adds the gauges to this registry.
+
+        now: seconds of a clock that is never set back.
+        on_snapshot: is given each snapshot, in the thread that took it.
+        """
         self._now = now
+        self._on_snapshot = on_snapshot
         self._database = database
         self._snapshots = snapshots
         self._lock = threading.Lock()
@@ -68,7 +75,9 @@ class GaugeExporter:
         begun = self._now()
         if begun < self._rest_until:
             return
-        samples = [*gauges_of(self._snapshots.take()), *self._schema()]
+        snapshot = self._snapshots.take()
+        self._on_snapshot(snapshot)
+        samples = [*gauges_of(snapshot), *self._schema()]
         ended = self._now()
         rest = min((ended - begun) * (1 / _SHARE - 1), _LONGEST_REST.total_seconds())
         with self._lock:

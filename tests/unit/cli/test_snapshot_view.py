@@ -9,13 +9,14 @@ from rich.console import Console
 
 from publisher.channels.email import EMAIL
 from publisher.channels.push import PUSH
-from publisher.cli.snapshot_view import render, roles
+from publisher.cli.snapshot_view import render
 from publisher.domain.circuit import Gate
 from publisher.domain.errors import DatabaseUnavailable, RedisRefused, RedisUnavailable
 from publisher.domain.rate_limit import RateLimit
 from publisher.operations.channel_limits import ChannelLimit, LimitOrigin
 from publisher.operations.readers import CommandReaders
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
+from publisher.operations.snapshot_wording import roles
 from publisher.streams.groups import Consumer, Group, StreamGroups
 from publisher.streams.heartbeats import Process, ProcessSeen
 from storage.counts import OpenRoutes

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.cli.wording import counted, figure, rate
-from publisher.operations.wording import coarse
+from publisher.cli.wording import counted
+from publisher.operations.wording import coarse, figure, rate
 from storage.counts import Count
 
 

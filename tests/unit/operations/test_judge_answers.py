@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.cli.verdict_lines import remedy, said
 from publisher.operations.snapshot import StreamsSnapshot
 from publisher.operations.verdict import Cause, Level
+from publisher.operations.verdict_wording import remedy, said
 from publisher.streams.groups import Group
 from storage.unanswered import Unanswered
 from tests.unit.operations.snapshots import STORE, STREAMS, findings, without

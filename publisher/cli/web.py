@@ -1,0 +1,59 @@
+"""`publisher web`."""
+
+import asyncio
+from datetime import timedelta
+from functools import partial
+
+import structlog
+
+from publisher.bootstrap import collect_garbage_seldom, install_context
+from publisher.cli.operator import operator
+from publisher.cli.session import configured
+from publisher.cli.waking import waker
+from publisher.process.heartbeat import Heartbeat
+from publisher.process.logs import redirect_standard_streams
+from publisher.process.signals import stop_on_signals
+from storage.identity import read_system
+
+_log = structlog.get_logger()
+# Prometheus asks every 15 seconds, seldom each minute.
+_SCRAPED = timedelta(minutes=2)
+
+
+def web() -> None:
+    """Serve the page, and the door for intents and delivery events over HTTP, until SIGTERM or Ctrl-C.
+
+    On http://127.0.0.1:8000 unless PUBLISHER_WEB_HOST, PUBLISHER_WEB_PORT or PORT say otherwise. Where others than this
+    machine reach it, PUBLISHER_WEB_READ_TOKEN and PUBLISHER_WEB_OPERATE_TOKEN must be set.
+    """
+    settings = configured(by_hand=False)
+    settings.web.check()
+    redirect_standard_streams()
+    # Its libraries are imported by this command alone.
+    from publisher.web_process import compose_web, listen, serve
+
+    context = install_context(settings, "web")
+    stop_on_signals(context.stopping)
+    with (
+        listen(settings.web) as listening,
+        compose_web(settings, context.telemetry, operator(None), waker(context)) as process,
+    ):
+        port = listening.getsockname()[1]
+        process.exporter.start(context.stopping)
+        heartbeat = Heartbeat(
+            context.redis,
+            "web",
+            read_system=partial(read_system, context.database),
+            # Where nobody scrapes this process, the clock goes on to export the gauges.
+            read_port=lambda: port if process.metrics.is_scraped(_SCRAPED) else 0,
+        )
+        heartbeat.start()
+        collect_garbage_seldom()
+        host = f"[{settings.web.host}]" if ":" in settings.web.host else settings.web.host
+        _log.info("the page is served", url=f"http://{host}:{port}", open_to_everybody=settings.web.is_open)
+        try:
+            asyncio.run(serve(process.application, listening, context.stopping))
+        finally:
+            context.stopping.set()
+            heartbeat.stop()
+    _log.info("the page is served no more")

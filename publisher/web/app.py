@@ -1,0 +1,44 @@
+"""Assembles the application: every path, who may ask for it, and what stands before it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from publisher.domain.errors import PublisherError
+from publisher.web.context import WebContext
+from publisher.web.pages import health, login
+from publisher.web.pages.now import now
+from publisher.web.pages.page import problem_page
+from publisher.web.security.guard import Guard
+from publisher.web.security.headers import SafeHeaders
+
+_STATIC = Path(__file__).parent / "static"
+
+
+def application(context: WebContext, metrics: health.Metrics, door: Sequence[BaseRoute] = ()) -> Starlette:
+    """Returns the application. door: the paths of the HTTP door."""
+    routes: list[BaseRoute] = [
+        Route("/", now),
+        Route("/login", login.login),
+        Route("/login", login.log_in, methods=["POST"]),
+        Route("/logout", login.log_out, methods=["POST"]),
+        Route("/healthz", health.healthz),
+        Route("/readyz", health.Readiness(context).answer),
+        Route("/metrics", metrics.answer),
+        Mount("/static", StaticFiles(directory=_STATIC)),
+        *door,
+    ]
+    application = Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(SafeHeaders),
+            Middleware(Guard, settings=context.settings.web, access=context.access, attempts=context.attempts),
+        ],
+        exception_handlers={PublisherError: problem_page},
+    )
+    application.state.context = context
+    return application

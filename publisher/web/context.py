@@ -1,0 +1,40 @@
+"""What the pages of this process share."""
+
+from dataclasses import dataclass
+
+import redis
+
+from publisher.settings.settings import Settings
+from publisher.web.history import History
+from publisher.web.reading import Reading
+from publisher.web.rendering import Rendering
+from publisher.web.running import Running
+from publisher.web.security.access import Access
+from publisher.web.security.attempts import Attempts
+from publisher.web.security.sessions import Sessions
+from storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class WebContext:
+    """Everything that a page needs.
+
+    shown: PostgreSQL for what a page shows: each statement has two seconds.
+    changed: PostgreSQL for what a page changes: each statement has as long as a lease allows.
+    client: Redis; each call has two seconds.
+    history: the snapshots of the last ten minutes.
+    reading: reads the sections of a page in threads, within the time that a page has.
+    running: the changes of many routes that this process carries out.
+    """
+
+    settings: Settings
+    shown: Database
+    changed: Database
+    client: redis.Redis
+    history: History
+    reading: Reading
+    running: Running
+    rendering: Rendering
+    sessions: Sessions
+    access: Access
+    attempts: Attempts

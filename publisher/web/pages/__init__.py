@@ -1,0 +1,1 @@
+"""The pages, one a module: each reads values of `publisher.operations`, and renders a template of its own name."""

@@ -1,0 +1,84 @@
+"""Answers platforms and Prometheus: whether the process lives, whether it can work, and its metrics (R25)."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from publisher.settings.web import WebSettings
+from publisher.streams.connection import translated
+from publisher.web.context import WebContext
+from publisher.web.reading import NotRead
+from publisher.web.security.access import bearer_token, is_equal
+from storage.schema import schema_state
+
+# Anybody may ask: the servers are asked once in so many seconds.
+_ASKED_EVERY = 1.0
+
+
+async def healthz(_: Request) -> Response:
+    """Says that the process answers. It asks no server: to restart this process would mend none."""
+    return PlainTextResponse("ok\n")
+
+
+class Readiness:
+    """Says whether both servers answer. However many ask, each server is asked once a second."""
+
+    def __init__(self, context: WebContext, now: Callable[[], float] = time.monotonic) -> None:
+        self._context = context
+        self._now = now
+        self._lock = asyncio.Lock()
+        self._asked = float("-inf")
+        self._said: dict[str, str] = {}
+
+    async def answer(self, _: Request) -> Response:
+        """Answers 200 if both servers answer, else 503. It names the server, and nothing else: anybody may read it."""
+        async with self._lock:
+            if self._now() - self._asked >= _ASKED_EVERY:
+                context = self._context
+                found = await context.reading.sections(
+                    {"postgresql": lambda: schema_state(context.shown), "redis": lambda: _ping(context)}
+                )
+                self._said = {
+                    name: "unavailable" if isinstance(answer, NotRead) else "ok" for name, answer in found.items()
+                }
+                self._asked = self._now()
+        ready = all(word == "ok" for word in self._said.values())
+        return JSONResponse(self._said, 200 if ready else 503)
+
+
+def _ping(context: WebContext) -> None:
+    with translated():
+        context.client.ping()
+
+
+@dataclass(slots=True)
+class Metrics:
+    """Serves the metrics to whoever has their token; without one set, on loopback alone.
+
+    scraped_at: when they were last served, by a clock that is never set back.
+    """
+
+    settings: WebSettings
+    registry: CollectorRegistry
+    scraped_at: float = float("-inf")
+
+    async def answer(self, request: Request) -> Response:
+        """Answers in the text format of Prometheus."""
+        known = self.settings.metrics_token
+        if known is None and not self.settings.is_on_loopback:
+            return PlainTextResponse("set PUBLISHER_WEB_METRICS_TOKEN to have the metrics served\n", 404)
+        if known is not None and not is_equal(bearer_token(request) or "", known):
+            return PlainTextResponse("the metrics need their bearer token\n", 401, {"www-authenticate": "Bearer"})
+        self.scraped_at = time.monotonic()
+        text = await asyncio.to_thread(generate_latest, self.registry)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+    def is_scraped(self, within: timedelta) -> bool:
+        """Whether the metrics were served in this time."""
+        return time.monotonic() - self.scraped_at <= within.total_seconds()

@@ -1,0 +1,89 @@
+"""The page Now: what happens at this moment, from the newest snapshot. It asks no server."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from publisher.domain.circuit import Gate
+from publisher.domain.errors import PublisherError
+from publisher.operations.failure_groups import group_failures
+from publisher.operations.judge import judge
+from publisher.operations.limits_wording import limit_line
+from publisher.operations.readers_wording import reader_lines
+from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
+from publisher.operations.snapshot_wording import events_line, intents_line, roles
+from publisher.operations.verdict_wording import remedy, said
+from publisher.web.history import ChannelFigures, Point
+from publisher.web.pages.page import context_of, rendered
+from storage.counts import OpenRoutes
+
+# A page stays readable, and its answer small, however many there are.
+_FAILURES = 20
+_PROCESSES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRow:
+    """What the page shows of a channel. published: a second, of the last ten minutes; None: not known then."""
+
+    name: str
+    gate: Gate
+    figures: ChannelFigures
+    open: OpenRoutes
+    published: Sequence[tuple[datetime, float | None]]
+    limit: str
+    readers: Sequence[tuple[str, bool]]
+
+
+async def now(request: Request) -> Response:
+    """Shows the newest snapshot, and how old it is."""
+    history = context_of(request).history
+    newest = history.newest()
+    if newest is None:
+        return rendered(request, "now.html", "Now", {"snapshot": None})
+    snapshot, age = newest
+    values = {"snapshot": snapshot, "age": age, "verdict": judge(snapshot), "said": said, "remedy": remedy}
+    return rendered(request, "now.html", "Now", values | _store(snapshot, history.points()) | _streams(snapshot))
+
+
+def _store(snapshot: Snapshot, points: Sequence[Point]) -> dict[str, Any]:
+    store = snapshot.store
+    if isinstance(store, PublisherError):
+        return {"store": None}
+    streams = None if isinstance(snapshot.streams, PublisherError) else snapshot.streams
+    rows = [_row(store, streams, points, name) for name in store.channels]
+    return {"store": store, "channels": rows, "failures": group_failures(store.failures)[:_FAILURES]}
+
+
+def _row(store: StoreSnapshot, streams: StreamsSnapshot | None, points: Sequence[Point], name: str) -> ChannelRow:
+    found = [(point.at, point.of(name)) for point in points]
+    readers = None if streams is None else streams.readers.get(name)
+    return ChannelRow(
+        name,
+        store.gate(name),
+        found[-1][1] or ChannelFigures(),
+        store.open(name),
+        [(at, None if figures is None else figures.published) for at, figures in found],
+        limit_line(store.limits[name]) if name in store.limits else "",
+        list(reader_lines(readers)) if readers is not None else [],
+    )
+
+
+def _streams(snapshot: Snapshot) -> dict[str, Any]:
+    streams = snapshot.streams
+    if isinstance(streams, PublisherError):
+        return {"streams": None}
+    # Those that fell silent first: they were killed, or cannot reach Redis.
+    processes = sorted(streams.processes, key=lambda seen: not seen.is_silent)
+    return {
+        "streams": streams,
+        "intents": f"Intents: {intents_line(streams.intents)}",
+        "events": (line := events_line(streams.events)) and f"Delivery events: {line}",
+        "roles": roles(streams.processes),
+        "processes": processes[:_PROCESSES],
+        "more_processes": max(0, len(processes) - _PROCESSES),
+    }

@@ -1,0 +1,63 @@
+"""What each page is made of: the context of the process, whoever asks, and the answer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from publisher.domain.errors import BadRequest, NotFound, Unavailable
+from publisher.web.context import WebContext
+from publisher.web.security.access import Visitor
+
+# What a form of ours holds at most: an intent that is edited has up to a megabyte (R18).
+_FORM_FIELDS = 100
+_FORM_FIELD_BYTES = 2 * 1024 * 1024
+
+
+def context_of(request: Request) -> WebContext:
+    """Returns what the pages of this process share."""
+    context: WebContext = request.app.state.context
+    return context
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Returns whoever sent the request, who may send it."""
+    visitor: Visitor = request.state.visitor
+    return visitor
+
+
+def rendered(request: Request, template: str, page: str, values: Mapping[str, Any], status: int = 200) -> Response:
+    """Renders a page. page: the name that the list of pages marks as the current one; blank: none of them."""
+    rendering = context_of(request).rendering
+    return rendering.page(template, visitor_of(request), {"page": page, **values}, status)
+
+
+def see_other(place: str) -> Response:
+    """Sends the browser to the page that says what a change came to: to renew that page changes nothing again."""
+    return RedirectResponse(place, 303)
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """Returns the texts of a form, without blanks at their ends; of several fields of one name the last.
+
+    Raises starlette's HTTPException for a form that is too large or is none.
+    """
+    async with request.form(max_fields=_FORM_FIELDS, max_files=0, max_part_size=_FORM_FIELD_BYTES) as form:
+        return {name: value.strip() for name, value in form.items() if isinstance(value, str)}
+
+
+def problem_page(request: Request, error: Exception) -> Response:
+    """Returns the page for an error that a person can do something about. A handler of Starlette."""
+    heading, status = _heading(error)
+    return rendered(request, "problem.html", "", {"heading": heading, "error": str(error)}, status)
+
+
+def _heading(error: Exception) -> tuple[str, int]:
+    if isinstance(error, NotFound):
+        return "Not found", 404
+    if isinstance(error, BadRequest):
+        return "That cannot be done", 400
+    if isinstance(error, Unavailable):
+        return "A server does not answer", 503
+    return "It failed", 500

@@ -1,0 +1,73 @@
+"""Reads the sections of a page side by side, within the time that a page has (R35)."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from publisher.domain.errors import PublisherError, Unavailable
+
+# A page stands within 2.5 seconds, whatever hangs.
+BUDGET = timedelta(seconds=2)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class NotRead:
+    """Stands in the place of a section that could not be read. reason: says why, in one line."""
+
+    reason: str
+
+    # For a template: what was read has none of these.
+    is_not_read = True
+
+
+class Reading:
+    """Threads that read for pages.
+
+    A section that comes too late is left behind: its thread ends with the statement's own deadline. So a server that
+    hangs keeps as many threads as there are, and every page says so in time all the same.
+    """
+
+    def __init__(self, threads: int, budget: timedelta = BUDGET) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="page")
+        self._budget = budget
+
+    async def sections(self, reads: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+        """Returns what each of these functions returns, by name, or a NotRead.
+
+        An error that is none of PublisherError is a bug, and raised.
+        """
+        futures = {name: asyncio.wrap_future(self._threads.submit(read)) for name, read in reads.items()}
+        await asyncio.wait(futures.values(), timeout=self._budget.total_seconds())
+        return {name: _result(future) for name, future in futures.items()}
+
+    async def one(self, read: Callable[[], T]) -> T:
+        """Returns what this function returns. Raises its error, and Unavailable if it comes too late."""
+        future = asyncio.wrap_future(self._threads.submit(read))
+        await asyncio.wait([future], timeout=self._budget.total_seconds())
+        if not future.done():
+            future.cancel()
+            raise Unavailable(_late())
+        return future.result()
+
+    def close(self) -> None:
+        """Begins nothing new, and waits for nothing."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _result(future: "asyncio.Future[Any]") -> Any:
+    if not future.done():
+        # One that no thread has begun is not begun any more.
+        future.cancel()
+        return NotRead(_late())
+    error = future.exception()
+    if isinstance(error, PublisherError):
+        return NotRead(str(error))
+    return future.result()
+
+
+def _late() -> str:
+    return f"no answer within {BUDGET.total_seconds():g} seconds"

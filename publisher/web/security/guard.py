@@ -1,0 +1,75 @@
+"""Lets a request through to the page, or answers it: with the login, or with what is wrong."""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from publisher.settings.web import WebSettings
+from publisher.web.security.access import Access, Role, Visitor, bearer_token
+from publisher.web.security.attempts import Attempts
+from publisher.web.security.origin import is_from_this_page, names_loopback
+
+# Each of these asks for a proof of its own, or for none.
+_OPEN = ("/healthz", "/readyz", "/metrics", "/login", "/static/", "/v1/", "/openapi.json")
+_READING = {"GET", "HEAD"}
+
+
+class Guard:
+    """ASGI middleware. Behind it `request.state.visitor` is a Visitor who may send this request.
+
+    Whoever reads needs the role READ, and whoever changes something, which is always a POST, the role OPERATE.
+    """
+
+    def __init__(self, app: ASGIApp, settings: WebSettings, access: Access, attempts: Attempts) -> None:
+        self._app = app
+        self._settings = settings
+        self._access = access
+        self._attempts = attempts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        if self._attempts.too_many and bearer_token(request) is not None and not request.url.path.startswith(_OPEN):
+            await PlainTextResponse("too many wrong tokens: try again\n", 429, {"retry-after": "2"})(
+                scope, receive, send
+            )
+            return
+        visitor = self._access.visitor(request)
+        request.state.visitor = visitor
+        refusal = await self._refusal(request, visitor)
+        await (refusal or self._app)(scope, receive, send)
+
+    async def _refusal(self, request: Request, visitor: Visitor) -> Response | None:
+        """Returns the answer to a request that may not pass; None: it may."""
+        path, changes = request.url.path, request.method not in _READING
+        if self._settings.is_open and not path.startswith("/v1/") and not names_loopback(request):
+            return _refused(f"this page is served as http://{self._settings.host} alone", 421)
+        if path.startswith("/v1/"):
+            return None
+        if changes and visitor.by_cookie and not is_from_this_page(request):
+            return _refused("this change was asked for by another site: nothing was changed", 403)
+        if path.startswith(_OPEN):
+            return None
+        if visitor.role >= (Role.OPERATE if changes else Role.READ):
+            return None
+        return await self._to_login(request, visitor, changes=changes)
+
+    async def _to_login(self, request: Request, visitor: Visitor, *, changes: bool) -> Response:
+        if not visitor.by_cookie and visitor.role is Role.NOBODY:
+            await self._attempts.failed()
+            return PlainTextResponse("this token is not known\n", 401, {"www-authenticate": "Bearer"})
+        if visitor.role is Role.READ:
+            return _refused("your token lets you read; to change something, log in with the operate token", 403)
+        if changes:
+            return _refused("you are not logged in any more: log in, and do it again", 401)
+        target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/login?next={quote(target, safe='')}", 303)
+
+
+def _refused(text: str, status: int) -> Response:
+    return PlainTextResponse(f"{text}\n", status)

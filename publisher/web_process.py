@@ -1,0 +1,130 @@
+"""Composes the page and the HTTP door of one process from its settings. It opens no connection."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+
+from publisher.connections import open_client, open_database
+from publisher.domain.errors import SettingsError
+from publisher.observability.exporter import GaugeExporter
+from publisher.operations.snapshots import Snapshots
+from publisher.process.telemetry import Telemetry
+from publisher.settings.settings import Settings
+from publisher.settings.web import WebSettings
+from publisher.web.app import application
+from publisher.web.context import WebContext
+from publisher.web.history import History
+from publisher.web.pages.health import Metrics
+from publisher.web.reading import Reading
+from publisher.web.rendering import Rendering
+from publisher.web.running import Running
+from publisher.web.security.access import Access
+from publisher.web.security.attempts import Attempts
+from publisher.web.security.sessions import Sessions
+
+_log = structlog.get_logger()
+# What a page shows is read within this time, each statement by itself (R35).
+_STATEMENT = timedelta(seconds=2)
+# Counting millions of open routes takes seconds, a quarter of one for each million; no page waits for it.
+_SNAPSHOT_STATEMENT = timedelta(seconds=15)
+# Threads that read for pages. Each has a connection of its own.
+_READERS = 6
+# How long requests under way, and changes between two batches, have to end (R17).
+_PATIENCE = timedelta(seconds=10)
+_LOOK = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class WebProcess:
+    """The parts of the process. metrics: what they were served by."""
+
+    application: Starlette
+    metrics: Metrics
+    exporter: GaugeExporter
+
+
+@contextmanager
+def compose_web(
+    settings: Settings, telemetry: Telemetry, operator: str, wake: Callable[[str], bool]
+) -> Iterator[WebProcess]:
+    """Composes the process, and closes its connections at the end.
+
+    operator: the name of this process's user, for changes that come without one.
+    wake: tells the workers of a channel that routes of it are due; False if it could not.
+    """
+    history, reading = History(), Reading(_READERS)
+    sessions = Sessions(settings.web)
+    with (
+        closing(open_database(settings, "web-page", _STATEMENT)) as shown,
+        closing(open_database(settings, "web-change")) as changed,
+        closing(open_database(settings, "web-snapshot", _SNAPSHOT_STATEMENT)) as snapshot_database,
+        open_client(settings, "web", _STATEMENT) as client,
+        open_client(settings, "web-snapshot") as snapshot_client,
+    ):
+        running = Running(changed, wake)
+        context = WebContext(
+            settings=settings,
+            shown=shown,
+            changed=changed,
+            client=client,
+            history=history,
+            reading=reading,
+            running=running,
+            rendering=Rendering(is_open=settings.web.is_open),
+            sessions=sessions,
+            access=Access(settings.web, sessions, operator),
+            attempts=Attempts(),
+        )
+        metrics = Metrics(settings.web, telemetry.registry)
+        snapshots = Snapshots(snapshot_database, snapshot_client, settings)
+        exporter = GaugeExporter(snapshot_database, snapshots, telemetry.registry, on_snapshot=history.add)
+        try:
+            yield WebProcess(application(context, metrics), metrics, exporter)
+        finally:
+            running.close(_PATIENCE)
+            reading.close()
+
+
+def listen(settings: WebSettings) -> socket.socket:
+    """Returns a socket that listens where the settings say. Raises SettingsError if it cannot."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=256)
+    except OSError as error:
+        raise SettingsError(
+            f"the page cannot listen on {settings.host} port {settings.port}: {error.strerror or error};"
+            " set PUBLISHER_WEB_PORT, or PORT, to a free one, and PUBLISHER_WEB_HOST to an address of this machine"
+        ) from error
+
+
+async def serve(application: Starlette, listening: socket.socket, stopping: threading.Event) -> None:
+    """Serves until `stopping` is set; requests under way are finished, for ten seconds at most."""
+    config = uvicorn.Config(
+        application,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # Nothing here depends on a client's address or scheme, which a proxy would tell.
+        proxy_headers=False,
+        lifespan="off",
+        ws="none",
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=int(_PATIENCE.total_seconds()),
+        limit_concurrency=500,
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    while not task.done():
+        if stopping.is_set():
+            server.should_exit = True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(task), _LOOK)
+    await task
