@@ -4,6 +4,7 @@ import peewee
 
 from storage.answers_models import DeliveryEvent, MailDelivery, MailReferenceKey, MailSuppression
 from storage.control_models import Cancellation, ChannelLimit, Hold
+from storage.door_models import DoorToken
 from storage.intents_models import IntentsLoss, IntentsMark, IntentsReplay, MalformedIntent
 from storage.route_models import DeadLetter, Notification, Route, RouteFailure
 from storage.upkeep_models import ChannelGate, OperatorAction, PrunedNotification, StreamAudit
@@ -25,6 +26,7 @@ MODELS: tuple[type[peewee.Model], ...] = (
     MailDelivery,
     MailSuppression,
     MailReferenceKey,
+    DoorToken,
     IntentsMark,
     IntentsReplay,
     IntentsLoss,

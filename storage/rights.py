@@ -61,6 +61,7 @@ NEEDED: Mapping[str, Sequence[str]] = {
     "mail_deliveries": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "mail_suppressions": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "mail_reference_key": ("SELECT", "INSERT"),
+    "door_tokens": ("SELECT", "INSERT", "UPDATE"),
     "schema_migration": ("SELECT",),
 }
 

@@ -24,8 +24,10 @@ from storage.database import Database
 app = CommandApp("List the changes that operators made.", example="publisher actions list --since yesterday")
 
 
-# They change one channel or one hold, and count nothing.
-_OF_ONE = frozenset({"pause-channel", "resume-channel", "limit-channel", "add-hold", "remove-hold"})
+# They change one channel, hold or token, and count nothing.
+_OF_ONE = frozenset(
+    {"pause-channel", "resume-channel", "limit-channel", "add-hold", "remove-hold", "add-token", "revoke-token"}
+)
 
 
 @app.command("list", example="publisher actions list --action requeue-dead-letters --since 1w")

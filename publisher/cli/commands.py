@@ -112,6 +112,11 @@ ENTRIES: Mapping[str, Entry] = {
         "Keep routes from being published until you let them go: by type, producer, channel or recipient.",
         commands=("add", "list", "remove"),
     ),
+    "tokens": Entry(
+        "tokens:app",
+        "Make and revoke the tokens with which producers and mail services send over HTTP.",
+        commands=("add", "list", "revoke"),
+    ),
     "mailer": Entry(
         "mailer:app",
         "The mail service: send, preview templates, read bounces, and list the addresses that nothing is sent to.",

@@ -7,12 +7,14 @@ from datetime import timedelta
 import pytest
 import redis
 
+from publisher.domain.door_token import Sends, token_hash
 from publisher.domain.loss import LossCause
 from publisher.process.heartbeat import Heartbeat
 from storage.actions import begin_action
 from storage.database import Database
 from storage.losses import record_loss
 from storage.suppressions import add_suppression
+from storage.tokens import add_token
 from tests import factories
 from tests.acceptance.command_tree import LONG_RUNNING, has_json, leaves
 from tests.acceptance.final_routes import BURY
@@ -29,8 +31,8 @@ NOTIFICATION = factories.intent(idempotency_key=KEY).notification_id
 ARGUMENTS = {"notification_id": NOTIFICATION, "id": KEY, "id_": "1", "action_id": "1", "template": "demo.report.weekly"}
 # They change something, or read a file: what they print is a line.
 CHANGING = re.compile(
-    r".*\b(migrate|requeue|republish|resubmit|send|replay|acknowledge|pause|resume|limit|add|remove|run|scan|bounces|event"
-    r"|settle)"
+    r".*\b(migrate|requeue|republish|resubmit|send|replay|acknowledge|pause|resume|limit|add|remove|revoke|run|scan|bounces"
+    r"|event|settle)"
 )
 SCREENS = sorted(name for name in {*leaves()} - LONG_RUNNING if has_json(name) and not CHANGING.match(name))
 
@@ -78,6 +80,7 @@ def records(database: Database, outside: Outside, redis_url: str) -> Iterator[No
     mail(database, answered, "waiting", tries=3, unsure=1)
     published_routes(database, 1, ago=timedelta(days=8))
     held_mail(database, "held@example.com")
+    add_token(database, f"game{HOSTILE}", REASON, [*Sends], token_hash("any"), f"ann{HOSTILE}")
     begin_action(database, "requeue-dead-letters", f"ann{HOSTILE}", {"channel": "email", "reason": REASON}, 1_234_567)
     # It signs until the test ends: a worker that falls silent between two screens would change the words of status.
     with redis.Redis.from_url(redis_url) as client:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from publisher.domain.door_token import Sends, token_hash
 from publisher.domain.loss import LossCause
 from storage.database import Database
 from storage.holds import HoldCriteria, add_hold
 from storage.losses import record_loss
 from storage.suppressions import add_suppression
+from storage.tokens import add_token
 from tests import factories
 from tests.acceptance.command_tree import LONG_RUNNING, has_json, leaves
 from tests.acceptance.final_routes import BURY
@@ -37,6 +39,8 @@ ARGUMENTS = {
     "template": "demo.turn.ready",
     "name": "alerts",
     "address": "jörg@müller.example",
+    "producer": "Jörg 🎲",
+    "--purpose": "Geschäft in Köln",
     "--reason": "Umzug nach Köln",
     "--from": "ses",
 }
@@ -56,6 +60,7 @@ BESIDES = {
     "channels limit": ["--none", "--yes"],
     "holds add": ["--channel", "email", "--dry-run"],
     "holds remove": ["--yes"],
+    "tokens revoke": ["--yes"],
     "mailer preview": ["--templates", str(ROOT / "publisher" / "local" / "templates"), "--locale", "de"],
     "mailer held send": ["--all", "--dry-run"],
     "mailer held settle": ["--all", "--as", "failed", "--dry-run"],
@@ -85,6 +90,8 @@ def records(database: Database, outside: Outside, environ: dict[str, str], tmp_p
     for _ in range(2):
         add_hold(database, HoldCriteria(recipient_ref="user:jörg-🎲"), "Umzug nach Köln", "Jörg 🎲")
     add_suppression(database, "jörg@müller.example", "Umzug nach Köln", "Jörg 🎲", None)
+    for sends in Sends:
+        add_token(database, "Jörg 🎲", "Geschäft in Köln", [sends], token_hash(sends), "Jörg 🎲")
 
 
 @pytest.fixture
