@@ -1,4 +1,4 @@
-"""Reads a JSON object and keeps the exact text of each value.
+"""Reads a JSON object, or an array of them, and keeps the exact text of each value.
 
 Decoding a number and encoding it again turns 1.10 into 1.1, and 12345678901234567.89 into another number.
 """
@@ -50,6 +50,38 @@ def members(text: str) -> list[Member]:
     if not text.startswith("{", place):
         _end(text, _DECODER.raw_decode(text, place)[1])
         raise NoObject("it must be a JSON object", text, place)
+    found, place = _members(text, place)
+    _end(text, place)
+    return found
+
+
+def elements(text: str) -> list[list[Member] | None] | None:
+    """Returns the elements of a JSON array: the members of each that is an object, None for each that is none.
+
+    None: the document is no array. Raises JSONDecodeError and RecursionError as `members` does.
+    """
+    place = _after_space(text, 0)
+    if not text.startswith("[", place):
+        return None
+    found: list[list[Member] | None] = []
+    place = _after_space(text, place + 1)
+    while found or not text.startswith("]", place):
+        if text.startswith("{", place):
+            element, place = _members(text, place)
+            found.append(element)
+        else:
+            place = _DECODER.raw_decode(text, place)[1]
+            found.append(None)
+        place = _after_space(text, place)
+        if text.startswith("]", place):
+            break
+        place = _after_space(text, _expect(text, ",", place))
+    _end(text, place + 1)
+    return found
+
+
+def _members(text: str, place: int) -> tuple[list[Member], int]:
+    """Returns the members of the object that begins at this place, and the place behind it."""
     found: list[Member] = []
     place = _after_space(text, place + 1)
     while found or not text.startswith("}", place):
@@ -63,8 +95,7 @@ def members(text: str) -> list[Member]:
         if text.startswith("}", place):
             break
         place = _after_space(text, _expect(text, ",", place))
-    _end(text, place + 1)
-    return found
+    return found, place + 1
 
 
 def _after_space(text: str, place: int) -> int:
