@@ -24,11 +24,16 @@ from storage.counts import OpenRoutes
 # A page stays readable, and its answer small, however many there are.
 _FAILURES = 20
 _PROCESSES = 50
+_READERS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelRow:
-    """What the page shows of a channel. published: a second, of the last ten minutes; None: not known then."""
+    """What the page shows of a channel.
+
+    published: a second, over the last ten minutes; None: not known then.
+    readers: a line for each group of its stream, and whether something is wrong with it.
+    """
 
     name: str
     gate: Gate
@@ -69,8 +74,14 @@ def _row(store: StoreSnapshot, streams: StreamsSnapshot | None, points: Sequence
         store.open(name),
         [(at, None if figures is None else figures.published) for at, figures in found],
         limit_line(store.limits[name]) if name in store.limits else "",
-        list(reader_lines(readers)) if readers is not None else [],
+        _some(list(reader_lines(readers))) if readers is not None else [],
     )
+
+
+def _some(lines: Sequence[tuple[str, bool]]) -> Sequence[tuple[str, bool]]:
+    """Returns the first of the lines, and how many more there are."""
+    left = len(lines) - _READERS
+    return lines if left <= 0 else [*lines[:_READERS], (f"and {left:,} more: publisher channels list", False)]
 
 
 def _streams(snapshot: Snapshot) -> dict[str, Any]:
@@ -85,5 +96,6 @@ def _streams(snapshot: Snapshot) -> dict[str, Any]:
         "events": (line := events_line(streams.events)) and f"Delivery events: {line}",
         "roles": roles(streams.processes),
         "processes": processes[:_PROCESSES],
+        "has_trouble": any(seen.process.trouble for seen in processes),
         "more_processes": max(0, len(processes) - _PROCESSES),
     }

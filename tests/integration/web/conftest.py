@@ -16,6 +16,7 @@ TOKENS = {"PUBLISHER_WEB_READ_TOKEN": READ, "PUBLISHER_WEB_OPERATE_TOKEN": OPERA
 # What a browser sends with a form of the page itself.
 SAME_ORIGIN = {"sec-fetch-site": "same-origin"}
 Serve = Callable[..., TestClient]
+Compose = Callable[[Mapping[str, str]], WebProcess]
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def woken() -> list[str]:
 
 
 @pytest.fixture
-def composed(environ: dict[str, str], woken: list[str]) -> Iterator[Callable[[Mapping[str, str]], WebProcess]]:
+def composed(environ: dict[str, str], woken: list[str]) -> Iterator[Compose]:
     """Composes the process of the page with these variables besides."""
     with ExitStack() as stack:
 
@@ -42,7 +43,7 @@ def composed(environ: dict[str, str], woken: list[str]) -> Iterator[Callable[[Ma
 
 
 @pytest.fixture
-def serve(composed: Callable[[Mapping[str, str]], WebProcess]) -> Iterator[Serve]:
+def serve(composed: Compose) -> Iterator[Serve]:
     """Serves the page with these variables, and with a first snapshot; follows no redirect."""
     with ExitStack() as stack:
 

@@ -1,0 +1,55 @@
+"""The page Now shows the newest snapshot, whatever of it could be read."""
+
+from starlette.testclient import TestClient
+
+from publisher.operations.channels import pause
+from storage.database import Database
+from tests.integration.rows import due_routes, execute
+from tests.integration.web.conftest import Compose, Serve
+
+
+def test_now_shows_what_waits_on_each_channel(database: Database, serve: Serve) -> None:
+    """The page says how many routes are due on a channel, that it is paused, by whom and why."""
+    due_routes(database, 3)
+    pause(database, "email", by="Ann", reason="<b>the</b> provider is down")
+    text = serve().get("/").text
+    assert "3 due on email: paused by Ann" in text
+    assert "&lt;b&gt;the&lt;/b&gt; provider is down" in text
+    assert "<b>the</b>" not in text
+
+
+def test_equal_failures_stand_together_and_addresses_are_masked(database: Database, serve: Serve) -> None:
+    """Failures alike are one line with a count and one of their notifications; an address in it is masked (R36)."""
+    for route in due_routes(database, 2):
+        execute(
+            database,
+            "INSERT INTO route_failures (route_key, attempt_number, classification, message, failed_at)"
+            " VALUES (%s, 1, 'refused', 'no mailbox ann@example.com <i>', now())",
+            route,
+        )
+    text = serve().get("/").text
+    assert '<td class="number">2</td><td>email</td>' in text
+    assert "no mailbox a***@example.com &lt;i&gt;" in text
+    assert "ann@" not in text
+
+
+def test_while_redis_is_away_the_page_stands(serve: Serve) -> None:
+    """Redis is away: channels are shown, and that processes are not known (R35)."""
+    page = serve({"REDIS_URL": "redis://127.0.0.1:1/0"}).get("/")
+    assert page.status_code == 200
+    assert "Redis could not be read" in page.text
+    assert "published/s" in page.text
+
+
+def test_while_postgresql_is_away_the_page_stands(serve: Serve) -> None:
+    """PostgreSQL is away: processes are shown, and that channels are not known (R35)."""
+    page = serve({"DATABASE_URL": "postgresql://someone@127.0.0.1:1/nothing"}).get("/")
+    assert page.status_code == 200
+    assert "PostgreSQL could not be read" in page.text
+    assert "Processes:" in page.text
+
+
+def test_before_the_first_snapshot_the_page_says_so(composed: Compose) -> None:
+    """A process that has just started answers at once, and says what it waits for."""
+    with TestClient(composed({}).application, base_url="http://127.0.0.1:8000") as client:
+        assert "The first snapshot is being taken" in client.get("/").text
