@@ -78,6 +78,7 @@ def compose_web(
             history=history,
             reading=reading,
             running=running,
+            wake=wake,
             rendering=Rendering(is_open=settings.web.is_open),
             sessions=sessions,
             access=Access(settings.web, sessions, operator),

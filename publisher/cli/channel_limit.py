@@ -11,7 +11,7 @@ from publisher.cli.session import opened
 from publisher.cli.waking import waker
 from publisher.domain.durations import span
 from publisher.domain.errors import BadRequest
-from publisher.domain.rate_limit import RateLimit, parse_rate
+from publisher.domain.rate_limit import RateLimit
 from publisher.operations.channel_limits import (
     ChannelLimit,
     LimitOrigin,
@@ -19,6 +19,7 @@ from publisher.operations.channel_limits import (
     limit_fields,
     limit_of,
     routes_due,
+    wanted_limit,
 )
 from publisher.operations.limits_wording import said
 from publisher.operations.names import installed_channel
@@ -104,10 +105,7 @@ def _wanted(rate: str | None, burst: int | None, *, none: bool, default: bool) -
         if burst is not None:
             raise BadRequest("--burst goes with a rate such as 14/s")
         return None
-    try:
-        return parse_rate(rate, burst)
-    except ValueError as error:
-        raise BadRequest(f"the rate {rate!r} {error}") from error
+    return wanted_limit(rate, burst)
 
 
 def _question(channel: str, limit: RateLimit | None, *, default: bool) -> str:

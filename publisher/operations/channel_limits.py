@@ -6,7 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from publisher.domain.channel import Channel
-from publisher.domain.rate_limit import RateLimit
+from publisher.domain.errors import BadRequest
+from publisher.domain.rate_limit import RateLimit, parse_rate
 from publisher.operations.audited import audited
 from storage import limits
 from storage.actions import advance_action
@@ -82,6 +83,14 @@ def with_use(database: Database, known: Mapping[str, ChannelLimit]) -> dict[str,
         )
         for name in limited
     }
+
+
+def wanted_limit(rate: str, burst: int | None) -> RateLimit:
+    """Returns the limit that an operator has written: a rate, such as 14/s. Raises BadRequest if it is none."""
+    try:
+        return parse_rate(rate, burst)
+    except ValueError as error:
+        raise BadRequest(f"the rate {rate!r} {error}") from error
 
 
 def limit_channel(

@@ -10,7 +10,7 @@ from starlette.staticfiles import StaticFiles
 
 from publisher.domain.errors import PublisherError
 from publisher.web.context import WebContext
-from publisher.web.pages import health, login
+from publisher.web.pages import channels, health, login
 from publisher.web.pages.now import now
 from publisher.web.pages.page import problem_page
 from publisher.web.security.guard import Guard
@@ -23,6 +23,10 @@ def application(context: WebContext, metrics: health.Metrics, door: Sequence[Bas
     """Returns the application. door: the paths of the HTTP door."""
     routes: list[BaseRoute] = [
         Route("/", now),
+        Route("/channels", channels.channels),
+        Route("/channels/{channel}/pause", channels.pause, methods=["POST"]),
+        Route("/channels/{channel}/resume", channels.resume, methods=["POST"]),
+        Route("/channels/{channel}/limit", channels.limit, methods=["POST"]),
         Route("/login", login.login),
         Route("/login", login.log_in, methods=["POST"]),
         Route("/logout", login.log_out, methods=["POST"]),

@@ -1,5 +1,6 @@
 """What the pages of this process share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import redis
@@ -25,6 +26,7 @@ class WebContext:
     history: the snapshots of the last ten minutes.
     reading: reads the sections of a page in threads, within the time that a page has.
     running: the changes of many routes that this process carries out.
+    wake: tells the workers of a channel that routes of it are due; False if it could not.
     """
 
     settings: Settings
@@ -34,6 +36,7 @@ class WebContext:
     history: History
     reading: Reading
     running: Running
+    wake: Callable[[str], bool]
     rendering: Rendering
     sessions: Sessions
     access: Access
