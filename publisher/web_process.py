@@ -35,8 +35,11 @@ _log = structlog.get_logger()
 _STATEMENT = timedelta(seconds=2)
 # Counting millions of open routes takes seconds, a quarter of one for each million; no page waits for it.
 _SNAPSHOT_STATEMENT = timedelta(seconds=15)
-# Threads that read for pages. Each has a connection of its own.
+# Threads that read for pages, and that make the changes of forms. Each has a connection of its own.
 _READERS = 6
+_CHANGERS = 2
+# A change has as long as its statements may take: cut short, nobody would know whether it was made.
+_CHANGE = timedelta(seconds=15)
 # How long requests under way, and changes between two batches, have to end (R17).
 _PATIENCE = timedelta(seconds=10)
 _LOOK = 0.2
@@ -60,7 +63,7 @@ def compose_web(
     operator: the name of this process's user, for changes that come without one.
     wake: tells the workers of a channel that routes of it are due; False if it could not.
     """
-    history, reading = History(), Reading(_READERS)
+    history, reading, changing = History(), Reading(_READERS), Reading(_CHANGERS, _CHANGE)
     sessions = Sessions(settings.web)
     with (
         closing(open_database(settings, "web-page", _STATEMENT)) as shown,
@@ -77,6 +80,7 @@ def compose_web(
             client=client,
             history=history,
             reading=reading,
+            changing=changing,
             running=running,
             wake=wake,
             rendering=Rendering(is_open=settings.web.is_open),
@@ -92,6 +96,7 @@ def compose_web(
         finally:
             running.close(_PATIENCE)
             reading.close()
+            changing.close()
 
 
 def listen(settings: WebSettings) -> socket.socket:

@@ -25,13 +25,14 @@ class NotRead:
 
 
 class Reading:
-    """Threads that read for pages.
+    """Threads that read for pages, or change what a form asks for, each within a budget.
 
     A section that comes too late is left behind: its thread ends with the statement's own deadline. So a server that
     hangs keeps as many threads as there are, and every page says so in time all the same.
     """
 
     def __init__(self, threads: int, budget: timedelta = BUDGET) -> None:
+        """Starts no thread yet. budget: how long a page waits for all of its sections together."""
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="page")
         self._budget = budget
 
@@ -42,32 +43,33 @@ class Reading:
         """
         futures = {name: asyncio.wrap_future(self._threads.submit(read)) for name, read in reads.items()}
         await asyncio.wait(futures.values(), timeout=self._budget.total_seconds())
-        return {name: _result(future) for name, future in futures.items()}
+        return {name: self._result(future) for name, future in futures.items()}
 
     async def one(self, read: Callable[[], T]) -> T:
-        """Returns what this function returns. Raises its error, and Unavailable if it comes too late."""
+        """Returns what this function returns. Raises its error, and Unavailable if it comes too late.
+
+        Of a change that comes too late nobody knows whether it was made: the audit tells, once the server answers.
+        """
         future = asyncio.wrap_future(self._threads.submit(read))
         await asyncio.wait([future], timeout=self._budget.total_seconds())
         if not future.done():
             future.cancel()
-            raise Unavailable(_late())
+            raise Unavailable(self._late())
         return future.result()
 
     def close(self) -> None:
         """Begins nothing new, and waits for nothing."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
+    def _result(self, future: "asyncio.Future[Any]") -> Any:
+        if not future.done():
+            # One that no thread has begun is not begun any more.
+            future.cancel()
+            return NotRead(self._late())
+        error = future.exception()
+        if isinstance(error, PublisherError):
+            return NotRead(str(error))
+        return future.result()
 
-def _result(future: "asyncio.Future[Any]") -> Any:
-    if not future.done():
-        # One that no thread has begun is not begun any more.
-        future.cancel()
-        return NotRead(_late())
-    error = future.exception()
-    if isinstance(error, PublisherError):
-        return NotRead(str(error))
-    return future.result()
-
-
-def _late() -> str:
-    return f"no answer within {BUDGET.total_seconds():g} seconds"
+    def _late(self) -> str:
+        return f"no answer within {self._budget.total_seconds():g} seconds"
