@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from publisher.cli import completion
-from publisher.cli.choice import Choice
 from publisher.cli.commands import CommandGroup
 from publisher.cli.completion_setup import InstallFlag, ShowFlag
 from publisher.cli.help import CommandApp
@@ -16,6 +15,7 @@ from publisher.cli.output import Declined, one_line, say, say_command
 from publisher.cli.standard_streams import drop_output
 from publisher.cli.usage import usage_message
 from publisher.domain.errors import BadRequest, PublisherError, SettingsError, StreamLost
+from publisher.operations.choice import Choice
 
 app = CommandApp(
     "Takes notification intents off a Redis stream and publishes each due route as a command, once.",

@@ -10,10 +10,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 
-from publisher.cli.id_wording import NOUNS, not_for, said, several, unknown
 from publisher.cli.output import one_line, say
 from publisher.connections import open_client
 from publisher.domain.errors import BadRequest
+from publisher.operations.id_wording import NOUNS, not_for, said, several, unknown
 from publisher.operations.ids import IntentsStream, NamedKind, Resolution, meant, of_kind, resolve
 from publisher.settings.settings import Settings
 from storage.database import Database

@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from textwrap import wrap
 from typing import Annotated, TextIO
@@ -21,6 +21,7 @@ from publisher.cli.standard_streams import expressible, shows_every_character
 from publisher.domain.errors import BadRequest
 from publisher.domain.instants import readable
 from publisher.operations import wording
+from publisher.operations.json_values import json_value
 from publisher.operations.wording import short
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
@@ -106,7 +107,7 @@ def print_json(record: Mapping[str, object]) -> None:
 
     Letters stand as themselves where standard output is UTF-8, else as escapes, which mean the same.
     """
-    text = json.dumps(record, default=_plain, ensure_ascii=not shows_every_character())
+    text = json.dumps(record, default=json_value, ensure_ascii=not shows_every_character())
     print(_UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
@@ -188,13 +189,3 @@ def confirm(question: str, yes: bool, *, instead: str = "") -> None:
         raise BadRequest(f"{question} Standard input is no terminal to ask on: pass --yes{otherwise}")
     if not typer.confirm(question):
         raise Declined
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Enum):
-        return value.value
-    return str(value)

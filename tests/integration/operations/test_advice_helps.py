@@ -9,7 +9,6 @@ import pytest
 import redis
 
 from publisher.channels.email import EMAIL, encode
-from publisher.cli.remedies import worded
 from publisher.domain.channel import Command
 from publisher.domain.notification import Notification, Route
 from publisher.domain.rate_limit import RateLimit
@@ -17,6 +16,7 @@ from publisher.operations import route_history
 from publisher.operations.explanation import Explanation
 from publisher.operations.lookup import find_notification
 from publisher.operations.remedy import Advice, Remedy
+from publisher.operations.remedy_wording import worded
 from publisher.operations.route_history import notification_histories
 from publisher.streams.outbound import OutboundStreams
 from storage.database import Database

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from publisher.cli.remedies import worded
 from publisher.domain.delivery_event import EventKind, Fault, Permanence
 from publisher.domain.mail_outcome import MailState
 from publisher.operations.answers import event_words
 from publisher.operations.explain import explain
 from publisher.operations.explanation import Explanation
+from publisher.operations.remedy_wording import worded
 from storage.event_history import EventRecord
 from storage.mail_progress import MailProgress
 from tests.factories import route_record

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.cli.remedies import worded
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.operations.entry_outcome import EarlierAcceptance, EntryFacts, EntryOutcome, EntryState, outcome_of
+from publisher.operations.remedy_wording import worded
 from publisher.streams.standing import Standing
 from publisher.streams.unread import Counted
 from storage.notifications import RecordedMalformed

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from publisher.cli.remedies import worded
 from publisher.domain.circuit import Gate
 from publisher.domain.notification import RouteStatus
 from publisher.operations.explain import explain
 from publisher.operations.explanation import Explanation, RouteState
 from publisher.operations.remedy import Advice, Remedy
+from publisher.operations.remedy_wording import worded
 from storage.handover import Handover
 from tests.factories import INSTANT, route_record
 

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from publisher.cli.remedies import worded
 from publisher.domain.circuit import Gate
 from publisher.domain.rate_limit import RateLimit
 from publisher.operations.explain import explain
 from publisher.operations.explanation import Explanation, RouteState
 from publisher.operations.holds import HoldCriteria, HoldRecord
 from publisher.operations.limited_queue import LimitedQueue, queue_fields
+from publisher.operations.remedy_wording import worded
 from tests.factories import route_record
 from tests.unit.operations.test_explain import FAILED, MINUTE, NOW, OPEN, PARKED, PAUSED, SECOND, STREAM, told
 

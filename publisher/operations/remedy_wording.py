@@ -1,4 +1,4 @@
-"""Remedies as the commands that an operator can paste into a shell."""
+"""Remedies as sentences that end in the command that an operator can paste into a shell."""
 
 import shlex
 

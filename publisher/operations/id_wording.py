@@ -3,9 +3,9 @@
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 
-from publisher.cli.choice import Choice
-from publisher.domain.errors import BadRequest, NotFound, PublisherError
+from publisher.domain.errors import PublisherError
 from publisher.domain.notification import delivery_id_of
+from publisher.operations.choice import Choice, OtherKind, UnknownId
 from publisher.operations.ids import Named, NamedKind, Resolution
 from storage.near_ids import NEWEST
 
@@ -67,12 +67,13 @@ def several(text: str, things: Sequence[Named], takes: Callable[[Named], str | N
     return Choice(
         f"{text!r} names {len(things)} things: choose one",
         [(line_of(thing, text, takes(thing)), said(thing)) for thing in things],
+        things,
     )
 
 
-def not_for(text: str, thing: Named, what: str) -> BadRequest:
+def not_for(text: str, thing: Named, what: str) -> OtherKind:
     """Returns the error for an id of a thing that the command cannot act on. what: what the command takes instead."""
-    return BadRequest(f"{text!r} is {said(thing)}; this command takes {what}: see '{line_of(thing, text, None)}'")
+    return OtherKind(f"{text!r} is {said(thing)}; this command takes {what}: see '{line_of(thing, text, None)}'", thing)
 
 
 def unknown(
@@ -96,11 +97,12 @@ def unknown(
         return Choice(
             f"{text!r} is a route id, which names a route within a notification; the newest are",
             [(f"{command} {shlex.quote(_delivery(route))}", str(route.detail)) for route in found.routes],
+            found.routes,
         )
     near = near or [f"'{command} {shlex.quote(key)}'" for key in found.keys]
     meant = f" Did you mean {' or '.join(near)}?" if near else ""
     searched = "; ".join(_searched(found, noun, producer))
-    return NotFound(f"nothing has the id {text!r}. Searched: {searched}.{meant or _NOT_SEARCHED}")
+    return UnknownId(f"nothing has the id {text!r}. Searched: {searched}.{meant or _NOT_SEARCHED}", found.keys)
 
 
 def _searched(found: Resolution, noun: str | None, producer: str | None) -> list[str]:
