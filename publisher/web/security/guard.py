@@ -12,7 +12,7 @@ from publisher.web.security.attempts import Attempts
 from publisher.web.security.origin import is_from_this_page, names_loopback
 
 # Each of these asks for a proof of its own, or for none.
-_OPEN = ("/healthz", "/readyz", "/metrics", "/login", "/static/", "/v1/", "/openapi.json")
+_OPEN = ("/healthz", "/readyz", "/metrics", "/login", "/logout", "/static/", "/v1/", "/openapi.json")
 _READING = {"GET", "HEAD"}
 
 

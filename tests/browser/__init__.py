@@ -1,0 +1,1 @@
+"""The page in a real browser, Debian's Chromium: what people see of it, click and type."""
