@@ -1,10 +1,9 @@
 """`publisher actions list` and `show`."""
 
 import shlex
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -16,18 +15,13 @@ from publisher.cli.instants import until as until_option
 from publisher.cli.listing import BeforeOption, LimitOption, nothing_found, print_page
 from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.session import reading
+from publisher.operations.action_wording import aim, counts_many, target_words
 from publisher.operations.audited import ActionFilter, ActionOutcome, find_action, list_actions
 from publisher.operations.ids import NamedKind
 from publisher.operations.names import near_actions, near_operators
 from storage.database import Database
 
 app = CommandApp("List the changes that operators made.", example="publisher actions list --since yesterday")
-
-
-# They change one channel, hold or token, and count nothing.
-_OF_ONE = frozenset(
-    {"pause-channel", "resume-channel", "limit-channel", "add-hold", "remove-hold", "add-token", "revoke-token"}
-)
 
 
 @app.command("list", example="publisher actions list --action requeue-dead-letters --since 1w")
@@ -59,10 +53,10 @@ def list_(
             "action": lambda r: r.action,
             "by": lambda r: r.by,
             "outcome": lambda r: r.outcome,
-            "matched": lambda r: None if r.action in _OF_ONE else r.matched,
-            "done": lambda r: None if r.action in _OF_ONE else r.done,
+            "matched": lambda r: r.matched if counts_many(r) else None,
+            "done": lambda r: r.done if counts_many(r) else None,
             "begun": lambda r: r.begun_at,
-            "target": lambda r: _aim(r.target),
+            "target": lambda r: aim(r.target),
         },
         asdict,
         nothing_found(
@@ -97,19 +91,10 @@ def show(
     if json:
         print_json(asdict(record))
     else:
-        print_record(asdict(record) | {"target": _words(record.target)}, wrapping=["target"])
+        print_record(asdict(record) | {"target": target_words(record.target)}, wrapping=["target"])
 
 
 def _near(database: Database, action: str | None, by: str | None) -> list[str]:
     """The options of names on record that are spelled nearly as those that were given."""
     kinds = [f"--action {name}" for name in near_actions(database, action)]
     return kinds + [f"--by {shlex.quote(name)}" for name in near_operators(database, by)]
-
-
-def _aim(target: Mapping[str, Any]) -> str:
-    """Words what an action was aimed at. The bound of its ids is left out: it says when the action was begun."""
-    return _words({name: value for name, value in target.items() if name != "up_to"}) or "all"
-
-
-def _words(target: Mapping[str, Any]) -> str:
-    return " ".join(f"{name}={value}" for name, value in sorted(target.items()))
