@@ -18,7 +18,7 @@ from publisher.process.signals import stop_on_signals
 from publisher.settings.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from actors.context import Context
 
@@ -52,7 +52,7 @@ class Came:
     said: the same in words.
     """
 
-    counts: dict[str, int]
+    counts: "Mapping[str, object]"
     said: str
 
 

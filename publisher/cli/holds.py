@@ -14,9 +14,9 @@ from publisher.cli.output import DRY_RUN, DryRunFlag, JsonFlag, YesFlag, confirm
 from publisher.cli.session import opened, reading
 from publisher.cli.waking import waker
 from publisher.operations import holds
-from publisher.operations.holds import Held, HeldByOthers, HoldCriteria, HoldRecord
+from publisher.operations.holds import Held, HoldCriteria, HoldRecord
+from publisher.operations.holds_wording import held_number, may_go, open_routes
 from publisher.operations.readers_wording import named
-from publisher.operations.wording import names
 from publisher.settings.settings import Settings
 
 app = CommandApp(
@@ -82,7 +82,7 @@ def add(
             return
         what = holds.worded(criteria)
         confirm(
-            one_line(f"Hold {what}? {_many(held)} match{'es' if held.count == 1 else ''} now."),
+            one_line(f"Hold {what}? {open_routes(held)} match{'es' if held.count == 1 else ''} now."),
             yes,
             instead=DRY_RUN,
         )
@@ -90,7 +90,7 @@ def add(
     if json:
         print_json(holds.hold_fields(hold) | _count(held))
     else:
-        print(one_line(f"hold {hold.id} holds {what}: {_many(held)} now, and all that follow"))
+        print(one_line(f"hold {hold.id} holds {what}: {open_routes(held)} now, and all that follow"))
 
 
 @app.command("list", example="publisher holds list")
@@ -110,7 +110,7 @@ def list_(json: JsonFlag = False) -> None:
             "type": lambda r: r.criteria.notification_type,
             "producer": lambda r: r.criteria.producer,
             "recipient": lambda r: r.criteria.recipient_ref and named(r.criteria.recipient_ref),
-            "keeps": lambda r: _number(held[r.id]),
+            "keeps": lambda r: held_number(held[r.id]),
             "by": lambda r: r.held_by,
             "since": lambda r: r.held_at,
             "reason": lambda r: r.reason,
@@ -133,7 +133,7 @@ def remove(
         hold = holds.find(database, number)
         held = holds.held_by_others(database, hold)
         if not dry_run:
-            question = f"Remove hold {hold.id}, which holds {holds.worded(hold.criteria)}? {_may_go(held)}."
+            question = f"Remove hold {hold.id}, which holds {holds.worded(hold.criteria)}? {may_go(held)}."
             confirm(one_line(question), yes, instead=DRY_RUN)
             holds.remove(database, hold.id, who)
     if json:
@@ -144,7 +144,7 @@ def remove(
         )
     else:
         is_removed = "would be removed" if dry_run else "is removed"
-        print(one_line(f"hold {hold.id} {is_removed}: {_may_go(held)}"))
+        print(one_line(f"hold {hold.id} {is_removed}: {may_go(held)}"))
     if not dry_run:
         _wake(settings, hold)
 
@@ -162,26 +162,8 @@ def _print_count(held: Held, *, json: bool) -> None:
     if json:
         print_json(_count(held))
     else:
-        print(f"{_many(held)} would be held")
+        print(f"{open_routes(held)} would be held")
 
 
 def _count(held: Held) -> dict[str, object]:
     return {"held": held.count, "at_least": held.is_bound}
-
-
-def _may_go(found: HeldByOthers) -> str:
-    """Words how many may go, and which holds keep the rest: `2 open routes may go, 2 are kept by hold 5`."""
-    may_go = f"{_many(Held(found.free, found.held.is_bound))} may go"
-    if not found.kept:
-        return may_go
-    others = names([str(number) for number in found.others])
-    which = "hold" if len(found.others) == 1 else "holds"
-    return f"{may_go}, {found.kept:,} {'is' if found.kept == 1 else 'are'} kept by {which} {others}"
-
-
-def _number(held: Held) -> str:
-    return f"{'≥ ' if held.is_bound else ''}{held.count:,}"
-
-
-def _many(held: Held) -> str:
-    return f"{'at least ' if held.is_bound else ''}{held.count:,} open route{'' if held.count == 1 else 's'}"

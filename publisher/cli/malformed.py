@@ -10,7 +10,6 @@ from publisher.cli import candidates
 from publisher.cli.help import CommandApp
 from publisher.cli.ids import numbers
 from publisher.cli.listing import BeforeOption, LimitOption, nothing_found, print_page
-from publisher.cli.malformed_remedies import remedy, remedy_commands
 from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.resubmit import CodeOption, SinceOption, StreamOption, UntilOption, form_of, resubmit
 from publisher.cli.session import opened
@@ -18,6 +17,7 @@ from publisher.domain.errors import BadRequest
 from publisher.operations.ids import NamedKind
 from publisher.operations.malformed import MalformedFilter, MalformedRecord, find_malformed, list_malformed
 from publisher.operations.malformed_fields import readable_fields
+from publisher.operations.malformed_remedies import remedy, remedy_commands
 from publisher.operations.names import near_streams
 
 app = CommandApp(

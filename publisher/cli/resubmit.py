@@ -7,14 +7,14 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from publisher.cli import candidates
+from publisher.cli.bulk import Came, RateOption, ResumeOption, Wording, carry_out, rest_of
 from publisher.cli.editor import edited
 from publisher.cli.files import read_text
 from publisher.cli.ids import number
 from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
-from publisher.cli.malformed_remedies import in_a_file, remedy
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import DRY_RUN, JsonFlag, YesFlag, confirm, print_json, printable, say
+from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, printable, say
 from publisher.cli.progress import progress
 from publisher.cli.session import opened
 from publisher.connections import open_client
@@ -26,7 +26,20 @@ from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.operations.ids import NamedKind
 from publisher.operations.malformed import MalformedFilter, MalformedRecord, find_malformed
 from publisher.operations.malformed_edit import edit_form
+from publisher.operations.malformed_remedies import in_a_file, remedy
 from publisher.operations.resubmit import Resubmission, Sendable
+from publisher.operations.resubmit_many import (
+    ManyResubmitted,
+    Tally,
+    count_bounded,
+    plan_resubmission,
+    plan_resubmission_rest,
+    survey,
+)
+from publisher.settings.settings import Settings
+from storage.database import Database
+
+_MANY = Wording("publisher malformed resubmit", "resubmitted")
 
 CodeOption = Annotated[
     RejectionCode | None,
@@ -55,7 +68,9 @@ def resubmit(
     since: SinceOption = None,
     until: UntilOption = None,
     stream: StreamOption = None,
+    rate: RateOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check and count.")] = False,
+    resume: ResumeOption = None,
     by: ByOption = None,
     yes: YesFlag = False,
     json: JsonFlag = False,
@@ -65,16 +80,29 @@ def resubmit(
     One opens in $VISUAL or $EDITOR, or comes edited from --file. An intent that is still not valid is refused with its
     reason and not sent; the edited file is kept. Sending twice is harmless: an intent is accepted once per producer
     and idempotency_key. Many need --unchanged: those that are valid by now are sent, the others left, with exit code 1.
-    A delivery event is sent again in the same way, to the stream that it came from.
+    Ctrl-C ends that between two pages; --resume does the rest. A delivery event is sent again in the same way, to the
+    stream that it came from.
     """
     matching = MalformedFilter(code and code.value, since, until, stream)
     many = all_ or matching != MalformedFilter()
     with opened() as (settings, database), open_client(settings, "cli") as client:
-        _refuse_contradictions(id_, file, many=many, unchanged=unchanged, again=again, dry_run=dry_run)
         work = Resubmission(database, client, settings.intents_stream, settings.events_stream, settings.channels)
-        if id_ is None:
-            _matching(work, matching, by=operator(by), dry_run=dry_run, yes=yes, json=json)
+        if resume is not None:
+            _only_resume(id_, file, many=many, unchanged=unchanged, again=again, dry_run=dry_run)
+            action = number(settings, database, resume, NamedKind.ACTION, f"{_MANY.command} --resume")
+            planned = plan_resubmission_rest(database, work, action, operator(by))
+            _matching(settings, planned, rate=rate, yes=yes, json=json)
             return
+        _refuse_contradictions(id_, file, many=many, unchanged=unchanged, again=again, dry_run=dry_run)
+        if id_ is None and dry_run:
+            _survey(work, database, matching, json=json)
+            return
+        if id_ is None:
+            planned = plan_resubmission(database, work, matching, operator(by))
+            _matching(settings, planned, rate=rate, yes=yes, json=json)
+            return
+        if rate is not None:
+            raise BadRequest("--rate is for many: leave it out")
         named = number(settings, database, id_, NamedKind.MALFORMED, "publisher malformed resubmit")
         record = find_malformed(database, named)
         if not again:
@@ -108,6 +136,11 @@ def _refuse_contradictions(
         raise BadRequest("--again is for one intent: name it")
     if dry_run and not (many or unchanged or file is not None):
         raise BadRequest("--dry-run opens no editor: it checks --file, --unchanged, or all that match")
+
+
+def _only_resume(id_: str | None, file: str | None, *, many: bool, unchanged: bool, again: bool, dry_run: bool) -> None:
+    if id_ is not None or file is not None or many or unchanged or again or dry_run:
+        raise BadRequest("--resume takes its intents from the action: give no others")
 
 
 def _refuse_repeated(record: MalformedRecord) -> None:
@@ -166,25 +199,33 @@ def _described(content: Intent | Cancellation | DeliveryEvent) -> tuple[str, str
     return name, f"notification {content.notification_id}", {"notification_id": content.notification_id}
 
 
-def _matching(work: Resubmission, matching: MalformedFilter, *, by: str, dry_run: bool, yes: bool, json: bool) -> None:
-    count, bounded = work.count(matching)
-    if count and not dry_run:
-        confirm(f"Resubmit {count:,} malformed intents as they are?", yes, instead=DRY_RUN)
-    doing = "checking" if dry_run else "resubmitting"
-    with progress(TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
-        task = bar.add_task(doing, total=count)
+def _matching(settings: Settings, many: ManyResubmitted, *, rate: int | None, yes: bool, json: bool) -> None:
+    change, tally = many.change, many.tally
 
-        def on_page(judged: int) -> None:
-            bar.advance(task, judged)
+    def came(_: object) -> Came:
+        sent = tally.sent + (change.resumed.done if change.resumed else 0)
+        return Came(
+            {_MANY.done: sent, "left": dict(tally.left), "taken": tally.taken}, f"{sent:,} {_MANY.done}{_rest(tally)}"
+        )
 
-        tally = work.survey(bounded, on_page) if dry_run else work.send_matching(bounded, count, by, on_page)
-    done = "valid" if dry_run else "resubmitted"
-    left = "".join(f"; {number:,} left: {code}" for code, number in tally.left.most_common())
-    taken = f"; {tally.taken:,} of them resubmitted or pruned by others meanwhile" if tally.taken else ""
-    outcome = {"matched": count, done: tally.sent, "left": dict(tally.left), "taken": tally.taken}
-    _say(outcome, f"{count:,} matched, {tally.sent:,} {done}{taken}{left}", json=json)
-    if tally.left and not dry_run:
+    question = f"Resubmit {rest_of(change)}{change.matched:,} malformed intents as they are?"
+    carry_out(settings, change, _MANY, question, rate=rate, dry_run=False, yes=yes, json=json, then=came)
+    if tally.left:
         raise typer.Exit(1)
+
+
+def _survey(work: Resubmission, database: Database, matching: MalformedFilter, *, json: bool) -> None:
+    count, bounded = count_bounded(database, matching)
+    with progress(TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
+        task = bar.add_task("checking", total=count)
+        tally = survey(database, work, bounded, lambda judged: bar.advance(task, judged))
+    outcome = {"matched": count, "valid": tally.sent, "left": dict(tally.left), "taken": 0}
+    _say(outcome, f"{count:,} matched, {tally.sent:,} valid{_rest(tally)}", json=json)
+
+
+def _rest(tally: Tally) -> str:
+    taken = f"; {tally.taken:,} of them resubmitted or pruned by others meanwhile" if tally.taken else ""
+    return taken + "".join(f"; {number:,} left: {code}" for code, number in tally.left.most_common())
 
 
 def _say(outcome: dict[str, object], text: str, *, json: bool) -> None:

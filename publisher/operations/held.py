@@ -10,12 +10,13 @@ from publisher.operations.bulk import Batch, Change, filter_of, target_of
 from storage import mail_held as store
 from storage.actions import ActionRecord
 from storage.database import Database
-from storage.mail_held import HeldFilter, HeldMail, SettledAs, list_held_mail
+from storage.mail_held import HeldFilter, HeldMail, SettledAs, count_held_mail, list_held_mail
 
 __all__ = [
     "HeldFilter",
     "HeldMail",
     "SettledAs",
+    "count_held_mail",
     "held_fields",
     "list_held_mail",
     "plan_send",

@@ -1,12 +1,11 @@
-"""Resubmitting malformed intents and delivery events: each is validated, added to its stream, then marked.
+"""Resubmits malformed intents and delivery events: each is validated, added to its stream, then marked.
 
 No transaction spans the two servers. A crash before the mark leaves an intent that is sent and still waits. Resubmitted
 once more, it is accepted once per producer and idempotency_key (R18), and an event once per source and event_id (R32).
 """
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import redis
 
@@ -27,17 +26,10 @@ from storage.delivery_events import known_deliveries
 from storage.event_deliveries import EventKey, deliveries_on_record
 from storage.event_entries import NO_SUCH_DELIVERY
 from storage.fingerprints import accepted_fingerprints
-from storage.malformed import (
-    MalformedFilter,
-    MalformedRecord,
-    Sent,
-    count_matching,
-    find_malformed,
-    malformed_pages,
-    mark_resubmitted,
-)
+from storage.malformed import MalformedRecord, Sent, find_malformed, mark_resubmitted
 
-_ACTION = "resubmit-malformed"
+# The name of the kind in the audit, of one and of many.
+ACTION = "resubmit-malformed"
 _HARMLESS = "resubmitting again is harmless, each is accepted once"
 
 
@@ -53,20 +45,6 @@ class Sendable:
     record: MalformedRecord
     fields: Mapping[str, str]
     content: Intent | Cancellation | DeliveryEvent
-
-
-@dataclass(slots=True)
-class Tally:
-    """What became of the intents that match.
-
-    sent: how many were sent, or could be.
-    left: how many would not be accepted, by code.
-    taken: how many of those sent someone else resubmitted or pruned meanwhile.
-    """
-
-    sent: int = 0
-    left: Counter[str] = field(default_factory=Counter)
-    taken: int = 0
 
 
 class Resubmission:
@@ -103,14 +81,6 @@ class Resubmission:
             raise BadRequest(f"malformed intent {record.facts.id} cannot be sent as edited: {fields}")
         return self.judge(record, [(name.encode(), value.encode()) for name, value in fields.items()])
 
-    def count(self, matching: MalformedFilter) -> tuple[int, MalformedFilter]:
-        """Returns how many match, and the filter bounded by the newest of them.
-
-        The number that is asked about is then the number that is sent: an intent that fails once more is newer.
-        """
-        count, newest = count_matching(self._database, matching)
-        return count, replace(matching, up_to=newest or 0)
-
     def send(self, sendable: Sendable, by: str, manner: str) -> str:
         """Sends one, marks it, and records the operator. Returns the new entry's id.
 
@@ -125,7 +95,7 @@ class Resubmission:
                 f"malformed intent {facts.id} was resubmitted meanwhile by {now.resubmitted_by} as {now.resubmitted_as}"
             )
         target = {"id": facts.id, "stream_entry_id": facts.stream_entry_id, "manner": manner}
-        with audited(self._database, _ACTION, by, target, must_end=False) as action:
+        with audited(self._database, ACTION, by, target, must_end=False) as action:
             [sent] = self._send([sendable])
             if not self._mark([sent], by, action.id):
                 raise BadRequest(
@@ -135,45 +105,18 @@ class Resubmission:
                 )
         return sent.entry_id
 
-    def survey(self, matching: MalformedFilter, on_page: Callable[[int], None]) -> Tally:
-        """Counts those that match and could be sent unchanged. Sends nothing.
+    def judge_all_unchanged(self, records: Sequence[MalformedRecord]) -> Sequence[Sendable | Rejection]:
+        """Judges for each of these intents whether it would be accepted now as it was recorded, in their order."""
+        return [
+            verdict for _, verdict in self._judged([(record, self._parsed_unchanged(record)) for record in records])
+        ]
 
-        on_page: told how many intents of a page were judged.
+    def send_all(self, ready: Sequence[Sendable], by: str, action_id: int) -> int:
+        """Sends these, marks them, and counts them in the action. Returns how many were marked.
+
+        The others were resubmitted by someone else, or pruned, while they were sent.
         """
-        tally = Tally()
-        for page in self._pages(matching, tally):
-            on_page(len(page))
-        return tally
-
-    def send_matching(self, matching: MalformedFilter, matched: int, by: str, on_page: Callable[[int], None]) -> Tally:
-        """Sends those that match and would be accepted, unchanged and oldest first. The others stay as they are.
-
-        matched: how many match, as counted before; none: nothing is done.
-        on_page: told how many intents of a page were sent or left. A KeyboardInterrupt there has done whole pages and
-            is raised on; sending again does the rest.
-        """
-        tally = Tally()
-        if not matched:
-            return tally
-        target = {name: value for name, value in asdict(matching).items() if value is not None}
-        target["manner"] = "unchanged"
-        with audited(self._database, _ACTION, by, target, matched, must_end=False) as action:
-            for page in self._pages(matching, tally):
-                ready = [verdict for _, verdict in page if isinstance(verdict, Sendable)]
-                if ready:
-                    marked = self._mark(self._send(ready), by, action.id)
-                    tally.taken += len(ready) - len(marked)
-                on_page(len(page))
-        return tally
-
-    def _pages(
-        self, matching: MalformedFilter, tally: Tally
-    ) -> Iterator[list[tuple[MalformedRecord, Sendable | Rejection]]]:
-        for records in malformed_pages(self._database, matching):
-            page = self._judged([(record, self._parsed_unchanged(record)) for record in records])
-            tally.left.update(verdict.code.value for _, verdict in page if isinstance(verdict, Rejection))
-            tally.sent += sum(isinstance(verdict, Sendable) for _, verdict in page)
-            yield page
+        return len(self._mark(self._send(ready), by, action_id)) if ready else 0
 
     def _parsed_unchanged(self, record: MalformedRecord) -> Sendable | Rejection:
         entry = recorded_entry(record.raw_fields)

@@ -214,7 +214,14 @@ def test_all_that_match_are_counted_and_those_that_are_valid_sent(
     assert asked.returncode == 2
     assert "Resubmit 4 malformed intents as they are?" in asked.stderr
     assert done.returncode == 1
-    assert json.loads(done.stdout) == {"matched": 4, "resubmitted": 3, "left": {"unknown_channel": 1}, "taken": 0}
+    assert json.loads(done.stdout) == {
+        "action": 1,
+        "matched": 4,
+        "resubmitted": 3,
+        "left": {"unknown_channel": 1},
+        "taken": 0,
+        "outcome": "done",
+    }
     assert len(outside.commands(INTENTS)) == 3
     assert publisher(*command, "--until", "2020-01-01", "--yes").stdout == "0 matched, 0 resubmitted\n"
 

@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import redis
 
-from publisher.operations.resubmit import Resubmission, Sendable, Tally
+from publisher.operations.bulk import Ended, Hooks, carry_out
+from publisher.operations.resubmit import Resubmission, Sendable
+from publisher.operations.resubmit_many import Tally, plan_resubmission
 from storage.actions import ActionFilter, ActionRecord, list_actions
 from storage.database import Database
 from storage.malformed import MalformedFilter, MalformedRecord
@@ -36,5 +38,9 @@ def valid(work: Resubmission, record: MalformedRecord) -> Sendable:
     return verdict
 
 
-def send_all(work: Resubmission, on_page: Callable[[int], None] = lambda _: None) -> Tally:
-    return work.send_matching(MalformedFilter(), 3, "ann", on_page)
+def send_all(
+    work: Resubmission, database: Database, on_batch: Callable[[int], None] = lambda _: None, rate: int | None = None
+) -> tuple[Ended, Tally]:
+    """Sends all that wait, as a page would."""
+    many = plan_resubmission(database, work, MalformedFilter(), "ann")
+    return carry_out(database, many.change, rate, Hooks(on_batch, lambda _: False, lambda _: True)), many.tally

@@ -1,8 +1,8 @@
 """Remedies of malformed intents as the terminal words them: a command, or an option to give (R19)."""
 
-from publisher.cli.malformed_remedies import remedy, remedy_commands
 from publisher.domain.rejection import RejectionCode
 from publisher.operations.malformed import MalformedRemedy, remedy_of
+from publisher.operations.malformed_remedies import remedy, remedy_commands
 
 
 def test_every_code_has_a_remedy() -> None:
