@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING
 
 from publisher.process.outages import Server, outages
 from publisher.settings.settings import Settings
-from storage.database import Database
+from storage.database import POOL_SIZE, Database
 
 if TYPE_CHECKING:
     import redis
 
 
-def open_database(settings: Settings, role: str, statement_timeout: timedelta | None = None) -> Database:
+def open_database(
+    settings: Settings, role: str, statement_timeout: timedelta | None = None, pool_size: int = POOL_SIZE
+) -> Database:
     """Returns PostgreSQL with the timeouts that fit the lease.
 
     role: names this process in pg_stat_activity.
     statement_timeout: another than the one that fits the lease.
+    pool_size: how many connections it opens at most.
     """
     return Database(
         settings.database_url.text,
@@ -27,6 +30,7 @@ def open_database(settings: Settings, role: str, statement_timeout: timedelta | 
         connect_timeout=settings.timeouts.connect,
         on_answer=partial(outages.answered, Server.POSTGRESQL),
         statement_timeout=statement_timeout or settings.timeouts.statement,
+        pool_size=pool_size,
     )
 
 

@@ -40,6 +40,8 @@ _READERS = 6
 _CHANGERS = 2
 # A change has as long as its statements may take: cut short, nobody would know whether it was made.
 _CHANGE = timedelta(seconds=15)
+# Connections for changes: two of forms, and the others of changes under way, which wait for one between batches.
+_CHANGED = 4
 # How long requests under way, and changes between two batches, have to end (R17).
 _PATIENCE = timedelta(seconds=10)
 _LOOK = 0.2
@@ -67,7 +69,7 @@ def compose_web(
     sessions = Sessions(settings.web)
     with (
         closing(open_database(settings, "web-page", _STATEMENT)) as shown,
-        closing(open_database(settings, "web-change")) as changed,
+        closing(open_database(settings, "web-change", pool_size=_CHANGED)) as changed,
         closing(open_database(settings, "web-snapshot", _SNAPSHOT_STATEMENT)) as snapshot_database,
         open_client(settings, "web", _STATEMENT) as client,
         open_client(settings, "web-snapshot") as snapshot_client,
@@ -116,6 +118,8 @@ async def serve(application: Starlette, listening: socket.socket, stopping: thre
     config = uvicorn.Config(
         application,
         log_config=None,
+        # That it starts and ends is said by our own lines.
+        log_level="warning",
         access_log=False,
         server_header=False,
         # Nothing here depends on a client's address or scheme, which a proxy would tell.

@@ -145,6 +145,8 @@ def environ(database_url: str, redis_url: str) -> dict[str, str]:
         "PUBLISHER_SCAN_INTERVAL": "0.5",
         "PUBLISHER_ROUTE_BACKOFF_MIN": "0.1",
         "PUBLISHER_LOG_FORMAT": "json",
+        # Tests run side by side: each page has a port of its own.
+        "PUBLISHER_WEB_PORT": "0",
     }
 
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "clock": "publisher scheduler run",
     "intake": "publisher intake",
     "mailer": "publisher mailer run",
+    "web": "publisher web",
 }
 
 

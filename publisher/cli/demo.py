@@ -43,10 +43,11 @@ def demo(
     from publisher.local.demo import ENVIRON
     from publisher.local.embedded import are_given, embedded_servers
     from publisher.local.mail_environ import TEMPLATES, keeps_mail_here, mail_environ
+    from publisher.local.page_environ import OF_DEMO
     from publisher.settings.types import without_blanks
 
     # The sample is of the types that have these templates.
-    environ = {**ENVIRON, **without_blanks(os.environ), "PUBLISHER_MAIL_TEMPLATES": str(TEMPLATES)}
+    environ = {**ENVIRON, **without_blanks(os.environ), "PUBLISHER_MAIL_TEMPLATES": str(TEMPLATES), **OF_DEMO}
     given, with_mail = are_given(environ), keeps_mail_here(environ)
     # Before anybody is asked, and before anything is started for nothing.
     settings = check_settings(environ)

@@ -78,6 +78,7 @@ def _surroundings(data: Path, stop: StopSignals, screen: Screen, stack: ExitStac
     from publisher.local.embedded import FolderInUse, are_given, embedded_servers
     from publisher.local.env_file import FOLDER, export_lines, written_env_file
     from publisher.local.mail_environ import keeps_mail_here, mail_environ
+    from publisher.local.page_environ import page_environ
 
     # Lines for people: JSON only where it is asked for.
     environ = {**os.environ, "PUBLISHER_LOG_FORMAT": os.environ.get("PUBLISHER_LOG_FORMAT", "").strip() or "console"}
@@ -86,13 +87,14 @@ def _surroundings(data: Path, stop: StopSignals, screen: Screen, stack: ExitStac
     if are_given(environ):
         screen.say("DATABASE_URL and REDIS_URL are set: their servers are used, and none is started")
         settings = load_settings(environ)
+        settings.web.check()
         # Without the passwords that they may hold.
         screen.show([f"DATABASE_URL={settings.database_url.shown}", f"REDIS_URL={settings.redis_url.shown}"])
-        return _Surroundings(environ)
+        return _Surroundings({**environ, **page_environ(environ, None)})
     is_found = data.resolve() == Path(FOLDER).resolve()
     with_mail = keeps_mail_here(environ)
     # Before anything is started for nothing.
-    check_settings({**environ, **mail_environ(None, environ)})
+    check_settings({**environ, **mail_environ(None, environ)}).web.check()
     started = "PostgreSQL, Valkey and an SMTP server" if with_mail else "PostgreSQL and Valkey"
     starting = f"starting {started}, with their data in {data}"
     try:
@@ -116,7 +118,7 @@ def _surroundings(data: Path, stop: StopSignals, screen: Screen, stack: ExitStac
     else:
         screen.say("before you use another command, paste:")
     screen.show(export_lines(found))
-    return _Surroundings({**environ, **found}, servers.mail)
+    return _Surroundings({**environ, **found, **page_environ(environ, data)}, servers.mail)
 
 
 def _run(stop: StopSignals, screen: Screen, found: _Surroundings) -> None:
@@ -167,7 +169,7 @@ def _tell_when_ready(found: _Surroundings, running: Mapping[str, Child], screen:
                 continue
             if ready:
                 screen.say("ready")
-                screen.show(_next_steps(found.mail))
+                screen.show(_next_steps(found.mail, settings.web.url))
                 if found.mail is None:
                     _warn_without_mail(settings.mail, screen)
                 return
@@ -185,7 +187,7 @@ def _warn_without_mail(settings: MailSettings, screen: Screen) -> None:
         screen.say(f"no mail can be sent now, and emails wait until it can: {error}")
 
 
-def _next_steps(mail: Path | None) -> list[str]:
+def _next_steps(mail: Path | None, page: str) -> list[str]:
     program = _program()
     now = time.time_ns() // 1_000_000
     intent = {
@@ -202,6 +204,7 @@ def _next_steps(mail: Path | None) -> list[str]:
         f"Send an intent: echo {shlex.quote(json.dumps(intent))} | {program} intents send -",
         *([f"Read its email: cat {shlex.quote(str(mail / 'new'))}/*"] if mail else []),
         f"See the work:   {program} status --watch",
+        f"Open the page:  {page}",
         "Stop:           Ctrl-C",
     ]
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from publisher.process.colours import has_colours
 from publisher.process.log_output import LineOutput
 
-_NAMES = ("release", "worker", "clock", "intake", "mailer", "up")
+_NAMES = ("release", "worker", "clock", "intake", "mailer", "web", "up")
 _WIDTH = max(map(len, _NAMES))
 # Codes of a terminal's colours.
-_COLOURS = {"worker": "36", "clock": "33", "intake": "32", "mailer": "35", "up": "1"}
+_COLOURS = {"worker": "36", "clock": "33", "intake": "32", "mailer": "35", "web": "34", "up": "1"}
 
 
 class Screen:

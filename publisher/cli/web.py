@@ -49,8 +49,8 @@ def web() -> None:
         )
         heartbeat.start()
         collect_garbage_seldom()
-        host = f"[{settings.web.host}]" if ":" in settings.web.host else settings.web.host
-        _log.info("the page is served", url=f"http://{host}:{port}", open_to_everybody=settings.web.is_open)
+        served = settings.web.model_copy(update={"port": port})
+        _log.info("the page is served", url=served.url, open_to_everybody=served.is_open)
         try:
             asyncio.run(serve(process.application, listening, context.stopping))
         finally:

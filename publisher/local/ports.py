@@ -1,4 +1,4 @@
-"""Starts an embedded server on the port of its last start in a folder, or on another one if that is taken."""
+"""Gives what runs in a folder the port of its last start there, or another one if that is taken."""
 
 import errno
 import random
@@ -47,6 +47,23 @@ def start_on_its_port(folder: Path, name: str, start: Callable[[int], Child]) ->
         note.write_text(f"{port}\n")
         return Listening(port, taken=noted if noted != port else None), process
     raise EmbeddedUnavailable(f"the embedded {name} found no free port from {_PORTS.start} to {_PORTS.stop}")
+
+
+def choose_port(preferred: int | None, note: Path | None) -> int:
+    """Returns a port that is free now: the noted one, the preferred one, or another.
+
+    preferred: None: any.
+    note: the file that holds the port of the last start, and is written; None: nothing is noted.
+    Raises EmbeddedUnavailable if no port is free.
+    """
+    noted = None if note is None else _noted(note)
+    for port in (noted, preferred, *random.SystemRandom().sample(_PORTS, _TRIES)):
+        if port and not is_taken(port):
+            if note is not None:
+                note.parent.mkdir(parents=True, exist_ok=True)
+                note.write_text(f"{port}\n")
+            return port
+    raise EmbeddedUnavailable(f"the page found no free port from {_PORTS.start} to {_PORTS.stop}")
 
 
 def is_taken(port: int) -> bool:

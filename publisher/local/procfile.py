@@ -19,7 +19,7 @@ from publisher.domain.errors import PublisherError
 from publisher.local.children import Check, Child, end_all, go_on, wait_for
 
 _LINE = re.compile(r"^([A-Za-z0-9_-]+):\s*(.+)$", re.MULTILINE)
-PROCESSES = ("worker", "clock", "intake", "mailer")
+PROCESSES = ("worker", "clock", "intake", "mailer", "web")
 # Processes have 25 seconds to stop (R17); a platform kills at 30.
 _KILL_AFTER_SECONDS = 30.0
 # A process that has ended has printed everything. Whoever inherited its output may keep that open.

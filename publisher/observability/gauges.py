@@ -15,7 +15,7 @@ from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapsh
 from publisher.streams.groups import Group
 
 # The roles of the Procfile: one of which no process runs is 0, and not missing.
-_ROLES = ("worker", "clock", "intake", "mailer")
+_ROLES = ("worker", "clock", "intake", "mailer", "web")
 
 # The last signs of life of so many processes, the newest. Killed ones are remembered for an hour, and where processes
 # crash again and again each leaves a series.

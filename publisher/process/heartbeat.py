@@ -39,7 +39,7 @@ class Heartbeat:
     ) -> None:
         """Starts nothing yet.
 
-        role: worker, clock, intake or mailer.
+        role: worker, clock, intake, mailer or web.
         read_system: reads the database's identity, or None if the process has no connection to the database.
         read_port: reads the port of this process's counters, 0 while they are not served; None: they never are.
         read_trouble: says what keeps this process from its work; None: it never says so.

@@ -11,7 +11,7 @@ from publisher.settings.types import PREFIX, Name, rule, without_blanks
 
 # 16 letters and digits by chance are 95 bits: nobody guesses that over a network.
 _SHORTEST_TOKEN = 16
-_PORT = 8000
+PORT = 8000
 _LOOPBACK_NAME = "localhost"
 
 
@@ -43,7 +43,7 @@ class WebSettings(BaseModel):
     )
 
     host: Name = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = _PORT
+    port: Annotated[int, Field(ge=0, le=65535)] = PORT
     read_token: Token | None = Field(None, repr=False)
     operate_token: Token | None = Field(None, repr=False)
     metrics_token: Token | None = Field(None, repr=False)
@@ -83,6 +83,11 @@ class WebSettings(BaseModel):
             return ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+    @property
+    def url(self) -> str:
+        """Where the page is. Its port is 0 if any free one is taken."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     @property
     def is_open(self) -> bool:

@@ -3,7 +3,9 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx2
 import pytest
 import redis
 
@@ -25,6 +27,10 @@ NAMES = {
     "one intake": ("publisher-intake", "publisher-intake-queue", "publisher-intake-group", "publisher-intake-events"),
     "one mailer, once PUBLISHER_SMTP_URL is set": (
         *("publisher-mailer", "publisher-mailer-group", "publisher-mailer-heartbeat"),
+    ),
+    "one page": (
+        *("publisher-web", "publisher-web-queue", "publisher-web-snapshot"),
+        *("publisher-web-page", "publisher-web-change", "publisher-web-door"),
     ),
     "one admin command": ("publisher-cli",),
 }
@@ -80,11 +86,11 @@ def test_no_process_opens_more_connections_than_the_guide_says(
     processes: Processes, environ: dict[str, str], outside: Outside, database_url: str, redis_client: redis.Redis
 ) -> None:
     """Every thread of a worker waits for a lock, then all works at once: the count stays at or below the formulas."""
-    commands = (WORKER, "clock", "intake", "mailer", "publisher status --watch")
+    commands = (WORKER, "clock", "intake", "mailer", "web", "publisher status --watch")
     # The clock of this test exports gauges, as it does wherever metrics are served.
     ports = {"clock": {"PUBLISHER_METRICS_PORT": metrics_port()}}
     started = [processes.start(command, **ports.get(command, {})) for command in commands]
-    for process in started[:4]:
+    for process in started[:5]:
         process.wait_until_ready()
     peak = Peak(outside)
     with connected(database_url) as blocking, blocking.cursor() as cursor:
@@ -99,10 +105,18 @@ def test_no_process_opens_more_connections_than_the_guide_says(
     accepted = "SELECT count(*) FROM routes WHERE answer = 'accepted'"
     wait_until(lambda: peak.look() or outside.row(accepted) == {"count": len(sent)}, within=60)
 
+    wait_until(lambda: started[4].output.count("the page is served"))
+    [url] = re.findall(r'"url":"([^"]+)"', started[4].output)
+    with ThreadPoolExecutor(20) as visitors:
+        answers = [visitors.submit(httpx2.get, f"{url}/readyz") for _ in range(100)]
+    assert {answer.result().status_code for answer in answers} == {200}
+    peak.look()
+
     for process, (postgresql, to_redis) in most().items():
         assert peak.of(process)[0] <= postgresql, (process, peak.postgresql)
         assert peak.of(process)[1] <= to_redis, (process, peak.redis)
     assert peak.of("one intake") >= (1, 3)
     assert peak.of("one mailer, once PUBLISHER_SMTP_URL is set") >= (2, 3)
     assert peak.of("the clock") >= (1, 2)
+    assert peak.of("one page") >= (2, 3)
     assert peak.of("one admin command")[0] == 1

@@ -53,7 +53,7 @@ def stop(containers: Mapping[str, Process]) -> dict[str, int]:
 
 
 def test_the_image_runs_the_procfile(container: Run, empty: Outside) -> None:
-    """Release, workers, clock and intake do their work; each, and the mailer, obeys SIGTERM as first process (R17)."""
+    """Release, workers, clock and intake do their work; they, mailer and page obey SIGTERM as first process (R17)."""
     empty.send(*(intent_fields() for _ in range(20)))
     commands = procfile()
     release = container(commands.pop("release"))
@@ -64,8 +64,9 @@ def test_the_image_runs_the_procfile(container: Run, empty: Outside) -> None:
     running["clock"].wait_for_output("scheduler started", within=START)
     running["worker"].wait_for_output("ready for action", within=START, times=2)
     running["mailer"].wait_for_output("PUBLISHER_SMTP_URL is not set", within=START)
+    running["web"].wait_for_output("the page is served", within=START)
 
-    assert stop(running) == {"worker": 0, "clock": 0, "intake": 0, "mailer": 0}
+    assert stop(running) == {"worker": 0, "clock": 0, "intake": 0, "mailer": 0, "web": 0}
     for process in running.values():
         assert "Traceback" not in process.output
         assert process.members() == []

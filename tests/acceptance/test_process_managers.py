@@ -34,6 +34,7 @@ def wait_until_up(running: Process) -> None:
     running.wait_for_output("scheduler started", within=START)
     running.wait_for_output("Worker process is ready for action", within=START, times=2)
     running.wait_for_output("PUBLISHER_SMTP_URL is not set", within=START)
+    running.wait_for_output("the page is served", within=START)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])

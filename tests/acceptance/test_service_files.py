@@ -122,6 +122,7 @@ def test_supervisord_runs_the_configuration_of_the_guide(
     wait_until(lambda: "scheduler started" in log("clock"), within=START)
     wait_until(lambda: log("worker").count("ready for action") == 2, within=START)
     wait_until(lambda: "PUBLISHER_SMTP_URL is not set" in log("mailer"), within=START)
+    wait_until(lambda: "the page is served" in log("web"), within=START)
     empty.wait_for_routes(published=40)
     assert running.returncode is None
     running.signal(number, group=True)

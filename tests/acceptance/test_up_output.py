@@ -112,11 +112,12 @@ def test_on_a_terminal_it_says_what_to_do_next_and_ends_with_it(
     lines = re.sub(r"\x1b\[\d*m", "", shown.decode()).splitlines()
     assert "\x1b[36mworker  |\x1b[0m " in shown.decode()
     assert [line for line in lines if line.startswith("clock   | ") and line.endswith("interval=0.5")]
-    send, read, *others = lines[-4:]
+    send, read, see, page, stop = lines[-5:]
     assert send.startswith("Send an intent: echo '{")
     assert send.endswith(" | publisher intents send -")
     assert read == f"Read its email: cat {shlex.quote(str(server_folder / 'data/smtp/mail/new'))}/*"
-    assert others == ["See the work:   publisher status --watch", "Stop:           Ctrl-C"]
+    assert (see, stop) == ("See the work:   publisher status --watch", "Stop:           Ctrl-C")
+    assert re.fullmatch(r"Open the page:  http://127\.0\.0\.1:\d{4,5}", page)
     assert all(len(line) <= 2 * columns for line in lines if not line.startswith(("Send", "Read", "export", "release")))
 
 

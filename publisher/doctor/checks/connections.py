@@ -10,6 +10,7 @@ from storage.activity import Connections
 _WORKERS = "dramatiq"
 _INTAKE = "intake"
 _MAILER = "mailer"
+_PAGE = "web"
 # Dramatiq's own default.
 _THREADS = 8
 # A worker process has threads of its own for its heartbeat, scans, audits and trims; an intake has three threads, for
@@ -17,6 +18,8 @@ _THREADS = 8
 _OWN_THREADS = 4
 _OF_INTAKE = 3
 _OF_MAILER = 4
+# The page reads in six threads, changes in four and takes in over HTTP in four; snapshots and the heartbeat have one.
+_OF_PAGE = 16
 
 
 def needed(commands: Mapping[str, str], *, cores: int, pool: int, sends_mail: bool) -> int | None:
@@ -42,10 +45,16 @@ def needed(commands: Mapping[str, str], *, cores: int, pool: int, sends_mail: bo
     return total
 
 
-def budget(found: Connections, need: int | None) -> Diagnosis:
+def of_page(commands: Mapping[str, str]) -> int:
+    """How many connections a page of this Procfile opens at most, once many ask at once; else one or two."""
+    return sum(_OF_PAGE for command in commands.values() if _PAGE in shlex.split(command))
+
+
+def budget(found: Connections, need: int | None, page: int = 0) -> Diagnosis:
     """What the processes may open fits into what the server gives them.
 
     A deploy overlaps old and new processes (R15): both must find room.
+    page: how many the page opens besides. What it lacks is shown as not read, and harms no work: no failure.
     """
     connected = sum(found.connected.values())
     by_application = sorted(found.connected.items(), key=lambda pair: (-pair[1], pair[0]))
@@ -55,12 +64,13 @@ def budget(found: Connections, need: int | None) -> Diagnosis:
             f"the Procfile does not say how many are opened; {found.limit} may be; connected now: {now}",
             "give the worker --processes and --threads as numbers",
         )
-    finding = f"one of each process opens up to {need} of {found.limit}; connected now: {now}"
+    total = need + page
+    finding = f"one of each process opens up to {total} of {found.limit}; connected now: {now}"
     remedy = "lower --processes or --threads in the Procfile, or take a plan with more connections"
     complaints = []
     if need > found.limit:
         complaints.append(failed(finding, remedy))
-    elif 2 * need > found.limit or connected + need > found.limit:
+    elif 2 * total > found.limit or connected + total > found.limit:
         complaints.append(warning(f"{finding}; a deploy that overlaps another does not fit", remedy))
     return together(complaints, finding)
 

@@ -73,6 +73,7 @@ def of_postgresql(settings: Settings, database: Database, read_procfile: Callabl
             connections.needed(
                 read_procfile(), cores=os.cpu_count() or 1, pool=POOL_SIZE, sends_mail=settings.mail.is_used
             ),
+            connections.of_page(read_procfile()),
         ),
         "transactions": lambda: postgresql.transactions(activity.oldest_transactions(database)),
         "prepared-transactions": lambda: postgresql.prepared(activity.prepared_transactions(database)),

@@ -50,7 +50,7 @@ def mark(environ: dict[str, str]) -> str:
 
 def start(processes: Processes, folder: Path, *, worker: str = WAIT, clock: str = WAIT, **environ: str) -> Process:
     script = folder / "run.py"
-    commands = {"worker": worker, "clock": clock, "intake": WAIT, "mailer": WAIT}
+    commands = {"worker": worker, "clock": clock, "intake": WAIT, "mailer": WAIT, "web": WAIT}
     script.write_text(RUN.format(commands=commands))
     return processes.start(f"python {script}", **environ)
 
@@ -117,7 +117,7 @@ def test_the_procfile_is_found_where_it_is_installed(
 def test_a_signal_stops_every_process(number: signal.Signals, processes: Processes, tmp_path: Path) -> None:
     """At a SIGTERM, at Ctrl-C and where the terminal is closed every process is stopped (R17)."""
     process = start(processes, tmp_path)
-    process.wait_for_output("waiting", times=4)
+    process.wait_for_output("waiting", times=5)
 
     process.signal(number)
 
@@ -136,7 +136,7 @@ def test_what_outlives_its_process_is_ended(mark: str, processes: Processes, tmp
     """A worker process that still booted when its master was stopped keeps the master's output open. It is ended."""
     (tmp_path / "master.sh").write_text(f"{WAIT} &\nexec {WAIT}\n")
     process = start(processes, tmp_path, worker=f"sh {tmp_path / 'master.sh'}")
-    process.wait_for_output("waiting", times=5)
+    process.wait_for_output("waiting", times=6)
 
     process.signal(signal.SIGTERM)
 
@@ -148,7 +148,7 @@ def test_a_second_ctrl_c_kills(mark: str, processes: Processes, tmp_path: Path) 
     """A process that does not stop when it is told to is killed by a Ctrl-C after that, and not by a second SIGTERM."""
     (tmp_path / "stubborn.py").write_text(STUBBORN)
     process = start(processes, tmp_path, worker=f"{sys.executable} {tmp_path / 'stubborn.py'}")
-    process.wait_for_output("waiting", times=4)
+    process.wait_for_output("waiting", times=5)
     process.signal(signal.SIGTERM)
     process.wait_for_output("no: 1")
     process.signal(signal.SIGTERM)

@@ -196,6 +196,16 @@ def test_a_deploy_that_overlaps_another_must_fit(limit: int, need: int, connecte
     assert f"up to {need} of {limit}" in said.finding
 
 
+def test_a_page_without_a_connection_is_no_failure() -> None:
+    """It shows what it could not read, and no work waits for it: a small plan is a warning (R35)."""
+    page = connections.of_page(procfile())
+
+    said = connections.budget(Connections(20, {}), 19, page)
+
+    assert (said.verdict, page) == (WARNING, 16)
+    assert "up to 35 of 20" in said.finding
+
+
 def test_connections_are_told_by_application() -> None:
     """The most first, so that an operator sees who has them."""
     said = connections.budget(Connections(100, {"": 1, "psql": 2, "publisher-worker": 10}), 11)

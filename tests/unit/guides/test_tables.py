@@ -22,6 +22,7 @@ from publisher.mail.reports.ses import read_ses
 from publisher.settings.channels import ChannelSettings
 from publisher.settings.mail import MailSettings
 from publisher.settings.settings import Settings
+from publisher.settings.web import WebSettings
 from tests.factories import notification, route
 from tests.guide_blocks import GUIDES, ROOT
 from tests.mail_reports import postmark, ses
@@ -78,6 +79,13 @@ def test_the_settings_of_the_mail_service_are_those_that_are_read() -> None:
     named = {row[0]: row[1] for row in table("deploying", "| variable of the mail service | default | meaning |")}
 
     assert named == {str(field.alias): as_variable(field.default) for field in MailSettings.model_fields.values()}
+
+
+def test_the_settings_of_the_page_are_those_that_are_read() -> None:
+    """Each variable and its default stands in a table of its own."""
+    named = {row[0]: row[1] for row in table("deploying", "| variable of the page | default | meaning |")}
+
+    assert named == {str(field.alias): as_variable(field.default) for field in WebSettings.model_fields.values()}
 
 
 def test_the_fields_of_an_intent_are_those_that_are_accepted() -> None:
