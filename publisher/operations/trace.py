@@ -11,7 +11,7 @@ from publisher.domain.errors import NotFound, PublisherError
 from publisher.domain.notification import RouteStatus
 from publisher.operations.id_wording import not_for, several, unknown
 from publisher.operations.ids import IntentsStream, NamedKind, Resolution, meant, resolve
-from publisher.operations.lookup import Found, lookup
+from publisher.operations.lookup import MATCHES, Found, lookup
 from publisher.operations.names import near_producers
 from publisher.operations.route_history import NotificationHistory, notification_histories
 from storage.database import Database
@@ -34,17 +34,26 @@ class Trace:
         return history.notification.notification_id not in self.found.routes
 
 
-def trace(database: Database, intents: IntentsStream, id_: str, producer: str | None, *, limit: int) -> Trace:
+def trace(
+    database: Database,
+    intents: IntentsStream,
+    id_: str,
+    producer: str | None,
+    *,
+    limit: int,
+    most: int = MATCHES,
+) -> Trace:
     """Returns everything that has this id, with at most so many routes of each notification.
 
     producer: an idempotency key is this one's alone. None: anybody's.
+    most: of how many notifications, the newest, the histories are read.
     Raises NotFound for an id that nothing has, and BadRequest for one of something that has no such way; both say which
     ids were meant instead (`choice`).
     """
     found = _found(database, intents, id_, producer)
     recorded = [
         history
-        for notification in found.notifications
+        for notification in found.notifications[:most]
         for route_id in found.routes.get(notification.notification_id, [None])
         for history in notification_histories(database, intents.channels, [notification], route_id, limit=limit)
     ]

@@ -10,7 +10,7 @@ from starlette.staticfiles import StaticFiles
 
 from publisher.domain.errors import PublisherError
 from publisher.web.context import WebContext
-from publisher.web.pages import actions, channels, dead_letters, health, login
+from publisher.web.pages import actions, channels, dead_letters, find, health, login
 from publisher.web.pages.now import now
 from publisher.web.pages.page import problem_page
 from publisher.web.security.guard import Guard
@@ -34,6 +34,9 @@ def application(context: WebContext, metrics: health.Metrics, door: Sequence[Bas
         Route("/actions/{id:int}", actions.action),
         Route("/actions/{id:int}/stop", actions.stop, methods=["POST"]),
         Route("/actions/{id:int}/resume", actions.resume, methods=["POST"]),
+        Route("/find", find.find),
+        Route("/find/act", find.act, methods=["POST"]),
+        Route("/find/reveal", find.reveal, methods=["POST"]),
         Route("/login", login.login),
         Route("/login", login.log_in, methods=["POST"]),
         Route("/logout", login.log_out, methods=["POST"]),

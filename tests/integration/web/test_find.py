@@ -1,0 +1,230 @@
+"""The page Find: what an id leads to, what may be done about it, and what is masked (R27, R32, R34-R36)."""
+
+import html
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from publisher.domain.loss import LossCause
+from publisher.operations.channels import pause, read_gate
+from publisher.operations.holds import HoldCriteria, add, list_holds
+from storage.actions import ActionFilter, list_actions
+from storage.database import Database
+from storage.losses import record_loss
+from tests.factories import INTENTS, accepted, intent
+from tests.integration.rows import FINAL, all_routes, change, execute, one_route
+from tests.integration.web.conftest import Serve
+
+if TYPE_CHECKING:
+    import redis
+
+ADDRESS = "ann.lee@example.com"
+SCRIPT = "<script>alert(1)</script>"
+FIELDS: dict[str, Any] = {
+    "audience_kind": "admin_email",
+    "idempotency_key": "turn-17",
+    "recipients_json": [{"email": ADDRESS}],
+    "channels_json": ["email"],
+    "payload_json": {"to": ADDRESS, "turn": 17},
+}
+
+
+@pytest.fixture
+def route(database: Database) -> int:
+    """The key of the only route, which goes to an address."""
+    accepted(database, [FIELDS])
+    return int(all_routes(database)[0]["id"])
+
+
+def buried(database: Database, route: int, classification: str = "gateway_stream_publish_failed") -> None:
+    """Makes the route a dead letter."""
+    execute(
+        database,
+        "INSERT INTO dead_letters (notification_id, route_id, channel, notification_type, classification, message,"
+        " attempt_count, max_attempts, dead_lettered_at) SELECT n.notification_id, r.route_id, 'email', 'test', %s, '',"
+        " 16, 16, now() FROM routes AS r JOIN notifications AS n ON n.id = r.notification_key WHERE r.id = %s",
+        classification,
+        route,
+    )
+    change(database, [route], f"{FINAL['dead_letter']}, last_failure_classification = '{classification}'")
+
+
+def forms(text: str) -> list[dict[str, str]]:
+    """The hidden fields of each form that carries out a remedy."""
+    found = re.findall(r'action="/find/act">(.*?)</form>', text, re.DOTALL)
+    return [
+        {name: html.unescape(value) for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', form)}
+        for form in found
+    ]
+
+
+def test_the_way_of_an_intent_is_shown_from_its_entry_to_what_may_be_done(
+    page: TestClient, database: Database, route: int
+) -> None:
+    """Each part of `explain` stands at its route, and each remedy is a button beside the command line it equals."""
+    buried(database, route)
+    for id_ in ("turn-17", f"route:{route}", "0-1", intent(**FIELDS).notification_id):
+        text = page.get("/find", params={"id": id_}).text
+        assert "key turn-17" in text
+        assert "dead_letter" in text
+        assert "gateway_stream_publish_failed" in text
+        assert f"publisher dead-letters requeue route:{route}" in text
+        assert "given up: a dead letter" in text
+        assert "&#34;turn&#34;: 17" in text
+
+
+def test_addresses_are_masked_until_an_operator_asks_which_is_on_record(
+    operator: TestClient, database: Database, route: int
+) -> None:
+    """No page that was only asked for shows one, in no field and no link; the button does, and the audit keeps it."""
+    id_ = intent(**FIELDS).notification_id
+    masked = operator.get("/find", params={"id": "turn-17"}).text
+    assert ADDRESS not in html.unescape(masked)
+    assert "a***@example.com" in masked
+    shown = operator.post("/find/reveal", data={"id": "turn-17"})
+    assert shown.status_code == 200
+    assert shown.text.count(ADDRESS) >= 3
+    [action] = list_actions(database, ActionFilter(), limit=10)
+    assert (action.action, action.by, action.done) == ("show-addresses", "bearer token", 1)
+    assert action.target == {"notifications": [id_]}
+
+
+def test_a_reader_sees_no_address(reader: TestClient, database: Database, route: int) -> None:
+    """Whoever may only read has the button explained, and the request refused: nothing is on record."""
+    assert "disabled title=" in reader.get("/find?id=turn-17").text
+    refused = reader.post("/find/reveal", data={"id": "turn-17"})
+    assert (refused.status_code, ADDRESS in refused.text) == (403, False)
+    assert list_actions(database, ActionFilter(), limit=1) == []
+
+
+def test_a_dead_letter_is_requeued_from_the_page_which_says_what_came_of_it(
+    operator: TestClient, database: Database, route: int, woken: list[str]
+) -> None:
+    """The button does what its command line does; the page that follows names the action, and no address."""
+    buried(database, route)
+    [form] = forms(operator.get("/find?id=turn-17").text)
+    answer = operator.post("/find/act", data=form)
+    assert answer.status_code == 303
+    assert "%40" not in answer.headers["location"]
+    after = operator.get(answer.headers["location"]).text
+    [action] = list_actions(database, ActionFilter(), limit=10)
+    assert f'requeue-dead-letters by bearer token: 1 of 1, done: <a href="/actions/{action.id}">' in after
+    assert (one_route(database, route)["status"], woken) == ("pending", ["email"])
+    again = operator.post("/find/act", data=form)
+    assert again.status_code == 400
+    assert "nothing was changed" in again.text
+    assert "key turn-17" in again.text
+
+
+def test_each_remedy_that_is_offered_helps(page: TestClient, database: Database, route: int, woken: list[str]) -> None:
+    """A paused channel is resumed, a hold removed, a hopeless dead letter discarded, a published route republished."""
+    pause(database, "email", "ann", "server moves")
+    hold = add(database, HoldCriteria(channel="email"), "ann", "wrong")
+    for form in forms(page.get("/find?id=turn-17").text):
+        after = page.get(page.post("/find/act", data=form).headers["location"]).text
+        assert 'role="status"' in after
+    assert (read_gate(database, "email").state.value, list_holds(database)) == ("open", [])
+    assert f"hold {hold.id} is removed" in after
+    change(database, [route], f"{FINAL['published']}, stream_entry_id = '9-9', stream = 's'")
+    [form] = forms(page.get("/find?id=turn-17").text)
+    assert page.post("/find/act", data=form).status_code == 303
+    assert one_route(database, route)["status"] == "pending"
+    buried(database, route, "payload_encoding_failed")
+    [form] = forms(page.get("/find?id=turn-17").text)
+    assert (form["remedy"], page.post("/find/act", data=form).status_code) == ("discard", 303)
+    assert set(woken) == {"email"}
+
+
+def test_an_id_of_several_things_is_answered_with_each_as_a_link(page: TestClient, database: Database) -> None:
+    """Nothing is guessed: each thing of the number is a link to its own page."""
+    execute(
+        database,
+        "INSERT INTO operator_actions (id, action, by, target, matched, begun_at) OVERRIDING SYSTEM VALUE"
+        " VALUES (51, 'prune', 'bob', '{}', 0, now())",
+    )
+    execute(database, "SELECT setval(pg_get_serial_sequence('intents_losses', 'id'), 50)")
+    record_loss(database, INTENTS, LossCause.TRIMMED, "1-0", "2-0", 1)
+    several = page.get("/find?id=51")
+    assert several.status_code == 200
+    assert "&#39;51&#39; names 2 things" in several.text
+    assert 'href="/actions/51"' in several.text
+    other = page.get("/find?id=action:51").text
+    assert "is action 51, prune by bob" in other
+    assert 'href="/actions/51"' in other
+
+
+def test_an_id_that_nothing_has_is_told_with_near_ones(page: TestClient, database: Database, route: int) -> None:
+    """A key that is nearly the same is a link."""
+    unknown = page.get("/find?id=turn-71")
+    assert unknown.status_code == 404
+    assert 'href="/find?id=turn-17"' in unknown.text
+
+
+def test_no_id_breaks_the_page(page: TestClient) -> None:
+    """Whatever is looked for is answered, and stands in the page as text."""
+    ids = {"x" * 500: 404, "x" * 5_000: 400, "a\0b": 400, SCRIPT: 404, "1-1\n\x1b[31m": 404, "\ufdfd\u00e9" * 99: 404}
+    for id_, status in ids.items():
+        answer = page.get("/find", params={"id": id_, "routes": "-7"})
+        assert answer.status_code == status
+        assert SCRIPT not in answer.text
+        assert 'name="id"' in answer.text
+
+
+def test_script_in_every_field_is_text(page: TestClient, database: Database) -> None:
+    """What a producer wrote into any field is shown as it is, and never obeyed."""
+    fields: dict[str, Any] = {
+        **dict.fromkeys(("idempotency_key", "request_id", "trace_id"), SCRIPT),
+        "payload_json": {SCRIPT: SCRIPT},
+        "recipients_json": [{"user_id": SCRIPT}],
+    }
+    fields["channels_json"] = ["push"]
+    accepted(database, [fields])
+    execute(
+        database,
+        "UPDATE routes SET last_failure_message = %s, attempt_count = 1,"
+        " last_failure_classification = 'x', last_failure_at = now(), status = 'failed'",
+        SCRIPT,
+    )
+    text = page.get("/find", params={"id": intent(**fields).notification_id}).text
+    assert SCRIPT not in text
+    assert text.count("&lt;script&gt;") >= 7
+
+
+def test_a_thousand_routes_are_shown_page_by_page(page: TestClient, database: Database) -> None:
+    """The first twenty, then more by a link."""
+    accepted(
+        database,
+        [
+            {
+                "idempotency_key": "all",
+                "recipients_json": [{"user_id": str(n)} for n in range(30)],
+                "channels_json": ["push"],
+            }
+        ],
+    )
+    first = page.get("/find?id=all").text
+    assert first.count('<details class="route"') == 20
+    assert "20 of 30 routes" in first
+    [more] = re.findall(r'href="([^"]*routes=100)"', first)
+    assert page.get(html.unescape(more)).text.count('<details class="route"') == 30
+
+
+def test_without_redis_what_postgresql_knows_is_shown(serve: Serve, database: Database, route: int) -> None:
+    """Redis that is away is said where it would have been asked, and the rest stands (R35)."""
+    change(database, [route], f"{FINAL['published']}, stream_entry_id = '9-9', stream = 's'")
+    text = serve({"REDIS_URL": "redis://127.0.0.1:1/0"}).get("/find?id=turn-17").text
+    assert "What its readers did with it could not be read" in text
+    assert "publisher routes republish" in text
+
+
+def test_who_has_read_the_command_is_shown(
+    page: TestClient, database: Database, route: int, redis_client: "redis.Redis"
+) -> None:
+    """The groups of the stream, and how far each is with this command (R27)."""
+    redis_client.xadd("mail", {"a": "b"}, id="9-9")
+    redis_client.xgroup_create("mail", "mailer", id="0")
+    redis_client.xreadgroup("mailer", "m1", {"mail": ">"})
+    change(database, [route], f"{FINAL['published']}, stream_entry_id = '9-9', stream = 'mail'")
+    assert "Held by m1 of mailer" in page.get("/find?id=turn-17").text
