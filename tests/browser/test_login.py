@@ -12,21 +12,13 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Browse, Serve, Site
 from tests.browser.examining import examined
-
-READ, OPERATE = "read-token-of-the-tests", "operate-token-of-the-tests"
+from tests.browser.tokens import OPERATE, READ, TOKENS, log_in
 
 
 @pytest.fixture(scope="module")
 def site(serve: Serve) -> Site:
     """The page with tokens, as others than this machine are let in."""
-    return serve(PUBLISHER_WEB_READ_TOKEN=READ, PUBLISHER_WEB_OPERATE_TOKEN=OPERATE)
-
-
-def log_in(page: Page, token: str) -> None:
-    """Fills in the form for Ann, and sends it."""
-    page.get_by_label("Your name").fill("Ann")
-    page.get_by_label("Token").fill(token)
-    page.get_by_role("button", name="Log in").click()
+    return serve(**TOKENS)
 
 
 def test_whoever_logs_in_is_where_they_wanted_to_go_until_they_log_out(page: Page) -> None:
