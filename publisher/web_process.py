@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from publisher.connections import open_client, open_database
 from publisher.domain.errors import SettingsError
+from publisher.intake.telling import Send
 from publisher.observability.exporter import GaugeExporter
 from publisher.operations.snapshots import Snapshots
 from publisher.process.telemetry import Telemetry
@@ -21,6 +22,8 @@ from publisher.settings.settings import Settings
 from publisher.settings.web import WebSettings
 from publisher.web.app import application
 from publisher.web.context import WebContext
+from publisher.web.door.routes import Door
+from publisher.web.door.serving import THREADS
 from publisher.web.history import History
 from publisher.web.pages.health import Metrics
 from publisher.web.reading import Reading
@@ -58,12 +61,19 @@ class WebProcess:
 
 @contextmanager
 def compose_web(
-    settings: Settings, telemetry: Telemetry, operator: str, wake: Callable[[str], bool]
+    settings: Settings,
+    telemetry: Telemetry,
+    operator: str,
+    wake: Callable[[str], bool],
+    send: Send,
+    waiting: Callable[[str], int],
 ) -> Iterator[WebProcess]:
     """Composes the process, and closes its connections at the end.
 
     operator: the name of this process's user, for changes that come without one.
     wake: tells the workers of a channel that routes of it are due; False if it could not.
+    send: sends the workers messages about new routes.
+    waiting: returns how many messages waited in a channel's queue when the last one was put there.
     """
     history, reading, changing = History(), Reading(_READERS), Reading(_CHANGERS, _CHANGE)
     sessions = Sessions(settings.web)
@@ -71,6 +81,7 @@ def compose_web(
         closing(open_database(settings, "web-page", _STATEMENT)) as shown,
         closing(open_database(settings, "web-change", pool_size=_CHANGED)) as changed,
         closing(open_database(settings, "web-snapshot", _SNAPSHOT_STATEMENT)) as snapshot_database,
+        closing(open_database(settings, "web-door", pool_size=THREADS)) as door_database,
         open_client(settings, "web", _STATEMENT) as client,
         open_client(settings, "web-snapshot") as snapshot_client,
     ):
@@ -93,9 +104,11 @@ def compose_web(
         metrics = Metrics(settings.web, telemetry.registry)
         snapshots = Snapshots(snapshot_database, snapshot_client, settings)
         exporter = GaugeExporter(snapshot_database, snapshots, telemetry.registry, on_snapshot=history.add)
+        door = Door(settings, door_database, client, telemetry, send, waiting)
         try:
-            yield WebProcess(application(context, metrics), metrics, exporter)
+            yield WebProcess(application(context, metrics, door.routes()), metrics, exporter)
         finally:
+            door.close()
             running.close(_PATIENCE)
             reading.close()
             changing.close()

@@ -38,9 +38,12 @@ class TakenIn:
 
 
 def take_in(
-    database: Database, stream: str, events: Sequence[IncomingEvent], malformed: Sequence[IncomingMalformed]
+    database: Database, stream: str | None, events: Sequence[IncomingEvent], malformed: Sequence[IncomingMalformed] = ()
 ) -> TakenIn:
     """Records these events and malformed entries, all or none, in one transaction.
+
+    stream: whose entries they are. None: they came over HTTP. Their sender is told what is malformed, and nothing of
+        that is recorded.
 
     An event of an unknown delivery is malformed: every delivery id was chosen here, before its command existed. So is
     one whose id its source has used for another delivery.
@@ -52,6 +55,7 @@ def take_in(
         conflicts = [(each.incoming, each.rejection) for each in recorded.conflicts]
         refused = [IncomingMalformed(str(each.entry_id), each.raw, why) for each, why in (*unknown, *conflicts)]
         rejected = [*malformed, *refused]
-        left = record_malformed(connection, stream, rejected) if rejected else set()
-    known_malformed = {each.entry_id for each in rejected} - left
+        told = {each.entry_id for each in rejected}
+        left = record_malformed(connection, stream, rejected) if rejected and stream is not None else told
+    known_malformed = told - left
     return TakenIn(recorded.new, recorded.known, rejected, {*recorded.again, *known_malformed}, recorded.channels)

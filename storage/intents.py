@@ -122,15 +122,17 @@ def cancel(database: Database, cancellations: Sequence[IncomingCancellation]) ->
     return Acceptance(cancellations=done.new, known_cancellations=done.known, again=done.again, cancelled=done.routes)
 
 
-def compare_known(database: Database, stream: str, known: Sequence[IncomingIntent]) -> Acceptance:
+def compare_known(database: Database, stream: str | None, known: Sequence[IncomingIntent]) -> Acceptance:
     """Compares intents with what was accepted under their keys (R18).
 
     The same content again changes nothing. Other content is recorded as malformed, `idempotency_conflict`. May be
     repeated after any error. Raises DatabaseUnavailable or DatabaseRefused.
+    stream: whose entries they are. None: they came over HTTP. Their sender is told, and nothing is recorded.
     """
     with database.unit() as connection:
         duplicates, conflicts, again = _compared(connection, known)
-        again |= _record(connection, stream, conflicts)
+        if stream is not None:
+            again |= _record(connection, stream, conflicts)
     return Acceptance(duplicates=duplicates, malformed=conflicts, again=again)
 
 

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -15,24 +14,13 @@ from publisher.cli.output import JsonFlag, one_line, print_json, say
 from publisher.cli.session import opened
 from publisher.domain.delivery_event import DeliveryEvent
 from publisher.domain.suppression import suppression_reason
-from publisher.mail.bounces.answers import RecordedAnswers, record_answers
-from publisher.mail.bounces.attribution import Answer, NotOurs, Origin, attribute
-from publisher.mail.reports.postmark import read_postmark
+from publisher.mail.bounces.attribution import Answer, NotOurs
+from publisher.mail.bounces.notified import Provider, take_notified
 from publisher.mail.reports.report import NotAReport
-from publisher.mail.reports.ses import read_ses
 from storage.mail_reference_key import mail_reference_key
-
-
-class Provider(StrEnum):
-    """A provider whose notifications are understood."""
-
-    SES = "ses"
-    POSTMARK = "postmark"
-
 
 # What tells the delivery.
 _NAMED_IN = {Provider.SES: "X-Delivery-Id among the headers", Provider.POSTMARK: "delivery_id in the metadata"}
-_READERS = {Provider.SES: read_ses, Provider.POSTMARK: read_postmark}
 # Recorded together.
 _BATCH = 500
 
@@ -52,18 +40,15 @@ def event(
     said = _Said(_NAMED_IN[provider])
     with opened() as (settings, database):
         key = mail_reference_key(database, may_make=not dry_run)
+        suppress = None if dry_run else settings.mail.suppress
         for batch in _batches(list(_notifications(read_text(file)))):
-            readings = [_READERS[provider](text) for _, text in batch]
-            found = attribute(database, readings, Origin.PROVIDER, key, datetime.now(UTC))
-            answers = [outcome for outcome in found if isinstance(outcome, Answer)]
-            recorded = RecordedAnswers() if dry_run else record_answers(database, answers, settings.mail.suppress)
-            new = {(each.source, each.event_id) for each in recorded.new}
-            for (place, _), outcome in zip(batch, found, strict=True):
-                if isinstance(outcome, Answer):
-                    is_new = None if dry_run else (outcome.event.source, outcome.event.event_id) in new
-                    said.answer(place, outcome.event, is_new)
+            texts = [text for _, text in batch]
+            found = take_notified(database, provider, texts, key, datetime.now(UTC), suppress)
+            for (place, _), each in zip(batch, found, strict=True):
+                if isinstance(each.outcome, Answer):
+                    said.answer(place, each.outcome.event, each.is_new)
                 else:
-                    said.passed_over(place, outcome)
+                    said.passed_over(place, each.outcome)
     if json:
         print_json({"events": said.events, "passed_over": said.others})
     for line in [] if json else said.lines or ["there is no notification"] * (not said.others):

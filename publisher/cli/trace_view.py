@@ -9,6 +9,7 @@ from publisher.cli.ids import intents_stream
 from publisher.cli.layout import Tree
 from publisher.cli.output import one_line, print_json, print_layout, say
 from publisher.cli.session import reading
+from publisher.domain.door_ids import source_words
 from publisher.domain.instants import readable
 from publisher.operations.answers import explain_mail
 from publisher.operations.cancellation_answer import cancelled_by
@@ -72,8 +73,9 @@ def _entry(entry_id: str, outcome: "EntryOutcome") -> Tree:
 def _notification(history: NotificationHistory, cancellation: CancellationRecord | None, *, whole: bool) -> Tree:
     """whole: all of its routes were asked for."""
     record, routes = history.notification, history.routes
-    origin = record.intent_entry_id or "that was not kept"
-    root = Tree(_head("from entry", origin, f"{record.producer}, key {record.idempotency_key}"))
+    came_by = record.intent_entry_id or "that was not kept"
+    what = source_words(came_by).removesuffix(f" {came_by}")
+    root = Tree(_head(f"from {what}", came_by, f"{record.producer}, key {record.idempotency_key}"))
     node = root.add(_head("notification", record.notification_id, record.notification_type))
     for line in notification_lines(record, cancellation):
         node.add(_line(line))

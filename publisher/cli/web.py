@@ -33,10 +33,13 @@ def web() -> None:
     from publisher.web_process import compose_web, listen, serve
 
     context = install_context(settings, "web")
+    # The actors bind to the broker that is set by now.
+    from actors.routes import tell_workers, waiting
+
     stop_on_signals(context.stopping)
     with (
         listen(settings.web) as listening,
-        compose_web(settings, context.telemetry, operator(None), waker(context)) as process,
+        compose_web(settings, context.telemetry, operator(None), waker(context), tell_workers, waiting) as process,
     ):
         port = listening.getsockname()[1]
         process.exporter.start(context.stopping)

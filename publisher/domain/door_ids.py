@@ -23,3 +23,8 @@ def is_door_id(text: str) -> bool:
 def came_at(id_: str) -> int:
     """Returns when it came, in Unix milliseconds: of the id of a stream's entry as well."""
     return place(id_.rpartition("/")[2])[0]
+
+
+def source_words(id_: str) -> str:
+    """Words what an intent, a cancellation or an event came by: `entry 1773480413589-0`, `HTTP request door:3/…`."""
+    return f"HTTP request {id_}" if is_door_id(id_) else f"entry {id_}"

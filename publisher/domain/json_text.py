@@ -21,6 +21,10 @@ class NoObject(JSONDecodeError):
     """Raised for a JSON document that is not an object."""
 
 
+class TooMany(ValueError):
+    """Raised for an array of too many elements, or an object of too many members. Its text says which."""
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """A member of a JSON object.
@@ -40,9 +44,10 @@ class Member:
 _DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number)
 
 
-def members(text: str) -> list[Member]:
+def members(text: str, most: int | None = None) -> list[Member]:
     """Returns the members of a JSON object in their order. A repeated name is returned each time.
 
+    most: how many it may have, and TooMany is raised for one more; None: any number.
     Raises JSONDecodeError with the place if the text is not JSON, NoObject if it is another JSON document, and
     RecursionError if it is nested too deeply.
     """
@@ -50,15 +55,17 @@ def members(text: str) -> list[Member]:
     if not text.startswith("{", place):
         _end(text, _DECODER.raw_decode(text, place)[1])
         raise NoObject("it must be a JSON object", text, place)
-    found, place = _members(text, place)
+    found, place = _members(text, place, most)
     _end(text, place)
     return found
 
 
-def elements(text: str) -> list[list[Member] | None] | None:
+def elements(text: str, most: int, most_members: int) -> list[list[Member] | None] | None:
     """Returns the elements of a JSON array: the members of each that is an object, None for each that is none.
 
-    None: the document is no array. Raises JSONDecodeError and RecursionError as `members` does.
+    None: the document is no array.
+    most: how many elements it may have. most_members: how many members each of them may have.
+    Raises TooMany once it meets one more, and JSONDecodeError and RecursionError as `members` does.
     """
     place = _after_space(text, 0)
     if not text.startswith("[", place):
@@ -66,8 +73,10 @@ def elements(text: str) -> list[list[Member] | None] | None:
     found: list[list[Member] | None] = []
     place = _after_space(text, place + 1)
     while found or not text.startswith("]", place):
+        if len(found) == most:
+            raise TooMany(f"an array has more than {most:,} elements")
         if text.startswith("{", place):
-            element, place = _members(text, place)
+            element, place = _members(text, place, most_members)
             found.append(element)
         else:
             place = _DECODER.raw_decode(text, place)[1]
@@ -80,11 +89,13 @@ def elements(text: str) -> list[list[Member] | None] | None:
     return found
 
 
-def _members(text: str, place: int) -> tuple[list[Member], int]:
+def _members(text: str, place: int, most: int | None) -> tuple[list[Member], int]:
     """Returns the members of the object that begins at this place, and the place behind it."""
     found: list[Member] = []
     place = _after_space(text, place + 1)
     while found or not text.startswith("}", place):
+        if len(found) == most:
+            raise TooMany(f"an object has more than {most:,} members")
         if not text.startswith('"', place):
             raise JSONDecodeError("Expecting property name enclosed in double quotes", text, place)
         name, place = _DECODER.raw_decode(text, place)

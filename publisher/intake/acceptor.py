@@ -58,7 +58,7 @@ class Acceptor:
         Ends early if told to stop, which it checks before each transaction and while PostgreSQL is away (R17). An entry
         that was not yielded may be committed again.
         """
-        for part in _transactions(entries):
+        for part in transactions(entries):
             yield from self._commit(part)
 
     def _commit(self, entries: Sequence[Incoming], tries: int = 0) -> Iterator[tuple[Sequence[Incoming], Acceptance]]:
@@ -117,7 +117,8 @@ def _routes_of(entry: Incoming) -> int:
     return len(entry.routes) if isinstance(entry, IncomingIntent) else 0
 
 
-def _transactions(entries: Sequence[Incoming]) -> Iterator[Sequence[Incoming]]:
+def transactions(entries: Sequence[Incoming]) -> Iterator[Sequence[Incoming]]:
+    """Yields the entries in parts of which each is one transaction of a second or so."""
     part: list[Incoming] = []
     routes = size = 0
     for entry in entries:

@@ -12,7 +12,7 @@ _LONG_QUEUE = 20
 
 
 class HandingOver:
-    """Makes the handover of each transaction. Called by one thread at a time.
+    """Makes the handover of each transaction. Safe to share between threads.
 
     lasts: how long its lease lasts; 0: nothing is handed over.
     waiting: returns how many messages waited in a channel's queue when the last one was put there.

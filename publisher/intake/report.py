@@ -4,7 +4,7 @@ import time
 
 import structlog
 
-from publisher.domain.entry_ids import place
+from publisher.domain.door_ids import came_at
 from publisher.domain.rejection import RejectionCode
 from publisher.process.telemetry import Telemetry
 from storage.intents import Acceptance
@@ -24,7 +24,7 @@ def report(accepted: Acceptance, telemetry: Telemetry) -> None:
     conflicts = sum(m.malformed.code is RejectionCode.IDEMPOTENCY_CONFLICT for m in malformed)
     telemetry.intents("accepted", len(accepted.accepted))
     now = time.time()
-    telemetry.committed(now - place(i.entry_id)[0] / 1000 for i in accepted.accepted)
+    telemetry.committed(now - came_at(i.entry_id) / 1000 for i in accepted.accepted)
     telemetry.intents("duplicate", duplicates)
     telemetry.intents("conflict", conflicts)
     telemetry.intents("malformed", len(malformed) - conflicts)

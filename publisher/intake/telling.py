@@ -17,7 +17,7 @@ Send = Callable[[Sequence[tuple[str, str, Sequence[int]]], str | None], bool]
 
 
 class Telling:
-    """Tells the workers of each acceptance. Called by one thread at a time."""
+    """Tells the workers of each acceptance. Safe to share between threads."""
 
     def __init__(self, database: Database, size: int, send: Send) -> None:
         """size: how many routes a message names at most."""

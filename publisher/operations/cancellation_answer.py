@@ -1,5 +1,6 @@
 """Words the answer to a producer's cancellation, for whoever looks at it or at what it cancelled (R28)."""
 
+from publisher.domain.door_ids import source_words
 from publisher.domain.entry_ids import sent_at
 from publisher.domain.instants import readable
 from publisher.operations.explanation import times
@@ -25,7 +26,7 @@ def answer_of(record: CancellationRecord) -> str:
 def cancelled_by(record: CancellationRecord) -> str:
     """Says of a notification that its producer asked to cancel it, by which entry and with which answer."""
     when = readable(record.requested_at)
-    return f"its producer asked to cancel it {when}, entry {record.intent_entry_id}: {answer_of(record)}"
+    return f"its producer asked to cancel it {when}, {source_words(record.intent_entry_id)}: {answer_of(record)}"
 
 
 def _too_late(record: CancellationRecord) -> str:

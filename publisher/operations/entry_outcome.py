@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from publisher.domain.cancellation import Cancellation
 from publisher.domain.conflict import idempotency_conflict
+from publisher.domain.door_ids import source_words
 from publisher.domain.instants import readable
 from publisher.domain.intent import Intent
 from publisher.domain.rejection import Rejection
@@ -105,7 +106,7 @@ def _cancelled(entry: EntryFacts, record: CancellationRecord) -> EntryOutcome:
 def _cancellation(entry: EntryFacts, standing: Standing, content: Cancellation) -> EntryOutcome:
     """Of a cancellation that is not on record, or repeats one that is."""
     id_, earlier = content.notification_id, entry.cancellation
-    repeats = f"it repeats entry {earlier.intent_entry_id}, {answer_of(earlier)}" if earlier else ""
+    repeats = f"it repeats {source_words(earlier.intent_entry_id)}, {answer_of(earlier)}" if earlier else ""
     if standing.is_acknowledged and earlier is None:
         return EntryOutcome(EntryState.FORGOTTEN, ("Acknowledged, and nothing is kept of this cancellation.",), id_)
     if standing.is_acknowledged:
@@ -181,7 +182,7 @@ def _done(content: Intent | Rejection, earlier: EarlierAcceptance | None) -> Ent
 
 
 def _source(earlier: EarlierAcceptance) -> str:
-    return f", accepted from entry {earlier.entry_id}" if earlier.entry_id else ""
+    return f", accepted from {source_words(earlier.entry_id)}" if earlier.entry_id else ""
 
 
 def _pruned(earlier: EarlierAcceptance) -> list[str]:

@@ -4,6 +4,7 @@ import re
 import uuid
 from dataclasses import dataclass, replace
 
+from publisher.domain.door_ids import is_door_id
 from publisher.domain.notification import notification_id_of
 from storage.named import NamedKind, Wanted
 
@@ -122,7 +123,7 @@ def _bare(text: str) -> Forms:
         return Forms(text, Wanted(route=number, dead_letter=number, malformed=number, action=number, loss=number), True)
     if is_entry_id(text):
         return Forms(text, Wanted(entry_ids=[text]), entry_id=text)
-    if _STEPPED_ASIDE.fullmatch(text):
+    if _STEPPED_ASIDE.fullmatch(text) or is_door_id(text):
         return Forms(text, Wanted(entry_ids=[text]))
     notification_id, route_id = as_delivery(text)
     ids = [notification_id] if notification_id else []

@@ -33,6 +33,7 @@ class WebSettings(BaseModel):
     read_token: whoever has it sees everything but addresses; None: nobody is let in by one.
     operate_token: whoever has it may do everything; None: nobody is let in by one.
     metrics_token: whoever has it may read the metrics; None: they are served on loopback alone.
+    door_rate: requests a second that the HTTP door takes with one token, in this process; 0: any number.
     """
 
     model_config = ConfigDict(
@@ -47,6 +48,7 @@ class WebSettings(BaseModel):
     read_token: Token | None = Field(None, repr=False)
     operate_token: Token | None = Field(None, repr=False)
     metrics_token: Token | None = Field(None, repr=False)
+    door_rate: Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)] = 200
 
     @classmethod
     def variables(cls) -> frozenset[str]:

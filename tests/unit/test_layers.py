@@ -33,6 +33,7 @@ LAYERS: dict[str, list[str]] = {
         "publisher.intake",
         "publisher.operations",
         "publisher.observability",
+        "publisher.mail",
     ],
     "actors": [*SERVERS, "publisher.process", "publisher.publishing", "publisher.operations"],
 }

@@ -1,6 +1,6 @@
 """The page of this test's servers, asked without a network: everything behind the socket is real."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 import pytest
@@ -26,7 +26,15 @@ def woken() -> list[str]:
 
 
 @pytest.fixture
-def composed(environ: dict[str, str], woken: list[str]) -> Iterator[Compose]:
+def told() -> list[tuple[str, str, Sequence[int]]]:
+    """The messages about new routes that the door sent to the workers, in order: channel, lane and keys."""
+    return []
+
+
+@pytest.fixture
+def composed(
+    environ: dict[str, str], woken: list[str], told: list[tuple[str, str, Sequence[int]]]
+) -> Iterator[Compose]:
     """Composes the process of the page with these variables besides."""
     with ExitStack() as stack:
 
@@ -37,7 +45,11 @@ def composed(environ: dict[str, str], woken: list[str]) -> Iterator[Compose]:
                 woken.append(channel)
                 return True
 
-            return stack.enter_context(compose_web(settings, Telemetry(), "tester", wake))
+            def send(news: Sequence[tuple[str, str, Sequence[int]]], _: str | None) -> bool:
+                told.extend(news)
+                return True
+
+            return stack.enter_context(compose_web(settings, Telemetry(), "tester", wake, send, lambda _: 0))
 
         yield compose
 
