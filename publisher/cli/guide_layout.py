@@ -2,6 +2,7 @@
 
 - A line of a code block is printed as it is, at the left edge and without blanks at its end. A terminal that is
   narrower continues it by itself, and copies it as one line.
+- A picture is its description: the pictures are in the wheel, beside the guide.
 - No cell of a table is cut. Where the words of a row do not fit side by side, its cells follow each other.
 """
 
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.markdown import CodeBlock, Markdown, TableElement, TableRowElement
+from rich.markdown import CodeBlock, ImageItem, Markdown, TableElement, TableRowElement
 from rich.table import Table
 from rich.text import Text
 
@@ -25,6 +26,11 @@ class _Code(CodeBlock):
             yield Text(line.rstrip(), "cyan", no_wrap=True, overflow="ignore")
 
 
+class _Picture(ImageItem):
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text.assemble(("Picture: ", "bold"), self.text or self.destination, end="")
+
+
 class _Cells(TableElement):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         rows = self.body.rows if self.body else []
@@ -35,7 +41,7 @@ class _Cells(TableElement):
 class GuideMarkdown(Markdown):
     """Markdown whose code and tables can be copied. To be printed without cropping."""
 
-    elements = Markdown.elements | {"fence": _Code, "code_block": _Code, "table_open": _Cells}
+    elements = Markdown.elements | {"fence": _Code, "code_block": _Code, "image": _Picture, "table_open": _Cells}
 
 
 def _texts(rows: Sequence[TableRowElement]) -> list[list[Text]]:

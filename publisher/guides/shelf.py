@@ -7,7 +7,7 @@ from importlib.resources import files
 # In the order in which they are listed: first what is promised, last how it is made.
 NAMES = (
     *("promises", "rules", "producers", "consumers", "mail"),
-    *("deploying", "sizing", "scaling", "operating", "observing", "channels", "inside"),
+    *("deploying", "sizing", "scaling", "operating", "web", "observing", "channels", "inside"),
 )
 # Marks for the tests that keep a block equal to the code.
 _COMMENT = re.compile(r"^<!--.*?-->\n", re.MULTILINE | re.DOTALL)

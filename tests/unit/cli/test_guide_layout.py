@@ -62,3 +62,8 @@ def test_cells_of_a_row_follow_each_other_where_their_words_do_not_fit() -> None
     assert [line.rstrip() for line in shown(table, 20).strip().splitlines()] == [
         *("held by", "  tests/test_file.py::test", "what     all of it", "", "held by  b", "what     c")
     ]
+
+
+def test_a_picture_is_its_description() -> None:
+    """A terminal shows no picture: what it would show is said."""
+    assert shown("![The page Now](pictures/now.png)", 40).strip() == "Picture: The page Now"
