@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from publisher.domain.answer import AnswerIs
-from publisher.domain.delivery_event import Fault
+from publisher.domain.delivery_event import EventKind, Fault
 from publisher.domain.notification import RouteEvent
 from storage.actions import counted_in_action
 from storage.answered import AnswerFilter
@@ -37,6 +37,18 @@ class PublishedFilter:
     def answered(self) -> AnswerFilter:
         """The part that is about answers."""
         return AnswerFilter(self.answer, self.fault)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedRoute:
+    """A published route in a list. answer, answered_at: both None if nobody has answered."""
+
+    notification_id: str
+    route_id: str
+    notification_type: str
+    published_at: datetime
+    answer: EventKind | None
+    answered_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +92,17 @@ def _count_of_type(where: str) -> str:
     return f"""/* count_published_of_type */
 SELECT count(*) FROM routes JOIN notifications AS n ON n.id = routes.notification_key
 WHERE {where} AND n.notification_type = %(type)s
+"""
+
+
+def _newest(where: str) -> str:
+    """Returns the statement. where: which routes match, whatever their type."""
+    return f"""/* newest_published */
+SELECT n.notification_id::text, routes.route_id, n.notification_type, routes.published_at, routes.answer,
+       routes.answered_at
+FROM routes JOIN notifications AS n ON n.id = routes.notification_key
+WHERE {where} AND (%(type)s::text IS NULL OR n.notification_type = %(type)s)
+ORDER BY routes.published_at DESC LIMIT %(limit)s
 """
 
 
@@ -141,6 +164,17 @@ def count_published(database: Database, channels: Sequence[str], matching: Publi
     """Returns how many published routes of these channels match. matching.until must be given."""
     sql = (_count if matching.notification_type is None else _count_of_type)(_matching(matching))
     return sum(int(database.rows(sql, _parameters(channel, matching))[0][0]) for channel in channels)
+
+
+def newest_published(
+    database: Database, channel: str, matching: PublishedFilter, *, limit: int
+) -> Sequence[PublishedRoute]:
+    """Returns up to `limit` of the routes of the channel that `count_published` counts, those published last first."""
+    rows = database.rows(_newest(_matching(matching)), _parameters(channel, matching) | {"limit": limit})
+    return [
+        PublishedRoute(id_, route_id, type_, at, answer and EventKind(answer), answered_at)
+        for id_, route_id, type_, at, answer, answered_at in rows
+    ]
 
 
 def republish(

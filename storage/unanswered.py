@@ -12,7 +12,7 @@ missing there.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from storage.database import Database, fetch
 
@@ -57,6 +57,9 @@ SELECT statement_timestamp() - (
 """
 
 
+_WINDOW = f"/* unanswered_window */ SELECT ({first_answer()}), statement_timestamp() - %(within)s"
+
+
 @dataclass(frozen=True, slots=True)
 class Unanswered:
     """The unanswered routes of a channel.
@@ -89,3 +92,13 @@ def count_unanswered(
                 [(last,)] = fetch(connection, _LAST, {"channel": channel})
                 found[channel] = Unanswered(count, count >= bound, oldest, last)
     return found
+
+
+def unanswered_window(database: Database, channel: str, within: timedelta) -> tuple[datetime, datetime] | None:
+    """Returns when the unanswered routes of the channel were published: from the first instant on, before the second.
+
+    within: how long after its command an answer is expected. None: nobody has ever answered on the channel, so that
+    nothing is missing.
+    """
+    [(since, until)] = database.rows(_WINDOW, {"channel": channel, "within": within})
+    return None if since is None else (since, until)

@@ -1,7 +1,7 @@
 """Republishing: published routes are pending again under the same delivery id (R3)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from publisher.domain.answer import AnswerIs
@@ -13,11 +13,56 @@ from publisher.operations.names import check_type, installed_channel
 from publisher.settings.settings import Settings
 from storage import republishing as store
 from storage.database import Database
-from storage.republishing import PublishedFilter
+from storage.republishing import PublishedFilter, PublishedRoute
 
-__all__ = ["PublishedFilter", "plan_republish", "plan_republish_rest"]
+__all__ = [
+    "Counted",
+    "PublishedFilter",
+    "PublishedRoute",
+    "count_published",
+    "newest_published",
+    "plan_republish",
+    "plan_republish_rest",
+]
 
 _ACTION = "republish-routes"
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Published routes that were counted. matching: ends at the count: no route that is published later is among them.
+
+    count: how many match.
+    """
+
+    matching: PublishedFilter
+    count: int
+
+
+def count_published(database: Database, settings: Settings, matching: PublishedFilter) -> Counted:
+    """Counts the published routes that could be published again, those of now.
+
+    Raises BadRequest for a channel that is not installed, a type that nothing has, or an answer after which nothing is
+    sent again.
+    """
+    if matching.answer is AnswerIs.COMPLAINED:
+        raise BadRequest("a recipient who complained is not sent the same again: leave --answer complained out")
+    if matching.channel is not None:
+        installed_channel(settings, matching.channel)
+    chosen = replace(matching, until=store.window_end(database, matching.until))
+    count = store.count_published(database, _channels(settings, chosen), chosen)
+    if not count:
+        check_type(database, matching.notification_type)
+    return Counted(chosen, count)
+
+
+def newest_published(database: Database, matching: PublishedFilter, *, limit: int) -> Sequence[PublishedRoute]:
+    """Returns up to `limit` of the routes that `count_published` counts, those published last first.
+
+    matching: of one channel.
+    """
+    until = store.window_end(database, matching.until)
+    return store.newest_published(database, str(matching.channel), replace(matching, until=until), limit=limit)
 
 
 def plan_republish(database: Database, settings: Settings, matching: PublishedFilter, by: str) -> Change:
@@ -26,14 +71,7 @@ def plan_republish(database: Database, settings: Settings, matching: PublishedFi
     by: the operator. Raises BadRequest for a channel that is not installed, a type that nothing has, or an answer after
     which nothing is sent again.
     """
-    if matching.answer is AnswerIs.COMPLAINED:
-        raise BadRequest("a recipient who complained is not sent the same again: leave --answer complained out")
-    if matching.channel is not None:
-        installed_channel(settings, matching.channel)
-    change = _change(database, settings, replace(matching, until=store.window_end(database, matching.until)), by)
-    if not change.matched:
-        check_type(database, matching.notification_type)
-    return change
+    return _change(settings, count_published(database, settings, matching), by)
 
 
 def plan_republish_rest(database: Database, settings: Settings, action_id: int, by: str) -> Change:
@@ -42,7 +80,9 @@ def plan_republish_rest(database: Database, settings: Settings, action_id: int, 
     Raises NotFound, or BadRequest if the action is no republish, or is done.
     """
     resumed = resumable(database, action_id, _ACTION)
-    return replace(_change(database, settings, _kept(resumed.target), by), resumed=resumed)
+    matching = _kept(resumed.target)
+    count = store.count_published(database, _channels(settings, matching), matching)
+    return replace(_change(settings, Counted(matching, count), by), resumed=resumed)
 
 
 def _kept(target: Mapping[str, object]) -> PublishedFilter:
@@ -52,10 +92,14 @@ def _kept(target: Mapping[str, object]) -> PublishedFilter:
     return replace(kept, answer=answer, fault=None if fault is None else Fault(fault))
 
 
-def _change(database: Database, settings: Settings, matching: PublishedFilter, by: str) -> Change:
-    channels = sorted(settings.channels) if matching.channel is None else [matching.channel]
-    count = store.count_published(database, channels, matching)
-    return Change(_ACTION, by, target_of(matching), matched=count, batches=partial(_batches, channels, matching))
+def _channels(settings: Settings, matching: PublishedFilter) -> Sequence[str]:
+    return sorted(settings.channels) if matching.channel is None else [matching.channel]
+
+
+def _change(settings: Settings, counted: Counted, by: str) -> Change:
+    matching = counted.matching
+    batches = partial(_batches, _channels(settings, matching), matching)
+    return Change(_ACTION, by, target_of(matching), matched=counted.count, batches=batches)
 
 
 def _batches(

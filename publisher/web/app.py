@@ -10,7 +10,7 @@ from starlette.staticfiles import StaticFiles
 
 from publisher.domain.errors import PublisherError
 from publisher.web.context import WebContext
-from publisher.web.pages import actions, channels, dead_letters, find, health, login
+from publisher.web.pages import actions, channels, dead_letters, find, health, login, unanswered, waiting
 from publisher.web.pages.now import now
 from publisher.web.pages.page import problem_page
 from publisher.web.security.guard import Guard
@@ -27,9 +27,12 @@ def application(context: WebContext, metrics: health.Metrics, door: Sequence[Bas
         Route("/channels/{channel}/pause", channels.pause, methods=["POST"]),
         Route("/channels/{channel}/resume", channels.resume, methods=["POST"]),
         Route("/channels/{channel}/limit", channels.limit, methods=["POST"]),
+        Route("/waiting", waiting.waiting),
         Route("/waiting/dead-letters", dead_letters.dead_letters),
         Route("/waiting/dead-letters/requeue", dead_letters.requeue, methods=["POST"]),
         Route("/waiting/dead-letters/discard", dead_letters.discard, methods=["POST"]),
+        Route("/waiting/unanswered", unanswered.routes),
+        Route("/waiting/unanswered/republish", unanswered.republish, methods=["POST"]),
         Route("/actions", actions.actions),
         Route("/actions/{id:int}", actions.action),
         Route("/actions/{id:int}/stop", actions.stop, methods=["POST"]),

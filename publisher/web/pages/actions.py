@@ -1,6 +1,5 @@
 """The pages of the audit: the actions that operators took, and one action with its progress, to stop or resume it."""
 
-import asyncio
 from typing import Any
 
 from starlette.requests import Request
@@ -12,7 +11,7 @@ from publisher.operations.audited import ActionFilter, ActionOutcome, ActionReco
 from publisher.operations.names import near_actions, near_operators
 from publisher.operations.resuming import plan_rest, resume_command
 from publisher.web.command_line import command_line
-from publisher.web.pages.fields import number_of, rate_of, text_of, window_of
+from publisher.web.pages.fields import number_of, one_of, rate_of, text_of, window_of
 from publisher.web.pages.page import context_of, form_of, rendered, see_other, visitor_of
 
 _PAGE = 50
@@ -75,22 +74,15 @@ async def resume(request: Request) -> Response:
     try:
         rate = rate_of(form)
         change = await context.reading.one(lambda: plan_rest(context.shown, context.settings, id_, by))
-        await asyncio.to_thread(context.running.begin, change, rate)
+        await context.changing.one(lambda: context.running.begin(change, rate))
     except BadRequest as error:
         return await _page(request, str(error), 400)
     return see_other(f"/actions/{id_}")
 
 
 def _filter(fields: dict[str, str]) -> ActionFilter:
-    outcome = text_of(fields, "outcome")
-    if outcome is not None and outcome not in list(ActionOutcome):
-        raise BadRequest(f"{outcome[:40]!r} is no outcome: those are {', '.join(ActionOutcome)}")
-    return ActionFilter(
-        text_of(fields, "action"),
-        text_of(fields, "by"),
-        None if outcome is None else ActionOutcome(outcome),
-        *window_of(fields),
-    )
+    outcome = one_of(fields, "outcome", ActionOutcome)
+    return ActionFilter(text_of(fields, "action"), text_of(fields, "by"), outcome, *window_of(fields))
 
 
 def _id(request: Request) -> int:

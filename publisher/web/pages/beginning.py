@@ -1,6 +1,5 @@
 """Begins a change of many routes that somebody confirmed on a page (R34)."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 
 from starlette.requests import Request
@@ -18,7 +17,7 @@ async def begin(request: Request, form: Mapping[str, str], plan: Callable[[Datab
 
     form: has the fields rate, which may be blank, and count: how many the page showed, and the visitor agreed to.
     Raises BadRequest if nothing matches any more, or more than was agreed to; what `plan` and `Running.begin` raise;
-    and Unavailable if it cannot be counted within the time of a page.
+    and Unavailable if it cannot be counted within the time of a page, or begun within that of a change.
     """
     context = context_of(request)
     rate = rate_of(form)
@@ -32,5 +31,5 @@ async def begin(request: Request, form: Mapping[str, str], plan: Callable[[Datab
         raise BadRequest(
             f"{change.matched:,} match by now, and the page showed {agreed:,}: look at them, and ask again"
         )
-    action = await asyncio.to_thread(context.running.begin, change, rate)
+    action = await context.changing.one(lambda: context.running.begin(change, rate))
     return see_other(f"/actions/{action}")

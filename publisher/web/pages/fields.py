@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TypeVar
 
 from publisher.domain.errors import BadRequest
 from publisher.operations.instants import check_window, read_instant
+
+E = TypeVar("E", bound=StrEnum)
 
 
 def text_of(fields: Mapping[str, str], name: str) -> str | None:
@@ -30,6 +34,15 @@ def window_of(fields: Mapping[str, str]) -> tuple[datetime | None, datetime | No
 def rate_of(fields: Mapping[str, str]) -> int | None:
     """Returns the routes a second of the field rate; None: it is blank, and there is no limit. Raises BadRequest."""
     return number_of(fields, "rate", "a rate is a whole number of routes a second, of at least 1; blank: no limit")
+
+
+def one_of(fields: Mapping[str, str], name: str, choices: type[E]) -> E | None:
+    """Returns the choice of the field; None: it is blank. Raises BadRequest, which names the choices."""
+    text = text_of(fields, name)
+    try:
+        return None if text is None else choices(text)
+    except ValueError:
+        raise BadRequest(f"{text!r} is no {name}: choose {', '.join(choices)}") from None
 
 
 def number_of(fields: Mapping[str, str], name: str, rule: str, *, least: int = 1) -> int | None:
