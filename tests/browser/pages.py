@@ -3,7 +3,7 @@
 from playwright.sync_api import Page, expect
 
 # Each page, and how often it shows at least a text that a stranger wrote.
-PAGES = {"/": 1, "/channels": 4, "/waiting/dead-letters": 1, "/actions": 2, "/actions/1": 2}
+PAGES = {"/": 1, "/channels": 4, "/waiting/dead-letters": 1, "/actions": 2, "/actions/1": 2, "/find?id=route:1": 3}
 
 
 def visit(page: Page, path: str) -> None:

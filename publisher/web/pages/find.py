@@ -1,14 +1,14 @@
 """The page Find: everything that an id leads to, from the intent to its answers, and what may be done (R34, R36)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from publisher.domain.errors import BadRequest, NotFound, PublisherError, RedisUnavailable
+from publisher.domain.errors import BadRequest, NotFound, PublisherError
 from publisher.domain.masking import masked
 from publisher.operations import route_wording
 from publisher.operations.addresses import record_showing
@@ -16,23 +16,19 @@ from publisher.operations.cancellation_answer import cancelled_by
 from publisher.operations.carry_out_remedy import carry_out_remedy
 from publisher.operations.choice import Choice, OtherKind, UnknownId
 from publisher.operations.id_wording import said
-from publisher.operations.ids import IntentsStream, Named
-from publisher.operations.payloads import Payload, payloads
+from publisher.operations.ids import Named
 from publisher.operations.remedy import Remedy
-from publisher.operations.trace import Trace, trace
 from publisher.web.context import WebContext
 from publisher.web.pages.find_done import done, done_query
 from publisher.web.pages.find_offers import find_path, near_paths, offer, thing_path
+from publisher.web.pages.find_way import Way, WayReading
 from publisher.web.pages.page import context_of, form_of, rendered, see_other, visitor_of
 from publisher.web.reading import NotRead
-from storage.notifications import NotificationRecord
 
 # As the terminal has it: more than a delivery id can have.
 _LONGEST = 4_096
 # How many routes of a notification are shown at first, and at most.
 _ROUTES, _MOST_ROUTES = 20, 1_000
-# Of so many notifications the routes are shown: an idempotency key can have one of each producer.
-_HISTORIES = 10
 _WORDS = {
     "cancelled_by": cancelled_by,
     "event_lines": route_wording.event_lines,
@@ -69,24 +65,6 @@ class _Asked:
         if "\0" in self.id or "\0" in (self.producer or ""):
             return "no id holds the character NUL"
         return ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """What an id leads to, as it is shown. payloads: by notification id."""
-
-    trace: Trace
-    payloads: Mapping[str, Payload]
-
-    @property
-    def notification_ids(self) -> list[str]:
-        """The notifications whose routes and payloads are shown."""
-        return list(self.payloads)
-
-    @property
-    def more(self) -> Sequence[NotificationRecord]:
-        """The notifications of which nothing else is shown."""
-        return self.trace.found.notifications[_HISTORIES:]
 
 
 async def find(request: Request) -> Response:
@@ -136,7 +114,7 @@ async def _page(
     values["done_unread" if isinstance(came, NotRead) else "done"] = came
     if isinstance(shown, NotRead):
         values["unread"] = shown
-    elif isinstance(shown, _Way):
+    elif isinstance(shown, Way):
         back = asked.id if masked(asked.id) == asked.id else next(iter(shown.notification_ids), "")
         values |= {"way": shown, "back": back, "next_routes": min(asked.routes * 5, _MOST_ROUTES)}
         values["redis_unread"] = found["whole"] if isinstance(found["whole"], NotRead) else None
@@ -151,31 +129,11 @@ async def _page(
 
 
 async def _read(context: WebContext, asked: _Asked, query: Mapping[str, str]) -> dict[str, Any]:
-    """Reads the way twice at a time, with Redis and without: so a Redis that hangs takes nothing else from the page."""
-    return await context.reading.sections(
-        {
-            "recorded": partial(_way, context, asked, without_redis=True),
-            "whole": partial(_way, context, asked),
-            **({"done": reads} if (reads := done(context, query)) is not None else {}),
-        }
-    )
-
-
-def _way(context: WebContext, asked: _Asked, *, without_redis: bool = False) -> _Way | PublisherError:
-    """Returns what the id leads to, or the error that says what it is instead."""
-    settings = context.settings
-    connect = _not_asked if without_redis else lambda: context.client
-    intents = IntentsStream(connect, settings.intents_stream, settings.intents_group, settings.channels)
-    try:
-        traced = trace(context.shown, intents, asked.id, asked.producer, limit=asked.routes, most=_HISTORIES)
-    except (BadRequest, NotFound) as error:
-        return error
-    ids = dict.fromkeys(history.notification.notification_id for history in traced.histories)
-    return _Way(traced, payloads(context.shown, list(ids)))
-
-
-def _not_asked() -> NoReturn:
-    raise RedisUnavailable("Redis did not answer in time")
+    way = WayReading(context, asked.id, asked.producer, asked.routes)
+    reads: dict[str, Callable[[], Any]] = {"recorded": way.recorded, "whole": way.whole}
+    if (came := done(context, query)) is not None:
+        reads["done"] = came
+    return await context.reading.sections(reads)
 
 
 def _remedy(name: str) -> Remedy:

@@ -2,7 +2,11 @@
 
 import html
 import re
-from typing import TYPE_CHECKING, Any
+import socket
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from starlette.testclient import TestClient
@@ -10,6 +14,8 @@ from starlette.testclient import TestClient
 from publisher.domain.loss import LossCause
 from publisher.operations.channels import pause, read_gate
 from publisher.operations.holds import HoldCriteria, add, list_holds
+from publisher.streams.connection import open_redis
+from publisher.web.reading import Reading
 from storage.actions import ActionFilter, list_actions
 from storage.database import Database
 from storage.losses import record_loss
@@ -19,6 +25,7 @@ from tests.integration.web.conftest import Serve
 
 if TYPE_CHECKING:
     import redis
+    from starlette.applications import Starlette
 
 ADDRESS = "ann.lee@example.com"
 SCRIPT = "<script>alert(1)</script>"
@@ -216,6 +223,19 @@ def test_without_redis_what_postgresql_knows_is_shown(serve: Serve, database: Da
     change(database, [route], f"{FINAL['published']}, stream_entry_id = '9-9', stream = 's'")
     text = serve({"REDIS_URL": "redis://127.0.0.1:1/0"}).get("/find?id=turn-17").text
     assert "What its readers did with it could not be read" in text
+    assert "publisher routes republish" in text
+
+
+def test_a_redis_that_hangs_takes_nothing_else_from_the_page(page: TestClient, database: Database, route: int) -> None:
+    """What PostgreSQL knows stands in time, and the page says that Redis was not read (R35)."""
+    change(database, [route], f"{FINAL['published']}, stream_entry_id = '9-9', stream = 's'")
+    state = cast("Starlette", page.app).state
+    with socket.create_server(("127.0.0.1", 0)) as silent, closing(Reading(3, timedelta(seconds=0.3))) as reading:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        with closing(open_redis(url, timeout=timedelta(seconds=2), client_name="test")) as hanging:
+            state.context = replace(state.context, reading=reading, client=hanging)
+            text = page.get("/find?id=turn-17").text
+    assert "What Redis knows of it could not be read" in text
     assert "publisher routes republish" in text
 
 
