@@ -32,6 +32,7 @@ from publisher.web.running import Running
 from publisher.web.security.access import Access
 from publisher.web.security.attempts import Attempts
 from publisher.web.security.sessions import Sessions
+from publisher.web.slow_clients import PatientConnection, most_open
 
 _log = structlog.get_logger()
 # What a page shows is read within this time, each statement by itself (R35).
@@ -52,11 +53,12 @@ _LOOK = 0.2
 
 @dataclass(frozen=True, slots=True)
 class WebProcess:
-    """The parts of the process. metrics: what they were served by."""
+    """The parts of the process. metrics: what they were served by. running: the changes under way."""
 
     application: Starlette
     metrics: Metrics
     exporter: GaugeExporter
+    running: Running
 
 
 @contextmanager
@@ -106,7 +108,7 @@ def compose_web(
         exporter = GaugeExporter(snapshot_database, snapshots, telemetry.registry, on_snapshot=history.add)
         door = Door(settings, door_database, client, telemetry, send, waiting)
         try:
-            yield WebProcess(application(context, metrics, door.routes()), metrics, exporter)
+            yield WebProcess(application(context, metrics, door.routes()), metrics, exporter, running)
         finally:
             door.close()
             running.close(_PATIENCE)
@@ -126,13 +128,22 @@ def listen(settings: WebSettings) -> socket.socket:
         ) from error
 
 
-async def serve(application: Starlette, listening: socket.socket, stopping: threading.Event) -> None:
-    """Serves until `stopping` is set; requests under way are finished, for ten seconds at most."""
+async def serve(
+    application: Starlette,
+    listening: socket.socket,
+    stopping: threading.Event,
+    on_stop: Callable[[], None] = lambda: None,
+) -> None:
+    """Serves until `stopping` is set. Requests under way are finished, for ten seconds at most (R17).
+
+    on_stop: called before they are waited for.
+    """
     config = uvicorn.Config(
         application,
+        http=PatientConnection,
         log_config=None,
-        # That it starts and ends is said by our own lines.
-        log_level="warning",
+        # That it starts and ends is said by our own lines, and what is no HTTP is not worth one.
+        log_level="error",
         access_log=False,
         server_header=False,
         # Nothing here depends on a client's address or scheme, which a proxy would tell.
@@ -141,13 +152,15 @@ async def serve(application: Starlette, listening: socket.socket, stopping: thre
         ws="none",
         timeout_keep_alive=30,
         timeout_graceful_shutdown=int(_PATIENCE.total_seconds()),
-        limit_concurrency=500,
+        # Never reached by connections that only wait: the oldest of these goes before.
+        limit_concurrency=most_open() * 5 // 4,
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[listening]))
     while not task.done():
-        if stopping.is_set():
+        if stopping.is_set() and not server.should_exit:
             server.should_exit = True
+            on_stop()
         with suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(task), _LOOK)
     await task

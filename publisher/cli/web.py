@@ -55,7 +55,9 @@ def web() -> None:
         served = settings.web.model_copy(update={"port": port})
         _log.info("the page is served", url=served.url, open_to_everybody=served.is_open)
         try:
-            asyncio.run(serve(process.application, listening, context.stopping))
+            # Changes stop between two batches while requests end.
+            end_changes = partial(process.running.close, timedelta(0))
+            asyncio.run(serve(process.application, listening, context.stopping, end_changes))
         finally:
             context.stopping.set()
             heartbeat.stop()

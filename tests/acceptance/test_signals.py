@@ -68,10 +68,11 @@ def test_idle_processes_stop_at_once_however_often_they_are_told(
     processes: Processes, outside: Outside, number: signal.Signals
 ) -> None:
     """Every process with nothing to do ends by itself with exit code 0 (R17)."""
-    running = [processes.start(name) for name in ("worker", "clock", "intake")]
+    running = [processes.start(name) for name in ("worker", "clock", "intake", "web")]
     outside.send(intent_fields())
     outside.wait_for_routes(published=2)
     running[1].wait_for_output("scheduler started")
+    running[3].wait_for_output("the page is served")
 
     for process in running * 2:
         process.signal(number, group=True)
