@@ -27,7 +27,7 @@ from publisher.operations.ids import NamedKind
 from publisher.operations.malformed import MalformedFilter, MalformedRecord, find_malformed
 from publisher.operations.malformed_edit import edit_form
 from publisher.operations.malformed_remedies import in_a_file, remedy
-from publisher.operations.resubmit import Resubmission, Sendable
+from publisher.operations.resubmit import Resubmission, Sendable, resubmission
 from publisher.operations.resubmit_many import (
     ManyResubmitted,
     Tally,
@@ -86,11 +86,12 @@ def resubmit(
     matching = MalformedFilter(code and code.value, since, until, stream)
     many = all_ or matching != MalformedFilter()
     with opened() as (settings, database), open_client(settings, "cli") as client:
-        work = Resubmission(database, client, settings.intents_stream, settings.events_stream, settings.channels)
+        resubmit = resubmission(settings, client)
+        work = resubmit(database)
         if resume is not None:
             _only_resume(id_, file, many=many, unchanged=unchanged, again=again, dry_run=dry_run)
             action = number(settings, database, resume, NamedKind.ACTION, f"{_MANY.command} --resume")
-            planned = plan_resubmission_rest(database, work, action, operator(by))
+            planned = plan_resubmission_rest(database, resubmit, action, operator(by))
             _matching(settings, planned, rate=rate, yes=yes, json=json)
             return
         _refuse_contradictions(id_, file, many=many, unchanged=unchanged, again=again, dry_run=dry_run)
@@ -98,7 +99,7 @@ def resubmit(
             _survey(work, database, matching, json=json)
             return
         if id_ is None:
-            planned = plan_resubmission(database, work, matching, operator(by))
+            planned = plan_resubmission(database, resubmit, matching, operator(by))
             _matching(settings, planned, rate=rate, yes=yes, json=json)
             return
         if rate is not None:

@@ -1,6 +1,6 @@
-"""Records that an operator has addresses and payloads of notifications shown unmasked (R34, R36)."""
+"""Records that an operator has addresses and payloads shown unmasked (R34, R36)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from publisher.operations.audited import audited
 from storage.actions import advance_action
@@ -14,7 +14,18 @@ def record_showing(database: Database, notification_ids: Sequence[str], by: str)
 
     To be called before they are shown: what could not be recorded is not shown.
     """
-    target = {"notifications": list(notification_ids)}
-    with audited(database, _ACTION, by, target, len(notification_ids)) as action:
-        advance_action(database, action.id, len(notification_ids))
+    return _recorded(database, {"notifications": list(notification_ids)}, len(notification_ids), by)
+
+
+def record_malformed_showing(database: Database, id_: int, by: str) -> int:
+    """Records who sees the fields of this malformed intent as they are, and returns the action's id.
+
+    To be called before they are shown, as the other.
+    """
+    return _recorded(database, {"malformed": id_}, 1, by)
+
+
+def _recorded(database: Database, target: Mapping[str, object], count: int, by: str) -> int:
+    with audited(database, _ACTION, by, target, count) as action:
+        advance_action(database, action.id, count)
     return action.id

@@ -4,7 +4,7 @@ No transaction spans the two servers. A crash before the mark leaves an intent t
 once more, it is accepted once per producer and idempotency_key (R18), and an event once per source and event_id (R32).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import redis
@@ -20,6 +20,7 @@ from publisher.domain.rejection import Rejection
 from publisher.operations.audited import audited
 from publisher.operations.malformed_edit import edited_fields
 from publisher.operations.malformed_fields import recorded_entry
+from publisher.settings.settings import Settings
 from publisher.streams.producer import add_events, add_intents
 from storage.database import Database
 from storage.delivery_events import known_deliveries
@@ -159,6 +160,15 @@ class Resubmission:
             raise type(error)(
                 f"{error}; malformed intent {which} sent as {sent[-1].entry_id} and not marked: {_HARMLESS}"
             ) from error
+
+
+def resubmission(settings: Settings, client: redis.Redis) -> Callable[[Database], Resubmission]:
+    """Returns what makes the Resubmission of these settings on a database."""
+
+    def on(database: Database) -> Resubmission:
+        return Resubmission(database, client, settings.intents_stream, settings.events_stream, settings.channels)
+
+    return on
 
 
 def _against(

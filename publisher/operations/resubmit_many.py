@@ -15,6 +15,9 @@ from publisher.operations.resubmit import ACTION, Resubmission, Sendable
 from storage.database import Database
 from storage.malformed import MalformedFilter, count_matching, malformed_pages
 
+# What sends intents again, on this database: the one of whoever carries a change out has a time of its own.
+Resubmit = Callable[[Database], Resubmission]
+
 
 @dataclass(slots=True)
 class Tally:
@@ -70,12 +73,12 @@ def survey(database: Database, work: Resubmission, matching: MalformedFilter, on
     return tally
 
 
-def plan_resubmission(database: Database, work: Resubmission, matching: MalformedFilter, by: str) -> ManyResubmitted:
+def plan_resubmission(database: Database, resubmit: Resubmit, matching: MalformedFilter, by: str) -> ManyResubmitted:
     """Counts the malformed intents that are to be sent, oldest first: those of now, valid or not."""
-    return _planned(work, *count_bounded(database, matching), by)
+    return _planned(resubmit, *count_bounded(database, matching), by)
 
 
-def plan_resubmission_rest(database: Database, work: Resubmission, action_id: int, by: str) -> ManyResubmitted:
+def plan_resubmission_rest(database: Database, resubmit: Resubmit, action_id: int, by: str) -> ManyResubmitted:
     """Counts what an earlier resubmission of many left.
 
     Raises NotFound, or BadRequest if the action is no such one, or is done.
@@ -83,15 +86,16 @@ def plan_resubmission_rest(database: Database, work: Resubmission, action_id: in
     resumed = resumable(database, action_id, ACTION)
     if "id" in resumed.target:
         raise BadRequest(f"action {action_id} is about one intent: resubmit malformed intent {resumed.target['id']}")
-    return _planned(work, *count_bounded(database, filter_of(MalformedFilter, resumed.target)), by, resumed)
+    return _planned(resubmit, *count_bounded(database, filter_of(MalformedFilter, resumed.target)), by, resumed)
 
 
 def _planned(
-    work: Resubmission, count: int, bounded: MalformedFilter, by: str, resumed: ActionRecord | None = None
+    resubmit: Resubmit, count: int, bounded: MalformedFilter, by: str, resumed: ActionRecord | None = None
 ) -> ManyResubmitted:
     tally = Tally()
 
     def batches(database: Database, action_id: int, limit: int) -> Iterator[Batch]:
+        work = resubmit(database)
         for records in malformed_pages(database, bounded, limit=limit):
             ready = tally.judged(work.judge_all_unchanged(records))
             marked = work.send_all(ready, by, action_id)

@@ -7,6 +7,8 @@ take batches of the same rest: each route is changed by one of them and counted 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+import redis
+
 from publisher.domain.errors import BadRequest
 from publisher.operations.audited import ActionRecord, find_action
 from publisher.operations.bulk import ActionOutcome, Batch, Change
@@ -15,10 +17,14 @@ from publisher.operations.discard import plan_discard_rest
 from publisher.operations.held import plan_send_rest, plan_settle_rest
 from publisher.operations.republish import plan_republish_rest
 from publisher.operations.requeue import plan_requeue_rest
+from publisher.operations.resubmit import ACTION as RESUBMIT
+from publisher.operations.resubmit import resubmission
+from publisher.operations.resubmit_many import plan_resubmission_rest
 from publisher.settings.settings import Settings
 from storage.database import Database
 
-_Plan = Callable[[Database, Settings, int, str], Change]
+# Given the database, the settings, Redis, the id of the action, and the operator.
+_Plan = Callable[[Database, Settings, redis.Redis, int, str], Change]
 
 
 def _cancel_rest(database: Database, action_id: int, by: str) -> Change:
@@ -44,29 +50,40 @@ class _Kind:
     plan: _Plan
 
 
-def _without_settings(plan: Callable[[Database, int, str], Change]) -> _Plan:
-    return lambda database, _, action_id, by: plan(database, action_id, by)
+def _of_database(plan: Callable[[Database, int, str], Change]) -> _Plan:
+    return lambda database, _, __, action_id, by: plan(database, action_id, by)
+
+
+def _republish_rest(database: Database, settings: Settings, _: redis.Redis, action_id: int, by: str) -> Change:
+    return plan_republish_rest(database, settings, action_id, by)
+
+
+def _resubmit_rest(database: Database, settings: Settings, client: redis.Redis, action_id: int, by: str) -> Change:
+    return plan_resubmission_rest(database, resubmission(settings, client), action_id, by).change
 
 
 _KINDS: Mapping[str, _Kind] = {
-    "requeue-dead-letters": _Kind("publisher dead-letters requeue", _without_settings(plan_requeue_rest)),
-    "discard-dead-letters": _Kind("publisher dead-letters discard", _without_settings(plan_discard_rest)),
-    "republish-routes": _Kind("publisher routes republish", plan_republish_rest),
-    "cancel-routes": _Kind("publisher routes cancel", _without_settings(_cancel_rest)),
-    "send-held-mail": _Kind("publisher mailer held send", _without_settings(plan_send_rest)),
-    "settle-held-mail": _Kind("publisher mailer held settle", _without_settings(plan_settle_rest)),
+    "requeue-dead-letters": _Kind("publisher dead-letters requeue", _of_database(plan_requeue_rest)),
+    "discard-dead-letters": _Kind("publisher dead-letters discard", _of_database(plan_discard_rest)),
+    "republish-routes": _Kind("publisher routes republish", _republish_rest),
+    RESUBMIT: _Kind("publisher malformed resubmit", _resubmit_rest),
+    "cancel-routes": _Kind("publisher routes cancel", _of_database(_cancel_rest)),
+    "send-held-mail": _Kind("publisher mailer held send", _of_database(plan_send_rest)),
+    "settle-held-mail": _Kind("publisher mailer held settle", _of_database(plan_settle_rest)),
 }
 
 
 def resume_command(record: ActionRecord) -> str | None:
     """Returns the command that does the rest of the action; None: it is done, or of a kind that is begun anew."""
     kind = _KINDS.get(record.action)
-    if kind is None or record.outcome is ActionOutcome.DONE:
+    # One intent alone is resubmitted by its own id, whatever became of the first try.
+    is_of_one = record.action == RESUBMIT and "id" in record.target
+    if kind is None or is_of_one or record.outcome is ActionOutcome.DONE:
         return None
     return f"{kind.command} --resume {record.id}"
 
 
-def plan_rest(database: Database, settings: Settings, action_id: int, by: str) -> Change:
+def plan_rest(database: Database, settings: Settings, client: redis.Redis, action_id: int, by: str) -> Change:
     """Counts what the action left. Raises NotFound, or BadRequest if it is done, or of a kind that is begun anew.
 
     by: the operator who resumes it, added to those on record.
@@ -75,4 +92,4 @@ def plan_rest(database: Database, settings: Settings, action_id: int, by: str) -
     kind = _KINDS.get(record.action)
     if kind is None:
         raise BadRequest(f"action {action_id} is {record.action!r}, which is not resumed: do the same again")
-    return kind.plan(database, settings, action_id, by)
+    return kind.plan(database, settings, client, action_id, by)

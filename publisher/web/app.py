@@ -10,7 +10,20 @@ from starlette.staticfiles import StaticFiles
 
 from publisher.domain.errors import PublisherError
 from publisher.web.context import WebContext
-from publisher.web.pages import actions, channels, dead_letters, find, health, login, unanswered, waiting
+from publisher.web.pages import (
+    actions,
+    channels,
+    dead_letters,
+    find,
+    health,
+    held_mail,
+    holds,
+    login,
+    malformed,
+    malformed_one,
+    unanswered,
+    waiting,
+)
 from publisher.web.pages.now import now
 from publisher.web.pages.page import problem_page
 from publisher.web.security.guard import Guard
@@ -33,6 +46,17 @@ def application(context: WebContext, metrics: health.Metrics, door: Sequence[Bas
         Route("/waiting/dead-letters/discard", dead_letters.discard, methods=["POST"]),
         Route("/waiting/unanswered", unanswered.routes),
         Route("/waiting/unanswered/republish", unanswered.republish, methods=["POST"]),
+        Route("/waiting/malformed", malformed.malformed),
+        Route("/waiting/malformed/resubmit", malformed.resubmit_matching, methods=["POST"]),
+        Route("/waiting/malformed/{id:int}", malformed_one.malformed_intent),
+        Route("/waiting/malformed/{id:int}/edit", malformed_one.edit, methods=["POST"]),
+        Route("/waiting/malformed/{id:int}/resubmit", malformed_one.resubmit_one, methods=["POST"]),
+        Route("/waiting/holds", holds.holds),
+        Route("/waiting/holds/add", holds.add, methods=["POST"]),
+        Route("/waiting/holds/mail/send", held_mail.send_held, methods=["POST"]),
+        Route("/waiting/holds/mail/settle", held_mail.settle_held, methods=["POST"]),
+        Route("/waiting/holds/{hold:int}", holds.hold),
+        Route("/waiting/holds/{hold:int}/remove", holds.remove, methods=["POST"]),
         Route("/actions", actions.actions),
         Route("/actions/{id:int}", actions.action),
         Route("/actions/{id:int}/stop", actions.stop, methods=["POST"]),

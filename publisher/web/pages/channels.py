@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -49,7 +48,7 @@ async def _changed(request: Request, change: _Change) -> Response:
     context, form, name = context_of(request), await form_of(request), request.path_params["channel"]
     try:
         installed_channel(context.settings, name)
-        what = await run_in_threadpool(change, context, name, form, visitor_of(request).name)
+        what = await context.changing.one(partial(change, context, name, form, visitor_of(request).name))
     except BadRequest as error:
         return await _page(request, {"error": str(error), "typed": {"channel": name, **form}}, 400)
     # The name of an installed channel is a plain word.

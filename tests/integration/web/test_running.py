@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
+import redis
 
 from publisher.domain.errors import BadRequest
 from publisher.operations.bulk import ActionOutcome, Change
@@ -149,7 +150,7 @@ def test_only_so_many_run_at_once(running: Running, requeue: Callable[[str], Cha
 
 
 def test_the_death_of_the_process_leaves_a_rest_that_another_does(
-    database: Database, database_url: str, settings: Settings, running: Running
+    database: Database, redis_client: redis.Redis, database_url: str, settings: Settings, running: Running
 ) -> None:
     """Killed, its action stays 'running' with what it has done counted, and goes on in another process (R34)."""
     script = """
@@ -175,6 +176,6 @@ def test_the_death_of_the_process_leaves_a_rest_that_another_does(
         process.kill()
 
     assert find_action(database, action).outcome is RUNNING
-    running.begin(plan_rest(database, settings, action, "bob"), None)
+    running.begin(plan_rest(database, settings, redis_client, action, "bob"), None)
     wait_until(lambda: find_action(database, action).outcome is DONE)
     assert find_action(database, action).done == 12

@@ -42,5 +42,5 @@ def send_all(
     work: Resubmission, database: Database, on_batch: Callable[[int], None] = lambda _: None, rate: int | None = None
 ) -> tuple[Ended, Tally]:
     """Sends all that wait, as a page would."""
-    many = plan_resubmission(database, work, MalformedFilter(), "ann")
+    many = plan_resubmission(database, lambda _: work, MalformedFilter(), "ann")
     return carry_out(database, many.change, rate, Hooks(on_batch, lambda _: False, lambda _: True)), many.tally

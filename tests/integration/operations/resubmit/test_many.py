@@ -68,21 +68,21 @@ def test_what_was_interrupted_is_resumed(
     assert (ended.matched, ended.done, ended.outcome) == (3, 2, ActionOutcome.INTERRUPTED)
     give(idempotency_key="later")
 
-    rest = plan_resubmission_rest(database, work, ended.action, "bob")
+    rest = plan_resubmission_rest(database, lambda _: work, ended.action, "bob")
     resumed = carry_out(database, rest.change, None, Hooks(lambda _: None, lambda _: False, lambda _: True))
 
     assert (rest.change.matched, rest.tally.sent) == (1, 1)
     assert (resumed.done, resumed.outcome) == (3, ActionOutcome.DONE)
     assert [fields["idempotency_key"] for fields in sent(redis_client)] == keys
     with pytest.raises(BadRequest, match="is done"):
-        plan_resubmission_rest(database, work, ended.action, "bob")
+        plan_resubmission_rest(database, lambda _: work, ended.action, "bob")
 
 
 def test_an_action_about_one_intent_is_not_resumed_for_all(work: Resubmission, give: Give, database: Database) -> None:
     """It names no filter: its rest would be every intent that waits."""
     begun = begin_action(database, "resubmit-malformed", "ann", {"id": give().facts.id}, 1)
     with pytest.raises(BadRequest, match="is about one intent: resubmit malformed intent 1"):
-        plan_resubmission_rest(database, work, begun, "bob")
+        plan_resubmission_rest(database, lambda _: work, begun, "bob")
 
 
 def test_one_that_is_pruned_meanwhile_is_told_apart(

@@ -1,0 +1,123 @@
+"""The page of one malformed intent: its fields, its reason and its remedy; editing it, and sending it again."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from publisher.domain.errors import BadRequest, NotFound
+from publisher.domain.rejection import Rejection
+from publisher.operations.addresses import record_malformed_showing
+from publisher.operations.entry_lookup import entry_outcome
+from publisher.operations.entry_outcome import EntryOutcome
+from publisher.operations.ids import IntentsStream
+from publisher.operations.malformed import MalformedFacts, MalformedRecord, find_malformed
+from publisher.operations.malformed_edit import edit_form
+from publisher.operations.malformed_fields import readable_fields
+from publisher.operations.malformed_remedies import remedy, remedy_commands
+from publisher.operations.remedy_wording import worded
+from publisher.operations.resubmit import Resubmission, resubmission
+from publisher.web.context import WebContext
+from publisher.web.pages.page import context_of, form_of, rendered, see_other, visitor_of
+from publisher.web.reading import NotRead
+from storage.database import Database
+
+# Of a value the page shows so many characters, and folds it if it has more than fit into two lines.
+_CHARACTERS = 20_000
+_FOLDED = 160
+_LARGEST_ID = 2**63 - 1
+
+
+async def malformed_intent(request: Request) -> Response:
+    """Shows a malformed intent, and what became of it if it was sent again. Answers 404 for none."""
+    return await _page(request)
+
+
+async def edit(request: Request) -> Response:
+    """Shows the form to correct, with its addresses in clear text: who sees them is on record before (R34, R36)."""
+    context, id_, by = context_of(request), _id(request), visitor_of(request).name
+    record = await context.changing.one(partial(_opened, context, id_, by))
+    return _form(request, record.facts, edit_form(record.raw_fields))
+
+
+async def resubmit_one(request: Request) -> Response:
+    """Sends the intent again, as the form says, or unchanged where there is no form. It is validated before."""
+    context, id_, form = context_of(request), _id(request), await form_of(request)
+    try:
+        await context.changing.one(partial(_send, context, id_, form, visitor_of(request).name))
+    except BadRequest as error:
+        if "text" not in form:
+            return await _page(request, {"error": str(error)}, 400)
+        record = await context.reading.one(partial(find_malformed, context.shown, id_))
+        return _form(request, record.facts, form["text"], str(error), 400)
+    return see_other(f"/waiting/malformed/{id_}")
+
+
+def _id(request: Request) -> int:
+    id_: int = request.path_params["id"]
+    if id_ > _LARGEST_ID:
+        raise NotFound(f"there is no malformed intent {id_}")
+    return id_
+
+
+def _opened(context: WebContext, id_: int, by: str) -> MalformedRecord:
+    record = find_malformed(context.changed, id_)
+    record_malformed_showing(context.changed, id_, by)
+    return record
+
+
+def _send(context: WebContext, id_: int, form: Mapping[str, str], by: str) -> None:
+    record, work = find_malformed(context.changed, id_), _work(context, context.changed)
+    facts = record.facts
+    if (facts.resubmitted_as or "") != form.get("seen", ""):
+        raise BadRequest(
+            f"{facts.resubmitted_by} resubmitted it meanwhile, as {facts.resubmitted_as}: see what became of that first"
+        )
+    text = form.get("text")
+    verdict = work.judge_unchanged(record) if text is None else work.judge_edited(record, text)
+    if isinstance(verdict, Rejection):
+        raise BadRequest(f"it would not be accepted: {verdict.code.value}: {verdict.message}")
+    work.send(verdict, by, "unchanged" if text is None else "page")
+
+
+def _work(context: WebContext, database: Database) -> Resubmission:
+    return resubmission(context.settings, context.client)(database)
+
+
+async def _page(request: Request, values: Mapping[str, Any] | None = None, status: int = 200) -> Response:
+    context, id_ = context_of(request), _id(request)
+    record = await context.reading.one(partial(find_malformed, context.shown, id_))
+    facts = record.facts
+    sections: dict[str, Callable[[], Any]] = {"verdict": partial(_work(context, context.shown).judge_unchanged, record)}
+    if facts.resubmitted_as is not None and facts.stream == context.settings.intents_stream:
+        sections["outcome"] = partial(_outcome, context, facts.resubmitted_as)
+    found: dict[str, Any] = {"outcome": None, **await context.reading.sections(sections)}
+    outcome = found["outcome"]
+    shown = {
+        "facts": facts,
+        "fields": list(readable_fields(record.raw_fields, _CHARACTERS)),
+        "folded": _FOLDED,
+        "remedy": remedy(facts.failure_code),
+        "commands": {} if facts.resubmitted_at else remedy_commands(facts.failure_code, facts.id),
+        "refusal": found["verdict"] if isinstance(found["verdict"], Rejection) else None,
+        "unread": [each for each in found.values() if isinstance(each, NotRead)],
+        "became": [worded(each) for each in outcome.sentences] if isinstance(outcome, EntryOutcome) else [],
+        "leads_to": (outcome.notification_id if isinstance(outcome, EntryOutcome) else None) or facts.resubmitted_as,
+    }
+    return rendered(request, "malformed_one.html", "Waiting for you", {**shown, **(values or {})}, status)
+
+
+def _outcome(context: WebContext, entry_id: str) -> EntryOutcome | None:
+    settings = context.settings
+    intents = IntentsStream(lambda: context.client, settings.intents_stream, settings.intents_group, settings.channels)
+    outcome, unread = entry_outcome(context.shown, intents, entry_id)
+    if outcome is None and unread is not None:
+        raise unread
+    return outcome
+
+
+def _form(request: Request, facts: MalformedFacts, text: str, wrong: str = "", status: int = 200) -> Response:
+    values = {"facts": facts, "text": text, "wrong": wrong, "remedy": remedy(facts.failure_code)}
+    return rendered(request, "malformed_edit.html", "Waiting for you", values, status)
