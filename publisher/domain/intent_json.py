@@ -10,7 +10,7 @@ from json import JSONDecodeError
 from publisher.domain.cancellation import Cancellation
 from publisher.domain.channel import Channel
 from publisher.domain.intent import Intent
-from publisher.domain.intent_parsing import parse_entry
+from publisher.domain.intent_parsing import parse_fields
 from publisher.domain.json_text import Member, NoObject, members
 from publisher.domain.notification import RouteStatus
 from publisher.domain.planning import PlannedRoute, plan_routes
@@ -90,7 +90,7 @@ def intent_of_members(written: Sequence[Member], channels: Mapping[str, Channel]
     found = written_fields(written, JSON_FIELDS)
     if isinstance(found, BadMember):
         return _refused(found.rejection, found.at)
-    intent = parse_entry([(name.encode(), value.encode()) for name, value in found.fields.items()], channels)
+    intent = parse_fields(found.fields, channels)
     if isinstance(intent, Rejection):
         return _refused(intent, found.at.get(intent.field or "", 0))
     if isinstance(intent, Cancellation):

@@ -20,8 +20,11 @@ def parse_entry(raw: Sequence[tuple[bytes, bytes]], channels: Collection[str]) -
     An entry with the field `cancels` is a cancellation, whatever else it has. Otherwise as `parse_intent`.
     """
     named = named_fields(raw)
-    if isinstance(named, Rejection):
-        return named
+    return named if isinstance(named, Rejection) else parse_fields(named, channels)
+
+
+def parse_fields(named: Mapping[str, str], channels: Collection[str]) -> Intent | Cancellation | Rejection:
+    """Returns what these fields make, as `parse_entry` does. named: their values by their names."""
     if CANCELS not in named:
         return usual_intent(named, channels) or judged_intent(named, channels)
     try:

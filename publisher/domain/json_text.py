@@ -5,8 +5,8 @@ Decoding a number and encoding it again turns 1.10 into 1.1, and 123456789012345
 
 import json
 import re
-from dataclasses import dataclass
 from json import JSONDecodeError
+from typing import NamedTuple
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 
@@ -25,8 +25,7 @@ class TooMany(ValueError):
     """Raised for an array of too many elements, or an object of too many members. Its text says which."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """A member of a JSON object.
 
     value: the decoded value, with numbers as Number.
@@ -42,6 +41,10 @@ class Member:
 
 # NaN and Infinity are accepted here; whoever uses the text applies its own rules to them.
 _DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number)
+_COLON = re.compile(r"[ \t\n\r]*:[ \t\n\r]*")
+# Nothing is read behind the end of an object.
+_NEXT = re.compile(r"[ \t\n\r]*(?:,[ \t\n\r]*|\})")
+_SPACES = frozenset(" \t\n\r")
 
 
 def members(text: str, most: int | None = None) -> list[Member]:
@@ -93,23 +96,34 @@ def _members(text: str, place: int, most: int | None) -> tuple[list[Member], int
     """Returns the members of the object that begins at this place, and the place behind it."""
     found: list[Member] = []
     place = _after_space(text, place + 1)
-    while found or not text.startswith("}", place):
+    if text.startswith("}", place):
+        return found, place + 1
+    while True:
         if len(found) == most:
             raise TooMany(f"an object has more than {most:,} members")
         if not text.startswith('"', place):
             raise JSONDecodeError("Expecting property name enclosed in double quotes", text, place)
         name, place = _DECODER.raw_decode(text, place)
-        begin = _after_space(text, _expect(text, ":", _after_space(text, place)))
+        begin = _behind(_COLON, text, place, ":")
         value, end = _DECODER.raw_decode(text, begin)
         found.append(Member(name, value, text[begin:end], begin))
-        place = _after_space(text, end)
-        if text.startswith("}", place):
-            break
-        place = _after_space(text, _expect(text, ",", place))
-    return found, place + 1
+        place = _behind(_NEXT, text, end, ",")
+        if text[place - 1] == "}":
+            return found, place
+
+
+def _behind(sign: re.Pattern[str], text: str, place: int, expected: str) -> int:
+    """Returns the place behind this sign and the space around it. One search takes less time than several steps."""
+    matched = sign.match(text, place)
+    if matched is None:
+        raise JSONDecodeError(f"Expecting '{expected}' delimiter", text, _after_space(text, place))
+    return matched.end()
 
 
 def _after_space(text: str, place: int) -> int:
+    # Most values follow at once, or one space behind: a search would take several times as long.
+    if text[place : place + 1] not in _SPACES:
+        return place
     space = _SPACE.match(text, place)
     return place if space is None else space.end()
 

@@ -59,9 +59,7 @@ def bound(members: Sequence[Member], name: str, value: str) -> Sequence[Member] 
 
 def _refusal(member: Member, json_fields: Collection[str], *, twice: bool) -> Rejection | None:
     """Returns why this member cannot be a field at all; None leaves the judgement to intake's rules."""
-    try:
-        f"{member.name}{member.value if isinstance(member.value, str) else ''}".encode()
-    except UnicodeEncodeError:
+    if not _is_text(member.name) or (isinstance(member.value, str) and not _is_text(member.value)):
         return Rejection(RejectionCode.INVALID_UTF8, "holds half of a surrogate pair, which is no character")
     if twice:
         return Rejection(RejectionCode.DUPLICATE_FIELD, "a field is given more than once", member.name)
@@ -69,3 +67,14 @@ def _refusal(member: Member, json_fields: Collection[str], *, twice: bool) -> Re
     if not is_text and member.name.removesuffix("_json") not in json_fields:
         return Rejection(RejectionCode.INVALID_FIELD, f"{member.name!r} must be text or a number", member.name)
     return None
+
+
+def _is_text(text: str) -> bool:
+    """Whether the text has whole characters alone. ASCII, which nearly all of it is, is not encoded for that."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

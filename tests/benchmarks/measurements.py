@@ -90,6 +90,13 @@ class Measurements:
         whole = self._median(lambda: intake.end_to_end_per_second(s, size.intents))
         yield Figure("intake", "from the inbound stream to both outbound ones", _rate(whole, "intents"), "", "3,000/s")
 
+    def door(self) -> Iterator[Figure]:
+        """Intents a second over HTTP, beside the stream, and what they cost."""
+        # An earlier commit that is compared with has no door to import.
+        from tests.benchmarks import door
+
+        yield from door.figures(self._servers, self._size.intents, self._size.runs)
+
     def latency(self) -> Iterator[Figure]:
         """Milliseconds from an intent to its commands."""
         s, size = self._servers, self._size
@@ -195,7 +202,7 @@ class Measurements:
 
 
 GROUPS = (
-    *("startup", "drain", "intake", "cpu", "retries", "latency", "audit", "resources", "rest"),
+    *("startup", "drain", "intake", "door", "cpu", "retries", "latency", "audit", "resources", "rest"),
     *("tracing", "control", "mail", "sizes", "rates", "scaling", "grown"),
 )
 

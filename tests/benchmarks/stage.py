@@ -25,6 +25,9 @@ EMAIL_STREAM = "mail:delivery_commands"
 PUSH_STREAM = "gateway:client_events"
 INTENTS_STREAM = "notification:intents"
 
+# What stands in the log of a process that is ready, and how often.
+_READY = {"worker": (b"ready for action", 2), "clock": (b"scheduler started", 1), "web": (b"the page is served", 1)}
+
 
 @contextmanager
 def durable_servers() -> Iterator[Servers]:
@@ -64,7 +67,7 @@ class Stage:
                     stderr=output,
                     start_new_session=True,
                 )
-            ready = {"worker": (b"ready for action", 2), "clock": (b"scheduler started", 1)}.get(name)
+            ready = _READY.get(name)
             if ready:
                 text, times = ready
                 wait_until(lambda log=log, text=text, times=times: log.read_bytes().count(text) >= times)
