@@ -56,8 +56,13 @@ def test_the_intents_of_the_examples_are_accepted() -> None:
     fields = list(zip(words[::2], words[1::2], strict=True))
     line = shlex.split(shell[-1])[1].replace("\n", "")
 
+    sent = [shlex.split(each.replace("\\\n", " "))[-1] for each in shell if "/v1/intents" in each]
+
     assert isinstance(parse_intent([(k.encode(), v.encode()) for k, v in fields], {"email", "push"}), Intent)
     assert isinstance(intent_of_line(line.encode(), discover_channels()), WrittenIntent)
+    # Over HTTP the producer is the token's.
+    whole = sent[0].replace("{", '{"producer": "game-service", ', 1)
+    assert isinstance(intent_of_line(whole.encode(), discover_channels()), WrittenIntent)
 
 
 def test_the_channel_of_the_example_encodes() -> None:

@@ -1,11 +1,12 @@
 """What became of a notification, over HTTP: to its own producer, as `publisher trace --json` shows it."""
 
 import json
+import re
 
 from starlette.testclient import TestClient
 
 from storage.database import Database
-from tests.integration.rows import execute
+from tests.integration.rows import execute, rows
 from tests.integration.web.door.conftest import Token
 from tests.integration.web.door.test_intents import written
 from tests.processes import run_command
@@ -27,6 +28,20 @@ def test_it_is_what_trace_shows(door: TestClient, environ: dict[str, str]) -> No
     assert (shown.status_code, over_http) == (200, notification | {"cancellation": cancellation})
     assert "ann@example.com" not in shown.text
     assert len(door.get(f"/v1/notifications/{id_.upper()}?limit=1").json()["routes"]) == 1
+
+
+def test_trace_says_that_it_came_over_http(database: Database, door: TestClient, environ: dict[str, str]) -> None:
+    """By its key, and by the id that stands where another has the entry of the stream: both lead to it."""
+    for body in ({"cancels": "turn-17"}, written()):
+        door.post("/v1/intents", json=body)
+    [origin] = rows(database, "SELECT intent_entry_id AS id FROM notifications")
+
+    for id_ in ("turn-17", origin["id"]):
+        shown = run_command("publisher", "trace", id_, environ=environ).stdout
+        assert shown.startswith(f"from HTTP request {origin['id']}  game-service, key turn-17\n"), shown
+        assert re.search(
+            r"its producer asked to cancel it [^,]+, HTTP request door:1/\d+-\d+: cancelled 2 routes", shown
+        )
 
 
 def test_it_is_shown_to_its_own_producer_alone(database: Database, door: TestClient, token: Token) -> None:
