@@ -6,6 +6,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
+from publisher.operations.cancel import CancelFilter, plan_cancel
 from publisher.operations.discard import DeadLetterFilter, plan_discard
 from publisher.settings.settings import Settings
 from storage.actions import ActionOutcome, advance_action, begin_action, end_action, find_action
@@ -13,7 +14,7 @@ from storage.database import Database
 from tests.acceptance.final_routes import BURY
 from tests.acceptance.outside import users
 from tests.factories import accepted
-from tests.integration.rows import execute
+from tests.integration.rows import count, due_routes, execute
 from tests.waiting import wait_until
 
 
@@ -97,6 +98,22 @@ def test_what_a_killed_process_left_is_resumed(page: TestClient, database: Datab
 
     wait_until(lambda: find_action(database, killed).outcome is ActionOutcome.DONE)
     assert find_action(database, killed).done == 12
+
+
+def test_a_cancellation_that_was_killed_is_resumed_and_its_workers_woken(
+    page: TestClient, database: Database, settings: Settings, woken: list[str]
+) -> None:
+    """Routes without an attempt are cancelled at once; of the others the workers are told, who end them (R28)."""
+    due = due_routes(database, 4)
+    execute(database, "UPDATE routes SET stream = 'mail', attempt_count = 1 WHERE id = %s", due[0])
+    change = plan_cancel(database, settings, CancelFilter(channel="email"), "ann").change
+    action = begin_action(database, change.action, change.by, change.target, change.matched)
+
+    page.post(f"/actions/{action}/resume", data={"rate": ""})
+
+    wait_until(lambda: find_action(database, action).outcome is ActionOutcome.DONE)
+    assert (count(database, "routes WHERE status = 'cancelled'"), find_action(database, action).done) == (3, 3)
+    assert woken == ["email"]
 
 
 def test_an_action_of_another_kind_is_not_resumed(page: TestClient, database: Database) -> None:
