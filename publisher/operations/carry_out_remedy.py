@@ -57,7 +57,7 @@ def carry_out_remedy(
         wake(about)
         return None
     if remedy is Remedy.REMOVE_HOLD:
-        removed = holds.remove(database, _number(about), by)
+        removed = holds.remove(database, _number(about, "hold"), by)
         for channel in settings.channels if removed.criteria.channel is None else [removed.criteria.channel]:
             wake(channel)
         return None
@@ -73,15 +73,16 @@ def carry_out_remedy(
 
 
 def _route(database: Database, about: str) -> Named:
-    for found in of_kind(database, about, NamedKind.ROUTE):
+    number = _number(about.removeprefix("route:"), "route")
+    for found in of_kind(database, f"route:{number}", NamedKind.ROUTE):
         return found
-    raise NotFound(f"there is no {about!r}")
+    raise NotFound(f"there is no route {number}")
 
 
-def _number(about: str) -> int:
-    if not (about.isascii() and about.isdecimal() and len(about) <= 18):
-        raise BadRequest(f"{about!r} is no number of a hold")
-    return int(about)
+def _number(text: str, what: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise BadRequest(f"{text!r} is no number of a {what}")
+    return int(text)
 
 
 def _never(_: timedelta) -> bool:

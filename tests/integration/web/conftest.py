@@ -10,6 +10,8 @@ from publisher.channels.registry import discover_channels
 from publisher.process.telemetry import Telemetry
 from publisher.settings.settings import Settings
 from publisher.web_process import WebProcess, compose_web
+from storage.database import Database
+from tests.integration.web.one_route import accept_one
 
 READ, OPERATE = "read-token-of-the-tests", "operate-token-of-the-tests"
 TOKENS = {"PUBLISHER_WEB_READ_TOKEN": READ, "PUBLISHER_WEB_OPERATE_TOKEN": OPERATE}
@@ -89,3 +91,9 @@ def operator(serve: Serve) -> TestClient:
     client = serve(TOKENS)
     client.headers["authorization"] = f"Bearer {OPERATE}"
     return client
+
+
+@pytest.fixture
+def route(database: Database) -> int:
+    """The key of the only route, which goes to an address."""
+    return accept_one(database)

@@ -1,4 +1,4 @@
-"""The page Find: what an id leads to, what may be done about it, and what is masked (R27, R32, R34-R36)."""
+"""The page Find: what an id leads to, and what is shown when a server is away (R27, R32, R35)."""
 
 import html
 import re
@@ -8,63 +8,23 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-import pytest
 from starlette.testclient import TestClient
 
 from publisher.domain.loss import LossCause
-from publisher.operations.channels import pause, read_gate
-from publisher.operations.holds import HoldCriteria, add, list_holds
 from publisher.streams.connection import open_redis
 from publisher.web.reading import Reading
-from storage.actions import ActionFilter, list_actions
 from storage.database import Database
 from storage.losses import record_loss
 from tests.factories import INTENTS, accepted, intent
-from tests.integration.rows import FINAL, all_routes, change, execute, one_route
+from tests.integration.rows import FINAL, change, execute
 from tests.integration.web.conftest import Serve
+from tests.integration.web.one_route import FIELDS, buried
 
 if TYPE_CHECKING:
     import redis
     from starlette.applications import Starlette
 
-ADDRESS = "ann.lee@example.com"
 SCRIPT = "<script>alert(1)</script>"
-FIELDS: dict[str, Any] = {
-    "audience_kind": "admin_email",
-    "idempotency_key": "turn-17",
-    "recipients_json": [{"email": ADDRESS}],
-    "channels_json": ["email"],
-    "payload_json": {"to": ADDRESS, "turn": 17},
-}
-
-
-@pytest.fixture
-def route(database: Database) -> int:
-    """The key of the only route, which goes to an address."""
-    accepted(database, [FIELDS])
-    return int(all_routes(database)[0]["id"])
-
-
-def buried(database: Database, route: int, classification: str = "gateway_stream_publish_failed") -> None:
-    """Makes the route a dead letter."""
-    execute(
-        database,
-        "INSERT INTO dead_letters (notification_id, route_id, channel, notification_type, classification, message,"
-        " attempt_count, max_attempts, dead_lettered_at) SELECT n.notification_id, r.route_id, 'email', 'test', %s, '',"
-        " 16, 16, now() FROM routes AS r JOIN notifications AS n ON n.id = r.notification_key WHERE r.id = %s",
-        classification,
-        route,
-    )
-    change(database, [route], f"{FINAL['dead_letter']}, last_failure_classification = '{classification}'")
-
-
-def forms(text: str) -> list[dict[str, str]]:
-    """The hidden fields of each form that carries out a remedy."""
-    found = re.findall(r'action="/find/act">(.*?)</form>', text, re.DOTALL)
-    return [
-        {name: html.unescape(value) for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', form)}
-        for form in found
-    ]
 
 
 def test_the_way_of_an_intent_is_shown_from_its_entry_to_what_may_be_done(
@@ -80,68 +40,6 @@ def test_the_way_of_an_intent_is_shown_from_its_entry_to_what_may_be_done(
         assert f"publisher dead-letters requeue route:{route}" in text
         assert "given up: a dead letter" in text
         assert "&#34;turn&#34;: 17" in text
-
-
-def test_addresses_are_masked_until_an_operator_asks_which_is_on_record(
-    operator: TestClient, database: Database, route: int
-) -> None:
-    """No page that was only asked for shows one, in no field and no link; the button does, and the audit keeps it."""
-    id_ = intent(**FIELDS).notification_id
-    masked = operator.get("/find", params={"id": "turn-17"}).text
-    assert ADDRESS not in html.unescape(masked)
-    assert "a***@example.com" in masked
-    shown = operator.post("/find/reveal", data={"id": "turn-17"})
-    assert shown.status_code == 200
-    assert shown.text.count(ADDRESS) >= 3
-    [action] = list_actions(database, ActionFilter(), limit=10)
-    assert (action.action, action.by, action.done) == ("show-addresses", "bearer token", 1)
-    assert action.target == {"notifications": [id_]}
-
-
-def test_a_reader_sees_no_address(reader: TestClient, database: Database, route: int) -> None:
-    """Whoever may only read has the button explained, and the request refused: nothing is on record."""
-    assert "disabled title=" in reader.get("/find?id=turn-17").text
-    refused = reader.post("/find/reveal", data={"id": "turn-17"})
-    assert (refused.status_code, ADDRESS in refused.text) == (403, False)
-    assert list_actions(database, ActionFilter(), limit=1) == []
-
-
-def test_a_dead_letter_is_requeued_from_the_page_which_says_what_came_of_it(
-    operator: TestClient, database: Database, route: int, woken: list[str]
-) -> None:
-    """The button does what its command line does; the page that follows names the action, and no address."""
-    buried(database, route)
-    [form] = forms(operator.get("/find?id=turn-17").text)
-    answer = operator.post("/find/act", data=form)
-    assert answer.status_code == 303
-    assert "%40" not in answer.headers["location"]
-    after = operator.get(answer.headers["location"]).text
-    [action] = list_actions(database, ActionFilter(), limit=10)
-    assert f'requeue-dead-letters by bearer token: 1 of 1, done: <a href="/actions/{action.id}">' in after
-    assert (one_route(database, route)["status"], woken) == ("pending", ["email"])
-    again = operator.post("/find/act", data=form)
-    assert again.status_code == 400
-    assert "nothing was changed" in again.text
-    assert "key turn-17" in again.text
-
-
-def test_each_remedy_that_is_offered_helps(page: TestClient, database: Database, route: int, woken: list[str]) -> None:
-    """A paused channel is resumed, a hold removed, a hopeless dead letter discarded, a published route republished."""
-    pause(database, "email", "ann", "server moves")
-    hold = add(database, HoldCriteria(channel="email"), "ann", "wrong")
-    for form in forms(page.get("/find?id=turn-17").text):
-        after = page.get(page.post("/find/act", data=form).headers["location"]).text
-        assert 'role="status"' in after
-    assert (read_gate(database, "email").state.value, list_holds(database)) == ("open", [])
-    assert f"hold {hold.id} is removed" in after
-    change(database, [route], f"{FINAL['published']}, stream_entry_id = '9-9', stream = 's'")
-    [form] = forms(page.get("/find?id=turn-17").text)
-    assert page.post("/find/act", data=form).status_code == 303
-    assert one_route(database, route)["status"] == "pending"
-    buried(database, route, "payload_encoding_failed")
-    [form] = forms(page.get("/find?id=turn-17").text)
-    assert (form["remedy"], page.post("/find/act", data=form).status_code) == ("discard", 303)
-    assert set(woken) == {"email"}
 
 
 def test_an_id_of_several_things_is_answered_with_each_as_a_link(page: TestClient, database: Database) -> None:
