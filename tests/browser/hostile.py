@@ -1,8 +1,10 @@
 """Fills a database so that every text which a page shows is an attempt at script."""
 
 from publisher.operations.channels import pause
+from publisher.operations.holds import HoldCriteria, add
 from storage.database import Database
-from tests.acceptance.final_routes import BURY
+from tests.acceptance.final_routes import BURY, PUBLISH
+from tests.acceptance.malformed_intents import record_intent
 from tests.factories import CHANNELS, accepted
 from tests.integration.rows import execute
 
@@ -12,7 +14,7 @@ LONG_ID = "x" * 500
 
 
 def fill(database: Database) -> None:
-    """Adds notifications with dead and with open routes."""
+    """Adds routes that are dead, published and held, malformed intents, holds, and channels that are paused."""
     fields = {
         "producer": ATTEMPT,
         "idempotency_key": ATTEMPT * 4,
@@ -28,5 +30,10 @@ def fill(database: Database) -> None:
         " SELECT id, 1, 'email_failed', %s, now() FROM routes",
         ATTEMPT,
     )
+    accepted(database, [fields | {"idempotency_key": ATTEMPT}])
+    execute(database, f"{PUBLISH} WHERE status = 'pending'")
+    record_intent(database, **{**fields, "notification_type": ATTEMPT, "channels_json": [ATTEMPT], ATTEMPT: ATTEMPT})
+    execute(database, "UPDATE malformed_intents SET failure_message = %s", ATTEMPT)
     for channel in CHANNELS:
         pause(database, channel, ATTEMPT, ATTEMPT)
+    add(database, HoldCriteria(producer=ATTEMPT, recipient_ref=f"user:{ATTEMPT}"), ATTEMPT, ATTEMPT)
