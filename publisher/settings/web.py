@@ -25,6 +25,16 @@ def _token(text: str) -> str:
 Token = Annotated[str, AfterValidator(_token)]
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is one of this machine itself, wherever it is looked up."""
+    if host == _LOOPBACK_NAME:
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 class WebSettings(BaseModel):
     """What `publisher web` reads at its start. Field x_y is the variable PUBLISHER_WEB_X_Y.
 
@@ -79,12 +89,7 @@ class WebSettings(BaseModel):
     @property
     def is_on_loopback(self) -> bool:
         """Whether only this machine reaches the page."""
-        if self.host == _LOOPBACK_NAME:
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
     @property
     def url(self) -> str:

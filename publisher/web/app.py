@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.convertors import register_url_convertor
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from publisher.domain.errors import PublisherError
 from publisher.web.context import WebContext
+from publisher.web.numbers import RowNumber
 from publisher.web.pages import (
     actions,
     channels,
@@ -25,7 +27,7 @@ from publisher.web.pages import (
     waiting,
 )
 from publisher.web.pages.now import now
-from publisher.web.pages.page import problem_page
+from publisher.web.pages.page import our_fault, problem_page
 from publisher.web.security.guard import Guard
 from publisher.web.security.headers import SafeHeaders
 
@@ -34,6 +36,7 @@ _STATIC = Path(__file__).parent / "static"
 
 def application(context: WebContext, metrics: health.Metrics, door: Sequence[BaseRoute] = ()) -> Starlette:
     """Returns the application. door: the paths of the HTTP door."""
+    register_url_convertor("row", RowNumber())
     routes: list[BaseRoute] = [
         Route("/", now),
         Route("/channels", channels.channels),
@@ -48,19 +51,19 @@ def application(context: WebContext, metrics: health.Metrics, door: Sequence[Bas
         Route("/waiting/unanswered/republish", unanswered.republish, methods=["POST"]),
         Route("/waiting/malformed", malformed.malformed),
         Route("/waiting/malformed/resubmit", malformed.resubmit_matching, methods=["POST"]),
-        Route("/waiting/malformed/{id:int}", malformed_one.malformed_intent),
-        Route("/waiting/malformed/{id:int}/edit", malformed_one.edit, methods=["POST"]),
-        Route("/waiting/malformed/{id:int}/resubmit", malformed_one.resubmit_one, methods=["POST"]),
+        Route("/waiting/malformed/{id:row}", malformed_one.malformed_intent),
+        Route("/waiting/malformed/{id:row}/edit", malformed_one.edit, methods=["POST"]),
+        Route("/waiting/malformed/{id:row}/resubmit", malformed_one.resubmit_one, methods=["POST"]),
         Route("/waiting/holds", holds.holds),
         Route("/waiting/holds/add", holds.add, methods=["POST"]),
         Route("/waiting/holds/mail/send", held_mail.send_held, methods=["POST"]),
         Route("/waiting/holds/mail/settle", held_mail.settle_held, methods=["POST"]),
-        Route("/waiting/holds/{hold:int}", holds.hold),
-        Route("/waiting/holds/{hold:int}/remove", holds.remove, methods=["POST"]),
+        Route("/waiting/holds/{hold:row}", holds.hold),
+        Route("/waiting/holds/{hold:row}/remove", holds.remove, methods=["POST"]),
         Route("/actions", actions.actions),
-        Route("/actions/{id:int}", actions.action),
-        Route("/actions/{id:int}/stop", actions.stop, methods=["POST"]),
-        Route("/actions/{id:int}/resume", actions.resume, methods=["POST"]),
+        Route("/actions/{id:row}", actions.action),
+        Route("/actions/{id:row}/stop", actions.stop, methods=["POST"]),
+        Route("/actions/{id:row}/resume", actions.resume, methods=["POST"]),
         Route("/find", find.find),
         Route("/find/act", find.act, methods=["POST"]),
         Route("/find/reveal", find.reveal, methods=["POST"]),
@@ -79,7 +82,9 @@ def application(context: WebContext, metrics: health.Metrics, door: Sequence[Bas
             Middleware(SafeHeaders),
             Middleware(Guard, settings=context.settings.web, access=context.access, attempts=context.attempts),
         ],
-        exception_handlers={PublisherError: problem_page},
+        exception_handlers={PublisherError: problem_page, Exception: our_fault},
     )
+    # A path with a slash too many is no path: a redirection would name the host that the request names.
+    application.router.redirect_slashes = False
     application.state.context = context
     return application

@@ -15,6 +15,7 @@ from publisher.streams.connection import translated
 from publisher.web.context import WebContext
 from publisher.web.reading import NotRead
 from publisher.web.security.access import bearer_token, is_equal
+from publisher.web.security.origin import names_loopback
 from storage.schema import schema_state
 
 # Anybody may ask: the servers are asked once in so many seconds.
@@ -73,6 +74,9 @@ class Metrics:
         known = self.settings.metrics_token
         if known is None and not self.settings.is_on_loopback:
             return PlainTextResponse("set PUBLISHER_WEB_METRICS_TOKEN to have the metrics served\n", 404)
+        if known is None and not names_loopback(request):
+            # A proxy on this machine passes on what others ask, and a hostile name may resolve to it.
+            return PlainTextResponse("without PUBLISHER_WEB_METRICS_TOKEN, ask by the name 127.0.0.1\n", 421)
         if known is not None and not is_equal(bearer_token(request) or "", known):
             return PlainTextResponse("the metrics need their bearer token\n", 401, {"www-authenticate": "Bearer"})
         self.scraped_at = time.monotonic()

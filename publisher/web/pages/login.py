@@ -9,6 +9,8 @@ from publisher.web.security.attempts import too_many
 from publisher.web.security.sessions import Session
 
 _LONGEST_NAME = 100
+# Bytes. Whoever sends this form is not known yet.
+_LARGEST_FIELD = 64 * 1024
 
 
 async def login(request: Request) -> Response:
@@ -19,9 +21,10 @@ async def login(request: Request) -> Response:
 async def log_in(request: Request) -> Response:
     """Begins a session for a token that is known. A wrong one is answered late, many at once are not compared."""
     context = context_of(request)
+    form = await form_of(request, _LARGEST_FIELD)
+    # Not before the form is read: many could be sent in slowly, and all end at once.
     if context.attempts.too_many:
         return too_many()
-    form = await form_of(request)
     name, target = form.get("name", ""), _inside(form.get("next", "/"))
     if not name or len(name) > _LONGEST_NAME or not name.isprintable():
         return _form(request, target, name, "Give your name, of 100 printable characters at most.", 400)

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from publisher.domain.errors import BadRequest, NotFound, Unavailable
 from publisher.web.context import WebContext
 from publisher.web.security.access import Visitor
+from publisher.web.security.headers import SAFE_HEADERS
 
 # What a form of ours holds at most: an intent that is edited has up to a megabyte (R18).
 _FORM_FIELDS = 100
@@ -38,19 +39,29 @@ def see_other(place: str) -> Response:
     return RedirectResponse(place, 303)
 
 
-async def form_of(request: Request) -> dict[str, str]:
+async def form_of(request: Request, largest: int = _FORM_FIELD_BYTES) -> dict[str, str]:
     """Returns the texts of a form, without blanks at their ends; of several fields of one name the last.
 
-    Raises starlette's HTTPException for a form that is too large or is none.
+    largest: bytes of one field.
+    Raises starlette's HTTPException for a form that is too large or is none, and BadRequest for one with the character
+    NUL, which PostgreSQL has in no text.
     """
-    async with request.form(max_fields=_FORM_FIELDS, max_files=0, max_part_size=_FORM_FIELD_BYTES) as form:
-        return {name: value.strip() for name, value in form.items() if isinstance(value, str)}
+    async with request.form(max_fields=_FORM_FIELDS, max_files=0, max_part_size=largest) as form:
+        fields = {name: value.strip() for name, value in form.items() if isinstance(value, str)}
+    if any("\0" in value for value in fields.values()):
+        raise BadRequest("a field of the form holds the character NUL")
+    return fields
 
 
 def problem_page(request: Request, error: Exception) -> Response:
     """Returns the page for an error that a person can do something about. A handler of Starlette."""
     heading, status = _heading(error)
     return rendered(request, "problem.html", "", {"heading": heading, "error": str(error)}, status)
+
+
+def our_fault(_: Request, __: Exception) -> Response:
+    """Answers a request that a bug of ours has ended, outside of what adds headers. A handler of Starlette."""
+    return PlainTextResponse("the page failed: the log of this process says how\n", 500, SAFE_HEADERS)
 
 
 def _heading(error: Exception) -> tuple[str, int]:

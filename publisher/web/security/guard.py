@@ -1,5 +1,6 @@
 """Lets a request through to the page, or answers it: with the login, or with what is wrong."""
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -8,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from publisher.settings.web import WebSettings
 from publisher.web.security.access import Access, Role, Visitor, bearer_token
-from publisher.web.security.attempts import Attempts
+from publisher.web.security.attempts import Attempts, too_many
 from publisher.web.security.origin import is_from_this_page, names_loopback
 
 # Each of these asks for a proof of its own, or for none.
@@ -34,10 +35,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
-        if self._attempts.too_many and bearer_token(request) is not None and not request.url.path.startswith(_OPEN):
-            await PlainTextResponse("too many wrong tokens: try again\n", 429, {"retry-after": "2"})(
-                scope, receive, send
-            )
+        if self._attempts.too_many and bearer_token(request) is not None and not scope["path"].startswith(_OPEN):
+            await too_many()(scope, receive, send)
             return
         visitor = self._access.visitor(request)
         request.state.visitor = visitor
@@ -46,7 +45,11 @@ class Guard:
 
     async def _refusal(self, request: Request, visitor: Visitor) -> Response | None:
         """Returns the answer to a request that may not pass; None: it may."""
-        path, changes = request.url.path, request.method not in _READING
+        # The path that is routed: that of `request.url` is put together with the Host header, which anybody writes.
+        path, changes = request.scope["path"], request.method not in _READING
+        if "transfer-encoding" in request.headers and "content-length" in request.headers:
+            # A proxy may have ended the body by the other one: what follows would be somebody's next request.
+            return _refused("the request has both Content-Length and Transfer-Encoding", 400, {"connection": "close"})
         if self._settings.is_open and not path.startswith("/v1/") and not names_loopback(request):
             return _refused(f"this page is served as http://{self._settings.host} alone", 421)
         if path.startswith("/v1/"):
@@ -71,5 +74,5 @@ class Guard:
         return RedirectResponse(f"/login?next={quote(target, safe='')}", 303)
 
 
-def _refused(text: str, status: int) -> Response:
-    return PlainTextResponse(f"{text}\n", status)
+def _refused(text: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    return PlainTextResponse(f"{text}\n", status, headers)

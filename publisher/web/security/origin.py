@@ -1,10 +1,8 @@
 """Where a request comes from: a change must come from this page, and a page on loopback is asked for as such."""
 
-from urllib.parse import urlsplit
-
 from starlette.requests import HTTPConnection
 
-_LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
+from publisher.settings.web import is_loopback
 
 
 def is_from_this_page(request: HTTPConnection) -> bool:
@@ -16,8 +14,9 @@ def is_from_this_page(request: HTTPConnection) -> bool:
     site = request.headers.get("sec-fetch-site")
     if site is not None:
         return site == "same-origin"
-    origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc == request.headers.get("host")
+    # That of a sandboxed frame is `null`, which names no host.
+    named = request.headers.get("origin", "").partition("://")[2]
+    return named != "" and named == request.headers.get("host")
 
 
 def names_loopback(request: HTTPConnection) -> bool:
@@ -27,4 +26,4 @@ def names_loopback(request: HTTPConnection) -> bool:
     """
     host = request.headers.get("host", "").lower()
     name = host if host.endswith("]") else host.rpartition(":")[0] or host
-    return name in _LOOPBACK
+    return is_loopback(name[1:-1] if name.startswith("[") else name)

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from hashlib import sha256
+from hashlib import scrypt
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.requests import HTTPConnection
@@ -27,7 +27,9 @@ class Sessions:
 
     def __init__(self, settings: WebSettings) -> None:
         tokens = f"{settings.read_token}\n{settings.operate_token}"
-        self._signer = URLSafeTimedSerializer(sha256(tokens.encode()).digest(), salt="publisher-session")
+        # Slow, so that whoever has a cookie and one token does not find the other by trying.
+        key = scrypt(tokens.encode(), salt=b"publisher-session", n=2**13, r=8, p=1, dklen=32)
+        self._signer = URLSafeTimedSerializer(key, salt="publisher-session")
 
     def begin(self, response: Response, session: Session) -> None:
         """Sets the cookie: for this site alone, over TLS or on loopback alone, and out of reach of scripts."""
