@@ -27,9 +27,10 @@ def line_chart(values: Sequence[tuple[datetime, float | None]], label: str, unit
         for part in _parts(values, top)
     )
     return Markup(
-        '<svg class="chart" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img" aria-label="{said}"'
+        '<figure class="chart"><svg viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img" aria-label="{said}"'
         ' preserveAspectRatio="none"><title>{said}</title>{lines}</svg>'
-    ).format(w=_WIDTH, h=_HEIGHT, said=said, lines=lines)
+        "<figcaption>ten minutes, at most {top}{unit}</figcaption></figure>"
+    ).format(w=_WIDTH, h=_HEIGHT, said=said, lines=lines, top=_figure(top), unit=unit)
 
 
 def _parts(values: Sequence[tuple[datetime, float | None]], top: float) -> Sequence[Sequence[tuple[float, float]]]:

@@ -1,6 +1,6 @@
 """The page Now: what happens at this moment, from the newest snapshot. It asks no server."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from publisher.operations.limits_wording import limit_line
 from publisher.operations.readers_wording import reader_lines
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
 from publisher.operations.snapshot_wording import events_line, intents_line, roles
+from publisher.operations.verdict import Cause
 from publisher.operations.verdict_wording import remedy, said
 from publisher.web.history import ChannelFigures, Point
 from publisher.web.pages.page import context_of, rendered
@@ -25,6 +26,17 @@ from storage.counts import OpenRoutes
 _FAILURES = 20
 _PROCESSES = 50
 _READERS = 10
+# The page on which something can be done about it.
+_PLACES: Mapping[Cause, tuple[str, str]] = {
+    **dict.fromkeys(
+        (Cause.PAUSED, Cause.CIRCUIT_OPEN, Cause.HELD_BACK, Cause.LIMITED, Cause.NOT_READ, Cause.READER_GONE),
+        ("/channels", "Channels"),
+    ),
+    **dict.fromkeys((Cause.HOLDS, Cause.HELD_MAIL), ("/waiting/holds", "Holds")),
+    Cause.DEAD_LETTERS: ("/waiting/dead-letters", "Dead letters"),
+    Cause.MALFORMED: ("/waiting/malformed", "Malformed intents"),
+    Cause.UNANSWERED: ("/waiting/unanswered", "Unanswered"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,14 @@ async def now(request: Request) -> Response:
     if newest is None:
         return rendered(request, "now.html", "Now", {"snapshot": None})
     snapshot, age = newest
-    values = {"snapshot": snapshot, "age": age, "verdict": judge(snapshot), "said": said, "remedy": remedy}
+    values = {
+        "snapshot": snapshot,
+        "age": age,
+        "verdict": judge(snapshot),
+        "said": said,
+        "remedy": remedy,
+        "places": _PLACES,
+    }
     return rendered(request, "now.html", "Now", values | _store(snapshot, history.points()) | _streams(snapshot))
 
 

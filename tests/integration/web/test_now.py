@@ -14,6 +14,7 @@ def test_now_shows_what_waits_on_each_channel(database: Database, serve: Serve) 
     pause(database, "email", by="Ann", reason="<b>the</b> provider is down")
     text = serve().get("/").text
     assert "3 due on email: paused by Ann" in text
+    assert '<a href="/channels">Channels</a>, or publisher channels resume email' in text
     assert "&lt;b&gt;the&lt;/b&gt; provider is down" in text
     assert "<b>the</b>" not in text
 
