@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import structlog
 import uvicorn
+from prometheus_client import ProcessCollector
 from starlette.applications import Starlette
 
 from publisher.connections import open_client, open_database
@@ -53,10 +54,9 @@ _LOOK = 0.2
 
 @dataclass(frozen=True, slots=True)
 class WebProcess:
-    """The parts of the process. metrics: what they were served by. running: the changes under way."""
+    """The parts of the process. running: the changes under way."""
 
     application: Starlette
-    metrics: Metrics
     exporter: GaugeExporter
     running: Running
 
@@ -103,12 +103,14 @@ def compose_web(
             access=Access(settings.web, sessions, operator),
             attempts=Attempts(),
         )
+        # Its CPU and memory; on systems other than Linux it adds nothing.
+        ProcessCollector(registry=telemetry.registry)
         metrics = Metrics(settings.web, telemetry.registry)
         snapshots = Snapshots(snapshot_database, snapshot_client, settings)
         exporter = GaugeExporter(snapshot_database, snapshots, telemetry.registry, on_snapshot=history.add)
         door = Door(settings, door_database, client, telemetry, send, waiting)
         try:
-            yield WebProcess(application(context, metrics, door.routes()), metrics, exporter, running)
+            yield WebProcess(application(context, metrics, door.routes()), exporter, running)
         finally:
             door.close()
             running.close(_PATIENCE)

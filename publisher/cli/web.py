@@ -16,8 +16,6 @@ from publisher.process.signals import stop_on_signals
 from storage.identity import read_system
 
 _log = structlog.get_logger()
-# Prometheus asks every 15 seconds, seldom each minute.
-_SCRAPED = timedelta(minutes=2)
 
 
 def web() -> None:
@@ -47,8 +45,7 @@ def web() -> None:
             context.redis,
             "web",
             read_system=partial(read_system, context.database),
-            # Where nobody scrapes this process, the clock goes on to export the gauges.
-            read_port=lambda: port if process.metrics.is_scraped(_SCRAPED) else 0,
+            read_port=lambda: port if settings.web.serves_metrics else 0,
         )
         heartbeat.start()
         collect_garbage_seldom()

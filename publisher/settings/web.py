@@ -97,6 +97,11 @@ class WebSettings(BaseModel):
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     @property
+    def serves_metrics(self) -> bool:
+        """Whether anybody may read the metrics."""
+        return self.is_on_loopback or self.metrics_token is not None
+
+    @property
     def is_open(self) -> bool:
         """Whether everybody who reaches the page may do everything: no token is set."""
         return self.read_token is None and self.operate_token is None

@@ -74,6 +74,8 @@ def of_redis(settings: Settings, client: redis.Redis, database: Database) -> lis
         named = [
             counters.Counting(f"{p.role} {p.host} pid {p.pid}", p.host, p.metrics_port)
             for p in (s.process for s in seen)
+            # A page has a port of its own, and by default no token for its metrics: that is how it is meant.
+            if p.metrics_port or p.role != "web"
         ]
         return counters.counters(settings.metrics_port, named)
 

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.requests import Request
@@ -58,31 +57,22 @@ def _ping(context: WebContext) -> None:
         context.client.ping()
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Metrics:
-    """Serves the metrics to whoever has their token; without one set, on loopback alone.
-
-    scraped_at: when they were last served, by a clock that is never set back.
-    """
+    """Serves the metrics to whoever has their token; without one set, on loopback alone."""
 
     settings: WebSettings
     registry: CollectorRegistry
-    scraped_at: float = float("-inf")
 
     async def answer(self, request: Request) -> Response:
         """Answers in the text format of Prometheus."""
         known = self.settings.metrics_token
-        if known is None and not self.settings.is_on_loopback:
+        if not self.settings.serves_metrics:
             return PlainTextResponse("set PUBLISHER_WEB_METRICS_TOKEN to have the metrics served\n", 404)
         if known is None and not names_loopback(request):
             # A proxy on this machine passes on what others ask, and a hostile name may resolve to it.
             return PlainTextResponse("without PUBLISHER_WEB_METRICS_TOKEN, ask by the name 127.0.0.1\n", 421)
         if known is not None and not is_equal(bearer_token(request) or "", known):
             return PlainTextResponse("the metrics need their bearer token\n", 401, {"www-authenticate": "Bearer"})
-        self.scraped_at = time.monotonic()
         text = await asyncio.to_thread(generate_latest, self.registry)
         return Response(text, media_type=CONTENT_TYPE_LATEST)
-
-    def is_scraped(self, within: timedelta) -> bool:
-        """Whether the metrics were served in this time."""
-        return time.monotonic() - self.scraped_at <= within.total_seconds()
