@@ -28,6 +28,7 @@ from publisher.web.pages import (
 )
 from publisher.web.pages.now import now
 from publisher.web.pages.page import our_fault, problem_page
+from publisher.web.reading import Began
 from publisher.web.security.guard import Guard
 from publisher.web.security.headers import SafeHeaders
 
@@ -79,6 +80,7 @@ def application(context: WebContext, metrics: health.Metrics, door: Sequence[Bas
     application = Starlette(
         routes=routes,
         middleware=[
+            Middleware(Began),
             Middleware(SafeHeaders),
             Middleware(Guard, settings=context.settings.web, access=context.access, attempts=context.attempts),
         ],

@@ -1,17 +1,23 @@
 """Reads the sections of a page side by side, within the time that a page has (R35)."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
+
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from publisher.domain.errors import PublisherError, Unavailable
 
 # A page stands within 2.5 seconds, whatever hangs.
 BUDGET = timedelta(seconds=2)
 T = TypeVar("T")
+# When the request began that this task answers, by a clock that is never set back.
+_began: ContextVar[float] = ContextVar("began")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,18 @@ class NotRead:
     is_not_read = True
 
 
+class Began:
+    """Notes when each request began: whatever a page reads, one after the other, shares the page's time."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        _began.set(time.monotonic())
+        await self._app(scope, receive, send)
+
+
 class Reading:
     """Threads that read for pages, or change what a form asks for, each within a budget.
 
@@ -32,7 +50,7 @@ class Reading:
     """
 
     def __init__(self, threads: int, budget: timedelta = BUDGET) -> None:
-        """Starts no thread yet. budget: how long a page waits for all of its sections together."""
+        """Starts no thread yet. budget: how long a page waits for all that it reads."""
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="page")
         self._budget = budget
 
@@ -42,7 +60,7 @@ class Reading:
         An error that is none of PublisherError is a bug, and raised.
         """
         futures = {name: asyncio.wrap_future(self._threads.submit(read)) for name, read in reads.items()}
-        await asyncio.wait(futures.values(), timeout=self._budget.total_seconds())
+        await asyncio.wait(futures.values(), timeout=self._left())
         return {name: self._result(future) for name, future in futures.items()}
 
     async def one(self, read: Callable[[], T]) -> T:
@@ -51,7 +69,7 @@ class Reading:
         Of a change that comes too late nobody knows whether it was made: the audit tells, once the server answers.
         """
         future = asyncio.wrap_future(self._threads.submit(read))
-        await asyncio.wait([future], timeout=self._budget.total_seconds())
+        await asyncio.wait([future], timeout=self._left())
         if not future.done():
             future.cancel()
             raise Unavailable(self._late())
@@ -70,6 +88,11 @@ class Reading:
         if isinstance(error, PublisherError):
             return NotRead(str(error))
         return future.result()
+
+    def _left(self) -> float:
+        """Returns how many seconds of the budget are left to the request."""
+        now = time.monotonic()
+        return max(0.0, _began.get(now) + self._budget.total_seconds() - now)
 
     def _late(self) -> str:
         return f"no answer within {self._budget.total_seconds():g} seconds"
