@@ -106,14 +106,17 @@ class WebSettings(BaseModel):
         """Whether everybody who reaches the page may do everything: no token is set."""
         return self.read_token is None and self.operate_token is None
 
+    @property
+    def missing_tokens(self) -> list[str]:
+        """The variables of tokens that have to be set: others than this machine reach the page."""
+        if self.is_on_loopback:
+            return []
+        tokens = (("READ", self.read_token), ("OPERATE", self.operate_token))
+        return [f"{PREFIX}WEB_{name}_TOKEN" for name, token in tokens if token is None]
+
     def check(self) -> None:
         """Raises SettingsError if others than this machine could reach the page without a token."""
-        missing = [
-            f"{PREFIX}WEB_{name}_TOKEN"
-            for name, token in (("READ", self.read_token), ("OPERATE", self.operate_token))
-            if token is None
-        ]
-        if missing and not self.is_on_loopback:
+        if missing := self.missing_tokens:
             raise SettingsError(
                 f"PUBLISHER_WEB_HOST is {self.host!r}, which others reach: set {' and '.join(missing)} as well,"
                 " or leave PUBLISHER_WEB_HOST at 127.0.0.1"

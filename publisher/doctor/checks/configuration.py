@@ -37,6 +37,18 @@ def tracing(asked: Sequence[str], installed: Collection[str]) -> Diagnosis:
     return ok(f"spans go to {names(asked)}")
 
 
+def page(host: str, missing: Sequence[str], *, is_open: bool) -> Diagnosis:
+    """Whether `publisher web` starts, and who is let in. missing: the variables of tokens that it needs there."""
+    if missing:
+        return warning(
+            f"PUBLISHER_WEB_HOST is {host!r}, which others reach: `publisher web` does not start without tokens",
+            f"set {names(missing)}, or leave PUBLISHER_WEB_HOST at 127.0.0.1; where no page is to run, leave it",
+        )
+    if is_open:
+        return ok("without tokens: everybody on this machine, and nobody else, may do everything")
+    return ok("whoever asks needs a token")
+
+
 def timeouts(*, connect: timedelta, statement: timedelta, redis: timedelta, lease_ttl: timedelta) -> Diagnosis:
     """A whole attempt, with everything as slow as its timeout allows, ends before its lease does.
 

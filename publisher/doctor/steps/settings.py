@@ -48,6 +48,11 @@ def of_settings(settings: Settings) -> list[Step]:
                 settings.span_exporters, entry_points(group="opentelemetry_traces_exporter").names
             ),
         ),
+        Step(
+            "page",
+            Server.NONE,
+            lambda: configuration.page(settings.web.host, settings.web.missing_tokens, is_open=settings.web.is_open),
+        ),
         Step("redis-tls", Server.NONE, lambda: sessions.redis_tls(settings.redis_url.text, settings.redis_tls)),
     ]
 

@@ -8,6 +8,7 @@ from publisher.doctor.checks import clocks, configuration
 from publisher.doctor.checks.clocks import ClockReading
 from publisher.doctor.verdict import Diagnosis, Verdict, ok, warning
 from publisher.domain.timeouts import Timeouts
+from tests.unit.settings.environments import read
 
 
 def seconds(count: float) -> timedelta:
@@ -33,6 +34,20 @@ def test_a_mistyped_variable_is_a_warning_that_names_it() -> None:
         "ignored: PUBLISHER_BATCH_SIZ", "correct the names, or take the variables away"
     )
     assert configuration.variables([], {}).verdict is Verdict.OK
+
+
+def test_a_page_that_would_not_start_is_a_warning() -> None:
+    """Doctor names the tokens that are missing where others reach the page, and no token's value (R36)."""
+    secret = "read-token-of-a-test"  # noqa: S105 - looked for in what is said
+    web = read(WEB_HOST="::", WEB_READ_TOKEN=secret).web
+
+    said = configuration.page(web.host, web.missing_tokens, is_open=web.is_open)
+
+    assert said.verdict is Verdict.WARNING
+    assert "set PUBLISHER_WEB_OPERATE_TOKEN, or" in said.remedy
+    assert secret not in said.finding + said.remedy
+    assert configuration.page("127.0.0.1", [], is_open=True).verdict is Verdict.OK
+    assert configuration.page("::", [], is_open=False) == ok("whoever asks needs a token")
 
 
 def test_an_old_name_is_a_warning_that_names_the_new_one() -> None:
