@@ -58,7 +58,7 @@ def count_bounded(database: Database, matching: MalformedFilter) -> tuple[int, M
     The number that is asked about is then the number that is sent: an intent that fails once more is newer.
     """
     count, newest = count_matching(database, matching)
-    return count, matching if matching.up_to is not None else replace(matching, up_to=newest or 0)
+    return count, replace(matching, up_to=newest or 0)
 
 
 def survey(database: Database, work: Resubmission, matching: MalformedFilter, on_page: Callable[[int], None]) -> Tally:

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from publisher.domain.errors import BadRequest
+from publisher.domain.errors import BadRequest, PublisherError
 from publisher.operations import channels as operations
 from publisher.operations.channel_limits import ChannelLimit, channel_limits, limit_channel, wanted_limit, with_use
 from publisher.operations.channels import ChannelRecord
@@ -16,7 +16,7 @@ from publisher.operations.names import installed_channel
 from publisher.operations.readers import command_readers
 from publisher.operations.readers_wording import reader_lines
 from publisher.web.context import WebContext
-from publisher.web.pages.page import context_of, form_of, rendered, see_other, visitor_of
+from publisher.web.pages.page import context_of, form_of, rendered, see_other, status_of, visitor_of
 from publisher.web.reading import NotRead
 
 # What a form of this page changes: given the context, the channel, the form's fields and the operator. It returns
@@ -49,8 +49,8 @@ async def _changed(request: Request, change: _Change) -> Response:
     try:
         installed_channel(context.settings, name)
         what = await context.changing.one(partial(change, context, name, form, visitor_of(request).name))
-    except BadRequest as error:
-        return await _page(request, {"error": str(error), "typed": {"channel": name, **form}}, 400)
+    except PublisherError as error:
+        return await _page(request, {"error": str(error), "typed": {"channel": name, **form}}, status_of(error))
     # The name of an installed channel is a plain word.
     return see_other(f"/channels?{what}={name}")
 

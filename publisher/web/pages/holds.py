@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from publisher.domain.errors import BadRequest, Unavailable
+from publisher.domain.errors import BadRequest, PublisherError, Unavailable
 from publisher.operations import holds as operations
 from publisher.operations.held import HeldFilter, HeldMail, count_held_mail, list_held_mail
 from publisher.operations.holds import Held, HoldCriteria, HoldRecord
@@ -16,7 +16,7 @@ from publisher.operations.holds_wording import held_number, may_go, open_routes
 from publisher.operations.names import check_channel, check_recipient
 from publisher.web.command_line import command_line
 from publisher.web.context import WebContext
-from publisher.web.pages.page import context_of, form_of, rendered, see_other, visitor_of
+from publisher.web.pages.page import context_of, form_of, rendered, see_other, status_of, visitor_of
 from publisher.web.reading import NotRead
 
 # Of the held messages the page shows so many, those held last.
@@ -45,8 +45,8 @@ async def add(request: Request) -> Response:
         if not form.get("confirmed"):
             return await _preview(request, criteria, form)
         hold = await context.changing.one(partial(_add, context, criteria, visitor_of(request).name, form["reason"]))
-    except BadRequest as error:
-        return await holds_page(request, {"error": str(error), "typed": form}, 400)
+    except PublisherError as error:
+        return await holds_page(request, {"error": str(error), "typed": form}, status_of(error))
     return see_other(f"/waiting/holds?added={hold.id}")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from publisher.domain.errors import BadRequest
+from publisher.domain.errors import BadRequest, PublisherError
 from publisher.domain.rejection import Rejection
 from publisher.operations.addresses import record_malformed_showing
 from publisher.operations.entry_lookup import entry_outcome
@@ -20,7 +20,7 @@ from publisher.operations.malformed_remedies import remedy, remedy_commands
 from publisher.operations.remedy_wording import worded
 from publisher.operations.resubmit import Resubmission, resubmission
 from publisher.web.context import WebContext
-from publisher.web.pages.page import context_of, form_of, rendered, see_other, visitor_of
+from publisher.web.pages.page import context_of, form_of, rendered, see_other, status_of, visitor_of
 from publisher.web.reading import NotRead
 from storage.database import Database
 
@@ -38,7 +38,7 @@ async def edit(request: Request) -> Response:
     """Shows the form to correct, with its addresses in clear text: who sees them is on record before (R34, R36)."""
     context, id_, by = context_of(request), _id(request), visitor_of(request).name
     record = await context.changing.one(partial(_opened, context, id_, by))
-    return _form(request, record.facts, edit_form(record.raw_fields))
+    return _form(request, id_, edit_form(record.raw_fields), record.facts.resubmitted_as or "", record.facts)
 
 
 async def resubmit_one(request: Request) -> Response:
@@ -46,11 +46,11 @@ async def resubmit_one(request: Request) -> Response:
     context, id_, form = context_of(request), _id(request), await form_of(request)
     try:
         await context.changing.one(partial(_send, context, id_, form, visitor_of(request).name))
-    except BadRequest as error:
+    except PublisherError as error:
         if "text" not in form:
-            return await _page(request, {"error": str(error)}, 400)
-        record = await context.reading.one(partial(find_malformed, context.shown, id_))
-        return _form(request, record.facts, form["text"], str(error), 400)
+            return await _page(request, {"error": str(error)}, status_of(error))
+        # The form needs no server: what was typed comes back, whatever failed.
+        return _form(request, id_, form["text"], form.get("seen", ""), wrong=str(error), status=status_of(error))
     return see_other(f"/waiting/malformed/{id_}")
 
 
@@ -115,6 +115,20 @@ def _outcome(context: WebContext, entry_id: str) -> EntryOutcome | None:
     return outcome
 
 
-def _form(request: Request, facts: MalformedFacts, text: str, wrong: str = "", status: int = 200) -> Response:
-    values = {"facts": facts, "text": text, "wrong": wrong, "remedy": remedy(facts.failure_code)}
+def _form(
+    request: Request,
+    id_: int,
+    text: str,
+    seen: str,
+    facts: MalformedFacts | None = None,
+    *,
+    wrong: str = "",
+    status: int = 200,
+) -> Response:
+    """Returns the form to correct. seen: as what the intent was last resubmitted when its form was opened.
+
+    facts: says why it was not accepted; None: `wrong` says what is wrong with what was typed.
+    """
+    why = None if facts is None else (facts, remedy(facts.failure_code))
+    values = {"id": id_, "text": text, "seen": seen, "why": why, "wrong": wrong}
     return rendered(request, "malformed_edit.html", "Waiting for you", values, status)

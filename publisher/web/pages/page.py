@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from publisher.domain.errors import BadRequest, NotFound, Unavailable
+from publisher.domain.errors import BadRequest, NotFound, PublisherError, Unavailable
 from publisher.web.context import WebContext
 from publisher.web.security.access import Visitor
 from publisher.web.security.headers import SAFE_HEADERS
@@ -62,6 +62,11 @@ def problem_page(request: Request, error: Exception) -> Response:
 def our_fault(_: Request, __: Exception) -> Response:
     """Answers a request that a bug of ours has ended, outside of what adds headers. A handler of Starlette."""
     return PlainTextResponse("the page failed: the log of this process says how\n", 500, SAFE_HEADERS)
+
+
+def status_of(error: PublisherError) -> int:
+    """Returns the status of a page that shows its form again, with the error and with what was typed."""
+    return _heading(error)[1]
 
 
 def _heading(error: Exception) -> tuple[str, int]:

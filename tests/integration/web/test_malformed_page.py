@@ -11,6 +11,7 @@ from storage.database import Database
 from storage.malformed import find_malformed
 from tests.acceptance.malformed_intents import record_entry, record_intent
 from tests.factories import INTENTS, intent_fields, raw
+from tests.integration.web.conftest import Serve
 from tests.waiting import wait_until
 
 WRONG: dict[str, Any] = {
@@ -131,6 +132,18 @@ def test_an_edit_is_checked_kept_if_it_is_wrong_and_sent_if_it_is_right(
     assert "It waits on the stream: no intake has read it yet" in shown
     assert '<a href="/find?id=' in shown
     assert action(database).target["manner"] == "page"
+
+
+def test_an_edit_is_kept_while_redis_is_away(serve: Serve, database: Database) -> None:
+    """What was typed comes back with the reason, to be sent once Redis answers (R35)."""
+    page = serve({"REDIS_URL": "redis://127.0.0.1:1/0"})
+    record_intent(database)
+    form = unescape(page.post("/waiting/malformed/1/edit").text)
+    text = form.partition("<textarea")[2].partition(">")[2].partition("</textarea>")[0].replace("pigeon", "email")
+    answer = page.post("/waiting/malformed/1/resubmit", data={"text": text, "seen": ""})
+    assert answer.status_code == 503
+    assert text.strip() in unescape(answer.text)
+    assert "resubmitting again is harmless" in answer.text
 
 
 def test_two_operators_do_not_send_one_intent_twice_unawares(page: TestClient, database: Database) -> None:
