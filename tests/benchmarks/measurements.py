@@ -97,6 +97,13 @@ class Measurements:
 
         yield from door.figures(self._servers, self._size.intents, self._size.runs)
 
+    def page(self) -> Iterator[Figure]:
+        """Milliseconds of each page beside millions of routes, and while a server hangs."""
+        # An earlier commit that is compared with has no page to import.
+        from tests.benchmarks import page
+
+        yield from page.figures(self._servers, self._size.shown, self._size.runs)
+
     def latency(self) -> Iterator[Figure]:
         """Milliseconds from an intent to its commands."""
         s, size = self._servers, self._size
@@ -203,7 +210,7 @@ class Measurements:
 
 GROUPS = (
     *("startup", "drain", "intake", "door", "cpu", "retries", "latency", "audit", "resources", "rest"),
-    *("tracing", "control", "mail", "sizes", "rates", "scaling", "grown"),
+    *("tracing", "control", "mail", "sizes", "rates", "scaling", "page", "grown"),
 )
 
 

@@ -36,8 +36,32 @@ class Size:
     # Routes that wait for a rate limit.
     waiting: int = 100_000
     mails: int = 10_000
+    # Published routes beside which the pages are asked for.
+    shown: int = 5_000_000
 
 
 TINY = Size(
-    400, 200, 400, 800, 20, 100, 1, 1, 1, 2, 1, 2, 3_000, 200, (10, 300), 2, 1_000, 2, ((1, 1), (2, 2)), 2_000, 200, 200
+    400,
+    200,
+    400,
+    800,
+    20,
+    100,
+    1,
+    1,
+    1,
+    2,
+    1,
+    2,
+    3_000,
+    200,
+    (10, 300),
+    2,
+    1_000,
+    2,
+    ((1, 1), (2, 2)),
+    2_000,
+    200,
+    200,
+    1_000,
 )
