@@ -4,14 +4,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import pytest
 from starlette.testclient import TestClient
 
 from publisher.domain.door_ids import is_door_id
 from storage.database import Database
 from storage.notifications import notifications_of_ids
-from tests.factories import intent, intent_fields
-from tests.integration.rows import rows
+from tests.factories import accepted, event_fields, intent, intent_fields
+from tests.integration.rows import execute, rows
 from tests.integration.web.door.conftest import Token
 
 
@@ -56,8 +55,6 @@ def test_a_repetition_changes_nothing_and_other_content_is_a_conflict(database: 
 
 def test_what_came_by_the_stream_is_known_to_the_door(database: Database, door: TestClient) -> None:
     """A producer who changes from the one to the other repeats nothing: the key counts, whichever way it came."""
-    from tests.factories import accepted
-
     accepted(database, [intent_fields(idempotency_key="turn-17")])
 
     answer = door.post("/v1/intents", json=written(payload={"game": "chess", "turn": 17}))
@@ -133,9 +130,9 @@ def test_the_producer_is_the_tokens(door: TestClient, token: Token) -> None:
     assert own.json()["notification_id"] == intent(producer="shop", idempotency_key="turn-17").notification_id
 
 
-@pytest.mark.parametrize(
-    ("fields", "field", "code"),
-    [
+def test_what_is_wrong_is_told_with_its_field(database: Database, door: TestClient) -> None:
+    """422 with field and reason; nothing of it is kept (R19)."""
+    wrong: list[tuple[dict[str, Any], str, str]] = [
         ({"idempotency_key": None}, "idempotency_key", "missing_field"),
         ({"colour": "red"}, "colour", "unknown_field"),
         ({"recipients": []}, "recipients_json", "invalid_field"),
@@ -145,13 +142,29 @@ def test_the_producer_is_the_tokens(door: TestClient, token: Token) -> None:
         ({"payload": {"x": "y" * 300_000}}, "payload_json", "too_large"),
         ({"notification_type": "a\u0000b"}, "notification_type", "invalid_field"),
         ({"request_id": "a\u0000b"}, "request_id", "control_character"),
-    ],
-)
-def test_what_is_wrong_is_told_with_its_field(
-    database: Database, door: TestClient, fields: dict[str, Any], field: str, code: str
-) -> None:
-    """422 with field and reason; nothing of it is kept (R19)."""
-    answer = door.post("/v1/intents", json=written(**fields))
+    ]
+    for fields, field, code in wrong:
+        answer = door.post("/v1/intents", json=written(**fields))
+        assert (answer.status_code, answer.json()["field"], answer.json()["code"]) == (422, field, code), answer.text
+    assert rows(database, "SELECT * FROM malformed_intents") == []
 
-    assert (answer.status_code, answer.json()["field"], answer.json()["code"]) == (422, field, code), answer.text
+
+def test_a_value_that_postgresql_refuses_spoils_no_other(database: Database, door: TestClient) -> None:
+    """422 for the one that it is in, also of cancellations and of delivery events (R19a, R21)."""
+    for table, column in (
+        ("notifications", "idempotency_key"),
+        ("cancellations", "idempotency_key"),
+        ("delivery_events", "event_id"),
+    ):
+        execute(database, f"ALTER TABLE {table} ADD CHECK ({column} <> 'refused')")
+    keys = ("one", "refused", "two")
+
+    intents = door.post("/v1/intents", json=[written(key) for key in keys]).json()["results"]
+    cancellations = door.post("/v1/intents", json=[{"cancels": key} for key in keys]).json()["results"]
+    delivery = f"{intents[0]['notification_id']}/email:user:7"
+    sent = [event_fields(source=None, event_id=key, delivery_id=delivery) for key in keys]
+    events = door.post("/v1/delivery-events", json=sent).json()["results"]
+
+    for results in (intents, cancellations, events):
+        assert [(r["status"], r.get("code")) for r in results] == [(201, None), (422, "storage_refused"), (201, None)]
     assert rows(database, "SELECT * FROM malformed_intents") == []

@@ -2,16 +2,18 @@
 
 import asyncio
 import json
+import select
 import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 from starlette.testclient import TestClient
 
 from publisher.settings.web import WebSettings
+from publisher.web.door import bodies
 from publisher.web_process import listen, serve
 from storage.database import Database
 from tests.conftest import connected
@@ -108,10 +110,38 @@ def test_whoever_has_no_token_is_not_asked_for_a_body(door: TestClient, port: in
     assert talk(port, asked.replace(b"npt_", b"npt-")).startswith(b"HTTP/1.1 401")
 
 
+def test_a_body_that_does_not_come_is_not_waited_for(
+    door: TestClient, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """408 after its time; then the connection is closed."""
+    monkeypatch.setattr(bodies, "_SECONDS", 0.05)
+
+    answer = talk(port, head(door, "Content-Length: 100"), b"{")
+
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"connection: close" in answer
+
+
+def test_more_bodies_than_the_door_holds_are_told_to_come_again(door: TestClient, port: int) -> None:
+    """503 with the seconds to wait, before anything of them is read; the others go on (R35)."""
+    with ExitStack() as stack:
+        held = [stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20)) for _ in range(17)]
+        for connection in held:
+            connection.sendall(head(door, "Connection: close", f"Content-Length: {len(BODY)}"))
+        [refused], _, _ = select.select(held, [], [], 20)
+        answer = refused.recv(65_536)
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b"retry-after: 1\r\n" in answer
+        held.remove(refused)
+        for connection in held:
+            connection.sendall(BODY)
+            assert connection.recv(100).startswith(b"HTTP/1.1 20")
+
+
 def test_requests_in_a_row_are_answered_in_their_order(door: TestClient, port: int) -> None:
     """Each with its own body, though all were sent before the first was answered (pipelining)."""
-    bodies = [json.dumps(written(f"turn-{n}")).encode() for n in (1, 1, 2)]
-    sent = [head(door, f"Content-Length: {len(body)}") + body for body in bodies]
+    intents = [json.dumps(written(f"turn-{n}")).encode() for n in (1, 1, 2)]
+    sent = [head(door, f"Content-Length: {len(body)}") + body for body in intents]
     last = head(door, "Connection: close", "Content-Length: 2") + b"[]"
 
     answers = talk(port, b"".join([*sent, last])).split(b"HTTP/1.1 ")[1:]
