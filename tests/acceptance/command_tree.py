@@ -8,7 +8,7 @@ import typer
 from publisher.cli.app import app
 
 # Started for ever, or bringing servers of their own.
-LONG_RUNNING = {"demo", "up", "intake", "scheduler run", "mailer run"}
+LONG_RUNNING = {"demo", "up", "intake", "scheduler run", "mailer run", "web"}
 
 
 def commands() -> list[str]:
