@@ -6,7 +6,7 @@ from publisher.domain.delivery_event import DeliveryEvent
 from publisher.domain.delivery_event_fields import parse_event
 from publisher.domain.json_text import Member
 from publisher.domain.rejection import Rejection
-from publisher.domain.written_fields import BadMember, written_fields
+from publisher.domain.written_fields import BadMember, as_written, written_fields
 
 _JSON_FIELDS = frozenset({"detail"})
 
@@ -16,4 +16,5 @@ def event_of_members(written: Sequence[Member]) -> DeliveryEvent | Rejection:
     found = written_fields(written, _JSON_FIELDS)
     if isinstance(found, BadMember):
         return found.rejection
-    return parse_event([(name.encode(), value.encode()) for name, value in found.fields.items()])
+    event = parse_event([(name.encode(), value.encode()) for name, value in found.fields.items()])
+    return as_written(event, written, _JSON_FIELDS) if isinstance(event, Rejection) else event

@@ -15,7 +15,7 @@ from publisher.domain.json_text import Member, NoObject, members
 from publisher.domain.notification import RouteStatus
 from publisher.domain.planning import PlannedRoute, plan_routes
 from publisher.domain.rejection import Rejection
-from publisher.domain.written_fields import BadMember, written_fields
+from publisher.domain.written_fields import BadMember, as_written, written_fields
 
 JSON_FIELDS = frozenset({"recipients", "channels", "payload"})
 
@@ -92,12 +92,12 @@ def intent_of_members(written: Sequence[Member], channels: Mapping[str, Channel]
         return _refused(found.rejection, found.at)
     intent = parse_fields(found.fields, channels)
     if isinstance(intent, Rejection):
-        return _refused(intent, found.at.get(intent.field or "", 0))
+        return _refused(as_written(intent, written, JSON_FIELDS), found.at.get(intent.field or "", 0))
     if isinstance(intent, Cancellation):
         return WrittenCancellation(found.fields, intent)
     routes = plan_routes(intent, channels)
     if isinstance(routes, Rejection):
-        return _refused(routes, found.at.get(routes.field or "", 0))
+        return _refused(as_written(routes, written, JSON_FIELDS), found.at.get(routes.field or "", 0))
     return WrittenIntent(found.fields, intent, routes)
 
 

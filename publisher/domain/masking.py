@@ -17,6 +17,14 @@ _PATTERNS = (
     # Any other address. Quotation marks and the like may be part of it or stand around it: they stay. Each repetition
     # is possessive and begins where a word does, so that a long text is read once.
     ("@", re.compile(rf"(?<![^{_WORD}])([/'={{}}]*+(?!\*{{3}}@)[^{_WORD}])[^{_WORD}]*+@(?=[^\s@])"), r"\1***@"),
+    # The same as JSON may hold it. All up to the word's last one is masked.
+    (
+        r"\u0040",
+        re.compile(
+            rf"(?<![^{_WORD}])([/'={{}}]*+(?!\*{{3}}\\u0040)[^{_WORD}])(?:(?:[^{_WORD}\\]|\\(?!u0040))*+\\u0040)++(?=\S)"
+        ),
+        r"\1***\\u0040",
+    ),
     # The same as a URL holds it. All up to the word's last %40 is masked.
     (
         "%40",

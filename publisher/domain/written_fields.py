@@ -4,8 +4,9 @@ The ending `_json` of a field's name may be left out. A number becomes its digit
 the field out. The text of JSON fields is taken byte for byte.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from publisher.domain.json_text import Member, Number
 from publisher.domain.rejection import Rejection, RejectionCode
@@ -47,6 +48,17 @@ def written_fields(members: Sequence[Member], json_fields: Collection[str]) -> W
         if member.value is not None:
             fields[name] = member.value if type(member.value) is str and name == member.name else member.text
     return WrittenFields(fields, places)
+
+
+def as_written(rejection: Rejection, members: Sequence[Member], json_fields: Collection[str]) -> Rejection:
+    """Returns the rejection with the fields named as the sender writes them: without `_json`, unless it was written."""
+    short = set(json_fields) - {member.name.removesuffix("_json") for member in members if member.name[-5:] == "_json"}
+    if not short:
+        return rejection
+    # Not within a path: what a recipient has is the sender's own word.
+    name = re.compile(rf"(?<![\w.])({'|'.join(map(re.escape, sorted(short)))})_json\b")
+    field = rejection.field and name.sub(r"\1", rejection.field)
+    return replace(rejection, message=name.sub(r"\1", rejection.message), field=field)
 
 
 def bound(members: Sequence[Member], name: str, value: str) -> Sequence[Member] | None:

@@ -5,6 +5,7 @@ PostgreSQL, and the bodies of a few requests more may wait for them: what comes 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ _log = structlog.get_logger()
 THREADS = 4
 # Requests whose bodies are read or in memory: 8 MiB each at most.
 _AT_ONCE = 16
+# Of one sender: whoever sends slowly leaves room for the others.
+_AT_ONCE_OF_ONE = 8
 _BUSY_SECONDS, _AWAY_SECONDS = 1, 5
 T = TypeVar("T")
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -50,7 +53,8 @@ class Serving:
         self._database = database
         self._rates = rates
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="door")
-        self._in_hand = 0
+        # By the token's number.
+        self._in_hand: Counter[int] = Counter()
 
     def post(
         self, sends: Sends, media_types: Collection[str], work: Callable[[TokenRecord, bytes], Answer]
@@ -61,15 +65,15 @@ class Serving:
             sender = await self._sender(request)
             if sends not in sender.sends:
                 raise Problem(403, f"this token may not send {sends}: publisher tokens add", "forbidden")
-            if self._in_hand >= _AT_ONCE:
+            if self._in_hand.total() >= _AT_ONCE or self._in_hand[sender.id] >= _AT_ONCE_OF_ONE:
                 raise _again("too many requests are in hand: send it again", "busy", _BUSY_SECONDS)
-            self._in_hand += 1
+            self._in_hand[sender.id] += 1
             try:
                 body = await read_body(request, media_types)
                 request.state.body_is_read = True
                 return await self._in_thread(lambda: work(sender, body))
             finally:
-                self._in_hand -= 1
+                self._in_hand[sender.id] -= 1
 
         return self._endpoint(take)
 

@@ -1,7 +1,7 @@
 """Reads what Amazon SNS sends about a subscription itself. No address that it names is ever called."""
 
+import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from publisher.mail.reports.fields import json_object, text_of
 from publisher.mail.reports.report import NotAReport
@@ -9,7 +9,9 @@ from publisher.web.door.problems import Problem
 
 _REQUIRED = ("MessageId", "TopicArn", "Token", "SubscribeURL", "Timestamp")
 _ENDED = "UnsubscribeConfirmation"
-_AMAZON = (".amazonaws.com", ".amazonaws.com.cn")
+# The whole host, and nothing before it: others may have `sns.` and a name of their own under amazonaws.com, and what
+# reads an address as a browser does takes a backslash for the end of the host.
+_OF_AMAZON = re.compile(r"https://sns\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/[!-\[\]-~]*")
 _LONGEST = 2_000
 
 
@@ -38,15 +40,6 @@ def read_subscription(body: bytes) -> SubscriptionChange | None:
     for name, value in values.items():
         if not value or len(value) > _LONGEST or not value.isprintable():
             raise Problem(422, f"{name}: is missing, or is no line of text", "not_understood", name)
-    if not _is_of_amazon(values["SubscribeURL"]):
+    if _OF_AMAZON.fullmatch(values["SubscribeURL"]) is None:
         raise Problem(422, "SubscribeURL: is no address of Amazon SNS", "not_understood", "SubscribeURL")
     return SubscriptionChange(values["TopicArn"], None if kind == _ENDED else values["SubscribeURL"])
-
-
-def _is_of_amazon(url: str) -> bool:
-    try:
-        address = urlsplit(url)
-        host = address.hostname or ""
-    except ValueError:
-        return False
-    return address.scheme == "https" and host.startswith("sns.") and host.endswith(_AMAZON)

@@ -96,15 +96,21 @@ def with_payload(payload: str, **fields: object) -> str:
         ('{"producer": oops}', "oops", "not valid JSON: Expecting value"),
         ("{} {}", "{}{}", "not valid JSON: Extra data"),
         (' ["an", "array"]', "[", "must be a JSON object"),
-        (with_payload('{"a": 1, "a": 2}'), '{"a"', "invalid_json: payload_json: is not valid JSON: an object names"),
-        (with_payload("NaN"), "NaN", "invalid_json: payload_json: is not valid JSON: NaN is no JSON number"),
-        (with_payload('{"a": 1e999}'), '{"a"', "invalid_json: payload_json: is not valid JSON: a number is out of"),
-        (with_payload("[" * 65 + "]" * 65), "[[", "invalid_json: payload_json: is nested too deeply"),
-        (with_payload('{"a": "' + "x" * 262_144 + '"}'), '{"a"', "too_large: payload_json"),
-        (with_payload('"{}"'), '"{}"', "invalid_field: payload_json: must be a JSON object"),
-        (with_payload("null"), 'null, "request', "missing_field: payload_json"),
+        (with_payload('{"a": 1, "a": 2}'), '{"a"', "invalid_json: payload: is not valid JSON: an object names"),
+        (with_payload("NaN"), "NaN", "invalid_json: payload: is not valid JSON: NaN is no JSON number"),
+        (with_payload('{"a": 1e999}'), '{"a"', "invalid_json: payload: is not valid JSON: a number is out of"),
+        (with_payload("[" * 65 + "]" * 65), "[[", "invalid_json: payload: is nested too deeply"),
+        (with_payload('{"a": "' + "x" * 262_144 + '"}'), '{"a"', "too_large: payload"),
+        (with_payload('"{}"'), '"{}"', "invalid_field: payload: must be a JSON object"),
+        (with_payload("null"), 'null, "request', "missing_field: payload"),
         (" {}", " ", "missing_field: notification_type"),
-        (with_payload("{}", channels=["pigeon"]), '["pigeon', "unknown_channel: channels_json.0"),
+        (
+            with_payload("7").replace('"payload"', '"payload_json"'),
+            "7, ",
+            "invalid_field: payload_json: must be a JSON object",
+        ),
+        (with_payload("{}", payloads="1"), '"1"', "is no field of an intent; did you mean payload?"),
+        (with_payload("{}", channels=["pigeon"]), '["pigeon', "unknown_channel: channels.0"),
         (with_payload("{}", producer=""), '"", "aud', "invalid_field: producer"),
         (with_payload("{}", producer="a\x85"), '"a\x85', "control_character: producer"),
         (with_payload("{}", producer=["a"]), '["a"]', "invalid_field: 'producer' must be text or a number"),
@@ -136,7 +142,7 @@ def test_a_line_that_a_channel_cannot_judge_is_refused() -> None:
     refused = intent_of_line(with_payload("{}").encode(), channels)
 
     assert isinstance(refused, RefusedLine)
-    assert refused.reason.startswith("channel_failed: recipients_json.0: channel email")
+    assert refused.reason.startswith("channel_failed: recipients.0: channel email")
     assert refused.column == with_payload("{}").index("[{") + 1
 
 

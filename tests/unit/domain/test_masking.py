@@ -36,6 +36,7 @@ from publisher.domain.masking import masked
         ("%22ann%40lee%22%40example.com", "%***%40example.com"),
         ("ann%40example.com@relay.example.com", "a***@relay.example.com"),
         ("ann@lee%40example.com", "a***@l***%40example.com"),
+        (r'{"to":"ann\u0040example.com"}', r'{"to":"a***\u0040example.com"}'),
     ],
 )
 def test_an_address_keeps_its_first_letter_and_its_domain(text: str, shown: str) -> None:
@@ -87,6 +88,7 @@ def test_no_legal_form_of_an_address_gets_through(address: str) -> None:
         "a***@example.com",
         "email:address:a***@example.com",
         "a***%40example.com",
+        r"a***\u0040example.com",
         "%40example.com",
         "ann%4",
     ],
@@ -103,7 +105,7 @@ def test_what_holds_no_address_stays_as_it_is(text: str) -> None:
 )
 def test_nothing_around_an_address_uncovers_it(before: str, local: str, after: str) -> None:
     """Whatever text an address stands in, what stands before its @ is cut (R26)."""
-    for at in ("@", "%40"):
+    for at in ("@", "%40", r"\u0040"):
         shown = masked(f"{before}{local.upper()}{at}example.com{after}")
 
         assert f"{local.upper()}{at}" not in shown
@@ -111,7 +113,24 @@ def test_nothing_around_an_address_uncovers_it(before: str, local: str, after: s
 
 @pytest.mark.timeout(5)
 @pytest.mark.parametrize(
-    "piece", ["x", "'", '"', "=@", '"@', "address:", "address:\n", ":address:x", "a@b ", "@@", "%40", "a%40", "%4", "%"]
+    "piece",
+    [
+        "x",
+        "'",
+        '"',
+        "=@",
+        '"@',
+        "address:",
+        "address:\n",
+        ":address:x",
+        "a@b ",
+        "@@",
+        "%40",
+        "a%40",
+        "%4",
+        r"a\u0040",
+        "\\",
+    ],
 )
 def test_a_huge_text_is_masked_at_once(piece: str) -> None:
     """A hostile payload in an error's text does not keep a worker busy: the work grows with its length alone."""

@@ -131,6 +131,10 @@ def test_a_subscription_of_sns_is_for_an_operator_to_confirm(door: TestClient) -
         "http://sns.eu-west-1.amazonaws.com/",
         "https://[",
         "https://sns.amazonaws.com.evil.example/",
+        "https://sns.evil.s3.amazonaws.com/",
+        "https://evil.example\\@sns.eu-west-1.amazonaws.com/",
+        "https://sns.eu-west-1.amazonaws.com@evil.example/",
+        "https://ann:pass@sns.eu-west-1.amazonaws.com/",
     ):
         assert send(SubscribeURL=url) == (422, "SubscribeURL")
     assert send(TopicArn="") == (422, "TopicArn")

@@ -135,11 +135,11 @@ def test_what_is_wrong_is_told_with_its_field(database: Database, door: TestClie
     wrong: list[tuple[dict[str, Any], str, str]] = [
         ({"idempotency_key": None}, "idempotency_key", "missing_field"),
         ({"colour": "red"}, "colour", "unknown_field"),
-        ({"recipients": []}, "recipients_json", "invalid_field"),
-        ({"recipients": [{"user_id": "7"}, {"user_id": "7"}]}, "recipients_json", "duplicate_recipient"),
-        ({"channels": ["fax"]}, "channels_json", "unknown_channel"),
-        ({"payload": []}, "payload_json", "invalid_field"),
-        ({"payload": {"x": "y" * 300_000}}, "payload_json", "too_large"),
+        ({"recipients": []}, "recipients", "invalid_field"),
+        ({"recipients": [{"user_id": "7"}, {"user_id": "7"}]}, "recipients", "duplicate_recipient"),
+        ({"channels": ["fax"]}, "channels", "unknown_channel"),
+        ({"payload": []}, "payload", "invalid_field"),
+        ({"payload": {"x": "y" * 300_000}}, "payload", "too_large"),
         ({"notification_type": "a\u0000b"}, "notification_type", "invalid_field"),
         ({"request_id": "a\u0000b"}, "request_id", "control_character"),
     ]

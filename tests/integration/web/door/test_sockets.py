@@ -103,6 +103,18 @@ def test_a_body_that_is_cut_off_is_not_taken_in(database: Database, door: TestCl
     assert talk(port, whole, BODY).startswith(b"HTTP/1.1 201")
 
 
+def test_a_sender_of_slow_bodies_leaves_room_for_others(door: TestClient, port: int, token: Token) -> None:
+    """One who begins many requests and ends none is told to come again; another sender's is taken in meanwhile."""
+    with ExitStack() as stack:
+        for _ in range(9):
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            slow.sendall(head(door, f"Content-Length: {len(BODY)}"))
+        whole = head(door, "Connection: close", f"Content-Length: {len(BODY)}") + BODY
+        wait_until(lambda: talk(port, whole).startswith(b"HTTP/1.1 503"))
+        other = {"authorization": f"Bearer {token('shop')}"}
+        assert door.post("/v1/intents", json=written(producer="shop"), headers=other).status_code == 201
+
+
 def test_whoever_has_no_token_is_not_asked_for_a_body(door: TestClient, port: int) -> None:
     """401 in the place of `100 Continue`."""
     asked = head(door, "Content-Length: 100", "Expect: 100-continue")
