@@ -41,7 +41,7 @@ def test_a_channel_is_paused_limited_and_resumed(browse: Browse, name: str, has_
     part.get_by_role("button", name="Limit", exact=True).click()
     expect(status).to_contain_text("14/s")
     part.get_by_role("button", name="No limit").click()
-    expect(part).to_contain_text("none, set by Ann")
+    expect(part).to_contain_text(f"{name} has no rate limit, set by Ann")
 
     part.get_by_role("button", name="Resume").click()
     expect(status).to_have_text(f"{name} is open.")

@@ -44,7 +44,7 @@ def test_a_requeue_is_followed_stopped_and_its_rest_done_by_another_operator(
     expect(ann.get_by_text("publisher dead-letters requeue --channel email --yes")).to_be_visible()
 
     requeue = ann.locator("form", has=ann.get_by_role("button", name="Requeue"))
-    requeue.get_by_label("Routes a second").fill(str(RATE))
+    requeue.get_by_label("At most so many a second").fill(str(RATE))
     requeue.get_by_role("button").click()
     expect(ann).to_have_url("/actions/1")
     begun = ann.get_by_role("progressbar").get_attribute("value")

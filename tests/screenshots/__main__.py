@@ -23,6 +23,8 @@ from tests.screenshots.afternoon import afternoon
 PICTURES = GUIDES / "pictures"
 # Seconds from what the operators do to the first picture.
 _SETTLES = 25
+# Routes of the action that are done when it is shown.
+_DONE = 300
 _WIDTH, _HEIGHT, _NARROW = 1280, 860, 360
 
 
@@ -42,18 +44,40 @@ class Picture:
 def _requeue(page: Page) -> None:
     """Requeues what was given up while the gateway was full, and waits until a part of it is done."""
     form = page.locator("form", has=page.get_by_role("button", name="Requeue"))
-    form.get_by_label("Routes a second").fill("40")
+    while form.count() == 0:
+        # On a machine under load not even this count is there within two seconds.
+        page.reload()
+    form.get_by_label("At most so many a second").fill("40")
     form.get_by_role("button").click()
     page.wait_for_url("/actions/*")
-    page.wait_for_function("document.querySelector('progress')?.value > 300")
+    while int(page.get_by_role("progressbar").get_attribute("value") or 0) < _DONE:
+        page.wait_for_timeout(500)
 
 
+def _open_newest(page: Page) -> None:
+    """Follows the newest of the list to the page of its notification."""
+    page.get_by_role("region").get_by_role("link").first.click()
+    page.wait_for_url("**/find?*")
+
+
+def _edit(page: Page) -> None:
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_label("Its fields, as JSON").wait_for()
+
+
+# The action is begun last: it changes what others show.
 PICTURES_OF_PAGES = (
     Picture("now", "/"),
     Picture("now-dark", "/", {"color_scheme": "dark"}),
     Picture("now-narrow", "/", {"viewport": {"width": _NARROW, "height": 740}}),
-    Picture("channels", "/channels"),
+    Picture("find", "/waiting/dead-letters?channel=email&type=game.turn.ready", steps=_open_newest),
+    Picture("waiting", "/waiting"),
     Picture("dead-letters", "/waiting/dead-letters?channel=push"),
+    Picture("malformed", "/waiting/malformed"),
+    Picture("malformed-edit", "/waiting/malformed/1", steps=_edit),
+    Picture("unanswered", "/waiting/unanswered"),
+    Picture("holds", "/waiting/holds"),
+    Picture("channels", "/channels"),
     Picture("action", "/waiting/dead-letters?channel=push", steps=_requeue),
     Picture("actions", "/actions"),
 )
@@ -63,14 +87,17 @@ def main() -> None:
     """Takes every picture."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--minutes", type=float, default=5.0, help="of traffic before the first picture")
-    minutes = parser.parse_args().minutes
+    parser.add_argument("names", nargs="*", help="of the pictures to take; without any, all are taken")
+    asked = parser.parse_args()
     PICTURES.mkdir(exist_ok=True)
     with afternoon() as (url, go_wrong), chromium() as browser:
-        print(f"{url}: traffic for {minutes:g} minutes", file=sys.stderr)
-        time.sleep(minutes * 60 - _SETTLES)
+        print(f"{url}: traffic for {asked.minutes:g} minutes", file=sys.stderr)
+        time.sleep(asked.minutes * 60 - _SETTLES)
         go_wrong()
         time.sleep(_SETTLES)
         for picture in PICTURES_OF_PAGES:
+            if asked.names and picture.name not in asked.names:
+                continue
             context = browser.new_context(
                 base_url=url, **{"viewport": {"width": _WIDTH, "height": _HEIGHT}, **picture.options}
             )

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from urllib.error import URLError
@@ -14,7 +15,8 @@ from storage.schema import migrate
 from tests.acceptance.final_routes import BURY, PUBLISH
 from tests.browser.tokens import TOKENS
 from tests.factories import accepted
-from tests.integration.rows import execute
+from tests.integration.answered_routes import answer
+from tests.integration.rows import all_routes, execute
 from tests.processes import Processes, free_port, run_command
 from tests.screenshots.traffic import traffic
 from tests.waiting import wait_until
@@ -28,11 +30,7 @@ SET classification = 'gateway_stream_publish_failed',
     dead_lettered_at = now() - interval '2 hours' + id * interval '0.2 s'
 """
 # Four days ago the mail service lost some of its answers.
-_LOST = "UPDATE routes SET published_at = now() - interval '4 days' - id * interval '1 s' WHERE status = 'published'"
-_ANSWERED_SINCE = """
-UPDATE routes SET answer = 'delivered', answered_at = now() - interval '3 days' WHERE id = (
-    SELECT min(id) FROM routes WHERE status = 'published')
-"""
+_LOST = "UPDATE routes SET published_at = now() - interval '4 days' + id * interval '1 s' WHERE status = 'published'"
 _COMMANDS = (
     ("channels", "limit", "email", "120/s", "--burst", "240", "--by", "Ben", "--yes"),
     (
@@ -94,7 +92,9 @@ def _fill(database: Database) -> None:
     accepted(database, invoices)
     execute(database, f"{PUBLISH} WHERE status = 'pending'")
     execute(database, _LOST)
-    execute(database, _ANSWERED_SINCE)
+    # Since then it has answered.
+    [first, *_] = (route["id"] for route in all_routes(database) if route["status"] == "published")
+    answer(database, first, "delivered", ago=timedelta(days=4))
 
 
 def _answers(port: int) -> bool:

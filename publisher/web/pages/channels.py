@@ -97,7 +97,13 @@ async def _page(request: Request, values: Mapping[str, Any] | None = None, statu
     else:
         records, limits = found["channels"]
         shown |= {"records": records, "limits": limits, "done": _done(request, records, limits)}
-    return rendered(request, "channels.html", "Channels", {**shown, "limit_line": limit_line, **(values or {})}, status)
+    return rendered(
+        request,
+        "channels.html",
+        "Channels",
+        {**shown, "limit_line": limit_line, "said": said, **(values or {})},
+        status,
+    )
 
 
 def _read(context: WebContext) -> tuple[list[ChannelRecord], dict[str, ChannelLimit]]:

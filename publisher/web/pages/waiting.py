@@ -64,7 +64,7 @@ def _rows(store: StoreSnapshot) -> Iterator[Row]:
         "/waiting/holds",
         "publisher holds list",
     )
-    yield _records("Held messages", waits.held_mail, None, "publisher mailer held list")
+    yield _records("Held messages", waits.held_mail, "/waiting/holds#mail", "publisher mailer held list")
     yield _records("Losses of intents", waits.losses, None, "publisher intents losses list")
 
 
