@@ -1,6 +1,7 @@
 """`publisher web`."""
 
 import asyncio
+from contextlib import closing
 from datetime import timedelta
 from functools import partial
 
@@ -36,6 +37,7 @@ def web() -> None:
 
     stop_on_signals(context.stopping)
     with (
+        closing(context.telemetry.spans),
         listen(settings.web) as listening,
         compose_web(settings, context.telemetry, operator(None), waker(context), tell_workers, waiting) as process,
     ):
