@@ -37,6 +37,7 @@ class Providers:
 
     def post_ses(self, sender: TokenRecord, body: bytes) -> Answer:
         """Records an event of Amazon SES, bare or wrapped by SNS. Raises Problem, and Unavailable."""
+        _check(sender, Provider.SES)
         change = read_subscription(body)
         if change is None:
             return self._post(Provider.SES, sender, body)
@@ -53,6 +54,7 @@ class Providers:
 
     def post_postmark(self, sender: TokenRecord, body: bytes) -> Answer:
         """Records what a webhook of Postmark tells. Raises Problem, and Unavailable."""
+        _check(sender, Provider.POSTMARK)
         return self._post(Provider.POSTMARK, sender, body)
 
     @cached_property
@@ -81,3 +83,12 @@ class Providers:
                 reason=found.outcome.reason,
             )
         return Answer(200, {"result": "passed_over", "detail": found.outcome.reason})
+
+
+def _check(sender: TokenRecord, provider: Provider) -> None:
+    """Raises Problem 403 for a token of another source: an event is recorded under the provider's, and suppresses."""
+    if sender.producer != provider:
+        detail = (
+            f"this token is for the source {sender.producer!r} alone: publisher tokens add {provider} --sends events"
+        )
+        raise Problem(403, detail, "forbidden")

@@ -64,10 +64,20 @@ def test_a_token_sends_what_it_is_for(serve: Serve, token: Token) -> None:
     page = serve()
     intents, events = (f"Bearer {token(sends=[each])}" for each in Sends)
 
-    for path in ("/v1/delivery-events", "/v1/delivery-events/ses", "/v1/delivery-events/postmark"):
-        assert page.post(path, json={}, headers={"authorization": intents}).status_code == 403
-        assert page.post(path, json={}, headers={"authorization": events}).status_code == 422
+    for name in ("", "/ses", "/postmark"):
+        assert page.post(f"/v1/delivery-events{name}", json={}, headers={"authorization": intents}).status_code == 403
+    assert page.post("/v1/delivery-events", json={}, headers={"authorization": events}).status_code == 422
     assert page.post("/v1/intents", json=written(), headers={"authorization": events}).status_code == 403
+
+
+def test_a_token_speaks_for_one_provider(serve: Serve, token: Token) -> None:
+    """A gateway's token, and that of another provider, records no answer of SES, and suppresses no address by it."""
+    page, sources = serve(), ["ses", "postmark", "our-gateway"]
+    sent = {source: {"authorization": f"Bearer {token(source, [Sends.EVENTS])}"} for source in sources}
+    for name in ("ses", "postmark"):
+        answers = [page.post(f"/v1/delivery-events/{name}", json={}, headers=sent[source]) for source in sources]
+        assert [answer.status_code == 422 for answer in answers] == [source == name for source in sources]
+        assert {answer.status_code for answer in answers} == {403, 422}
 
 
 def test_each_token_has_a_rate(serve: Serve, token: Token) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
+from publisher.operations.tokens import Sends
 from storage.database import Database
 from tests.factories import event_fields
 from tests.integration.answered_routes import published_routes
@@ -70,7 +71,7 @@ def test_each_event_of_an_array_has_a_result(database: Database, door: TestClien
     assert rows(database, "SELECT * FROM malformed_intents") == []
 
 
-def test_a_notification_of_ses_is_an_event(database: Database, door: TestClient) -> None:
+def test_a_notification_of_ses_is_an_event(database: Database, door: TestClient, token: Token) -> None:
     """As SNS wraps it, with its type of plain text; the same again changes nothing, and the address is suppressed."""
     id_ = delivery(database)
     message = {
@@ -84,7 +85,7 @@ def test_a_notification_of_ses_is_an_event(database: Database, door: TestClient)
         },
     }
     wrapped = json.dumps({"Type": "Notification", "MessageId": "s-1", "Message": json.dumps(message)})
-    headers = {"content-type": "text/plain; charset=UTF-8"}
+    headers = {"content-type": "text/plain; charset=UTF-8", "authorization": f"Bearer {token('ses', [Sends.EVENTS])}"}
 
     new, again = (door.post("/v1/delivery-events/ses", content=wrapped, headers=headers) for _ in range(2))
 
@@ -94,9 +95,11 @@ def test_a_notification_of_ses_is_an_event(database: Database, door: TestClient)
     assert len(rows(database, "SELECT * FROM mail_suppressions")) == 1
 
 
-def test_a_webhook_of_postmark_is_an_event(database: Database, door: TestClient) -> None:
+def test_a_webhook_of_postmark_is_an_event(database: Database, door: TestClient, token: Token) -> None:
     """What tells nothing of a delivery of ours is passed over with 200: a repetition would change nothing."""
     id_ = delivery(database)
+
+    door.headers["authorization"] = f"Bearer {token('postmark', [Sends.EVENTS])}"
 
     def send(**fields: Any) -> tuple[int, str]:
         answer = door.post("/v1/delivery-events/postmark", json=fields)
@@ -109,7 +112,7 @@ def test_a_webhook_of_postmark_is_an_event(database: Database, door: TestClient)
     assert send(Colour="red") == (422, "not_understood")
 
 
-def test_a_subscription_of_sns_is_for_an_operator_to_confirm(door: TestClient) -> None:
+def test_a_subscription_of_sns_is_for_an_operator_to_confirm(door: TestClient, token: Token) -> None:
     """No address is called: the answer and the log say what to do. An address of anybody else is refused."""
     whole = {
         "Type": "SubscriptionConfirmation",
@@ -119,6 +122,8 @@ def test_a_subscription_of_sns_is_for_an_operator_to_confirm(door: TestClient) -
         "SubscribeURL": "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=t",
         "Timestamp": "2026-03-14T09:26:53Z",
     }
+
+    door.headers["authorization"] = f"Bearer {token('ses', [Sends.EVENTS])}"
 
     def send(**fields: Any) -> tuple[int, str]:
         answer = door.post("/v1/delivery-events/ses", json=whole | fields)

@@ -134,11 +134,13 @@ def test_a_body_that_does_not_come_is_not_waited_for(
     assert b"connection: close" in answer
 
 
-def test_more_bodies_than_the_door_holds_are_told_to_come_again(door: TestClient, port: int) -> None:
+def test_more_bodies_than_the_door_holds_are_told_to_come_again(door: TestClient, port: int, token: Token) -> None:
     """503 with the seconds to wait, before anything of them is read; the others go on (R35)."""
+    senders = [f"Bearer {token()}" for _ in range(3)]
     with ExitStack() as stack:
         held = [stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20)) for _ in range(17)]
-        for connection in held:
+        for place, connection in enumerate(held):
+            door.headers["authorization"] = senders[place % len(senders)]
             connection.sendall(head(door, "Connection: close", f"Content-Length: {len(BODY)}"))
         [refused], _, _ = select.select(held, [], [], 20)
         answer = refused.recv(65_536)
