@@ -82,7 +82,6 @@ def test_what_cannot_be_done_is_said_on_the_page(page: TestClient, database: Dat
         ("check_mail", ""): "check_mail changes nothing by itself",
         ("requeue", f"route:{route}"): "nothing was changed",
         ("requeue", "route:99"): "there is no route 99",
-        ("requeue", "\0"): "is no number of a route",
         ("remove_hold", "<b>"): "&#39;&lt;b&gt;&#39; is no number of a hold",
         ("resume_channel", "pigeon"): "no channel &#39;pigeon&#39;",
     }
