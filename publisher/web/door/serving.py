@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from publisher.domain.door_token import Sends
-from publisher.domain.errors import PublisherError, SchemaOutdated, Unavailable
+from publisher.domain.errors import SchemaOutdated, Unavailable
 from publisher.operations.json_values import json_value
 from publisher.web.door.bodies import read_body
 from publisher.web.door.credentials import sender_of
@@ -111,7 +111,7 @@ class Serving:
                 return Response(status_code=400)
             except (Unavailable, SchemaOutdated) as error:
                 _log.warning("a request over HTTP is told to come again", error=error)
-                return _closing(request, problem_response(_away(error)))
+                return _closing(request, problem_response(_away()))
             media_type = "application/json" if answer.status < 400 else "application/problem+json"
             body = orjson.dumps(answer.body, default=json_value, option=orjson.OPT_PASSTHROUGH_DATETIME)
             return Response(body, answer.status, media_type=media_type)
@@ -119,7 +119,7 @@ class Serving:
         return endpoint
 
 
-def _away(_: PublisherError) -> Problem:
+def _away() -> Problem:
     # The error's own text names servers, which is none of a sender's business.
     detail = "nothing was taken in, or its answer was lost: send it again; what is known by then is answered with 200"
     return _again(detail, "unavailable", _AWAY_SECONDS)

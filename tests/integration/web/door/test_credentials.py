@@ -5,6 +5,7 @@ import base64
 import pytest
 from starlette.testclient import TestClient
 
+from publisher.domain.errors import SettingsError
 from publisher.operations import tokens
 from publisher.operations.tokens import Sends
 from storage.database import Database
@@ -98,7 +99,5 @@ def test_each_token_has_a_rate(serve: Serve, token: Token) -> None:
 @pytest.mark.parametrize("rate", ["-1", "nan", "inf", "x"])
 def test_a_rate_that_is_none_is_a_setting_to_mend(serve: Serve, rate: str) -> None:
     """It stops the process at its start, and names the variable."""
-    from publisher.domain.errors import SettingsError
-
     with pytest.raises(SettingsError, match="PUBLISHER_WEB_DOOR_RATE"):
         serve({"PUBLISHER_WEB_DOOR_RATE": rate})
