@@ -30,8 +30,8 @@ _log = structlog.get_logger()
 THREADS = 4
 # Requests whose bodies are read or in memory: 8 MiB each at most.
 _AT_ONCE = 16
-# Of one sender: whoever sends slowly leaves room for the others.
-_AT_ONCE_OF_ONE = 8
+# Of these, bodies of one sender that have not come: whoever sends slowly leaves room for the others.
+_AWAITED_OF_ONE = 8
 _BUSY_SECONDS, _AWAY_SECONDS = 1, 5
 T = TypeVar("T")
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -53,8 +53,9 @@ class Serving:
         self._database = database
         self._rates = rates
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="door")
-        # By the token's number.
-        self._in_hand: Counter[int] = Counter()
+        self._in_hand = 0
+        # Bodies that are being read, by the token's number.
+        self._awaited: Counter[int] = Counter()
 
     def post(
         self, sends: Sends, media_types: Collection[str], work: Callable[[TokenRecord, bytes], Answer]
@@ -65,15 +66,14 @@ class Serving:
             sender = await self._sender(request)
             if sends not in sender.sends:
                 raise Problem(403, f"this token may not send {sends}: publisher tokens add", "forbidden")
-            if self._in_hand.total() >= _AT_ONCE or self._in_hand[sender.id] >= _AT_ONCE_OF_ONE:
+            if self._in_hand >= _AT_ONCE or self._awaited[sender.id] >= _AWAITED_OF_ONE:
                 raise _again("too many requests are in hand: send it again", "busy", _BUSY_SECONDS)
-            self._in_hand[sender.id] += 1
+            self._in_hand += 1
             try:
-                body = await read_body(request, media_types)
-                request.state.body_is_read = True
+                body = await self._body(request, sender, media_types)
                 return await self._in_thread(lambda: work(sender, body))
             finally:
-                self._in_hand[sender.id] -= 1
+                self._in_hand -= 1
 
         return self._endpoint(take)
 
@@ -96,6 +96,15 @@ class Serving:
         if wait := self._rates.wait(sender.id):
             raise Problem(429, "too many requests with this token", "too_many_requests", headers=_retry_after(wait))
         return sender
+
+    async def _body(self, request: Request, sender: TokenRecord, media_types: Collection[str]) -> bytes:
+        self._awaited[sender.id] += 1
+        try:
+            body = await read_body(request, media_types)
+        finally:
+            self._awaited[sender.id] -= 1
+        request.state.body_is_read = True
+        return body
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)

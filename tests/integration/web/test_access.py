@@ -3,7 +3,13 @@
 import pytest
 from starlette.testclient import TestClient
 
+from publisher.channels.registry import discover_channels
+from publisher.doctor.grants import streams_of
+from publisher.settings.settings import Settings
+from publisher.streams.rights import acl_rules
+from tests.integration.conftest import AsUser
 from tests.integration.web.conftest import OPERATE, READ, TOKENS, Serve
+from tests.valkeys import OwnValkey
 
 
 def test_without_tokens_everybody_on_this_machine_may_do_everything_and_the_page_says_so(page: TestClient) -> None:
@@ -115,3 +121,12 @@ def test_a_platform_asks_for_health_without_a_token(serve: Serve) -> None:
     client = serve(TOKENS)
     assert client.get("/healthz").text == "ok\n"
     assert client.get("/readyz").json() == {"postgresql": "ok", "redis": "ok"}
+
+
+def test_whoever_has_the_rights_that_are_printed_is_ready(
+    environ: dict[str, str], serve: Serve, own_valkey: OwnValkey, as_user: AsUser
+) -> None:
+    """A user of Redis with the rights of `doctor --print-grants` alone: /readyz says that both servers answer."""
+    as_user(*acl_rules(streams_of(Settings.from_environ(environ, discover_channels()))))
+    environ["REDIS_URL"] = own_valkey.url.replace("://", "://app:secret@")
+    assert serve(TOKENS).get("/readyz").json() == {"postgresql": "ok", "redis": "ok"}
