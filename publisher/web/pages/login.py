@@ -23,7 +23,7 @@ async def log_in(request: Request) -> Response:
     context = context_of(request)
     form = await form_of(request, _LARGEST_FIELD)
     # Not before the form is read: many could be sent in slowly, and all end at once.
-    if context.attempts.too_many:
+    if not await context.attempts.admits():
         return too_many()
     name, target = form.get("name", ""), _inside(form.get("next", "/"))
     if not name or len(name) > _LONGEST_NAME or not name.isprintable():

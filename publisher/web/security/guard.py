@@ -35,7 +35,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
-        if self._attempts.too_many and bearer_token(request) is not None and not scope["path"].startswith(_OPEN):
+        has_token = bearer_token(request) is not None and not scope["path"].startswith(_OPEN)
+        if has_token and not await self._attempts.admits():
             await too_many()(scope, receive, send)
             return
         visitor = self._access.visitor(request)

@@ -1,6 +1,7 @@
 """What somebody sends who would do more on the page than they may, or break it."""
 
 import hashlib
+from datetime import timedelta
 
 import pytest
 from itsdangerous import URLSafeTimedSerializer
@@ -115,3 +116,18 @@ def test_an_answer_to_a_bug_has_the_headers_of_every_answer() -> None:
     answer = our_fault(request(), RuntimeError("ann@example.com"))
     assert answer.headers["cache-control"] == "no-store"
     assert b"ann" not in answer.body
+
+
+def test_whoever_tries_tokens_keeps_nobody_out(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While wrong tokens are tried one after the other, the right one is let in; amid hundreds at once none is."""
+    client = serve(TOKENS)
+    attempts = client.app.state.context.attempts  # type: ignore[attr-defined]
+    monkeypatch.setattr(attempts, "_delay", timedelta(0))
+    right = {"headers": {"authorization": f"Bearer {READ}"}}
+    found = []
+    for held_back in (30, 100):
+        monkeypatch.setattr(attempts, "_held_back", held_back)
+        entered = client.post("/login", data={"name": "Ann", "token": READ})
+        found.append((client.get("/actions", **right).status_code, entered.status_code))
+
+    assert found == [(200, 303), (429, 429)]
