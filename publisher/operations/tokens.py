@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from publisher.domain.delivery_event import OUR_SOURCES
 from publisher.domain.door_token import RANDOM_BYTES, Sends, token_hash, written_token
@@ -21,7 +21,7 @@ class NewToken:
     """A token that was made. token: its text, which nobody can see again."""
 
     record: TokenRecord
-    token: str
+    token: str = field(repr=False)
 
 
 def add(database: Database, producer: str, purpose: str, sends: Collection[Sends], by: str) -> NewToken:

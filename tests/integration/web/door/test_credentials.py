@@ -101,3 +101,11 @@ def test_a_rate_that_is_none_is_a_setting_to_mend(serve: Serve, rate: str) -> No
     """It stops the process at its start, and names the variable."""
     with pytest.raises(SettingsError, match="PUBLISHER_WEB_DOOR_RATE"):
         serve({"PUBLISHER_WEB_DOOR_RATE": rate})
+
+
+def test_a_new_token_is_in_no_text_that_shows_values(database: Database) -> None:
+    """Where a traceback or a log shows what was made, the token's own text is left out (R36)."""
+    made = tokens.add(database, "shop", "a test", [Sends.INTENTS], "tester")
+
+    assert made.token.startswith("npt_")
+    assert made.token not in repr(made)
