@@ -175,7 +175,7 @@ def _translated(error: Exception, place: str) -> PublisherError:
     if code is None and not isinstance(original, CannotConnect):
         return DatabaseUnavailable(f"PostgreSQL is not available: {message} ({place})")
     if code is not None and isinstance(original, _BUSY):
-        return DatabaseBusy(f"PostgreSQL is not available: {message}")
+        return DatabaseBusy(f"PostgreSQL is busy: {message}")
     if code is None or isinstance(original, _PASSING):
         return DatabaseUnavailable(f"PostgreSQL is not available: {message}")
     return DatabaseMisconfigured(f"PostgreSQL refuses, whatever the values (SQLSTATE {code}): {message}")

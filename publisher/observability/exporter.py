@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from publisher.domain.errors import PublisherError
+from publisher.domain.errors import DatabaseBusy, PublisherError, Unavailable
 from publisher.observability import catalogue
 from publisher.observability.gauges import Sample, gauges_of
 from publisher.operations.snapshot import Snapshot
@@ -25,7 +25,7 @@ _log = structlog.get_logger()
 INTERVAL = timedelta(seconds=5)
 # A snapshot that takes long, since millions of routes are open, may take this share of the time.
 _SHARE = 0.1
-# But no rest is longer. A server that hangs has a snapshot wait for its timeouts: the gauges go on to say so.
+# But no rest is longer.
 _LONGEST_REST = timedelta(seconds=30)
 # Once the next snapshot is due for longer, the gauges tell nothing of now: they are left out, and only when the
 # snapshot was taken is told.
@@ -79,7 +79,9 @@ class GaugeExporter:
         self._on_snapshot(snapshot)
         samples = [*gauges_of(snapshot), *self._schema()]
         ended = self._now()
-        rest = min((ended - begun) * (1 / _SHARE - 1), _LONGEST_REST.total_seconds())
+        # Who waits for a server that is away burdens none: the next snapshot has what comes back first.
+        work = 0.0 if _is_away(snapshot) else ended - begun
+        rest = min(work * (1 / _SHARE - 1), _LONGEST_REST.total_seconds())
         with self._lock:
             self._samples, self._rest_until = samples, ended + rest
 
@@ -120,3 +122,9 @@ class GaugeExporter:
             return
         yield Sample(catalogue.MIGRATIONS, (), len(state.pending))
         yield Sample(catalogue.SCHEMA, (state.newest,), 1)
+
+
+def _is_away(snapshot: Snapshot) -> bool:
+    """Whether a server could not be read, and not because it is busy."""
+    halves = (snapshot.store, snapshot.streams)
+    return any(isinstance(half, Unavailable) and not isinstance(half, DatabaseBusy) for half in halves)

@@ -27,7 +27,7 @@ from publisher.web.pages import (
     waiting,
 )
 from publisher.web.pages.now import now
-from publisher.web.pages.page import our_fault, problem_page
+from publisher.web.pages.page import no_such_page, our_fault, problem_page
 from publisher.web.reading import Began
 from publisher.web.security.guard import Guard
 from publisher.web.security.headers import SafeHeaders
@@ -84,7 +84,7 @@ def application(context: WebContext, metrics: health.Metrics, door: Sequence[Bas
             Middleware(SafeHeaders),
             Middleware(Guard, settings=context.settings.web, access=context.access, attempts=context.attempts),
         ],
-        exception_handlers={PublisherError: problem_page, Exception: our_fault},
+        exception_handlers={PublisherError: problem_page, 404: no_such_page, Exception: our_fault},
     )
     # A path with a slash too many is no path: a redirection would name the host that the request names.
     application.router.redirect_slashes = False

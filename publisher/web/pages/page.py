@@ -59,6 +59,12 @@ def problem_page(request: Request, error: Exception) -> Response:
     return rendered(request, "problem.html", "", {"heading": heading, "error": str(error)}, status)
 
 
+def no_such_page(request: Request, _: Exception) -> Response:
+    """Returns the page for a path that nothing is served under. A handler of Starlette."""
+    error = "There is no such page: its address may have been cut off, or be that of another version."
+    return rendered(request, "problem.html", "", {"heading": "Not found", "error": error}, 404)
+
+
 def our_fault(_: Request, __: Exception) -> Response:
     """Answers a request that a bug of ours has ended, outside of what adds headers. A handler of Starlette."""
     return PlainTextResponse("the page failed: the log of this process says how\n", 500, SAFE_HEADERS)

@@ -128,7 +128,7 @@ def test_a_postgresql_that_takes_no_write_fails_its_check(
     found = examined(statement=timedelta(milliseconds=300))
 
     assert amiss(found) == {"postgresql-writes": FAILED}
-    assert found["postgresql-writes"].finding.startswith("it took no write: PostgreSQL is not available")
+    assert found["postgresql-writes"].finding.startswith("it took no write: PostgreSQL is busy")
 
 
 def test_work_that_nobody_does_is_a_warning(examined: Examined, database: Database, redis_client: redis.Redis) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -11,9 +11,11 @@ import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 
+from publisher.domain.errors import RedisUnavailable
 from publisher.observability import exporter
 from publisher.observability.catalogue import GAUGES
 from publisher.observability.exporter import GaugeExporter
+from publisher.operations.snapshot import Snapshot
 from publisher.operations.snapshots import Snapshots
 from storage.database import Database
 from storage.schema import newest_migration
@@ -118,6 +120,24 @@ def test_snapshots_take_a_tenth_of_the_time_at_most(exported: Exported, monkeypa
 
     assert [later - earlier for earlier, later in pairwise(taken)] == [33.0] * (len(taken) - 1)
     assert len(taken) > 2
+
+
+def test_a_server_that_is_away_is_asked_each_time(exported: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for its timeouts burdens nobody: what it says, once it is back, is seen at the next interval."""
+    taken = []
+
+    def hangs() -> Snapshot:
+        exported.seconds += 2
+        taken.append(exported.seconds)
+        return replace(snapshot, streams=RedisUnavailable("no answer"))
+
+    snapshot = exported.snapshots.take()
+    monkeypatch.setattr(exported.snapshots, "take", hangs)
+    for _ in range(3):
+        exported.exporter.refresh()
+        exported.seconds += 5
+
+    assert [later - earlier for earlier, later in pairwise(taken)] == [7.0, 7.0]
 
 
 def test_the_gauges_of_a_slow_snapshot_stay_until_the_next(exported: Exported, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from storage.dead_letters import (
     requeue,
 )
 from tests.acceptance.final_routes import BURY
-from tests.integration.rows import all_routes, due_routes, execute
+from tests.integration.rows import all_routes, due_routes, execute, rows
 
 EVERYTHING = DeadLetterFilter()
 
@@ -97,3 +97,20 @@ def test_what_is_past_its_deadline_is_left(database: Database) -> None:
     assert count_past_deadline(database, EVERYTHING) == 1
     assert count_past_deadline(database, DeadLetterFilter(up_to=ids[1] - 1)) == 0
     assert {row["requeues"] for row in all_routes(database) if row["status"] == "pending"} == {1}
+
+
+def test_a_burst_is_counted_before_its_statistics_are_renewed(database: Database) -> None:
+    """Until autovacuum comes by, PostgreSQL knows of no dead letter: each reads its own route all the same (R35)."""
+    due_routes(database, 200)
+    execute(database, "ANALYZE routes, dead_letters")
+    execute(database, BURY)
+    read = "SELECT idx_tup_read AS read FROM pg_stat_user_indexes WHERE indexrelname = 'routes_dead_letter_id'"
+    flush = "SELECT pg_stat_force_next_flush()"
+    rows(database, flush)
+    [before] = rows(database, read)
+
+    assert count_past_deadline(database, EVERYTHING) == 0
+
+    rows(database, flush)
+    [after] = rows(database, read)
+    assert after["read"] - before["read"] == 200

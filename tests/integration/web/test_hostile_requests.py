@@ -71,6 +71,13 @@ def test_a_number_that_no_row_has_leads_nowhere(page: TestClient, path: str) -> 
     assert page.get(f"{path}{'9' * 18}").status_code == 404
 
 
+def test_an_address_that_was_cut_off_leads_back(page: TestClient) -> None:
+    """A path that nothing is served under is answered with a page, which says so and leads to Now."""
+    answer = page.get("/waitin")
+    assert (answer.status_code, "There is no such page" in answer.text) == (404, True)
+    assert '<a href="/">See what goes on now</a>' in answer.text
+
+
 def test_a_path_with_a_slash_too_many_leads_to_no_other_host(page: TestClient) -> None:
     """The host that a request names is in no answer."""
     assert "location" not in page.get("/channels/", headers={"host": "localhost:1"}).headers

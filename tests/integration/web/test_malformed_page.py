@@ -50,6 +50,7 @@ def test_those_that_match_are_counted_ten_are_shown_and_all_are_sent_again(
     wait_until(lambda: action(database).outcome.value == "done")
     assert (action(database).matched, action(database).done, action(database).by) == (12, 11, "bearer token")
     assert len(sent(redis_client)) == 11
+    assert "1 of those that matched was left unchanged" in operator.get("/actions/1").text
     assert "1 matches</h2>" in operator.get("/waiting/malformed?code=unknown_channel").text
 
 
