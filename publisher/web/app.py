@@ -82,7 +82,13 @@ def application(context: WebContext, metrics: health.Metrics, door: Sequence[Bas
         middleware=[
             Middleware(Began),
             Middleware(SafeHeaders),
-            Middleware(Guard, settings=context.settings.web, access=context.access, attempts=context.attempts),
+            Middleware(
+                Guard,
+                settings=context.settings.web,
+                access=context.access,
+                attempts=context.attempts,
+                refused_page=context.rendering.refused,
+            ),
         ],
         exception_handlers={PublisherError: problem_page, 404: no_such_page, Exception: our_fault},
     )

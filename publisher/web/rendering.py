@@ -43,12 +43,17 @@ class Rendering:
             instant=_instant,
             quoted=_quoted,
             as_typed=escape,
+            address=_address,
         )
 
     def page(self, template: str, visitor: Visitor, values: Mapping[str, Any], status: int = 200) -> HTMLResponse:
         """Returns a page for this visitor. Raises jinja2's errors for a template that is wrong, which is a bug."""
         text = self._environment.get_template(template).render(visitor=visitor, **values)
         return HTMLResponse(text, status)
+
+    def refused(self, reason: str, status: int) -> HTMLResponse:
+        """Returns the page that tells a person, whoever that is, why a change was refused."""
+        return HTMLResponse(self._environment.get_template("refused.html").render(reason=reason), status)
 
 
 @pass_context
@@ -59,6 +64,13 @@ def _shown(context: Context, value: object) -> object:
     if isinstance(value, str) and not isinstance(value, Markup) and not context.get("reveal"):
         return masked(value)
     return value
+
+
+@pass_context
+def _address(context: Context, text: str) -> str:
+    """Masks the whole of a text that is an address, whatever its form (R36)."""
+    name = "address:"
+    return text if context.get("reveal") else masked(name + text).removeprefix(name)
 
 
 def _rate(a_second: float) -> str:

@@ -1,6 +1,6 @@
 """Lets a request through to the page, or answers it: with the login, or with what is wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -15,6 +15,8 @@ from publisher.web.security.origin import is_from_this_page, names_loopback
 # Each of these asks for a proof of its own, or for none.
 _OPEN = ("/healthz", "/readyz", "/metrics", "/login", "/logout", "/static/", "/v1/", "/openapi.json")
 _READING = {"GET", "HEAD"}
+# Given the reason and the status.
+RefusedPage = Callable[[str, int], Response]
 
 
 class Guard:
@@ -23,8 +25,12 @@ class Guard:
     Whoever reads needs the role READ, and whoever changes something, which is always a POST, the role OPERATE.
     """
 
-    def __init__(self, app: ASGIApp, settings: WebSettings, access: Access, attempts: Attempts) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: WebSettings, access: Access, attempts: Attempts, refused_page: RefusedPage
+    ) -> None:
+        """refused_page: makes the page that tells a person why a change was refused."""
         self._app = app
+        self._refused_page = refused_page
         self._settings = settings
         self._access = access
         self._attempts = attempts
@@ -56,7 +62,7 @@ class Guard:
         if path.startswith("/v1/"):
             return None
         if changes and visitor.by_cookie and not is_from_this_page(request):
-            return _refused("this change was asked for by another site: nothing was changed", 403)
+            return self._refused_change(request, "this change was asked for by another site: nothing was changed", 403)
         if path.startswith(_OPEN):
             return None
         if visitor.role >= (Role.OPERATE if changes else Role.READ):
@@ -68,11 +74,16 @@ class Guard:
             await self._attempts.failed()
             return PlainTextResponse("this token is not known\n", 401, {"www-authenticate": "Bearer"})
         if visitor.role is Role.READ:
-            return _refused("your token lets you read; to change something, log in with the operate token", 403)
+            reason = "your token lets you read; to change something, log in with the operate token"
+            return self._refused_change(request, reason, 403)
         if changes:
-            return _refused("you are not logged in any more: log in, and do it again", 401)
+            return self._refused_change(request, "you are not logged in any more: log in, and do it again", 401)
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/login?next={quote(target, safe='')}", 303)
+
+    def _refused_change(self, request: Request, reason: str, status: int) -> Response:
+        is_browser = "text/html" in request.headers.get("accept", "")
+        return self._refused_page(reason, status) if is_browser else _refused(reason, status)
 
 
 def _refused(text: str, status: int, headers: Mapping[str, str] | None = None) -> Response:

@@ -58,6 +58,16 @@ def test_a_reader_changes_nothing(reader: TestClient) -> None:
     assert "operate token" in refused.text
 
 
+def test_a_browser_whose_change_is_refused_gets_a_page_that_leads_on(reader: TestClient, serve: Serve) -> None:
+    """A person whose session has ended, or who may only read, is told so on a page with a way to the login."""
+    refused = reader.post("/channels/email/pause", headers={"accept": "text/html,*/*"})
+    ended = serve(TOKENS).post("/channels/email/pause", headers={"accept": "text/html,*/*"})
+    assert (refused.status_code, ended.status_code) == (403, 401)
+    for answer in (refused, ended):
+        assert '<a href="/login">' in answer.text
+        assert "«Back» has what you typed" in answer.text
+
+
 @pytest.mark.parametrize(
     "headers",
     [{"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"origin": "https://evil.example"}, {}],

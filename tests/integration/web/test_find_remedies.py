@@ -9,7 +9,7 @@ from publisher.operations.holds import HoldCriteria, add, list_holds
 from storage.actions import ActionFilter, list_actions
 from storage.database import Database
 from tests.factories import intent
-from tests.integration.rows import FINAL, change, one_route
+from tests.integration.rows import FINAL, change, execute, one_route
 from tests.integration.web.one_route import ADDRESS, FIELDS, buried, forms
 
 
@@ -27,6 +27,14 @@ def test_addresses_are_masked_until_an_operator_asks_which_is_on_record(
     [action] = list_actions(database, ActionFilter(), limit=10)
     assert (action.action, action.by, action.done) == ("show-addresses", "bearer token", 1)
     assert action.target == {"notifications": [id_]}
+
+
+def test_an_address_of_any_form_is_masked(page: TestClient, database: Database, route: int) -> None:
+    """What stands in the field of an address is masked whole, also where nobody would take it for one (R36)."""
+    execute(database, "UPDATE routes SET resolved_email = '<b>ann</b>@x' WHERE id = %s", route)
+    text = html.unescape(page.get("/find", params={"id": "turn-17"}).text)
+    assert "ann</b>" not in text
+    assert ", <***@x" in text
 
 
 def test_a_reader_sees_no_address(reader: TestClient, database: Database, route: int) -> None:
