@@ -8,6 +8,10 @@ from publisher.domain.errors import BadRequest
 
 # Answers other than success, in the order of the predicate of the index routes_answered_ill.
 ILL = (AnswerIs.DEFERRED, AnswerIs.BOUNCED, AnswerIs.REJECTED, AnswerIs.FAILED, AnswerIs.SUPPRESSED)
+# Orders the events `e` of a route's answer's kind: the last of them is the answer. An event of the future counts as of
+# its recording. The answer's instant does not tell which it is: an event of our own mail service occurs some
+# milliseconds before the answer that it becomes.
+THE_ANSWER_FIRST = "least(e.occurred_at, e.recorded_at) DESC, e.id DESC"
 _IS_ILL = f"answer IN ({', '.join(repr(answer.value) for answer in ILL)})"
 
 
@@ -55,10 +59,8 @@ class AnswerFilter:
     def _fault_is(self, route: str, fault: Fault) -> str:
         # A scalar subquery is a look-up for each route by index delivery_events_of_route. EXISTS might become a join
         # that reads every event.
-        is_answer = f"e.event = {route}.answer AND e.occurred_at = {route}.answered_at"
+        of_route = f"FROM delivery_events AS e WHERE e.route_key = {route}.id"
         if self.answer is AnswerIs.COMPLAINED:
-            is_answer = "e.event = 'complained'"
-        return (
-            f"(SELECT true FROM delivery_events AS e WHERE e.route_key = {route}.id AND {is_answer}"
-            f" AND e.fault = '{fault.value}' LIMIT 1)"
-        )
+            return f"(SELECT true {of_route} AND e.event = 'complained' AND e.fault = '{fault.value}' LIMIT 1)"
+        is_answer = f"e.event = {route}.answer ORDER BY {THE_ANSWER_FIRST} LIMIT 1"
+        return f"(SELECT e.fault = '{fault.value}' {of_route} AND {is_answer})"

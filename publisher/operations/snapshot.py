@@ -18,6 +18,7 @@ from publisher.streams.groups import Group
 from publisher.streams.heartbeats import ProcessSeen
 from publisher.streams.queues import QueueState
 from storage.answer_counts import AnswerCounts
+from storage.answered_failed import AnsweredFailed
 from storage.audit_states import AuditState
 from storage.counts import Count, OpenRoutes
 from storage.failures import FailureRecord
@@ -79,6 +80,7 @@ class StoreSnapshot:
     outstanding: what waits for an operator.
     holds: those in force, the oldest first.
     unanswered: routes without an answer in time, of each channel that expects answers.
+    answered_failed: routes that were answered `failed` within the last hour by a fault to mend, where there are any.
     """
 
     at: datetime
@@ -94,6 +96,7 @@ class StoreSnapshot:
     outstanding: Outstanding = field(default_factory=Outstanding)
     holds: Sequence[HoldRecord] = ()
     unanswered: Mapping[str, Unanswered] = field(default_factory=dict)
+    answered_failed: Mapping[str, AnsweredFailed] = field(default_factory=dict)
 
     def activity(self, channel: str) -> Happened:
         """Returns what happened on the channel within the window."""

@@ -16,8 +16,9 @@ from publisher.operations.snapshot import Counting, Snapshot, StoreSnapshot, Str
 from publisher.settings.settings import Settings
 from publisher.streams.heartbeats import ProcessRegister
 from publisher.streams.queues import queue_states
-from storage import outstanding, overview, unanswered
+from storage import answered_failed, outstanding, overview, unanswered
 from storage.answer_counts import count_answers
+from storage.answered_failed import count_answered_failed
 from storage.audit_states import audit_states
 from storage.counts import Count, OpenRoutes, final_routes, open_routes
 from storage.database import Database
@@ -88,6 +89,7 @@ class Snapshots:
             outstanding=read_outstanding(self._database),
             holds=list_holds(self._database),
             unanswered=self._unanswered(unanswered.BOUND),
+            answered_failed=count_answered_failed(self._database, known, bound=answered_failed.BOUND),
         )
 
     def _activity(
@@ -117,6 +119,7 @@ class Snapshots:
             outstanding=read_outstanding(self._database),
             holds=list_holds(self._database),
             unanswered=self._unanswered(outstanding.BOUND),
+            answered_failed=count_answered_failed(self._database, known, bound=answered_failed.QUICK_BOUND),
         )
 
     def _streams(self) -> StreamsSnapshot:

@@ -9,6 +9,7 @@ from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapsh
 from publisher.operations.verdict import LATE, Cause, Finding, Level, not_negative
 from publisher.operations.wording import coarse
 from publisher.streams.append_result import is_held_back
+from storage.answered_failed import AnsweredFailed
 from storage.audit_states import OVERDUE_AFTER_INTERVALS
 from storage.outstanding import Waiting
 
@@ -16,7 +17,7 @@ _NOTHING = timedelta(0)
 
 
 def store_findings(snapshot: Snapshot, store: StoreSnapshot, streams: StreamsSnapshot | None) -> Iterator[Finding]:
-    """Findings about routes, channels, holds, audits and what waits for an operator.
+    """Findings about routes, channels, holds, answers, audits and what waits for an operator.
 
     store: PostgreSQL's half of the snapshot. streams: Redis's half; None: it could not be read.
     """
@@ -24,6 +25,7 @@ def store_findings(snapshot: Snapshot, store: StoreSnapshot, streams: StreamsSna
     yield from _holds(store)
     yield from _outstanding(store)
     yield from _unanswered(store)
+    yield from _answered_failed(store)
     yield from _audits(snapshot, store, streams)
 
 
@@ -110,6 +112,24 @@ def _unanswered(store: StoreSnapshot) -> Iterator[Finding]:
             yield Finding(
                 Level.WARNING, Cause.UNANSWERED, channel, found.count, found.is_bound, found.oldest, detail=ago
             )
+
+
+def _answered_failed(store: StoreSnapshot) -> Iterator[Finding]:
+    for channel, found in sorted(store.answered_failed.items()):
+        yield Finding(
+            Level.WARNING,
+            Cause.ANSWERED_FAILED,
+            channel,
+            found.count,
+            found.is_bound,
+            not_negative(found.newest_age),
+            detail=_why_failed(found),
+        )
+
+
+def _why_failed(found: AnsweredFailed) -> str:
+    at_fault = found.fault and f"{found.fault.value} at fault"
+    return ": ".join(filter(None, (at_fault, found.diagnostic or found.code))) or "its source does not say why"
 
 
 def _audits(snapshot: Snapshot, store: StoreSnapshot, streams: StreamsSnapshot | None) -> Iterator[Finding]:

@@ -39,6 +39,7 @@ class Cause(StrEnum):
     EVENTS_LATE: delivery events wait to be taken in for longer than they should.
     UNANSWERED: routes of a channel have no answer, though one is long expected (R32).
     NOT_READ: the commands of a channel are read by no group, or by one that asks for none.
+    ANSWERED_FAILED: commands of a channel were lately answered `failed`, by a fault to mend (R32).
     NO_MAIL: mailers run, and the SMTP server takes no mail from them (R33).
     LIMITED: routes of a channel wait for its rate limit.
     READER_GONE: commands are pending with a consumer that has long asked for nothing.
@@ -67,6 +68,7 @@ class Cause(StrEnum):
     NOT_READ = "not_read"
     READER_GONE = "reader_gone"
     UNANSWERED = "unanswered"
+    ANSWERED_FAILED = "answered_failed"
     NO_MAIL = "no_mail"
     LIMITED = "limited"
     PAUSED = "paused"
@@ -86,7 +88,7 @@ class Finding:
     count: the routes, intents or records that wait. None: at least one, and nobody can tell how many.
     is_bound: whether there may be more than `count`.
     lasting: for how long the oldest of them has waited, or the cause lasted. For HELD_MAIL, DEAD_LETTERS, MALFORMED,
-        HOLDS and LOSSES how long ago the newest was recorded. None: unknown.
+        HOLDS, LOSSES and ANSWERED_FAILED how long ago the newest was recorded. None: unknown.
     by: the operator who paused the channel or set the newest hold, or blank.
     detail: the error, the reason, or the newest failure's name. Strangers may have written it.
     missing: the roles of which no process runs, for NOTHING_SENT.

@@ -22,6 +22,7 @@ _REMEDIES: Mapping[Cause, str] = {
     Cause.INTENTS_LATE: "publisher doctor",
     Cause.EVENTS_LATE: "publisher doctor",
     Cause.UNANSWERED: "publisher routes list --unanswered --channel {channel}",
+    Cause.ANSWERED_FAILED: "publisher routes list --answer failed --channel {channel}",
     Cause.NOT_READ: "start or mend the stream's reader: publisher channels list",
     Cause.READER_GONE: "have a living consumer take them over (XAUTOCLAIM): publisher channels list",
     Cause.NO_MAIL: "publisher mailer check",
@@ -50,6 +51,9 @@ _SAID: Mapping[Cause, str] = {
     Cause.INTENTS_LATE: "{intents} to be accepted{oldest}: an intake runs, and does not keep up",
     Cause.EVENTS_LATE: "{number} delivery event{s} not taken in{oldest}",
     Cause.UNANSWERED: "{number} command{s} unanswered{on}{oldest}: {detail}",
+    Cause.ANSWERED_FAILED: (
+        "{number} command{s}{on} {were} answered `failed` in the last hour, the newest{ago}: {detail}"
+    ),
     Cause.NOT_READ: "{number} command{s} unread{on}{oldest}: {detail}",
     Cause.READER_GONE: "{number} command{s} held{on} by consumers silent{lasting}: {detail}",
     Cause.NO_MAIL: "{number} mailer{s} can send no mail{lasting}: {detail}",
@@ -100,6 +104,7 @@ def said(finding: Finding) -> str:
         "oldest": f", the oldest for {_whole(finding.lasting)}" if finding.lasting else "",
         "s": "" if finding.count == 1 else "s",
         "es": "" if finding.count == 1 else "es",
+        "were": "was" if finding.count == 1 else "were",
         "them": "it" if finding.count == 1 else "them",
         "on": "" if finding.channel is None else f" on {finding.channel}",
         "lasting": f" for {_whole(finding.lasting)}" if finding.lasting else "",

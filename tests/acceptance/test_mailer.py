@@ -10,6 +10,7 @@ from publisher.channels.email import EMAIL
 from publisher.domain.delivery_event import EventKind
 from storage.database import Database
 from storage.delivery_events import IncomingEvent, record_events
+from tests.acceptance.conftest import Publisher
 from tests.acceptance.counters import metrics_port, scraped, served_port
 from tests.factories import delivery_event
 from tests.integration.rows import execute, rows
@@ -106,9 +107,9 @@ def test_an_address_that_bounces_for_good_gets_nothing_more(
 
 
 def test_a_command_without_a_template_fails_and_names_the_file(
-    database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp
+    database: Database, redis_client: redis.Redis, processes: Processes, smtp: HostileSmtp, publisher: Publisher
 ) -> None:
-    """The content is at fault: an operator adds the template, and publishes it again (R33)."""
+    """The content is at fault: an operator is told so, adds the template, and publishes it again (R33)."""
     append_commands(database, redis_client, notification_type="no.such.template")
 
     processes.start("mailer")
@@ -117,6 +118,11 @@ def test_a_command_without_a_template_fails_and_names_the_file(
     [event] = rows(database, "SELECT fault, diagnostic FROM delivery_events")
     assert event["fault"] == "content"
     assert "no.such.template" in event["diagnostic"]
+    told = json.loads(publisher("status", "--json").stdout)["verdict"]["findings"]
+    [failed] = [finding for finding in told if finding["code"] == "answered_failed"]
+    assert (failed["channel"], failed["count"]) == ("email", 1)
+    [route] = publisher("routes", "list", "--answer", "failed", "--fault", "content", "--json").stdout.splitlines()
+    assert json.loads(route)["answer"] == "failed"
     assert smtp.taken == []
 
 

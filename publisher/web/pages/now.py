@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,7 +17,7 @@ from publisher.operations.limits_wording import limit_line
 from publisher.operations.readers_wording import reader_lines
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
 from publisher.operations.snapshot_wording import events_line, intents_line, roles
-from publisher.operations.verdict import Cause
+from publisher.operations.verdict import Cause, Finding
 from publisher.operations.verdict_wording import remedy, said
 from publisher.web.history import ChannelFigures, Point
 from publisher.web.pages.page import context_of, rendered
@@ -26,7 +27,7 @@ from storage.counts import OpenRoutes
 _FAILURES = 20
 _PROCESSES = 50
 _READERS = 10
-# The page on which something can be done about it.
+# The page on which something can be done about it, and what it is called.
 _PLACES: Mapping[Cause, tuple[str, str]] = {
     **dict.fromkeys(
         (Cause.PAUSED, Cause.CIRCUIT_OPEN, Cause.HELD_BACK, Cause.LIMITED, Cause.NOT_READ, Cause.READER_GONE),
@@ -35,7 +36,8 @@ _PLACES: Mapping[Cause, tuple[str, str]] = {
     **dict.fromkeys((Cause.HOLDS, Cause.HELD_MAIL), ("/waiting/holds", "Holds")),
     Cause.DEAD_LETTERS: ("/waiting/dead-letters", "Dead letters"),
     Cause.MALFORMED: ("/waiting/malformed", "Malformed intents"),
-    Cause.UNANSWERED: ("/waiting/unanswered", "Unanswered"),
+    Cause.UNANSWERED: ("/waiting/unanswered?channel={channel}", "Unanswered"),
+    Cause.ANSWERED_FAILED: ("/waiting/unanswered?answer=failed&channel={channel}", "Answered failed"),
 }
 
 
@@ -69,9 +71,17 @@ async def now(request: Request) -> Response:
         "verdict": judge(snapshot),
         "said": said,
         "remedy": remedy,
-        "places": _PLACES,
+        "place": _place,
     }
     return rendered(request, "now.html", "Now", values | _store(snapshot, history.points()) | _streams(snapshot))
+
+
+def _place(finding: Finding) -> tuple[str, str] | None:
+    """Returns the path of the page on which something can be done about it, and its name; None: there is none."""
+    if finding.cause not in _PLACES:
+        return None
+    path, name = _PLACES[finding.cause]
+    return path.format(channel=quote(finding.channel or "", safe="")), name
 
 
 def _store(snapshot: Snapshot, points: Sequence[Point]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from starlette.testclient import TestClient
 
 from publisher.operations.channels import pause
 from storage.database import Database
+from tests.integration.answered_routes import answer, published_routes
 from tests.integration.rows import due_routes, execute
 from tests.integration.web.conftest import Compose, Serve
 
@@ -17,6 +18,21 @@ def test_now_shows_what_waits_on_each_channel(database: Database, serve: Serve) 
     assert '<a href="/channels">Channels</a>, or publisher channels resume email' in text
     assert "&lt;b&gt;the&lt;/b&gt; provider is down" in text
     assert "<b>the</b>" not in text
+
+
+def test_what_was_answered_failed_is_told_and_leads_to_where_it_is_published_again(
+    database: Database, serve: Serve
+) -> None:
+    """A template is broken: the page says so of each channel, and links to its failed routes (R32)."""
+    [route] = published_routes(database, 1)
+    answer(database, route, "failed", fault="content", diagnostic="template turn: no subject")
+    client = serve()
+    text = client.get("/").text
+    assert "1 command on email was answered `failed` in the last hour" in text
+    assert "content at fault: template turn: no subject" in text
+    path = "/waiting/unanswered?answer=failed&channel=email"
+    assert f'<a href="{path.replace("&", "&amp;")}">Answered failed</a>, or publisher routes list' in text
+    assert "Publish 1 route again?" in client.get(path).text
 
 
 def test_equal_failures_stand_together_and_addresses_are_masked(database: Database, serve: Serve) -> None:

@@ -5,10 +5,12 @@ from datetime import timedelta
 
 import pytest
 
+from publisher.domain.delivery_event import Fault
 from publisher.operations.snapshot import StreamsSnapshot
 from publisher.operations.verdict import Cause, Level
 from publisher.operations.verdict_wording import remedy, said
 from publisher.streams.groups import Group
+from storage.answered_failed import AnsweredFailed
 from storage.unanswered import Unanswered
 from tests.unit.operations.snapshots import STORE, STREAMS, findings, without
 
@@ -24,6 +26,25 @@ def test_routes_without_an_answer_are_a_warning_on_their_channel() -> None:
     assert (finding.level, finding.cause, finding.channel) == (Level.WARNING, Cause.UNANSWERED, "email")
     assert said(finding) == "1,204 commands unanswered on email, the oldest for 4d: the last answer came 3d ago"
     assert remedy(finding) == "publisher routes list --unanswered --channel email"
+
+
+def test_commands_that_were_answered_failed_are_a_warning_on_their_channel() -> None:
+    """How many of the last hour, since when, and what the newest failed of; all was well with that before."""
+    broken = AnsweredFailed(303, False, timedelta(seconds=12), Fault.CONTENT, None, "template turn: html.j2, line 3")
+    failed = {"email": broken, "push": AnsweredFailed(1, True, MINUTE)}
+
+    first, second = findings(replace(STORE, answered_failed=failed))
+
+    assert (first.level, first.cause, first.channel) == (Level.WARNING, Cause.ANSWERED_FAILED, "email")
+    assert said(first) == (
+        "303 commands on email were answered `failed` in the last hour, the newest 12s ago:"
+        " content at fault: template turn: html.j2, line 3"
+    )
+    assert remedy(first) == "publisher routes list --answer failed --channel email"
+    assert said(second) == (
+        "at least 1 command on push was answered `failed` in the last hour, the newest 1m ago:"
+        " its source does not say why"
+    )
 
 
 def events(oldest: timedelta, streams: StreamsSnapshot = STREAMS) -> StreamsSnapshot:
