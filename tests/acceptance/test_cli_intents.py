@@ -137,7 +137,7 @@ def test_bad_lines_are_named_and_the_good_ones_sent(publisher: Publisher, outsid
     ]
     for line, reason in zip(
         said,
-        ["not valid JSON", "JSON object", "surprise", "channels_json.0", "producer", "surrogate", "nested too deeply"],
+        ["not valid JSON", "JSON object", "surprise", "channels.0", "producer", "surrogate", "nested too deeply"],
         strict=True,
     ):
         assert reason in line

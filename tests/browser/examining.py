@@ -13,6 +13,8 @@ _HEIGHT = 800
 
 def examined(page: Page) -> Sequence[str]:
     """Returns a line for each fault of the page that is open, in both widths, in the light and in the dark."""
+    # After a click the text may be there before the style sheet is.
+    page.wait_for_load_state("load")
     found = []
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": _HEIGHT})
