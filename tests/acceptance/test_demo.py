@@ -62,6 +62,7 @@ def test_a_demo_uses_the_servers_it_is_given(publisher: Publisher, outside: Outs
     assert outside.row("SELECT count(*) FROM notifications") == {"count": 20}
 
 
+@pytest.mark.long
 def test_a_demo_mails_through_the_server_it_is_given(
     publisher: Publisher, environ: dict[str, str], outside: Outside
 ) -> None:
@@ -141,7 +142,9 @@ def test_one_server_alone_is_a_mistake(publisher: Publisher, command: str, missi
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)], ids=["Ctrl-C", "SIGTERM"]
+)
 def test_an_interrupted_demo_stops_everything_it_started(
     descendants: Descendants, processes: Processes, server_folder: Path, number: signal.Signals
 ) -> None:
@@ -160,7 +163,12 @@ def test_an_interrupted_demo_stops_everything_it_started(
 
 
 @pytest.mark.parametrize(
-    "file", ["postgresql.new/PG_VERSION", "postgresql/postmaster.pid", "valkey", "smtp", "processes.log"]
+    "file",
+    [
+        "postgresql.new/PG_VERSION",
+        *(pytest.param(file, marks=pytest.mark.long) for file in ("postgresql/postmaster.pid", "valkey", "smtp")),
+        "processes.log",
+    ],
 )
 def test_ctrl_c_ends_a_demo_at_any_moment(
     file: str, descendants: Descendants, processes: Processes, server_folder: Path

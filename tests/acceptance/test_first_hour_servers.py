@@ -51,6 +51,7 @@ def test_status_watch_ends_by_ctrl_c(hour: FirstHour, database: Database) -> Non
     hour.judges("status-watch", "publisher status --watch", watch.wait())
 
 
+@pytest.mark.long
 def test_a_redis_that_is_away_is_named(hour: FirstHour) -> None:
     """Each command says in a line which server does not answer; what PostgreSQL has is shown all the same."""
     hour.environ["REDIS_URL"] = f"redis://127.0.0.1:{free_port()}/0"
@@ -59,6 +60,7 @@ def test_a_redis_that_is_away_is_named(hour: FirstHour) -> None:
     hour.types("publisher doctor", says="redis", code=1, screen="doctor-without-redis")
 
 
+@pytest.mark.long
 def test_names_that_do_not_exist_are_told_with_those_that_do(hour: FirstHour) -> None:
     """A mistyped channel, guide, id or command: what it could be is said, and nothing is shown for something else."""
     hour.types("publisher guide deploy", says="deploying", code=2)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
 import redis
 
 from tests.acceptance.outside import Outside
@@ -65,6 +66,7 @@ def failures_told(process: Process) -> int:
     return int(told["failures"])
 
 
+@pytest.mark.long
 def test_an_outage_of_redis_is_two_lines_of_each_process(
     processes: Processes, environ: dict[str, str], database_url: str, tmp_path: Path
 ) -> None:

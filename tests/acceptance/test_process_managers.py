@@ -37,19 +37,22 @@ def wait_until_up(running: Process) -> None:
     running.wait_for_output("the page is served", within=START)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
 @pytest.mark.parametrize(
-    ("manager", "exit_codes"),
-    [("honcho", {signal.SIGTERM: 143, signal.SIGINT: 130}), ("foreman", {signal.SIGTERM: 0, signal.SIGINT: 0})],
-    ids=["honcho", "foreman"],
+    ("manager", "number", "exit_code"),
+    [
+        pytest.param("honcho", signal.SIGTERM, 143, id="honcho-SIGTERM", marks=pytest.mark.long),
+        pytest.param("honcho", signal.SIGINT, 130, id="honcho-Ctrl-C"),
+        pytest.param("foreman", signal.SIGTERM, 0, id="foreman-SIGTERM"),
+        pytest.param("foreman", signal.SIGINT, 0, id="foreman-Ctrl-C", marks=pytest.mark.long),
+    ],
 )
 def test_the_procfile_runs_under_a_manager_that_starts_every_line(
     processes: Processes,
     empty: Outside,
     family: Descendants,
     manager: str,
-    exit_codes: dict[signal.Signals, int],
     number: signal.Signals,
+    exit_code: int,
 ) -> None:
     """The release stays, every intent becomes its commands once, and a stop leaves no process and loses nothing (R17).
 
@@ -65,7 +68,7 @@ def test_the_procfile_runs_under_a_manager_that_starts_every_line(
     empty.send(*(intent_fields() for _ in range(500)))
     running.signal(number, group=number is signal.SIGINT)
 
-    assert running.wait(STOP) == exit_codes[number], running.output[-3000:]
+    assert running.wait(STOP) == exit_code, running.output[-3000:]
     family.wait_until_gone()
     assert "Traceback" not in running.output
     again = processes.start(command)

@@ -66,7 +66,9 @@ def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
     assert (done.returncode, [line for line in done.stderr.splitlines() if "publisher" in line]) == (0, [])
 
 
-@pytest.mark.parametrize("group", [False, True], ids=["KillMode=mixed", "KillMode=control-group"])
+@pytest.mark.parametrize(
+    "group", [pytest.param(False, marks=pytest.mark.long), True], ids=["KillMode=mixed", "KillMode=control-group"]
+)
 def test_the_units_migrate_publish_and_stop(
     processes: Processes, empty: Outside, environ: dict[str, str], tmp_path: Path, group: bool
 ) -> None:
@@ -97,7 +99,9 @@ def test_the_units_run_the_commands_of_the_procfile(tmp_path: Path) -> None:
         assert f"[program:{name}]\ncommand=/opt/publisher/bin/{command}\n" in FILES["/etc/publisher/supervisord.conf"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)], ids=["SIGTERM", "Ctrl-C"]
+)
 def test_supervisord_runs_the_configuration_of_the_guide(
     processes: Processes,
     empty: Outside,

@@ -24,7 +24,7 @@ def start_up(processes: Processes, folder: Path) -> Process:
     "name",
     [
         'ünïcôdé quote\'s "dir" $HOME %s, and a comma',
-        "/".join(["a-project-folder"] * 7),
+        pytest.param("/".join(["a-project-folder"] * 7), marks=pytest.mark.long),
     ],
     ids=["signs", "long"],
 )
@@ -41,7 +41,7 @@ def test_up_runs_in_a_folder_of_any_name(
     descendants.wait_until_gone()
 
 
-@pytest.mark.parametrize("group", [False, True], ids=["alone", "with its group"])
+@pytest.mark.parametrize("group", [pytest.param(False, marks=pytest.mark.long), True], ids=["alone", "with its group"])
 def test_nothing_outlives_an_up_that_is_killed(
     group: bool, descendants: Descendants, processes: Processes, server_folder: Path
 ) -> None:
@@ -126,7 +126,14 @@ def _published(outside: Outside) -> int:
     return outside.row("SELECT count(*) FROM routes WHERE status = 'published'")["count"]
 
 
-@pytest.mark.parametrize("moment", ["starting PostgreSQL", "export REDIS_URL", "applied", "scheduler started"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "starting PostgreSQL",
+        *(pytest.param(m, marks=pytest.mark.long) for m in ("export REDIS_URL", "applied")),
+        "scheduler started",
+    ],
+)
 def test_ctrl_c_ends_an_up_that_still_starts(
     moment: str, descendants: Descendants, processes: Processes, server_folder: Path
 ) -> None:

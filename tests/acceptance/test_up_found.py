@@ -21,6 +21,7 @@ def run_in(folder: Path, *arguments: str, environ: Mapping[str, str | None]) -> 
     )
 
 
+@pytest.mark.long
 def test_a_command_in_the_folder_finds_the_servers_while_up_runs(
     descendants: Descendants, environ: dict[str, str], processes: Processes, server_folder: Path
 ) -> None:

@@ -22,6 +22,7 @@ def up_in(folder: Path) -> str:
     return f"publisher up --data {shlex.quote(str(folder / 'data'))}"
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_an_up_whose_output_goes_through_a_pipe(
     descendants: Descendants, processes: Processes, server_folder: Path
 ) -> None:
@@ -38,6 +39,7 @@ def test_ctrl_c_ends_an_up_whose_output_goes_through_a_pipe(
     assert not (server_folder / "data" / "env").exists()
 
 
+@pytest.mark.long
 def test_an_up_whose_reader_is_gone_goes_on(
     descendants: Descendants, processes: Processes, server_folder: Path
 ) -> None:
@@ -85,7 +87,7 @@ def test_an_up_without_room_for_its_output_goes_on(
     descendants.wait_until_gone()
 
 
-@pytest.mark.parametrize("columns", [80, 60])
+@pytest.mark.parametrize("columns", [80, pytest.param(60, marks=pytest.mark.long)])
 def test_on_a_terminal_it_says_what_to_do_next_and_ends_with_it(
     columns: int, descendants: Descendants, environ: dict[str, str], server_folder: Path
 ) -> None:
@@ -144,6 +146,7 @@ def test_the_commands_it_shows_send_an_intent_and_read_its_email(
     assert up.wait(PATIENCE) == 0
 
 
+@pytest.mark.long
 def test_its_lines_are_json_where_that_is_set(
     descendants: Descendants, processes: Processes, server_folder: Path
 ) -> None:

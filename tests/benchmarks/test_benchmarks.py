@@ -11,7 +11,22 @@ from tests.benchmarks.size import TINY
 from tests.benchmarks.stage import durable_servers
 
 # Of the long form: those that start the most processes, and those that do as others do.
-SLOW = {"latency", "tracing", "control", "mail", "rates", "sizes", "grown", "page", "drain", "resources", "retries"}
+SLOW = {
+    "latency",
+    "tracing",
+    "control",
+    "mail",
+    "rates",
+    "sizes",
+    "grown",
+    "page",
+    "drain",
+    "resources",
+    "retries",
+    "scaling",
+    "door",
+    "cpu",
+}
 
 
 @pytest.fixture(scope="module")

@@ -64,6 +64,7 @@ def test_a_commit_that_is_not_there_is_named() -> None:
 
 
 @needs_history
+@pytest.mark.long
 def test_two_commits_are_measured_in_turn() -> None:
     """Both sides give the same lines, so many turns each, and a group that fails is named and left out."""
     turns = []

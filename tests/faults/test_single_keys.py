@@ -79,6 +79,7 @@ def commands(client: redis.Redis) -> dict[str, Any]:
     return {name.removeprefix("cmdstat_"): counts for name, counts in stats.items()}
 
 
+@pytest.mark.long
 def test_no_worker_that_ends_makes_redis_search_its_keys(
     processes: Processes, environ: dict[str, str], beside: redis.Redis
 ) -> None:
