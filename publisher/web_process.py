@@ -122,12 +122,16 @@ def listen(settings: WebSettings) -> socket.socket:
     """Returns a socket that listens where the settings say. Raises SettingsError if it cannot."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=256)
+        listening = socket.create_server((settings.host, settings.port), family=family, backlog=256)
     except OSError as error:
         raise SettingsError(
             f"the page cannot listen on {settings.host} port {settings.port}: {error.strerror or error};"
             " set PUBLISHER_WEB_PORT, or PORT, to a free one, and PUBLISHER_WEB_HOST to an address of this machine"
         ) from error
+    # Each connection inherits it. asyncio sets it for sockets that it makes by itself; without it an answer waits
+    # 40 ms for the acknowledgement of its own head (Nagle's algorithm beside delayed acknowledgements, RFC 1122).
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 async def serve(
