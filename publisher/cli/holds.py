@@ -154,7 +154,7 @@ def _wake(settings: Settings, hold: HoldRecord) -> None:
     from publisher.bootstrap import install_context
 
     wake = waker(install_context(settings, "holds"))
-    for channel in settings.channels if hold.criteria.channel is None else [hold.criteria.channel]:
+    for channel in holds.channels_of(settings, hold):
         wake(channel)
 
 

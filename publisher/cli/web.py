@@ -11,7 +11,7 @@ from publisher.bootstrap import collect_garbage_seldom, install_context
 from publisher.cli.operator import operator
 from publisher.cli.session import configured
 from publisher.cli.waking import waker
-from publisher.process.heartbeat import Heartbeat
+from publisher.process.heartbeat import heartbeats
 from publisher.process.logs import redirect_standard_streams
 from publisher.process.signals import stop_on_signals
 from storage.identity import read_system
@@ -43,21 +43,15 @@ def web() -> None:
     ):
         port = listening.getsockname()[1]
         process.exporter.start(context.stopping)
-        heartbeat = Heartbeat(
-            context.redis,
-            "web",
-            read_system=partial(read_system, context.database),
-            read_port=lambda: port if settings.web.serves_metrics else 0,
-        )
-        heartbeat.start()
         collect_garbage_seldom()
         served = settings.web.model_copy(update={"port": port})
         _log.info("the page is served", url=served.url, open_to_everybody=served.is_open)
+        metrics_port = port if served.serves_metrics else 0
+        # Changes stop between two batches while requests end.
+        end_changes = partial(process.running.close, timedelta(0))
         try:
-            # Changes stop between two batches while requests end.
-            end_changes = partial(process.running.close, timedelta(0))
-            asyncio.run(serve(process.application, listening, context.stopping, end_changes))
+            with heartbeats(context.redis, "web", partial(read_system, context.database), metrics_port=metrics_port):
+                asyncio.run(serve(process.application, listening, context.stopping, end_changes))
         finally:
             context.stopping.set()
-            heartbeat.stop()
     _log.info("the page is served no more")

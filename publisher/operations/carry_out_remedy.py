@@ -58,7 +58,7 @@ def carry_out_remedy(
         return None
     if remedy is Remedy.REMOVE_HOLD:
         removed = holds.remove(database, _number(about, "hold"), by)
-        for channel in settings.channels if removed.criteria.channel is None else [removed.criteria.channel]:
+        for channel in holds.channels_of(settings, removed):
             wake(channel)
         return None
     if remedy not in _PLANS:

@@ -20,6 +20,7 @@ __all__ = [
     "HoldRecord",
     "add",
     "alike",
+    "channels_of",
     "checked_reason",
     "find",
     "held_by_others",
@@ -107,6 +108,11 @@ def remove(database: Database, hold_id: int, by: str) -> HoldRecord:
             raise NotFound(f"hold {hold_id} was removed by someone else meanwhile")
         advance_action(database, action.id, 1)
     return removed
+
+
+def channels_of(settings: Settings, hold: HoldRecord) -> Sequence[str]:
+    """Returns the channels whose routes the hold may match: once it is removed, their workers are to be woken."""
+    return sorted(settings.channels) if hold.criteria.channel is None else [hold.criteria.channel]
 
 
 def holds_of(route: RouteRecord, producer: str, holds: Iterable[HoldRecord]) -> Sequence[HoldRecord]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from publisher.domain.errors import PublisherError, Unavailable
+from publisher.domain.errors import BadRequest, PublisherError, Unavailable
 
 # A page stands within 2.5 seconds, whatever hangs.
 BUDGET = timedelta(seconds=2)
@@ -55,12 +55,15 @@ class Reading:
         self._budget = budget
 
     async def sections(self, reads: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
-        """Returns what each of these functions returns, by name, or a NotRead.
+        """Returns what each of these functions returns, by name, or a NotRead in the place of a server's error.
 
-        An error that is none of PublisherError is a bug, and raised.
+        Raises BadRequest where what was asked for cannot be, and an error that is none of PublisherError: a bug.
         """
         futures = {name: asyncio.wrap_future(self._threads.submit(read)) for name, read in reads.items()}
-        await asyncio.wait(futures.values(), timeout=self._left())
+        done, _ = await asyncio.wait(futures.values(), timeout=self._left())
+        for error in [future.exception() for future in done]:
+            if error is not None and not _is_of_a_server(error):
+                raise error
         return {name: self._result(future) for name, future in futures.items()}
 
     async def one(self, read: Callable[[], T]) -> T:
@@ -85,9 +88,7 @@ class Reading:
             future.cancel()
             return NotRead(self._late())
         error = future.exception()
-        if isinstance(error, PublisherError):
-            return NotRead(str(error))
-        return future.result()
+        return future.result() if error is None else NotRead(str(error))
 
     def _left(self) -> float:
         """Returns how many seconds of the budget are left to the request."""
@@ -96,3 +97,7 @@ class Reading:
 
     def _late(self) -> str:
         return f"no answer within {self._budget.total_seconds():g} seconds"
+
+
+def _is_of_a_server(error: BaseException) -> bool:
+    return isinstance(error, PublisherError) and not isinstance(error, BadRequest)

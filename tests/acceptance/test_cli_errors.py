@@ -40,10 +40,11 @@ def assert_refused(done: CompletedProcess[str], code: int, *said: str) -> None:
         assert text in done.stderr
 
 
-def test_every_command_explains_itself() -> None:
-    """`--help` works, needs no settings, and says what the command does."""
-    # Each second one: all of them are printed by the same few functions.
-    every = commands()[::2]
+@pytest.mark.parametrize("step", [2, pytest.param(1, marks=pytest.mark.long)])
+def test_every_command_explains_itself(step: int) -> None:
+    """`--help` works everywhere, needs no settings, and says what the command does."""
+    # Each second one is enough for every change: all of them are printed by the same few functions.
+    every = commands()[::step]
     lines = [[*command.split(), "--help"] for command in every]
 
     for command, done in zip(every, run_many(lines, {"DATABASE_URL": None, "REDIS_URL": None}), strict=True):
@@ -110,12 +111,12 @@ def test_what_does_not_exist_is_one_line_and_exit_code_1(publisher: Publisher) -
         assert_refused(done, 1, "nothing has the id '4711'. Searched: the number of every operator action; every")
 
 
-def test_missing_settings_are_named_all_at_once(environ: dict[str, str], processes: Processes) -> None:
-    """A process stops with exit code 2 and one line that names each variable it misses."""
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.long)])
+def test_missing_settings_are_named_all_at_once(environ: dict[str, str], processes: Processes, step: int) -> None:
+    """Every process stops with exit code 2 and one line that names each variable it misses."""
     need_settings = [[*name.split(), *given(leaf)] for name, leaf in leaves().items() if name not in NEED_NO_SETTINGS]
     # They read them in one place.
-    need_settings = need_settings[::4]
-    for done in run_many(need_settings, environ | {"DATABASE_URL": None, "REDIS_URL": None}):
+    for done in run_many(need_settings[::step], environ | {"DATABASE_URL": None, "REDIS_URL": None}):
         assert (done.code, done.stdout) == (2, b"")
         assert re.fullmatch(
             rb"publisher: [^\n]*DATABASE_URL is not set, e.g. postgresql://[^\n]*REDIS_URL is not set, e.g. redis://.*\n",

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from publisher.domain.errors import BadRequest
-from publisher.operations.dead_letter_change import Counted, count_waiting
+from publisher.operations.dead_letter_change import count_waiting
 from publisher.operations.dead_letters import DeadLetterFilter, list_dead_letters
 from publisher.operations.discard import plan_discard
 from publisher.operations.names import known_classifications
@@ -15,7 +15,8 @@ from publisher.operations.requeue import plan_requeue
 from publisher.web.command_line import command_line
 from publisher.web.pages.beginning import begin
 from publisher.web.pages.fields import number_of, text_of, window_of
-from publisher.web.pages.page import context_of, form_of, rendered, visitor_of
+from publisher.web.pages.filtered import filtered
+from publisher.web.pages.page import context_of, form_of, visitor_of
 
 _PREVIEW = 10
 _TYPED = ("channel", "type", "classification", "since", "until")
@@ -54,41 +55,23 @@ def _filter(fields: Mapping[str, str], bound: int | None = None) -> DeadLetterFi
 
 
 async def _page(request: Request, fields: Mapping[str, str], error: str = "", status: int = 200) -> Response:
-    """Shows what matches the fields. One that is wrong is said, and nothing is shown then."""
-    settings = context_of(request).settings
-    values: dict[str, Any] = {
-        "typed": {name: fields.get(name, "") for name in _TYPED},
-        "rate": fields.get("rate", ""),
-        "channels": sorted(settings.channels),
-        "classifications": known_classifications(settings.channels),
-        "counted": None,
-    }
-    try:
-        found = await _found(request, _filter(fields))
-    except BadRequest as wrong:
-        return rendered(request, "dead_letters.html", "Waiting for you", values | {"error": error or str(wrong)}, 400)
-    return rendered(request, "dead_letters.html", "Waiting for you", values | found | {"error": error}, status)
+    channels = context_of(request).settings.channels
+    choices = {"channels": sorted(channels), "classifications": known_classifications(channels)}
+    return await filtered(
+        request, "dead_letters.html", fields, _TYPED, choices, lambda: _found(request, _filter(fields)), error, status
+    )
 
 
 async def _found(request: Request, matching: DeadLetterFilter) -> dict[str, Any]:
     """Reads what matches. Raises BadRequest for a name that nothing has."""
     context = context_of(request)
     settings, database = context.settings, context.shown
-
-    def counted() -> Counted | BadRequest:
-        try:
-            return count_waiting(database, settings, matching)
-        except BadRequest as error:
-            return error
-
     found = await context.reading.sections(
         {
-            "counted": counted,
+            "counted": lambda: count_waiting(database, settings, matching),
             "newest": lambda: list_dead_letters(database, settings, matching, before=None, limit=_PREVIEW),
         }
     )
-    if isinstance(found["counted"], BadRequest):
-        raise found["counted"]
     return found | {"requeue_line": _line("requeue", matching), "discard_line": _line("discard", matching)}
 
 

@@ -135,9 +135,8 @@ def _add(context: WebContext, criteria: HoldCriteria, by: str, reason: str) -> H
 
 def _remove(context: WebContext, hold_id: int, by: str) -> HoldRecord:
     removed = operations.remove(context.changed, hold_id, by)
-    channel = removed.criteria.channel
-    for name in context.settings.channels if channel is None else [channel]:
-        context.wake(name)
+    for channel in operations.channels_of(context.settings, removed):
+        context.wake(channel)
     return removed
 
 

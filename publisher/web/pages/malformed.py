@@ -17,7 +17,8 @@ from publisher.web.command_line import command_line
 from publisher.web.context import WebContext
 from publisher.web.pages.beginning import begin
 from publisher.web.pages.fields import number_of, text_of, window_of
-from publisher.web.pages.page import context_of, form_of, rendered, visitor_of
+from publisher.web.pages.filtered import filtered
+from publisher.web.pages.page import context_of, form_of, visitor_of
 from storage.database import Database
 
 _PREVIEW = 10
@@ -58,22 +59,15 @@ def _filter(fields: Mapping[str, str], bound: int | None = None) -> MalformedFil
 
 
 async def _page(request: Request, fields: Mapping[str, str], error: str = "", status: int = 200) -> Response:
-    """Shows what matches the fields. One that is wrong is said, and nothing is shown then."""
     settings = context_of(request).settings
-    values: dict[str, Any] = {
-        "typed": {name: fields.get(name, "") for name in _TYPED},
-        "rate": fields.get("rate", ""),
+    choices = {
         "codes": [code.value for code in RejectionCode],
         "choices": list(_WHICH),
         "streams": [settings.intents_stream, settings.events_stream],
-        "counted": None,
-        "error": error,
     }
-    try:
-        found = await _found(request, _filter(fields))
-    except BadRequest as wrong:
-        return rendered(request, "malformed.html", "Waiting for you", values | {"error": error or str(wrong)}, 400)
-    return rendered(request, "malformed.html", "Waiting for you", values | found, status)
+    return await filtered(
+        request, "malformed.html", fields, _TYPED, choices, lambda: _found(request, _filter(fields)), error, status
+    )
 
 
 async def _found(request: Request, matching: MalformedFilter) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from publisher.web.command_line import command_line
 from publisher.web.context import WebContext
 from publisher.web.pages.beginning import begin
 from publisher.web.pages.fields import one_of, text_of, window_of
-from publisher.web.pages.page import context_of, form_of, rendered, visitor_of
+from publisher.web.pages.filtered import filtered
+from publisher.web.pages.page import context_of, form_of, visitor_of
 
 _PREVIEW = 10
 _TYPED = ("channel", "answer", "fault", "type", "since", "until")
@@ -69,20 +70,14 @@ def _check_bounded(matching: PublishedFilter) -> None:
 
 
 async def _page(request: Request, fields: Mapping[str, str], error: str = "", status: int = 200) -> Response:
-    """Shows what matches the fields. One that is wrong is said, and nothing is shown then."""
-    values: dict[str, Any] = {
-        "typed": {name: fields.get(name, "") for name in _TYPED},
-        "rate": fields.get("rate", ""),
+    choices = {
         "channels": sorted(context_of(request).settings.channels),
         "answers": [answer.value for answer in _ANSWERS],
         "faults": [fault.value for fault in Fault],
-        "counted": None,
     }
-    try:
-        values |= await _found(request, _filter(fields))
-    except BadRequest as wrong:
-        error, status = error or str(wrong), 400
-    return rendered(request, "unanswered.html", "Waiting for you", values | {"error": error}, status)
+    return await filtered(
+        request, "unanswered.html", fields, _TYPED, choices, lambda: _found(request, _filter(fields)), error, status
+    )
 
 
 async def _found(request: Request, matching: PublishedFilter) -> dict[str, Any]:
@@ -96,20 +91,15 @@ async def _found(request: Request, matching: PublishedFilter) -> dict[str, Any]:
         _check_bounded(matching)
         return matching
 
-    def counted() -> object:
-        try:
-            found = chosen()
-            return found if isinstance(found, NothingMissed) else count_published(database, settings, found)
-        except BadRequest as error:
-            return error
+    def counted() -> Counted | NothingMissed:
+        found = chosen()
+        return found if isinstance(found, NothingMissed) else count_published(database, settings, found)
 
     def newest() -> object:
         found = chosen()
         return [] if isinstance(found, NothingMissed) else newest_published(database, found, limit=_PREVIEW)
 
     found = await context.reading.sections({"counted": counted, "newest": newest})
-    if isinstance(found["counted"], BadRequest):
-        raise found["counted"]
     exact = found["counted"].matching if isinstance(found["counted"], Counted) else matching
     return found | {"line": _line(exact)}
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.domain.errors import DatabaseUnavailable, Unavailable
+from publisher.domain.errors import BadRequest, DatabaseUnavailable, Unavailable
 from publisher.web.reading import NotRead, Reading
 
 
@@ -77,6 +77,16 @@ def test_a_bug_is_no_server_that_is_away(reading: Reading) -> None:
     """An error that no server causes is raised: a page must not hide a bug."""
     with pytest.raises(ZeroDivisionError):
         asyncio.run(reading.sections({"store": lambda: 1 // 0}))
+
+
+def test_what_cannot_be_asked_for_is_no_server_that_is_away(reading: Reading) -> None:
+    """A name that nothing has is told to whoever typed it, whichever of the sections noticed it."""
+
+    def refuse() -> int:
+        raise BadRequest("no channel is called pigeon")
+
+    with pytest.raises(BadRequest, match="pigeon"):
+        asyncio.run(reading.sections({"newest": lambda: 1, "counted": refuse, "both": refuse}))
 
 
 def test_a_read_alone_that_hangs_is_an_error(reading: Reading, hanging: threading.Event) -> None:
