@@ -11,6 +11,7 @@ from tests.browser.conftest import Browse, Serve, Site
 from tests.browser.pages import visit
 from tests.browser.tokens import OPERATE, TOKENS, log_in
 from tests.integration.answered_routes import answer, published_routes
+from tests.integration.mail_rows import held_mail
 from tests.integration.rows import count
 from tests.processes import Processes
 
@@ -92,3 +93,18 @@ def test_routes_that_nobody_answered_are_published_again(page: Page, database: D
 
     expect(page.get_by_text(f"Progress: {LATE} of {LATE}")).to_be_visible()
     assert count(database, "routes WHERE replay = 1") == LATE
+
+
+def test_held_messages_are_settled_and_sent_again(page: Page, database: Database) -> None:
+    """One chooses the notification and says what became of its message; the others are sent again together."""
+    settled, others = held_mail(database), [held_mail(database) for _ in range(2)]
+    page.goto("/waiting/holds")
+    log_in(page, OPERATE)
+    page.get_by_role("link", name=f"Only those of notification {settled.partition('/')[0]}").click()
+    page.get_by_role("button", name="Settle as accepted").click()
+    expect(page.get_by_text("Progress: 1 of 1")).to_be_visible()
+
+    page.goto("/waiting/holds")
+    page.get_by_role("button", name="Send again").click()
+    expect(page.get_by_text(f"Progress: {len(others)} of {len(others)}")).to_be_visible()
+    assert count(database, "mail_deliveries WHERE state = 'held'") == 0

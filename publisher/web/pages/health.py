@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.requests import Request
@@ -14,8 +14,9 @@ from publisher.streams.connection import translated
 from publisher.web.context import WebContext
 from publisher.web.reading import NotRead
 from publisher.web.security.access import bearer_token, is_equal
+from publisher.web.security.attempts import Attempts, too_many
 from publisher.web.security.origin import names_loopback
-from storage.schema import schema_state
+from storage.schema import pending_migrations
 
 # Anybody may ask: the servers are asked once in so many seconds.
 _ASKED_EVERY = 1.0
@@ -27,7 +28,7 @@ async def healthz(_: Request) -> Response:
 
 
 class Readiness:
-    """Says whether both servers answer. However many ask, each server is asked once a second."""
+    """Says whether both servers answer, and every migration is applied. Each server is asked once a second at most."""
 
     def __init__(self, context: WebContext, now: Callable[[], float] = time.monotonic) -> None:
         self._context = context
@@ -37,33 +38,43 @@ class Readiness:
         self._said: dict[str, str] = {}
 
     async def answer(self, _: Request) -> Response:
-        """Answers 200 if both servers answer, else 503. It names the server, and nothing else: anybody may read it."""
+        """Answers 200 if this process can work, else 503 and what is missing, in fixed words: anybody may read them."""
         async with self._lock:
             if self._now() - self._asked >= _ASKED_EVERY:
                 context = self._context
                 found = await context.reading.sections(
-                    {"postgresql": lambda: schema_state(context.shown), "redis": lambda: _ask(context)}
+                    {"postgresql": lambda: _schema(context), "redis": lambda: _ask(context)}
                 )
                 self._said = {
-                    name: "unavailable" if isinstance(answer, NotRead) else "ok" for name, answer in found.items()
+                    name: "unavailable" if isinstance(answer, NotRead) else answer for name, answer in found.items()
                 }
                 self._asked = self._now()
         ready = all(word == "ok" for word in self._said.values())
         return JSONResponse(self._said, 200 if ready else 503)
 
 
-def _ask(context: WebContext) -> None:
+def _schema(context: WebContext) -> str:
+    # Those of a later release do no harm: in a deploy old and new processes overlap (R15).
+    return "run publisher migrate" if pending_migrations(context.shown) else "ok"
+
+
+def _ask(context: WebContext) -> str:
     # Not PING: the service needs the right to that nowhere else, and may lack it.
     with translated():
         context.client.time()
+    return "ok"
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Serves the metrics to whoever has their token; without one set, on loopback alone."""
+    """Serves the metrics to whoever has their token; without one set, on loopback alone.
+
+    attempts: slows down whoever tries tokens here. It is not the one of the login, which a flood here leaves alone.
+    """
 
     settings: WebSettings
     registry: CollectorRegistry
+    attempts: Attempts = field(default_factory=Attempts)
 
     async def answer(self, request: Request) -> Response:
         """Answers in the text format of Prometheus."""
@@ -73,7 +84,17 @@ class Metrics:
         if known is None and not names_loopback(request):
             # A proxy on this machine passes on what others ask, and a hostile name may resolve to it.
             return PlainTextResponse("without PUBLISHER_WEB_METRICS_TOKEN, ask by the name 127.0.0.1\n", 421)
-        if known is not None and not is_equal(bearer_token(request) or "", known):
-            return PlainTextResponse("the metrics need their bearer token\n", 401, {"www-authenticate": "Bearer"})
+        if known is not None and (refusal := await self._refusal(bearer_token(request), known)) is not None:
+            return refusal
         text = await asyncio.to_thread(generate_latest, self.registry)
         return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+    async def _refusal(self, given: str | None, known: str) -> Response | None:
+        """Returns the answer to a token that is not the known one, which comes late; None: it is."""
+        if given is not None:
+            if not await self.attempts.admits():
+                return too_many()
+            if is_equal(given, known):
+                return None
+            await self.attempts.failed()
+        return PlainTextResponse("the metrics need their bearer token\n", 401, {"www-authenticate": "Bearer"})

@@ -8,6 +8,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from publisher.settings.web import WebSettings
+from publisher.web.door.problems import Problem, problem_response
 from publisher.web.security.access import Access, Role, Visitor, bearer_token
 from publisher.web.security.attempts import Attempts, too_many
 from publisher.web.security.origin import is_from_this_page, names_loopback
@@ -56,7 +57,7 @@ class Guard:
         path, changes = request.scope["path"], request.method not in _READING
         if "transfer-encoding" in request.headers and "content-length" in request.headers:
             # A proxy may have ended the body by the other one: what follows would be somebody's next request.
-            return _refused("the request has both Content-Length and Transfer-Encoding", 400, {"connection": "close"})
+            return _two_ends(is_of_door=path.startswith("/v1/"))
         if self._settings.is_open and not path.startswith("/v1/") and not names_loopback(request):
             return _refused(f"this page is served as http://{self._settings.host} alone", 421)
         if path.startswith("/v1/"):
@@ -84,6 +85,13 @@ class Guard:
     def _refused_change(self, request: Request, reason: str, status: int) -> Response:
         is_browser = "text/html" in request.headers.get("accept", "")
         return self._refused_page(reason, status) if is_browser else _refused(reason, status)
+
+
+def _two_ends(*, is_of_door: bool) -> Response:
+    reason, headers = "the request has both Content-Length and Transfer-Encoding", {"connection": "close"}
+    if is_of_door:
+        return problem_response(Problem(400, reason, "two_body_ends", headers=headers))
+    return _refused(reason, 400, headers)
 
 
 def _refused(text: str, status: int, headers: Mapping[str, str] | None = None) -> Response:

@@ -7,7 +7,9 @@ from publisher.channels.registry import discover_channels
 from publisher.doctor.grants import streams_of
 from publisher.settings.settings import Settings
 from publisher.streams.rights import acl_rules
+from storage.database import Database
 from tests.integration.conftest import AsUser
+from tests.integration.rows import execute
 from tests.integration.web.conftest import OPERATE, READ, TOKENS, Serve
 from tests.valkeys import OwnValkey
 
@@ -131,6 +133,13 @@ def test_a_platform_asks_for_health_without_a_token(serve: Serve) -> None:
     client = serve(TOKENS)
     assert client.get("/healthz").text == "ok\n"
     assert client.get("/readyz").json() == {"postgresql": "ok", "redis": "ok"}
+
+
+def test_a_process_whose_migrations_are_missing_is_not_ready(serve: Serve, database: Database) -> None:
+    """/readyz answers 503 and says what to run, until every migration of this release is applied."""
+    execute(database, "DELETE FROM schema_migration WHERE name = (SELECT max(name) FROM schema_migration)")
+    answer = serve(TOKENS).get("/readyz")
+    assert (answer.status_code, answer.json()["postgresql"]) == (503, "run publisher migrate")
 
 
 def test_whoever_has_the_rights_that_are_printed_is_ready(

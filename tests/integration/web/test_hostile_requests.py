@@ -89,6 +89,8 @@ def test_a_request_whose_body_ends_in_two_ways_is_refused(page: TestClient) -> N
     for path in ("/login", "/v1/intents"):
         refused = page.post(path, headers=both, content=b"a=b&c")
         assert (refused.status_code, refused.headers["connection"]) == (400, "close")
+    # The door's refusals are for programs.
+    assert (refused.headers["content-type"], refused.json()["status"]) == ("application/problem+json", 400)
 
 
 def test_the_metrics_are_not_told_under_a_strange_name(serve: Serve) -> None:
