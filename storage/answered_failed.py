@@ -1,14 +1,14 @@
 """Counts the routes of each channel whose command was answered `failed` within the last hour, by a fault to mend (R32).
 
-A fault of the recipient is not among them: nobody here can mend an address. A route that is published again has no
-answer, and is counted no more.
+A fault of the recipient is not among them: nobody here can mend an address. What an operator settled as failed is not
+either: somebody has dealt with it. A route that is published again has no answer, and is counted no more.
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from publisher.domain.delivery_event import EventKind, Fault
+from publisher.domain.delivery_event import OPERATOR, EventKind, Fault
 from storage.answered import THE_ANSWER_FIRST
 from storage.array_literals import array_literal
 from storage.database import Database
@@ -35,11 +35,11 @@ CROSS JOIN LATERAL (
         ORDER BY channel DESC, id DESC LIMIT %(bound)s
     ) AS failed
     LEFT JOIN LATERAL (
-        SELECT e.id, e.fault FROM delivery_events AS e
+        SELECT e.id, e.fault, e.source FROM delivery_events AS e
         WHERE e.route_key = failed.id AND e.event = '{EventKind.FAILED}'
           AND failed.answered_at > statement_timestamp() - %(window)s
         ORDER BY {THE_ANSWER_FIRST} LIMIT 1
-    ) AS event ON event.fault IS DISTINCT FROM '{Fault.RECIPIENT}'
+    ) AS event ON event.fault IS DISTINCT FROM '{Fault.RECIPIENT}' AND event.source <> '{OPERATOR}'
 ) AS few
 JOIN delivery_events AS e ON e.id = few.newest
 """
@@ -47,7 +47,7 @@ JOIN delivery_events AS e ON e.id = few.newest
 
 @dataclass(frozen=True, slots=True)
 class AnsweredFailed:
-    """The routes of a channel that were answered `failed` within the last hour, and not by a fault of the recipient.
+    """The routes of a channel that were answered `failed` within the last hour by a fault to mend.
 
     count: how many of the newest failed routes that are looked at; at least one. is_bound: whether there may be more.
     newest_age: how long ago the last of them was answered.

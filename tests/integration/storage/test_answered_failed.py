@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from publisher.domain.delivery_event import Fault
+from publisher.domain.delivery_event import OPERATOR, Fault
 from storage.answered_failed import count_answered_failed
 from storage.database import Database
 from tests.integration.answered_routes import answer, published_routes
@@ -32,6 +32,17 @@ def test_what_failed_within_the_hour_by_a_fault_to_mend_is_counted(database: Dat
     assert 2 * MINUTE <= email.newest_age < 3 * MINUTE
     assert count_answered_failed(database, CHANNELS, bound=2) == {}
     assert count_answered_failed(database, CHANNELS, bound=5)["email"].is_bound is False
+
+
+def test_what_an_operator_settled_as_failed_is_no_news(database: Database) -> None:
+    """Whoever settled a held message knows of it: nothing is to be mended, and the cause of the others is told."""
+    settled, broken = published_routes(database, 2)
+    answer(database, settled, "failed", source=OPERATOR)
+    assert count_answered_failed(database, CHANNELS) == {}
+
+    answer(database, broken, "failed", fault="content", ago=MINUTE)
+    found = count_answered_failed(database, CHANNELS)["email"]
+    assert (found.count, found.fault) == (1, Fault.CONTENT)
 
 
 def test_a_failed_route_that_is_published_again_is_counted_no_more(database: Database) -> None:
