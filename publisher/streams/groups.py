@@ -16,7 +16,7 @@ class Consumer:
     """A consumer of a group.
 
     pending: entries that it has read and not acknowledged.
-    idle: time since it last asked for entries.
+    idle: time since it last asked for entries; before Redis 7.2, since it last got one.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Group:
     is_bound: whether there may be more unread entries than that.
     pending: entries that were read and not acknowledged.
     oldest_unread, oldest_pending: the age of the first such entry, or None if there is none.
-    consumer_count: how many consumers the group has.
+    consumer_count: how many consumers the group has. Before Redis 7.2 a consumer is there once it got an entry.
     consumers: None if they were not read: there are too many, or Redis refused.
     """
 

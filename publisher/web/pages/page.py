@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from publisher.domain.errors import BadRequest, NotFound, PublisherError, Unavailable
+from publisher.domain.errors import BadRequest, NotFound, PublisherError, SchemaOutdated, Unavailable
 from publisher.web.context import WebContext
 from publisher.web.security.access import Visitor
 from publisher.web.security.headers import SAFE_HEADERS
@@ -82,4 +82,6 @@ def _heading(error: Exception) -> tuple[str, int]:
         return "That cannot be done", 400
     if isinstance(error, Unavailable):
         return "A server does not answer", 503
+    if isinstance(error, SchemaOutdated):
+        return "The database is not ready", 503
     return "It failed", 500

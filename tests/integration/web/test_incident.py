@@ -9,8 +9,10 @@ import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
+from storage.database import Database
 from tests.faults.proxied_url import proxied
 from tests.faults.proxy import Proxy
+from tests.integration.rows import execute
 from tests.integration.web.conftest import Serve
 from tests.waiting import wait_until
 
@@ -77,3 +79,10 @@ def test_each_page_answers_and_once_the_server_is_back_all_is_there(
     assert {answer.status_code for answer in during.values()} <= {200, 503, 404}
     proxies[server].resume()
     wait_until(lambda: statuses(ask(page)) == statuses(before), within=20, describe=lambda: statuses(ask(page)))
+
+
+def test_a_page_of_one_record_says_that_the_schema_is_not_up_to_date(page: TestClient, database: Database) -> None:
+    """Until `publisher migrate` has run it is no bug of the page: it answers 503, and names the command."""
+    execute(database, "DROP TABLE malformed_intents")
+    answer = page.get("/waiting/malformed/1")
+    assert (answer.status_code, "publisher migrate" in answer.text) == (503, True)
