@@ -6,6 +6,7 @@ TEST_REDIS_URL (whose database is emptied before each test).
 
 import os
 import signal
+import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -33,6 +34,9 @@ from tests.smtp_servers import HostileSmtp
 
 TEMPLATE = "publisher_template"
 
+# Containers set it. Every process that the tests start, and each of pytest's own, would compile all modules again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and every process that they start would, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

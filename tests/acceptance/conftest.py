@@ -10,7 +10,9 @@ import pytest
 import redis
 
 from storage.database import Database
+from tests.acceptance.command_tree import LONG_RUNNING
 from tests.acceptance.first_hour import COLUMNS, FirstHour
+from tests.acceptance.forked_commands import Forks
 from tests.acceptance.local_run import Descendants
 from tests.acceptance.outside import Outside
 from tests.acceptance.printed_ids import printed_ids
@@ -18,6 +20,8 @@ from tests.conftest import connected
 from tests.processes import run_command
 
 Publisher = Callable[..., CompletedProcess[str]]
+# Read by commands. Python and its libraries read others at their start, or as they are imported.
+READ_LATE = ("PUBLISHER_", "DATABASE_URL", "REDIS_URL", "EDITOR", "VISUAL")
 
 
 @pytest.fixture
@@ -44,12 +48,27 @@ def ids(database: Database, outside: Outside) -> Mapping[str, str]:
     return printed_ids(database, outside)
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """A process that has imported every command, and forks one for each that is run."""
+    with closing(Forks({})) as forks:
+        yield forks
+
+
 @pytest.fixture
-def publisher(environ: dict[str, str]) -> Publisher:
-    """Runs one `publisher` command to its end; keyword arguments are variables, None takes one away."""
+def publisher(environ: dict[str, str], forks: Forks) -> Publisher:
+    """Runs one `publisher` command to its end; keyword arguments are variables, None takes one away.
+
+    It is started as from a shell if it runs for long, or if a variable may matter to a start. Others are forked.
+    """
 
     def run(*arguments: str, stdin: str | bytes = "", **variables: str | None) -> CompletedProcess[str]:
-        return run_command("publisher", *arguments, environ=environ | variables, stdin=stdin)
+        needed = environ | variables
+        is_short = not " ".join(arguments).startswith(tuple(LONG_RUNNING))
+        if not (is_short and all(name.startswith(READ_LATE) for name in needed)):
+            return run_command("publisher", *arguments, environ=needed, stdin=stdin)
+        done = forks.run(arguments, needed, stdin=stdin.encode() if isinstance(stdin, str) else stdin)
+        return CompletedProcess(arguments, done.code, done.stdout.decode(), done.stderr.decode())
 
     return run
 

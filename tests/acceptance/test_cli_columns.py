@@ -18,7 +18,7 @@ from storage.tokens import add_token
 from tests import factories
 from tests.acceptance.command_tree import LONG_RUNNING, has_json, leaves
 from tests.acceptance.final_routes import BURY
-from tests.acceptance.forked_commands import run_many
+from tests.acceptance.forked_commands import Forks
 from tests.acceptance.malformed_intents import record_intent
 from tests.acceptance.outside import Outside, users
 from tests.integration.answered_routes import answer, mail, published_routes
@@ -107,15 +107,15 @@ LONG = pytest.mark.long
 
 @pytest.mark.usefixtures("records")
 @pytest.mark.parametrize("columns", [pytest.param("60", marks=LONG), "80", pytest.param("200", marks=LONG)])
-def test_a_screen_has_every_word_that_a_pipe_gets(environ: dict[str, str], columns: str) -> None:
+def test_a_screen_has_every_word_that_a_pipe_gets(environ: dict[str, str], forks: Forks, columns: str) -> None:
     """Names of columns, numbers, ids, instants and reasons: each whole, in every command, at any width."""
     # The long form tries each of them, in the other widths.
     screens = SCREENS[::2] if columns == "80" else SCREENS
     lines = [command_line(name) for name in screens]
     environ |= {"TERM": "xterm", "PUBLISHER_MAIL_TEMPLATES": str(ROOT / "publisher" / "local" / "templates")}
-    piped = run_many(lines, environ)
+    piped = forks.run_many(lines, environ)
 
-    for name, pipe, screen in zip(screens, piped, run_many(lines, environ, columns), strict=True):
+    for name, pipe, screen in zip(screens, piped, forks.run_many(lines, environ, columns), strict=True):
         where = name, columns
         assert pipe.code == screen.code, (where, pipe.stderr, screen.stderr)
         whole, seen = pipe.stdout.decode(), COLOUR.sub("", screen.stdout.decode()).replace("\r\n", "\n")
@@ -136,10 +136,10 @@ def test_tables_are_among_the_screens() -> None:
 
 
 @pytest.mark.usefixtures("records")
-def test_through_a_pipe_a_record_is_a_line(environ: dict[str, str]) -> None:
+def test_through_a_pipe_a_record_is_a_line(environ: dict[str, str], forks: Forks) -> None:
     """`grep` finds all of it; COLUMNS sets a width where one is wanted."""
-    [piped] = run_many([["channels", "list"]], environ)
-    [narrow] = run_many([["channels", "list"]], environ | {"COLUMNS": "60"})
+    [piped] = forks.run_many([["channels", "list"]], environ)
+    [narrow] = forks.run_many([["channels", "list"]], environ | {"COLUMNS": "60"})
 
     [push] = [line for line in piped.stdout.decode().splitlines() if line.startswith("push") and REASON in line]
     assert "gateway:client_events" in push

@@ -9,7 +9,7 @@ import pytest
 
 from tests.acceptance.command_tree import commands, leaves
 from tests.acceptance.conftest import Publisher
-from tests.acceptance.forked_commands import run_many
+from tests.acceptance.forked_commands import Forks
 from tests.processes import Processes, free_port
 
 SHELF = {"observability list", "observability show"}
@@ -41,13 +41,13 @@ def assert_refused(done: CompletedProcess[str], code: int, *said: str) -> None:
 
 
 @pytest.mark.parametrize("step", [2, pytest.param(1, marks=pytest.mark.long)])
-def test_every_command_explains_itself(step: int) -> None:
+def test_every_command_explains_itself(forks: Forks, step: int) -> None:
     """`--help` works everywhere, needs no settings, and says what the command does."""
     # Each second one is enough for every change: all of them are printed by the same few functions.
     every = commands()[::step]
     lines = [[*command.split(), "--help"] for command in every]
 
-    for command, done in zip(every, run_many(lines, {"DATABASE_URL": None, "REDIS_URL": None}), strict=True):
+    for command, done in zip(every, forks.run_many(lines, {"DATABASE_URL": None, "REDIS_URL": None}), strict=True):
         assert (done.code, done.stderr) == (0, b""), command
         assert f"Usage: publisher {command}".strip() in done.stdout.decode()
 
@@ -112,11 +112,13 @@ def test_what_does_not_exist_is_one_line_and_exit_code_1(publisher: Publisher) -
 
 
 @pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.long)])
-def test_missing_settings_are_named_all_at_once(environ: dict[str, str], processes: Processes, step: int) -> None:
+def test_missing_settings_are_named_all_at_once(
+    environ: dict[str, str], forks: Forks, processes: Processes, step: int
+) -> None:
     """Every process stops with exit code 2 and one line that names each variable it misses."""
     need_settings = [[*name.split(), *given(leaf)] for name, leaf in leaves().items() if name not in NEED_NO_SETTINGS]
     # They read them in one place.
-    for done in run_many(need_settings[::step], environ | {"DATABASE_URL": None, "REDIS_URL": None}):
+    for done in forks.run_many(need_settings[::step], environ | {"DATABASE_URL": None, "REDIS_URL": None}):
         assert (done.code, done.stdout) == (2, b"")
         assert re.fullmatch(
             rb"publisher: [^\n]*DATABASE_URL is not set, e.g. postgresql://[^\n]*REDIS_URL is not set, e.g. redis://.*\n",

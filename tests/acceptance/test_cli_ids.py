@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 import pytest
 
 from tests.acceptance.conftest import Publisher
-from tests.acceptance.forked_commands import Done, run_many
+from tests.acceptance.forked_commands import Done, Forks
 from tests.acceptance.outside import PUSH, Outside
 
 # Commands about a notification or a route. {} stands for the id.
@@ -39,12 +39,12 @@ def some(commands: Collection[str]) -> list[object]:
 
 
 @pytest.fixture
-def run(environ: dict[str, str]) -> Run:
+def run(environ: dict[str, str], forks: Forks) -> Run:
     """Runs a command once for each of these ids."""
 
     def all_of(command: str, *ids: str) -> list[Done]:
         words = command.split()
-        return run_many([[word.replace("{}", id_) for word in words] for id_ in ids], environ)
+        return forks.run_many([[word.replace("{}", id_) for word in words] for id_ in ids], environ)
 
     return all_of
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from storage.tokens import add_token
 from tests import factories
 from tests.acceptance.command_tree import LONG_RUNNING, has_json, leaves
 from tests.acceptance.final_routes import BURY
-from tests.acceptance.forked_commands import run_many
+from tests.acceptance.forked_commands import Forks
 from tests.acceptance.malformed_intents import record_intent
 from tests.acceptance.outside import Outside
 from tests.integration.mail_rows import held_mail
@@ -130,7 +131,9 @@ def command_line(name: str, *, as_json: bool = False) -> list[str]:
 
 def test_every_table_is_shown_where_only_ascii_can_be(environ: dict[str, str], held: None) -> None:
     """Lines of a table are drawn in ASCII, letters that the terminal has not are escapes: nothing is a traceback."""
-    shown = dict(zip(COMMANDS, run_many([command_line(name) for name in COMMANDS], environ | ASCII), strict=True))
+    lines = [command_line(name) for name in COMMANDS]
+    with closing(Forks(ASCII)) as forks:
+        shown = dict(zip(COMMANDS, forks.run_many(lines, environ | ASCII), strict=True))
 
     for name, done in shown.items():
         assert done.code == 0 or (name, done.code) == ("doctor", 1), (name, done.stderr)
@@ -150,14 +153,14 @@ def test_every_table_is_shown_where_only_ascii_can_be(environ: dict[str, str], h
     ],
 )
 def test_an_output_that_takes_nothing_is_one_line_and_exit_code_1(
-    environ: dict[str, str], held: None, output: str, reason: bytes, step: int
+    environ: dict[str, str], forks: Forks, held: None, output: str, reason: bytes, step: int
 ) -> None:
     """A disk that is full, or no standard output: the command says so and fails, whichever it is."""
     # Each of them writes by the same few functions: each sixth one is enough for every change.
     names = COMMANDS[::step]
     lines = [command_line(name, as_json=True) for name in names]
 
-    for line, done in zip(lines, run_many(lines, environ, output), strict=True):
+    for line, done in zip(lines, forks.run_many(lines, environ, output), strict=True):
         assert done.code == 1, line
         assert done.stderr.startswith(b"publisher: cannot write to standard output: " + reason), (line, done.stderr)
         assert done.stderr.count(b"\n") == 1, (line, done.stderr)
