@@ -22,5 +22,9 @@ def aim(target: Mapping[str, Any]) -> str:
 
 
 def target_words(target: Mapping[str, Any]) -> str:
-    """Words a whole target: `channel=email up_to=17`."""
-    return " ".join(f"{name}={value}" for name, value in sorted(target.items()))
+    """Words a whole target: `channel=email resumed_by=ann,bob up_to=17`."""
+    return " ".join(f"{name}={_value(value)}" for name, value in sorted(target.items()))
+
+
+def _value(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

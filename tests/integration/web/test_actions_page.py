@@ -98,6 +98,7 @@ def test_what_a_killed_process_left_is_resumed(page: TestClient, database: Datab
 
     wait_until(lambda: find_action(database, killed).outcome is ActionOutcome.DONE)
     assert find_action(database, killed).done == 12
+    assert "resumed_by=tester" in page.get("/actions").text
 
 
 def test_a_cancellation_that_was_killed_is_resumed_and_its_workers_woken(
