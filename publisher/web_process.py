@@ -42,6 +42,8 @@ _STATEMENT = timedelta(seconds=2)
 _SNAPSHOT_STATEMENT = timedelta(seconds=15)
 # Threads that read for pages, and that make the changes of forms. Each has a connection of its own.
 _READERS = 6
+# Threads that read what Redis alone knows.
+_REDIS_READERS = 2
 _CHANGERS = 2
 # A change has as long as its statements may take: cut short, nobody would know whether it was made.
 _CHANGE = timedelta(seconds=15)
@@ -78,6 +80,7 @@ def compose_web(
     waiting: returns how many messages waited in a channel's queue when the last one was put there.
     """
     history, reading, changing = History(), Reading(_READERS), Reading(_CHANGERS, _CHANGE)
+    reading_redis = Reading(_REDIS_READERS)
     sessions = Sessions(settings.web)
     with (
         closing(open_database(settings, "web-page", _STATEMENT)) as shown,
@@ -95,6 +98,7 @@ def compose_web(
             client=client,
             history=history,
             reading=reading,
+            reading_redis=reading_redis,
             changing=changing,
             running=running,
             wake=wake,
@@ -115,6 +119,7 @@ def compose_web(
             door.close()
             running.close(_PATIENCE)
             reading.close()
+            reading_redis.close()
             changing.close()
 
 

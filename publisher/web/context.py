@@ -25,6 +25,7 @@ class WebContext:
     client: Redis; each call has two seconds.
     history: the snapshots of the last ten minutes.
     reading: reads the sections of a page in threads, within the time that a page has.
+    reading_redis: the same for what Redis alone knows: it is there while all threads of `reading` wait for PostgreSQL.
     changing: makes the changes of forms in threads, each within the time that a server may take.
     running: the changes of many routes that this process carries out.
     wake: tells the workers of a channel that routes of it are due; False if it could not.
@@ -36,6 +37,7 @@ class WebContext:
     client: redis.Redis
     history: History
     reading: Reading
+    reading_redis: Reading
     changing: Reading
     running: Running
     wake: Callable[[str], bool]

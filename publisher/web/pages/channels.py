@@ -1,5 +1,6 @@
 """The page Channels: the state, the rate limit and the readers of each channel; pausing, resuming and limiting one."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -84,9 +85,11 @@ def _limit(context: WebContext, channel: str, form: Mapping[str, str], by: str) 
 async def _page(request: Request, values: Mapping[str, Any] | None = None, status: int = 200) -> Response:
     context = context_of(request)
     installed = context.settings.channels
-    found = await context.reading.sections(
-        {"channels": partial(_read, context), "readers": partial(command_readers, context.client, installed)}
+    of_postgresql, of_redis = await asyncio.gather(
+        context.reading.sections({"channels": partial(_read, context)}),
+        context.reading_redis.sections({"readers": partial(command_readers, context.client, installed)}),
     )
+    found = of_postgresql | of_redis
     shown: dict[str, Any] = {"typed": {}, "done": "", "unread": None, "readers_unread": None, "readers": {}}
     if isinstance(found["readers"], NotRead):
         shown["readers_unread"] = found["readers"]

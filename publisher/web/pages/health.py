@@ -42,11 +42,13 @@ class Readiness:
         async with self._lock:
             if self._now() - self._asked >= _ASKED_EVERY:
                 context = self._context
-                found = await context.reading.sections(
-                    {"postgresql": lambda: _schema(context), "redis": lambda: _ask(context)}
+                found = await asyncio.gather(
+                    context.reading.sections({"postgresql": lambda: _schema(context)}),
+                    context.reading_redis.sections({"redis": lambda: _ask(context)}),
                 )
                 self._said = {
-                    name: "unavailable" if isinstance(answer, NotRead) else answer for name, answer in found.items()
+                    name: "unavailable" if isinstance(answer, NotRead) else answer
+                    for name, answer in (found[0] | found[1]).items()
                 }
                 self._asked = self._now()
         ready = all(word == "ok" for word in self._said.values())

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import timedelta
+from threading import Event
 
 import pytest
 from httpx2 import Response
@@ -79,6 +81,24 @@ def test_each_page_answers_and_once_the_server_is_back_all_is_there(
     assert {answer.status_code for answer in during.values()} <= {200, 503, 404}
     proxies[server].resume()
     wait_until(lambda: statuses(ask(page)) == statuses(before), within=20, describe=lambda: statuses(ask(page)))
+
+
+def test_what_redis_knows_is_there_while_every_reader_waits_for_postgresql(
+    page: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few visitors during an outage of PostgreSQL have nobody take Redis for unavailable."""
+    reading = page.app.state.context.reading  # type: ignore[attr-defined]
+    monkeypatch.setattr(reading, "_budget", timedelta(seconds=0.1))
+    is_back = Event()
+    for _ in range(20):
+        reading._threads.submit(is_back.wait)
+    try:
+        assert page.get("/readyz").json() == {"postgresql": "unavailable", "redis": "ok"}
+        shown = page.get("/channels").text
+    finally:
+        is_back.set()
+    assert "The channels could not be read" in shown
+    assert "Who reads the commands could not be read" not in shown
 
 
 def test_a_page_of_one_record_says_that_the_schema_is_not_up_to_date(page: TestClient, database: Database) -> None:
