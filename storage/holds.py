@@ -11,6 +11,7 @@ from datetime import datetime
 
 from storage.clock import NOW
 from storage.database import Database, Row
+from storage.loose_scan import distinct
 from storage.route_models import OPEN
 
 
@@ -80,32 +81,42 @@ def not_held(route: str = "routes") -> str:
     The first look at the table decides for all routes of the statement where there is no hold. A route that an earlier
     release inserted lacks its type, which its notification has. route: the name of a table with the columns of routes.
     """
-    type_, producer = (
-        f"coalesce(nullif({route}.{column}, ''), (SELECT {column} FROM notifications"
-        f" WHERE notifications.id = {route}.notification_key))"
-        for column in ("notification_type", "producer")
-    )
+    type_, producer = _of_notification(route, "notification_type"), _of_notification(route, "producer")
     return f"""(NOT EXISTS (SELECT FROM holds) OR NOT EXISTS (
           SELECT FROM holds AS h WHERE {matches(f"{route}.channel", type_, producer)}
             AND (h.recipient_ref IS NULL OR h.recipient_ref = {route}.recipient_ref)))"""
 
 
+def _of_notification(route: str, column: str) -> str:
+    return (
+        f"coalesce(nullif({route}.{column}, ''), (SELECT {column} FROM notifications"
+        f" WHERE notifications.id = {route}.notification_key))"
+    )
+
+
 _BOUND = 100_000
+# Of each channel so many open routes are looked at for a list of holds: half a second's work.
+_LOOKED_AT = 200_000
+_TYPE, _PRODUCER = _of_notification("routes", "notification_type"), _of_notification("routes", "producer")
+_CHANNELS = distinct("names", "channel", "routes", OPEN)
+# The open routes of a channel along index routes_due, however many final ones there are: see `storage.counts`.
+_OPEN_OF_CHANNEL = f"routes.channel >= names.channel AND routes.channel <= names.channel AND {OPEN}"
 # As `not_held` compares, with what an earlier release left blank. Reads the open routes one by one, up to the bound.
-_TYPE = "coalesce(n.notification_type, routes.notification_type)"
-_PRODUCER = "coalesce(n.producer, routes.producer)"
-_OPEN_HELD = f"""routes LEFT JOIN notifications AS n
-           ON n.id = routes.notification_key AND (routes.notification_type = '' OR routes.producer = '')
-    WHERE {OPEN}
-      AND (%(channel)s::text IS NULL OR channel = %(channel)s)
-      AND (%(type)s::text IS NULL OR {_TYPE} = %(type)s)
-      AND (%(producer)s::text IS NULL OR {_PRODUCER} = %(producer)s)
-      AND (%(recipient)s::text IS NULL OR recipient_ref = %(recipient)s)"""
+_OPEN_HELD = f"""names CROSS JOIN LATERAL (
+        SELECT * FROM routes
+        WHERE {_OPEN_OF_CHANNEL}
+          AND (%(type)s::text IS NULL OR {_TYPE} = %(type)s)
+          AND (%(producer)s::text IS NULL OR {_PRODUCER} = %(producer)s)
+          AND (%(recipient)s::text IS NULL OR recipient_ref = %(recipient)s)
+    ) AS routes
+    WHERE %(channel)s::text IS NULL OR names.channel = %(channel)s"""
 _COUNT = f"""/* count_held */
+WITH RECURSIVE {_CHANNELS}
 SELECT count(*) FROM (SELECT FROM {_OPEN_HELD} LIMIT %(bound)s) AS first
 """
 # Each open route under the first other hold that matches it. As `_COUNT`, which has the remarks.
 _OTHER = f"""/* held_by_others */
+WITH RECURSIVE {_CHANNELS}
 SELECT other, count(*) FROM (
     SELECT (
         SELECT min(h.id) FROM holds AS h
@@ -117,6 +128,28 @@ SELECT other, count(*) FROM (
     LIMIT %(bound)s
 ) AS first
 GROUP BY other
+"""
+# Reads the open routes once for all holds: by what holds can tell apart they are few groups.
+_COUNT_ALL = f"""/* count_all_held */
+WITH RECURSIVE {_CHANNELS}, named AS MATERIALIZED (
+    SELECT DISTINCT recipient_ref FROM holds WHERE recipient_ref IS NOT NULL
+), open AS MATERIALIZED (
+    SELECT names.channel, few.notification_type, few.producer, named.recipient_ref, count(*) AS routes
+    FROM names CROSS JOIN LATERAL (
+        SELECT {_TYPE} AS notification_type, {_PRODUCER} AS producer, recipient_ref
+        FROM routes WHERE {_OPEN_OF_CHANNEL} LIMIT %(bound)s
+    ) AS few
+    LEFT JOIN named ON named.recipient_ref = few.recipient_ref
+    GROUP BY 1, 2, 3, 4
+)
+SELECT h.id, coalesce(sum(open.routes), 0)::bigint,
+       coalesce((SELECT max(looked_at) FROM (
+           SELECT sum(routes) AS looked_at FROM open WHERE h.channel IS NULL OR channel = h.channel GROUP BY channel
+       ) AS by_channel) >= %(bound)s, false)
+FROM holds AS h
+LEFT JOIN open ON {matches("open.channel", "open.notification_type", "open.producer")}
+    AND (h.recipient_ref IS NULL OR h.recipient_ref = open.recipient_ref)
+GROUP BY h.id
 """
 _COLUMNS = "id, channel, notification_type, producer, recipient_ref, reason, held_by, held_at"
 _ADD = f"""/* add_hold */
@@ -149,6 +182,15 @@ def count_held(database: Database, criteria: HoldCriteria, *, bound: int = _BOUN
     """Counts the open routes that such a hold matches, up to the bound. Raises DatabaseUnavailable."""
     count = database.rows(_COUNT, _parameters(criteria, bound))[0][0]
     return Held(count, is_bound=count >= bound)
+
+
+def count_all_held(database: Database, *, bound: int = _LOOKED_AT) -> dict[int, Held]:
+    """Counts the open routes that each hold in force matches, by its number.
+
+    bound: so many open routes of each channel are looked at; a hold on a channel that has more may match more.
+    Raises DatabaseUnavailable.
+    """
+    return {id_: Held(count, is_bound) for id_, count, is_bound in database.rows(_COUNT_ALL, {"bound": bound})}
 
 
 def held_by_others(database: Database, hold: HoldRecord, *, bound: int = _BOUND) -> HeldByOthers:

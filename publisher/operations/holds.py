@@ -10,7 +10,16 @@ from publisher.settings.settings import Settings
 from storage import holds as store
 from storage.actions import advance_action
 from storage.database import Database
-from storage.holds import Held, HeldByOthers, HoldCriteria, HoldRecord, count_held, held_by_others, list_holds
+from storage.holds import (
+    Held,
+    HeldByOthers,
+    HoldCriteria,
+    HoldRecord,
+    count_all_held,
+    count_held,
+    held_by_others,
+    list_holds,
+)
 from storage.routes import RouteRecord
 
 __all__ = [
@@ -34,9 +43,6 @@ __all__ = [
     "unseen",
     "worded",
 ]
-
-# How many of a hold's routes a list counts: it has many holds.
-_LISTED = 10_000
 
 
 def plan(database: Database, settings: Settings, criteria: HoldCriteria) -> Held:
@@ -78,8 +84,12 @@ def unseen(database: Database, criteria: HoldCriteria) -> Sequence[str]:
 
 
 def held_now(database: Database, holds: Iterable[HoldRecord]) -> dict[int, Held]:
-    """Counts the open routes that each of these holds matches now, up to a bound."""
-    return {hold.id: count_held(database, hold.criteria, bound=_LISTED) for hold in holds}
+    """Counts the open routes that each of these holds matches now, up to a bound.
+
+    One that somebody removed since it was listed matches none.
+    """
+    counted = count_all_held(database)
+    return {hold.id: counted.get(hold.id, Held(0, is_bound=False)) for hold in holds}
 
 
 def add(database: Database, criteria: HoldCriteria, by: str, reason: str) -> HoldRecord:

@@ -1,7 +1,6 @@
 """Reads the token of a request: as a bearer token, or as the password of HTTP Basic."""
 
 import base64
-import binascii
 
 from publisher.domain.door_token import is_token, token_hash
 from publisher.web.door.problems import Problem
@@ -48,5 +47,6 @@ def _known(database: Database, token: str) -> TokenRecord | None:
 def _password(encoded: str) -> str:
     try:
         return base64.b64decode(encoded, validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
+        # It is no base64, not even ASCII, or no UTF-8 within.
         return ""

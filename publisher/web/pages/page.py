@@ -44,8 +44,10 @@ async def form_of(request: Request, largest: int = _FORM_FIELD_BYTES) -> dict[st
 
     largest: bytes of one field.
     Raises starlette's HTTPException for a form that is too large or is none, and BadRequest for one with the character
-    NUL, which PostgreSQL has in no text.
+    NUL, which PostgreSQL has in no text, or in parts: none of ours is, and each part may name an encoding of its own.
     """
+    if "multipart" in request.headers.get("content-type", "").lower():
+        raise BadRequest("the form must be sent as application/x-www-form-urlencoded")
     async with request.form(max_fields=_FORM_FIELDS, max_files=0, max_part_size=largest) as form:
         fields = {name: value.strip() for name, value in form.items() if isinstance(value, str)}
     if any("\0" in value for value in fields.values()):

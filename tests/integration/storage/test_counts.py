@@ -1,19 +1,23 @@
 """Counting routes at a cost that does not grow with the final ones."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from publisher.domain.answer import AnswerIs
 from publisher.domain.attempt import DeadLettered, Failure
+from publisher.domain.delivery_event import Fault
 from publisher.domain.notification import RouteStatus
 from storage.claims import claim_due
 from storage.counts import Count, OpenRoutes, final_routes, open_routes
 from storage.database import Database
 from storage.dead_letters import requeue
+from storage.holds import Held, HoldCriteria, add_hold, count_all_held, count_held, held_by_others, list_holds
 from storage.outcomes import complete
 from storage.overview import count_routes
 from storage.rates import before, happened_between, mark
+from storage.republishing import PublishedFilter, newest_published
 from tests.factories import accepted
 from tests.integration.rows import FINAL, change, due_routes, execute, rows
 
@@ -145,19 +149,28 @@ def test_cheap_counts_and_the_exact_ones_agree(database: Database) -> None:
 
 @pytest.fixture
 def large(database: Database) -> Database:
-    """A database with 30,000 published routes and their statistics, and a few of everything else."""
+    """A database with 10,000 published routes and their statistics, as many open ones, and a few of everything else."""
     accepted(database)
     execute(
         database,
         "INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref, created_at,"
         " updated_at, published_at)"
         " SELECT notifications.id, 'push:user:x' || n, 'push', 'published', 1, 'user:x', now(), now(), now()"
-        " - interval '1 day' FROM notifications, generate_series(1, 30000) AS n",
+        " - interval '1 day' FROM notifications, generate_series(1, 10000) AS n",
     )
     ended(database, RouteStatus.SKIPPED, 3)
     ended(database, RouteStatus.EXPIRED, 3)
     bury(database, 3)
     due_routes(database, 3)
+    # A share that a planner which thinks of them as spread over the table would read the whole of it for.
+    execute(
+        database,
+        "INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref, created_at,"
+        " updated_at, next_attempt_at, producer, notification_type)"
+        " SELECT max(notifications.id), 'push:user:y' || n, 'push', 'pending', 1, 'user:y', now(), now(),"
+        " now() - random() * interval '1 h', 'p', 't' FROM notifications, generate_series(1, 10000) AS n GROUP BY n",
+    )
+    add_hold(database, HoldCriteria(producer="p", recipient_ref="user:y"), "look first", "ann")
     execute(database, "VACUUM ANALYZE routes")
     return database
 
@@ -167,7 +180,28 @@ def look(database: Database) -> None:
     happened_between(database, before(now), now, ["email", "push"])
 
 
-@pytest.mark.parametrize("read", [open_routes, lambda database: final_routes(database, bound=100), look])
+def count_by_producer(database: Database) -> None:
+    assert count_held(database, HoldCriteria(producer="p")).count == 10_000
+
+
+def count_by_others(database: Database) -> None:
+    [hold] = list_holds(database)
+    assert held_by_others(database, hold).free == 10_000
+
+
+def count_all(database: Database) -> None:
+    [(number, held)] = count_all_held(database).items()
+    assert held == Held(10_000, is_bound=False)
+    assert count_all_held(database, bound=100)[number].is_bound
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        *(open_routes, lambda database: final_routes(database, bound=100), look),
+        *(count_by_producer, count_by_others, count_all),
+    ],
+)
 def test_no_count_reads_the_table(large: Database, read: Callable[[Database], object]) -> None:
     """However many final routes there are, each statement goes through an index."""
     scans = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'routes'"
@@ -181,3 +215,20 @@ def test_no_count_reads_the_table(large: Database, read: Callable[[Database], ob
     count_routes(large)
     execute(large, "SELECT pg_stat_force_next_flush()")
     assert rows(large, scans) != earlier, "the watch itself is blind"
+
+
+def test_the_newest_answered_ill_are_found_without_the_others(large: Database) -> None:
+    """However many routes are published, those with a fault are looked for among the answers other than success."""
+    scans = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'routes_published'"
+    execute(
+        large, "UPDATE routes SET answer = 'failed', answered_at = now() WHERE mod(id, 10) = 0 AND channel = 'push'"
+    )
+    execute(large, "VACUUM ANALYZE routes")
+    execute(large, "SELECT pg_stat_force_next_flush()")
+    earlier = rows(large, scans)
+
+    matching = PublishedFilter(until=datetime.now(UTC), answer=AnswerIs.FAILED, fault=Fault.CONTENT)
+    assert newest_published(large, "push", matching, limit=10) == []
+
+    execute(large, "SELECT pg_stat_force_next_flush()")
+    assert rows(large, scans) == earlier

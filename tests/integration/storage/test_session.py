@@ -31,6 +31,7 @@ HOSTILE = {
     "standard_conforming_strings": "off",
     "bytea_output": "escape",
     "array_nulls": "off",
+    "jit": "on",
     "transform_null_equals": "on",
     "quote_all_identifiers": "on",
 }
@@ -39,6 +40,7 @@ OURS = {
     "transaction_read_only": "off",
     "timezone": "UTC",
     "client_encoding": "UTF8",
+    "jit": "off",
     "statement_timeout": "6300ms",
     "lock_timeout": "6300ms",
     "idle_in_transaction_session_timeout": "3s",

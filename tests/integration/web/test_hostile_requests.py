@@ -59,6 +59,13 @@ def test_a_form_with_the_character_nul_is_refused(operator: TestClient, path: st
     assert (refused.status_code, "NUL" in refused.text) == (400, True)
 
 
+def test_a_form_in_parts_is_refused(serve: Serve) -> None:
+    """Nothing of it is decoded: the sender would choose the encoding, of which Python has some that always fail."""
+    part = b'--b\r\nContent-Disposition: form-data; name="token"\r\n\r\nx\r\n--b--\r\n'
+    kind = {"content-type": "multipart/form-data; boundary=b; charset=undefined"}
+    assert serve(TOKENS).post("/login", content=part, headers=kind).status_code == 400
+
+
 def test_a_login_form_is_small(serve: Serve) -> None:
     """Whoever sends it is not known yet: megabytes are not read from them."""
     assert serve(TOKENS).post("/login", data={"name": "A", "token": "x" * 100_000}).status_code == 400

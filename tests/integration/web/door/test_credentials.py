@@ -40,6 +40,7 @@ def test_a_token_is_always_needed_also_on_loopback(database: Database, serve: Se
         basic(f"user:{good}:"),
         f"Bearer {good}, Bearer {good}",
         "Bearer \u00e9" * 3,
+        "Basic \u00e9",
     ]
     for header in refused:
         sent = {"authorization": header.encode("latin-1")} if header else {}
