@@ -6,6 +6,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.convertors import register_url_convertor
 from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -27,7 +28,7 @@ from publisher.web.pages import (
     waiting,
 )
 from publisher.web.pages.now import now
-from publisher.web.pages.page import no_such_page, our_fault, problem_page
+from publisher.web.pages.page import gone, no_such_page, our_fault, problem_page
 from publisher.web.reading import Began
 from publisher.web.security.guard import Guard
 from publisher.web.security.headers import SafeHeaders
@@ -90,7 +91,12 @@ def application(context: WebContext, metrics: health.Metrics, door: Sequence[Bas
                 refused_page=context.rendering.refused,
             ),
         ],
-        exception_handlers={PublisherError: problem_page, 404: no_such_page, Exception: our_fault},
+        exception_handlers={
+            PublisherError: problem_page,
+            ClientDisconnect: gone,
+            404: no_such_page,
+            Exception: our_fault,
+        },
     )
     # A path with a slash too many is no path: a redirection would name the host that the request names.
     application.router.redirect_slashes = False

@@ -13,6 +13,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 # In seconds: until the head of a request is here, and from then on until its body is.
 HEAD, BODY = 10.0, 60.0
+# In seconds: how much longer a body may come once the process is to end. It is less than its requests have to end.
+ENDING = 3.0
 # Beyond so many open connections the oldest of those that only wait is closed.
 _MOST_OPEN = 400
 
@@ -67,6 +69,12 @@ class PatientConnection(H11Protocol):
         """Closes the connection: at once, or soon where the client does not take its last answer."""
         super().timeout_keep_alive_handler()
         self._expect(HEAD)
+
+    def shutdown(self) -> None:
+        """Ends the connection, or has it end with the request under way, whose body has to come within ENDING."""
+        super().shutdown()
+        if not self.is_waiting and self.conn.their_state is h11.SEND_BODY:
+            self._expect(ENDING)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets the connection."""

@@ -67,6 +67,11 @@ def no_such_page(request: Request, _: Exception) -> Response:
     return rendered(request, "problem.html", "", {"heading": "Not found", "error": error}, 404)
 
 
+def gone(_: Request, __: Exception) -> Response:
+    """Answers a client that went away amid its form: nobody reads it. A handler of Starlette."""
+    return Response(status_code=400)
+
+
 def our_fault(_: Request, __: Exception) -> Response:
     """Answers a request that a bug of ours has ended, outside of what adds headers. A handler of Starlette."""
     return PlainTextResponse("the page failed: the log of this process says how\n", 500, SAFE_HEADERS)

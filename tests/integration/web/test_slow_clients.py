@@ -87,3 +87,26 @@ def test_what_is_no_request_is_refused_and_the_page_lives(junk: bytes, url: str,
     client.sendall(junk)
     assert client.recv(100).startswith(b"HTTP/1.1 4")
     assert httpx2.get(f"{url}/healthz").status_code == 200
+
+
+def test_a_body_that_does_not_come_holds_no_end_up(
+    composed: Compose, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The process ends before its requests would be cancelled, and no bug is told of a client that is gone (R17)."""
+    monkeypatch.setattr(slow_clients, "ENDING", 0.1)
+    process, stopping = composed({}), threading.Event()
+    form = b"content-type: application/x-www-form-urlencoded\r\nexpect: 100-continue\r\ncontent-length"
+    with (
+        closing(socket.create_server(("127.0.0.1", 0))) as listening,
+        ThreadPoolExecutor(1) as thread,
+        socket.create_connection(listening.getsockname(), timeout=20) as client,
+    ):
+        served = thread.submit(asyncio.run, serve(process.application, listening, stopping))
+        try:
+            client.sendall(HALF_A_BODY.replace(b"content-length", form))
+            # Its form is being read.
+            assert client.recv(100).startswith(b"HTTP/1.1 100 ")
+        finally:
+            stopping.set()
+        served.result(timeout=20)
+    assert caplog.text == ""
