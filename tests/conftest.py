@@ -5,6 +5,7 @@ TEST_REDIS_URL (whose database is emptied before each test).
 """
 
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -33,6 +34,10 @@ from tests.redis_keys import undocumented_keys
 from tests.smtp_servers import HostileSmtp
 
 TEMPLATE = "publisher_template"
+# Data of servers: a database is several hundred files, and copying them on a disk takes fifteen times the work. None,
+# which is the system's temporary folder, where there is no memory to spare.
+_MEMORY = Path("/dev/shm")  # noqa: S108 - each test makes a folder of its own there
+MEMORY = _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 4 * 2**30 else None
 
 # Containers set it. Every process that the tests start, and each of pytest's own, would compile all modules again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -52,7 +57,10 @@ def servers() -> Iterator[Servers]:
             raise pytest.UsageError("tests on servers of your own empty their Redis: run them one by one, with -n 0")
         yield Servers(given[0], given[1])
         return
-    with tempfile.TemporaryDirectory(prefix="publisher-tests-") as folder, embedded_servers(Path(folder)) as embedded:
+    with (
+        tempfile.TemporaryDirectory(prefix="publisher-tests-", dir=MEMORY) as folder,
+        embedded_servers(Path(folder)) as embedded,
+    ):
         # Tests lose nothing that matters in a power cut, and copy a database each.
         run_sql(
             embedded.database_url,
@@ -109,7 +117,7 @@ def server_folder() -> Iterator[Path]:
     Not pytest's own: where tests run as root PostgreSQL is another user, and every session of pytest that starts
     closes the folder of them all to other users.
     """
-    with tempfile.TemporaryDirectory(prefix="publisher-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="publisher-", dir=MEMORY, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
