@@ -30,7 +30,10 @@ def test_a_page_is_for_everybody_and_runs_nothing_that_stands_in_it(page: Page, 
     assert page.locator("main script, main img, main iframe, main [onerror]").count() == 0
 
 
-@pytest.mark.parametrize("path", PAGES)
+# They are of the same few parts: each third page is enough for every change.
+@pytest.mark.parametrize(
+    "path", [pytest.param(path, marks=() if n % 3 == 0 else pytest.mark.long) for n, path in enumerate(PAGES)]
+)
 def test_a_page_shows_the_same_without_javascript(browse: Browse, path: str) -> None:
     """Nothing is left out where scripts are off."""
     bare = browse(java_script_enabled=False)

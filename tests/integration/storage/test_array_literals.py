@@ -11,8 +11,6 @@ from publisher.domain.notification import RouteStatus
 from storage.array_literals import array_literal, columns
 from storage.database import Database
 
-# PostgreSQL's text holds every character but NUL and the halves of surrogate pairs.
-CHARACTERS = [chr(code) for code in range(1, sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]
 ODD = [
     "",
     " ",
@@ -43,8 +41,10 @@ def read(database: Database, values: Sequence[object], type_: str) -> list[objec
 
 def test_a_text_is_read_as_it_was_written(database: Database) -> None:
     """Quotes, backslashes, braces, commas, the word NULL, and every character there is."""
-    together = ["".join(CHARACTERS[n : n + 1000]) for n in range(0, len(CHARACTERS), 1000)]
-    for texts in (ODD, CHARACTERS[:0x3000], together, ["".join(ODD)]):
+    # PostgreSQL's text holds every character but NUL and the halves of surrogate pairs.
+    characters = [chr(code) for code in range(1, sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF]
+    together = ["".join(characters[n : n + 1000]) for n in range(0, len(characters), 1000)]
+    for texts in (ODD, characters[:0x3000], together, ["".join(ODD)]):
         assert read(database, texts, "text") == texts
 
 
