@@ -18,6 +18,7 @@ from publisher.publishing.throttle import Throttle
 from publisher.streams.keys import next_look_key, scan_key
 from publisher.streams.mutex import Mutex
 from publisher.streams.outbound import OutboundStreams
+from publisher.streams.servers import StreamServers
 from storage.database import Database
 
 
@@ -25,6 +26,8 @@ from storage.database import Database
 class Context:
     """Everything an actor or middleware of this process needs.
 
+    redis: that of REDIS_URL, for queues and mutexes.
+    servers: the Redis of every stream.
     stopping: set once the process was told to stop.
     watchdog: counts the threads at work; long work beats on it.
     busy_endings: how often a batch of routes is ended while others of the channel are due.
@@ -33,6 +36,7 @@ class Context:
     publisher: Publisher
     database: Database
     redis: redis.Redis
+    servers: StreamServers
     streams: OutboundStreams
     channels: Mapping[str, Channel]
     telemetry: Telemetry

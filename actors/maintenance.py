@@ -15,7 +15,7 @@ def audit_published(channel: str) -> None:
     audit(channel)
 
 
-def audit(channel: str, identity: Callable[[], str] | None = None) -> None:
+def audit(channel: str, identity: Callable[[str], str] | None = None) -> None:
     """Audits the channel if that is due and no other process does, and sends a scan if commands were lost.
 
     identity: as LossAudit.run takes it.

@@ -92,7 +92,7 @@ def trim_intents(channel: str) -> None:  # noqa: ARG001 - it says whose workers 
 def _trim_read(service: Context, what: str, stream: str, group: str, keep: timedelta) -> None:
     def trim() -> int:
         with translated():
-            return trim_acknowledged(service.redis, stream, group, keep)
+            return trim_acknowledged(service.servers.of(stream), stream, group, keep)
 
     try:
         count, _ = _in_batches(service, trim, batches=_TRIM_BATCHES)
@@ -115,14 +115,15 @@ def trim_commands(channel: str) -> None:
     if not _may_walk(f"commands:{channel}", begins=True, interval=TRIM_INTERVAL):
         return
     try:
-        if trim := _trim_of(of, service.redis):
+        client = service.servers.of(of.address)
+        if trim := _trim_of(of, client):
             count, _ = _in_batches(service, trim, batches=_TRIM_BATCHES)
             if count:
                 _log.info(
                     "commands were trimmed", channel=channel, stream=of.stream, entries=count, trim=of.stream_trim
                 )
         if of.holds_back_at:
-            note_unread(service.redis, of.stream, at_most=of.holds_back_at, fresh_for=TRIM_INTERVAL * 3)
+            note_unread(client, of.stream, at_most=of.holds_back_at, fresh_for=TRIM_INTERVAL * 3)
     except PublisherError as error:
         # The next trim comes soon: a retry of this one would be no earlier.
         _log.warning("a stream was not trimmed", channel=channel, stream=of.stream, error=error)

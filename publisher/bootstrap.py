@@ -24,7 +24,7 @@ from actors.middleware.spans import WorkerSpans
 from actors.middleware.urgent_first import UrgentFirst
 from actors.middleware.watchdog import WorkerWatchdog
 from publisher.channels.email import EMAIL
-from publisher.connections import open_client, open_database
+from publisher.connections import open_client, open_database, open_servers
 from publisher.process.garbage import collect_seldom
 from publisher.process.lifeline import master_pid
 from publisher.process.metrics_folder import metrics_folder, told_port, use_folder
@@ -94,8 +94,9 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
         # A counter whose first sample is not 0 has no increase that an alert could see.
         telemetry.lost(name, 0)
     database = open_database(settings, role, statement_timeout)
-    client = open_client(settings, role)
-    streams = OutboundStreams(client, settings.dedup_window)
+    servers = open_servers(settings, role)
+    client = servers.hints
+    streams = OutboundStreams(servers, settings.dedup_window)
     policy = Policy(
         lease_ttl=settings.route_lease_ttl,
         batch_size=settings.batch_size,
@@ -115,6 +116,7 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
         publisher=publisher,
         database=database,
         redis=client,
+        servers=servers,
         streams=streams,
         channels=settings.channels,
         telemetry=telemetry,
@@ -145,7 +147,7 @@ def compose_intake(context: Context, group: "IntentsGroup", options: "IntakeOpti
         group,
         options,
         database=context.database,
-        client=context.redis,
+        servers=context.servers,
         channels=context.channels,
         telemetry=context.telemetry,
         send=tell_workers,

@@ -5,14 +5,18 @@ A command that only reads needs these alone, and none of what `bootstrap` import
 
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from publisher.process.outages import Server, outages
+from publisher.process.outages import Server, outages, redis_of
 from publisher.settings.settings import Settings
+from publisher.settings.stream_servers import StreamRedis
 from storage.database import POOL_SIZE, Database
 
 if TYPE_CHECKING:
     import redis
+
+    from publisher.streams.cluster import Cluster
+    from publisher.streams.servers import StreamServers
 
 
 def open_database(
@@ -40,15 +44,41 @@ def open_patient_database(settings: Settings, role: str) -> Database:
 
 
 def open_client(settings: Settings, role: str, timeout: timedelta | None = None) -> "redis.Redis":
-    """Returns a Redis client. timeout: of each call; None: the one that fits the lease."""
+    """Returns a client of the Redis of REDIS_URL. timeout: of each call; None: the one that fits the lease."""
     # Not imported by a command that needs PostgreSQL alone.
     from publisher.streams.connection import open_redis
 
-    return open_redis(
-        settings.redis_url.text,
-        timeout=timeout or settings.timeouts.redis,
-        client_name=f"publisher-{role}",
-        tls=settings.redis_tls,
-        ca_file=settings.redis_ca_file,
-        on_answer=partial(outages.answered, Server.REDIS),
-    )
+    return open_redis(settings.redis_url.text, **_options(settings, role, timeout, "REDIS_URL"))
+
+
+def open_servers(settings: Settings, role: str, timeout: timedelta | None = None) -> "StreamServers":
+    """Returns the Redis of every stream. timeout: as `open_client` has it."""
+    from publisher.streams.servers import StreamServers
+
+    own = {at.url.shown: _open_stream_redis(settings, role, timeout, at) for at in settings.stream_servers.values()}
+    return StreamServers(open_client(settings, role, timeout), own, settings.placed, settings.channels.values())
+
+
+def _open_stream_redis(
+    settings: Settings, role: str, timeout: timedelta | None, at: StreamRedis
+) -> "redis.Redis | Cluster":
+    from publisher.streams.cluster import Cluster
+    from publisher.streams.connection import open_node, open_redis
+    from publisher.streams.redis_url import read_url
+
+    options = _options(settings, role, timeout, at.variable)
+    url = read_url(at.url.text)
+    if url is None or url.primary is not None:
+        return open_redis(at.url.text, **options)
+    return Cluster(url.hosts, lambda node, on_fault: open_node(url, *node, on_fault=on_fault, **options))
+
+
+def _options(settings: Settings, role: str, timeout: timedelta | None, variable: str) -> dict[str, Any]:
+    return {
+        "timeout": timeout or settings.timeouts.redis,
+        "client_name": f"publisher-{role}",
+        "tls": settings.redis_tls,
+        "ca_file": settings.redis_ca_file,
+        "on_answer": partial(outages.answered, redis_of(variable)),
+        "variable": variable,
+    }

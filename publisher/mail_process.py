@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from publisher.channels.email import EMAIL
-from publisher.connections import open_client
+from publisher.connections import open_servers
 from publisher.domain.errors import SettingsError
 from publisher.domain.mailbox import parse_mailbox
 from publisher.mail.composing import Composer
@@ -55,13 +55,13 @@ def compose_mailer(
     leasing = Leasing(secrets.token_hex(16), ttl, takes_over=mail.unsure is Unsure.SEND)
     in_hand = InHand(most_in_hand(mail.connections, mail.rate), ttl)
     # Longer than a read blocks: it waits for commands, not for the server.
-    reading = open_client(settings, "mailer-group", max(settings.timeouts.redis, timedelta(seconds=3)))
-    beside = open_client(settings, "mailer")
+    reading = open_servers(settings, "mailer-group", max(settings.timeouts.redis, timedelta(seconds=3)))
+    beside = open_servers(settings, "mailer")
     consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     recorder = Recorder(
         database,
         leasing.token,
-        ConsumerGroup(beside, channel.stream, mail.group, consumer),
+        ConsumerGroup(beside, channel.address, mail.group, consumer),
         in_hand,
         MailCounters(telemetry.registry),
         mail.suppress,
@@ -80,7 +80,7 @@ def compose_mailer(
     reader = Reader(
         database,
         channel.stream,
-        ConsumerGroup(reading, channel.stream, mail.group, consumer),
+        ConsumerGroup(reading, channel.address, mail.group, consumer),
         taking_up,
         kept,
         in_hand,
@@ -89,5 +89,5 @@ def compose_mailer(
         stopping,
         watchdog.beat,
     )
-    group = ConsumerGroup(beside, channel.stream, mail.group, consumer)
+    group = ConsumerGroup(beside, channel.address, mail.group, consumer)
     return Mailer(database, group, reader, sender, recorder, in_hand, pool, leasing, stopping, watchdog.beat)

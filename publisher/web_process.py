@@ -13,7 +13,7 @@ import uvicorn
 from prometheus_client import ProcessCollector
 from starlette.applications import Starlette
 
-from publisher.connections import open_client, open_database
+from publisher.connections import open_database, open_servers
 from publisher.domain.errors import SettingsError
 from publisher.intake.telling import Send
 from publisher.observability.exporter import GaugeExporter
@@ -87,15 +87,15 @@ def compose_web(
         closing(open_database(settings, "web-change", pool_size=_CHANGED)) as changed,
         closing(open_database(settings, "web-snapshot", _SNAPSHOT_STATEMENT)) as snapshot_database,
         closing(open_database(settings, "web-door", pool_size=THREADS)) as door_database,
-        open_client(settings, "web", _STATEMENT) as client,
-        open_client(settings, "web-snapshot") as snapshot_client,
+        open_servers(settings, "web", _STATEMENT) as servers,
+        open_servers(settings, "web-snapshot") as snapshot_servers,
     ):
         running = Running(changed, wake)
         context = WebContext(
             settings=settings,
             shown=shown,
             changed=changed,
-            client=client,
+            servers=servers,
             history=history,
             reading=reading,
             reading_redis=reading_redis,
@@ -110,9 +110,9 @@ def compose_web(
         # Its CPU and memory; on systems other than Linux it adds nothing.
         ProcessCollector(registry=telemetry.registry)
         metrics = Metrics(settings.web, telemetry.registry)
-        snapshots = Snapshots(snapshot_database, snapshot_client, settings)
+        snapshots = Snapshots(snapshot_database, snapshot_servers, settings)
         exporter = GaugeExporter(snapshot_database, snapshots, telemetry.registry, on_snapshot=history.add)
-        door = Door(settings, door_database, client, telemetry, send, waiting)
+        door = Door(settings, door_database, servers, telemetry, send, waiting)
         try:
             yield WebProcess(application(context, metrics, door.routes()), exporter, running)
         finally:

@@ -26,6 +26,7 @@ from publisher.local.embedded import Servers, embedded_servers
 from publisher.settings.settings import Settings
 from publisher.streams.connection import open_redis
 from publisher.streams.outbound import OutboundStreams
+from publisher.streams.servers import StreamServers
 from storage.database import Database
 from storage.schema import migrate
 from tests.mail_run import mail_server
@@ -145,7 +146,7 @@ def redis_client(redis_url: str) -> Iterator[redis.Redis]:
 @pytest.fixture
 def streams(redis_client: redis.Redis) -> OutboundStreams:
     """The outbound streams, with the default dedup window."""
-    return OutboundStreams(redis_client, timedelta(hours=1))
+    return OutboundStreams(StreamServers(redis_client), timedelta(hours=1))
 
 
 @pytest.fixture

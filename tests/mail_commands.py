@@ -9,6 +9,7 @@ import redis
 from publisher.channels.email import EMAIL
 from publisher.domain.notification import Notification, Route, RouteStatus
 from publisher.streams.outbound import Delivery, OutboundStreams
+from publisher.streams.servers import StreamServers
 from storage.database import Database
 from tests.factories import accepted
 
@@ -65,5 +66,5 @@ def append_commands(
             lease_loss_count=0,
         )
         deliveries.append(Delivery(route.delivery_id, EMAIL.command(notification, route), replay))
-    OutboundStreams(client, timedelta(hours=1)).append(EMAIL, deliveries)
+    OutboundStreams(StreamServers(client), timedelta(hours=1)).append(EMAIL, deliveries)
     return [delivery.delivery_id for delivery in deliveries]

@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -62,20 +62,30 @@ class OwnValkey:
 def cluster(folder: Path, shards: int) -> Iterator[str]:
     """Runs a cluster of so many shards, all of one node. Yields the URL of the first."""
     with ExitStack() as stack:
-        nodes = []
-        for number in range(shards):
-            home, bus = folder / f"node-{number}", free_port()
-            options = ("--cluster-enabled", "yes", "--cluster-port", str(bus), "--appendonly", "yes")
-            nodes.append((stack.enter_context(_server(home, *options)), bus))
-        (first, _), *others = nodes
-        for number, (node, _) in enumerate(nodes):
-            node.execute_command("CLUSTER ADDSLOTSRANGE", 16384 * number // shards, 16384 * (number + 1) // shards - 1)
-            node.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
-        for node, bus in others:
-            first.execute_command("CLUSTER MEET", "127.0.0.1", _port(node), bus)
-        for node, _ in nodes:
-            wait_until(lambda node=node: node.execute_command("CLUSTER INFO")["cluster_state"] == "ok")  # type: ignore[misc]
-        yield f"redis://127.0.0.1:{_port(first)}/0"
+        nodes = [node_of_cluster(stack, folder / f"node-{number}") for number in range(shards)]
+        join(nodes)
+        yield f"redis://127.0.0.1:{port_of(nodes[0][0])}/0"
+
+
+def node_of_cluster(stack: ExitStack, home: Path) -> tuple[redis.Redis, int]:
+    """Starts a node that is in no cluster yet. Returns its client and the port of its bus."""
+    bus = free_port()
+    options = ("--cluster-enabled", "yes", "--cluster-port", str(bus), "--appendonly", "yes")
+    failover = ("--cluster-node-timeout", "1000", "--cluster-replica-validity-factor", "0")
+    return stack.enter_context(server(home, *options, *failover, "--repl-diskless-sync-delay", "0")), bus
+
+
+def join(nodes: Sequence[tuple[redis.Redis, int]]) -> None:
+    """Makes a cluster of these nodes, each with an equal share of the slots."""
+    (first, _), *others = nodes
+    for number, (node, _) in enumerate(nodes):
+        shards = len(nodes)
+        node.execute_command("CLUSTER ADDSLOTSRANGE", 16384 * number // shards, 16384 * (number + 1) // shards - 1)
+        node.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
+    for node, bus in others:
+        first.execute_command("CLUSTER MEET", "127.0.0.1", port_of(node), bus)
+    for node, _ in nodes:
+        wait_until(lambda node=node: node.execute_command("CLUSTER INFO")["cluster_state"] == "ok")  # type: ignore[misc]
 
 
 @contextmanager
@@ -83,12 +93,12 @@ def sentinel(folder: Path) -> Iterator[str]:
     """Runs a Sentinel that watches nothing. Yields its URL."""
     folder.mkdir(parents=True)
     (folder / "sentinel.conf").write_text("")
-    with _server(folder, "--sentinel", config=folder / "sentinel.conf") as client:
-        yield f"redis://127.0.0.1:{_port(client)}/0"
+    with server(folder, "--sentinel", config=folder / "sentinel.conf") as client:
+        yield f"redis://127.0.0.1:{port_of(client)}/0"
 
 
 @contextmanager
-def _server(folder: Path, *options: str, config: Path | None = None) -> Iterator[redis.Redis]:
+def server(folder: Path, *options: str, config: Path | None = None) -> Iterator[redis.Redis]:
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     head = [get_binary_path(), *([config] if config else []), "--port", str(port), "--bind", "127.0.0.1"]
@@ -112,5 +122,5 @@ def _answers(client: redis.Redis) -> bool:
         return False
 
 
-def _port(client: redis.Redis) -> int:
+def port_of(client: redis.Redis) -> int:
     return int(client.connection_pool.connection_kwargs["port"])

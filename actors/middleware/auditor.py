@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from functools import cache
 
 import dramatiq
 import structlog
@@ -41,12 +40,12 @@ class Auditor(dramatiq.Middleware):
                     self._look(served)
 
     def _look(self, served: Sequence[str]) -> None:
-        # Read once for all of them. If it changes meanwhile, the next interval audits again.
-        identity = cache(context().streams.identity)
+        # Read once for all channels of a server. If it changes meanwhile, the next interval audits again.
+        identity = context().streams.identities()
         for channel in served:
             self._audit(channel, identity)
 
-    def _audit(self, channel: str, identity: Callable[[], str]) -> None:
+    def _audit(self, channel: str, identity: Callable[[str], str]) -> None:
         try:
             audit(channel, identity)
         except PublisherError as error:

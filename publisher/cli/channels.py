@@ -13,7 +13,7 @@ from publisher.cli.output import JsonFlag, YesFlag, confirm, one_line, print_jso
 from publisher.cli.readers_view import print_consumers, print_readers, say_unread
 from publisher.cli.session import opened, reading
 from publisher.cli.waking import waker
-from publisher.connections import open_client
+from publisher.connections import open_servers
 from publisher.domain.circuit import Gate, GateState
 from publisher.domain.errors import BadRequest, PublisherError
 from publisher.operations import channels
@@ -45,11 +45,11 @@ def list_(json: JsonFlag = False) -> None:
     'used' is the share of its rate that a channel published within the last ten seconds.
     While Redis is away the readers are null in --json, and a line on standard error says why.
     """
-    with reading() as (settings, database), open_client(settings, "cli") as client:
+    with reading() as (settings, database), open_servers(settings, "cli") as servers:
         records = channels.list_channels(database, settings.channels)
         limits = with_use(database, channel_limits(database, settings.channels))
         try:
-            found = command_readers(client, settings.channels)
+            found = command_readers(servers, settings.channels)
         except PublisherError as error:
             found = {}
             say_unread(error)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from publisher.cli.demo_mail_wait import MailWait
-from publisher.connections import open_client, open_patient_database
+from publisher.connections import open_patient_database, open_servers
 from publisher.domain.notification import RouteStatus
 from publisher.environment import load_settings
 from publisher.local.children import Child
@@ -73,16 +73,17 @@ def send_sample(
         sample = make_sample(count, run, now, settings.channels, random.Random(run))  # noqa: S311 - a sample, no secret
     with (
         closing(open_patient_database(settings, "demo")) as database,
-        open_client(settings, "demo", timedelta(seconds=10)) as client,
+        open_servers(settings, "demo", timedelta(seconds=10)) as servers,
         Progress(*_COLUMNS, console=say) as progress,
     ):
-        observer = Observer(client, database, [settings.channels[name].stream for name in CHANNELS])
+        observer = Observer(servers, database, [settings.channels[name].address for name in CHANNELS])
         observer.start()
         watch = _Watch(observer, sample, progress, sends_mail=settings.mail.is_used)
         mail_wait = MailWait(settings.mail, lambda: observer.refusal(sample), say)
         entry_ids: list[str] = []
         for start in range(0, len(sample.entries), _BATCH):
             stop.check()
+            client = servers.of(settings.intents_stream)
             entry_ids += add_intents(client, settings.intents_stream, sample.entries[start : start + _BATCH])
             watch.sent(len(entry_ids))
         rejects = [entry_ids[n] for n in (*sample.malformed, *sample.conflicts)]

@@ -12,7 +12,7 @@ from publisher.cli.checks_view import print_check, print_check_as_json
 from publisher.cli.grants import print_grants, print_grants_as_json
 from publisher.cli.output import JsonFlag
 from publisher.cli.session import configured
-from publisher.connections import open_client, open_database
+from publisher.connections import open_database, open_servers
 from publisher.doctor.examine import STATEMENT, examine, reply_timeout
 from publisher.doctor.grants import needed_grants
 from publisher.doctor.verdict import Diagnosis, Verdict
@@ -58,9 +58,9 @@ def doctor(
     unseen: dict[Diagnosis, list[str]] = {}
     with (
         closing(open_database(settings, "doctor", STATEMENT)) as database,
-        open_client(settings, "doctor", reply_timeout(settings)) as client,
+        open_servers(settings, "doctor", reply_timeout(settings)) as servers,
     ):
-        for check in examine(settings, database, client, procfile, lambda: _mail_server(settings.mail)):
+        for check in examine(settings, database, servers, procfile, lambda: _mail_server(settings.mail)):
             verdicts[check.diagnosis.verdict] += 1
             if json:
                 print_check_as_json(check.name, check.diagnosis)

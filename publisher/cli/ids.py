@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from publisher.cli.output import one_line, say
-from publisher.connections import open_client
+from publisher.connections import open_servers
 from publisher.domain.errors import BadRequest
 from publisher.operations.id_wording import NOUNS, not_for, said, several, unknown
 from publisher.operations.ids import IntentsStream, NamedKind, Resolution, meant, of_kind, resolve
@@ -104,7 +104,7 @@ def resolved(settings: Settings, database: Database, text: str, producer: str | 
 
 @contextmanager
 def intents_stream(settings: Settings) -> Iterator[IntentsStream]:
-    """Yields where intents come in, by these settings. Closes the client, if one was needed, at the end."""
+    """Yields where intents come in, by these settings. Closes the connections, if any was needed, at the end."""
     with ExitStack() as opened:
-        connect = cache(lambda: opened.enter_context(open_client(settings, "cli")))
+        connect = cache(lambda: opened.enter_context(open_servers(settings, "cli")))
         yield IntentsStream(connect, settings.intents_stream, settings.intents_group, settings.channels)

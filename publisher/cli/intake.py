@@ -9,7 +9,7 @@ from functools import partial
 
 from publisher.bootstrap import collect_garbage_seldom, compose_events_intake, compose_intake, install_context
 from publisher.cli.session import configured
-from publisher.connections import open_client
+from publisher.connections import open_servers
 from publisher.process.logs import redirect_standard_streams
 from publisher.process.metrics_server import serve_metrics
 from publisher.process.signals import stop_on_signals
@@ -42,8 +42,8 @@ def intake() -> None:
     # Longer than a read blocks: it waits for entries, not for the server.
     patience = max(settings.timeouts.redis, timedelta(seconds=3))
     consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-    client = open_client(settings, "intake-group", patience)
-    group = IntentsGroup(client, settings.intents_stream, settings.intents_group, consumer)
+    group_servers = open_servers(settings, "intake-group", patience)
+    group = IntentsGroup(group_servers, settings.intents_stream, settings.intents_group, consumer)
     options = IntakeOptions(
         settings.intents_stream,
         batch=settings.batch_size,
@@ -52,8 +52,8 @@ def intake() -> None:
         dedup_window=settings.dedup_window,
         handover=settings.handover,
     )
-    events_client = open_client(settings, "intake-events", patience)
-    events_group = ConsumerGroup(events_client, settings.events_stream, settings.events_group, consumer)
+    events_servers = open_servers(settings, "intake-events", patience)
+    events_group = ConsumerGroup(events_servers, settings.events_stream, settings.events_group, consumer)
     events_options = EventsOptions(settings.events_stream, settings.batch_size, settings.route_lease_ttl)
     collect_garbage_seldom()
     with (

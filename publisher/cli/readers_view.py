@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from publisher.cli.output import one_line, print_table, say
-from publisher.domain.errors import RedisRefused
+from publisher.domain.errors import PublisherError
 from publisher.operations.readers import CommandReaders
 from publisher.operations.readers_wording import ago, last_read, named, problem, unread_of, with_age
 
@@ -19,7 +19,7 @@ def print_readers(channels: Iterable[CommandReaders]) -> None:
     rows = [row for readers in known for row in _rows(readers)]
     print_table("Who reads the commands", _TABLE, rows, numeric=_TABLE[2:])
     for readers in known:
-        if isinstance(readers.found, RedisRefused):
+        if isinstance(readers.found, PublisherError):
             say(problem(readers))
 
 
@@ -54,7 +54,7 @@ def say_unread(error: Exception) -> None:
 
 
 def _rows(readers: CommandReaders) -> Iterator[list[object]]:
-    if isinstance(readers.found, RedisRefused):
+    if isinstance(readers.found, PublisherError):
         yield [readers.name, "not read", *[None] * 4]
         return
     for group in readers.groups:

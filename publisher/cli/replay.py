@@ -17,7 +17,7 @@ from publisher.cli.output import DRY_RUN, DryRunFlag, JsonFlag, YesFlag, confirm
 from publisher.cli.progress import progress
 from publisher.cli.session import opened
 from publisher.cli.waking import waker
-from publisher.connections import open_client
+from publisher.connections import open_servers
 from publisher.domain.errors import BadRequest
 from publisher.domain.replay import ReplayRange
 from publisher.operations.replay import ActionOutcome, ReplayByHand, ReplayEnded, ReplayTally, ReplayWindow, range_of
@@ -47,12 +47,12 @@ def replay(
     again; what was sent before that is left out without --older-too. Says how many there are, and asks, before it
     begins. Ctrl-C ends it between two pages; the same command does the rest.
     """
-    with opened() as (settings, database), open_client(settings, "cli") as client:
+    with opened() as (settings, database), open_servers(settings, "cli") as servers:
         if since is None:
             raise BadRequest("say since when: --since 1h")
         asked = ReplayWindow(since, until, older_too)
-        wanted = range_of(client, settings, asked)
-        survey = ReplayByHand(database, client, settings, wanted, threading.Event())
+        wanted = range_of(servers, settings, asked)
+        survey = ReplayByHand(database, servers, settings, wanted, threading.Event())
         with progress(TextColumn("looking"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
             task = bar.add_task("looking", total=None)
             found = survey.survey(lambda seen: bar.advance(task, seen))
@@ -78,7 +78,7 @@ def _run(settings: Settings, wanted: ReplayRange, window: ReplayWindow, found: R
 
     context = install_context(settings, "replay-intents")
     stop_on_signals(context.stopping)
-    work = ReplayByHand(context.database, open_client(settings, "cli"), settings, wanted, context.stopping)
+    work = ReplayByHand(context.database, open_servers(settings, "cli"), settings, wanted, context.stopping)
     with progress(TextColumn("replaying"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
         task = bar.add_task("replaying", total=found.seen)
         return work.run(by, window, found.missing, lambda seen: bar.advance(task, seen), waker(context))

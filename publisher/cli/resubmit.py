@@ -17,7 +17,7 @@ from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, printable, say
 from publisher.cli.progress import progress
 from publisher.cli.session import opened
-from publisher.connections import open_client
+from publisher.connections import open_servers
 from publisher.domain.cancellation import Cancellation
 from publisher.domain.delivery_event import DeliveryEvent
 from publisher.domain.errors import BadRequest
@@ -85,8 +85,8 @@ def resubmit(
     """
     matching = MalformedFilter(code and code.value, since, until, stream)
     many = all_ or matching != MalformedFilter()
-    with opened() as (settings, database), open_client(settings, "cli") as client:
-        resubmit = resubmission(settings, client)
+    with opened() as (settings, database), open_servers(settings, "cli") as servers:
+        resubmit = resubmission(settings, servers)
         work = resubmit(database)
         if resume is not None:
             _only_resume(id_, file, many=many, unchanged=unchanged, again=again, dry_run=dry_run)

@@ -53,7 +53,7 @@ def run() -> None:
     from publisher.scheduler import run_scheduler
 
     if metrics_port:
-        snapshots = Snapshots(context.database, context.redis, settings)
+        snapshots = Snapshots(context.database, context.servers, settings)
         GaugeExporter(context.database, snapshots, context.telemetry.registry).start(context.stopping)
     collect_garbage_seldom()
     with heartbeats(context.redis, "clock", metrics_port=metrics_port):

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from publisher.cli.output import console, print_json, print_layout
 from publisher.cli.snapshot_view import render
-from publisher.connections import open_client, open_database
+from publisher.connections import open_database, open_servers
 from publisher.operations.judge import judge
 from publisher.operations.snapshot_fields import activity_fields
 from publisher.operations.snapshots import Snapshots
@@ -33,9 +33,9 @@ def watch(settings: Settings, interval: timedelta, *, json: bool) -> None:
     try:
         with (
             closing(open_database(settings, "cli", _STATEMENT)) as database,
-            open_client(settings, "cli") as client,
+            open_servers(settings, "cli") as servers,
         ):
-            _loop(Snapshots(database, client, settings), interval, json=json)
+            _loop(Snapshots(database, servers, settings), interval, json=json)
     except KeyboardInterrupt:
         # The way to end it.
         return

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-import redis
-
 from publisher.doctor.steps.audits import of_audits
 from publisher.doctor.steps.postgresql import of_postgresql
 from publisher.doctor.steps.redis import of_redis
@@ -19,6 +17,7 @@ from publisher.doctor.steps.step import NEEDS_SCHEMA, Server, Step, Unusable
 from publisher.doctor.verdict import Diagnosis, failed, unknown
 from publisher.domain.errors import PublisherError, SchemaOutdated, Unavailable
 from publisher.settings.settings import Settings
+from publisher.streams.servers import StreamServers
 from storage.database import Database
 
 # How long a check waits for PostgreSQL.
@@ -39,13 +38,13 @@ class Check:
 def examine(
     settings: Settings,
     database: Database,
-    client: redis.Redis,
+    servers: StreamServers,
     read_procfile: Callable[[], Mapping[str, str]],
     greet_mail_server: Callable[[], Diagnosis],
 ) -> Iterator[Check]:
     """Yields every check, each as soon as it is done. Raises nothing that a server could cause.
 
-    database, client: opened with the timeouts STATEMENT and `reply_timeout`.
+    database, servers: opened with the timeouts STATEMENT and `reply_timeout`.
     read_procfile: reads the commands of the processes that a deployment runs, by name.
     greet_mail_server: greets the SMTP server, and judges it; it raises nothing.
     """
@@ -53,8 +52,8 @@ def examine(
         [
             *of_settings(settings),
             *of_postgresql(settings, database, read_procfile),
-            *of_redis(settings, client, database),
-            *of_audits(settings, database, client),
+            *of_redis(settings, servers, database),
+            *of_audits(settings, database, servers.hints),
             Step("mail-server", Server.NONE, greet_mail_server),
         ]
     )

@@ -12,6 +12,7 @@ from publisher.domain.errors import EncodingError
 from publisher.domain.notification import Notification, Route
 from publisher.domain.rate_limit import RateLimit
 from publisher.domain.recipient import Recipient
+from publisher.domain.stream_address import StreamAddress
 
 COMMAND_SIZE_LIMIT = 1024 * 1024
 _OVER_LIMIT = f", over the limit of {COMMAND_SIZE_LIMIT}"
@@ -59,6 +60,7 @@ class Channel:
 
     name: lower-case letters, digits, - and _; also the name of its Dramatiq queue (R16).
     stream: the Redis stream of its commands.
+    server: the Redis that has the stream, without its secrets; blank: that of REDIS_URL.
     encode: makes the command of a route, deterministically (R22). Raises EncodingError if there can be none.
     reaches: tells whether a recipient has an address on this channel. If not, the route is skipped at acceptance (R3).
         If `reaches` raises, the intent is malformed.
@@ -85,6 +87,7 @@ class Channel:
     stream_trim: StreamTrim = StreamTrim.ACKNOWLEDGED
     rate: RateLimit | None = None
     answer_within: timedelta = timedelta(0)
+    server: str = ""
     stream_max_len: InitVar[int | None] = None
 
     def __post_init__(self, stream_max_len: int | None) -> None:
@@ -100,6 +103,11 @@ class Channel:
             raise ValueError(f"channel {self.name} needs stream_retention >= 0 and answer_within >= 0")
         if not self.stream_failure:
             object.__setattr__(self, "stream_failure", f"{self.name}_stream_publish_failed")
+
+    @property
+    def address(self) -> str:
+        """Where a command goes today, as its route remembers it (see `domain.stream_address`)."""
+        return str(StreamAddress(self.stream, self.server))
 
     def variable(self, setting: str) -> str:
         """Returns the name of a setting's environment variable: PUBLISHER_PUSH_STREAM for `stream` of `push`."""

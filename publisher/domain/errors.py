@@ -61,7 +61,11 @@ class DatabaseMisconfigured(DatabaseUnavailable):
 
 
 class RedisUnavailable(Unavailable):
-    """Redis could not be reached or did not answer in time."""
+    """Redis could not be reached or did not answer in time. variable: the setting that names the server."""
+
+    def __init__(self, text: str, variable: str = "REDIS_URL") -> None:
+        super().__init__(text)
+        self.variable = variable
 
 
 class MailServerUnavailable(Unavailable):

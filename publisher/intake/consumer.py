@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-import redis
 import structlog
 
 from publisher.domain.channel import Channel
@@ -29,6 +28,7 @@ from publisher.process.watchdog import Watchdog
 from publisher.streams.consumer_group import Entry
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.intents_losses import keep_pending_loss
+from publisher.streams.servers import StreamServers
 from storage.database import Database
 from storage.intents import Acceptance, IncomingIntent
 
@@ -67,7 +67,7 @@ class Intake:
         options: IntakeOptions,
         *,
         database: Database,
-        client: redis.Redis,
+        servers: StreamServers,
         channels: Mapping[str, Channel],
         telemetry: Telemetry,
         send: Send,
@@ -78,7 +78,7 @@ class Intake:
         """Opens no connection.
 
         group: this process's consumer, with a client of its own.
-        client: for all else that is kept in Redis.
+        servers: for what else is kept beside the stream.
         send: sends the workers messages about new routes.
         waiting: returns how many messages waited in a channel's queue when the last one was put there.
         stopping: set once the process was told to stop.
@@ -87,7 +87,7 @@ class Intake:
         self._group = group
         self._options = options
         self._database = database
-        self._client = client
+        self._servers = servers
         self._parsed = partial(incoming, channels=channels)
         self._telemetry = telemetry
         self._tell = Telling(database, options.batch, send)
@@ -113,7 +113,7 @@ class Intake:
         self._accept([self._parsed(entry) for entry in entries], self._group.acknowledge)
 
     def _lost(self, entry_ids: Sequence[str]) -> None:
-        keep_pending_loss(self._client, self._options.stream, entry_ids)
+        keep_pending_loss(self._servers.of(self._options.stream), self._options.stream, entry_ids)
         self._marking.tell_losses()
 
     def _read(self) -> None:
@@ -158,7 +158,7 @@ class Intake:
         )
         return Marking(
             self._database,
-            self._client,
+            self._servers,
             replay,
             self._telemetry,
             MarkingOptions(

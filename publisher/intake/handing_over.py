@@ -29,7 +29,7 @@ class HandingOver:
         Routes of a channel with a rate limit wait for their turn, and are claimed (R30).
         """
         chosen = {
-            channel.name: channel.stream
+            channel.name: channel.address
             for channel in self._channels.values()
             if channel.rate is None and self._waiting(channel.name) <= _LONG_QUEUE
         }

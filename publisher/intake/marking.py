@@ -25,6 +25,7 @@ from publisher.intake.losses import record_losses
 from publisher.intake.replay import IntentsReplay
 from publisher.process.telemetry import Telemetry
 from publisher.streams.intents_progress import IntentsProgress, last_id, read_progress, write_mark
+from publisher.streams.servers import StreamServers
 from storage import marks, replays
 from storage.database import Database
 from storage.losses import record_loss
@@ -63,19 +64,23 @@ class Marking:
     def __init__(
         self,
         database: Database,
-        client: redis.Redis,
+        servers: StreamServers,
         replay: IntentsReplay,
         telemetry: Telemetry,
         options: MarkingOptions,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._database, self._client, self._replay, self._telemetry = database, client, replay, telemetry
+        self._database, self._servers, self._replay, self._telemetry = database, servers, replay, telemetry
         self._options = options
         self._clock = clock
         self._due = self._told = self._renewed = float("-inf")
         self._pause = _INTERVAL
         self._held: HeldReplay | None = None
         self._held_since = 0.0
+
+    @property
+    def _client(self) -> redis.Redis:
+        return self._servers.of(self._options.stream)
 
     def step(self) -> bool:
         """Marks, or replays a page, if that is due. Returns True if a replay of this process has more pages.

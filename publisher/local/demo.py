@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-import redis
-
 from publisher.channels.email import EMAIL
 from publisher.channels.push import PUSH
 from publisher.domain.channel import Channel
@@ -22,7 +20,9 @@ from publisher.domain.intent_parsing import parse_intent
 from publisher.domain.notification import RouteStatus, delivery_id_of
 from publisher.domain.planning import PlannedRoute, plan_routes
 from publisher.domain.rejection import Rejection
+from publisher.domain.stream_address import read_address
 from publisher.streams.connection import translated
+from publisher.streams.servers import StreamServers
 from storage import answers_among, overview
 from storage.database import Database
 from storage.overview import RouteEnd
@@ -173,33 +173,34 @@ def _parsed(fields: Mapping[str, str], channels: Mapping[str, Channel]) -> Inten
 class Observer:
     """Looks from outside: reads the outbound streams as their consumers would, and counts."""
 
-    client: redis.Redis
+    servers: StreamServers
     database: Database
-    streams: Sequence[str]
+    addresses: Sequence[str]
     seen: Counter[str] = field(default_factory=Counter)
     sample_commands: dict[str, dict[str, str]] = field(default_factory=dict)
     _positions: dict[str, str] = field(default_factory=dict)
 
     def start(self) -> None:
         """Notes where the streams end now: what stands there before is not this demo's."""
-        for stream in self.streams:
+        for address in self.addresses:
             with translated():
-                last: Any = self.client.xrevrange(stream, count=1)
-            self._positions[stream] = last[0][0].decode() if last else "0-0"
+                last: Any = self.servers.of(address).xrevrange(read_address(address).stream, count=1)
+            self._positions[address] = last[0][0].decode() if last else "0-0"
 
     def read(self, block: timedelta) -> None:
-        """Counts the commands that have come since, waiting up to `block` for the first."""
-        positions: dict[Any, Any] = dict(self._positions)
-        with translated():
-            reply: Any = self.client.xread(positions, count=5000, block=round(block.total_seconds() * 1000))
-        for stream, entries in reply:
-            for entry_id, fields in entries:
+        """Counts the commands that have come since, waiting up to `block` for some on each stream."""
+        wait = max(1, round(block.total_seconds() * 1000 / len(self.addresses)))
+        for address in self.addresses:
+            stream = read_address(address).stream
+            with translated():
+                reply: Any = self.servers.of(address).xread({stream: self._positions[address]}, count=5000, block=wait)
+            for entry_id, fields in reply[0][1] if reply else ():
                 delivery_id = next((fields[name].decode() for name in _DELIVERY_FIELDS if name in fields), "")
                 self.seen[delivery_id] += 1
                 self.sample_commands.setdefault(
-                    stream.decode(), {name.decode(): value.decode() for name, value in fields.items()}
+                    stream, {name.decode(): value.decode() for name, value in fields.items()}
                 )
-                self._positions[stream.decode()] = entry_id.decode()
+                self._positions[address] = entry_id.decode()
 
     def final(self, sample: Sample) -> int:
         """How many of the sample's routes have ended, one way or another."""

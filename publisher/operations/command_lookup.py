@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from publisher.domain.errors import PublisherError, RedisUnavailable
 from publisher.domain.notification import RouteStatus
+from publisher.domain.stream_address import read_address
 from publisher.operations.command_outcome import command_outcome
 from publisher.operations.id_forms import is_entry_id
 from publisher.operations.route_history import NotificationHistory, RouteHistory
@@ -14,7 +15,7 @@ from publisher.streams.standing import EntryStanding, find_entries
 from publisher.streams.unread import Limit
 
 if TYPE_CHECKING:
-    import redis
+    from publisher.streams.servers import StreamServers
 
 # Of the unread entries before a command so many are counted, and for so long for all commands together.
 _COUNTED = 10_000
@@ -24,12 +25,12 @@ _Found = Mapping[str, EntryStanding] | PublisherError
 
 
 def with_commands(
-    histories: Sequence[NotificationHistory], connect: "Callable[[], redis.Redis]"
+    histories: Sequence[NotificationHistory], connect: "Callable[[], StreamServers]"
 ) -> Sequence[NotificationHistory]:
     """Returns the histories with what became of the command of each published route. Raises nothing that Redis causes.
 
-    connect: returns a client; called only if a route is published. An error stands in the place of what could not be
-    read, and hides nothing else (R35).
+    connect: returns the Redis of every stream; called only if a route is published. An error stands in the place of
+        what could not be read, and hides nothing else (R35).
     """
     wanted: dict[str, list[str]] = {}
     for history in histories:
@@ -41,17 +42,30 @@ def with_commands(
     return [replace(history, routes=[_with(each, found) for each in history.routes]) for history in histories]
 
 
-def _find(wanted: Mapping[str, Sequence[str]], connect: "Callable[[], redis.Redis]") -> Mapping[str, _Found]:
+def _find(wanted: Mapping[str, Sequence[str]], connect: "Callable[[], StreamServers]") -> Mapping[str, _Found]:
     limit, found = Limit.of(_COUNTED, _PATIENCE), dict[str, _Found]()
-    away: RedisUnavailable | None = None
-    for stream, ids in wanted.items():
+    # By server: its other streams would wait for it as long.
+    away: dict[str, RedisUnavailable] = {}
+    for address, ids in wanted.items():
         try:
-            found[stream] = away or find_entries(connect(), stream, list(dict.fromkeys(ids)), limit)
+            found[address] = _on(connect(), address, ids, limit, away)
         except PublisherError as error:
-            found[stream] = error
-            # The other streams would wait for it as long.
-            away = error if isinstance(error, RedisUnavailable) else None
+            found[address] = error
     return found
+
+
+def _on(
+    servers: "StreamServers", address: str, ids: Sequence[str], limit: Limit, away: dict[str, RedisUnavailable]
+) -> Mapping[str, EntryStanding]:
+    """Finds entries of one stream. away: the servers that did not answer, to which it adds this one if it does not."""
+    place = servers.place_of(address)
+    if place in away:
+        raise away[place]
+    try:
+        return find_entries(servers.of(address), read_address(address).stream, list(dict.fromkeys(ids)), limit)
+    except RedisUnavailable as error:
+        away[place] = error
+        raise
 
 
 def _with(each: RouteHistory, found: Mapping[str, _Found]) -> RouteHistory:

@@ -33,7 +33,7 @@ def entry_outcome(
     # The stream is read first: whatever it shows as acknowledged was committed before, so PostgreSQL has it.
     try:
         if is_entry_id(entry_id):
-            entry = find_entry(intents.connect(), intents.name, intents.group, entry_id)
+            entry = find_entry(intents.connect().of(intents.name), intents.name, intents.group, entry_id)
     except PublisherError as error:
         unread = error
     return outcome_of(_facts(database, intents, entry_id, entry)), unread

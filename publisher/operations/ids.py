@@ -24,9 +24,8 @@ from storage.notifications import notifications_of_ids
 from storage.routes import find_routes
 
 if TYPE_CHECKING:
-    import redis
-
     from publisher.streams.entries import Fields
+    from publisher.streams.servers import StreamServers
 
 __all__ = ["IntentsStream", "Named", "NamedKind", "Resolution", "meant", "of_kind", "resolve"]
 
@@ -38,10 +37,11 @@ _LATEST_MS = 253_402_300_799_000
 class IntentsStream:
     """Where intents come in: the stream, the group that reads it, and the channels that intents may ask for.
 
-    connect: returns the client, the same with each call. Called for an id that an entry of a stream can have.
+    connect: returns the Redis of every stream, the same with each call. Called for an id that an entry of a stream can
+        have.
     """
 
-    connect: "Callable[[], redis.Redis]"
+    connect: "Callable[[], StreamServers]"
     name: str
     group: str
     channels: Mapping[str, Channel]
@@ -130,11 +130,14 @@ def _exact(database: Database, intents: IntentsStream, read: Forms) -> Resolutio
         from publisher.streams.entries import entries_at
 
         # The streams are read first: what the intents stream shows as acknowledged was committed before.
+        streams = [intents.name, *(channel.address for channel in intents.channels.values())]
         try:
-            streams = [intents.name, *(channel.stream for channel in intents.channels.values())]
-            entries = entries_at(intents.connect(), list(dict.fromkeys(streams)), entry_id)
+            found = intents.connect().on_each(streams, lambda client, names: entries_at(client, names, entry_id))
         except PublisherError as error:
             unread = error
+        else:
+            entries = {stream: of for stream, of in found.items() if not isinstance(of, PublisherError)}
+            unread = next((error for error in found.values() if isinstance(error, PublisherError)), None)
     things = [_route_of(thing, read.route_id, of=read.wanted) for thing in named(database, read.wanted)]
     if entry_id is not None:
         things += _commands(database, intents, entries, entry_id, walk=not things)

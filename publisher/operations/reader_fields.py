@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from publisher.domain.errors import RedisRefused
+from publisher.domain.errors import PublisherError
 from publisher.operations.readers import CommandReaders
 from publisher.streams.groups import Consumer, Group
 
@@ -13,7 +13,7 @@ _CONSUMERS = 100
 def reader_fields(readers: CommandReaders) -> dict[str, object]:
     """Everything about the stream's groups. `groups` is null, and `problem` says why, if they could not be read."""
     found = readers.found
-    if isinstance(found, RedisRefused):
+    if isinstance(found, PublisherError):
         return {
             "stream": readers.stream,
             "length": None,

@@ -3,24 +3,23 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import redis
-
 from publisher.domain.channel import Channel, StreamTrim
-from publisher.domain.errors import RedisRefused
+from publisher.domain.errors import PublisherError
 from publisher.settings.settings import Settings
 from publisher.streams.group_reading import read_groups
 from publisher.streams.groups import Group, StreamGroups
+from publisher.streams.servers import StreamServers
 
 
 @dataclass(frozen=True, slots=True)
 class CommandReaders:
     """Who reads the stream of a channel.
 
-    found: the error instead of the groups, if Redis refused to show them.
+    found: the error instead of the groups, if Redis refused to show them, or the channel's own Redis is away.
     """
 
     channel: Channel
-    found: StreamGroups | RedisRefused
+    found: StreamGroups | PublisherError
 
     @property
     def name(self) -> str:
@@ -40,12 +39,12 @@ class CommandReaders:
     @property
     def groups(self) -> Sequence[Group]:
         """The groups; none if they could not be read."""
-        return () if isinstance(self.found, RedisRefused) else self.found.groups
+        return () if isinstance(self.found, PublisherError) else self.found.groups
 
     @property
     def unread_by_all(self) -> int:
         """How many commands stand on a stream that no group reads; 0 if a group reads it, or nobody can tell."""
-        return 0 if isinstance(self.found, RedisRefused) or self.found.groups else self.found.length
+        return 0 if isinstance(self.found, PublisherError) or self.found.groups else self.found.length
 
     @property
     def reading_nothing(self) -> Sequence[Group]:
@@ -58,9 +57,9 @@ class CommandReaders:
         return [group for group in self.groups if group.gone]
 
 
-def command_readers(client: redis.Redis, channels: Mapping[str, Channel]) -> Mapping[str, CommandReaders]:
-    """Reads who reads the stream of each channel. Raises RedisUnavailable."""
-    return _of(channels, read_groups(client, [channel.stream for channel in channels.values()]))
+def command_readers(servers: StreamServers, channels: Mapping[str, Channel]) -> Mapping[str, CommandReaders]:
+    """Reads who reads the stream of each channel. Raises RedisUnavailable for the Redis of REDIS_URL alone."""
+    return _of(channels, servers.on_each([channel.address for channel in channels.values()], read_groups))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ class StreamReaders:
     """Who reads the service's streams.
 
     intents: the service's group on the intents stream.
-    events: its group on the stream of delivery events; None: Redis refused to show that.
+    events: its group on the stream of delivery events; None: Redis did not show that.
     channels: who reads the commands, by channel.
     """
 
@@ -77,26 +76,26 @@ class StreamReaders:
     channels: Mapping[str, CommandReaders]
 
 
-def read_streams(client: redis.Redis, settings: Settings) -> StreamReaders:
+def read_streams(servers: StreamServers, settings: Settings) -> StreamReaders:
     """Reads who reads the streams of intents, of delivery events and of each channel, together.
 
-    Raises RedisUnavailable, and RedisRefused for the intents stream alone: a channel's is a value.
+    Raises RedisUnavailable or RedisRefused for the Redis of REDIS_URL and the intents stream alone: an error of
+    another stream is a value.
     """
-    commands = [channel.stream for channel in settings.channels.values()]
-    streams = [settings.intents_stream, settings.events_stream, *commands]
-    found = read_groups(client, streams)
+    commands = [channel.address for channel in settings.channels.values()]
+    found = servers.on_each([settings.intents_stream, settings.events_stream, *commands], read_groups)
     intents = found[settings.intents_stream]
-    if isinstance(intents, RedisRefused):
+    if isinstance(intents, PublisherError):
         raise intents
     events = found[settings.events_stream]
     return StreamReaders(
         intents.state(settings.intents_group),
-        None if isinstance(events, RedisRefused) else events.state(settings.events_group),
+        None if isinstance(events, PublisherError) else events.state(settings.events_group),
         _of(settings.channels, found),
     )
 
 
 def _of(
-    channels: Mapping[str, Channel], found: Mapping[str, StreamGroups | RedisRefused]
+    channels: Mapping[str, Channel], found: Mapping[str, StreamGroups | PublisherError]
 ) -> Mapping[str, CommandReaders]:
-    return {name: CommandReaders(channel, found[channel.stream]) for name, channel in sorted(channels.items())}
+    return {name: CommandReaders(channel, found[channel.address]) for name, channel in sorted(channels.items())}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from publisher.domain.errors import RedisRefused
+from publisher.domain.errors import PublisherError
 from publisher.operations.readers import CommandReaders
 from publisher.operations.wording import coarse, one_line
 from publisher.streams.groups import Group
@@ -14,7 +14,7 @@ _NAME = 40
 
 def reader_lines(readers: CommandReaders) -> Iterator[tuple[str, bool]]:
     """Yields a line for each group of the channel's stream, and whether something is wrong with it."""
-    if isinstance(readers.found, RedisRefused):
+    if isinstance(readers.found, PublisherError):
         yield problem(readers), True
         return
     for group in readers.groups:

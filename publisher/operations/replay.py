@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-import redis
-
 from publisher.domain.entry_ids import before, first_at, place
 from publisher.domain.errors import BadRequest
 from publisher.domain.replay import ReplayRange, witnessed_since
@@ -21,6 +19,7 @@ from publisher.settings.settings import Settings
 from publisher.streams.health import read_clock
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.intents_progress import read_progress
+from publisher.streams.servers import StreamServers
 from storage.actions import ActionOutcome, advance_action
 from storage.database import Database
 from storage.intents import Acceptance
@@ -75,11 +74,12 @@ class ReplayEnded:
     tally: ReplayTally
 
 
-def range_of(client: redis.Redis, settings: Settings, window: ReplayWindow) -> ReplayRange:
+def range_of(servers: StreamServers, settings: Settings, window: ReplayWindow) -> ReplayRange:
     """Returns the range of the window that consumers have read. Intake takes the rest.
 
     Raises BadRequest if the stream was never read, RedisUnavailable or RedisRefused.
     """
+    client = servers.of(settings.intents_stream)
     progress = read_progress(client, settings.intents_stream, settings.intents_group)
     if progress is None:
         raise BadRequest(f"nothing was read of {settings.intents_stream} yet: there is nothing to replay")
@@ -95,14 +95,14 @@ def range_of(client: redis.Redis, settings: Settings, window: ReplayWindow) -> R
 class ReplayByHand:
     """Replays the entries of one range.
 
-    client: of its own, since the group reads replies raw. The replay is no member of the group.
+    servers: of its own, since the group reads replies raw. The replay is no member of the group.
     stopping: set to end it between two pages.
     """
 
     def __init__(
         self,
         database: Database,
-        client: redis.Redis,
+        servers: StreamServers,
         settings: Settings,
         wanted: ReplayRange,
         stopping: threading.Event,
@@ -117,7 +117,7 @@ class ReplayByHand:
         self._replay = IntentsReplay(
             database,
             stream,
-            IntentsGroup(client, stream, settings.intents_group, "replay"),
+            IntentsGroup(servers, stream, settings.intents_group, "replay"),
             Acceptor(database, stream, stopping, lambda _: None),
             lambda entry: incoming(entry, settings.channels),
             self._note_due,

@@ -22,6 +22,7 @@ from publisher.operations.malformed_edit import edited_fields
 from publisher.operations.malformed_fields import recorded_entry
 from publisher.settings.settings import Settings
 from publisher.streams.producer import add_events, add_intents
+from publisher.streams.servers import StreamServers
 from storage.database import Database
 from storage.delivery_events import known_deliveries
 from storage.event_deliveries import EventKey, deliveries_on_record
@@ -31,6 +32,8 @@ from storage.malformed import MalformedRecord, Sent, find_malformed, mark_resubm
 
 # The name of the kind in the audit, of one and of many.
 ACTION = "resubmit-malformed"
+# Adds entries to a stream, and returns their ids.
+_Add = Callable[[redis.Redis, str, Sequence[Mapping[str, str]]], list[str]]
 _HARMLESS = "resubmitting again is harmless, each is accepted once"
 
 
@@ -57,10 +60,10 @@ class Resubmission:
     """
 
     def __init__(
-        self, database: Database, client: redis.Redis, stream: str, events: str, channels: Collection[str]
+        self, database: Database, servers: StreamServers, stream: str, events: str, channels: Collection[str]
     ) -> None:
         self._database = database
-        self._client = client
+        self._servers = servers
         self._stream = stream
         self._events = events
         self._channels = channels
@@ -145,12 +148,14 @@ class Resubmission:
         events = [sendable for sendable in ready if isinstance(sendable.content, DeliveryEvent)]
         intents = [sendable for sendable in ready if not isinstance(sendable.content, DeliveryEvent)]
         try:
-            entry_ids = add_intents(self._client, self._stream, [sendable.fields for sendable in intents])
-            entry_ids += add_events(self._client, self._events, [sendable.fields for sendable in events])
+            entry_ids = self._add(add_intents, self._stream, intents) + self._add(add_events, self._events, events)
         except PublisherError as error:
             raise type(error)(f"{error}; what was sent is not marked: {_HARMLESS}") from error
         facts = [sendable.record.facts for sendable in (*intents, *events)]
         return [Sent(f.id, entry_id, f.resubmitted_as) for f, entry_id in zip(facts, entry_ids, strict=True)]
+
+    def _add(self, add: _Add, stream: str, ready: Sequence[Sendable]) -> list[str]:
+        return add(self._servers.of(stream), stream, [sendable.fields for sendable in ready]) if ready else []
 
     def _mark(self, sent: Sequence[Sent], by: str, action_id: int) -> set[int]:
         try:
@@ -162,11 +167,11 @@ class Resubmission:
             ) from error
 
 
-def resubmission(settings: Settings, client: redis.Redis) -> Callable[[Database], Resubmission]:
+def resubmission(settings: Settings, servers: StreamServers) -> Callable[[Database], Resubmission]:
     """Returns what makes the Resubmission of these settings on a database."""
 
     def on(database: Database) -> Resubmission:
-        return Resubmission(database, client, settings.intents_stream, settings.events_stream, settings.channels)
+        return Resubmission(database, servers, settings.intents_stream, settings.events_stream, settings.channels)
 
     return on
 

@@ -7,8 +7,6 @@ take batches of the same rest: each route is changed by one of them and counted 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-import redis
-
 from publisher.domain.errors import BadRequest
 from publisher.operations.audited import ActionRecord, find_action
 from publisher.operations.bulk import ActionOutcome, Batch, Change
@@ -21,10 +19,11 @@ from publisher.operations.resubmit import ACTION as RESUBMIT
 from publisher.operations.resubmit import resubmission
 from publisher.operations.resubmit_many import plan_resubmission_rest
 from publisher.settings.settings import Settings
+from publisher.streams.servers import StreamServers
 from storage.database import Database
 
 # Given the database, the settings, Redis, the id of the action, and the operator.
-_Plan = Callable[[Database, Settings, redis.Redis, int, str], Change]
+_Plan = Callable[[Database, Settings, StreamServers, int, str], Change]
 
 
 def _cancel_rest(database: Database, action_id: int, by: str) -> Change:
@@ -54,12 +53,12 @@ def _of_database(plan: Callable[[Database, int, str], Change]) -> _Plan:
     return lambda database, _, __, action_id, by: plan(database, action_id, by)
 
 
-def _republish_rest(database: Database, settings: Settings, _: redis.Redis, action_id: int, by: str) -> Change:
+def _republish_rest(database: Database, settings: Settings, _: StreamServers, action_id: int, by: str) -> Change:
     return plan_republish_rest(database, settings, action_id, by)
 
 
-def _resubmit_rest(database: Database, settings: Settings, client: redis.Redis, action_id: int, by: str) -> Change:
-    return plan_resubmission_rest(database, resubmission(settings, client), action_id, by).change
+def _resubmit_rest(database: Database, settings: Settings, servers: StreamServers, action_id: int, by: str) -> Change:
+    return plan_resubmission_rest(database, resubmission(settings, servers), action_id, by).change
 
 
 _KINDS: Mapping[str, _Kind] = {
@@ -83,7 +82,7 @@ def resume_command(record: ActionRecord) -> str | None:
     return f"{kind.command} --resume {record.id}"
 
 
-def plan_rest(database: Database, settings: Settings, client: redis.Redis, action_id: int, by: str) -> Change:
+def plan_rest(database: Database, settings: Settings, servers: StreamServers, action_id: int, by: str) -> Change:
     """Counts what the action left. Raises NotFound, or BadRequest if it is done, or of a kind that is begun anew.
 
     by: the operator who resumes it, added to those on record.
@@ -92,4 +91,4 @@ def plan_rest(database: Database, settings: Settings, client: redis.Redis, actio
     kind = _KINDS.get(record.action)
     if kind is None:
         raise BadRequest(f"action {action_id} is {record.action!r}, which is not resumed: do the same again")
-    return kind.plan(database, settings, client, action_id, by)
+    return kind.plan(database, settings, servers, action_id, by)

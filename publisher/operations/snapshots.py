@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import redis
-
 from publisher.domain.circuit import Gate
 from publisher.domain.errors import PublisherError
 from publisher.domain.notification import RouteStatus
@@ -16,6 +14,7 @@ from publisher.operations.snapshot import Counting, Snapshot, StoreSnapshot, Str
 from publisher.settings.settings import Settings
 from publisher.streams.heartbeats import ProcessRegister
 from publisher.streams.queues import queue_states
+from publisher.streams.servers import StreamServers
 from storage import answered_failed, outstanding, overview, unanswered
 from storage.answer_counts import count_answers
 from storage.answered_failed import count_answered_failed
@@ -43,10 +42,10 @@ _LOSSES = 1000
 class Snapshots:
     """Takes one snapshot after the other, and remembers up to which mark it has counted. For one thread at a time."""
 
-    def __init__(self, database: Database, client: redis.Redis, settings: Settings) -> None:
+    def __init__(self, database: Database, servers: StreamServers, settings: Settings) -> None:
         self._database = database
-        self._client = client
-        self._register = ProcessRegister(client)
+        self._servers = servers
+        self._register = ProcessRegister(servers.hints)
         self._settings = settings
         self._counted: Mark | None = None
 
@@ -123,11 +122,11 @@ class Snapshots:
         )
 
     def _streams(self) -> StreamsSnapshot:
-        readers = read_streams(self._client, self._settings)
+        readers = read_streams(self._servers, self._settings)
         return StreamsSnapshot(
             readers.intents,
             self._register.seen(),
-            queue_states(self._client, list(self._settings.channels)),
+            queue_states(self._servers.hints, list(self._settings.channels)),
             readers.channels,
             readers.events,
         )

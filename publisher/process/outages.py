@@ -35,18 +35,23 @@ _ECHOES = (
 
 
 class Server(StrEnum):
-    """A server that may be away."""
+    """A server that may be away. A Redis that has streams alone is named by `redis_of`."""
 
     REDIS = "redis"
     POSTGRESQL = "postgresql"
     SMTP = "the SMTP server"
 
 
-def server_of(error: BaseException | None) -> Server | None:
+def redis_of(variable: str) -> str:
+    """Returns the name of the Redis that this setting names."""
+    return Server.REDIS if variable == "REDIS_URL" else f"redis ({variable})"
+
+
+def server_of(error: BaseException | None) -> str | None:
     """Returns the server that is away according to this error, or an error that caused it. None: no server is."""
     while error is not None:
         if isinstance(error, RedisUnavailable):
-            return Server.REDIS
+            return redis_of(error.variable)
         if isinstance(error, MailServerUnavailable):
             return Server.SMTP
         if isinstance(error, DatabaseUnavailable):
@@ -92,7 +97,7 @@ class Outages:
         self._interval = interval.total_seconds()
         self._settled = settled.total_seconds()
         self._clock = clock
-        self._ongoing: dict[Server, Outage] = {}
+        self._ongoing: dict[str, Outage] = {}
         self._lock = threading.Lock()
         self._is_watching = False
 
@@ -100,7 +105,7 @@ class Outages:
         """Begins to count: from now on repeated failures are not logged one by one."""
         self._is_watching = True
 
-    def failed(self, server: Server, error: str, noticed_by: str) -> None:
+    def failed(self, server: str, error: str, noticed_by: str) -> None:
         """Counts a failure, and logs it if it is the first or the last line is an interval old.
 
         noticed_by: the line that would have been logged without this.
@@ -128,7 +133,7 @@ class Outages:
                 failures=outage.failures,
             )
 
-    def answered(self, server: Server) -> None:
+    def answered(self, server: str) -> None:
         """Notes that the server did what it was asked. Logs the end of an outage, once the server has settled."""
         # Asked after every answer: nearly always there is no outage.
         if not self._ongoing:
@@ -146,7 +151,7 @@ class Outages:
         away = timedelta(seconds=outage.answered - outage.began)
         _warn(f"{server} is available again", after=span(away), failures=outage.failures)
 
-    def trouble(self, server: Server) -> Trouble | None:
+    def trouble(self, server: str) -> Trouble | None:
         """Returns why the server is away. None: it is not, or nobody asked it within the last interval."""
         now = self._clock()
         with self._lock:

@@ -25,7 +25,7 @@ def settle_on_earlier_streams(
     that look is the result of an append that did not reach it (R7). A route whose lease is lost is in neither part.
     Raises DatabaseUnavailable.
     """
-    today = batch.channel.stream
+    today = batch.channel.address
     earlier = [(route, delivery) for route, delivery in deliveries if route.stream not in (None, today)]
     if not earlier:
         return [], deliveries

@@ -38,7 +38,7 @@ _RENEWED_AFTER = 1 / 3
 
 @dataclass
 class _Walk:
-    """An audit in progress. stream: where the channel publishes today. lost: how many routes are pending again."""
+    """An audit in progress. stream: where the channel publishes today, an address. lost: routes pending again."""
 
     lease: AuditLease
     stream: str
@@ -75,15 +75,17 @@ class LossAudit:
         """True if the settings want no audits."""
         return self._window <= timedelta(0)
 
-    def run(self, channel: str, identity: Callable[[], str] | None = None) -> int:
+    def run(self, channel: str, identity: Callable[[str], str] | None = None) -> int:
         """Audits the channel if that is due and nobody else is at it. Returns how many routes are pending again.
 
-        identity: reads that of Redis; audits that follow one another may share what it returned. None: it is asked for.
+        identity: reads that of the Redis of an address; audits that follow one another may share what it returned.
+            None: it is asked for.
         Raises RedisUnavailable, RedisRefused or DatabaseUnavailable; the next call looks at everything again then.
         """
         if self.is_off:
             return 0
-        found = (identity or self._streams.identity)()
+        address = self._channels[channel].address
+        found = (identity or self._streams.identity)(address)
         self._beat()
         lease = audits.take_audit(
             self._database,
@@ -98,7 +100,7 @@ class LossAudit:
             return 0
         if lease.is_redis_changed and lease.channel in self._sent_here:
             _log.info("redis was restarted, replaced or emptied: auditing", channel=channel)
-        walk = _Walk(lease, self._channels[channel].stream)
+        walk = _Walk(lease, address)
         completed = False
         try:
             completed = self._walk(walk) and audits.complete_audit(self._database, lease, found)
@@ -142,7 +144,8 @@ class LossAudit:
         return False
 
     def _return_lost(self, walk: _Walk, page: Sequence[PublishedRoute], *, unanswered: bool) -> None:
-        looked_for = [route for route in page if route.is_witnessed]
+        # On a Redis that no setting names any more nobody can look, and what stands there is not lost.
+        looked_for = [r for r in page if r.is_witnessed and self._streams.reaches(r.stream or walk.stream)]
         entries = self._streams.witnesses([(r.stream or walk.stream, r.delivery_id, r.replay) for r in looked_for])
         unwitnessed = [route for route, entry in zip(looked_for, entries, strict=True) if entry is None]
         if not unwitnessed:

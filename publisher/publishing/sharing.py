@@ -125,7 +125,7 @@ class Sharing:
             shares = share_out(tokens, groups, known.rotation, self._policy.lane_weights)
             claim, ends = Claim("", (), more=False, refusing=found.refusing, limit=found.limit), dict[int, Place[int]]()
             if shares.quotas:
-                options |= {"lease_ttl": self._policy.lease_ttl, "stream": to.stream}
+                options |= {"lease_ttl": self._policy.lease_ttl, "stream": to.address}
                 claim, ends = claim_shares(self._database, to.name, shares.quotas, places=places, **options)
         except BaseException:
             if room is not None:

@@ -27,7 +27,7 @@ def end_without_attempt(streams: OutboundStreams, batch: Batch) -> None:
     Raises RedisUnavailable or RedisRefused; then nothing is decided.
     """
     routes = [claimed.route for claimed in batch.claim.routes]
-    asked = [_of(route, route.stream or batch.channel.stream) for route in routes]
+    asked = [_of(route, route.stream or batch.channel.address) for route in routes]
     entries = streams.end(asked, [OVER] * len(routes))
     batch.outcomes += [without_attempt(route, entry_id) for route, entry_id in zip(routes, entries, strict=True)]
 
@@ -39,7 +39,7 @@ def end_dead_letters(streams: OutboundStreams, batch: Batch, beat: Callable[[], 
     beat: called before Redis is asked.
     """
     dead_letters = [outcome for outcome in batch.outcomes if isinstance(outcome, DeadLettered)]
-    today = batch.channel.stream
+    today = batch.channel.address
     # Its command may stand on the stream of an earlier attempt as well.
     asked = [(o.route, stream) for o in dead_letters for stream in dict.fromkeys((o.route.stream or today, today))]
     if not asked:

@@ -1,4 +1,4 @@
-"""Checks the two connection URLs, and shortens each to the part that may be shown.
+"""Checks the connection URLs, and shortens each to the part that may be shown.
 
 A URL holds a password. Its `text` goes to the driver and nowhere else; whatever prints or logs a URL gets its scheme,
 hosts, ports and database alone.
@@ -6,8 +6,9 @@ hosts, ports and database alone.
 
 from dataclasses import dataclass
 
-from publisher.settings.connection_options import DATABASE_OPTIONS, REDIS_OPTIONS
-from publisher.settings.url_parts import ENCODE, UrlKind, is_host, is_port, read_parts
+from publisher.domain.errors import SettingsError
+from publisher.settings.connection_options import DATABASE_OPTIONS, REDIS_OPTIONS, SENTINEL_OPTIONS
+from publisher.settings.url_parts import ENCODE, UrlKind, UrlParts, is_host, is_port, read_parts
 
 # Redis takes no higher one: it would answer every connection with an error.
 _LONGEST_NUMBER = 9
@@ -30,7 +31,14 @@ class ConnectionUrl:
 _DATABASE = UrlKind(
     "DATABASE_URL", ("postgres", "postgresql"), DATABASE_OPTIONS, "postgresql://user:password@host:5432/name"
 )
-_REDIS = UrlKind("REDIS_URL", ("redis", "rediss", "unix"), REDIS_OPTIONS, "redis://host:6379/0")
+# One server; the primary that Sentinels name; the shards of a cluster.
+_ONE, _SENTINEL, _CLUSTER = (
+    ("redis", "rediss", "unix"),
+    ("redis+sentinel", "rediss+sentinel"),
+    ("redis+cluster", "rediss+cluster"),
+)
+_EXAMPLE = "redis://host:6379/0"
+_SENTINEL_EXAMPLE = "redis+sentinel://host:26379,host:26379/mymaster"
 
 
 def read_database_url(text: str) -> ConnectionUrl:
@@ -49,27 +57,72 @@ def read_database_url(text: str) -> ConnectionUrl:
     return _url(text, f"{parts.scheme}://{','.join(parts.hosts)}/{database}", query)
 
 
-def read_redis_url(text: str) -> ConnectionUrl:
-    """The URL of Redis. Raises SettingsError, which shows nothing of the URL."""
-    parts = read_parts(text, _REDIS)
+def read_redis_url(text: str, variable: str = "REDIS_URL") -> ConnectionUrl:
+    """The URL of the Redis that keeps the queues: one server, or a primary that Sentinels name.
+
+    Raises SettingsError, which shows nothing of the URL.
+    """
+    scheme = text.strip().partition("://")[0]
+    if scheme in _CLUSTER:
+        raise SettingsError(
+            f"{variable} must not be a cluster: Dramatiq keeps its queues there, which need one server. Name a Redis"
+            " that is none, and the cluster in PUBLISHER_EMAIL_REDIS_URL, PUBLISHER_INTENTS_REDIS_URL, …"
+        )
+    return _sentinel_url(text, variable) if scheme in _SENTINEL else _redis_url(text, variable)
+
+
+def read_stream_redis_url(text: str, variable: str) -> ConnectionUrl:
+    """The URL of a Redis for streams: one server, a primary that Sentinels name, or a cluster.
+
+    Raises SettingsError, which shows nothing of the URL.
+    """
+    if text.strip().partition("://")[0] not in _CLUSTER:
+        return read_redis_url(text, variable)
+    kind = UrlKind(variable, _CLUSTER, {}, "redis+cluster://host:6379,host:6379")
+    parts = read_parts(text, kind)
+    if parts.path.strip("/") not in ("", "0"):
+        raise kind.problem(", and names no database: a cluster has one alone")
+    if not all(parts.hosts):
+        raise kind.problem(", and names some of the cluster's nodes")
+    return _url(text, f"{parts.scheme}://{','.join(parts.hosts)}")
+
+
+def _redis_url(text: str, variable: str) -> ConnectionUrl:
+    kind = UrlKind(variable, _ONE, REDIS_OPTIONS, _EXAMPLE)
+    parts = read_parts(text, kind)
     on_socket = parts.scheme == "unix"
     if len(parts.hosts) > 1:
-        raise _REDIS.problem(", and names one host")
+        raise kind.problem(f", and names one host; a primary that Sentinels name is {_SENTINEL_EXAMPLE}")
     if on_socket and (any(parts.hosts) or not parts.path):
-        raise _REDIS.problem(", and after unix:// the path of a socket follows, as in unix:///run/redis.sock")
-    numbers = [number for number in [not on_socket and parts.path.strip("/"), parts.options.get("db")] if number]
+        raise kind.problem(", and after unix:// the path of a socket follows, as in unix:///run/redis.sock")
+    number = _database_number(parts, "" if on_socket else parts.path.strip("/"), kind)
+    if on_socket:
+        return _url(text, f"unix:///{parts.path}", f"db={number}" if number else "")
+    return _url(text, f"{parts.scheme}://{parts.hosts[0]}/{number or 0}")
+
+
+def _sentinel_url(text: str, variable: str) -> ConnectionUrl:
+    kind = UrlKind(variable, _SENTINEL, SENTINEL_OPTIONS, _SENTINEL_EXAMPLE)
+    parts = read_parts(text, kind)
+    name, _, number = parts.path.strip("/").partition("/")
+    if not name or not all(parts.hosts):
+        raise kind.problem(f", names the Sentinels, and after a slash their primary, as in {kind.example}")
+    return _url(text, f"{parts.scheme}://{','.join(parts.hosts)}/{name}/{_database_number(parts, number, kind) or 0}")
+
+
+def _database_number(parts: UrlParts, in_path: str, kind: UrlKind) -> str:
+    """The number of the database, checked; blank if the URL names none."""
+    numbers = [number for number in [in_path, parts.options.get("db")] if number]
     if not all(number.isdecimal() and number.isascii() for number in numbers):
-        raise _REDIS.problem(
-            f", and its database must be a number, as in {_REDIS.example};"
+        raise kind.problem(
+            f", and its database must be a number, as in {kind.example};"
             f" if what stands there is a piece of the password, {ENCODE}"
         )
     if any(len(number) > _LONGEST_NUMBER for number in numbers):
-        raise _REDIS.problem(f", and its database must be a number of at most {_LONGEST_NUMBER} digits")
+        raise kind.problem(f", and its database must be a number of at most {_LONGEST_NUMBER} digits")
     if len({int(number) for number in numbers}) > 1:
-        raise _REDIS.problem(", and its path and its option db must not name two databases")
-    if on_socket:
-        return _url(text, f"unix:///{parts.path}", f"db={numbers[0]}" if numbers else "")
-    return _url(text, f"{parts.scheme}://{parts.hosts[0]}/{numbers[0] if numbers else 0}")
+        raise kind.problem(", and its path and its option db must not name two databases")
+    return numbers[0] if numbers else ""
 
 
 def _url(text: str, shown: str, query: str = "") -> ConnectionUrl:

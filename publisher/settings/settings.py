@@ -17,6 +17,14 @@ from publisher.domain.timeouts import Timeouts
 from publisher.settings.channels import ChannelSettings, shared_variables
 from publisher.settings.connection_url import ConnectionUrl, read_database_url, read_redis_url
 from publisher.settings.mail import MailSettings
+from publisher.settings.stream_servers import (
+    EVENTS,
+    INTENTS,
+    StreamRedis,
+    on_own_server,
+    read_stream_servers,
+    stream_server_variables,
+)
 from publisher.settings.tracing import read_span_exporters, read_span_secrets
 from publisher.settings.types import (
     PREFIX,
@@ -32,13 +40,17 @@ from publisher.settings.types import (
 from publisher.settings.web import WebSettings
 
 # Fields that are no variables of their own.
-_PUT_TOGETHER = ("channels", "mail", "web", "span_exporters", "span_secrets", "unknown_variables", "renamed_variables")
+_PUT_TOGETHER = (
+    *("channels", "stream_servers", "mail", "web", "span_exporters", "span_secrets"),
+    *("unknown_variables", "renamed_variables"),
+)
 _URLS = {"database_url": read_database_url, "redis_url": read_redis_url}
 
 
 class Settings(BaseModel):
     """What every process reads at its start. Field x_y is the variable PUBLISHER_X_Y, but for the two URLs.
 
+    stream_servers: the Redis of each stream that has one of its own, by the variable that names it.
     mail: of the mail service, from variables of its own.
     web: of the page and the HTTP door, from variables of their own.
     span_exporters: where spans go, from OpenTelemetry's variables; none: tracing is off.
@@ -83,6 +95,7 @@ class Settings(BaseModel):
     # Not variables of their own: put together from PUBLISHER_<CHANNEL>_…, PUBLISHER_MAIL_…, PUBLISHER_WEB_… and from
     # what nobody knows.
     channels: Mapping[str, Channel] = Field(default_factory=dict, exclude=True, validate_default=False)
+    stream_servers: Mapping[str, StreamRedis] = Field(default_factory=dict, exclude=True, validate_default=False)
     mail: MailSettings = Field(default_factory=lambda: MailSettings.model_validate({}), exclude=True)
     web: WebSettings = Field(default_factory=lambda: WebSettings.model_validate({}), exclude=True)
     span_exporters: tuple[str, ...] = Field(default=(), exclude=True)
@@ -106,24 +119,28 @@ class Settings(BaseModel):
         mail, wrong_of_mail = MailSettings.read(said)
         web, wrong_of_web = WebSettings.read(said)
         problems += wrong_of_mail + wrong_of_web
+        servers, wrong_of_servers = read_stream_servers(said, channels.values(), good.redis_url)
+        problems += wrong_of_servers
         adjusted: dict[str, Channel] = {}
         for name, channel in channels.items():
             try:
-                adjusted[name] = ChannelSettings.adjust(channel, environ)
+                adjusted[name] = on_own_server(ChannelSettings.adjust(channel, environ), servers)
             except SettingsError as error:
                 problems.append(str(error))
         problems += _broken_rules(good, wrong)
-        own = {*known, *MailSettings.variables(), *WebSettings.variables()}
+        own = {*known, *stream_server_variables([]), *MailSettings.variables(), *WebSettings.variables()}
         problems += shared_variables(channels, own)
         if problems:
             raise SettingsError("bad settings: " + "; ".join(problems))
         of_channels = {v for channel in channels.values() for v in ChannelSettings.variables(channel)}
+        of_channels |= {*stream_server_variables(channels.values())}
         understood = own | of_channels
         unknown = tuple(sorted(v for v in environ if v.startswith(PREFIX) and v not in understood))
         renamed = {old: new for c in channels.values() for old, new in ChannelSettings.renamed(c, said).items()}
         return good.model_copy(
             update={
                 "channels": adjusted,
+                "stream_servers": servers,
                 "mail": mail,
                 "web": web,
                 "span_exporters": read_span_exporters(said),
@@ -150,6 +167,16 @@ class Settings(BaseModel):
                 wrong.add(field)
                 problems.append(f"{cls.model_fields[field].alias}: {rule(problem['msg'])}, got {good.pop(field)!r}")
             return problems, wrong, cls.model_validate(good)
+
+    @property
+    def placed(self) -> Mapping[str, str]:
+        """Where the streams of intents and delivery events are, by name, if they have a Redis of their own."""
+        of = {self.intents_stream: INTENTS, self.events_stream: EVENTS}
+        return {
+            stream: self.stream_servers[variable].url.shown
+            for stream, variable in of.items()
+            if variable in self.stream_servers
+        }
 
     @property
     def backoff(self) -> Backoff:

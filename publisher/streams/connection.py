@@ -5,14 +5,21 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from publisher.domain.errors import RedisRefused, RedisUnavailable, SettingsError
 from publisher.streams.command_packer import CommandPacker
-from publisher.streams.named_connections import connection_class
+from publisher.streams.named_connections import (
+    NamedPrimaryConnection,
+    NamedPrimaryTlsConnection,
+    connection_class,
+)
+from publisher.streams.redis_url import RedisUrl, read_url
 
 # The server answers, but cannot serve now: the same command may succeed later.
 _PASSING = (
@@ -22,7 +29,11 @@ _PASSING = (
     redis.exceptions.TryAgainError,
     redis.exceptions.MasterDownError,
     redis.exceptions.MaxConnectionsError,
+    # A node of a cluster that does not have the slot, or not any more.
+    redis.exceptions.AskError,
 )
+# A Sentinel has at least so long to answer.
+_LEAST_SECONDS = 0.5
 _IN_PIPELINE = " of pipeline caused error: "
 _USER = re.compile(r"\bUser \S+ has no permissions")
 
@@ -35,40 +46,107 @@ def open_redis(
     tls: str = "verify",
     ca_file: str = "",
     on_answer: Callable[[], None] | None = None,
+    variable: str = "REDIS_URL",
 ) -> redis.Redis:
     """Opens a client that connects on first use. It waits `timeout` for a reply, and repeats no command by itself.
 
+    url: of one server, or of a primary that Sentinels name: then each new connection asks them where it is.
     tls: `verify` checks the server's certificate, against ca_file if that is given; `insecure` does not.
     on_answer: called after each answer that is no error; None: nobody asks.
+    variable: the setting that holds the URL, for errors.
     Raises SettingsError if redis-py does not understand the URL.
     """
-    options: dict[str, object] = {}
-    if url.startswith("rediss://"):
-        options["ssl_cert_reqs"] = ssl.CERT_NONE if tls == "insecure" else ssl.CERT_REQUIRED
-        options["ssl_check_hostname"] = tls != "insecure"
-        if ca_file:
-            options["ssl_ca_certs"] = ca_file
-    if not url.startswith("unix://"):
-        options["socket_keepalive"] = True
+    several = read_url(url)
+    uses_tls = several.tls if several is not None else url.startswith("rediss://")
+    options = _options(timeout, client_name, tls=(tls, ca_file) if uses_tls else None)
+    options |= {"on_answer": on_answer, "variable": variable}
+    if several is not None:
+        return _primary(several, timeout, options)
+    if url.startswith("unix://"):
+        del options["socket_keepalive"]
     try:
-        return redis.Redis.from_url(
-            url,
-            protocol=2,
-            socket_timeout=timeout.total_seconds(),
-            socket_connect_timeout=timeout.total_seconds(),
-            # Repeating is each operation's own matter: XADD must not be repeated, the append-once script may.
-            retry=Retry(NoBackoff(), 0),
-            client_name=client_name,
-            # Nobody reads what redis-py would say of itself, and Redis before 7.2 does not know the command.
-            driver_info=None,
-            connection_class=connection_class(url),
-            on_answer=on_answer,
-            command_packer=CommandPacker(),
-            **options,
-        )
+        return redis.Redis.from_url(url, connection_class=connection_class(url), **options)
     except ValueError:
         # Without its reason, which a traceback would show: it may quote a password that was taken for a port.
-        raise SettingsError("REDIS_URL is no URL that Redis understands") from None
+        raise SettingsError(f"{variable} is no URL that Redis understands") from None
+
+
+def open_node(
+    url: RedisUrl,
+    host: str,
+    port: int,
+    *,
+    timeout: timedelta,
+    client_name: str,
+    tls: str = "verify",
+    ca_file: str = "",
+    on_answer: Callable[[], None] | None = None,
+    on_fault: Callable[[], None] | None = None,
+    variable: str = "REDIS_URL",
+) -> redis.Redis:
+    """Opens a client of one node of the cluster, as `open_redis`.
+
+    on_fault: called when the node is away, or does not have the slot of a key (any more); None: nobody asks.
+    """
+    options = _options(timeout, client_name, tls=(tls, ca_file) if url.tls else None)
+    options |= {"on_answer": on_answer, "on_fault": on_fault, "variable": variable, **_login(url)}
+    kind = connection_class("rediss://" if url.tls else "redis://")
+    return redis.Redis.from_pool(redis.ConnectionPool(connection_class=kind, host=host, port=port, **options))
+
+
+def _options(timeout: timedelta, client_name: str, tls: tuple[str, str] | None) -> dict[str, Any]:
+    """Returns what every connection has in common. tls: how certificates are verified, and against which file."""
+    options: dict[str, Any] = {
+        "protocol": 2,
+        "socket_timeout": timeout.total_seconds(),
+        "socket_connect_timeout": timeout.total_seconds(),
+        "socket_keepalive": True,
+        # Repeating is each operation's own matter: XADD must not be repeated, the append-once script may.
+        "retry": Retry(NoBackoff(), 0),
+        "client_name": client_name,
+        # Nobody reads what redis-py would say of itself, and Redis before 7.2 does not know the command.
+        "driver_info": None,
+        "command_packer": CommandPacker(),
+    }
+    return options if tls is None else options | _tls_options(*tls)
+
+
+def _tls_options(tls: str, ca_file: str) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "ssl_cert_reqs": ssl.CERT_NONE if tls == "insecure" else ssl.CERT_REQUIRED,
+        "ssl_check_hostname": tls != "insecure",
+    }
+    return options | ({"ssl_ca_certs": ca_file} if ca_file else {})
+
+
+def _login(url: RedisUrl) -> dict[str, str]:
+    named = {"username": url.username, "password": url.password}
+    return {name: text for name, text in named.items() if text}
+
+
+def _primary(url: RedisUrl, timeout: timedelta, options: dict[str, Any]) -> redis.Redis:
+    """Opens a client of the primary that Sentinels name."""
+    login = {"username": url.sentinel_username, "password": url.sentinel_password}
+    # All of them together have as long as a reply may take, but each long enough to answer over a network.
+    seconds = max(timeout.total_seconds() / len(url.hosts), _LEAST_SECONDS)
+    of_sentinels = {name: value for name, value in options.items() if name.startswith("ssl_")} | {
+        "ssl": url.tls,
+        "socket_timeout": seconds,
+        "socket_connect_timeout": seconds,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+        "driver_info": None,
+        **{name: text for name, text in login.items() if text},
+    }
+    pool = SentinelConnectionPool(
+        url.primary,
+        Sentinel(url.hosts, sentinel_kwargs=of_sentinels),
+        connection_class=NamedPrimaryTlsConnection if url.tls else NamedPrimaryConnection,
+        db=url.database,
+        **_login(url),
+        **options,
+    )
+    return redis.Redis.from_pool(pool)
 
 
 @contextmanager
@@ -77,7 +155,8 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, *_PASSING) as error:
-        raise RedisUnavailable(f"Redis is not available: {message(error)}") from error
+        variable = getattr(error, "variable", "REDIS_URL")
+        raise RedisUnavailable(f"Redis is not available: {message(error)}", variable) from error
     except redis.exceptions.RedisError as error:
         raise RedisRefused(f"Redis refused: {message(error)}") from error
 

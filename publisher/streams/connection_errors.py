@@ -6,7 +6,7 @@ A password never stands in these texts, nor a user's name (R36).
 import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import redis
@@ -32,11 +32,13 @@ class RedisPlace:
     address: host and port, or the path of a socket.
     security: `no TLS`, `TLS, certificate verified` or `TLS, certificate not verified`.
     seconds: how long a connection waits for an answer.
+    variable: the setting that names the server.
     """
 
     address: str
     security: str
     seconds: float
+    variable: str = "REDIS_URL"
 
     @property
     def uses_tls(self) -> bool:
@@ -45,7 +47,16 @@ class RedisPlace:
 
     def told(self, cause: str, advice: str = "") -> str:
         """Returns the cause, the place, and the advice if there is one, on one line."""
-        return f"{cause} ({self.address}, {self.security})" + (f": {advice}" if advice else "")
+        told = f"{cause} ({self.address}, {self.security})" + (f": {advice}" if advice else "")
+        return told.replace("REDIS_URL", self.variable)
+
+
+def no_primary(name: str, sentinels: Sequence[str], variable: str) -> str:
+    """Words that no Sentinel knows a primary of this name that is up."""
+    return (
+        f"no Sentinel names a primary {name!r} that is up (asked: {', '.join(sentinels)}): see that they run and watch"
+        f" this name, or correct {variable}; a failover takes seconds"
+    )
 
 
 def refused_connection(error: Exception, place: RedisPlace) -> str:

@@ -8,15 +8,20 @@ entries, then those of dead consumers, and only then reads.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import redis
 
 from publisher.domain.entry_ids import place
 from publisher.domain.errors import RedisRefused
 from publisher.domain.isolation import sizes
+from publisher.domain.stream_address import read_address
 from publisher.streams.connection import translated
 from publisher.streams.scripts import script
+from publisher.streams.servers import StreamServers
+
+if TYPE_CHECKING:
+    from redis.commands.core import Script
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +55,22 @@ class Recovered:
 class ConsumerGroup:
     """One consumer of a group on a stream. One thread at a time. Every method raises RedisUnavailable, RedisRefused."""
 
-    def __init__(self, client: redis.Redis, stream: str, group: str, consumer: str) -> None:
-        """Takes a client of its own: replies come raw from it, since redis-py's parsed form loses repeated fields."""
-        self._client = client
-        self._stream = stream
+    def __init__(self, servers: StreamServers, address: str, group: str, consumer: str) -> None:
+        """Takes clients of its own: replies come raw from them, since redis-py's parsed form loses repeated fields.
+
+        address: of the stream, see `domain.stream_address`.
+        """
+        self._servers = servers
+        self._address = address
+        self._stream = read_address(address).stream
         self.group = group
         self.consumer = consumer
-        self._acknowledge = client.register_script(script("acknowledge"))
-        self._give_back = client.register_script(script("give_back"))
-        self._hold = client.register_script(script("hold"))
-        self._leave = client.register_script(script("leave"))
-        self._remove_stale = client.register_script(script("remove_stale"))
-        self._take_over = client.register_script(script("take_over"))
-        reply_raw(client, "XREADGROUP", "XPENDING", "XRANGE")
+        self._acknowledge = self._script("acknowledge")
+        self._give_back = self._script("give_back")
+        self._hold = self._script("hold")
+        self._leave = self._script("leave")
+        self._remove_stale = self._script("remove_stale")
+        self._take_over = self._script("take_over")
 
     def create(self) -> bool:
         """Creates the stream and the group if they are missing. The group starts at the stream's first entry.
@@ -124,6 +132,7 @@ class ConsumerGroup:
             taken, gone, more = self._take_over(
                 keys=[self._stream],
                 args=[self.group, self.consumer, round(idle.total_seconds() * 1000), *sizes(count)],
+                client=self._client,
             )
         entries = [entry_of(raw, raw[2]) for raw in taken]
         return Recovered(entries, [id_.decode() for id_ in gone], more=bool(more))
@@ -136,7 +145,7 @@ class ConsumerGroup:
         """Acknowledges entries that are pending with this consumer; skips the others. May be repeated."""
         if ids:
             with translated():
-                self._acknowledge(keys=[self._stream], args=self._acknowledgement(ids))
+                self._acknowledge(keys=[self._stream], args=self._acknowledgement(ids), client=self._client)
 
     def _acknowledgement(self, ids: Sequence[str]) -> list[str]:
         # The script looks at what is pending from the first of them to the last.
@@ -146,7 +155,7 @@ class ConsumerGroup:
         """Resets the idle time of these entries, so that no other consumer takes them over. Counts no delivery."""
         if ids:
             with translated():
-                self._hold(keys=[self._stream], args=[self.group, self.consumer, *ids])
+                self._hold(keys=[self._stream], args=[self.group, self.consumer, *ids], client=self._client)
 
     def give_back(self, idle: timedelta) -> Sequence[str]:
         """Offers every entry that this consumer has not acknowledged to the others, counting no delivery (R17).
@@ -156,14 +165,16 @@ class ConsumerGroup:
         """
         with translated():
             gone: list[bytes] = self._give_back(
-                keys=[self._stream], args=[self.group, self.consumer, round(idle.total_seconds() * 1000)]
+                keys=[self._stream],
+                args=[self.group, self.consumer, round(idle.total_seconds() * 1000)],
+                client=self._client,
             )
         return [id_.decode() for id_ in gone]
 
     def leave(self) -> None:
         """Removes this consumer from the group unless it has pending entries, which would be lost with it."""
         with translated():
-            self._leave(keys=[self._stream], args=[self.group, self.consumer])
+            self._leave(keys=[self._stream], args=[self.group, self.consumer], client=self._client)
 
     def remove_stale(self, idle: timedelta) -> int:
         """Removes the other consumers that have been silent for `idle` and have no pending entries.
@@ -172,9 +183,22 @@ class ConsumerGroup:
         """
         with translated():
             removed: int = self._remove_stale(
-                keys=[self._stream], args=[self.group, self.consumer, round(idle.total_seconds() * 1000)]
+                keys=[self._stream],
+                args=[self.group, self.consumer, round(idle.total_seconds() * 1000)],
+                client=self._client,
             )
         return removed
+
+    @property
+    def _client(self) -> redis.Redis:
+        """The client of the server that has the stream now: in a cluster it may move."""
+        client = self._servers.of(self._address)
+        reply_raw(client, "XREADGROUP", "XREAD", "XPENDING", "XRANGE")
+        return client
+
+    def _script(self, name: str) -> "Script":
+        """Returns the script of this name. Each call of it names the client."""
+        return self._servers.hints.register_script(script(name))
 
     def _pending(self, first: object, last: object, count: int) -> list[Any]:
         # [id, consumer, idle ms, deliveries] of this consumer's entries.

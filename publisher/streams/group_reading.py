@@ -25,7 +25,7 @@ _LAST_MS = 2**47
 
 
 def read_groups(client: redis.Redis, streams: Iterable[str]) -> Mapping[str, StreamGroups | RedisRefused]:
-    """Reads the groups of each stream. The error instead, if Redis refuses a stream, which hides no other (R35).
+    """Reads the groups of each stream of one server. The error instead, if Redis refuses a stream (R35).
 
     Two round trips for all streams; more only to count what a group has not read where the server does not know it.
     The replies are no snapshot: an entry that is read meanwhile may count as unread. Raises RedisUnavailable, and

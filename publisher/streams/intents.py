@@ -7,10 +7,11 @@ from datetime import timedelta
 import redis
 
 from publisher.streams.connection import translated
-from publisher.streams.consumer_group import ConsumerGroup, Entry, entry_of, reply_raw
+from publisher.streams.consumer_group import ConsumerGroup, Entry, entry_of
 from publisher.streams.intents_losses import KEPT
 from publisher.streams.keys import losses_key
 from publisher.streams.scripts import script
+from publisher.streams.servers import StreamServers
 
 _GAP = script("gap")
 
@@ -21,16 +22,15 @@ _RELIED_ON_SECONDS = 10.0
 class IntentsGroup(ConsumerGroup):
     """One consumer of the intents group. One thread at a time."""
 
-    def __init__(self, client: redis.Redis, stream: str, group: str, consumer: str) -> None:
-        """Takes a client of its own, as ConsumerGroup does."""
-        super().__init__(client, stream, group, consumer)
-        self._gap = client.register_script(_GAP)
+    def __init__(self, servers: StreamServers, address: str, group: str, consumer: str) -> None:
+        """Takes clients of its own, as ConsumerGroup does."""
+        super().__init__(servers, address, group, consumer)
+        self._gap = self._script("gap")
         # The entry behind which the last wait found nothing, and until when (monotonic) that is relied on.
         self._last: bytes | None = None
         self._last_until = 0.0
         # Entries to acknowledge with the next reading.
         self._done: list[str] = []
-        reply_raw(client, "XREAD")
 
     def create(self) -> bool:
         """Creates stream and group if they are missing, as ConsumerGroup does, and loads the script of `read`."""
@@ -77,7 +77,8 @@ class IntentsGroup(ConsumerGroup):
     def _take(self, count: int) -> tuple[list[Entry], bytes | None]:
         """Reads unread entries. Returns the id that was delivered last before, too; None if gap.lua did not run."""
         done, self._done = self._done, []
-        with translated(), self._client.pipeline(transaction=True) as pipe:
+        client = self._client
+        with translated(), client.pipeline(transaction=True) as pipe:
             keys = self._stream, losses_key(self._stream)
             if done:
                 pipe.evalsha(self._acknowledge.sha, 1, self._stream, *self._acknowledgement(done))
@@ -89,7 +90,7 @@ class IntentsGroup(ConsumerGroup):
             if isinstance(reply, redis.RedisError):
                 raise reply
             if isinstance(delivered, redis.exceptions.NoScriptError):
-                self._client.script_load(_GAP)
+                client.script_load(_GAP)
                 delivered = None
             elif isinstance(delivered, redis.RedisError):
                 raise delivered

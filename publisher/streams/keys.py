@@ -71,7 +71,7 @@ KEYS = (
         *("gap.lua, intake", "30 days after the last loss"),
     ),
     _expiring(
-        *("publisher:intents-mark:{stream}", "string", "the entry id up to which every intent was committed"),
+        *("publisher:intents-mark:{slot}", "string", "the entry id up to which every intent was committed"),
         *("intake", "30 days after the last intent"),
     ),
     _expiring(
@@ -79,6 +79,10 @@ KEYS = (
     ),
     _staying(
         *(IDENTITY, "string", "a random text that a Redis which lost its data does not have"),
+        *("the loss audit", "it must last as long as the data"),
+    ),
+    _staying(
+        *("publisher:identity:{slot}", "string", "the same, of one slot of a cluster"),
         *("the loss audit", "it must last as long as the data"),
     ),
     _expiring(DOCTOR, "string", "8 kB of zeros, then `1`", "publisher doctor", "a second"),
@@ -180,14 +184,19 @@ def limit_key(stream: str, channel: str) -> str:
     return f"publisher:limit:{hash_tag(stream)}:{channel}"
 
 
+def identity_key(stream: str) -> str:
+    """The random text that a cluster which lost its data does not have, in the stream's slot."""
+    return f"publisher:identity:{hash_tag(stream)}"
+
+
 def losses_key(stream: str) -> str:
     """The list of noticed losses of intents, in the stream's slot: gap.lua touches both in one step."""
     return f"publisher:intents-losses:{hash_tag(stream)}"
 
 
 def mark_key(stream: str) -> str:
-    """The mark up to which the stream's intents are committed."""
-    return f"publisher:intents-mark:{stream}"
+    """The mark up to which the stream's intents are committed, in the stream's slot."""
+    return f"publisher:intents-mark:{hash_tag(stream)}"
 
 
 def scan_key(channel: str) -> str:

@@ -6,11 +6,13 @@ from typing import Any
 
 import redis
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.sentinel import MasterNotFoundError, SentinelManagedConnection, SentinelManagedSSLConnection
 
 from publisher.streams.connection_errors import (
     RedisPlace,
     broken_connection,
     missing_database,
+    no_primary,
     refused_connection,
 )
 
@@ -28,21 +30,34 @@ class ConnectionLost(redis.ConnectionError):
 
 
 class _Named:
-    """What the three kinds of connection below have in common. The security of a connection stands in its errors."""
+    """What the kinds of connection below have in common. The security of a connection stands in its errors."""
 
     security = "no TLS"
 
-    def __init__(self, *arguments: Any, on_answer: Callable[[], None] | None = None, **options: Any) -> None:
-        """on_answer: called after each answer that is no error; None: nobody asks."""
+    def __init__(
+        self,
+        *arguments: Any,
+        variable: str = "REDIS_URL",
+        on_answer: Callable[[], None] | None = None,
+        on_fault: Callable[[], None] | None = None,
+        **options: Any,
+    ) -> None:
+        """variable: the setting that names the server.
+
+        on_answer: called after each answer that is no error; None: nobody asks.
+        on_fault: called when the server is away, or no longer has the key's slot; None: nobody asks.
+        """
         super().__init__(*arguments, **options)
+        self.variable = variable
         self._on_answer = on_answer
+        self._on_fault = on_fault
         self._is_connecting = False
 
     @property
     def place(self) -> RedisPlace:
         """Where the connection leads, for its errors."""
         own: Any = self
-        return RedisPlace(own._host_error(), self.security, own.socket_timeout)
+        return RedisPlace(own._host_error(), self.security, own.socket_timeout, self.variable)
 
     def connect_check_health(self, *arguments: Any, **options: Any) -> None:
         """Connects and logs in, as redis-py does. Raises CannotConnect for every fault of that."""
@@ -52,10 +67,11 @@ class _Named:
         self._is_connecting = True
         try:
             super().connect_check_health(*arguments, **options)  # type: ignore[misc]
-        except _OWN_WORDS:
+        except _OWN_WORDS as error:
+            self._noted(error)
             raise
         except _FAULTS as error:
-            raise CannotConnect(refused_connection(error, self.place)) from error
+            raise self._noted(CannotConnect(refused_connection(error, self.place))) from error
         except redis.ResponseError as error:
             if "DB index" not in str(error):
                 raise
@@ -67,15 +83,23 @@ class _Named:
         """Reads an answer, as redis-py does. Raises ConnectionLost if it does not come."""
         try:
             answer = super().read_response(*arguments, **options)  # type: ignore[misc]
-        except _OWN_WORDS:
+        except (*_OWN_WORDS, redis.exceptions.AskError, redis.exceptions.TryAgainError) as error:
+            self._noted(error)
             raise
         except (redis.ConnectionError, redis.TimeoutError) as error:
             if self._is_connecting:
                 raise
-            raise ConnectionLost(broken_connection(error, self.place)) from error
+            raise self._noted(ConnectionLost(broken_connection(error, self.place))) from error
         if self._on_answer is not None:
             self._on_answer()
         return answer
+
+    def _noted(self, error: redis.RedisError) -> redis.RedisError:
+        """Tells of the fault. Returns the error, which says whose it is (see `connection.translated`)."""
+        if self._on_fault is not None:
+            self._on_fault()
+        error.variable = self.variable  # type: ignore[attr-defined]
+        return error
 
 
 class NamedConnection(_Named, Connection):
@@ -95,6 +119,29 @@ class NamedSocketConnection(_Named, UnixDomainSocketConnection):
     """Over a Unix socket."""
 
     security = "Unix socket"
+
+
+class _ToPrimary:
+    """A connection that asks Sentinels where it leads."""
+
+    def connect(self) -> None:
+        """Connects to the primary. Raises CannotConnect if no Sentinel names one, and for every other fault."""
+        own: Any = self
+        try:
+            super().connect()  # type: ignore[misc]
+        except MasterNotFoundError as error:
+            pool = own.connection_pool
+            asked = [sentinel.connection_pool.connection_kwargs for sentinel in pool.sentinel_manager.sentinels]
+            addresses = [f"{at['host']}:{at['port']}" for at in asked]
+            raise own._noted(CannotConnect(no_primary(pool.service_name, addresses, own.variable))) from error
+
+
+class NamedPrimaryConnection(_ToPrimary, _Named, SentinelManagedConnection):
+    """Over TCP, to the primary that Sentinels name."""
+
+
+class NamedPrimaryTlsConnection(_ToPrimary, NamedTlsConnection, SentinelManagedSSLConnection):
+    """Over TCP and TLS, to the primary that Sentinels name."""
 
 
 def connection_class(url: str) -> type[_Named]:

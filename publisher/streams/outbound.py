@@ -11,11 +11,13 @@ import redis
 from publisher.domain.channel import Channel, Command
 from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
 from publisher.domain.rate_limit import RateLimit
+from publisher.domain.stream_address import read_address
 from publisher.streams.append_result import Appended, AppendResult, NotAppended, append_result
 from publisher.streams.connection import translated
-from publisher.streams.keys import IDENTITY, counted_key, limit_key, witness_key
+from publisher.streams.keys import IDENTITY, counted_key, identity_key, limit_key, witness_key
 from publisher.streams.rate_limits import RateLimits
 from publisher.streams.scripts import script
+from publisher.streams.servers import StreamServers
 
 _SCRIPT = script("append_once")
 _END = script("end_once")
@@ -27,7 +29,7 @@ _CALL_BYTES = 4 * 1024 * 1024
 # Entries that one call reads: each may hold a command of a megabyte.
 _LOOKS = 100
 _ENTRY_ID = re.compile(r"[0-9]+-[0-9]+", re.ASCII)
-# Names a witness: the stream, the delivery id and the replay, as `witness_key` takes them.
+# Names a witness: the address of its stream, the delivery id and the replay.
 WitnessOf = tuple[str, str, int]
 
 
@@ -51,15 +53,16 @@ class OutboundStreams:
     limits: the token buckets of their rate limits (R30).
     """
 
-    def __init__(self, client: redis.Redis, dedup_window: timedelta) -> None:
+    def __init__(self, servers: StreamServers, dedup_window: timedelta) -> None:
         """dedup_window: for how long a witness lives, from the append or from when it was last renewed."""
         self.dedup_window = dedup_window
-        self.limits = RateLimits(client)
-        self._client = client
+        self.limits = RateLimits(servers)
+        self._servers = servers
         self._window_ms = round(dedup_window.total_seconds() * 1000)
-        self._script = client.register_script(_SCRIPT)
-        self._end = client.register_script(_END)
-        self._stands = client.register_script(_STANDS)
+        # Each call names the client of its stream.
+        self._script = servers.hints.register_script(_SCRIPT)
+        self._end = servers.hints.register_script(_END)
+        self._stands = servers.hints.register_script(_STANDS)
 
     def append(
         self,
@@ -97,11 +100,13 @@ class OutboundStreams:
         lives for another window. May be repeated. Raises RedisUnavailable or RedisRefused.
         """
         ended: list[str | None] = [None] * len(deliveries)
-        for at in _by_stream(deliveries).values():
+        for address, at in _by_address(deliveries).items():
+            client = self._servers.of(address)
             with translated():
                 entries = self._end(
-                    keys=[witness_key(*deliveries[n]) for n in at],
+                    keys=[_witness(deliveries[n]) for n in at],
                     args=[self._window_ms, *(tombstones[n] for n in at)],
+                    client=client,
                 )
             for n, entry in zip(at, entries, strict=True):
                 ended[n] = _entry_id(entry)
@@ -113,9 +118,10 @@ class OutboundStreams:
         Renews no witness (R12a). Raises RedisUnavailable or RedisRefused.
         """
         found: list[str | None] = [None] * len(deliveries)
-        for stream, at in _by_stream(deliveries).items():
+        for address, at in _by_address(deliveries).items():
+            client = self._servers.of(address)
             with translated():
-                entries = self._client.mget([witness_key(stream, *deliveries[n][1:]) for n in at])
+                entries = client.mget([_witness(deliveries[n]) for n in at])
             for n, entry in zip(at, entries, strict=True):
                 found[n] = _entry_id(entry)
         return found
@@ -127,13 +133,15 @@ class OutboundStreams:
         with a third party's commands. Raises RedisUnavailable or RedisRefused.
         """
         stands = [False] * len(deliveries)
-        for stream, all_at in _by_stream(deliveries).items():
+        for address, all_at in _by_address(deliveries).items():
+            stream = read_address(address).stream
             for start in range(0, len(all_at), _LOOKS):
-                at = all_at[start : start + _LOOKS]
+                at, client = all_at[start : start + _LOOKS], self._servers.of(address)
                 with translated():
                     replies = self._stands(
-                        keys=[stream, *(witness_key(stream, *deliveries[n][1:]) for n in at)],
+                        keys=[stream, *(_witness(deliveries[n]) for n in at)],
                         args=[self._window_ms, *(text for n in at for text in (entry_ids[n] or "", deliveries[n][1]))],
+                        client=client,
                     )
                 for n, reply in zip(at, replies, strict=True):
                     stands[n] = bool(reply)
@@ -141,42 +149,55 @@ class OutboundStreams:
 
     def renewed_witnesses(self, deliveries: Sequence[WitnessOf]) -> list[str | None]:
         """As `witnesses`, but each witness found lives for another window, as after an append (R12)."""
-        if not deliveries:
-            return []
-        with translated(), self._client.pipeline(transaction=False) as pipe:
-            for of in deliveries:
-                pipe.getex(witness_key(*of), px=self._window_ms)
-            replies = pipe.execute(raise_on_error=False)
-            for reply in replies:
-                # A key of another type is no witness. After any other error the witness is unknown.
-                if isinstance(reply, Exception) and not str(reply).startswith("WRONGTYPE"):
-                    raise reply
-        return [_entry_id(reply) for reply in replies]
+        found: list[str | None] = [None] * len(deliveries)
+        for address, at in _by_address(deliveries).items():
+            client = self._servers.of(address)
+            with translated(), client.pipeline(transaction=False) as pipe:
+                for n in at:
+                    pipe.getex(_witness(deliveries[n]), px=self._window_ms)
+                for n, reply in zip(at, pipe.execute(raise_on_error=False), strict=True):
+                    # A key of another type is no witness. After any other error the witness is unknown.
+                    if isinstance(reply, Exception) and not str(reply).startswith("WRONGTYPE"):
+                        raise reply
+                    found[n] = _entry_id(reply)
+        return found
 
-    def identity(self) -> str:
-        """Returns a text that changes when Redis may have lost data (R12a).
+    def reaches(self, address: str) -> bool:
+        """Returns whether the settings still name the Redis of this address."""
+        return self._servers.reaches(address)
+
+    def identities(self) -> Callable[[str], str]:
+        """Returns what reads an identity, given an address: of each server once."""
+        known: dict[str, str] = {}
+
+        def identity(address: str) -> str:
+            # Each slot of a cluster has its own.
+            of = address if self._servers.is_cluster(address) else self._servers.place_of(address)
+            if of not in known:
+                known[of] = self.identity(address)
+            return known[of]
+
+        return identity
+
+    def identity(self, address: str) -> str:
+        """Returns a text that changes when the Redis of this stream may have lost data (R12a).
 
         It is made of the run id, the replication id and a key of ours.
 
         The key changes where the ids do not: after a FLUSHALL, an eviction of every key, or with another database
-        number. Where INFO is not allowed, the key stands alone. All streams share it: processes of a deploy that
-        renames a stream see the same Redis. Raises RedisUnavailable or RedisRefused.
+        number. Where INFO is not allowed, the key stands alone. All streams of a server share it: processes of a deploy
+        that renames a stream see the same Redis. In a cluster it has the stream's slot.
+        Raises RedisUnavailable or RedisRefused.
         """
-        ids = [self._info("server", "run_id"), self._info("replication", "master_replid")]
+        client = self._servers.of(address)
+        ids = [_info(client, "server", "run_id"), _info(client, "replication", "master_replid")]
+        key = identity_key(read_address(address).stream) if self._servers.is_cluster(address) else IDENTITY
         with translated():
-            mark = self._client.get(IDENTITY)
+            mark = client.get(key)
             if mark is None:
-                self._client.set(IDENTITY, secrets.token_hex(8), nx=True)
-                mark = self._client.get(IDENTITY)
+                client.set(key, secrets.token_hex(8), nx=True)
+                mark = client.get(key)
         return ":".join([*ids, mark.decode() if isinstance(mark, bytes) else ""])
-
-    def _info(self, section: str, field: str) -> str:
-        """Returns a field of INFO; blank where INFO is not allowed, as on managed servers."""
-        try:
-            with translated():
-                return str(self._client.info(section).get(field, ""))
-        except RedisRefused:
-            return ""
 
     def _append(self, channel: Channel, deliveries: Sequence[Delivery], limit: RateLimit | None) -> list[AppendResult]:
         stream = channel.stream
@@ -191,12 +212,12 @@ class OutboundStreams:
             arguments += [delivery.requeues, len(flat), *flat]
         try:
             with translated():
-                reply = self._script(keys=keys, args=arguments)
+                reply = self._script(keys=keys, args=arguments, client=self._servers.of(channel.address))
         except RedisUnavailable:
-            # A pooled connection may have died since its last use, or the reply been lost: the script may be
-            # repeated blindly, its witnesses tell what was done.
+            # A pooled connection may have died since its last use, the reply been lost, or the slot have moved: the
+            # script may be repeated blindly, its witnesses tell what was done.
             with translated():
-                reply = self._script(keys=keys, args=arguments)
+                reply = self._script(keys=keys, args=arguments, client=self._servers.of(channel.address))
         return [
             Appended(part.decode(), first=True)
             if isinstance(part, bytes)
@@ -205,12 +226,26 @@ class OutboundStreams:
         ]
 
 
-def _by_stream(deliveries: Sequence[WitnessOf]) -> dict[str, list[int]]:
+def _by_address(deliveries: Sequence[WitnessOf]) -> dict[str, list[int]]:
     """Groups the deliveries' places by stream: one call keeps to one stream, and so to one cluster slot."""
     places: dict[str, list[int]] = {}
-    for place, (stream, _, _) in enumerate(deliveries):
-        places.setdefault(stream, []).append(place)
+    for place, (address, _, _) in enumerate(deliveries):
+        places.setdefault(address, []).append(place)
     return places
+
+
+def _witness(of: WitnessOf) -> str:
+    address, delivery_id, replay = of
+    return witness_key(read_address(address).stream, delivery_id, replay)
+
+
+def _info(client: redis.Redis, section: str, field: str) -> str:
+    """Returns a field of INFO; blank where INFO is not allowed, as on managed servers."""
+    try:
+        with translated():
+            return str(client.info(section).get(field, ""))
+    except RedisRefused:
+        return ""
 
 
 def _entry_id(value: object) -> str | None:

@@ -7,14 +7,13 @@ that forgets, costs nothing but time.
 from dataclasses import dataclass
 from datetime import timedelta
 
-import redis
-
 from publisher.domain.channel import Channel
 from publisher.domain.errors import RedisUnavailable
 from publisher.domain.rate_limit import RateLimit
 from publisher.streams.connection import translated
 from publisher.streams.keys import limit_key
 from publisher.streams.scripts import script
+from publisher.streams.servers import StreamServers
 
 _HOPE = script("hope")
 
@@ -34,8 +33,10 @@ class Hope:
 class RateLimits:
     """The token buckets of all channels. Safe to share between threads."""
 
-    def __init__(self, client: redis.Redis) -> None:
-        self._script = client.register_script(_HOPE)
+    def __init__(self, servers: StreamServers) -> None:
+        self._servers = servers
+        # Each call names the client of its stream.
+        self._script = servers.hints.register_script(_HOPE)
 
     def hope(self, channel: Channel, limit: RateLimit, wanted: int) -> Hope:
         """Asks for tokens, and has them promised. wanted: the size of a claim.
@@ -54,10 +55,10 @@ class RateLimits:
         arguments = [limit.per_second, limit.burst, wanted, forgone]
         try:
             with translated():
-                tokens, left = self._script(keys=keys, args=arguments)
+                tokens, left = self._script(keys=keys, args=arguments, client=self._servers.of(channel.address))
         except RedisUnavailable:
             # A pooled connection may have died since its last use. If it was the reply that was lost, the promise
             # stands twice, for a second at most.
             with translated():
-                tokens, left = self._script(keys=keys, args=arguments)
+                tokens, left = self._script(keys=keys, args=arguments, client=self._servers.of(channel.address))
         return tokens, float(left)

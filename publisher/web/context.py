@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import redis
-
 from publisher.settings.settings import Settings
+from publisher.streams.servers import StreamServers
 from publisher.web.history import History
 from publisher.web.reading import Reading
 from publisher.web.rendering import Rendering
@@ -22,7 +21,7 @@ class WebContext:
 
     shown: PostgreSQL for what a page shows: each statement has two seconds.
     changed: PostgreSQL for what a page changes: each statement has as long as a lease allows.
-    client: Redis; each call has two seconds.
+    servers: the Redis of every stream; each call has two seconds.
     history: the snapshots of the last ten minutes.
     reading: reads the sections of a page in threads, within the time that a page has.
     reading_redis: the same for what Redis alone knows: it is there while all threads of `reading` wait for PostgreSQL.
@@ -34,7 +33,7 @@ class WebContext:
     settings: Settings
     shown: Database
     changed: Database
-    client: redis.Redis
+    servers: StreamServers
     history: History
     reading: Reading
     reading_redis: Reading

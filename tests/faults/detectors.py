@@ -9,6 +9,7 @@ from publisher.domain.lanes import Lane
 from publisher.domain.rate_limit import RateLimit
 from publisher.domain.shares import WEIGHTS
 from publisher.streams.outbound import OutboundStreams
+from publisher.streams.servers import StreamServers
 from storage import limits
 from storage.group_keys import GROUP_KEY
 from storage.holds import HoldCriteria, add_hold, remove_hold
@@ -95,7 +96,7 @@ def lost_bucket(workload: Workload) -> str:
     with workload.process() as context:
         limits.set_limit(context.database, "email", limit, "ann")
         due_routes(context.database, 40)
-        worker = publisher(context.database, OutboundStreams(context.redis, timedelta(hours=1)))
+        worker = publisher(context.database, OutboundStreams(StreamServers(context.redis), timedelta(hours=1)))
         fill(workload.redis, 5.0)
         worker.publish_due("email")
         workload.redis.delete(bucket("email"))
@@ -115,7 +116,7 @@ def held_routes(workload: Workload) -> str:
     with workload.process() as context:
         workload.take_in(context, handover=timedelta(seconds=30))
         hold = add_hold(context.database, HoldCriteria(notification_type="game.turn.ready"), "why", "ann")
-        worker = publisher(context.database, OutboundStreams(context.redis, timedelta(hours=1)))
+        worker = publisher(context.database, OutboundStreams(StreamServers(context.redis), timedelta(hours=1)))
         workload.sql.execute("SELECT channel, id, lease_token FROM routes")
         for channel, id_, handover in workload.sql.fetchall():
             worker.publish_these(channel, [id_], handover)
@@ -137,7 +138,9 @@ def crowded_lanes(workload: Workload) -> str:
         for n, lane in enumerate(Lane):
             change(context.database, ids[n::3], f"lane = '{lane}'")
         change(context.database, ids, f"group_key = {GROUP_KEY}")
-        worker = publisher(context.database, OutboundStreams(context.redis, timedelta(hours=1)), batch_size=1)
+        worker = publisher(
+            context.database, OutboundStreams(StreamServers(context.redis), timedelta(hours=1)), batch_size=1
+        )
         for _ in range(sum(WEIGHTS.values())):
             worker.publish_due("email")
         got = context.database.rows("SELECT lane, count(*) FROM routes WHERE status = 'published' GROUP BY lane")

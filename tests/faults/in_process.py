@@ -19,6 +19,7 @@ from publisher.environment import load_settings
 from publisher.intake import consumer as intake
 from publisher.process import next_try
 from publisher.streams.intents import IntentsGroup
+from publisher.streams.servers import StreamServers
 from tests.acceptance.outside import Outside
 from tests.conftest import connected
 from tests.factories import CHANNELS, GROUP, INTENTS, intent, intent_fields
@@ -41,7 +42,7 @@ def running(environ: Mapping[str, str], **variables: str) -> Iterator[Context]:
         patch.setattr(dramatiq_worker, "CONSUMER_RESTART_DELAY_SECS", 0.05)
         worker = dramatiq.Worker(dramatiq.get_broker(), worker_timeout=50, worker_threads=2)
         client = open_client(load_settings(whole), "group")
-        group = IntentsGroup(client, INTENTS, GROUP, "inside")
+        group = IntentsGroup(StreamServers(client), INTENTS, GROUP, "inside")
         loop = compose_intake(context, group, intake.IntakeOptions(INTENTS, 10, timedelta(hours=1)))
         thread = threading.Thread(target=loop.run, name="intake")
         with client:

@@ -14,6 +14,7 @@ from publisher.domain.channel import Channel
 from publisher.publishing.publisher import Publisher
 from publisher.streams.append_result import AppendResult, NotAppended
 from publisher.streams.outbound import Delivery, OutboundStreams
+from publisher.streams.servers import StreamServers
 from storage.cancellations import IncomingCancellation, cancel_intents
 from storage.database import Database
 from tests.faults.detectors import first_violation
@@ -26,7 +27,7 @@ class Stalling(OutboundStreams):
     """The streams, with something that happens before an append, which may then be refused."""
 
     def __init__(self, client: redis.Redis, first: Callable[[], object], *, refused: bool = False) -> None:
-        super().__init__(client, timedelta(hours=1))
+        super().__init__(StreamServers(client), timedelta(hours=1))
         self._first, self._refused = first, refused
 
     def append(
@@ -111,7 +112,7 @@ def _stalled(workload: Workload, intent: Mapping[str, Any], ahead: Callable[[Pub
     workload.io.begin()
     with workload.process() as context:
         workload.take_in(context)
-        other = publisher(context.database, OutboundStreams(context.redis, timedelta(hours=1)))
+        other = publisher(context.database, OutboundStreams(StreamServers(context.redis), timedelta(hours=1)))
         stalling = Stalling(context.redis, lambda: ahead(other, context.database))
         publisher(context.database, stalling).publish_due("email")
         workload.publish()

@@ -27,6 +27,7 @@ from publisher.intake import consumer as intake
 from publisher.process import logs
 from publisher.streams.connection import open_redis
 from publisher.streams.intents import IntentsGroup
+from publisher.streams.servers import StreamServers
 from tests.factories import CHANNELS, GROUP, INTENTS, intent_fields, raw
 from tests.faults.composition import installed, seed_of
 from tests.faults.fuzz_checks import check_entry, check_payload, check_rejection
@@ -71,7 +72,7 @@ def intake_running(service: Context, redis_url: str, monkeypatch: pytest.MonkeyP
     """The intake loop in a thread, until the end of the block."""
     monkeypatch.setattr(intake, "_BLOCK", timedelta(milliseconds=50))
     with open_redis(redis_url, timeout=timedelta(seconds=10), client_name="test") as client:
-        group = IntentsGroup(client, INTENTS, GROUP, "hostile")
+        group = IntentsGroup(StreamServers(client), INTENTS, GROUP, "hostile")
         loop = compose_intake(service, group, intake.IntakeOptions(INTENTS, 50, timedelta(hours=1)))
         thread = threading.Thread(target=loop.run, name="intake")
         thread.start()

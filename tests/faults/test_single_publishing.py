@@ -17,6 +17,7 @@ from publisher.process.telemetry import Telemetry
 from publisher.publishing.report import Report
 from publisher.streams.connection import open_redis
 from publisher.streams.outbound import OutboundStreams
+from publisher.streams.servers import StreamServers
 from storage import claims, recording
 from storage.database import Database
 from tests.faults.composition import installed
@@ -35,7 +36,9 @@ class Slow:
         self.telemetry = Telemetry()
         self.proxy = proxy
         self._database = database
-        self._worker = publisher(database, OutboundStreams(client, timedelta(hours=1)), telemetry=self.telemetry)
+        self._worker = publisher(
+            database, OutboundStreams(StreamServers(client), timedelta(hours=1)), telemetry=self.telemetry
+        )
         self._reports: list[Report] = []
         self._thread = threading.Thread(target=lambda: self._reports.append(self._worker.publish_due("email")))
         proxy.stall()
@@ -154,7 +157,7 @@ def test_a_batch_too_large_for_its_lease_is_published_in_parts(
         reports: list[Report] = []
         worker = publisher(
             database,
-            OutboundStreams(client, timedelta(hours=1)),
+            OutboundStreams(StreamServers(client), timedelta(hours=1)),
             channels=channels,
             lease_ttl=lease,
             beat=lambda: beats.append(len(reports)),

@@ -24,6 +24,7 @@ from publisher.intake import read_ahead
 from publisher.intake.consumer import IntakeOptions
 from publisher.settings.settings import Settings
 from publisher.streams.intents import IntentsGroup
+from publisher.streams.servers import StreamServers
 from storage.republishing import PublishedFilter, republish
 from tests.conftest import connected
 from tests.factories import GROUP, INTENTS, intent
@@ -188,7 +189,7 @@ class Workload:
     def take_in(self, context: Context, handover: timedelta = timedelta(0)) -> None:
         """Runs intake until every intent is read and acknowledged. handover: see `IntakeOptions`."""
         with open_client(self.settings, "intake-group", timedelta(seconds=3)) as client:
-            group = IntentsGroup(client, INTENTS, GROUP, secrets.token_hex(4))
+            group = IntentsGroup(StreamServers(client), INTENTS, GROUP, secrets.token_hex(4))
             until_read = replace(context, stopping=_WhenRead(self))
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(read_ahead, "ThreadPoolExecutor", AtOnce)

@@ -16,6 +16,7 @@ from publisher.connections import open_client
 from publisher.intake import events as intake
 from publisher.intake.events import EventsOptions
 from publisher.streams.consumer_group import ConsumerGroup
+from publisher.streams.servers import StreamServers
 from tests.factories import EVENTS, GROUP, event_fields
 from tests.faults.composition import EMPTY
 from tests.faults.crash_points import Crash, Point
@@ -94,7 +95,7 @@ class EventsWorkload:
             ):
                 # Nobody waits for entries that will not come.
                 patch.setattr(intake, "_BLOCK", timedelta(milliseconds=1))
-                group = ConsumerGroup(client, EVENTS, GROUP, secrets.token_hex(4))
+                group = ConsumerGroup(StreamServers(client), EVENTS, GROUP, secrets.token_hex(4))
                 until_read = replace(context, stopping=_WhenRead(self))
                 compose_events_intake(until_read, group, EventsOptions(EVENTS, _BATCH, _LEASE)).run()
         except Crash:

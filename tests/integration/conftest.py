@@ -19,6 +19,7 @@ from publisher.intake import marking
 from publisher.process import next_try
 from publisher.streams.connection import open_redis
 from publisher.streams.intents import IntentsGroup
+from publisher.streams.servers import StreamServers
 from tests.factories import GROUP, INTENTS
 from tests.valkeys import OwnValkey
 
@@ -62,7 +63,7 @@ def consumer(redis_url: str) -> Iterator[Callable[[str], IntentsGroup]]:
 
         def make(name: str) -> IntentsGroup:
             client = stack.enter_context(open_redis(redis_url, timeout=timedelta(seconds=3), client_name="test"))
-            return IntentsGroup(client, INTENTS, GROUP, name)
+            return IntentsGroup(StreamServers(client), INTENTS, GROUP, name)
 
         yield make
 

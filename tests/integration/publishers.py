@@ -16,6 +16,7 @@ from publisher.publishing.policy import Hooks, Policy
 from publisher.publishing.publisher import Publisher
 from publisher.streams.append_result import AppendResult
 from publisher.streams.outbound import OutboundStreams
+from publisher.streams.servers import StreamServers
 from storage.database import Database
 from tests.factories import CHANNELS
 
@@ -35,7 +36,7 @@ class InterruptedStreams(OutboundStreams):
     """The streams, with something that happens once an append is done and before its reply is used."""
 
     def __init__(self, client: redis.Redis, then: Callable[[], object]) -> None:
-        super().__init__(client, timedelta(hours=1))
+        super().__init__(StreamServers(client), timedelta(hours=1))
         self._then = then
 
     def append(self, *args: Any, **options: Any) -> list[AppendResult]:

@@ -5,7 +5,7 @@ from shlex import quote
 
 from publisher.doctor.checks.intents import held
 from publisher.doctor.verdict import Diagnosis, together, unknown, warning
-from publisher.domain.errors import RedisRefused
+from publisher.domain.errors import PublisherError
 from publisher.operations.readers import CommandReaders
 from publisher.operations.wording import span
 from publisher.streams.groups import Group
@@ -36,7 +36,7 @@ def pending(channels: Iterable[CommandReaders]) -> Diagnosis:
 
 
 def _unread(readers: CommandReaders) -> Iterator[Diagnosis]:
-    if isinstance(readers.found, RedisRefused):
+    if isinstance(readers.found, PublisherError):
         yield unknown(f"{readers.name}: {readers.stream} could not be read: {readers.found}", _LET_LOOK)
     elif readers.unread_by_all and readers.needs_group:
         ceiling = readers.channel.holds_back_at

@@ -1,7 +1,7 @@
 """Whether somebody sends the mail: this deployment's own mail service, or another one (R33)."""
 
 from publisher.doctor.verdict import Diagnosis, ok, unknown, warning
-from publisher.domain.errors import RedisRefused
+from publisher.domain.errors import PublisherError
 from publisher.operations.readers import CommandReaders
 from publisher.operations.wording import names, span
 from publisher.streams.groups import SILENT, Group
@@ -22,7 +22,7 @@ def mail(server: str | None, group: str, readers: CommandReaders, mailers: int) 
         return ok(f"this deployment sends to {server}: {alive}, in group {group}")
     if reading := [found.name for found in readers.groups if _reads(found)]:
         return ok(f"no mailer is alive; {readers.stream} is read by {names(reading)}")
-    if isinstance(readers.found, RedisRefused):
+    if isinstance(readers.found, PublisherError):
         return unknown(
             f"no mailer is alive, and who else reads {readers.stream} could not be read: {readers.found}",
             "see that a mailer runs: publisher status",

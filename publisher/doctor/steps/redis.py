@@ -21,6 +21,7 @@ from publisher.streams import rights_trial as rights_
 from publisher.streams.group_reading import stream_groups
 from publisher.streams.groups import Group
 from publisher.streams.heartbeats import ProcessRegister, of_other_systems
+from publisher.streams.servers import StreamServers
 from storage.database import Database
 from storage.identity import read_system
 
@@ -31,13 +32,16 @@ _ALIVE = timedelta(seconds=15)
 _STARTING = timedelta(seconds=15)
 
 
-def of_redis(settings: Settings, client: redis.Redis, database: Database) -> list[Step]:
+def of_redis(settings: Settings, servers: StreamServers, database: Database) -> list[Step]:
     """Every check of Redis, of its streams, and of the intents and delivery events that wait there."""
+    client = servers.hints
     server = once(lambda: health.read_server(client))
     clock = once(lambda: read_clock(lambda: health.read_clock(client)))
-    groups = once(lambda: stream_groups(client, settings.intents_stream))
-    readers = once(lambda: command_readers(client, settings.channels))
-    events = once(lambda: stream_groups(client, settings.events_stream).group(settings.events_group))
+    groups = once(lambda: stream_groups(servers.of(settings.intents_stream), settings.intents_stream))
+    readers = once(lambda: command_readers(servers, settings.channels))
+    events = once(
+        lambda: stream_groups(servers.of(settings.events_stream), settings.events_stream).group(settings.events_group)
+    )
     streams = streams_of(settings)
     trial = once(lambda: rights_.try_rights(client, streams))
 

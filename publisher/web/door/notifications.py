@@ -3,7 +3,6 @@
 import uuid
 from dataclasses import asdict
 
-import redis
 from starlette.requests import Request
 
 from publisher.operations.cancellation_answer import answer_of
@@ -12,6 +11,7 @@ from publisher.operations.ids import IntentsStream
 from publisher.operations.route_history import notification_histories
 from publisher.operations.trace import with_outcomes
 from publisher.settings.settings import Settings
+from publisher.streams.servers import StreamServers
 from publisher.web.door.problems import Problem
 from publisher.web.door.serving import Answer
 from storage.cancellation_records import cancellations_of
@@ -25,12 +25,12 @@ _ROUTES, _MOST_ROUTES = 20, 1_000
 class Notifications:
     """Shows them, each to its own producer alone. Safe to share between threads."""
 
-    def __init__(self, database: Database, client: redis.Redis, settings: Settings) -> None:
-        """client: for what became of the commands. Where Redis does not answer, that is said in its place (R35)."""
+    def __init__(self, database: Database, servers: StreamServers, settings: Settings) -> None:
+        """servers: for what became of the commands. Where Redis does not answer, that is said in its place (R35)."""
         self._database = database
         self._channels = settings.channels
         self._streams = IntentsStream(
-            lambda: client, settings.intents_stream, settings.intents_group, settings.channels
+            lambda: servers, settings.intents_stream, settings.intents_group, settings.channels
         )
 
     def get(self, sender: TokenRecord, request: Request) -> Answer:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import redis
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -17,6 +16,7 @@ from publisher.intake.over_http import HttpIntake
 from publisher.intake.telling import Send, Telling
 from publisher.process.telemetry import Telemetry
 from publisher.settings.settings import Settings
+from publisher.streams.servers import StreamServers
 from publisher.web.door.bodies import JSON, JSON_OR_TEXT
 from publisher.web.door.events import Events
 from publisher.web.door.intents import Intents
@@ -37,7 +37,7 @@ class Door:
         self,
         settings: Settings,
         database: Database,
-        client: redis.Redis,
+        servers: StreamServers,
         telemetry: Telemetry,
         send: Send,
         waiting: Callable[[str], int],
@@ -45,7 +45,7 @@ class Door:
         """Opens no connection.
 
         database: has a connection for each of `serving.THREADS`.
-        client: Redis, for what became of commands.
+        servers: Redis, for what became of commands.
         send: sends the workers messages about new routes.
         waiting: returns how many messages waited in a channel's queue when the last one was put there.
         """
@@ -55,7 +55,7 @@ class Door:
         intake = HttpIntake(database, telemetry, telling, handing_over)
         self._intents = Intents(intake, settings.channels)
         self._events = Events(intake)
-        self._notifications = Notifications(database, client, settings)
+        self._notifications = Notifications(database, servers, settings)
         self._providers = Providers(database, telemetry, settings.mail.suppress)
 
     def routes(self) -> Sequence[BaseRoute]:

@@ -71,7 +71,7 @@ async def resume(request: Request) -> Response:
     form = await form_of(request)
     try:
         rate = rate_of(form)
-        change = await context.reading.one(lambda: plan_rest(context.shown, context.settings, context.client, id_, by))
+        change = await context.reading.one(lambda: plan_rest(context.shown, context.settings, context.servers, id_, by))
         await context.changing.one(lambda: context.running.begin(change, rate))
     except BadRequest as error:
         return await _page(request, str(error), 400)

@@ -87,7 +87,7 @@ async def _page(request: Request, values: Mapping[str, Any] | None = None, statu
     installed = context.settings.channels
     of_postgresql, of_redis = await asyncio.gather(
         context.reading.sections({"channels": partial(_read, context)}),
-        context.reading_redis.sections({"readers": partial(command_readers, context.client, installed)}),
+        context.reading_redis.sections({"readers": partial(command_readers, context.servers, installed)}),
     )
     found = of_postgresql | of_redis
     shown: dict[str, Any] = {"typed": {}, "done": "", "unread": None, "readers_unread": None, "readers": {}}

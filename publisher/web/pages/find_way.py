@@ -5,13 +5,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-import redis
-
 from publisher.domain.errors import BadRequest, NotFound, PublisherError, RedisUnavailable, Unavailable
 from publisher.operations.id_forms import cleaned, forms
 from publisher.operations.ids import IntentsStream
 from publisher.operations.payloads import Payload, payloads
 from publisher.operations.trace import Trace, trace, with_outcomes
+from publisher.streams.servers import StreamServers
 from publisher.web.context import WebContext
 from publisher.web.reading import BUDGET
 from storage.notifications import NotificationRecord
@@ -68,7 +67,7 @@ class WayReading:
 
     def whole(self) -> Found:
         """Returns what both know. Raises what PostgreSQL causes, and Unavailable if Redis alone may know it."""
-        intents = self._intents(lambda: self._context.client)
+        intents = self._intents(lambda: self._context.servers)
         try:
             found = self._recorded.result(BUDGET.total_seconds())
         except RedisUnavailable:
@@ -90,7 +89,7 @@ class WayReading:
         ids = dict.fromkeys(history.notification.notification_id for history in traced.histories)
         return Way(traced, payloads(database, list(ids)))
 
-    def _intents(self, connect: Callable[[], redis.Redis]) -> IntentsStream:
+    def _intents(self, connect: Callable[[], StreamServers]) -> IntentsStream:
         settings = self._context.settings
         return IntentsStream(connect, settings.intents_stream, settings.intents_group, settings.channels)
 

@@ -63,7 +63,7 @@ def _schema(context: WebContext) -> str:
 def _ask(context: WebContext) -> str:
     # Not PING: the service needs the right to that nowhere else, and may lack it.
     with translated():
-        context.client.time()
+        context.servers.hints.time()
     return "ok"
 
 

@@ -43,7 +43,7 @@ async def resubmit_matching(request: Request) -> Response:
 
 
 def _plan(context: WebContext, matching: MalformedFilter, by: str, database: Database) -> Change:
-    return plan_resubmission(database, resubmission(context.settings, context.client), matching, by).change
+    return plan_resubmission(database, resubmission(context.settings, context.servers), matching, by).change
 
 
 def _filter(fields: Mapping[str, str], bound: int | None = None) -> MalformedFilter:

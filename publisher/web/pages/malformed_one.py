@@ -80,7 +80,7 @@ def _send(context: WebContext, id_: int, form: Mapping[str, str], by: str) -> No
 
 
 def _work(context: WebContext, database: Database) -> Resubmission:
-    return resubmission(context.settings, context.client)(database)
+    return resubmission(context.settings, context.servers)(database)
 
 
 async def _page(request: Request, values: Mapping[str, Any] | None = None, status: int = 200) -> Response:
@@ -108,7 +108,7 @@ async def _page(request: Request, values: Mapping[str, Any] | None = None, statu
 
 def _outcome(context: WebContext, entry_id: str) -> EntryOutcome | None:
     settings = context.settings
-    intents = IntentsStream(lambda: context.client, settings.intents_stream, settings.intents_group, settings.channels)
+    intents = IntentsStream(lambda: context.servers, settings.intents_stream, settings.intents_group, settings.channels)
     outcome, unread = entry_outcome(context.shown, intents, entry_id)
     if outcome is None and unread is not None:
         raise unread

@@ -67,11 +67,11 @@ def test_the_channels_share_one_question_to_redis(
     asked: list[str] = []
     whole_identity, whole_run = quick.streams.identity, quick.loss_audit.run
 
-    def identity() -> str:
+    def identity(address: str) -> str:
         asked.append("identity")
-        return whole_identity()
+        return whole_identity(address)
 
-    def run(channel: str, identity: Callable[[], str]) -> int:
+    def run(channel: str, identity: Callable[[str], str]) -> int:
         asked.append(channel)
         return whole_run(channel, identity)
 
@@ -129,7 +129,7 @@ def test_an_audit_that_fails_is_told_and_tried_again(
     """Whatever makes an audit fail, and however often: it is logged, and the next interval tries again (R12a)."""
     whole, failures = quick.loss_audit.run, iter(range(6))
 
-    def fails_at_first(channel: str, identity: Callable[[], str]) -> int:
+    def fails_at_first(channel: str, identity: Callable[[str], str]) -> int:
         if next(failures, None) is not None:
             raise error
         return whole(channel, identity)

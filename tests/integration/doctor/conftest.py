@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from publisher.connections import open_client, open_database
+from publisher.connections import open_database, open_servers
 from publisher.doctor.examine import STATEMENT, examine, reply_timeout
 from publisher.doctor.verdict import Diagnosis
 from publisher.environment import load_settings
@@ -25,10 +25,10 @@ def examined(environ: dict[str, str]) -> Examined:
         settings = load_settings(environ | variables)
         with (
             closing(open_database(settings, "doctor", statement)) as database,
-            open_client(settings, "doctor", reply_timeout(settings)) as client,
+            open_servers(settings, "doctor", reply_timeout(settings)) as servers,
         ):
             checks = examine(
-                settings, database, client, procfile, lambda: mail_server(settings.mail, datetime.now(UTC))
+                settings, database, servers, procfile, lambda: mail_server(settings.mail, datetime.now(UTC))
             )
             return {check.name: check.diagnosis for check in checks}
 

@@ -16,6 +16,7 @@ from publisher.intake import acceptor, events
 from publisher.process import next_try
 from publisher.streams.connection import open_redis
 from publisher.streams.consumer_group import ConsumerGroup
+from publisher.streams.servers import StreamServers
 from tests.factories import EVENTS, GROUP
 from tests.integration.failing_calls import Failing
 from tests.integration.intake.reverted_postgresql import is_marked
@@ -55,7 +56,7 @@ def start_events(
 
         def start(name: str = "one", *, batch: int = 10, idle: timedelta = timedelta(hours=1)) -> threading.Thread:
             client = stack.enter_context(open_redis(redis_url, timeout=timedelta(seconds=3), client_name="test"))
-            group = ConsumerGroup(client, EVENTS, GROUP, name)
+            group = ConsumerGroup(StreamServers(client), EVENTS, GROUP, name)
             loop = compose_events_intake(context, group, events.EventsOptions(EVENTS, batch, idle))
             threads.append(threading.Thread(target=loop.run, name=f"events {name}"))
             threads[-1].start()

@@ -12,6 +12,7 @@ from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
 from publisher.intake import event_acceptor, events
 from publisher.intake.beside import run_beside
 from publisher.streams.consumer_group import ConsumerGroup
+from publisher.streams.servers import StreamServers
 from storage.database import Database
 from tests.factories import EVENTS, GROUP, event_fields
 from tests.integration.failing_calls import Failing
@@ -88,7 +89,7 @@ def test_what_a_dead_intake_committed_and_did_not_acknowledge_is_recorded_once(
     start_events: StartEvents, database: Database, redis_client: redis.Redis, three: list[str], context: Context
 ) -> None:
     """Killed between commit and XACK: another takes the entries over, and finds them on record (R20)."""
-    dead = ConsumerGroup(redis_client, EVENTS, GROUP, "dead")
+    dead = ConsumerGroup(StreamServers(redis_client), EVENTS, GROUP, "dead")
     dead.create()
     entries = [events.incoming_event(entry) for entry in dead.read(10, timedelta(milliseconds=1))]
     event_acceptor.take_in(database, EVENTS, [e for e in entries if isinstance(e, event_acceptor.IncomingEvent)], [])
@@ -144,7 +145,7 @@ def test_an_event_that_kills_its_readers_is_malformed(
     start_events: StartEvents, database: Database, redis_client: redis.Redis, three: list[str]
 ) -> None:
     """After five deliveries it is recorded as poison, alone (R19)."""
-    dead = ConsumerGroup(redis_client, EVENTS, GROUP, "dead")
+    dead = ConsumerGroup(StreamServers(redis_client), EVENTS, GROUP, "dead")
     dead.create()
     dead.read(1, timedelta(milliseconds=1))
     redis_client.execute_command("XCLAIM", EVENTS, GROUP, "dead", 0, three[0], "IDLE", 1000, "RETRYCOUNT", 5)

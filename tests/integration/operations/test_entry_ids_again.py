@@ -13,6 +13,7 @@ from publisher.operations.entry_outcome import EntryOutcome, EntryState
 from publisher.operations.ids import IntentsStream, resolve
 from publisher.operations.lookup import lookup
 from publisher.streams.connection import open_redis
+from publisher.streams.servers import StreamServers
 from storage.database import Database
 from storage.intents import IncomingMalformed
 from tests.factories import CHANNELS, GROUP, INTENTS, accept, incoming, intent_fields
@@ -29,7 +30,7 @@ def look(database: Database, redis_url: str) -> Iterator[Look]:
     with open_redis(redis_url, timeout=timedelta(seconds=3), client_name="test") as client:
 
         def verdict(entry_id: str) -> EntryOutcome:
-            stream = IntentsStream(lambda: client, INTENTS, GROUP, CHANNELS)
+            stream = IntentsStream(lambda: StreamServers(client), INTENTS, GROUP, CHANNELS)
             told = lookup(database, stream, resolve(database, stream, entry_id).things, entry_id).entry
             assert told is not None
             return told

@@ -14,6 +14,7 @@ from publisher.local.embedded import Servers
 from publisher.operations.snapshot import Counting, StoreSnapshot, StreamsSnapshot
 from publisher.operations.snapshots import Snapshots
 from publisher.streams.heartbeats import ProcessRegister
+from publisher.streams.servers import StreamServers
 from storage.database import Database
 from storage.gates import pause
 from storage.rates import WINDOW, Happened, Mark
@@ -28,7 +29,7 @@ from tests.waiting import wait_until
 def snapshots_of(database: Database, client: redis.Redis) -> Snapshots:
     """Takes snapshots of these servers, whatever the settings' URLs say."""
     unused = {"DATABASE_URL": "postgresql://unused", "REDIS_URL": "redis://unused"}
-    return Snapshots(database, client, load_settings(unused))
+    return Snapshots(database, StreamServers(client), load_settings(unused))
 
 
 def store_of(snapshots: Snapshots) -> StoreSnapshot:

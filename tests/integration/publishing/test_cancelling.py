@@ -10,6 +10,7 @@ from publisher.domain.errors import RedisUnavailable
 from publisher.process.telemetry import Telemetry
 from publisher.streams.connection import open_redis
 from publisher.streams.outbound import OutboundStreams
+from publisher.streams.servers import StreamServers
 from storage.audits import PublishedRoute, return_lost
 from storage.cancelling import CancelFilter, bounds_of_now, mark_for_cancelling, reopen_for_cancelling
 from storage.claims import claim_due, claim_these
@@ -185,7 +186,7 @@ def test_what_redis_cannot_say_is_not_decided(database: Database) -> None:
         open_redis("redis://127.0.0.1:1/0", timeout=timedelta(seconds=1), client_name="test") as nowhere,
         pytest.raises(RedisUnavailable),
     ):
-        publisher(database, OutboundStreams(nowhere, timedelta(hours=1))).end_routes("email")
+        publisher(database, OutboundStreams(StreamServers(nowhere), timedelta(hours=1))).end_routes("email")
 
     row = one_route(database, route)
     assert (row["status"], row["lease_token"], row["cancelled_by"]) == ("pending", None, "ann")

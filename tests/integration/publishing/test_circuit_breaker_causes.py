@@ -9,6 +9,7 @@ from publisher.domain.circuit import GateState
 from publisher.streams.connection import open_redis
 from publisher.streams.keys import witness_key
 from publisher.streams.outbound import OutboundStreams
+from publisher.streams.servers import StreamServers
 from storage import gates
 from storage.database import Database
 from tests.integration.publishers import publisher
@@ -65,7 +66,7 @@ def test_an_unreachable_stream_parks(database: Database) -> None:
     """A Redis that is away is the channel's matter, not its routes'."""
     due_routes(database, 1)
     with open_redis("redis://127.0.0.1:1/0", timeout=timedelta(seconds=1), client_name="test") as nowhere:
-        refuse(database, worker(database, OutboundStreams(nowhere, HOUR)), 3)
+        refuse(database, worker(database, OutboundStreams(StreamServers(nowhere), HOUR)), 3)
 
     assert gates.read_gates(database)["email"].state is GateState.PARKED
 
@@ -73,7 +74,7 @@ def test_an_unreachable_stream_parks(database: Database) -> None:
 def test_a_full_redis_parks(database: Database, own_client: redis.Redis) -> None:
     """A Redis at its memory limit with noeviction refuses everything (OOM), and takes it once there is room."""
     due_routes(database, 2)
-    by = worker(database, OutboundStreams(own_client, HOUR))
+    by = worker(database, OutboundStreams(StreamServers(own_client), HOUR))
     own_client.config_set("maxmemory-policy", "noeviction")
     own_client.config_set("maxmemory", "1")
     refuse(database, by, 3)
@@ -96,7 +97,7 @@ def test_a_right_that_is_missing_parks(
     url = own_valkey.url.replace("redis://", "redis://limited:x@")
 
     with open_redis(url, timeout=timedelta(seconds=3), client_name="test") as limited:
-        refuse(database, worker(database, OutboundStreams(limited, HOUR)), 3)
+        refuse(database, worker(database, OutboundStreams(StreamServers(limited), HOUR)), 3)
 
     assert gates.read_gates(database)["email"].state is GateState.PARKED
 
@@ -104,7 +105,7 @@ def test_a_right_that_is_missing_parks(
 def test_a_replica_parks(database: Database, own_client: redis.Redis) -> None:
     """A server that has become a replica refuses every write (READONLY), and takes them once it is promoted."""
     due_routes(database, 1)
-    by = worker(database, OutboundStreams(own_client, HOUR))
+    by = worker(database, OutboundStreams(StreamServers(own_client), HOUR))
     own_client.replicaof("127.0.0.1", "1")
     refuse(database, by, 3)
     assert gates.read_gates(database)["email"].state is GateState.PARKED

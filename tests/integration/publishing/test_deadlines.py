@@ -13,6 +13,7 @@ from publisher.publishing.publisher import Publisher
 from publisher.streams.connection import open_redis
 from publisher.streams.keys import witness_key
 from publisher.streams.outbound import OutboundStreams
+from publisher.streams.servers import StreamServers
 from storage.claims import claim_due, claim_ending, claim_these
 from storage.database import Database
 from storage.gates import pause
@@ -136,7 +137,7 @@ def test_what_redis_cannot_say_is_not_decided(database: Database) -> None:
         open_redis("redis://127.0.0.1:1/0", timeout=timedelta(seconds=1), client_name="test") as nowhere,
         pytest.raises(RedisUnavailable),
     ):
-        publisher(database, OutboundStreams(nowhere, timedelta(hours=1))).end_routes("email")
+        publisher(database, OutboundStreams(StreamServers(nowhere), timedelta(hours=1))).end_routes("email")
 
     row = one_route(database, route)
     assert (row["status"], row["lease_token"]) == ("pending", None)

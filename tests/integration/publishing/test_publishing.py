@@ -10,6 +10,7 @@ import redis
 from publisher.domain.errors import BadRequest, DatabaseUnavailable
 from publisher.publishing.report import Report
 from publisher.streams.outbound import OutboundStreams
+from publisher.streams.servers import StreamServers
 from storage import recording
 from storage.database import Database
 from tests.conftest import connected
@@ -222,7 +223,7 @@ def test_a_delivery_is_appended_once_within_the_dedup_window(
 def test_a_delivery_is_appended_again_after_the_dedup_window(database: Database, redis_client: redis.Redis) -> None:
     """Once the window has passed, an append is a new one (R12)."""
     [route] = due_routes(database, 1)
-    worker = publisher(database, OutboundStreams(redis_client, timedelta(seconds=30)))
+    worker = publisher(database, OutboundStreams(StreamServers(redis_client), timedelta(seconds=30)))
     worker.publish_due("email")
     redis_client.delete(*redis_client.scan_iter(match="publisher:witness:*"))
     change(database, [route], REOPENED)

@@ -14,6 +14,7 @@ from publisher.domain.notification import Notification, Route
 from publisher.streams.connection import open_redis
 from publisher.streams.keys import witness_key
 from publisher.streams.outbound import OutboundStreams
+from publisher.streams.servers import StreamServers
 from storage.database import Database
 from tests.factories import CHANNELS
 from tests.integration.publishers import BACKOFF, commands, publisher
@@ -50,7 +51,7 @@ def test_a_redis_that_is_away_fails_the_attempt(database: Database, name: str, c
     """Where Redis cannot be reached, each attempt failed with the channel's own classification (R7)."""
     due_routes(database, 2, name)
     with open_redis("redis://127.0.0.1:1/0", timeout=SECOND, client_name="test") as away:
-        publisher(database, OutboundStreams(away, timedelta(hours=1))).publish_due(name)
+        publisher(database, OutboundStreams(StreamServers(away), timedelta(hours=1))).publish_due(name)
 
     for row in all_routes(database):
         assert (row["status"], row["attempt_count"]) == ("failed", 1)

@@ -17,6 +17,7 @@ from publisher.streams.append_result import AppendResult
 from publisher.streams.connection import open_redis
 from publisher.streams.keys import witness_key
 from publisher.streams.outbound import Delivery, OutboundStreams
+from publisher.streams.servers import StreamServers
 from storage.database import Database
 from storage.republishing import PublishedFilter, republish, window_end
 from tests.integration.publishers import publisher
@@ -43,7 +44,7 @@ def worker(database: Database, streams: OutboundStreams, channel: Channel, **opt
 
 def die_after_append(database: Database, client: redis.Redis, channel: Channel) -> None:
     """A worker appends what is due and is killed; its lease runs out."""
-    doomed = worker(database, KilledStreams(client, HOUR), channel)
+    doomed = worker(database, KilledStreams(StreamServers(client), HOUR), channel)
     # SIGKILL gives nothing back.
     doomed._recorder.release = lambda _batch: None  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
@@ -128,7 +129,7 @@ def test_redis_away_at_that_look_is_redis_away(
     [id_] = due_routes(database, 1)
     die_after_append(database, redis_client, OLD)
     with open_redis("redis://127.0.0.1:1/0", timeout=timedelta(seconds=1), client_name="test") as nowhere:
-        worker(database, OutboundStreams(nowhere, HOUR), NEW).publish_due("email")
+        worker(database, OutboundStreams(StreamServers(nowhere), HOUR), NEW).publish_due("email")
     failed = one_route(database, id_)
     assert (failed["status"], failed["last_failure_classification"]) == ("failed", "mail_stream_publish_failed")
     assert failed["stream"] == OLD.stream
@@ -145,7 +146,9 @@ def test_a_probe_that_cannot_look_counts_nothing(database: Database, redis_clien
     [id_] = due_routes(database, 1)
     die_after_append(database, redis_client, OLD)
     with open_redis("redis://127.0.0.1:1/0", timeout=timedelta(seconds=1), client_name="test") as nowhere:
-        probing = worker(database, OutboundStreams(nowhere, HOUR), NEW, probing=Probing(1, first=timedelta(0)))
+        probing = worker(
+            database, OutboundStreams(StreamServers(nowhere), HOUR), NEW, probing=Probing(1, first=timedelta(0))
+        )
         probing.publish_due("email")
         make_due(database)
         before = one_route(database, id_)["attempt_count"]
@@ -159,7 +162,7 @@ def test_a_route_that_someone_else_took_meanwhile_is_not_appended(
 ) -> None:
     """A worker whose lease was taken while it looked at the old stream appends nothing (R8)."""
     taken, mine = due_routes(database, 2)
-    streams = OutboundStreams(redis_client, HOUR)
+    streams = OutboundStreams(StreamServers(redis_client), HOUR)
     worker(database, streams, OLD, stopping=iter([False, True]).__next__).publish_due("email")
     look = streams.renewed_witnesses
 
@@ -179,7 +182,7 @@ def test_a_database_away_at_the_move_appends_nothing(
 ) -> None:
     """Where it cannot be kept that the command goes to the new stream, it does not go there."""
     due_routes(database, 1)
-    streams = OutboundStreams(redis_client, HOUR)
+    streams = OutboundStreams(StreamServers(redis_client), HOUR)
     worker(database, streams, OLD, stopping=iter([False, True]).__next__).publish_due("email")
 
     def away(*_: object) -> set[int]:
@@ -242,7 +245,7 @@ def test_nothing_is_looked_for_where_no_stream_was_renamed(
     """A channel that keeps its stream pays for none of this: retried routes are looked for by their append alone."""
     due_routes(database, 2)
     die_after_append(database, redis_client, OLD)
-    streams = OutboundStreams(redis_client, HOUR)
+    streams = OutboundStreams(StreamServers(redis_client), HOUR)
     monkeypatch.setattr(streams, "renewed_witnesses", None)
 
     assert worker(database, streams, OLD).publish_due("email").published == 2

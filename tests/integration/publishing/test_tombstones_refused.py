@@ -8,6 +8,7 @@ import redis
 from publisher.domain.errors import RedisRefused, RedisUnavailable, RouteError
 from publisher.streams.connection import open_redis
 from publisher.streams.outbound import OutboundStreams
+from publisher.streams.servers import StreamServers
 from storage import recording
 from storage.database import Database
 from tests.integration.failing_calls import Failing
@@ -46,7 +47,7 @@ def test_a_redis_that_is_away_keeps_no_route_from_its_end(database: Database, mo
     asked: list[object] = []
     monkeypatch.setattr(OutboundStreams, "end", lambda *arguments: asked.append(arguments))
     with open_redis("redis://127.0.0.1:1/0", timeout=timedelta(seconds=1), client_name="test") as nowhere:
-        publisher(database, OutboundStreams(nowhere, timedelta(hours=1))).publish_due("email")
+        publisher(database, OutboundStreams(StreamServers(nowhere), timedelta(hours=1))).publish_due("email")
 
     assert one_route(database, route)["status"] == "dead_letter"
     assert asked == []
@@ -57,7 +58,9 @@ def test_a_redis_that_goes_away_keeps_no_route_from_its_end(database: Database) 
     [route] = due_routes(database, 1)
     last_attempt(database, [route])
     with open_redis("redis://127.0.0.1:1/0", timeout=timedelta(seconds=1), client_name="test") as nowhere:
-        by = publisher(database, OutboundStreams(nowhere, timedelta(hours=1)), channels=with_encoder(refuse))
+        by = publisher(
+            database, OutboundStreams(StreamServers(nowhere), timedelta(hours=1)), channels=with_encoder(refuse)
+        )
         by.publish_due("email")
 
     assert one_route(database, route)["status"] == "dead_letter"
@@ -69,7 +72,7 @@ def test_a_full_redis_keeps_no_route_from_expiring(database: Database, own_clien
     change(database, [route], PASSED)
     own_client.config_set("maxmemory", "1")
 
-    publisher(database, OutboundStreams(own_client, timedelta(hours=1))).end_routes("email")
+    publisher(database, OutboundStreams(StreamServers(own_client), timedelta(hours=1))).end_routes("email")
 
     assert one_route(database, route)["status"] == "expired"
 
@@ -78,7 +81,7 @@ def test_a_replica_decides_nothing(database: Database, own_client: redis.Redis) 
     """A server that has become a replica may not know what stands: the route expires once a master says so."""
     [route] = due_routes(database, 1)
     change(database, [route], PASSED)
-    by = publisher(database, OutboundStreams(own_client, timedelta(hours=1)))
+    by = publisher(database, OutboundStreams(StreamServers(own_client), timedelta(hours=1)))
     own_client.replicaof("127.0.0.1", "1")
     with pytest.raises((RedisUnavailable, RedisRefused)):
         by.end_routes("email")

@@ -13,6 +13,7 @@ from publisher.streams.append_result import Appended, AppendResult, NotAppended
 from publisher.streams.connection import open_redis
 from publisher.streams.keys import witness_key
 from publisher.streams.outbound import Delivery, OutboundStreams
+from publisher.streams.servers import StreamServers
 from tests.valkeys import OwnValkey
 
 HOUR = timedelta(hours=1)
@@ -95,7 +96,7 @@ def test_a_command_of_countless_fields_is_refused_alone(streams: OutboundStreams
 
 def test_a_full_server_refuses_and_later_takes(own_client: redis.Redis) -> None:
     """A server without memory refuses each command, remembers none, and takes them once it has room (R7, R12)."""
-    streams = OutboundStreams(own_client, HOUR)
+    streams = OutboundStreams(StreamServers(own_client), HOUR)
     own_client.config_set("maxmemory", "1")
     refused = streams.append(PUSH, deliveries(3))
     own_client.config_set("maxmemory", "0")
@@ -108,7 +109,7 @@ def test_a_full_server_refuses_and_later_takes(own_client: redis.Redis) -> None:
 
 def test_a_full_server_still_knows_what_it_has(own_client: redis.Redis) -> None:
     """A server without memory still answers for a delivery that stands on the stream (R12)."""
-    streams = OutboundStreams(own_client, HOUR)
+    streams = OutboundStreams(StreamServers(own_client), HOUR)
     [first] = streams.append(PUSH, deliveries(1))
     own_client.config_set("maxmemory", "1")
 
@@ -120,7 +121,7 @@ def test_a_full_server_still_knows_what_it_has(own_client: redis.Redis) -> None:
 
 def test_a_replica_refuses(own_client: redis.Redis) -> None:
     """A server that became a replica refuses each command, and none is lost to a witness (R7, R12)."""
-    streams = OutboundStreams(own_client, HOUR)
+    streams = OutboundStreams(StreamServers(own_client), HOUR)
     own_client.replicaof("127.0.0.1", "1")
     refused = streams.append(PUSH, deliveries(2))
     own_client.replicaof("NO", "ONE")
@@ -134,14 +135,14 @@ def test_a_replica_refuses(own_client: redis.Redis) -> None:
 def test_an_unreachable_server_is_each_routes_failure() -> None:
     """A server that cannot be reached is a value for each command, never an exception (R7)."""
     with open_redis("redis://127.0.0.1:1/0", timeout=timedelta(seconds=1), client_name="test") as nowhere:
-        results = OutboundStreams(nowhere, HOUR).append(PUSH, deliveries(3))
+        results = OutboundStreams(StreamServers(nowhere), HOUR).append(PUSH, deliveries(3))
 
     assert [reason.partition(":")[0] for reason in reasons(results)] == ["Redis is not available"] * 3
 
 
 def test_a_connection_that_died_idle_is_replaced(own_valkey: OwnValkey, own_client: redis.Redis) -> None:
     """A pooled connection that a restart of the server killed costs no attempt (R12)."""
-    streams = OutboundStreams(own_client, HOUR)
+    streams = OutboundStreams(StreamServers(own_client), HOUR)
     streams.append(PUSH, deliveries(1))
     own_valkey.restart()
 

@@ -13,6 +13,7 @@ from publisher.streams.append_result import Appended, AppendResult, HeldBack, is
 from publisher.streams.connection import open_redis
 from publisher.streams.keys import counted_key
 from publisher.streams.outbound import Delivery, OutboundStreams
+from publisher.streams.servers import StreamServers
 from tests.valkeys import OwnValkey
 
 GROUP = "gateway"
@@ -195,6 +196,6 @@ def test_a_user_who_may_not_ask_is_not_held_back(own_client: redis.Redis, own_va
     own_client.acl_setuser("limited", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-xinfo"])
     url = own_valkey.url.replace("redis://", "redis://limited:x@")
     with open_redis(url, timeout=timedelta(seconds=3), client_name="test") as limited:
-        streams = OutboundStreams(limited, timedelta(hours=1))
+        streams = OutboundStreams(StreamServers(limited), timedelta(hours=1))
 
         assert words(streams.append(CHANNEL, deliveries(30))) == ["new"] * 30

@@ -11,6 +11,7 @@ from publisher.domain.errors import RedisRefused
 from publisher.streams.connection import open_redis
 from publisher.streams.consumer_group import ConsumerGroup
 from publisher.streams.group_reading import stream_groups
+from publisher.streams.servers import StreamServers
 from publisher.streams.standing import find_entry
 from publisher.streams.trimming import trim_acknowledged
 
@@ -27,7 +28,7 @@ def events(redis_url: str) -> Iterator[Consumers]:
 
         def make(name: str) -> ConsumerGroup:
             client = stack.enter_context(open_redis(redis_url, timeout=timedelta(seconds=3), client_name="test"))
-            consumer = ConsumerGroup(client, EVENTS, GROUP, name)
+            consumer = ConsumerGroup(StreamServers(client), EVENTS, GROUP, name)
             consumer.create()
             return consumer
 

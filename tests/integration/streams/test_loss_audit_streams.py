@@ -14,6 +14,7 @@ from publisher.domain.errors import RedisRefused, RedisUnavailable
 from publisher.streams.connection import open_redis
 from publisher.streams.keys import witness_key
 from publisher.streams.outbound import Delivery, OutboundStreams
+from publisher.streams.servers import StreamServers
 from tests.valkeys import OwnValkey, cluster
 
 HOUR = timedelta(hours=1)
@@ -22,7 +23,7 @@ NAMES = [f"delivery-{n}" for n in range(5)]
 
 @pytest.fixture
 def own_streams(own_client: redis.Redis) -> OutboundStreams:
-    return OutboundStreams(own_client, HOUR)
+    return OutboundStreams(StreamServers(own_client), HOUR)
 
 
 def missing(streams: OutboundStreams, channel: Channel, names: Sequence[str]) -> list[str]:
@@ -59,7 +60,7 @@ def test_a_delivery_of_another_stream_is_missing_here(streams: OutboundStreams) 
 def test_asking_about_nothing_needs_no_redis() -> None:
     """No deliveries, nothing missing, whether Redis is there or not (R12a)."""
     with open_redis("redis://127.0.0.1:1/0", timeout=timedelta(seconds=1), client_name="test") as nowhere:
-        assert missing(OutboundStreams(nowhere, HOUR), PUSH, []) == []
+        assert missing(OutboundStreams(StreamServers(nowhere), HOUR), PUSH, []) == []
 
 
 def test_a_trimmed_entry_is_not_lost(streams: OutboundStreams, redis_client: redis.Redis) -> None:
@@ -83,11 +84,11 @@ def test_a_witness_that_is_something_else_counts_as_missing(
 def test_an_unreachable_redis_loses_nothing() -> None:
     """A server that does not answer is an error, never a list of lost deliveries (R12a)."""
     with open_redis("redis://127.0.0.1:1/0", timeout=timedelta(seconds=1), client_name="test") as nowhere:
-        streams = OutboundStreams(nowhere, HOUR)
+        streams = OutboundStreams(StreamServers(nowhere), HOUR)
         with pytest.raises(RedisUnavailable):
             missing(streams, PUSH, NAMES)
         with pytest.raises(RedisUnavailable):
-            streams.identity()
+            streams.identity(PUSH.address)
 
 
 def test_a_server_that_refuses_loses_nothing(own_client: redis.Redis, own_streams: OutboundStreams) -> None:
@@ -98,18 +99,18 @@ def test_a_server_that_refuses_loses_nothing(own_client: redis.Redis, own_stream
     with pytest.raises(RedisRefused):
         missing(own_streams, PUSH, NAMES)
     with pytest.raises(RedisRefused):
-        own_streams.identity()
+        own_streams.identity(PUSH.address)
 
 
 def test_the_identity_needs_no_info(own_client: redis.Redis, own_streams: OutboundStreams) -> None:
     """Where INFO is not allowed, as on managed servers, our own key tells that Redis was emptied (R12a)."""
     own_client.execute_command("ACL", "SETUSER", "default", "-@dangerous", "+flushdb")
-    before = own_streams.identity()
-    assert own_streams.identity() == before
+    before = own_streams.identity(PUSH.address)
+    assert own_streams.identity(PUSH.address) == before
 
     own_client.flushdb()
 
-    assert own_streams.identity() != before
+    assert own_streams.identity(PUSH.address) != before
 
 
 def test_deliveries_of_two_streams_are_looked_for_at_once(tmp_path: Path) -> None:
@@ -118,7 +119,7 @@ def test_deliveries_of_two_streams_are_looked_for_at_once(tmp_path: Path) -> Non
         cluster(tmp_path, shards=1) as url,
         open_redis(url, timeout=timedelta(seconds=3), client_name="test") as client,
     ):
-        streams = OutboundStreams(client, HOUR)
+        streams = OutboundStreams(StreamServers(client), HOUR)
         append(streams, *NAMES[:2])
 
         found = streams.witnesses([("earlier", NAMES[0], 0), *((PUSH.stream, name, 0) for name in NAMES[:3])])
@@ -160,40 +161,40 @@ def test_a_renewing_look_that_is_refused_finds_nothing_missing(
 
 def test_the_identity_stays(streams: OutboundStreams) -> None:
     """A Redis that lost nothing has the same identity each time, appends or not (R12a)."""
-    before = streams.identity()
+    before = streams.identity(PUSH.address)
     append(streams, *NAMES)
 
-    assert streams.identity() == before
+    assert streams.identity(PUSH.address) == before
 
 
 def test_every_process_sees_the_same_identity(streams: OutboundStreams, redis_url: str) -> None:
     """Two clients of one Redis agree on its identity (R12a, R15)."""
     with open_redis(redis_url, timeout=timedelta(seconds=3), client_name="other") as client:
-        assert OutboundStreams(client, HOUR).identity() == streams.identity()
+        assert OutboundStreams(StreamServers(client), HOUR).identity(PUSH.address) == streams.identity(PUSH.address)
 
 
 def test_an_emptied_redis_has_another_identity(streams: OutboundStreams, redis_client: redis.Redis) -> None:
     """A FLUSHALL changes the identity (R12a)."""
-    before = streams.identity()
+    before = streams.identity(PUSH.address)
     redis_client.flushdb()
 
-    assert streams.identity() != before
+    assert streams.identity(PUSH.address) != before
 
 
 def test_a_restarted_redis_has_another_identity(own_valkey: OwnValkey, own_streams: OutboundStreams) -> None:
     """A restart changes the identity, though the data is all there (R12a)."""
     append(own_streams, *NAMES)
-    before = own_streams.identity()
+    before = own_streams.identity(PUSH.address)
     own_valkey.restart()
 
-    assert own_streams.identity() != before
+    assert own_streams.identity(PUSH.address) != before
     assert missing(own_streams, PUSH, NAMES) == []
 
 
 def test_a_failover_changes_the_identity(own_client: redis.Redis, own_streams: OutboundStreams) -> None:
     """A replica that is promoted has another identity, though it never restarted (R12a)."""
-    before = own_streams.identity()
+    before = own_streams.identity(PUSH.address)
     own_client.replicaof("127.0.0.1", "1")
     own_client.replicaof("NO", "ONE")
 
-    assert own_streams.identity() != before
+    assert own_streams.identity(PUSH.address) != before

@@ -14,6 +14,7 @@ from publisher.streams.append_result import Appended, Limited, NotAppended
 from publisher.streams.connection import open_redis
 from publisher.streams.keys import limit_key
 from publisher.streams.outbound import OutboundStreams
+from publisher.streams.servers import StreamServers
 from tests.integration.buckets import now_us, tokens
 from tests.integration.streams.limited_appends import HOUR_US, KEY, SLOW, deliveries, fill_push, words
 from tests.rate_windows import over_limit
@@ -147,7 +148,11 @@ def append_for(valkey: OwnValkey, limit: RateLimit, seconds: float) -> int:
     """Appends new commands as fast as the server answers. Returns how many were written."""
     appended = 0
     with open_redis(valkey.url, timeout=timedelta(seconds=3), client_name="test") as client:
-        streams, ends, first = OutboundStreams(client, timedelta(hours=1)), time.monotonic() + seconds, now_us(client)
+        streams, ends, first = (
+            OutboundStreams(StreamServers(client), timedelta(hours=1)),
+            time.monotonic() + seconds,
+            now_us(client),
+        )
         while time.monotonic() < ends:
             results = streams.append(PUSH, deliveries(5, first + appended), limit=limit)
             appended += sum(isinstance(result, Appended) for result in results)

@@ -7,6 +7,7 @@ from publisher.channels.push import PUSH
 from publisher.domain.rate_limit import RateLimit
 from publisher.streams.outbound import OutboundStreams
 from publisher.streams.rate_limits import RateLimits
+from publisher.streams.servers import StreamServers
 from tests.integration.buckets import now_us
 from tests.integration.streams.limited_appends import HOUR_US, KEY, SLOW, deliveries, fill_push, words
 
@@ -16,7 +17,7 @@ PERIOD_US = 500_000
 
 @pytest.fixture
 def limits(redis_client: redis.Redis) -> RateLimits:
-    return RateLimits(redis_client)
+    return RateLimits(StreamServers(redis_client))
 
 
 def test_what_one_worker_hopes_for_no_other_does(limits: RateLimits, redis_client: redis.Redis) -> None:

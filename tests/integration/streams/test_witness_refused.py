@@ -12,6 +12,7 @@ from publisher.domain.channel import Command
 from publisher.streams.append_result import Appended, NotAppended
 from publisher.streams.connection import open_redis
 from publisher.streams.outbound import Delivery, OutboundStreams
+from publisher.streams.servers import StreamServers
 from storage.database import Database
 from tests.integration.publishers import logged, publisher
 from tests.integration.rows import due_routes, one_route
@@ -32,7 +33,7 @@ def without(own_valkey: OwnValkey, own_client: redis.Redis) -> Iterator[Callable
             )
             url = own_valkey.url.replace("redis://", "redis://limited:x@")
             client = stack.enter_context(open_redis(url, timeout=timedelta(seconds=3), client_name="test"))
-            return OutboundStreams(client, HOUR)
+            return OutboundStreams(StreamServers(client), HOUR)
 
         yield limited
 

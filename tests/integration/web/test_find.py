@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from publisher.domain.loss import LossCause
 from publisher.streams.connection import open_redis
+from publisher.streams.servers import StreamServers
 from publisher.web.reading import Reading
 from storage.database import Database
 from storage.losses import record_loss
@@ -131,7 +132,7 @@ def test_a_redis_that_hangs_takes_nothing_else_from_the_page(page: TestClient, d
     with socket.create_server(("127.0.0.1", 0)) as silent, closing(Reading(3, timedelta(seconds=0.3))) as reading:
         url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
         with closing(open_redis(url, timeout=timedelta(seconds=2), client_name="test")) as hanging:
-            state.context = replace(state.context, reading=reading, client=hanging)
+            state.context = replace(state.context, reading=reading, servers=StreamServers(hanging))
             text = page.get("/find?id=turn-17").text
     assert "What Redis knows of it could not be read" in text
     assert "publisher routes republish" in text

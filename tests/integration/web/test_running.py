@@ -15,6 +15,7 @@ from publisher.operations.discard import plan_discard
 from publisher.operations.requeue import DeadLetterFilter, plan_requeue, plan_requeue_rest
 from publisher.operations.resuming import plan_rest
 from publisher.settings.settings import Settings
+from publisher.streams.servers import StreamServers
 from publisher.web.running import Running
 from storage.actions import find_action
 from storage.database import Database
@@ -176,6 +177,6 @@ def test_the_death_of_the_process_leaves_a_rest_that_another_does(
         process.kill()
 
     assert find_action(database, action).outcome is RUNNING
-    running.begin(plan_rest(database, settings, redis_client, action, "bob"), None)
+    running.begin(plan_rest(database, settings, StreamServers(redis_client), action, "bob"), None)
     wait_until(lambda: find_action(database, action).outcome is DONE)
     assert find_action(database, action).done == 12

@@ -22,6 +22,7 @@ from publisher.mail.reports.ses import read_ses
 from publisher.settings.channels import ChannelSettings
 from publisher.settings.mail import MailSettings
 from publisher.settings.settings import Settings
+from publisher.settings.stream_servers import stream_server_variables
 from publisher.settings.web import WebSettings
 from tests.factories import notification, route
 from tests.guide_blocks import GUIDES, ROOT
@@ -88,6 +89,13 @@ def test_the_settings_of_the_page_are_those_that_are_read() -> None:
     assert named == {str(field.alias): as_variable(field.default) for field in WebSettings.model_fields.values()}
 
 
+def test_the_variables_of_a_streams_redis_are_those_that_are_read() -> None:
+    """Those of intents, of delivery events and of the built-in channels (R13)."""
+    rows = table("deploying", "| variable of a stream's Redis | what stands there |")
+
+    assert [row[0] for row in rows] == stream_server_variables([EMAIL, PUSH])
+
+
 def test_the_fields_of_an_intent_are_those_that_are_accepted() -> None:
     """Names, and whether they are required, are those of the model that intake validates with (R19)."""
     rows = table("producers", "| field | required | content |")
@@ -138,10 +146,10 @@ def test_the_fields_of_a_command_are_those_that_are_encoded(channel: Channel, of
 
 
 def test_the_fields_of_a_channel_are_those_of_its_class() -> None:
-    """All that a third party may say of its channel, but the old name of the ceiling (R24)."""
+    """All that a third party may say of its channel, but the old name of the ceiling (R24). Its Redis is a setting."""
     rows = table("channels", "| field | default | meaning |")
 
-    assert {row[0] for row in rows} == {field.name for field in fields(Channel)} - {"stream_max_len"}
+    assert {row[0] for row in rows} == {field.name for field in fields(Channel)} - {"stream_max_len", "server"}
 
 
 def test_the_transitions_are_those_of_the_domain() -> None:

@@ -7,6 +7,7 @@ import redis
 
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.operations.resubmit import Resubmission
+from publisher.streams.servers import StreamServers
 from storage.database import Database
 from storage.intents import IncomingMalformed
 from storage.malformed import MalformedRecord, find_malformed
@@ -19,7 +20,7 @@ WHY = Rejection(RejectionCode.UNKNOWN_CHANNEL, "channels_json.0: no such channel
 @pytest.fixture
 def work(database: Database, redis_client: redis.Redis) -> Resubmission:
     """Resubmission with email and push installed."""
-    return Resubmission(database, redis_client, INTENTS, EVENTS, CHANNELS)
+    return Resubmission(database, StreamServers(redis_client), INTENTS, EVENTS, CHANNELS)
 
 
 @pytest.fixture

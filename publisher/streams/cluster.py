@@ -1,0 +1,93 @@
+"""The nodes of a Redis Cluster, each by a plain client: every key of ours has its stream's slot, and a slot one node.
+
+So what works on one server works here, a pipeline and a transaction too, and nothing is repeated unseen. Which node has
+a slot is asked again after every fault: a node that is away, or one that answers MOVED or ASK, as it does while a slot
+moves (documentation of Redis, "Redirection and resharding"). The caller tries again, as after any outage.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+import redis
+from redis.crc import key_slot
+
+from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
+from publisher.streams.connection import translated
+
+# Host and port.
+Node = tuple[str, int]
+# So many nodes are asked for the slots at a time: one that is black-holed takes as long as a reply may.
+_ASKED = 3
+
+
+class Cluster:
+    """The nodes of one cluster. Safe to share between threads. It connects on first use."""
+
+    def __init__(self, nodes: Sequence[Node], open_node: Callable[[Node, Callable[[], None]], redis.Redis]) -> None:
+        """nodes: some of the cluster, which know the others.
+
+        open_node: opens the client of a node; the second argument is to be called at each of its faults.
+        """
+        self._seeds = list(nodes)
+        self._open_node = open_node
+        self._lock = threading.Lock()
+        self._clients: dict[Node, redis.Redis] = {}
+        # The first slot that a node has, the last, and the node. None: to be asked for.
+        self._slots: Sequence[tuple[int, int, Node]] | None = None
+
+    def of(self, key: str) -> redis.Redis:
+        """Returns the client of the node that has the slot of this key.
+
+        Raises RedisUnavailable if no node tells, or nobody has the slot, and RedisRefused if they are no cluster.
+        """
+        slot = key_slot(key.encode())
+        for first, last, node in self._slots or self._asked():
+            if first <= slot <= last:
+                return self._client(node)
+        self.forget()
+        raise RedisUnavailable(f"Redis is not available: no node of the cluster has slot {slot}, where {key} is")
+
+    def primaries(self) -> Sequence[redis.Redis]:
+        """Returns the client of each node that has slots. Raises as `of`."""
+        return [self._client(node) for node in dict.fromkeys(node for _, _, node in self._slots or self._asked())]
+
+    def forget(self) -> None:
+        """Has the next call ask which node has which slot."""
+        self._slots = None
+
+    def close(self) -> None:
+        """Closes every connection."""
+        for client in self._clients.values():
+            client.close()
+
+    def _client(self, node: Node) -> redis.Redis:
+        with self._lock:
+            if node not in self._clients:
+                self._clients[node] = self._open_node(node, self.forget)
+            return self._clients[node]
+
+    def _asked(self) -> Sequence[tuple[int, int, Node]]:
+        """Asks the nodes, one after the other, which has which slot."""
+        known = list(dict.fromkeys([*self._seeds, *self._clients]))
+        error: PublisherError = RedisUnavailable("Redis is not available: the cluster has no nodes")
+        for node in islice(known, _ASKED):
+            try:
+                slots = self._slots_by(node)
+            except (RedisUnavailable, RedisRefused) as told:
+                error = told
+                # The others are asked first the next time.
+                self._seeds = [*(each for each in known if each != node), node]
+                continue
+            self._seeds = list(dict.fromkeys([node, *(each for _, _, each in slots), *self._seeds]))
+            self._slots = slots
+            return slots
+        raise error
+
+    def _slots_by(self, node: Node) -> Sequence[tuple[int, int, Node]]:
+        with translated():
+            found = self._client(node).execute_command("CLUSTER SLOTS")
+        # A node that does not know its own address leaves it blank: it is the one that was asked.
+        return [
+            (first, last, (host.decode() if host else node[0], port)) for first, last, (host, port, *_), *_ in found
+        ]

@@ -1,0 +1,112 @@
+"""Which Redis has which stream: one for all, or one of its own for some, each a server or a cluster (R13).
+
+Queues, mutexes and heartbeats stand on the Redis of REDIS_URL: they are hints, and may be lost. A stream has its
+witnesses, counts and marks beside it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Self, TypeVar
+
+import redis
+
+from publisher.domain.channel import Channel
+from publisher.domain.errors import RedisRefused, RedisUnavailable
+from publisher.domain.stream_address import read_address
+from publisher.streams.cluster import Cluster
+
+T = TypeVar("T")
+
+
+class StreamServers:
+    """The Redis of every stream. Safe to share between threads. Nothing is connected before its first use.
+
+    hints: the Redis of REDIS_URL.
+    """
+
+    def __init__(
+        self,
+        hints: redis.Redis,
+        own: Mapping[str, redis.Redis | Cluster] | None = None,
+        placed: Mapping[str, str] | None = None,
+        channels: Iterable[Channel] = (),
+    ) -> None:
+        """own: the other servers, by where they are, as an address says it.
+
+        placed: where the streams of intents and delivery events are, by name, if they have a Redis of their own: they
+            are known by their names alone.
+        """
+        self.hints = hints
+        self._own = own or {}
+        self._placed = placed or {}
+        self._today = {channel.stream: channel.server for channel in channels}
+
+    def of(self, address: str) -> redis.Redis:
+        """Returns the client for this stream, today. It may be another one after a fault: ask each time.
+
+        address: see `domain.stream_address`. Of a Redis that no setting names any more, the one that has a stream of
+            this name now is taken: its URL may have been written in another way.
+        Raises RedisUnavailable or RedisRefused if the nodes of a cluster do not tell which has the stream.
+        """
+        stream, server = self._resolved(address)
+        found = self._own.get(server, self.hints)
+        return found.of(stream) if isinstance(found, Cluster) else found
+
+    def reaches(self, address: str) -> bool:
+        """Returns whether the settings still name the Redis of this address."""
+        at = read_address(address)
+        return not at.server or at.server in self._own
+
+    def place_of(self, address: str) -> str:
+        """Returns where the Redis of this stream is; blank: it is that of REDIS_URL."""
+        return self._resolved(address)[1]
+
+    def is_cluster(self, address: str) -> bool:
+        """Returns whether this stream is in a cluster."""
+        return isinstance(self._own.get(self.place_of(address)), Cluster)
+
+    def on_each(
+        self, addresses: Iterable[str], read: Callable[[redis.Redis, list[str]], Mapping[str, T]]
+    ) -> dict[str, T | RedisUnavailable | RedisRefused]:
+        """Reads these streams, those of one server together. The error instead, of a server that cannot be read.
+
+        read: given a client and the names of streams, returns what it found, by name. What it raises for the Redis of
+            REDIS_URL is raised on.
+        """
+        found: dict[str, T | RedisUnavailable | RedisRefused] = {}
+        together: dict[int, tuple[redis.Redis, dict[str, str]]] = {}
+        for address in dict.fromkeys(addresses):
+            try:
+                client = self.of(address)
+            except (RedisUnavailable, RedisRefused) as error:
+                found[address] = error
+                continue
+            together.setdefault(id(client), (client, {}))[1][read_address(address).stream] = address
+        for client, by_stream in together.values():
+            try:
+                values = read(client, list(by_stream))
+            except (RedisUnavailable, RedisRefused) as error:
+                if client is self.hints:
+                    raise
+                found |= dict.fromkeys(by_stream.values(), error)
+            else:
+                found |= {address: values[stream] for stream, address in by_stream.items() if stream in values}
+        return found
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self.hints.close()
+        for server in self._own.values():
+            server.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _resolved(self, address: str) -> tuple[str, str]:
+        """Returns the name of the stream, and where it is; blank: on the Redis of REDIS_URL."""
+        at = read_address(address)
+        if at.server and at.server not in self._own:
+            return at.stream, self._today.get(at.stream, "")
+        return at.stream, at.server or self._placed.get(at.stream, "")

@@ -1,0 +1,216 @@
+"""Streams in a Redis Cluster: each has one slot, with all that stands beside it, and slots move (R12, R13, R20)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from publisher.channels.push import PUSH
+from publisher.domain.channel import Channel, Command
+from publisher.domain.errors import RedisUnavailable
+from publisher.domain.rate_limit import RateLimit
+from publisher.streams.append_result import Appended, AppendResult, Limited, NotAppended
+from publisher.streams.cluster import Cluster
+from publisher.streams.connection import open_node, open_redis
+from publisher.streams.consumer_group import ConsumerGroup
+from publisher.streams.group_reading import read_groups
+from publisher.streams.intents import IntentsGroup
+from publisher.streams.outbound import Delivery, OutboundStreams
+from publisher.streams.redis_url import read_url
+from publisher.streams.servers import StreamServers
+from publisher.streams.trimming import trim_acknowledged
+from tests.clusters import RunningCluster, running_cluster
+from tests.waiting import wait_until
+
+AT = "redis+cluster://test"
+HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
+# In slots of three different shards.
+CHANNELS = [replace(PUSH, stream=f"commands:{letter}", server=AT) for letter in "abc"]
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
+    """Three shards without replicas."""
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+def opened(cluster: RunningCluster, timeout: timedelta = timedelta(seconds=3)) -> StreamServers:
+    """All streams at `AT` are in this cluster; there is no other Redis."""
+    url = read_url(cluster.url)
+    assert url is not None
+    of_cluster = Cluster(
+        url.hosts,
+        lambda node, on_fault: open_node(url, *node, timeout=timeout, client_name="test", on_fault=on_fault),
+    )
+    nowhere = open_redis("redis://127.0.0.1:1/0", timeout=timeout, client_name="test")
+    return StreamServers(nowhere, {AT: of_cluster}, {"intents": AT})
+
+
+@pytest.fixture
+def servers(shards: RunningCluster) -> Iterator[StreamServers]:
+    """The cluster as the service opens it. What other tests left there is gone."""
+    for node in shards.nodes:
+        node.flushall()
+    with opened(shards) as servers:
+        yield servers
+
+
+def deliveries(*numbers: int) -> list[Delivery]:
+    """Commands of these deliveries."""
+    return [Delivery(f"n/{number}", Command((("event_id", f"n/{number}"),))) for number in numbers]
+
+
+def entries(results: Sequence[AppendResult]) -> list[str]:
+    """The entry ids of commands that all stand."""
+    assert all(isinstance(result, Appended) for result in results), results
+    return [result.entry_id for result in results if isinstance(result, Appended)]
+
+
+def test_each_channel_appends_once_in_its_own_shard(shards: RunningCluster, servers: StreamServers) -> None:
+    """A command that is appended again is known, whichever shard has its stream (R12)."""
+    assert len({id(shards.owner(channel.stream)) for channel in CHANNELS}) == 3
+    streams = OutboundStreams(servers, HOUR)
+
+    first = [entries(streams.append(channel, deliveries(1, 2))) for channel in CHANNELS]
+    again = [entries(streams.append(channel, deliveries(1, 2))) for channel in CHANNELS]
+
+    assert first == again
+    assert [shards.owner(channel.stream).xlen(channel.stream) for channel in CHANNELS] == [2, 2, 2]
+
+
+def test_witnesses_of_several_shards_are_read_together(servers: StreamServers) -> None:
+    """The loss audit, tombstones and renamed streams ask for them in any mixture (R12, R12a)."""
+    streams = OutboundStreams(servers, HOUR)
+    written = {channel.address: entries(streams.append(channel, deliveries(1)))[0] for channel in CHANNELS}
+    asked = [(channel.address, f"n/{number}", 0) for number in (1, 2) for channel in CHANNELS]
+    known = [written.get(address) if id_ == "n/1" else None for address, id_, _ in asked]
+
+    assert streams.witnesses(asked) == known
+    assert streams.renewed_witnesses(asked) == known
+    assert streams.standing(asked, known) == [entry is not None for entry in known]
+    assert streams.end(asked, ["expired"] * len(asked)) == known
+    assert streams.append(CHANNELS[0], deliveries(2)) != entries(streams.append(CHANNELS[0], deliveries(1)))
+
+
+def test_each_shard_has_an_identity_that_ends_with_its_data(shards: RunningCluster, servers: StreamServers) -> None:
+    """One that lost its data is noticed, and the others are not suspected (R12a)."""
+    streams = OutboundStreams(servers, HOUR)
+    before = [streams.identity(channel.address) for channel in CHANNELS]
+    assert [streams.identity(channel.address) for channel in CHANNELS] == before
+
+    shards.owner(CHANNELS[1].stream).flushall()
+
+    after = [streams.identity(channel.address) for channel in CHANNELS]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False, True]
+
+
+def test_a_rate_limit_holds_in_a_cluster(servers: StreamServers) -> None:
+    """Its bucket has the stream's slot (R30)."""
+    streams, limit, results = OutboundStreams(servers, HOUR), RateLimit(10, 3), list[AppendResult]()
+
+    def begins() -> bool:
+        results[:] = streams.append(CHANNELS[0], deliveries(1, 2, 3, 4, 5), limit=limit)
+        return isinstance(results[0], Appended)
+
+    wait_until(begins, describe=lambda: results)
+    assert isinstance(results[-1], Limited)
+
+
+def test_a_group_reads_recovers_and_trims_in_a_cluster(servers: StreamServers) -> None:
+    """As on one server (R20)."""
+    dead = IntentsGroup(servers, "intents", "group", "dead")
+    dead.create()
+    client = servers.of("intents")
+    ids = [client.xadd("intents", {"n": n}).decode() for n in range(5)]
+    assert [entry.id for entry in dead.read(2, SECOND)] == ids[:2]
+
+    other = ConsumerGroup(servers, "intents", "group", "other")
+    taken = other.recover_others(100, timedelta(0))
+    rest = other.read(10, SECOND)
+    other.acknowledge([entry.id for entry in (*taken.entries, *rest)])
+
+    assert [entry.id for entry in (*taken.entries, *rest)] == ids
+    found = servers.on_each(["intents", *(channel.address for channel in CHANNELS)], read_groups)
+    assert {address: type(groups).__name__ for address, groups in found.items()} == dict.fromkeys(found, "StreamGroups")
+    assert found["intents"].state("group").pending == 0  # type: ignore[union-attr]
+    assert trim_acknowledged(client, "intents", "group", timedelta(0)) == 0
+
+
+def until_appended(streams: OutboundStreams, channel: Channel, wanted: Sequence[Delivery]) -> list[str]:
+    """Appends as a worker does: again and again, until all stand."""
+    results: list[AppendResult] = []
+
+    def stand() -> bool:
+        results[:] = streams.append(channel, wanted)
+        return all(isinstance(result, Appended) for result in results)
+
+    wait_until(stand, describe=lambda: results)
+    return entries(results)
+
+
+def test_a_slot_that_moves_loses_and_repeats_nothing(shards: RunningCluster, servers: StreamServers) -> None:
+    """While its keys move, appends wait; afterwards the other shard goes on where the first has stopped (R12)."""
+    streams, channel = OutboundStreams(servers, HOUR), CHANNELS[0]
+    before = entries(streams.append(channel, deliveries(1, 2)))
+    source = shards.owner(channel.stream)
+
+    shards.begin_move(channel.stream)
+    [waiting] = streams.append(channel, deliveries(3))
+    assert isinstance(waiting, NotAppended)
+    assert waiting.unreachable
+    shards.end_move(channel.stream)
+
+    assert until_appended(streams, channel, deliveries(1, 2)) == before
+    until_appended(streams, channel, deliveries(3))
+    target = shards.owner(channel.stream)
+    assert target is not source
+    assert [fields["event_id"] for _, fields in target.xrange(channel.stream)] == ["n/1", "n/2", "n/3"]
+
+
+def test_a_reader_follows_the_slot_that_moves(shards: RunningCluster, servers: StreamServers) -> None:
+    """It fails once, as in an outage, and then reads where the stream is (R20)."""
+    group = IntentsGroup(servers, "intents", "group", "one")
+    group.create()
+    servers.of("intents").xadd("intents", {"n": 1})
+    [first] = group.read(10, SECOND)
+
+    shards.move("intents")
+    with pytest.raises(RedisUnavailable, match="MOVED"):
+        group.acknowledge([first.id])
+    group.create()
+    recovered = group.recover_own(10)
+    servers.of("intents").xadd("intents", {"n": 2})
+    [second] = group.read(10, SECOND)
+
+    assert [entry.id for entry in recovered.entries] == [first.id]
+    assert second.fields == ((b"n", b"2"),)
+
+
+def test_a_replica_that_takes_over_is_found(tmp_path: Path) -> None:
+    """The node that had the slot is killed; what it had is known, and appends go on (R12)."""
+    with running_cluster(tmp_path, replicated=True) as cluster, opened(cluster) as servers:
+        streams, channel = OutboundStreams(servers, HOUR), CHANNELS[1]
+        before = entries(streams.append(channel, deliveries(1, 2)))
+        owner = cluster.owner(channel.stream)
+        assert owner.execute_command("WAIT", 1, 5000) == 1
+
+        cluster.kill(owner)
+
+        assert until_appended(streams, channel, deliveries(1, 2, 3))[:2] == before
+        assert cluster.owner(channel.stream).xlen(channel.stream) == 3
+        assert len(servers.of(channel.address).xrange(channel.stream)) == 3
+
+
+def test_a_cluster_that_is_away_is_told_as_any_server_is(tmp_path: Path) -> None:
+    """Its setting and a node are named (R35)."""
+    with running_cluster(tmp_path, shards=1) as cluster, opened(cluster) as servers:
+        cluster.kill(cluster.nodes[0])
+
+        [result] = OutboundStreams(servers, HOUR).append(CHANNELS[0], deliveries(1))
+
+    assert isinstance(result, NotAppended)
+    assert result.unreachable
+    assert "127.0.0.1" in result.message
