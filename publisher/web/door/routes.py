@@ -74,7 +74,8 @@ class Door:
         mount = Mount("/v1", versioned)
         # A path may hold a line feed, which Starlette's own pattern leaves out.
         mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
-        return [mount, Route("/openapi.json", _document)]
+        # The mount has no path without its slash: that is no path of the door, which says so itself.
+        return [mount, Route("/v1", versioned), Route("/openapi.json", _document)]
 
     def close(self) -> None:
         """Begins nothing new."""

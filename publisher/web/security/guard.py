@@ -14,7 +14,7 @@ from publisher.web.security.attempts import Attempts, too_many
 from publisher.web.security.origin import is_from_this_page, names_loopback
 
 # Each of these asks for a proof of its own, or for none.
-_OPEN = ("/healthz", "/readyz", "/metrics", "/login", "/logout", "/static/", "/v1/", "/openapi.json")
+_OPEN = ("/healthz", "/readyz", "/metrics", "/login", "/logout", "/static/", "/openapi.json")
 _READING = {"GET", "HEAD"}
 # Given the reason and the status.
 RefusedPage = Callable[[str, int], Response]
@@ -42,7 +42,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
-        has_token = bearer_token(request) is not None and not scope["path"].startswith(_OPEN)
+        asks_for_page = not (_is_of_door(scope["path"]) or scope["path"].startswith(_OPEN))
+        has_token = bearer_token(request) is not None and asks_for_page
         if has_token and not await self._attempts.admits():
             await too_many()(scope, receive, send)
             return
@@ -57,10 +58,10 @@ class Guard:
         path, changes = request.scope["path"], request.method not in _READING
         if "transfer-encoding" in request.headers and "content-length" in request.headers:
             # A proxy may have ended the body by the other one: what follows would be somebody's next request.
-            return _two_ends(is_of_door=path.startswith("/v1/"))
-        if self._settings.is_open and not path.startswith("/v1/") and not names_loopback(request):
+            return _two_ends(is_of_door=_is_of_door(path))
+        if self._settings.is_open and not _is_of_door(path) and not names_loopback(request):
             return _refused(f"this page is served as http://{self._settings.host} alone", 421)
-        if path.startswith("/v1/"):
+        if _is_of_door(path):
             return None
         if changes and visitor.by_cookie and not is_from_this_page(request):
             return self._refused_change(request, "this change was asked for by another site: nothing was changed", 403)
@@ -85,6 +86,10 @@ class Guard:
     def _refused_change(self, request: Request, reason: str, status: int) -> Response:
         is_browser = "text/html" in request.headers.get("accept", "")
         return self._refused_page(reason, status) if is_browser else _refused(reason, status)
+
+
+def _is_of_door(path: str) -> bool:
+    return f"{path}/".startswith("/v1/")
 
 
 def _two_ends(*, is_of_door: bool) -> Response:

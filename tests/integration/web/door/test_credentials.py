@@ -54,6 +54,15 @@ def test_a_token_is_always_needed_also_on_loopback(database: Database, serve: Se
         assert page.post("/v1/intents", json=written(f"{number}"), headers={"authorization": header}).status_code == 201
 
 
+def test_a_path_that_the_door_does_not_have_is_a_problem_in_json_and_no_wrong_login(serve: Serve, token: Token) -> None:
+    """Also /v1 without its slash, by any method: no page is asked for with a token of the door, nor a login needed."""
+    page = serve(TOKENS)
+    for path in ("/v1", "/v1/", "/v1/intents/"):
+        for method in ("GET", "POST"):
+            answer = page.request(method, path, headers={"authorization": f"Bearer {token()}", "host": "door.example"})
+            assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), (method, path)
+
+
 def test_a_token_that_is_revoked_lets_nobody_in_from_then_on(database: Database, door: TestClient) -> None:
     """The very next request is refused."""
     assert door.post("/v1/intents", json=written()).status_code == 201
