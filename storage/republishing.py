@@ -68,9 +68,10 @@ class Republished:
 # rest is a walk along routes_published.
 #
 # A route past its deadline is left alone: made pending it would expire, and no longer say that it was published.
+_IN_WINDOW = f"""routes.channel = %(channel)s AND {allowing(RouteEvent.OPERATOR_REPUBLISHED)}
+      AND routes.published_at >= %(since)s::timestamptz AND routes.published_at < %(until)s::timestamptz"""
 _MATCHING = f"""
-    routes.channel = %(channel)s AND {allowing(RouteEvent.OPERATOR_REPUBLISHED)}
-      AND routes.published_at >= %(since)s::timestamptz AND routes.published_at < %(until)s::timestamptz
+    {_IN_WINDOW}
       AND (%(notification_id)s::uuid IS NULL OR routes.notification_key
            = (SELECT id FROM notifications WHERE notification_id = %(notification_id)s::uuid))
       AND (%(route_id)s::text IS NULL OR routes.route_id = %(route_id)s::text)
@@ -95,19 +96,31 @@ WHERE {where} AND n.notification_type = %(type)s
 """
 
 
-def _newest(where: str, *, is_ill: bool) -> str:
-    """Returns the statement. where: which routes match, whatever their type.
+# The type of a route that an earlier release inserted is blank: its notification tells.
+_TYPE = """coalesce(nullif(routes.notification_type, ''),
+                (SELECT n.notification_type FROM notifications AS n WHERE n.id = routes.notification_key))"""
 
-    is_ill: whether routes_answered_ill or routes_complained serves it. The planner knows neither when they were
+
+# routes    those published last, by the index that serves `served`. Whatever else is asked for, of a type or an answer
+#           that nothing has, no more than `looked_through` are read for it.
+# chosen    those of them that match.
+def _newest(where: str, served: str, *, is_ill: bool) -> str:
+    """Returns the statement. where: which routes match, whatever their type. served: the part with an index.
+
+    is_ill: whether routes_answered_ill or routes_complained is that index. The planner knows neither when they were
     answered nor what was at fault: in the order of an index it might walk past all others that are published.
     """
     at = "routes.published_at + interval '0'" if is_ill else "routes.published_at"
     return f"""/* newest_published */
-SELECT n.notification_id::text, routes.route_id, n.notification_type, routes.published_at, routes.answer,
-       routes.answered_at
-FROM routes JOIN notifications AS n ON n.id = routes.notification_key
-WHERE {where} AND (%(type)s::text IS NULL OR n.notification_type = %(type)s)
-ORDER BY {at} DESC LIMIT %(limit)s
+WITH chosen AS MATERIALIZED (
+    SELECT notification_key, route_id, published_at, answer, answered_at
+    FROM (SELECT * FROM routes WHERE {served} ORDER BY {at} DESC LIMIT %(looked_through)s) AS routes
+    WHERE {where} AND (%(type)s::text IS NULL OR {_TYPE} = %(type)s::text)
+    ORDER BY {at} DESC LIMIT %(limit)s
+)
+SELECT n.notification_id::text, route_id, n.notification_type, published_at, answer, answered_at
+FROM chosen JOIN notifications AS n ON n.id = chosen.notification_key
+ORDER BY published_at DESC
 """
 
 
@@ -157,6 +170,8 @@ FROM bounds LEFT JOIN LATERAL (
 
 # How many routes are looked at for those of one type, in one statement.
 _PAGE_FOR_A_TYPE = 2_000
+# How many routes are looked through for a list of the newest.
+LOOKED_THROUGH = 10_000
 
 
 def window_end(database: Database, until: datetime | None) -> datetime:
@@ -172,11 +187,18 @@ def count_published(database: Database, channels: Sequence[str], matching: Publi
 
 
 def newest_published(
-    database: Database, channel: str, matching: PublishedFilter, *, limit: int
+    database: Database, channel: str, matching: PublishedFilter, *, limit: int, looked_through: int = LOOKED_THROUGH
 ) -> Sequence[PublishedRoute]:
-    """Returns up to `limit` of the routes of the channel that `count_published` counts, those published last first."""
-    sql = _newest(_matching(matching), is_ill=matching.answered.is_ill)
-    rows = database.rows(sql, _parameters(channel, matching) | {"limit": limit})
+    """Returns up to `limit` of the routes of the channel that `count_published` counts, those published last first.
+
+    looked_through: only so many routes are looked through, of the window, or of those in it that nobody answered, or
+        that were answered ill. Older ones are not returned, even if they match.
+    """
+    answered = matching.answered
+    has_index = answered.is_ill or matching.answer is AnswerIs.NONE
+    served = " AND ".join([_IN_WINDOW, *(answered.conditions("routes") if has_index else ())])
+    sql = _newest(_matching(matching), served, is_ill=answered.is_ill)
+    rows = database.rows(sql, _parameters(channel, matching) | {"limit": limit, "looked_through": looked_through})
     return [
         PublishedRoute(id_, route_id, type_, at, answer and EventKind(answer), answered_at)
         for id_, route_id, type_, at, answer, answered_at in rows

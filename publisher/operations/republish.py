@@ -13,9 +13,10 @@ from publisher.operations.names import check_type, installed_channel
 from publisher.settings.settings import Settings
 from storage import republishing as store
 from storage.database import Database
-from storage.republishing import PublishedFilter, PublishedRoute
+from storage.republishing import LOOKED_THROUGH, PublishedFilter, PublishedRoute
 
 __all__ = [
+    "LOOKED_THROUGH",
     "Counted",
     "PublishedFilter",
     "PublishedRoute",
@@ -59,7 +60,7 @@ def count_published(database: Database, settings: Settings, matching: PublishedF
 def newest_published(database: Database, matching: PublishedFilter, *, limit: int) -> Sequence[PublishedRoute]:
     """Returns up to `limit` of the routes that `count_published` counts, those published last first.
 
-    matching: of one channel.
+    matching: of one channel. The newest LOOKED_THROUGH of its window are looked through, and no older one.
     """
     until = store.window_end(database, matching.until)
     return store.newest_published(database, str(matching.channel), replace(matching, until=until), limit=limit)

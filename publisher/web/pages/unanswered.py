@@ -9,7 +9,14 @@ from starlette.responses import Response
 from publisher.domain.answer import AnswerIs
 from publisher.domain.delivery_event import Fault
 from publisher.domain.errors import BadRequest, PublisherError
-from publisher.operations.republish import Counted, PublishedFilter, count_published, newest_published, plan_republish
+from publisher.operations.republish import (
+    LOOKED_THROUGH,
+    Counted,
+    PublishedFilter,
+    count_published,
+    newest_published,
+    plan_republish,
+)
 from publisher.operations.unanswered import NothingMissed, unanswered
 from publisher.web.command_line import command_line
 from publisher.web.context import WebContext
@@ -101,7 +108,7 @@ async def _found(request: Request, matching: PublishedFilter) -> dict[str, Any]:
 
     found = await context.reading.sections({"counted": counted, "newest": newest})
     exact = found["counted"].matching if isinstance(found["counted"], Counted) else matching
-    return found | {"line": _line(exact)}
+    return found | {"line": _line(exact), "preview": _PREVIEW, "looked_through": LOOKED_THROUGH}
 
 
 def _line(matching: PublishedFilter) -> str:

@@ -1,6 +1,7 @@
 """Counting routes at a cost that does not grow with the final ones."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -232,3 +233,18 @@ def test_the_newest_answered_ill_are_found_without_the_others(large: Database) -
 
     execute(large, "SELECT pg_stat_force_next_flush()")
     assert rows(large, scans) == earlier
+
+
+def test_the_newest_of_a_kind_that_nothing_has_are_looked_for_among_so_many(large: Database) -> None:
+    """Where no published route matches, the list costs the same, however many are published."""
+    read = "SELECT idx_tup_fetch FROM pg_stat_user_indexes WHERE indexrelname = 'routes_published'"
+    until = datetime.now(UTC)
+    execute(large, "SELECT pg_stat_force_next_flush()")
+    [earlier] = rows(large, read)
+
+    for matching in (PublishedFilter(notification_type="t"), PublishedFilter(answer=AnswerIs.DELIVERED)):
+        assert newest_published(large, "push", replace(matching, until=until), limit=10, looked_through=50) == []
+
+    execute(large, "SELECT pg_stat_force_next_flush()")
+    [later] = rows(large, read)
+    assert later["idx_tup_fetch"] - earlier["idx_tup_fetch"] == 2 * 50

@@ -13,9 +13,9 @@ from storage import republishing
 from storage.actions import begin_action, find_action
 from storage.database import Database
 from storage.places import Place
-from storage.republishing import PublishedFilter, count_published, republish, window_end
+from storage.republishing import PublishedFilter, count_published, newest_published, republish, window_end
 from tests.factories import accepted
-from tests.integration.rows import FINAL, all_routes, bury_something, change, due_routes, execute, one_route
+from tests.integration.rows import FINAL, all_routes, bury_something, change, due_routes, execute, one_route, rows
 
 BEGIN = datetime(2026, 3, 14, 9, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -44,6 +44,22 @@ def taken(database: Database, matching: PublishedFilter = WINDOW, *, limit: int 
 def pending(database: Database) -> list[int]:
     """The keys of the pending routes."""
     return [row["id"] for row in all_routes(database) if row["status"] == "pending"]
+
+
+def test_the_newest_of_a_type_are_listed_also_where_a_route_does_not_say_it(database: Database) -> None:
+    """A route that an earlier release inserted is of its notification's type; so many are looked through at most."""
+    ids = published(database, 3)
+    [kept] = rows(database, "SELECT DISTINCT notification_type FROM notifications")
+    change(database, ids[:1], "notification_type = ''")
+    change(database, ids[1:2], "notification_type = 'another.type'")
+    matching = replace(WINDOW, notification_type=kept["notification_type"])
+
+    def listed(looked_through: int) -> list[datetime]:
+        found = newest_published(database, "email", matching, limit=10, looked_through=looked_through)
+        return [route.published_at for route in found]
+
+    assert listed(3) == [BEGIN + 2 * SECOND, BEGIN]
+    assert listed(2) == [BEGIN + 2 * SECOND]
 
 
 def test_a_republished_route_is_pending_due_and_a_new_replay(database: Database) -> None:

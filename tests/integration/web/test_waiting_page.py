@@ -98,6 +98,24 @@ def test_a_filter_that_cannot_be_is_told_so(page: TestClient, late: None, fields
     assert "<script>alert" not in answered.text
 
 
+def test_routes_that_are_too_old_for_the_list_are_counted_and_the_page_says_so(
+    page: TestClient, database: Database, late: None
+) -> None:
+    """The list looks through the 10,000 that were published last, whatever their type."""
+    execute(
+        database,
+        "INSERT INTO routes (notification_key, route_id, channel, status, max_attempts, recipient_ref, created_at,"
+        " updated_at, published_at, notification_type) SELECT -n, 'email:user:1', 'email', 'published', 1, 'user:1',"
+        " now(), now(), now() - interval '2 hours', 'another.type' FROM generate_series(1, 10000) AS n",
+    )
+    [(type_,)] = database.rows("SELECT DISTINCT notification_type FROM notifications")
+
+    text = page.get(PATH, params={"answer": "none", "type": type_, "since": "11d"}).text
+
+    assert shown(text) == ("13", 1)
+    assert "older than the 10,000 routes that this list looks through" in text
+
+
 def test_where_nobody_has_ever_answered_nothing_is_missed(page: TestClient, database: Database) -> None:
     """A channel whose consumer does not answer has no unanswered routes, and the page says why."""
     published_routes(database, 2, ago=10 * DAY)
