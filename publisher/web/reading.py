@@ -16,6 +16,7 @@ from publisher.domain.errors import BadRequest, PublisherError, Unavailable
 # A page stands within 2.5 seconds, whatever hangs.
 BUDGET = timedelta(seconds=2)
 T = TypeVar("T")
+_NOT_ASKED = "no server was asked: the time of this page had gone by"
 # When the request began that this task answers, by a clock that is never set back.
 _began: ContextVar[float] = ContextVar("began")
 
@@ -57,10 +58,14 @@ class Reading:
     async def sections(self, reads: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
         """Returns what each of these functions returns, by name, or a NotRead in the place of a server's error.
 
+        After a change that took up the time of the page no server is asked, and none is said not to answer.
         Raises BadRequest where what was asked for cannot be, and an error that is none of PublisherError: a bug.
         """
+        left = self._left()
+        if not left:
+            return dict.fromkeys(reads, NotRead(_NOT_ASKED))
         futures = {name: asyncio.wrap_future(self._threads.submit(read)) for name, read in reads.items()}
-        done, _ = await asyncio.wait(futures.values(), timeout=self._left())
+        done, _ = await asyncio.wait(futures.values(), timeout=left)
         for error in [future.exception() for future in done]:
             if error is not None and not _is_of_a_server(error):
                 raise error

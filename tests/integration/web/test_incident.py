@@ -99,6 +99,7 @@ def test_what_redis_knows_is_there_while_every_reader_waits_for_postgresql(
         is_back.set()
     assert "The channels could not be read" in shown
     assert "Who reads the commands could not be read" not in shown
+    assert "push: no group reads gateway:client_events" in shown
 
 
 def test_a_page_of_one_record_says_that_the_schema_is_not_up_to_date(page: TestClient, database: Database) -> None:

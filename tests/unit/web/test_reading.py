@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from publisher.domain.errors import BadRequest, DatabaseUnavailable, Unavailable
-from publisher.web.reading import NotRead, Reading
+from publisher.web.reading import Began, NotRead, Reading
 
 
 @pytest.fixture
@@ -71,6 +71,26 @@ def test_pages_are_read_again_as_soon_as_the_server_answers(reading: Reading, ha
         assert await reading.sections({"a": lambda: 1, "b": lambda: 2}) == {"a": 1, "b": 2}
 
     asyncio.run(pages())
+
+
+def test_after_a_change_that_took_the_time_of_the_page_no_server_is_said_not_to_answer(
+    reading: Reading, hanging: threading.Event
+) -> None:
+    """What is not asked any more is not begun, and is said so (R35)."""
+    changing, begun = Reading(1, timedelta(milliseconds=300)), list[int]()
+
+    async def page(*_: object) -> None:
+        with pytest.raises(Unavailable):
+            await changing.one(hanging.wait)
+        found = await reading.sections({"streams": lambda: begun.append(1)})
+        assert found == {"streams": NotRead("no server was asked: the time of this page had gone by")}
+
+    async def nothing(*_: object) -> dict[str, object]:
+        return {}
+
+    asyncio.run(Began(page)({}, nothing, nothing))
+    changing.close()
+    assert begun == []
 
 
 def test_a_bug_is_no_server_that_is_away(reading: Reading) -> None:
