@@ -1,4 +1,4 @@
-"""The Redis of each stream that has one of its own, read from PUBLISHER_<CHANNEL>_REDIS_URL and its like (R13)."""
+"""The Redis of each stream that has one of its own, read from PUBLISHER_<CHANNEL>_REDIS_URL and its like (R37)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""The nodes of a Redis Cluster, each by a plain client: every key of ours has its stream's slot, and a slot one node.
+"""The nodes of a Redis Cluster, each by a plain client: every key of ours has its stream's slot, a slot one node (R37).
 
 So what works on one server works here, a pipeline and a transaction too, and nothing is repeated unseen. Which node has
 a slot is asked again after every fault: a node that is away, or one that answers MOVED or ASK, as it does while a slot
@@ -24,13 +24,17 @@ _ASKED = 3
 class Cluster:
     """The nodes of one cluster. Safe to share between threads. It connects on first use."""
 
-    def __init__(self, nodes: Sequence[Node], open_node: Callable[[Node, Callable[[], None]], redis.Redis]) -> None:
+    def __init__(
+        self, nodes: Sequence[Node], open_node: Callable[[Node, Callable[[], None]], redis.Redis], variable: str
+    ) -> None:
         """nodes: some of the cluster, which know the others.
 
         open_node: opens the client of a node; the second argument is to be called at each of its faults.
+        variable: the setting that names the cluster.
         """
         self._seeds = list(nodes)
         self._open_node = open_node
+        self._variable = variable
         self._lock = threading.Lock()
         self._clients: dict[Node, redis.Redis] = {}
         # The first slot that a node has, the last, and the node. None: to be asked for.
@@ -46,7 +50,10 @@ class Cluster:
             if first <= slot <= last:
                 return self._client(node)
         self.forget()
-        raise RedisUnavailable(f"Redis is not available: no node of the cluster has slot {slot}, where {key} is")
+        raise RedisUnavailable(
+            f"Redis is not available: no node of the cluster in {self._variable} has slot {slot}, where {key} is",
+            self._variable,
+        )
 
     def primaries(self) -> Sequence[redis.Redis]:
         """Returns the client of each node that has slots. Raises as `of`."""
@@ -70,7 +77,7 @@ class Cluster:
     def _asked(self) -> Sequence[tuple[int, int, Node]]:
         """Asks the nodes, one after the other, which has which slot."""
         known = list(dict.fromkeys([*self._seeds, *self._clients]))
-        error: PublisherError = RedisUnavailable("Redis is not available: the cluster has no nodes")
+        error: PublisherError = RedisUnavailable("Redis is not available: no node was asked", self._variable)
         for node in islice(known, _ASKED):
             try:
                 slots = self._slots_by(node)
@@ -87,7 +94,9 @@ class Cluster:
     def _slots_by(self, node: Node) -> Sequence[tuple[int, int, Node]]:
         with translated():
             found = self._client(node).execute_command("CLUSTER SLOTS")
-        # A node that does not know its own address leaves it blank: it is the one that was asked.
-        return [
-            (first, last, (host.decode() if host else node[0], port)) for first, last, (host, port, *_), *_ in found
-        ]
+        return [(first, last, (_host(host) or node[0], port)) for first, last, (host, port, *_), *_ in found]
+
+
+def _host(told: bytes | None) -> str | None:
+    """Returns the address of a node; None if the nodes do not know it, which then is that of the one that was asked."""
+    return None if told in (None, b"", b"?") else told.decode()

@@ -1,4 +1,4 @@
-"""Which Redis has which stream: one for all, or one of its own for some, each a server or a cluster (R13).
+"""Which Redis has which stream: one for all, or one of its own for some, each a server or a cluster (R37).
 
 Queues, mutexes and heartbeats stand on the Redis of REDIS_URL: they are hints, and may be lost. A stream has its
 witnesses, counts and marks beside it.
@@ -73,23 +73,24 @@ class StreamServers:
             REDIS_URL is raised on.
         """
         found: dict[str, T | RedisUnavailable | RedisRefused] = {}
-        together: dict[int, tuple[redis.Redis, dict[str, str]]] = {}
+        together: dict[int, tuple[redis.Redis, dict[str, list[str]]]] = {}
         for address in dict.fromkeys(addresses):
             try:
                 client = self.of(address)
             except (RedisUnavailable, RedisRefused) as error:
                 found[address] = error
                 continue
-            together.setdefault(id(client), (client, {}))[1][read_address(address).stream] = address
+            by_stream = together.setdefault(id(client), (client, {}))[1]
+            by_stream.setdefault(read_address(address).stream, []).append(address)
         for client, by_stream in together.values():
+            values: Mapping[str, T | RedisUnavailable | RedisRefused]
             try:
                 values = read(client, list(by_stream))
             except (RedisUnavailable, RedisRefused) as error:
                 if client is self.hints:
                     raise
-                found |= dict.fromkeys(by_stream.values(), error)
-            else:
-                found |= {address: values[stream] for stream, address in by_stream.items() if stream in values}
+                values = dict.fromkeys(by_stream, error)
+            found |= {address: values[stream] for stream in by_stream.keys() & values for address in by_stream[stream]}
         return found
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Streams with a Redis of their own, by the real processes: one that is away parks its channel alone (R13, R35)."""
+"""Streams with a Redis of their own, by the real processes: one that is away parks its channel alone (R35, R37)."""
 
 import signal
 from collections import Counter

@@ -44,6 +44,7 @@ def opened(cluster: RunningCluster, timeout: timedelta = timedelta(seconds=3)) -
     of_cluster = Cluster(
         url.hosts,
         lambda node, on_fault: open_node(url, *node, timeout=timeout, client_name="test", on_fault=on_fault),
+        "PUBLISHER_PUSH_REDIS_URL",
     )
     nowhere = open_redis("redis://127.0.0.1:1/0", timeout=timeout, client_name="test")
     return StreamServers(nowhere, {AT: of_cluster}, {"intents": AT})

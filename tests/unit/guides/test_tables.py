@@ -90,7 +90,7 @@ def test_the_settings_of_the_page_are_those_that_are_read() -> None:
 
 
 def test_the_variables_of_a_streams_redis_are_those_that_are_read() -> None:
-    """Those of intents, of delivery events and of the built-in channels (R13)."""
+    """Those of intents, of delivery events and of the built-in channels (R37)."""
     rows = table("deploying", "| variable of a stream's Redis | what stands there |")
 
     assert [row[0] for row in rows] == stream_server_variables([EMAIL, PUSH])

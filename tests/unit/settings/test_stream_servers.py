@@ -1,4 +1,4 @@
-"""Each stream may have a Redis of its own: one server, a primary that Sentinels name, or a cluster (R13)."""
+"""Each stream may have a Redis of its own: one server, a primary that Sentinels name, or a cluster (R37)."""
 
 import pytest
 
