@@ -14,6 +14,9 @@ _RUNS = "see that PostgreSQL runs there, or correct the host and port in DATABAS
 _ITS_PORT = "see that host and port in DATABASE_URL are those of PostgreSQL, and not of another server"
 _TOO_MANY = "run fewer processes or threads, or raise the limit: 'publisher doctor' counts the connections"
 _HBA = "let this host, user and database in by a line of pg_hba.conf"
+_PROMOTED = "wait until a standby is promoted, or name the primary in DATABASE_URL"
+# What target_session_attrs refuses.
+_READ_ONLY = ("session is read-only", "server is in hot standby mode")
 _SOCKET, _LOCAL = "Unix socket", "the local socket"
 # libpq begins its error about each address so.
 _ATTEMPT = re.compile(r'connection to server (?:at "([^"]*)"(?: \([^)]*\))?, port (\w+)|on socket "([^"]*)") failed: ')
@@ -71,6 +74,7 @@ _CAUSES: Sequence[_Known] = (
     _Known('role "', "create this role, or correct the user name in DATABASE_URL"),
     _Known('database "', "create this database, or correct its name at the end of DATABASE_URL"),
     _Known("the database system is", "wait until it is up"),
+    *(_Known(piece, _PROMOTED, "it takes no writes: a standby, or read only") for piece in _READ_ONLY),
     _Known("received invalid response to SSL negotiation", _ITS_PORT, "another server than PostgreSQL answers"),
     _Known("expected authentication request", _ITS_PORT, "another server than PostgreSQL answers"),
     _Known("SSL error", f"{_ITS_PORT}; if they are, see the sslmode in DATABASE_URL"),

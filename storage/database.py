@@ -24,6 +24,7 @@ from publisher.domain.errors import (
 from storage import deadline, session
 from storage.connection_errors import place
 from storage.deadline import CannotConnect
+from storage.hosts import Connector
 from storage.models import MODELS
 from storage.pool import Pool
 
@@ -72,7 +73,7 @@ class Database:
             stale_timeout=3600,
             autoconnect=False,
             application_name=application_name,
-            connection_factory=deadline.connection_class(connect_timeout, statement_timeout),
+            connection_factory=Connector(connect_timeout, statement_timeout),
             keepalives_idle=15,
             keepalives_interval=5,
             keepalives_count=3,

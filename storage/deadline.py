@@ -24,26 +24,23 @@ class CannotConnect(psycopg2.OperationalError):  # type: ignore[misc]  # psycopg
 class PatientConnection(psycopg2.extensions.connection):  # type: ignore[misc]  # psycopg2 has no types
     """A connection whose waits end.
 
-    connect_patience: how long connecting may take.
-    patience: how long each answer may take; None: without end.
     returned_at: monotonic seconds at which the pool got the connection back.
     """
 
-    connect_patience: timedelta | None = None
-    patience: timedelta | None = None
     returned_at = 0.0
 
-    def __init__(self, dsn: str, *arguments: object) -> None:
-        """Connects. Raises CannotConnect, which does not name the user, who is a part of the URL (R36)."""
+    def __init__(self, dsn: str, connect_patience: timedelta, patience: timedelta | None) -> None:
+        """Connects. Raises CannotConnect, which does not name the user, who is a part of the URL (R36).
+
+        dsn: names one host; of several those that follow a silent one would not be asked.
+        connect_patience: how long connecting may take.
+        patience: how long each answer may take; None: without end.
+        """
+        self.connect_patience, self.patience = connect_patience, patience
         try:
-            super().__init__(dsn, *arguments)
+            super().__init__(dsn)
         except psycopg2.OperationalError as error:
             raise CannotConnect(refused_connection(_without_user(str(error), dsn), dsn)) from None
-
-
-def connection_class(connect_patience: timedelta, patience: timedelta | None) -> type[PatientConnection]:
-    """Returns a connection class with this patience, for psycopg2's `connection_factory`."""
-    return type("PatientConnection", (PatientConnection,), {"connect_patience": connect_patience, "patience": patience})
 
 
 def install() -> None:
@@ -63,7 +60,7 @@ def _wait(connection: psycopg2.extensions.connection) -> None:
         if not poller.poll(None if remaining is None else remaining * 1000):
             # Raising from the callback makes psycopg2 close the connection: nothing of it is used again.
             seconds = 0.0 if patience is None else patience.total_seconds()
-            raise psycopg2.OperationalError(f"timeout: PostgreSQL did not answer within {seconds:g} s")
+            raise psycopg2.OperationalError(f"timeout: PostgreSQL did not answer within {seconds:.3g} s")
 
 
 def _without_user(message: str, dsn: str) -> str:

@@ -10,7 +10,7 @@ import psycopg2.extensions
 import pytest
 from redis.connection import Connection
 
-from storage import deadline
+from storage import deadline, hosts
 from tests.faults.crash_points import IoInterceptor
 
 # The name by which a statement of `storage` begins.
@@ -52,7 +52,7 @@ def intercept_io() -> Iterator[IoInterceptor]:
 
 
 def _wire_postgresql(io: IoInterceptor, patch: pytest.MonkeyPatch) -> None:
-    whole_class, whole_wait = deadline.connection_class, deadline._wait
+    whole_wait = deadline._wait
 
     def wait(connection: Any) -> None:
         # Whatever waits on PostgreSQL is counted, and nothing is counted that waits twice.
@@ -60,7 +60,7 @@ def _wire_postgresql(io: IoInterceptor, patch: pytest.MonkeyPatch) -> None:
         io.inside = False
         whole_wait(connection)
 
-    patch.setattr(deadline, "connection_class", lambda *patience: counted_class(io, whole_class(*patience)))
+    patch.setattr(hosts, "PatientConnection", counted_class(io, deadline.PatientConnection))
     patch.setattr(deadline, "_wait", wait)
 
 

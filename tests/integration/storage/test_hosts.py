@@ -1,0 +1,68 @@
+"""A DATABASE_URL of several hosts: whichever takes writes is found, within the time that one connection may take."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from publisher.domain.errors import DatabaseUnavailable
+from storage.database import Database
+from tests.conftest import run_sql
+from tests.processes import free_port
+
+_PATIENCE = timedelta(seconds=1)
+
+
+@pytest.fixture
+def silent() -> Iterator[socket.socket]:
+    """A host that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        yield listener
+
+
+def both(database_url: str, port: int, chosen: str = "read-write") -> Database:
+    """127.0.0.1 with this port, and then the server of this database."""
+    parts = urlsplit(database_url)
+    query = f"host=127.0.0.1,{parse_qs(parts.query)['host'][0]}&port={port},5432&target_session_attrs={chosen}"
+    return Database(parts._replace(query=query).geturl(), application_name="test", connect_timeout=_PATIENCE)
+
+
+def test_a_first_host_that_is_silent_does_not_hide_the_second(database_url: str, silent: socket.socket) -> None:
+    """A machine that lost its power answers nothing: the promoted standby behind it in the URL is found all the same,
+    and the connections after that ask it first."""
+    with closing(both(database_url, silent.getsockname()[1])) as database:
+        assert database.rows("SELECT 1") == [(1,)]
+        silent.accept()[0].close()
+        database.close_idle()
+        assert database.rows("SELECT 2") == [(2,)]
+
+    with pytest.raises(BlockingIOError):
+        silent.accept()
+
+
+def test_where_any_host_will_do_the_first_is_asked_first(database_url: str, silent: socket.socket) -> None:
+    """Without target_session_attrs the order of the URL says which host is preferred, each time."""
+    with closing(both(database_url, silent.getsockname()[1], "any")) as database:
+        for _ in range(2):
+            assert database.rows("SELECT 1") == [(1,)]
+            database.close_idle()
+            silent.accept()[0].close()
+
+
+def test_hosts_of_which_none_takes_writes_are_an_outage(database_url: str) -> None:
+    """While a standby is being promoted: the error names both hosts, what each of them said, and DATABASE_URL."""
+    name = urlsplit(database_url).path[1:]
+    run_sql(database_url, f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    port = free_port()
+
+    with closing(both(database_url, port)) as database, pytest.raises(DatabaseUnavailable) as raised:
+        database.rows("SELECT 1")
+
+    first, second = str(raised.value).split("; ")
+    assert first.startswith(f"PostgreSQL is not available: connection refused (127.0.0.1:{port}, sslmode not set): ")
+    assert second.startswith("it takes no writes: a standby, or read only (")
+    assert second.endswith(": wait until a standby is promoted, or name the primary in DATABASE_URL")
