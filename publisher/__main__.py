@@ -4,12 +4,17 @@ import signal
 import sys
 
 from publisher.process.garbage import collect_hardly_ever, leave_garbage
-from publisher.process.signals import obey_as_first_process
+from publisher.process.signals import end_well_while_starting, obey_as_first_process
+
+# The commands that are processes of a deployment: they run until they are told to stop.
+_PROCESSES = (["web"], ["intake"], ["scheduler", "run"], ["mailer", "run"])
 
 
 def main() -> None:
     """Runs the command line and exits with its code."""
     obey_as_first_process()
+    if any(sys.argv[1 : 1 + len(words)] == words for words in _PROCESSES):
+        end_well_while_starting()
     # Imports make many objects and no garbage: with Python's own thresholds a sixth of a command's time is its search.
     collect_hardly_ever()
     # A Ctrl-C during the imports ends the process without a traceback. The shell may have ignored it: `publisher … &`.

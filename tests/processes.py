@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import termios
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -80,7 +80,10 @@ class Process:
     def is_ready(self) -> bool:
         """True once it stops in good order when it is told to: it has finished its imports and handles SIGTERM."""
         workers = re.search(r"\bdramatiq publisher\.actors --processes (\d+)", self._command)
-        return self.output.count("ready for action") >= int(workers[1]) if workers else awaits_sigterm(self.pid)
+        if workers:
+            return self.output.count("ready for action") >= int(workers[1])
+        # A process of the service handles it from its first moment on, and waits for it once it begins its work.
+        return awaits_sigterm(self.pid, {"SigBlk"} if self._command in COMMANDS.values() else {"SigBlk", "SigCgt"})
 
     def wait_until_ready(self) -> None:
         """Returns once it is ready: one that still imports is ended by a SIGTERM as any process is."""
@@ -187,12 +190,15 @@ def marked(mark: str) -> dict[int, str]:
     return found
 
 
-def awaits_sigterm(pid: int) -> bool:
-    """True once the process answers a SIGTERM itself: it handles it, or a thread of it waits for it (Linux)."""
+def awaits_sigterm(pid: int, masks: Collection[str] = ("SigBlk", "SigCgt")) -> bool:
+    """True once the process answers a SIGTERM itself (Linux).
+
+    masks: SigCgt if it may handle it, SigBlk if a thread of it may wait for it.
+    """
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             name, _, mask = line.partition(":")
-            if name in {"SigBlk", "SigCgt"} and int(mask, 16) >> (signal.SIGTERM - 1) & 1:
+            if name in masks and int(mask, 16) >> (signal.SIGTERM - 1) & 1:
                 return True
     return False
 

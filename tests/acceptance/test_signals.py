@@ -96,6 +96,18 @@ def test_a_worker_that_is_still_booting_stops_as_well(processes: Processes) -> N
     assert worker.members() == []
 
 
+def test_a_process_that_still_imports_stops_at_once(processes: Processes) -> None:
+    """It has begun nothing, and ends with exit code 0 as it does later (R17)."""
+    starting = [processes.start(name, PYTHONPROFILEIMPORTTIME="1") for name in ("clock", "intake", "mailer", "web")]
+    for process in starting:
+        process.wait_for_output("publisher.domain.errors")
+        process.signal(signal.SIGTERM)
+
+    for process in starting:
+        assert process.wait(PATIENCE) == 0, process.output[-3000:]
+        assert "publisher.process.heartbeat" not in process.output
+
+
 def test_intake_under_load_stops_in_time_and_the_next_takes_over(
     processes: Processes, environ: dict[str, str], outside: Outside
 ) -> None:
