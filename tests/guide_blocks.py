@@ -27,7 +27,7 @@ _PACKAGES = ("publisher", "actors", "storage")
 
 def redis_rights() -> str:
     """One command for a shell, for the streams as they are by default."""
-    return _fenced("sh", redis_lines(_grants()))
+    return _fenced("sh", redis_lines(_grants().redis[0]))
 
 
 def postgresql_rights() -> str:

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 
 from publisher.cli.output import print_json, printable
-from publisher.doctor.grants import Grants
+from publisher.doctor.grants import Grants, RedisGrant
 from storage.rights import quoted_name
 
 # Fits a terminal of 80 columns: a line that the terminal breaks is copied with the break.
@@ -16,14 +16,10 @@ _SQL_WORD = re.compile(r'(?:"(?:[^"]|"")*"|[^ "])+')
 
 
 def print_grants(grants: Grants) -> None:
-    """Prints both servers' rights, each under comments that say who runs the lines, and where."""
+    """Prints every server's rights, each under comments that say who runs the lines, and where."""
     to = grants.to
     lines = [
-        "# Redis: in a shell, as an administrator (redis-cli -u URL ...).",
-        "# A new user needs a password, too:",
-        f"#   redis-cli ACL SETUSER {shlex.quote(grants.redis_user)} '>...'",
-        *redis_lines(grants),
-        "",
+        *(line for grant in grants.redis for line in [*_redis_part(grant, alone=len(grants.redis) == 1), ""]),
         "-- PostgreSQL: in psql, as the owner of the tables, after 'publisher migrate',",
         *_commented(f"in the database {quoted_name(to.database)}. A new role comes first:", "-- "),
         *_commented(f"CREATE ROLE {quoted_name(to.role)} LOGIN PASSWORD '...';"),
@@ -38,10 +34,15 @@ def print_grants(grants: Grants) -> None:
 
 
 def print_grants_as_json(grants: Grants) -> None:
-    """Prints one object: the Redis user with its ACL rules, and the PostgreSQL role with its statements."""
+    """Prints one object: each Redis user with its ACL rules, and the PostgreSQL role with its statements.
+
+    Those of a Redis that has streams alone stand under its variable.
+    """
+    first, *own = grants.redis
     print_json(
         {
-            "redis": {"user": grants.redis_user, "rules": grants.redis_rules},
+            "redis": {"user": first.user, "rules": first.rules},
+            **({"stream_redis": {of.variable: {"user": of.user, "rules": of.rules} for of in own}} if own else {}),
             "postgresql": {
                 "role": grants.to.role,
                 "database": grants.to.database,
@@ -53,10 +54,23 @@ def print_grants_as_json(grants: Grants) -> None:
     )
 
 
-def redis_lines(grants: Grants) -> list[str]:
+def redis_lines(grant: RedisGrant) -> list[str]:
     """Returns one command for a shell, over several lines."""
-    words = ["redis-cli", "ACL", "SETUSER", *map(shlex.quote, [grants.redis_user, *grants.redis_rules])]
+    words = ["redis-cli", "ACL", "SETUSER", *map(shlex.quote, [grant.user, *grant.rules])]
     return _folded(words, " \\")
+
+
+def _redis_part(grant: RedisGrant, *, alone: bool) -> list[str]:
+    """Returns the lines of one Redis. alone: there is no other one."""
+    where = ["# On every node of the cluster, replicas too:"] if grant.in_cluster else []
+    return [
+        *([] if alone else [f"# {grant.variable}"]),
+        "# Redis: in a shell, as an administrator (redis-cli -u URL ...).",
+        *where,
+        "# A new user needs a password, too:",
+        f"#   redis-cli ACL SETUSER {shlex.quote(grant.user)} '>...'",
+        *redis_lines(grant),
+    ]
 
 
 def postgresql_lines(grants: Grants) -> list[str]:

@@ -13,7 +13,7 @@ from publisher.doctor.steps.audits import of_audits
 from publisher.doctor.steps.postgresql import of_postgresql
 from publisher.doctor.steps.redis import of_redis
 from publisher.doctor.steps.settings import of_settings
-from publisher.doctor.steps.step import NEEDS_SCHEMA, Server, Step, Unusable
+from publisher.doctor.steps.step import NEEDS_SCHEMA, NOBODY, Server, Step, Unusable
 from publisher.doctor.verdict import Diagnosis, failed, unknown
 from publisher.domain.errors import PublisherError, SchemaOutdated, Unavailable
 from publisher.settings.settings import Settings
@@ -54,7 +54,7 @@ def examine(
             *of_postgresql(settings, database, read_procfile),
             *of_redis(settings, servers, database),
             *of_audits(settings, database, servers.hints),
-            Step("mail-server", Server.NONE, greet_mail_server),
+            Step("mail-server", NOBODY, greet_mail_server),
         ]
     )
 
@@ -68,7 +68,7 @@ def _run(steps: Sequence[Step]) -> Iterator[Check]:
     began, away = time.monotonic(), set[Server]()
     for step in steps:
         if step.asks in away:
-            diagnosis = unknown(f"not looked at: needs {step.asks.label}", f"mend {step.asks.value} first")
+            diagnosis = unknown(f"not looked at: needs {step.asks.label}", f"mend {step.asks.check} first")
         elif time.monotonic() - began > _PATIENCE.total_seconds():
             diagnosis = unknown(
                 f"not looked at: {_PATIENCE.seconds} s were over", "ask again when the servers are quicker"
@@ -89,8 +89,8 @@ def _run_check(step: Step) -> tuple[Diagnosis, bool]:
     except SchemaOutdated:
         return NEEDS_SCHEMA, False
     except Unavailable as error:
-        if step.name == step.asks.value:
-            return failed(str(error), f"mend that first: nothing more of {step.name} can be looked at"), True
+        if step.name == step.asks.check:
+            return failed(str(error), f"mend that first: nothing more of {step.asks.label} can be looked at"), True
         return unknown(str(error), "ask again; if it stays so, see the server's log"), False
     except PublisherError as error:
         return unknown(str(error), "let this user look, or look by other means"), False

@@ -1,4 +1,4 @@
-"""Every right that this installation needs of its two servers, as values: for `doctor --print-grants` and the guide."""
+"""Every right that this installation needs of its servers, as values: for `doctor --print-grants` and the guide."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,41 +14,68 @@ _SUPERUSER = "postgres"
 
 
 @dataclass(frozen=True, slots=True)
+class RedisGrant:
+    """The rights on one Redis.
+
+    variable: the setting that names it.
+    user: the name of the Redis user.
+    rules: the rules of `ACL SETUSER` after that name; none sets a password.
+    in_cluster: whether it is a Redis Cluster, each node of which needs the user.
+    """
+
+    variable: str
+    user: str
+    rules: Sequence[str]
+    in_cluster: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Grants:
     """The rights to give to the service, and no others.
 
-    redis_user: the name of the Redis user.
-    redis_rules: the rules of `ACL SETUSER` after that name; none sets a password.
+    redis: of each Redis, that of REDIS_URL first.
     to: the PostgreSQL role, its database and schema.
     postgresql_statements: the GRANTs of rights to rows.
     postgresql_migrating: the GRANT that `publisher migrate` needs besides, as long as there is something to apply.
     """
 
-    redis_user: str
-    redis_rules: Sequence[str]
+    redis: Sequence[RedisGrant]
     to: Grantee
     postgresql_statements: Sequence[str]
     postgresql_migrating: str
 
 
-def streams_of(settings: Settings) -> Streams:
-    """Returns the streams that the settings name."""
-    email = settings.channels.get(EMAIL.name)
+def streams_of(settings: Settings, variable: str = "REDIS_URL") -> Streams:
+    """Returns the streams that are on the Redis of this setting."""
+    email, there = settings.channels.get(EMAIL.name), _place(settings, variable)
+    commands = {name: channel.stream for name, channel in settings.channels.items() if channel.server == there}
     return Streams(
-        intents=settings.intents_stream,
+        intents=settings.intents_stream if settings.placed.get(settings.intents_stream, "") == there else None,
         group=settings.intents_group,
-        events=settings.events_stream,
+        events=settings.events_stream if settings.placed.get(settings.events_stream, "") == there else None,
         events_group=settings.events_group,
-        commands={name: channel.stream for name, channel in settings.channels.items()},
-        mail=email.stream if email is not None and settings.mail.is_used else None,
+        commands=commands,
+        mail=email.stream if email is not None and email.name in commands and settings.mail.is_used else None,
         mail_group=settings.mail.group,
+        queues=None if there else list(settings.channels),
+        in_cluster="+cluster://" in there,
     )
+
+
+def stream_variables(settings: Settings) -> list[str]:
+    """Returns the setting of each Redis that has streams alone, each Redis once."""
+    return list(dict.fromkeys(at.variable for at in settings.stream_servers.values()))
+
+
+def _place(settings: Settings, variable: str) -> str:
+    """Returns where the Redis of this setting is, as addresses say it; blank for REDIS_URL."""
+    return "" if variable == "REDIS_URL" else settings.stream_servers[variable].url.shown
 
 
 def needed_grants(settings: Settings, *, role: str | None = None, schema: str | None = None) -> Grants:
     """Returns the rights for the streams, channels and database that the settings name. Asks no server.
 
-    role: the name of both the Redis user and the PostgreSQL role; None: those that the URLs log in as,
+    role: the name of both the Redis users and the PostgreSQL role; None: those that the URLs log in as,
         but `publisher` for `default` and `postgres`.
     schema: where the tables are; None: the first schema in the search path of DATABASE_URL, or `public`.
     """
@@ -56,11 +83,16 @@ def needed_grants(settings: Settings, *, role: str | None = None, schema: str | 
     own = "" if found.role == _SUPERUSER else found.role
     to = replace(found, role=role or own or _NAME, schema=schema or found.schema)
     to = replace(to, database=to.database or to.role)
-    rules = acl_rules(streams_of(settings))
+    urls = {"REDIS_URL": settings.redis_url}
+    urls |= {variable: settings.stream_servers[variable].url for variable in stream_variables(settings)}
     return Grants(
-        redis_user=role or user_of(settings.redis_url.text) or _NAME,
-        redis_rules=["on", *rules],
+        redis=[_redis_grant(settings, variable, role or user_of(url.text)) for variable, url in urls.items()],
         to=to,
         postgresql_statements=grant_statements(to),
         postgresql_migrating=migrating_statement(to),
     )
+
+
+def _redis_grant(settings: Settings, variable: str, user: str) -> RedisGrant:
+    streams = streams_of(settings, variable)
+    return RedisGrant(variable, user or _NAME, ["on", *acl_rules(streams)], streams.in_cluster)

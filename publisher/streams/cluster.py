@@ -7,7 +7,8 @@ moves (documentation of Redis, "Redirection and resharding"). The caller tries a
 
 import threading
 from collections.abc import Callable, Sequence
-from itertools import islice
+from dataclasses import dataclass
+from itertools import count, islice
 
 import redis
 from redis.crc import key_slot
@@ -17,8 +18,28 @@ from publisher.streams.connection import translated
 
 # Host and port.
 Node = tuple[str, int]
+# The first slot of a range, and the last.
+Range = tuple[int, int]
+SLOTS = 16384
 # So many nodes are asked for the slots at a time: one that is black-holed takes as long as a reply may.
 _ASKED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A node that has slots. name: its host and port."""
+
+    name: str
+    client: redis.Redis
+    slots: Sequence[Range]
+
+    @property
+    def tag(self) -> str:
+        """A text whose slot this node has."""
+        return next(text for text in map(str, count()) if self._has(key_slot(text.encode())))
+
+    def _has(self, slot: int) -> bool:
+        return any(first <= slot <= last for first, last in self.slots)
 
 
 class Cluster:
@@ -55,9 +76,12 @@ class Cluster:
             self._variable,
         )
 
-    def primaries(self) -> Sequence[redis.Redis]:
-        """Returns the client of each node that has slots. Raises as `of`."""
-        return [self._client(node) for node in dict.fromkeys(node for _, _, node in self._slots or self._asked())]
+    def shards(self) -> Sequence[Shard]:
+        """Returns each node that has slots. Raises as `of`."""
+        slots: dict[Node, list[Range]] = {}
+        for first, last, node in self._slots or self._asked():
+            slots.setdefault(node, []).append((first, last))
+        return [Shard(f"{node[0]}:{node[1]}", self._client(node), ranges) for node, ranges in slots.items()]
 
     def forget(self) -> None:
         """Has the next call ask which node has which slot."""

@@ -110,14 +110,14 @@ def key_types(client: redis.Redis, keys: Iterable[str]) -> dict[str, str]:
         return dict(zip(names, (type_.decode() for type_ in pipe.execute()), strict=True))
 
 
-def try_write(client: redis.Redis) -> None:
-    """Writes a key that expires at once. Raises the error that any other write would raise, too.
+def try_write(client: redis.Redis, key: str = DOCTOR) -> None:
+    """Writes this key, which expires at once. Raises the error that any other write would raise, too.
 
     It writes twice: a Redis whose disk is full refuses the write after the one that it could not keep.
     """
     with translated():
-        client.set(DOCTOR, b"0" * _BLOCK, px=1000)
-        client.set(DOCTOR, 1, px=1)
+        client.set(key, b"0" * _BLOCK, px=1000)
+        client.set(key, 1, px=1)
 
 
 def read_shards(client: redis.Redis) -> int | None:

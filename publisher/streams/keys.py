@@ -86,6 +86,7 @@ KEYS = (
         *("the loss audit", "it must last as long as the data"),
     ),
     _expiring(DOCTOR, "string", "8 kB of zeros, then `1`", "publisher doctor", "a second"),
+    _expiring("publisher:doctor:{slot}", "string", "the same, in a slot of each shard", "publisher doctor", "a second"),
     _expiring("publisher:scan:{channel}", "string", "a scan has run: `1`", "workers", "three scan intervals"),
     _expiring(
         *(
@@ -187,6 +188,11 @@ def limit_key(stream: str, channel: str) -> str:
 def identity_key(stream: str) -> str:
     """The random text that a cluster which lost its data does not have, in the stream's slot."""
     return f"publisher:identity:{hash_tag(stream)}"
+
+
+def doctor_key(tag: str) -> str:
+    """The key that doctor writes to a shard of a cluster. tag: a text whose slot that shard has."""
+    return f"publisher:doctor:{hash_tag(tag)}"
 
 
 def losses_key(stream: str) -> str:

@@ -6,9 +6,23 @@ from dataclasses import dataclass
 import redis.connection
 
 from publisher.streams import keys
-from publisher.streams.rights_tables import CHANNEL, CONNECTION, EVENTS, HELPFUL, INTENTS, MAIL, QUEUE, SERVICE
+from publisher.streams.redis_url import read_url
+from publisher.streams.rights_tables import (
+    CHANNEL,
+    CLUSTER,
+    CONNECTION,
+    DATABASE,
+    EVENTS,
+    HELPFUL,
+    INTENTS,
+    LOSS_AUDIT,
+    MAIL,
+    MUTEXES,
+    QUEUE,
+    SERVICE,
+)
 
-_CONTAINERS = ("XGROUP", "XINFO", "SCRIPT", "CLIENT")
+_CONTAINERS = ("XGROUP", "XINFO", "SCRIPT", "CLIENT", "CLUSTER")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,49 +38,46 @@ class Right:
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """The streams that the rights are for.
+    """The streams of one Redis, which the rights are for.
 
-    intents, group: the intents stream, and its consumer group.
-    events, events_group: the stream of delivery events, and its consumer group.
-    commands: channel -> stream.
+    intents, group: the intents stream, and its consumer group. None: that stream is on another Redis.
+    events, events_group: the stream of delivery events, and its consumer group. None: it is on another Redis.
+    commands: channel -> stream, of the channels whose commands are there.
     mail, mail_group: the stream that this service's own mailers read, one of the above, and their consumer group. None:
         another mail service reads it, with rights of its own.
+    queues: the channels whose queues are there, with the mutexes and heartbeats. None: it is not that of REDIS_URL.
+    in_cluster: whether it is a Redis Cluster.
     """
 
-    intents: str
+    intents: str | None
     group: str
-    events: str
+    events: str | None
     events_group: str
     commands: Mapping[str, str]
     mail: str | None = None
     mail_group: str = ""
+    queues: Sequence[str] | None = None
+    in_cluster: bool = False
 
     @property
     def names(self) -> list[str]:
         """Every stream, each once."""
-        return list(dict.fromkeys([self.intents, self.events, *self.commands.values()]))
+        return [name for name in dict.fromkeys([self.intents, self.events, *self.commands.values()]) if name]
 
 
 def needed_rights(streams: Streams) -> list[Right]:
-    """Returns every right without which a part of the service does not work."""
-    service = {
-        "dramatiq": keys.DRAMATIQ,
-        "heartbeats": keys.DRAMATIQ_HEARTBEATS,
-        "queues": keys.DRAMATIQ_QUEUES,
-        "processes": keys.PROCESSES,
-        "identity": keys.IDENTITY,
-        "retention": keys.retention_key("records"),
-        "scan_run": keys.scan_run_key("1"),
-        "doctor": keys.DOCTOR,
-    }
-    intents = streams.intents
-    of_intents = {"intents": intents, "losses": keys.losses_key(intents), "mark": keys.mark_key(intents)}
+    """Returns every right on this Redis without which a part of the service does not work."""
     rights = [
-        *_rights(CONNECTION, {}),
-        *_rights(SERVICE, service),
-        *_rights(INTENTS, of_intents, group=streams.group),
-        *_rights(EVENTS, {"events": streams.events}, events_group=streams.events_group),
+        *_rights(CONNECTION, {"doctor": keys.DOCTOR}),
+        *_rights(CLUSTER if streams.in_cluster else DATABASE, {}),
+        *_of_service(streams),
     ]
+    if streams.intents is not None:
+        intents = streams.intents
+        of_intents = {"intents": intents, "losses": keys.losses_key(intents), "mark": keys.mark_key(intents)}
+        rights += _rights(INTENTS, of_intents, group=streams.group)
+    if streams.events is not None:
+        rights += _rights(EVENTS, {"events": streams.events}, events_group=streams.events_group)
     if streams.mail is not None:
         rights += _rights(MAIL, {"mail": streams.mail}, mail_group=streams.mail_group)
     for channel, stream in streams.commands.items():
@@ -75,6 +86,11 @@ def needed_rights(streams: Streams) -> list[Right]:
             "witness": keys.witness_key(stream, "0/0"),
             "unread": keys.counted_key(stream),
             "limit": keys.limit_key(stream, channel),
+        }
+        identity = keys.identity_key(stream) if streams.in_cluster else keys.IDENTITY
+        rights += [*_rights(CHANNEL, of_channel), *_rights(LOSS_AUDIT, {"identity": identity})]
+    for channel in streams.queues or ():
+        of_queue = {
             "next_look": keys.next_look_key(channel),
             "retention": keys.retention_key(f"commands:{channel}"),
             "audit": keys.audit_key(channel),
@@ -83,8 +99,22 @@ def needed_rights(streams: Streams) -> list[Right]:
             "queue": keys.queue_key(channel),
             "acks": keys.acks_key("1", channel),
         }
-        rights += _rights((*CHANNEL, *QUEUE), of_channel)
-    return rights
+        rights += _rights((*MUTEXES, *QUEUE), of_queue)
+    return list(dict.fromkeys(rights))
+
+
+def _of_service(streams: Streams) -> Iterator[Right]:
+    """Yields the rights to what processes share, whatever the channel. It is on the Redis of REDIS_URL."""
+    if streams.queues is not None:
+        names = {
+            "dramatiq": keys.DRAMATIQ,
+            "heartbeats": keys.DRAMATIQ_HEARTBEATS,
+            "queues": keys.DRAMATIQ_QUEUES,
+            "processes": keys.PROCESSES,
+            "retention": keys.retention_key("records"),
+            "scan_run": keys.scan_run_key("1"),
+        }
+        yield from _rights(SERVICE, names)
 
 
 def acl_rules(streams: Streams) -> list[str]:
@@ -98,9 +128,11 @@ def acl_rules(streams: Streams) -> list[str]:
 
 def user_of(url: str) -> str:
     """Returns the user that a Redis URL logs in as, or blank for the user `default`. Asks no server."""
-    found = redis.connection.parse_url(url)
+    several = read_url(url)
+    found = redis.connection.parse_url(url) if several is None else {}
+    login = (found.get("username"), found.get("password")) if several is None else (several.username, several.password)
     # A name without a password may be a password in the wrong place, and must not be shown (R36).
-    name = found.get("username", "") if found.get("password") else ""
+    name = login[0] or "" if login[1] else ""
     return "" if name == "default" else name
 
 

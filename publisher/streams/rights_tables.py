@@ -4,16 +4,22 @@ A new command or key in the code is a new line here. Redis' ACLs check the comma
 its own line, beside the EVALSHA of the script.
 """
 
-# With each connection. The database number's command stands in small letters, so that no one takes it for SQL.
+# With each connection.
 CONNECTION = (
     ("CLIENT SETNAME publisher", "every connection has a name"),
-    ("select 0", "the database number of REDIS_URL"),
     ("SCRIPT LOAD return", "a script that Redis has forgotten"),
     ("MULTI", "a scan that someone waits for; doctor tries rights"),
     ("EXEC", "a scan that someone waits for"),
     ("DISCARD", "doctor tries rights"),
     ("TIME", "ages by Redis' own clock; bucket.lua"),
+    ("SET {doctor} 1 PX 1", "doctor writes"),
 )
+
+# On a server that is in no cluster. The command stands in small letters, so that no one takes it for SQL.
+DATABASE = (("select 0", "the database number of the URL"),)
+
+# In a Redis Cluster.
+CLUSTER = (("CLUSTER SLOTS", "which node has the slot of a stream"),)
 
 # {intents}: the intents stream, {group}: its consumer group.
 INTENTS = (
@@ -111,17 +117,27 @@ CHANNEL = (
     ("HSET {unread} group 1", "commands of a group are counted"),
     ("DEL {unread}", "commands of a group are counted"),
     ("PEXPIRE {unread} 1", "commands of a group are counted"),
-    ("SET {retention} 1 PX 1 NX", "one process trims for all"),
     ("HMGET {limit} tokens", "bucket.lua"),
     ("HSET {limit} tokens 1", "bucket.lua"),
     ("PEXPIRE {limit} 1", "bucket.lua"),
-    ("SET {next_look} 1 PX 1 NX", "one scan is sent for a channel that waits for its limit"),
     ("TYPE {stream}", "doctor"),
     ("GET {witness}", "append_once.lua"),
     ("SET {witness} 0-0 PX 1", "append_once.lua"),
     ("PEXPIRE {witness} 1", "append_once.lua"),
     ("MGET {witness}", "the loss audit"),
     ("GETEX {witness} PX 1", "a command on a stream that was renamed"),
+)
+
+# Of each Redis that has commands; in a cluster, of each of their slots. {identity}: its random text.
+LOSS_AUDIT = (
+    ("SET {identity} 1 NX", "the loss audit"),
+    ("GET {identity}", "the loss audit"),
+)
+
+# For each channel, on the Redis of REDIS_URL: these may be lost.
+MUTEXES = (
+    ("SET {retention} 1 PX 1 NX", "one process trims for all"),
+    ("SET {next_look} 1 PX 1 NX", "one scan is sent for a channel that waits for its limit"),
     ("SET {audit} 1 PX 1 NX", "one process looks whether an audit is due"),
     ("SET {scan} 1 PX 1 NX", "scans say that they run"),
     ("SET {look_back} 1 PX 1 NX", "one process looks back for all"),
@@ -154,6 +170,7 @@ QUEUE = (
     ("EXISTS {acks}", "dead_workers.lua"),
 )
 
+# On the Redis of REDIS_URL.
 SERVICE = (
     ("EVALSHA {no_script} 1 {dramatiq}", "Dramatiq's dispatch, enqueue.lua, dead_workers.lua"),
     ("ZADD {heartbeats} 1 1", "Dramatiq's workers"),
@@ -166,13 +183,10 @@ SERVICE = (
     ("PEXPIRE {processes} 1", "heartbeats"),
     ("HDEL {processes} 1", "heartbeats"),
     ("HGETALL {processes}", "status, doctor"),
-    ("SET {identity} 1 NX", "the loss audit"),
-    ("GET {identity}", "the loss audit"),
     ("SET {retention} 1 PX 1 NX", "one process prunes for all"),
     ("HINCRBY {scan_run} open 1", "a scan that someone waits for"),
     ("EXPIRE {scan_run} 1", "a scan that someone waits for"),
     ("HGETALL {scan_run}", "a scan that someone waits for"),
-    ("SET {doctor} 1 PX 1", "doctor writes"),
 )
 
 # Not needed for the work. Without them some checks of doctor are unknown.

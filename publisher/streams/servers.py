@@ -51,6 +51,10 @@ class StreamServers:
         found = self._own.get(server, self.hints)
         return found.of(stream) if isinstance(found, Cluster) else found
 
+    def at(self, place: str) -> redis.Redis | Cluster:
+        """Returns the Redis at this place, as an address says it; blank: that of REDIS_URL."""
+        return self._own[place] if place else self.hints
+
     def reaches(self, address: str) -> bool:
         """Returns whether the settings still name the Redis of this address."""
         at = read_address(address)

@@ -82,7 +82,7 @@ def test_a_person_reads_a_line_a_check_and_a_summary(publisher: Publisher) -> No
     assert lines[0].split() == ["ok", "settings", "every", "PUBLISHER_", "variable", "is", "known"]
     [failure] = [line for line in lines if line.startswith("failed")]
     assert failure.split()[1] == "redis"
-    assert " → mend that first: nothing more of redis can be looked at" in failure
+    assert " → mend that first: nothing more of Redis can be looked at" in failure
     [unseen] = [line for line in lines if line.startswith("unknown")]
     together = int(unseen.split()[1])
     assert " ".join(unseen.split()[2:]) == "checks not looked at: needs Redis → mend redis first"

@@ -68,6 +68,7 @@ def test_each_stream_is_on_its_own_redis_and_one_that_is_away_parks_its_channel_
         assert not outside.redis.exists(EMAIL, PUSH, INTENTS)
         # Who looks meanwhile sees the rest, and which setting names what is away.
         assert (status.returncode, listed.returncode) == (0, 0), (status.stderr, listed.stderr)
+        assert doctor.returncode == 1
         for told in (status.stdout, listed.stdout, doctor.stdout):
             assert "PUBLISHER_PUSH_REDIS_URL" in told
 

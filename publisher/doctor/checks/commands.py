@@ -5,11 +5,12 @@ from shlex import quote
 
 from publisher.doctor.checks.intents import held
 from publisher.doctor.verdict import Diagnosis, together, unknown, warning
-from publisher.domain.errors import PublisherError
+from publisher.domain.errors import PublisherError, Unavailable
 from publisher.operations.readers import CommandReaders
 from publisher.operations.wording import span
 from publisher.streams.groups import Group
 
+_AWAY = "mend its Redis first"
 _LET_LOOK = "let this user look: publisher doctor --print-grants"
 
 
@@ -37,7 +38,9 @@ def pending(channels: Iterable[CommandReaders]) -> Diagnosis:
 
 def _unread(readers: CommandReaders) -> Iterator[Diagnosis]:
     if isinstance(readers.found, PublisherError):
-        yield unknown(f"{readers.name}: {readers.stream} could not be read: {readers.found}", _LET_LOOK)
+        away = isinstance(readers.found, Unavailable)
+        remedy = _AWAY if away else _LET_LOOK
+        yield unknown(f"{readers.name}: {readers.stream} could not be read: {readers.found}", remedy)
     elif readers.unread_by_all and readers.needs_group:
         ceiling = readers.channel.holds_back_at
         full = f": at {ceiling:,} the channel waits" if ceiling else ""

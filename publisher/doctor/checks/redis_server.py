@@ -1,25 +1,35 @@
 """Whether Redis can do its work: writable, persistent, never evicting, and with room."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from publisher.doctor.checks.postgresql import ROUND_TRIPS_A_TIMEOUT
 from publisher.doctor.verdict import Diagnosis, failed, ok, together, unknown, warning
 from publisher.operations.wording import names, size, span
+from publisher.streams.cluster import SLOTS
 from publisher.streams.health import RedisConfiguration, RedisServer
 
 _FILLING, _FULL = 0.75, 0.95
 _CLIENTS_FILLING = 0.8
+# What to do where the cluster is behind REDIS_URL.
+NO_CLUSTER = (
+    "name a Redis without a cluster in REDIS_URL, and the cluster as redis+cluster://host:port,host:port in"
+    " PUBLISHER_EMAIL_REDIS_URL, PUBLISHER_INTENTS_REDIS_URL, … (publisher guide deploying)"
+)
 _LOOK_THERE = "look it up in the provider's console, or let this user run CONFIG GET"
 
 
-def server(found: RedisServer, round_trip: timedelta, timeout: timedelta) -> Diagnosis:
-    """A primary that has its data, and answers much faster than the service waits."""
+def server(found: RedisServer, round_trip: timedelta, timeout: timedelta, variable: str = "REDIS_URL") -> Diagnosis:
+    """A primary that has its data, and answers much faster than the service waits.
+
+    variable: the setting that names it.
+    """
     complaints = []
     if found.loading:
         complaints.append(failed("it is still loading its data", "wait until it has"))
     if found.role not in ("master", "primary"):
-        complaints.append(failed(f"it takes no writes: its role is {found.role}", "point REDIS_URL at the primary"))
+        complaints.append(failed(f"it takes no writes: its role is {found.role}", f"point {variable} at the primary"))
     if round_trip * ROUND_TRIPS_A_TIMEOUT > timeout:
         complaints.append(
             warning(
@@ -30,24 +40,59 @@ def server(found: RedisServer, round_trip: timedelta, timeout: timedelta) -> Dia
     return together(complaints, f"{found.product} answers in {span(round_trip)}")
 
 
-def misdirected(found: RedisServer | None, shards: int | None, *, elsewhere: bool) -> Diagnosis | None:
-    """A failure where REDIS_URL names something that is no single Redis; None where it is one, as far as can be seen.
+def misdirected(
+    found: RedisServer | None, shards: int | None, *, elsewhere: bool, variable: str = "REDIS_URL"
+) -> Diagnosis | None:
+    """A failure where the setting names something that is no single Redis; None where it is one, as far as can be seen.
 
     found: None where INFO is not allowed. shards: of its cluster, None for no cluster or not told. elsewhere: some keys
-    of the service are another server's.
+    of the service are another server's. variable: the setting.
     """
     if found is not None and found.mode == "sentinel":
         return failed(
             "it is a Sentinel, which watches a Redis and holds no data",
-            "name the primary in REDIS_URL: SENTINEL GET-MASTER-ADDR-BY-NAME tells it; after a failover, the new one",
+            f"write redis+sentinel://host:port/NAME in {variable}, with the name that the Sentinels have for the"
+            " primary: each connection then asks them where it is",
         )
     if elsewhere or (shards is not None and shards > 1):
         count = f"{shards:,} shards" if shards else "several shards"
-        return failed(
-            f"it is one shard of a cluster of {count}, and the service's keys are on all of them",
-            "name a Redis without a cluster in REDIS_URL, or a cluster of one shard: its keys must be on one server",
-        )
+        finding = f"it is one shard of a cluster of {count}, and the service's keys are on all of them"
+        if variable == "REDIS_URL":
+            return failed(finding, NO_CLUSTER)
+        return failed(finding, f"write redis+cluster://host:port,host:port in {variable}, with some of its nodes")
     return None
+
+
+def slots(ranges: Iterable[tuple[int, int]], variable: str) -> Diagnosis:
+    """Every slot of a cluster has a node. ranges: the slots that have one, the first and the last of each range."""
+    missing, expected = list[str](), 0
+    count = 0
+    for first, last in [*sorted(ranges), (SLOTS, SLOTS)]:
+        if first > expected:
+            missing.append(f"{expected}-{first - 1}")
+            count += first - expected
+        expected = max(expected, last + 1)
+    if missing:
+        return failed(
+            f"{count:,} of {SLOTS:,} slots have no node: {names(missing)}",
+            f"start their node again, or give them to another one: redis-cli --cluster fix, on a node of {variable}",
+        )
+    return ok("every slot has a node")
+
+
+def no_cluster(message: str, variable: str) -> Diagnosis:
+    """A failure: the nodes did not say which of them has which slot. message: what Redis said."""
+    return failed(
+        message,
+        f"if it is no cluster, write redis:// in the place of redis+cluster:// in {variable}; if it is one, let this"
+        " user run CLUSTER SLOTS: publisher doctor --print-grants",
+    )
+
+
+def of_nodes(found: Sequence[tuple[str, Diagnosis]]) -> Diagnosis:
+    """One check of several nodes of a cluster, by their names."""
+    complaints = [replace(said, finding=f"{node}: {said.finding}") for node, said in found if said.verdict != "ok"]
+    return together(complaints, "; ".join(f"{node}: {said.finding}" for node, said in found))
 
 
 def refuses_everything(message: str) -> Diagnosis:

@@ -18,8 +18,8 @@ def postgresql(missing: Sequence[Grant]) -> Diagnosis:
     return ok("this role may do all that is needed")
 
 
-def redis(trial: RedisTrial) -> Diagnosis:
-    """This user may run every command of the service on every key of the service."""
+def redis(trial: RedisTrial, variable: str = "REDIS_URL") -> Diagnosis:
+    """This user may run every command of the service on every key of the service. variable: the setting of its URL."""
     if not trial.refused:
         return ok("this user may do all that is needed")
     finding = names(list(dict.fromkeys(refusal.what for refusal in trial.refused)))
@@ -33,5 +33,5 @@ def redis(trial: RedisTrial) -> Diagnosis:
         )
     return failed(
         f"not allowed: {finding}",
-        f"ACL SETUSER … {' '.join(grants)} for the user of REDIS_URL, or name another user there",
+        f"ACL SETUSER … {' '.join(grants)} for the user of {variable}, or name another user there",
     )

@@ -31,8 +31,8 @@ def postgresql_tls(found: Tls) -> Diagnosis:
 
 
 def redis_tls(url: str, mode: str) -> Diagnosis:
-    """As for PostgreSQL. url: REDIS_URL. mode: PUBLISHER_REDIS_TLS."""
-    if not url.startswith("rediss://"):
+    """As for PostgreSQL. url: of the Redis. mode: PUBLISHER_REDIS_TLS."""
+    if not url.startswith("rediss"):
         return ok("not encrypted")
     if mode == "insecure":
         return warning(

@@ -5,7 +5,7 @@ from datetime import timedelta
 import redis
 
 from publisher.doctor.checks import loss_audit
-from publisher.doctor.steps.step import Server, Step
+from publisher.doctor.steps.step import POSTGRESQL, Step
 from publisher.doctor.verdict import Diagnosis
 from publisher.domain.timeouts import audit_interval
 from publisher.settings.settings import Settings
@@ -28,7 +28,7 @@ def of_audits(settings: Settings, database: Database, client: redis.Redis) -> li
             states.values(), interval=interval, working=_longest_at_work(client) if asked else None
         )
 
-    return [Step("loss-audit", Server.POSTGRESQL, look)]
+    return [Step("loss-audit", POSTGRESQL, look)]
 
 
 def _longest_at_work(client: redis.Redis) -> timedelta | None:

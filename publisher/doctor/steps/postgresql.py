@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from publisher.doctor.checks import answers, channels, clocks, connections, intents_kept, postgresql, rights, sessions
 from publisher.doctor.checks import schema as tables
 from publisher.doctor.steps.clock import read_clock
-from publisher.doctor.steps.step import NEEDS_SCHEMA, Look, Server, Step, once, refusal_of
+from publisher.doctor.steps.step import NEEDS_SCHEMA, POSTGRESQL, Look, Step, once, refusal_of
 from publisher.doctor.verdict import Diagnosis
 from publisher.operations.channel_limits import channel_limits, with_use
 from publisher.operations.holds import list_holds
@@ -90,4 +90,4 @@ def of_postgresql(settings: Settings, database: Database, read_procfile: Callabl
         "gates": lambda: channels.closed(gates(), limits(), holds()),
         "channels": lambda: channels.served(backlogs(), settings.channels),
     }
-    return [Step(name, Server.POSTGRESQL, look) for name, look in looks.items()]
+    return [Step(name, POSTGRESQL, look) for name, look in looks.items()]

@@ -1,23 +1,21 @@
 """Checks that ask Redis."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import TypeVar
 
 import redis
 
 from publisher.channels.email import EMAIL
-from publisher.doctor.checks import clocks, commands, counters, intents, mail, redis_server, rights, systems
-from publisher.doctor.grants import streams_of
-from publisher.doctor.steps.clock import read_clock
-from publisher.doctor.steps.step import Look, Server, Step, Unusable, once, refusal_of
+from publisher.doctor.checks import commands, counters, intents, mail, systems
+from publisher.doctor.grants import stream_variables, streams_of
+from publisher.doctor.steps.redis_server import ExaminedRedis
+from publisher.doctor.steps.step import NOBODY, REDIS, Server, Step, Unusable, once, own_redis
 from publisher.doctor.verdict import Diagnosis, ok
-from publisher.domain.errors import RedisRefused
+from publisher.domain.channel import Channel
+from publisher.domain.errors import PublisherError, RedisUnavailable, Unavailable
 from publisher.operations.readers import CommandReaders, command_readers
 from publisher.settings.mail import MailSettings
 from publisher.settings.settings import Settings
-from publisher.streams import health
-from publisher.streams import rights_trial as rights_
 from publisher.streams.group_reading import stream_groups
 from publisher.streams.groups import Group
 from publisher.streams.heartbeats import ProcessRegister, of_other_systems
@@ -25,7 +23,6 @@ from publisher.streams.servers import StreamServers
 from storage.database import Database
 from storage.identity import read_system
 
-T = TypeVar("T")
 # A process that is silent for longer was killed, or cannot reach Redis.
 _ALIVE = timedelta(seconds=15)
 # The counters of workers are served once all of them run.
@@ -33,37 +30,20 @@ _STARTING = timedelta(seconds=15)
 
 
 def of_redis(settings: Settings, servers: StreamServers, database: Database) -> list[Step]:
-    """Every check of Redis, of its streams, and of the intents and delivery events that wait there."""
+    """Every check of each Redis, of its streams, and of the intents and delivery events that wait there."""
     client = servers.hints
-    server = once(lambda: health.read_server(client))
-    clock = once(lambda: read_clock(lambda: health.read_clock(client)))
+    examined = {"": ExaminedRedis(REDIS, client, streams_of(settings), settings.timeouts.redis)}
+    for variable in stream_variables(settings):
+        place, streams = settings.stream_servers[variable].url.shown, streams_of(settings, variable)
+        examined[place] = ExaminedRedis(own_redis(variable), servers.at(place), streams, settings.timeouts.redis)
     groups = once(lambda: stream_groups(servers.of(settings.intents_stream), settings.intents_stream))
-    readers = once(lambda: command_readers(servers, settings.channels))
+    readers = once(lambda: _readers(servers, settings.channels, examined))
     events = once(
         lambda: stream_groups(servers.of(settings.events_stream), settings.events_stream).group(settings.events_group)
     )
-    streams = streams_of(settings)
-    trial = once(lambda: rights_.try_rights(client, streams))
 
     def group() -> Group | None:
         return groups().group(settings.intents_group)
-
-    def reachable() -> Diagnosis:
-        found, timeout = _if_allowed(server), settings.timeouts.redis
-        # Before anything else: while it loads its data, Redis answers to INFO alone, and a Sentinel to little more.
-        if found is not None and found.loading:
-            return redis_server.server(found, timedelta(0), timeout)
-        sentinel = redis_server.misdirected(found, None, elsewhere=False)
-        if sentinel is not None:
-            raise Unusable(sentinel)
-        shards = health.read_shards(client) if found is None or found.mode == "cluster" else None
-        try:
-            cluster = redis_server.misdirected(found, shards, elsewhere=trial().elsewhere)
-        except RedisRefused as error:
-            raise Unusable(redis_server.refuses_everything(str(error))) from error
-        if cluster is not None:
-            raise Unusable(cluster)
-        return redis_server.server(found or server(), clock().round_trip, timeout)
 
     def others() -> Diagnosis:
         seen = of_other_systems(ProcessRegister(client).seen(), read_system(database))
@@ -83,27 +63,47 @@ def of_redis(settings: Settings, servers: StreamServers, database: Database) -> 
         ]
         return counters.counters(settings.metrics_port, named)
 
-    looks: dict[str, Look] = {
-        "redis": reachable,
-        "redis-clock": lambda: clocks.clock("Redis", clock()),
-        "redis-persistence": lambda: redis_server.persistence(server(), health.read_configuration(client)),
-        "redis-eviction": lambda: redis_server.eviction(server()),
-        "redis-memory": lambda: redis_server.memory(server()),
-        "redis-clients": lambda: redis_server.clients(server()),
-        "redis-writes": lambda: redis_server.writes(refusal_of(lambda: health.try_write(client))),
-        "redis-systems": others,
-        "counters": counting,
-        "redis-rights": lambda: rights.redis(trial()),
-        "streams": lambda: redis_server.streams(health.key_types(client, streams.names)),
-        "intents-group": lambda: intents.group(settings.intents_stream, settings.intents_group, group()),
-        "intents-pending": lambda: intents.pending(group(), settings.route_lease_ttl),
-        "events-group": lambda: intents.group(settings.events_stream, settings.events_group, events()),
-        "events-pending": lambda: intents.pending(events(), settings.route_lease_ttl),
-        "commands-groups": lambda: commands.groups(readers().values()),
-        "commands-pending": lambda: commands.pending(readers().values()),
-        "mail": lambda: _mail(settings.mail, client, readers().get(EMAIL.name)),
+    def server_of(stream: str) -> Server:
+        return examined[servers.place_of(stream)].asks
+
+    of_intents, of_events = server_of(settings.intents_stream), server_of(settings.events_stream)
+    # Those of several servers are looked at where they can be.
+    of_commands = REDIS if all(not channel.server for channel in settings.channels.values()) else NOBODY
+    first, *own = examined.values()
+    return [
+        *first.steps(),
+        Step("redis-systems", REDIS, others),
+        Step("counters", REDIS, counting),
+        *(step for each in own for step in each.steps()),
+        Step(
+            "intents-group",
+            of_intents,
+            lambda: intents.group(settings.intents_stream, settings.intents_group, group()),
+        ),
+        Step("intents-pending", of_intents, lambda: intents.pending(group(), settings.route_lease_ttl)),
+        Step("events-group", of_events, lambda: intents.group(settings.events_stream, settings.events_group, events())),
+        Step("events-pending", of_events, lambda: intents.pending(events(), settings.route_lease_ttl)),
+        Step("commands-groups", of_commands, lambda: commands.groups(readers().values())),
+        Step("commands-pending", of_commands, lambda: commands.pending(readers().values())),
+        Step("mail", REDIS, lambda: _mail(settings.mail, client, readers().get(EMAIL.name))),
+    ]
+
+
+def _readers(
+    servers: StreamServers, channels: Mapping[str, Channel], examined: Mapping[str, ExaminedRedis]
+) -> Mapping[str, CommandReaders]:
+    """Who reads the commands of each channel. A Redis that is away, or is none, is not asked once more."""
+    away: dict[str, PublisherError] = {}
+    for name, channel in channels.items():
+        try:
+            examined[channel.server].is_there()
+        except (PublisherError, Unusable) as error:
+            if isinstance(error, Unusable | Unavailable):
+                away[name] = RedisUnavailable(str(error), examined[channel.server].asks.variable)
+    found = command_readers(servers, {name: of for name, of in channels.items() if name not in away})
+    return {
+        name: CommandReaders(of, away[name]) if name in away else found[name] for name, of in sorted(channels.items())
     }
-    return [Step(name, Server.REDIS, look) for name, look in looks.items()]
 
 
 def _mail(settings: MailSettings, client: redis.Redis, readers: CommandReaders | None) -> Diagnosis:
@@ -113,11 +113,3 @@ def _mail(settings: MailSettings, client: redis.Redis, readers: CommandReaders |
         return mail.mail(None, settings.group, readers, 0)
     alive = [s for s in ProcessRegister(client).seen() if s.process.role == "mailer" and not s.is_silent]
     return mail.mail(settings.smtp_url.shown, settings.group, readers, len(alive))
-
-
-def _if_allowed(read: Callable[[], T]) -> T | None:
-    """What it reads, or None where Redis refuses."""
-    try:
-        return read()
-    except RedisRefused:
-        return None

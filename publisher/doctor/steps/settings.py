@@ -1,14 +1,17 @@
 """Checks that need no server: variables, timeouts, windows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 from importlib.metadata import entry_points
 
 from publisher.doctor.checks import configuration, sessions
-from publisher.doctor.steps.step import Server, Step
+from publisher.doctor.grants import stream_variables
+from publisher.doctor.steps.step import NOBODY, REDIS, Server, Step, own_redis
 from publisher.doctor.verdict import Diagnosis
 from publisher.domain.backoff import Backoff
 from publisher.domain.channel import Channel
+from publisher.settings.connection_url import ConnectionUrl
 from publisher.settings.settings import Settings
 
 
@@ -36,25 +39,35 @@ def of_settings(settings: Settings) -> list[Step]:
     return [
         Step(
             "settings",
-            Server.NONE,
+            NOBODY,
             lambda: configuration.variables(settings.unknown_variables, settings.renamed_variables),
         ),
-        Step("timeouts", Server.NONE, timeouts),
-        Step("windows", Server.NONE, windows),
+        Step("timeouts", NOBODY, timeouts),
+        Step("windows", NOBODY, windows),
         Step(
             "tracing",
-            Server.NONE,
+            NOBODY,
             lambda: configuration.tracing(
                 settings.span_exporters, entry_points(group="opentelemetry_traces_exporter").names
             ),
         ),
         Step(
             "page",
-            Server.NONE,
+            NOBODY,
             lambda: configuration.page(settings.web.host, settings.web.missing_tokens, is_open=settings.web.is_open),
         ),
-        Step("redis-tls", Server.NONE, lambda: sessions.redis_tls(settings.redis_url.text, settings.redis_tls)),
+        *(
+            Step(f"{of.check}-tls", NOBODY, partial(sessions.redis_tls, url.text, settings.redis_tls))
+            for of, url in _urls(settings)
+        ),
     ]
+
+
+def _urls(settings: Settings) -> Iterator[tuple[Server, ConnectionUrl]]:
+    """The URL of each Redis."""
+    yield REDIS, settings.redis_url
+    for variable in stream_variables(settings):
+        yield own_redis(variable), settings.stream_servers[variable].url
 
 
 def _longest_backoff(channels_: Mapping[str, Channel], backoff: Backoff) -> timedelta:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from typing import TypeVar
 
 from publisher.doctor.verdict import Diagnosis, unknown
 from publisher.domain.errors import PublisherError
+from publisher.settings.types import PREFIX
 
 T = TypeVar("T")
 Look = Callable[[], Diagnosis]
@@ -14,17 +14,29 @@ Look = Callable[[], Diagnosis]
 NEEDS_SCHEMA = unknown("not looked at: needs the schema", "mend schema first")
 
 
-class Server(Enum):
-    """Whom a check asks. The value is the name of the check that says whether it is there at all."""
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Whom a check asks.
 
-    NONE = ""
-    POSTGRESQL = "postgresql"
-    REDIS = "redis"
+    check: the name of the check that says whether it is there at all; blank: no server is asked.
+    label: the server's name in a sentence.
+    variable: the setting that names it.
+    """
 
-    @property
-    def label(self) -> str:
-        """The server's name in a sentence."""
-        return {"postgresql": "PostgreSQL", "redis": "Redis"}[self.value]
+    check: str
+    label: str
+    variable: str
+
+
+NOBODY = Server("", "", "")
+POSTGRESQL = Server("postgresql", "PostgreSQL", "DATABASE_URL")
+REDIS = Server("redis", "Redis", "REDIS_URL")
+
+
+def own_redis(variable: str) -> Server:
+    """Returns the Redis that has streams alone. variable: the setting that names it."""
+    of = variable.removeprefix(PREFIX).removesuffix("_REDIS_URL").lower().replace("_", "-")
+    return Server(f"redis-{of}", f"the Redis of {variable}", variable)
 
 
 class Unusable(Exception):
@@ -46,16 +58,16 @@ class Step:
 
 def once(read: Callable[[], T]) -> Callable[[], T]:
     """Reads when it is first asked. Whoever asks later gets the same value, or the same error: no one waits twice."""
-    outcomes: list[T | PublisherError] = []
+    outcomes: list[T | PublisherError | Unusable] = []
 
     def ask() -> T:
         if not outcomes:
             try:
                 outcomes.append(read())
-            except PublisherError as error:
+            except (PublisherError, Unusable) as error:
                 outcomes.append(error)
         [outcome] = outcomes
-        if isinstance(outcome, PublisherError):
+        if isinstance(outcome, PublisherError | Unusable):
             raise outcome
         return outcome
 

@@ -17,7 +17,7 @@ from tests.integration.stream_entries import send_intents
 from tests.valkeys import cluster
 
 OUTBOUND = {"email": "mail:delivery_commands", "push": "gateway:client_events"}
-STREAMS = rights.Streams(INTENTS, GROUP, EVENTS, GROUP, OUTBOUND)
+STREAMS = rights.Streams(INTENTS, GROUP, EVENTS, GROUP, OUTBOUND, queues=list(OUTBOUND))
 
 
 def rules() -> list[str]:
@@ -136,6 +136,29 @@ def test_a_stream_with_signs_of_a_pattern_is_named_literally(as_user: AsUser, ow
         client.xlen("jobs1x")
 
 
+@pytest.mark.parametrize(
+    "streams",
+    [
+        replace(STREAMS, intents=None, events=None, commands={"push": OUTBOUND["push"]}, queues=None),
+        replace(STREAMS, commands={}, queues=None),
+        replace(STREAMS, intents=None, events=None, commands={}),
+    ],
+)
+def test_a_redis_with_some_of_the_streams_needs_the_rights_to_these_alone(
+    as_user: AsUser, streams: rights.Streams
+) -> None:
+    """What is printed for it is enough, and every rule of it is needed (R13)."""
+    printed = rights.acl_rules(streams)
+    assert rights_trial.try_rights(as_user(*printed), streams) == RedisTrial([], elsewhere=False, untried=0)
+
+    needed = {rights.granting(right.command) for right in rights.needed_rights(streams)}
+    assert {rule for rule in printed if rule[0] == "+"} == needed | {"+info"}
+    assert {rule[1:] for rule in printed if rule[0] == "~"} - {"publisher:*", "dramatiq", "dramatiq:*"} == {
+        *streams.names
+    }
+    assert ("~dramatiq:*" in printed) is (streams.queues is not None)
+
+
 def test_every_command_of_every_script_is_in_the_table() -> None:
     """Redis checks each of them, as if the user had sent it."""
     scripts = [file for file in files("publisher.streams").iterdir() if file.name.endswith(".lua")]
@@ -152,6 +175,6 @@ def test_every_command_of_every_script_is_in_the_table() -> None:
 
 def test_keys_of_several_slots_in_one_step_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cluster refuses such a step, with one shard, too: tried on one whose table of rights has one."""
-    monkeypatch.setattr(rights, "SERVICE", (("MGET {processes} {identity}", "nobody"),))
+    monkeypatch.setattr(rights, "SERVICE", (("MGET {processes} {queues}", "nobody"),))
     with cluster(tmp_path, shards=1) as url, redis.Redis.from_url(url) as client:
-        assert lacking(client) == ["MGET on keys of several slots: publisher:processes, publisher:identity"]
+        assert lacking(client) == ["MGET on keys of several slots: publisher:processes, dramatiq:__queues__"]

@@ -31,9 +31,9 @@ def test_the_lines_are_the_rules_and_statements_word_by_word() -> None:
     """A shell joins the lines of the one command; SQL does not mind where its lines end."""
     grants = grants_of(PUBLISHER_EMAIL_STREAM="jobs[1] of 'us'")
 
-    command = "\n".join(redis_lines(grants)).replace("\\\n", "")
-    assert shlex.split(command) == ["redis-cli", "ACL", "SETUSER", "bob", *grants.redis_rules]
-    assert "~jobs\\[1\\] of 'us'" in grants.redis_rules
+    command = "\n".join(redis_lines(grants.redis[0])).replace("\\\n", "")
+    assert shlex.split(command) == ["redis-cli", "ACL", "SETUSER", "bob", *grants.redis[0].rules]
+    assert "~jobs\\[1\\] of 'us'" in grants.redis[0].rules
     assert " ".join(" ".join(postgresql_lines(grants)).split()) == " ".join(grants.postgresql_statements)
 
 
@@ -57,7 +57,7 @@ def test_the_superuser_is_given_nothing(url: str, role: str | None, said: str) -
     """Who has every right needs none: the lines are for a role of the service's own, named as its Redis user is."""
     grants = grants_of(role, DATABASE_URL=url, REDIS_URL="redis://a")
 
-    assert (grants.to.role, grants.to.database, grants.redis_user) == (said, "app", role or "publisher")
+    assert (grants.to.role, grants.to.database, grants.redis[0].user) == (said, "app", role or "publisher")
 
 
 def test_a_name_with_spaces_is_not_broken() -> None:
@@ -79,8 +79,44 @@ def test_a_name_with_spaces_is_not_broken() -> None:
 )
 def test_the_user_is_the_urls_unless_that_is_nobodys_own(redis_url: str, user: str) -> None:
     """`default` is everyone's; a name without a password may be the password (R36)."""
-    assert grants_of(REDIS_URL=redis_url).redis_user == user
-    assert grants_of(REDIS_URL=redis_url, role="svc").redis_user == "svc"
+    assert grants_of(REDIS_URL=redis_url).redis[0].user == user
+    assert grants_of(REDIS_URL=redis_url, role="svc").redis[0].user == "svc"
+
+
+@pytest.mark.parametrize(
+    ("redis_url", "user"),
+    [
+        ("redis+sentinel://bob:hush@a/mymaster", "bob"),
+        ("redis+sentinel://a/mymaster", "publisher"),
+    ],
+)
+def test_the_user_of_a_primary_that_sentinels_name_is_that_of_its_url(redis_url: str, user: str) -> None:
+    """As that of any other Redis."""
+    assert grants_of(REDIS_URL=redis_url).redis[0].user == user
+
+
+def test_each_redis_has_the_rights_to_its_own_streams(capsys: pytest.CaptureFixture[str]) -> None:
+    """One that has streams alone is told apart by its setting; a cluster may be asked for its slots (R13)."""
+    own = {"PUBLISHER_EMAIL_REDIS_URL": "redis+cluster://eve:hush@b", "PUBLISHER_EVENTS_REDIS_URL": "redis://c"}
+    grants = grants_of(**own)
+
+    keys = {of.variable: [rule for rule in of.rules if rule[0] == "~"] for of in grants.redis}
+    assert keys == {
+        "REDIS_URL": ["~notification:intents", "~gateway:client_events", "~dramatiq", "~dramatiq:*", "~publisher:*"],
+        "PUBLISHER_EVENTS_REDIS_URL": ["~notification:delivery_events", "~publisher:*"],
+        "PUBLISHER_EMAIL_REDIS_URL": ["~mail:delivery_commands", "~publisher:*"],
+    }
+    assert [(of.user, "+cluster|slots" in of.rules, "+select" in of.rules) for of in grants.redis] == [
+        ("bob", False, True),
+        ("publisher", False, True),
+        ("eve", True, False),
+    ]
+    print_grants(grants)
+    said = capsys.readouterr().out
+    assert said.count("ACL SETUSER eve ") == 2
+    assert "# PUBLISHER_EMAIL_REDIS_URL\n" in said
+    assert "# On every node of the cluster" in said
+    assert "hush" not in said
 
 
 def test_no_password_is_printed_and_a_schema_is_named(capsys: pytest.CaptureFixture[str]) -> None:

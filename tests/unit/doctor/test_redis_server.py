@@ -86,3 +86,14 @@ def test_a_stream_whose_key_holds_something_else_fails_the_check() -> None:
     assert (said.verdict, said.finding) == (FAILED, "c holds a string")
     assert "PUBLISHER_EVENTS_STREAM" in said.remedy
     assert redis_server.streams({"a": "stream", "b": "none"}) == ok("a, b")
+
+
+def test_a_slot_of_a_cluster_without_a_node_is_a_failure() -> None:
+    """The streams in it stand still."""
+    assert redis_server.slots([(8192, 16383), (0, 8191)], "REDIS_URL").verdict is Verdict.OK
+    said = redis_server.slots([(8192, 16000), (1, 8190)], "REDIS_URL")
+    assert (said.verdict, said.finding) == (
+        Verdict.FAILED,
+        "385 of 16,384 slots have no node: 0-0, 8191-8191, 16001-16383",
+    )
+    assert "0-16383" in redis_server.slots([], "REDIS_URL").finding
