@@ -2,13 +2,14 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import redis
 
-from tests.valkeys import port_of, server
+from tests.valkeys import port_of, server, wait_for_replica
 from tests.waiting import wait_until
 
 NAME = "mail primary"
@@ -30,24 +31,30 @@ class Watched:
         port = int(self._sentinels[0].execute_command("SENTINEL GET-MASTER-ADDR-BY-NAME", NAME)[1])
         return next(one for one in self._servers if port_of(one) == port)
 
-    def kill_primary(self) -> None:
-        """Kills the primary, as kill -9 does, once its replica has what it acknowledged; waits for the promotion."""
-        old = self.primary
-        assert old.execute_command("WAIT", 1, 5000) == 1
-        os.kill(old.info("server")["process_id"], signal.SIGKILL)
-        self._wait_for_promotion(old)
+    def kill_primary(self) -> float:
+        """Kills the primary, as kill -9 does, once its replica has what it acknowledged; waits for the promotion.
 
-    def switch(self) -> None:
-        """Has the replica take over while the primary lives, which becomes its replica."""
+        Returns when that was, on the monotonic clock.
+        """
+        old = self.primary
+        wait_for_replica(old)
+        os.kill(old.info("server")["process_id"], signal.SIGKILL)
+        return self._wait_for_promotion(old)
+
+    def switch(self) -> float:
+        """Has the replica take over while the primary lives, which becomes its replica. Returns as `kill_primary`."""
         old = self.primary
         self._sentinels[0].execute_command("SENTINEL FAILOVER", NAME)
-        self._wait_for_promotion(old)
+        promoted = self._wait_for_promotion(old)
         wait_until(lambda: old.info("replication")["role"] == "slave")
+        return promoted
 
-    def _wait_for_promotion(self, old: redis.Redis) -> None:
-        wait_until(lambda: self.primary is not old)
-        new = self.primary
+    def _wait_for_promotion(self, old: redis.Redis) -> float:
+        [new] = [one for one in self._servers if one is not old]
         wait_until(lambda: new.info("replication")["role"] == "master")
+        promoted = time.monotonic()
+        wait_until(lambda: self.primary is new)
+        return promoted
 
 
 @contextmanager

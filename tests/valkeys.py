@@ -115,6 +115,13 @@ def server(folder: Path, *options: str, config: Path | None = None) -> Iterator[
         process.wait()
 
 
+def wait_for_replica(primary: redis.Redis) -> None:
+    """Returns once the replica has all that the primary has acknowledged by now."""
+    # WAIT waits for what its own connection has written.
+    primary.publish("a test", "waits")
+    assert primary.execute_command("WAIT", 1, 5000) == 1
+
+
 def _answers(client: redis.Redis) -> bool:
     try:
         return bool(client.ping())

@@ -14,6 +14,7 @@ from tests.faults.controls import LIMITS, Controls
 from tests.faults.fault_injector import FaultInjector
 from tests.faults.fault_schedule import AUDIT_WINDOW, FEW, MANY, SLOTS, Kind, plan
 from tests.faults.fleet import Fleet
+from tests.faults.following import SomeServers
 from tests.faults.invariants import over_their_limits
 from tests.faults.observer import Observer
 from tests.faults.producer import Producer
@@ -130,7 +131,7 @@ def run(seed: int, size: Size, folder: Path, say: Callable[[str], None]) -> RunR
     return result
 
 
-def environment(servers: Servers, email_attempts: int, backoff_max: float) -> dict[str, str]:
+def environment(servers: SomeServers, email_attempts: int, backoff_max: float) -> dict[str, str]:
     """What the processes of a run are told: where the servers are, and short times."""
     attempts = str(email_attempts)
     return {
@@ -169,7 +170,7 @@ def _with_count(say: Callable[[str], None], observer: Observer) -> Callable[[str
 
 
 def wait_until_quiet(
-    servers: Servers, producer: Producer, say: Callable[[str], None], mail: ChaosMail | None = None
+    servers: SomeServers, producer: Producer, say: Callable[[str], None], mail: ChaosMail | None = None
 ) -> None:
     """Returns once every loss is found, every intent accepted and every route final, or says what never came to rest.
 
@@ -181,13 +182,13 @@ def wait_until_quiet(
         time.sleep(0.1)
         if servers.postgresql.rows(_NOT_AUDITED, servers.valkey.running_since) != [(0,)]:
             return False
-        group = stream_groups(servers.valkey.client, INTENTS).state(GROUP)
+        group = stream_groups(servers.valkey.that_has(INTENTS), INTENTS).state(GROUP)
         if servers.postgresql.rows(counts) != [(producer.routes, 0, 0)] or group.unread or group.pending:
             return False
         return mail is None or mail.is_quiet(servers)
 
     def describe() -> object:
-        group = stream_groups(servers.valkey.client, INTENTS).state(GROUP)
+        group = stream_groups(servers.valkey.that_has(INTENTS), INTENTS).state(GROUP)
         return producer.routes, servers.postgresql.rows(counts), group
 
     try:

@@ -6,10 +6,10 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
+from tests.faults.following import SomeServers
 from tests.faults.invariants import RENAMED, STREAMS, commands
 from tests.faults.mailbox import DELIVERIES, copies, problems_of
 from tests.faults.producer import TYPES
-from tests.faults.servers import Servers
 from tests.mail_run import GROUP
 from tests.smtp_servers import Fault, Step, hostile_smtp
 
@@ -106,7 +106,7 @@ class ChaosMail:
         )
 
     @staticmethod
-    def is_quiet(servers: Servers) -> bool:
+    def is_quiet(servers: SomeServers) -> bool:
         """True if the mail service has read and acknowledged every command, and has nothing under way."""
         if servers.postgresql.rows(_OPEN) != [(0,)]:
             return False
@@ -119,7 +119,7 @@ class ChaosMail:
                 return False
         return True
 
-    def problems(self, servers: Servers) -> list[str]:
+    def problems(self, servers: SomeServers) -> list[str]:
         """Every published email without a message, or with more than its lost replies explain.
 
         None is excused because Valkey lost its command: the loss audit looks for all that have no answer (R12a).

@@ -8,6 +8,7 @@ from typing import Any
 
 import redis
 
+from tests.faults.following import following, is_cluster
 from tests.faults.invariants import DELIVERY_FIELDS, RENAMED, STREAMS, place
 
 _STREAMS = (*STREAMS.values(), RENAMED)
@@ -19,7 +20,9 @@ class Observer:
     """Reads in a thread of its own, as a careful consumer does: what it had read and not acknowledged comes first."""
 
     def __init__(self, url: str) -> None:
-        self._client = redis.Redis.from_url(url, socket_timeout=5)
+        self._client = following(url, timeout=5)
+        # In a cluster each stream has a slot of its own, and is read alone.
+        self._together = [[stream] for stream in _STREAMS] if is_cluster(url) else [_STREAMS]
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         # Delivery id -> place -> when it was first seen, on the monotonic clock.
@@ -82,8 +85,11 @@ class Observer:
                 self._stopping.wait(0.05)
 
     def _read(self, position: str) -> int:
-        streams: dict[Any, Any] = dict.fromkeys(_STREAMS, position)
-        reply: Any = self._client.xreadgroup(_GROUP, _NAME, streams, count=500, block=200)
+        return sum(self._read_together(streams, position) for streams in self._together)
+
+    def _read_together(self, names: Sequence[str], position: str) -> int:
+        streams: dict[Any, Any] = dict.fromkeys(names, position)
+        reply: Any = self._client.xreadgroup(_GROUP, _NAME, streams, count=500, block=200 // len(self._together))
         count = 0
         for stream, entries in reply or ():
             self._note([(place(stream.decode(), id_.decode()), fields) for id_, fields in entries if fields])

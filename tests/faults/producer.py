@@ -10,6 +10,7 @@ import redis
 
 from publisher.domain.notification import delivery_id_of, notification_id_of
 from tests.factories import INTENTS
+from tests.faults.following import following
 from tests.faults.invariants import Expected
 
 # None of these may ever stand in a log.
@@ -35,7 +36,7 @@ class Producer:
 
     def __init__(self, url: str, *, seed: int, per_second: float, intents: int, bad_until: float = 1.0) -> None:
         """bad_until: the part of the intents among which the bad addresses are; giving them up takes its time."""
-        self._client = redis.Redis.from_url(url, socket_timeout=2)
+        self._client = following(url, timeout=2)
         self._dice = random.Random(seed)
         self._name = f"chaos-{seed}"
         self._rate, self._intents, self._bad_until = per_second, intents, bad_until
@@ -64,6 +65,10 @@ class Producer:
     def done(self) -> bool:
         """True once it has sent all."""
         return not self._thread.is_alive()
+
+    def enough(self) -> None:
+        """Has it send no more intents than it has begun to send."""
+        self._stopping.set()
 
     def close(self) -> None:
         """Stops after the entry in hand."""

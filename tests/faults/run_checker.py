@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tests.faults.fleet import PATIENCE, Fleet
+from tests.faults.following import SomeServers
 from tests.faults.invariants import commands, leaks, violations
 from tests.faults.observer import Observer
 from tests.faults.producer import ADDRESS_CANARY, BAD, PAYLOAD_CANARY, Producer
 from tests.faults.run_result import RunResult
-from tests.faults.servers import CANARY_IN_URLS, Servers
+from tests.faults.servers import CANARY_IN_URLS
 
 CANARIES = (ADDRESS_CANARY, PAYLOAD_CANARY, CANARY_IN_URLS)
 _STREAM_FAILURES = {"mail_stream_publish_failed", "gateway_stream_publish_failed"}
@@ -21,7 +22,7 @@ WHERE channel = 'email' AND resolved_email NOT LIKE '%@%'
 """
 
 
-def check_run(result: RunResult, servers: Servers, fleet: Fleet, observer: Observer, producer: Producer) -> None:
+def check_run(result: RunResult, servers: SomeServers, fleet: Fleet, observer: Observer, producer: Producer) -> None:
     """Adds the run's counts and broken invariants to `result`. All must be quiet, and every process stopped."""
     # Valkey may have lost them since.
     recorded = {row[0] for row in servers.postgresql.rows(_BAD_INTENTS, f"{BAD}%")}
@@ -75,7 +76,7 @@ def _lost(fleet: Fleet) -> int:
     return sum(log.read_text(errors="replace").count(said) for log in fleet.logs)
 
 
-def _attempts(servers: Servers) -> Iterator[str]:
+def _attempts(servers: SomeServers) -> Iterator[str]:
     """Every change of an attempt count, as the table saw it, must be one more for a reason that applies."""
     rows = servers.postgresql.rows("SELECT delivery_id, before, after, status, classification FROM attempts_seen")
     bad_addresses = {row[0] for row in servers.postgresql.rows(_BAD_ADDRESSES)}

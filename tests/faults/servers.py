@@ -170,6 +170,10 @@ class Valkey:
         # Since when it runs without a break, by the wall clock.
         self.running_since = datetime.now(UTC)
 
+    def that_has(self, stream: str) -> redis.Redis:  # noqa: ARG002 - a cluster asks
+        """The server that has this stream."""
+        return self.client
+
     def restart(self, down: float) -> float:
         """Kills it, and starts it again after so many seconds. Returns when it was back."""
         with self._lock:

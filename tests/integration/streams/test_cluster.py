@@ -22,6 +22,7 @@ from publisher.streams.redis_url import read_url
 from publisher.streams.servers import StreamServers
 from publisher.streams.trimming import trim_acknowledged
 from tests.clusters import RunningCluster, running_cluster
+from tests.valkeys import wait_for_replica
 from tests.waiting import wait_until
 
 AT = "redis+cluster://test"
@@ -196,7 +197,7 @@ def test_a_replica_that_takes_over_is_found(tmp_path: Path) -> None:
         streams, channel = OutboundStreams(servers, HOUR), CHANNELS[1]
         before = entries(streams.append(channel, deliveries(1, 2)))
         owner = cluster.owner(channel.stream)
-        assert owner.execute_command("WAIT", 1, 5000) == 1
+        wait_for_replica(owner)
 
         cluster.kill(owner)
 
