@@ -1,13 +1,15 @@
-"""Connects to the hosts of DATABASE_URL in turn, each within its part of the time.
+"""Connects to the hosts of DATABASE_URL in turn, each within its part of the time, and notices a failover.
 
 libpq tries several hosts by itself, but gives a connection that is waited for through a callback no deadline for each
 host: one that is silent, as a machine is that lost its power, would take all the time, and the next would never be
-asked.
+asked. Nor does it look again once it is connected: an old primary that is silent would be waited for as long as a
+statement may take.
 """
 
 import random
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 import psycopg2.extensions
@@ -23,7 +25,7 @@ class Connector:
 
     Each host is asked by itself, within an equal part of the time that is left. Where target_session_attrs asks for a
     host that takes writes, the one that was found last comes first: after a failover a dead first host costs one
-    connection its time, and not every one.
+    connection its time, and not every one. Connections to another than the one found last are left then.
     """
 
     def __init__(self, connect_patience: timedelta, patience: timedelta | None) -> None:
@@ -32,34 +34,62 @@ class Connector:
         patience: how long each answer may take then; None: without end.
         """
         self._connect_patience, self._patience = connect_patience, patience
-        self._found = 0
+        self.found = 0
 
     def __call__(self, dsn: str) -> PatientConnection:
         """Connects to the first host that lets us. Raises CannotConnect, which words what each of them said."""
-        deadline = time.monotonic() + self._connect_patience.total_seconds()
         hosts = each_host(dsn)
+        turns = list(range(len(hosts)))
+        options = psycopg2.extensions.parse_dsn(dsn)
+        if options.get("load_balance_hosts") == "random":
+            random.shuffle(turns)
+        if len(hosts) == 1 or options.get("target_session_attrs") not in _CHOOSES:
+            return self.connect(hosts, turns, self._connect_patience)
+        found = self.found
+        turns.sort(key=lambda number: number != found)
+        return self.connect(hosts, turns, self._connect_patience, watched=True)
+
+    def connect(
+        self, hosts: Sequence[str], turns: Sequence[int], within: timedelta, *, watched: bool = False
+    ) -> PatientConnection:
+        """Connects to the first of these hosts that lets us, and notes which it is.
+
+        turns: their numbers, in the order in which they are asked.
+        watched: the connection is left once another host takes writes.
+        Raises CannotConnect.
+        """
+        deadline = time.monotonic() + within.total_seconds()
         said: dict[str, None] = {}
-        turns = self._turns(dsn, len(hosts))
-        for left, number in zip(range(len(turns), 0, -1), turns, strict=True):
-            part = timedelta(seconds=max(0.0, deadline - time.monotonic()) / left)
+        for asked, number in enumerate(turns):
+            part = timedelta(seconds=max(0.0, deadline - time.monotonic()) / (len(turns) - asked))
             try:
                 connection = PatientConnection(hosts[number], part, self._patience)
             except CannotConnect as error:
                 said[str(error)] = None
             else:
-                self._found = number
+                self.found = number
+                connection.others = _Others(self, hosts, number) if watched else None
                 return connection
         raise CannotConnect("; ".join(said))
 
-    def _turns(self, dsn: str, count: int) -> Sequence[int]:
-        options = psycopg2.extensions.parse_dsn(dsn)
-        turns = list(range(count))
-        if options.get("load_balance_hosts") == "random":
-            random.shuffle(turns)
-        if options.get("target_session_attrs") in _CHOOSES:
-            found = self._found
-            turns.sort(key=lambda number: number != found)
-        return turns
+
+class _Others:
+    """The other hosts of a connection's URL, of which one may take writes after a failover."""
+
+    def __init__(self, connector: Connector, hosts: Sequence[str], number: int) -> None:
+        self._connector, self._hosts, self._number = connector, hosts, number
+
+    def took_over(self) -> bool:
+        """True once a later connection of this process found another host to take writes."""
+        return self._connector.found != self._number
+
+    def ask(self, within: timedelta) -> bool:
+        """Asks them, for so long at most, whether one takes writes. True if one does."""
+        turns = [number for number in range(len(self._hosts)) if number != self._number]
+        if not self.took_over():
+            with suppress(CannotConnect):
+                self._connector.connect(self._hosts, turns, within).close()
+        return self.took_over()
 
 
 def each_host(dsn: str) -> list[str]:

@@ -15,7 +15,8 @@ class Pool(PooledPostgresqlDatabase):  # type: ignore[misc]  # playhouse has no 
 
     A connection whose server process has ended, or whose server was stopped, can be read from: its end, or the server's
     last words, have arrived. A connection that answered within the last seconds, and on which nothing has arrived
-    since, is lent as it is. Any other one is asked, as playhouse does.
+    since, is lent as it is. Any other one is asked, as playhouse does. One to a host that takes no writes any more, as
+    is known from another connection, is closed.
     """
 
     def rollback(self) -> None:
@@ -27,6 +28,10 @@ class Pool(PooledPostgresqlDatabase):  # type: ignore[misc]  # playhouse has no 
             super().rollback()
 
     def _is_closed(self, conn: Any) -> bool:
+        if conn.others is not None and conn.others.took_over():
+            # A failover: whatever this host answers, if it does, another one takes the writes.
+            conn.close()
+            return True
         if not conn.closed and time.monotonic() - conn.returned_at < _TRUSTED_SECONDS and not _has_arrived(conn):
             return False
         return bool(super()._is_closed(conn))

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
@@ -11,7 +12,9 @@ import pytest
 from publisher.domain.errors import DatabaseUnavailable
 from storage.database import Database
 from tests.conftest import run_sql
+from tests.faults.proxy import Proxy
 from tests.processes import free_port
+from tests.waiting import wait_until
 
 _PATIENCE = timedelta(seconds=1)
 
@@ -27,8 +30,18 @@ def silent() -> Iterator[socket.socket]:
 def both(database_url: str, port: int, chosen: str = "read-write") -> Database:
     """127.0.0.1 with this port, and then the server of this database."""
     parts = urlsplit(database_url)
-    query = f"host=127.0.0.1,{parse_qs(parts.query)['host'][0]}&port={port},5432&target_session_attrs={chosen}"
-    return Database(parts._replace(query=query).geturl(), application_name="test", connect_timeout=_PATIENCE)
+    query = f"host=127.0.0.1,{sockets(database_url)}&port={port},5432&target_session_attrs={chosen}"
+    return Database(
+        parts._replace(query=query).geturl(),
+        application_name="test",
+        connect_timeout=_PATIENCE,
+        statement_timeout=timedelta(minutes=5),
+    )
+
+
+def sockets(database_url: str) -> str:
+    """The folder of the server's socket."""
+    return parse_qs(urlsplit(database_url).query)["host"][0]
 
 
 def test_a_first_host_that_is_silent_does_not_hide_the_second(database_url: str, silent: socket.socket) -> None:
@@ -66,3 +79,24 @@ def test_hosts_of_which_none_takes_writes_are_an_outage(database_url: str) -> No
     assert first.startswith(f"PostgreSQL is not available: connection refused (127.0.0.1:{port}, sslmode not set): ")
     assert second.startswith("it takes no writes: a standby, or read only (")
     assert second.endswith(": wait until a standby is promoted, or name the primary in DATABASE_URL")
+
+
+def test_a_host_that_falls_silent_is_left_once_another_takes_writes(database_url: str) -> None:
+    """However long a statement may take: nobody waits for a dead primary while there is a new one, and connections to
+    the dead one that are idle are not even asked."""
+    with (
+        closing(Proxy(f"{sockets(database_url)}/.s.PGSQL.5432")) as old,
+        closing(both(database_url, old.port)) as database,
+    ):
+        with database.unit() as first, ThreadPoolExecutor(1) as other:
+            first.execute_sql("SELECT 1")
+            other.submit(database.rows, "SELECT 2").result()
+            assert old.connections() == 2
+        old.stall()
+
+        with pytest.raises(DatabaseUnavailable, match="silent, and another host of DATABASE_URL takes writes now"):
+            database.rows("SELECT 3")
+
+        assert database.rows("SELECT 4") == [(4,)]
+        old.resume()
+        wait_until(lambda: old.connections() == 0)
