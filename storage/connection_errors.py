@@ -17,6 +17,7 @@ _HBA = "let this host, user and database in by a line of pg_hba.conf"
 _PROMOTED = "wait until a standby is promoted, or name the primary in DATABASE_URL"
 # What target_session_attrs refuses.
 _READ_ONLY = ("session is read-only", "server is in hot standby mode")
+_PORT = "5432"
 _SOCKET, _LOCAL = "Unix socket", "the local socket"
 # libpq begins its error about each address so.
 _ATTEMPT = re.compile(r'connection to server (?:at "([^"]*)"(?: \([^)]*\))?, port (\w+)|on socket "([^"]*)") failed: ')
@@ -89,6 +90,11 @@ _CAUSES: Sequence[_Known] = (
 )
 
 
+def addresses(dsn: str) -> list[str]:
+    """Returns each host with its port, as in `db.example:5432` or `[::1]:5432`, or the folder of a socket."""
+    return _addresses(psycopg2.extensions.parse_dsn(dsn))
+
+
 def place(dsn: str) -> str:
     """Returns hosts, ports and the sslmode of a connection: `db.example:5432, sslmode=require`."""
     parts = psycopg2.extensions.parse_dsn(dsn)
@@ -125,7 +131,7 @@ def _attempts(text: str, parts: dict[str, str]) -> Iterator[tuple[str, str]]:
         yield f"{address}, {_SOCKET if _is_socket(address) else security}", first
     for attempt, following in zip(found, [*found[1:], None], strict=False):
         host, port, path = attempt.groups()
-        where = f"{path}, {_SOCKET}" if path else f"{host}:{port}, {security}"
+        where = f"{path}, {_SOCKET}" if path else f"{_with_port(host, port)}, {security}"
         yield where, text[attempt.end() : following and following.start()]
 
 
@@ -136,13 +142,17 @@ def _told(text: str, where: str) -> str:
 
 
 def _addresses(parts: dict[str, str]) -> list[str]:
-    """Returns each host with its port, or the folder of a socket."""
     hosts = (parts.get("host") or parts.get("hostaddr") or "").split(",")
-    ports = (parts.get("port") or "5432").split(",")
+    ports = (parts.get("port") or _PORT).split(",")
     if len(ports) < len(hosts):
         ports *= len(hosts)
     pairs = zip((host or _LOCAL for host in hosts), ports, strict=False)
-    return [host if _is_socket(host) else f"{host}:{port}" for host, port in pairs]
+    return [host if _is_socket(host) else _with_port(host, port) for host, port in pairs]
+
+
+def _with_port(host: str, port: str) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"{shown}:{port or _PORT}"
 
 
 def _is_socket(host: str) -> bool:

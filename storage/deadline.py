@@ -43,10 +43,12 @@ class PatientConnection(psycopg2.extensions.connection):  # type: ignore[misc]  
     returned_at: monotonic seconds at which the pool got the connection back.
     connect_patience: how long connecting may take.
     patience: how long each answer may take; None: without end.
+    named: how many hosts the URL names.
     others: the other hosts that may take writes; None: there are none, or any host would do.
     """
 
     returned_at = 0.0
+    named = 1
     others: "Others | None" = None
 
     def __init__(self, dsn: str, connect_patience: timedelta, patience: timedelta | None) -> None:

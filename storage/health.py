@@ -6,6 +6,7 @@ Every statement but those of `try_write` only reads, and reads no table of ours.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from storage.connection_errors import addresses
 from storage.database import Database, fetch
 from storage.models import MODELS
 
@@ -28,6 +29,20 @@ class Tls:
 
     in_use: bool
     mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """The hosts of DATABASE_URL.
+
+    reached: the one that this process is connected to, with its port, or the folder of its socket.
+    named: how many the URL names.
+    chosen: the one that takes writes is used, and not the first that answers.
+    """
+
+    reached: str
+    named: int
+    chosen: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +147,13 @@ def try_write(database: Database) -> None:
 def read_isolation(database: Database) -> Isolation:
     """Returns the isolation of this session's transactions, and what the role or the database sets."""
     return Isolation(*database.rows(_ISOLATION)[0])
+
+
+def read_hosts(database: Database) -> Hosts:
+    """Returns which host of DATABASE_URL is connected to, and how it was chosen."""
+    with database.unit() as connection:
+        session = connection.connection()
+        return Hosts(", ".join(addresses(session.dsn)), session.named, session.others is not None)
 
 
 def read_tls(database: Database) -> Tls:

@@ -68,6 +68,7 @@ class Connector:
                 said[str(error)] = None
             else:
                 self.found = number
+                connection.named = len(hosts)
                 connection.others = _Others(self, hosts, number) if watched else None
                 return connection
         raise CannotConnect("; ".join(said))

@@ -6,7 +6,7 @@ from datetime import timedelta
 from publisher.doctor.verdict import Diagnosis, failed, ok, together, warning
 from publisher.operations.wording import names, size, span
 from storage.activity import Prepared, Slot, Transaction
-from storage.health import PostgresServer, Table
+from storage.health import Hosts, PostgresServer, Table
 from storage.schema import ENCODING
 
 # A server must answer this much faster than its timeout: an attempt's statements do more than nothing.
@@ -39,6 +39,18 @@ def server(found: PostgresServer, round_trip: timedelta, timeout: timedelta) -> 
             )
         )
     return together(complaints, f"PostgreSQL {found.version} answers in {span(round_trip)}")
+
+
+def hosts(found: Hosts) -> Diagnosis:
+    """Of several hosts the one that takes writes is used, also after a failover."""
+    if found.named == 1:
+        return ok(f"{found.reached}, the one host that DATABASE_URL names")
+    if not found.chosen:
+        return warning(
+            f"{found.reached} is used, the first of {found.named} hosts that answered, be it a standby",
+            "write target_session_attrs=read-write into DATABASE_URL: then the one that takes writes is used",
+        )
+    return ok(f"{found.reached} is used, which takes writes, of {found.named} hosts")
 
 
 def writes(refusal: str | None) -> Diagnosis:

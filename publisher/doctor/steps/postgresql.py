@@ -54,6 +54,7 @@ def of_postgresql(settings: Settings, database: Database, read_procfile: Callabl
 
     looks: dict[str, Look] = {
         "postgresql": lambda: postgresql.server(server(), clock().round_trip, settings.timeouts.statement),
+        "postgresql-hosts": lambda: postgresql.hosts(health.read_hosts(database)),
         "postgresql-clock": lambda: clocks.clock("PostgreSQL", clock()),
         "postgresql-writes": lambda: postgresql.writes(refusal_of(lambda: health.try_write(database))),
         "postgresql-rights": lambda: rights.postgresql(missing_grants(database)),

@@ -9,7 +9,7 @@ from publisher.doctor.checks import connections, postgresql, redis_server
 from publisher.doctor.verdict import Verdict, ok
 from publisher.local.procfile import procfile
 from storage.activity import Connections, Prepared, Slot, Transaction
-from storage.health import PostgresServer, Table
+from storage.health import Hosts, PostgresServer, Table
 from tests.unit.doctor.redis_servers import REDIS
 
 OK, WARNING, FAILED, UNKNOWN = Verdict.OK, Verdict.WARNING, Verdict.FAILED, Verdict.UNKNOWN
@@ -48,6 +48,23 @@ def test_a_server_that_answers_as_slowly_as_the_service_waits_is_a_warning() -> 
     assert postgresql.server(POSTGRESQL, 11 * MS, 100 * MS).verdict is WARNING
     assert redis_server.server(REDIS, 10 * MS, 100 * MS).verdict is OK
     assert redis_server.server(REDIS, 11 * MS, 100 * MS).verdict is WARNING
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        (Hosts("db1:5432", 1, chosen=False), Verdict.OK),
+        (Hosts("db2:5432", 2, chosen=True), Verdict.OK),
+        (Hosts("db1:5432", 2, chosen=False), Verdict.WARNING),
+    ],
+)
+def test_several_hosts_without_a_word_which_takes_writes_are_a_warning(found: Hosts, verdict: Verdict) -> None:
+    """After a failover the old primary may be a standby that answers first. The host that is used is named."""
+    said = postgresql.hosts(found)
+
+    assert said.verdict is verdict
+    assert said.finding.startswith(found.reached)
+    assert (verdict is Verdict.WARNING) == ("target_session_attrs=read-write" in (said.remedy or ""))
 
 
 @pytest.mark.parametrize(

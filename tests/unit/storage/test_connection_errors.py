@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage.connection_errors import refused_connection
+from storage.connection_errors import addresses, refused_connection
 
 
 def test_each_address_that_was_tried_is_named() -> None:
@@ -46,3 +46,8 @@ def test_the_first_address_is_named_where_libpq_does_not() -> None:
 
     assert first.startswith("connection refused (one:5432, sslmode not set): ")
     assert second.startswith("SSL error (/x/.s.PGSQL.1, Unix socket): ")
+
+
+def test_an_ipv6_address_stands_in_brackets() -> None:
+    """Its port could not be told from it otherwise."""
+    assert addresses("postgresql://[::1]:5433,db2/name") == ["[::1]:5433", "db2:5432"]
