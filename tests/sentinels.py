@@ -44,6 +44,7 @@ class Watched:
     def switch(self) -> float:
         """Has the replica take over while the primary lives, which becomes its replica. Returns as `kill_primary`."""
         old = self.primary
+        wait_for_replica(old)
         self._sentinels[0].execute_command("SENTINEL FAILOVER", NAME)
         promoted = self._wait_for_promotion(old)
         wait_until(lambda: old.info("replication")["role"] == "slave")

@@ -10,7 +10,7 @@ from typing import Any
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelConnectionPool
+from redis.sentinel import SentinelConnectionPool
 
 from publisher.domain.errors import RedisRefused, RedisUnavailable, SettingsError
 from publisher.streams.command_packer import CommandPacker
@@ -20,9 +20,12 @@ from publisher.streams.named_connections import (
     connection_class,
 )
 from publisher.streams.redis_url import RedisUrl, read_url
+from publisher.streams.sentinels import Sentinels
 
-# The server answers, but cannot serve now: the same command may succeed later.
+# The server is away, or cannot serve now: the same command may succeed later.
 _PASSING = (
+    redis.exceptions.ConnectionError,
+    redis.exceptions.TimeoutError,
     redis.exceptions.BusyLoadingError,
     redis.exceptions.ReadOnlyError,
     redis.exceptions.ClusterDownError,
@@ -32,6 +35,9 @@ _PASSING = (
     # A node of a cluster that does not have the slot, or not any more.
     redis.exceptions.AskError,
 )
+# The same, by its first word, where redis-py has no class. UNBLOCKED: the server became a replica while a client waited
+# there. NOREPLICAS: too few replicas follow, as for a moment after a failover.
+_PASSING_WORDS = ("UNBLOCKED ", "NOREPLICAS ")
 # A Sentinel has at least so long to answer.
 _LEAST_SECONDS = 0.5
 _IN_PIPELINE = " of pipeline caused error: "
@@ -140,7 +146,7 @@ def _primary(url: RedisUrl, timeout: timedelta, options: dict[str, Any]) -> redi
     }
     pool = SentinelConnectionPool(
         url.primary,
-        Sentinel(url.hosts, sentinel_kwargs=of_sentinels),
+        Sentinels(url.hosts, sentinel_kwargs=of_sentinels),  # type: ignore[no-untyped-call]
         connection_class=NamedPrimaryTlsConnection if url.tls else NamedPrimaryConnection,
         db=url.database,
         **_login(url),
@@ -154,10 +160,10 @@ def translated() -> Iterator[None]:
     """Turns redis-py's errors into RedisUnavailable and RedisRefused."""
     try:
         yield
-    except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, *_PASSING) as error:
-        variable = getattr(error, "variable", "REDIS_URL")
-        raise RedisUnavailable(f"Redis is not available: {message(error)}", variable) from error
     except redis.exceptions.RedisError as error:
+        if isinstance(error, _PASSING) or message(error).startswith(_PASSING_WORDS):
+            variable = getattr(error, "variable", "REDIS_URL")
+            raise RedisUnavailable(f"Redis is not available: {message(error)}", variable) from error
         raise RedisRefused(f"Redis refused: {message(error)}") from error
 
 

@@ -79,11 +79,28 @@ class _Named:
         finally:
             self._is_connecting = False
 
+    def can_read(self, *arguments: Any, **options: Any) -> bool:
+        """Returns whether an answer has come, as redis-py does. Raises ConnectionLost if the server has closed it."""
+        try:
+            return bool(super().can_read(*arguments, **options))  # type: ignore[misc]
+        except CannotConnect:
+            raise
+        except redis.ConnectionError as error:
+            raise self._own(ConnectionLost(broken_connection(error, self.place))) from error
+
     def read_response(self, *arguments: Any, **options: Any) -> Any:
-        """Reads an answer, as redis-py does. Raises ConnectionLost if it does not come."""
+        """Reads an answer, as redis-py does. Raises ConnectionLost if it does not come.
+
+        A connection to a server that has become a replica is not used again: its name may lead to another one by now.
+        """
         try:
             answer = super().read_response(*arguments, **options)  # type: ignore[misc]
         except (*_OWN_WORDS, redis.exceptions.AskError, redis.exceptions.TryAgainError) as error:
+            self._noted(error)
+            raise
+        except redis.exceptions.ReadOnlyError as error:
+            own: Any = self
+            own.mark_for_reconnect()
             self._noted(error)
             raise
         except (redis.ConnectionError, redis.TimeoutError) as error:
@@ -95,9 +112,13 @@ class _Named:
         return answer
 
     def _noted(self, error: redis.RedisError) -> redis.RedisError:
-        """Tells of the fault. Returns the error, which says whose it is (see `connection.translated`)."""
+        """Tells of the fault. Returns the error, as `_own` does."""
         if self._on_fault is not None:
             self._on_fault()
+        return self._own(error)
+
+    def _own(self, error: redis.RedisError) -> redis.RedisError:
+        """Returns the error, which says whose it is (see `connection.translated`)."""
         error.variable = self.variable  # type: ignore[attr-defined]
         return error
 

@@ -28,6 +28,7 @@ _CALL_COMMANDS = 100
 _CALL_BYTES = 4 * 1024 * 1024
 # Entries that one call reads: each may hold a command of a megabyte.
 _LOOKS = 100
+_READ_ONLY = "READONLY "
 _ENTRY_ID = re.compile(r"[0-9]+-[0-9]+", re.ASCII)
 # Names a witness: the address of its stream, the delivery id and the replay.
 WitnessOf = tuple[str, str, int]
@@ -218,12 +219,17 @@ class OutboundStreams:
             # script may be repeated blindly, its witnesses tell what was done.
             with translated():
                 reply = self._script(keys=keys, args=arguments, client=self._servers.of(channel.address))
-        return [
+        results = [
             Appended(part.decode(), first=True)
             if isinstance(part, bytes)
             else append_result(channel, *(text.decode(errors="replace") for text in part))
             for part in reply
         ]
+        if any(isinstance(result, NotAppended) and _READ_ONLY in result.message for result in results):
+            # It has become a replica, and says so within an answer, which closes no connection. Where its name leads,
+            # and which one Sentinels name, is asked for a new connection.
+            self._servers.of(channel.address).connection_pool.disconnect(inuse_connections=False)
+        return results
 
 
 def _by_address(deliveries: Sequence[WitnessOf]) -> dict[str, list[int]]:

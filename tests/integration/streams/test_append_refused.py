@@ -166,3 +166,19 @@ def test_a_call_without_an_answer_ends_its_batch(
     appended = [isinstance(result, Appended) for result in results]
     assert appended == [True] * 3 + [False] * 7
     assert redis_client.xlen(PUSH.stream) == 3
+
+
+def test_connections_to_a_primary_that_became_a_replica_are_left(own_client: redis.Redis) -> None:
+    """Its name, or a Sentinel, may lead to another server by now: the next connection asks (R12)."""
+    streams = OutboundStreams(StreamServers(own_client), HOUR)
+    streams.append(PUSH, deliveries(1))
+    before = own_client.client_id()
+    own_client.replicaof("127.0.0.1", "1")
+
+    [reason] = reasons(streams.append(PUSH, deliveries(2)[1:]))
+    after_a_script = own_client.client_id()
+    with pytest.raises(redis.exceptions.ReadOnlyError):
+        own_client.set("key", 1)
+
+    assert "READONLY" in reason
+    assert len({before, after_a_script, own_client.client_id()}) == 3

@@ -97,6 +97,19 @@ def test_a_message_has_the_first_word_that_redis_said(said: str) -> None:
     assert str(raised.value).partition(": ")[2] == said
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+        "NOREPLICAS Not enough good replicas to write.",
+    ],
+)
+def test_what_a_failover_says_for_a_moment_is_an_outage(said: str) -> None:
+    """It passes, and is told in few lines (R35)."""
+    with pytest.raises(RedisUnavailable, match=said.partition(" ")[0]), translated():
+        raise BaseParser.parse_error(said)
+
+
 def test_a_refusal_in_a_pipeline_shows_no_command(own_client: redis.Redis) -> None:
     """What was to be written may hold an address: the message is what Redis said, and nothing else (R36)."""
     own_client.config_set("maxmemory", "1")

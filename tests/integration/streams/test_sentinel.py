@@ -1,6 +1,8 @@
 """A Redis whose primary Sentinels name: a failover is an outage that ends by itself (R12, R17, R35)."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -93,6 +95,23 @@ def test_sentinels_that_are_away_are_told() -> None:
         translated(),
     ):
         client.ping()
+
+
+def test_threads_that_ask_at_once_forget_no_sentinel(two: Watched) -> None:
+    """One that is away is asked again later, when another one may be (R17)."""
+    start, url = threading.Barrier(8), two.url.replace("://", f"://127.0.0.1:{free_port()},", 1)
+    with open_redis(url, timeout=timedelta(seconds=2), client_name="test") as client, ThreadPoolExecutor(8) as pool:
+        known = client.connection_pool.sentinel_manager
+        asked = {*known.sentinels}
+
+        def ask(_: int) -> object:
+            start.wait()
+            return client.ping()
+
+        assert all(pool.map(ask, range(8)))
+
+    assert {*known.sentinels} == asked
+    assert len(asked) == 3
 
 
 def test_a_replica_that_takes_over_from_a_dead_primary_is_found(tmp_path: Path) -> None:

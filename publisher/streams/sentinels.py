@@ -1,0 +1,33 @@
+"""Asks Sentinels which server is the primary now."""
+
+from typing import Any
+
+from redis import ConnectionError as RedisConnectionError
+from redis import TimeoutError as RedisTimeoutError
+from redis.sentinel import MasterNotFoundError, Sentinel
+
+
+class Sentinels(Sentinel):
+    """Sentinels that watch a primary. Safe to share between threads, as redis-py's own class is not.
+
+    That one moves the Sentinel that answered to the front by swapping two places of its list. Two threads that swap at
+    once leave one Sentinel there twice, and another one not at all: it is never asked again.
+    """
+
+    def discover_master(self, service_name: str) -> tuple[str, int]:
+        """Returns host and port of the primary, as the first Sentinel says that knows it and takes it for up.
+
+        They are asked in turn, and the one that answered last is asked first the next time.
+        Raises MasterNotFoundError if none does.
+        """
+        for sentinel in self.sentinels:
+            try:
+                masters: Any = sentinel.sentinel_masters()
+            except (RedisConnectionError, RedisTimeoutError):
+                continue
+            state = masters.get(service_name)
+            if state and self.check_master_state(state, service_name):  # type: ignore[no-untyped-call]
+                # A new list each time: another thread may go through the old one.
+                self.sentinels = [sentinel, *(other for other in self.sentinels if other is not sentinel)]
+                return state["ip"], state["port"]
+        raise MasterNotFoundError(f"No master found for {service_name!r}")
