@@ -1,4 +1,4 @@
-"""Composes a process that works with actors from its settings: the only place that does. It opens no connection."""
+"""Composes a process that works with actors from its settings: the only place that does."""
 
 import gc
 import os
@@ -39,6 +39,7 @@ from publisher.publishing.publisher import Publisher
 from publisher.settings.settings import Settings
 from publisher.streams.keys import look_back_key
 from publisher.streams.mutex import Mutex
+from publisher.streams.one_server import refuse_shards
 from publisher.streams.outbound import OutboundStreams
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
     role: names this process's connections; only a "worker" works on messages.
     statement_timeout: another than the one that fits the lease.
     A process that runs until it is told to stop logs an outage of a server in few lines.
-    Raises SettingsError if this release cannot use the installed Dramatiq.
+    Such a process asks at once whether REDIS_URL names one shard of several; a server that is away is not waited for.
+    Raises SettingsError if it does, or if this release cannot use the installed Dramatiq.
     """
     check_dramatiq()
     if role in _LONG_RUNNING:
@@ -96,6 +98,8 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
     database = open_database(settings, role, statement_timeout)
     servers = open_servers(settings, role)
     client = servers.hints
+    if role in _LONG_RUNNING:
+        refuse_shards(client)
     streams = OutboundStreams(servers, settings.dedup_window)
     policy = Policy(
         lease_ttl=settings.route_lease_ttl,

@@ -51,6 +51,17 @@ def open_client(settings: Settings, role: str, timeout: timedelta | None = None)
     return open_redis(settings.redis_url.text, **_options(settings, role, timeout, "REDIS_URL"))
 
 
+def check_redis_url(settings: Settings, role: str) -> None:
+    """Asks the Redis of REDIS_URL whether it is one shard of a cluster of several. Raises SettingsError if it is.
+
+    One that is away is not waited for.
+    """
+    from publisher.streams.one_server import refuse_shards
+
+    with open_client(settings, role) as client:
+        refuse_shards(client)
+
+
 def open_servers(settings: Settings, role: str, timeout: timedelta | None = None) -> "StreamServers":
     """Returns the Redis of every stream. timeout: as `open_client` has it."""
     from publisher.streams.servers import StreamServers

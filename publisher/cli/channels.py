@@ -11,9 +11,8 @@ from publisher.cli.limits_view import print_limits
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, one_line, print_json, print_table
 from publisher.cli.readers_view import print_consumers, print_readers, say_unread
-from publisher.cli.session import opened, reading
+from publisher.cli.session import opened, reading, streams
 from publisher.cli.waking import waker
-from publisher.connections import open_servers
 from publisher.domain.circuit import Gate, GateState
 from publisher.domain.errors import BadRequest, PublisherError
 from publisher.operations import channels
@@ -45,7 +44,7 @@ def list_(json: JsonFlag = False) -> None:
     'used' is the share of its rate that a channel published within the last ten seconds.
     While Redis is away the readers are null in --json, and a line on standard error says why.
     """
-    with reading() as (settings, database), open_servers(settings, "cli") as servers:
+    with reading() as (settings, database), streams(settings) as servers:
         records = channels.list_channels(database, settings.channels)
         limits = with_use(database, channel_limits(database, settings.channels))
         try:

@@ -39,6 +39,7 @@ def demo(
     """
     from publisher.cli.demo_mail_wait import must_take_mail
     from publisher.cli.demo_view import show, show_json
+    from publisher.connections import check_redis_url
     from publisher.environment import check_settings
     from publisher.local.demo import ENVIRON
     from publisher.local.embedded import are_given, embedded_servers
@@ -51,6 +52,8 @@ def demo(
     given, with_mail = are_given(environ), keeps_mail_here(environ)
     # Before anybody is asked, and before anything is started for nothing.
     settings = check_settings(environ)
+    if given:
+        check_redis_url(settings, "demo")
     _ask(environ, given, yes)
     say = Console(stderr=True, highlight=False)
     must_take_mail(settings.mail, say)

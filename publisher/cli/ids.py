@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from publisher.cli.output import one_line, say
-from publisher.connections import open_servers
+from publisher.cli.session import streams
 from publisher.domain.errors import BadRequest
 from publisher.operations.id_wording import NOUNS, not_for, said, several, unknown
 from publisher.operations.ids import IntentsStream, NamedKind, Resolution, meant, of_kind, resolve
@@ -106,5 +106,5 @@ def resolved(settings: Settings, database: Database, text: str, producer: str | 
 def intents_stream(settings: Settings) -> Iterator[IntentsStream]:
     """Yields where intents come in, by these settings. Closes the connections, if any was needed, at the end."""
     with ExitStack() as opened:
-        connect = cache(lambda: opened.enter_context(open_servers(settings, "cli")))
+        connect = cache(lambda: opened.enter_context(streams(settings)))
         yield IntentsStream(connect, settings.intents_stream, settings.intents_group, settings.channels)

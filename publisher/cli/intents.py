@@ -12,7 +12,7 @@ from publisher.cli.help import CommandApp
 from publisher.cli.json_lines import json_lines
 from publisher.cli.output import JsonFlag, one_line, print_json, print_record, say
 from publisher.cli.session import configured
-from publisher.connections import open_servers
+from publisher.connections import check_redis_url, open_servers
 from publisher.domain.errors import PublisherError
 from publisher.domain.intent_json import RefusedLine, Written, WrittenCancellation, intent_of_line
 from publisher.operations.wording import names
@@ -55,6 +55,8 @@ def send(
     settings = configured()
     sent = bad = 0
     shown: list[tuple[str | None, Written]] = []
+    if not check and settings.intents_stream not in settings.placed:
+        check_redis_url(settings, "send")
     client = open_servers(settings, "send").of(settings.intents_stream)
     with opened(file, "sending") as source:
         for batch, refused in _batches(json_lines(source, file), settings):

@@ -8,7 +8,7 @@ from functools import partial
 import structlog
 
 from publisher.cli.session import configured
-from publisher.connections import open_client, open_database
+from publisher.connections import check_redis_url, open_client, open_database
 from publisher.domain.errors import PublisherError
 from publisher.process.garbage import collect_seldom
 from publisher.process.heartbeat import heartbeats
@@ -44,6 +44,7 @@ def run() -> None:
         _log.warning("PUBLISHER_SMTP_URL is not set: this mail service takes no commands")
         stopping.wait()
         return
+    check_redis_url(settings, "mailer")
     outages.watch()
     telemetry = Telemetry(open_spans(settings.span_exporters, "mailer", settings.span_secrets))
     metrics_port = serve_metrics(settings.metrics_port, telemetry.registry)

@@ -15,7 +15,7 @@ from publisher.cli.instants import window
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import DRY_RUN, DryRunFlag, JsonFlag, YesFlag, confirm, print_json, say
 from publisher.cli.progress import progress
-from publisher.cli.session import opened
+from publisher.cli.session import opened, streams
 from publisher.cli.waking import waker
 from publisher.connections import open_servers
 from publisher.domain.errors import BadRequest
@@ -47,7 +47,7 @@ def replay(
     again; what was sent before that is left out without --older-too. Says how many there are, and asks, before it
     begins. Ctrl-C ends it between two pages; the same command does the rest.
     """
-    with opened() as (settings, database), open_servers(settings, "cli") as servers:
+    with opened() as (settings, database), streams(settings) as servers:
         if since is None:
             raise BadRequest("say since when: --since 1h")
         asked = ReplayWindow(since, until, older_too)

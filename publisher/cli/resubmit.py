@@ -16,8 +16,7 @@ from publisher.cli.instants import until as until_option
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, printable, say
 from publisher.cli.progress import progress
-from publisher.cli.session import opened
-from publisher.connections import open_servers
+from publisher.cli.session import opened, streams
 from publisher.domain.cancellation import Cancellation
 from publisher.domain.delivery_event import DeliveryEvent
 from publisher.domain.errors import BadRequest
@@ -85,7 +84,7 @@ def resubmit(
     """
     matching = MalformedFilter(code and code.value, since, until, stream)
     many = all_ or matching != MalformedFilter()
-    with opened() as (settings, database), open_servers(settings, "cli") as servers:
+    with opened() as (settings, database), streams(settings) as servers:
         resubmit = resubmission(settings, servers)
         work = resubmit(database)
         if resume is not None:

@@ -15,6 +15,7 @@ from publisher.cli.help import CommandApp
 from publisher.cli.output import JsonFlag, one_line, print_json, print_table
 from publisher.cli.progress import progress
 from publisher.cli.session import configured
+from publisher.connections import check_redis_url
 from publisher.domain.circuit import GateState
 from publisher.operations.channel_limits import channel_limits
 from publisher.operations.channels import ChannelRecord, list_channels
@@ -82,6 +83,7 @@ def scan(
     settings = configured()
     if channel is not None:
         installed_channel(settings, channel)
+    check_redis_url(settings, "scan")
     context = install_context(settings, "scan")
 
     from actors.routes import send_scan

@@ -5,12 +5,16 @@ A command that only reads logs nothing. It is there sooner without structlog, wh
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 
-from publisher.connections import open_patient_database
+from publisher.connections import open_patient_database, open_servers
 from publisher.domain.errors import SettingsError
 from publisher.environment import load_settings, names_no_server
 from publisher.settings.settings import Settings
 from storage.database import Database
+
+if TYPE_CHECKING:
+    from publisher.streams.servers import StreamServers
 
 
 def configured(*, by_hand: bool = True) -> Settings:
@@ -48,6 +52,17 @@ def reading() -> Iterator[tuple[Settings, Database]]:
         _configure_logs(settings)
     with closing(open_patient_database(settings, "cli")) as database:
         yield settings, database
+
+
+@contextmanager
+def streams(settings: Settings) -> Iterator["StreamServers"]:
+    """Yields the Redis of every stream. Raises SettingsError if REDIS_URL names one shard of a cluster of several."""
+    # Not imported by a command that needs PostgreSQL alone.
+    from publisher.streams.one_server import refuse_shards
+
+    with open_servers(settings, "cli") as servers:
+        refuse_shards(servers.hints)
+        yield servers
 
 
 def _settings(*, by_hand: bool = True) -> Settings:

@@ -10,10 +10,9 @@ from publisher.cli.answers_view import print_answers
 from publisher.cli.limits_view import print_limits
 from publisher.cli.output import JsonFlag, print_json, print_layout, print_record, print_table
 from publisher.cli.readers_view import print_readers
-from publisher.cli.session import configured, reading
+from publisher.cli.session import configured, reading, streams
 from publisher.cli.verdict_lines import verdict_lines
 from publisher.cli.wording import counted, deferred, replayed
-from publisher.connections import open_servers
 from publisher.domain.errors import BadRequest, PublisherError
 from publisher.domain.notification import RouteStatus
 from publisher.operations.judge import judge
@@ -63,7 +62,7 @@ def status(
 
         watch_snapshots(configured(), timedelta(seconds=_INTERVAL if interval is None else interval), json=json)
         return
-    with reading() as (settings, database), open_servers(settings, "cli") as servers:
+    with reading() as (settings, database), streams(settings) as servers:
         snapshot = Snapshots(database, servers, settings).take(Counting.EXACT if exact else Counting.ESTIMATED)
     if json:
         print_json({"verdict": verdict_fields(judge(snapshot))} | status_fields(snapshot))

@@ -74,6 +74,7 @@ def up(
 
 def _surroundings(data: Path, stop: StopSignals, screen: Screen, stack: ExitStack) -> _Surroundings:
     """The environment of the processes, with servers that run. stack: ends the servers that are started here."""
+    from publisher.connections import check_redis_url
     from publisher.environment import check_settings, load_settings
     from publisher.local.embedded import FolderInUse, are_given, embedded_servers
     from publisher.local.env_file import FOLDER, export_lines, written_env_file
@@ -87,6 +88,7 @@ def _surroundings(data: Path, stop: StopSignals, screen: Screen, stack: ExitStac
     if are_given(environ):
         screen.say("DATABASE_URL and REDIS_URL are set: their servers are used, and none is started")
         settings = load_settings(environ)
+        check_redis_url(settings, "up")
         settings.web.check()
         # Without the passwords that they may hold.
         screen.show([f"DATABASE_URL={settings.database_url.shown}", f"REDIS_URL={settings.redis_url.shown}"])

@@ -9,8 +9,9 @@ from rich.live import Live
 from rich.text import Text
 
 from publisher.cli.output import console, print_json, print_layout
+from publisher.cli.session import streams
 from publisher.cli.snapshot_view import render
-from publisher.connections import open_database, open_servers
+from publisher.connections import open_database
 from publisher.operations.judge import judge
 from publisher.operations.snapshot_fields import activity_fields
 from publisher.operations.snapshots import Snapshots
@@ -33,7 +34,7 @@ def watch(settings: Settings, interval: timedelta, *, json: bool) -> None:
     try:
         with (
             closing(open_database(settings, "cli", _STATEMENT)) as database,
-            open_servers(settings, "cli") as servers,
+            streams(settings) as servers,
         ):
             _loop(Snapshots(database, servers, settings), interval, json=json)
     except KeyboardInterrupt:

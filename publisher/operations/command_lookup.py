@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from publisher.domain.errors import PublisherError, RedisUnavailable
+from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
 from publisher.domain.notification import RouteStatus
 from publisher.domain.stream_address import read_address
 from publisher.operations.command_outcome import command_outcome
@@ -49,7 +49,7 @@ def _find(wanted: Mapping[str, Sequence[str]], connect: "Callable[[], StreamServ
     for address, ids in wanted.items():
         try:
             found[address] = _on(connect(), address, ids, limit, away)
-        except PublisherError as error:
+        except (RedisUnavailable, RedisRefused) as error:
             found[address] = error
     return found
 

@@ -1,7 +1,7 @@
 """Reads everything that is known about an entry of the intents stream, from the stream and from PostgreSQL."""
 
 from publisher.domain.cancellation import Cancellation
-from publisher.domain.errors import PublisherError
+from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
 from publisher.domain.intent import Intent
 from publisher.domain.intent_parsing import parse_entry
 from publisher.domain.rejection import Rejection
@@ -34,7 +34,7 @@ def entry_outcome(
     try:
         if is_entry_id(entry_id):
             entry = find_entry(intents.connect().of(intents.name), intents.name, intents.group, entry_id)
-    except PublisherError as error:
+    except (RedisUnavailable, RedisRefused) as error:
         unread = error
     return outcome_of(_facts(database, intents, entry_id, entry)), unread
 

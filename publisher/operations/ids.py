@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from publisher.domain.cancellation import Cancellation
 from publisher.domain.channel import Channel
-from publisher.domain.errors import PublisherError
+from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
 from publisher.domain.instants import from_milliseconds
 from publisher.domain.names import near_names
 from publisher.domain.rejection import Rejection
@@ -133,7 +133,7 @@ def _exact(database: Database, intents: IntentsStream, read: Forms) -> Resolutio
         streams = [intents.name, *(channel.address for channel in intents.channels.values())]
         try:
             found = intents.connect().on_each(streams, lambda client, names: entries_at(client, names, entry_id))
-        except PublisherError as error:
+        except (RedisUnavailable, RedisRefused) as error:
             unread = error
         else:
             entries = {stream: of for stream, of in found.items() if not isinstance(of, PublisherError)}

@@ -9,14 +9,10 @@ from publisher.doctor.verdict import Diagnosis, failed, ok, together, unknown, w
 from publisher.operations.wording import names, size, span
 from publisher.streams.cluster import SLOTS
 from publisher.streams.health import RedisConfiguration, RedisServer
+from publisher.streams.one_server import WAY_OUT
 
 _FILLING, _FULL = 0.75, 0.95
 _CLIENTS_FILLING = 0.8
-# What to do where the cluster is behind REDIS_URL.
-NO_CLUSTER = (
-    "name a Redis without a cluster in REDIS_URL, and the cluster as redis+cluster://host:port,host:port in"
-    " PUBLISHER_EMAIL_REDIS_URL, PUBLISHER_INTENTS_REDIS_URL, … (publisher guide deploying)"
-)
 _LOOK_THERE = "look it up in the provider's console, or let this user run CONFIG GET"
 
 
@@ -58,7 +54,7 @@ def misdirected(
         count = f"{shards:,} shards" if shards else "several shards"
         finding = f"it is one shard of a cluster of {count}, and the service's keys are on all of them"
         if variable == "REDIS_URL":
-            return failed(finding, NO_CLUSTER)
+            return failed(finding, WAY_OUT)
         return failed(finding, f"write redis+cluster://host:port,host:port in {variable}, with some of its nodes")
     return None
 
