@@ -14,7 +14,10 @@ _RUNS = "see that PostgreSQL runs there, or correct the host and port in DATABAS
 _ITS_PORT = "see that host and port in DATABASE_URL are those of PostgreSQL, and not of another server"
 _TOO_MANY = "run fewer processes or threads, or raise the limit: 'publisher doctor' counts the connections"
 _HBA = "let this host, user and database in by a line of pg_hba.conf"
-_PROMOTED = "wait until a standby is promoted, or name the primary in DATABASE_URL"
+_PROMOTED = (
+    "wait until a standby is promoted, or name the primary in DATABASE_URL; behind PgBouncer take target_session_attrs"
+    " out of it"
+)
 # What target_session_attrs refuses.
 _READ_ONLY = ("session is read-only", "server is in hot standby mode")
 _PORT = "5432"
