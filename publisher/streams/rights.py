@@ -113,6 +113,7 @@ def _of_service(streams: Streams) -> Iterator[Right]:
             "processes": keys.PROCESSES,
             "retention": keys.retention_key("records"),
             "scan_run": keys.scan_run_key("1"),
+            "slot": keys.doctor_key("1"),
         }
         yield from _rights(SERVICE, names)
 

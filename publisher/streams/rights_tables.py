@@ -187,6 +187,7 @@ SERVICE = (
     ("HINCRBY {scan_run} open 1", "a scan that someone waits for"),
     ("EXPIRE {scan_run} 1", "a scan that someone waits for"),
     ("HGETALL {scan_run}", "a scan that someone waits for"),
+    ("GET {slot}", "every process asks whether it is one shard of several"),
 )
 
 # Not needed for the work. Without them some checks of doctor are unknown.

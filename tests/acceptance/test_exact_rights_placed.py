@@ -18,6 +18,7 @@ from tests.valkeys import OwnValkey
 from tests.waiting import wait_until
 
 FIRST, INTENTS_AT, EMAIL_AT = "REDIS_URL", "PUBLISHER_INTENTS_REDIS_URL", "PUBLISHER_EMAIL_REDIS_URL"
+PUSH_AT = "PUBLISHER_PUSH_REDIS_URL"
 
 
 @pytest.fixture
@@ -31,7 +32,8 @@ def nodes(tmp_path: Path, environ: dict[str, str], publisher: Publisher) -> Iter
         for server in alone.values():
             stack.callback(server.stop)
         cluster: RunningCluster = stack.enter_context(running_cluster(tmp_path / "cluster", shards=2))
-        urls = {name: server.url for name, server in alone.items()} | {EMAIL_AT: cluster.url}
+        # Nothing but queues and delivery events stays on the first.
+        urls = {name: server.url for name, server in alone.items()} | {EMAIL_AT: cluster.url, PUSH_AT: cluster.url}
         environ |= {name: url.replace("://", "://app:secret@") for name, url in urls.items()}
         environ["PUBLISHER_AUDIT_WINDOW"] = "4"
         opened = {
@@ -58,8 +60,8 @@ def test_the_service_works_with_exactly_these_rights_on_each_server(
     wait_until(lambda: outside.rows(audited))
     doctor, status = publisher("doctor", "--json"), publisher("status")
 
-    assert (first.xlen(PUSH), intents.xlen(INTENTS)) == (5, 1)
-    assert sum(node.exists(EMAIL) for node in nodes[EMAIL_AT] if _has(node)) == 1
+    assert (first.exists(EMAIL, PUSH, INTENTS), intents.xlen(INTENTS)) == (0, 1)
+    assert [sum(node.xlen(of) for node in nodes[EMAIL_AT] if _has(node, of)) for of in (EMAIL, PUSH)] == [5, 5]
     checks = {check["name"]: check for check in map(json.loads, doctor.stdout.splitlines())}
     assert {name for name, check in checks.items() if check["verdict"] not in ("ok", "warning")} == set()
     assert {"redis-email-rights", "redis-intents-rights"} <= checks.keys()
@@ -71,10 +73,10 @@ def test_the_service_works_with_exactly_these_rights_on_each_server(
     assert refused == {"command config|get"}
 
 
-def _has(node: redis.Redis) -> bool:
-    """Whether the stream of emails is in a slot of this node."""
+def _has(node: redis.Redis, stream: str) -> bool:
+    """Whether the stream is in a slot of this node."""
     try:
-        node.exists(EMAIL)
+        node.exists(stream)
     except redis.exceptions.MovedError:
         return False
     return True

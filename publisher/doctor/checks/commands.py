@@ -7,7 +7,7 @@ from publisher.doctor.checks.intents import held
 from publisher.doctor.verdict import Diagnosis, together, unknown, warning
 from publisher.domain.errors import PublisherError, Unavailable
 from publisher.operations.readers import CommandReaders
-from publisher.operations.wording import span
+from publisher.operations.wording import names, span
 from publisher.streams.groups import Group
 
 _AWAY = "mend its Redis first"
@@ -23,8 +23,12 @@ def groups(channels: Iterable[CommandReaders]) -> Diagnosis:
 
 def pending(channels: Iterable[CommandReaders]) -> Diagnosis:
     """Commands that a consumer has read and not acknowledged, and whether the consumer still asks for more."""
+    known = list(channels)
+    unread = [readers.name for readers in known if isinstance(readers.found, PublisherError)]
+    if known and len(unread) == len(known):
+        return unknown(f"not looked at: no stream could be read, of {names(unread)}", "mend commands-groups first")
     complaints, count = [], 0
-    for readers in channels:
+    for readers in known:
         count += sum(group.pending for group in readers.groups)
         complaints += [
             warning(

@@ -49,6 +49,7 @@ def test_one_that_is_away_fails_its_check_and_hides_nothing_else(examined: Exami
     """Its setting is named, with what to do. Every other server and stream is looked at."""
     nowhere = f"redis://127.0.0.1:{free_port()}/0"
     found = examined(**{PUSH: nowhere, MAIL: own_valkey.url, INTENTS: nowhere})
+    nobody = examined(**{PUSH: nowhere, MAIL: nowhere})
 
     wrong = amiss(found)
     assert wrong.pop("redis-intents") is FAILED
@@ -58,6 +59,7 @@ def test_one_that_is_away_fails_its_check_and_hides_nothing_else(examined: Exami
     of_intents = {f"redis-intents-{what}" for what in WHAT if what != "tls"}
     assert wrong == dict.fromkeys({*of_intents, "intents-pending", "commands-groups"}, UNKNOWN)
     assert found["commands-groups"].finding.startswith("push: gateway:client_events could not be read")
+    assert nobody["commands-pending"].finding == "not looked at: no stream could be read, of email, push"
 
 
 def test_without_the_redis_of_redis_url_the_others_are_looked_at(examined: Examined, own_valkey: OwnValkey) -> None:

@@ -80,7 +80,7 @@ def test_a_stream_that_cannot_be_read_hides_no_other() -> None:
     assert found.verdict is Verdict.WARNING
     assert "email: mail:delivery_commands could not be read: Redis refused: WRONGTYPE" in found.finding
     assert commands.groups([refused]).verdict is Verdict.UNKNOWN
-    assert commands.pending([refused]).verdict is Verdict.OK
+    assert commands.pending([refused]).verdict is Verdict.UNKNOWN
 
 
 def test_commands_of_a_dead_consumer_are_a_warning_that_names_it() -> None:
