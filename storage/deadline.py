@@ -30,7 +30,7 @@ class Others(Protocol):
         """True once one of them is known to take writes."""
 
     def ask(self, within: timedelta) -> bool:
-        """Asks them, for so long at most, whether one takes writes."""
+        """Asks them, for so long at most, whether one takes writes, and the connection's own host does not answer."""
 
 
 class CannotConnect(psycopg2.OperationalError):  # type: ignore[misc]  # psycopg2 has no types

@@ -85,8 +85,11 @@ class _Others:
         return self._connector.found != self._number
 
     def ask(self, within: timedelta) -> bool:
-        """Asks them, for so long at most, whether one takes writes. True if one does."""
-        turns = [number for number in range(len(self._hosts)) if number != self._number]
+        """Asks them, for so long at most, whether one takes writes. True if one does.
+
+        Not while the connection's own host takes new connections: then its statement is only slow.
+        """
+        turns = sorted(range(len(self._hosts)), key=lambda number: number != self._number)
         if not self.took_over():
             with suppress(CannotConnect):
                 self._connector.connect(self._hosts, turns, within).close()

@@ -102,3 +102,16 @@ def test_a_host_that_falls_silent_is_left_once_another_takes_writes(database_url
         assert read_hosts(database) == Hosts(sockets(database_url), 2, chosen=True)
         old.resume()
         wait_until(lambda: old.connections() == 0)
+
+
+def test_a_slow_statement_is_waited_for_where_its_host_is_well(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hosts may be two ways to one primary: that the other takes writes, too, is no failover."""
+    monkeypatch.setattr("storage.deadline._SILENCE", 0.02)
+    with (
+        closing(Proxy(f"{sockets(database_url)}/.s.PGSQL.5432")) as way,
+        closing(both(database_url, way.port)) as database,
+    ):
+        assert database.rows("SELECT pg_sleep(0.2)") == [("",)]
+        assert read_hosts(database).reached == f"127.0.0.1:{way.port}"
