@@ -81,7 +81,13 @@ def _open_stream_redis(
     url = read_url(at.url.text)
     if url is None or url.primary is not None:
         return open_redis(at.url.text, **options)
-    return Cluster(url.hosts, lambda node, on_fault: open_node(url, *node, on_fault=on_fault, **options), at.variable)
+    on_answer = options.pop("on_answer")
+    return Cluster(
+        url.hosts,
+        lambda node, on_fault, on_answer: open_node(url, *node, on_fault=on_fault, on_answer=on_answer, **options),
+        at.variable,
+        on_answer,
+    )
 
 
 def _options(settings: Settings, role: str, timeout: timedelta | None, variable: str) -> dict[str, Any]:

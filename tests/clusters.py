@@ -24,7 +24,7 @@ class RunningCluster:
     def owner(self, key: str) -> redis.Redis:
         """The node that has the slot of this key now, as a node says that lives."""
         slot = key_slot(key.encode())
-        for node in self._living():
+        for node in self.living():
             for first, last, (_, port, *_), *_ in node.execute_command("CLUSTER SLOTS"):
                 if first <= slot <= last:
                     return next(node for node in self.nodes if port_of(node) == port)
@@ -50,11 +50,18 @@ class RunningCluster:
             node.execute_command("CLUSTER SETSLOT", slot, "NODE", _id(target))
         wait_until(lambda: self.owner(key) is target)
 
+    def migrate(self, key: str) -> None:
+        """Moves the slot of this key to another primary in one step, as Valkey 9 can."""
+        source, target, slot = self.owner(key), self._other(key), key_slot(key.encode())
+        source.execute_command("CLUSTER MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", _id(target))
+        wait_until(lambda: self.owner(key) is target)
+
     def kill(self, node: redis.Redis) -> None:
         """Kills the node, as kill -9 does."""
         os.kill(node.info("server")["process_id"], signal.SIGKILL)
 
-    def _living(self) -> Iterator[redis.Redis]:
+    def living(self) -> Iterator[redis.Redis]:
+        """The nodes that answer."""
         for node in self.nodes:
             try:
                 node.ping()
@@ -64,7 +71,7 @@ class RunningCluster:
 
     def _other(self, key: str) -> redis.Redis:
         owner = self.owner(key)
-        return next(n for n in self._living() if n is not owner and n.info("replication")["role"] == "master")
+        return next(n for n in self.living() if n is not owner and n.info("replication")["role"] == "master")
 
 
 @contextmanager

@@ -41,14 +41,24 @@ class Watched:
         os.kill(old.info("server")["process_id"], signal.SIGKILL)
         return self._wait_for_promotion(old)
 
-    def switch(self) -> float:
-        """Has the replica take over while the primary lives, which becomes its replica. Returns as `kill_primary`."""
+    def switch(self, *how: str) -> float:
+        """Has the replica take over while the primary lives, which becomes its replica. Returns as `kill_primary`.
+
+        how: COORDINATED has the primary wait for it, as Valkey 9 can, and take no write meanwhile.
+        """
         old = self.primary
         wait_for_replica(old)
-        self._sentinels[0].execute_command("SENTINEL FAILOVER", NAME)
+        self._sentinels[0].execute_command("SENTINEL FAILOVER", NAME, *how)
         promoted = self._wait_for_promotion(old)
         wait_until(lambda: old.info("replication")["role"] == "slave")
         return promoted
+
+    def wait_until_replicated(self) -> None:
+        """Returns once the replica follows the primary, and every Sentinel knows it."""
+        replica = next(one for one in self._servers if one is not self.primary)
+        wait_until(lambda: replica.info("replication").get("master_link_status") == "up")
+        for sentinel in self._sentinels:
+            wait_until(lambda of=sentinel: "down" not in of.sentinel_slaves(NAME)[0]["flags"])  # type: ignore[misc]
 
     def _wait_for_promotion(self, old: redis.Redis) -> float:
         [new] = [one for one in self._servers if one is not old]

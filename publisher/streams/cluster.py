@@ -6,8 +6,9 @@ moves (documentation of Redis, "Redirection and resharding"). The caller tries a
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count, islice
 
 import redis
@@ -15,11 +16,12 @@ from redis.crc import key_slot
 
 from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
 from publisher.streams.connection import translated
+from publisher.streams.nodes_away import Node, NodesAway
 
-# Host and port.
-Node = tuple[str, int]
 # The first slot of a range, and the last.
 Range = tuple[int, int]
+OnFault = Callable[[redis.RedisError], None]
+OnAnswer = Callable[[], None]
 SLOTS = 16384
 # So many nodes are asked for the slots at a time: one that is black-holed takes as long as a reply may.
 _ASKED = 3
@@ -46,16 +48,22 @@ class Cluster:
     """The nodes of one cluster. Safe to share between threads. It connects on first use."""
 
     def __init__(
-        self, nodes: Sequence[Node], open_node: Callable[[Node, Callable[[], None]], redis.Redis], variable: str
+        self,
+        nodes: Sequence[Node],
+        open_node: Callable[[Node, OnFault, OnAnswer], redis.Redis],
+        variable: str,
+        on_answer: OnAnswer | None = None,
     ) -> None:
         """nodes: some of the cluster, which know the others.
 
-        open_node: opens the client of a node; the second argument is to be called at each of its faults.
+        open_node: opens the client of a node, which calls the others at each of its faults, and after each answer.
         variable: the setting that names the cluster.
+        on_answer: called after each answer that comes while no node with slots is away; None: nobody asks.
         """
         self._seeds = list(nodes)
         self._open_node = open_node
         self._variable = variable
+        self._away = NodesAway(on_answer)
         self._lock = threading.Lock()
         self._clients: dict[Node, redis.Redis] = {}
         # The first slot that a node has, the last, and the node. None: to be asked for.
@@ -95,8 +103,23 @@ class Cluster:
     def _client(self, node: Node) -> redis.Redis:
         with self._lock:
             if node not in self._clients:
-                self._clients[node] = self._open_node(node, self.forget)
+                self._clients[node] = self._open_node(
+                    node, partial(self._faulted, node), partial(self._away.answered, node)
+                )
             return self._clients[node]
+
+    def _faulted(self, node: Node, error: redis.RedisError) -> None:
+        self.forget()
+        self._away.faulted(node, error)
+
+    def _leave_all_but(self, nodes: Collection[Node]) -> None:
+        """Closes the idle connections to other nodes: each failover, and each new address, leaves some behind."""
+        self._away.keep(nodes)
+        with self._lock:
+            left = [self._clients.pop(node) for node in [*self._clients] if node not in nodes]
+        for client in left:
+            # A thread that still waits for an answer closes its own.
+            client.connection_pool.disconnect(inuse_connections=False)
 
     def _asked(self) -> Sequence[tuple[int, int, Node]]:
         """Asks the nodes, one after the other, which has which slot."""
@@ -112,6 +135,7 @@ class Cluster:
                 continue
             self._seeds = list(dict.fromkeys([node, *(each for _, _, each in slots), *self._seeds]))
             self._slots = slots
+            self._leave_all_but({node, *(each for _, _, each in slots)})
             return slots
         raise error
 

@@ -87,12 +87,12 @@ def open_node(
     tls: str = "verify",
     ca_file: str = "",
     on_answer: Callable[[], None] | None = None,
-    on_fault: Callable[[], None] | None = None,
+    on_fault: Callable[[redis.RedisError], None] | None = None,
     variable: str = "REDIS_URL",
 ) -> redis.Redis:
     """Opens a client of one node of the cluster, as `open_redis`.
 
-    on_fault: called when the node is away, or does not have the slot of a key (any more); None: nobody asks.
+    on_fault: called with the error when the node is away, or does not have the slot of a key (any more).
     """
     options = _options(timeout, client_name, tls=(tls, ca_file) if url.tls else None)
     options |= {"on_answer": on_answer, "on_fault": on_fault, "variable": variable, **_login(url)}

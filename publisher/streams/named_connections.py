@@ -39,13 +39,13 @@ class _Named:
         *arguments: Any,
         variable: str = "REDIS_URL",
         on_answer: Callable[[], None] | None = None,
-        on_fault: Callable[[], None] | None = None,
+        on_fault: Callable[[redis.RedisError], None] | None = None,
         **options: Any,
     ) -> None:
         """variable: the setting that names the server.
 
         on_answer: called after each answer that is no error; None: nobody asks.
-        on_fault: called when the server is away, or no longer has the key's slot; None: nobody asks.
+        on_fault: called with the error when the server is away, or no longer has the key's slot; None: nobody asks.
         """
         super().__init__(*arguments, **options)
         self.variable = variable
@@ -114,7 +114,7 @@ class _Named:
     def _noted(self, error: redis.RedisError) -> redis.RedisError:
         """Tells of the fault. Returns the error, as `_own` does."""
         if self._on_fault is not None:
-            self._on_fault()
+            self._on_fault(error)
         return self._own(error)
 
     def _own(self, error: redis.RedisError) -> redis.RedisError:

@@ -22,6 +22,7 @@ from tests.faults.observer import Observer
 from tests.faults.producer import Producer
 from tests.faults.run_result import RunResult
 from tests.faults.servers import PostgreSQL
+from tests.processes import run_command
 from tests.waiting import wait_until
 
 SLOTS = ("worker-b", "worker-c", "clock-a", "intake-a", "intake-b", "mailer-a")
@@ -79,6 +80,15 @@ class FailoverRun:
         self.back[what] = time.monotonic() - over
         seen = self.observer.deliveries
         wait_until(lambda: self.observer.deliveries > seen + _BETWEEN, within=30, describe=lambda: what)
+
+    def looks(self) -> list[str]:
+        """What an operator's looks have come to, one line each that failed. Faults may be going on."""
+        [(notification,)] = self.postgresql.rows("SELECT notification_id::text FROM notifications LIMIT 1")
+        looks = (["status"], ["channels", "list"], ["trace", notification], ["doctor"])
+        done = [run_command("publisher", *look, environ=self.environ) for look in looks]
+        # Doctor, and it alone, may have found what is wrong.
+        failed = [each for each in done if each.returncode not in (0, 1 if each.args[1] == "doctor" else 0)]
+        return [f"{each.args}: {each.returncode} {each.stdout[-2000:]} {each.stderr}" for each in failed]
 
 
 def run(

@@ -1,9 +1,12 @@
 """Redis fails over under load: each command goes out once, and nobody restarts a process (R12, R12a, R17, R20, R35)."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.clusters import running_cluster
+import pytest
+
+from tests.clusters import RunningCluster, running_cluster
 from tests.factories import INTENTS
 from tests.faults.failover_run import FailoverRun, outages, run
 from tests.faults.invariants import STREAMS
@@ -21,6 +24,24 @@ def assert_told_in_few_lines(going: FailoverRun, server: str) -> None:
         assert all(line.startswith(f"{server} is ") for line in lines), (name, lines)
 
 
+def timed(happen: Callable[..., None], *arguments: object) -> Callable[[], float]:
+    """The same with these arguments; returns when it was over."""
+
+    def happened() -> float:
+        happen(*arguments)
+        return time.monotonic()
+
+    return happened
+
+
+def kill(cluster: RunningCluster, stream: str) -> None:
+    """Kills the node that has this stream, and waits until its replica has taken over."""
+    owner = cluster.owner(stream)
+    wait_for_replica(owner)
+    cluster.kill(owner)
+    wait_until(lambda: cluster.owner(stream) is not owner)
+
+
 def test_a_failover_that_sentinels_make_loses_and_repeats_nothing(server_folder: Path) -> None:
     """A replica takes over while the primary lives, and then because it was killed; the processes follow it."""
     with watched(server_folder / "redis", sentinels=3) as two:
@@ -35,6 +56,29 @@ def test_a_failover_that_sentinels_make_loses_and_repeats_nothing(server_folder:
     assert_told_in_few_lines(going, "redis")
 
 
+@pytest.mark.long
+@pytest.mark.timeout(400)
+def test_one_failover_after_the_other(server_folder: Path) -> None:
+    """Primary and replica change places again and again, in both ways that Sentinels know."""
+    with watched(server_folder / "redis", sentinels=3) as two:
+
+        def faults(going: FailoverRun) -> None:
+            for number in range(1, 4):
+                two.wait_until_replicated()
+                going.fault(f"coordinated failover {number}", lambda: two.switch("COORDINATED"))
+                two.wait_until_replicated()
+                going.fault(f"failover {number}", two.switch)
+                going.result.problems += going.looks()
+            two.wait_until_replicated()
+            going.fault("the primary is killed", two.kill_primary)
+            going.result.problems += going.looks()
+
+        going = run(server_folder, two.url, {"REDIS_URL": two.url}, faults, seed=1620)
+
+    assert going.result.problems == []
+    assert_told_in_few_lines(going, "redis")
+
+
 def test_a_cluster_whose_slots_move_and_whose_nodes_die_loses_and_repeats_nothing(server_folder: Path) -> None:
     """The slot of the emails goes to another shard, and the node of the intents is killed; the processes follow."""
     with (
@@ -42,24 +86,41 @@ def test_a_cluster_whose_slots_move_and_whose_nodes_die_loses_and_repeats_nothin
         server(server_folder / "hints") as hints,
     ):
 
-        def move() -> float:
-            cluster.move(STREAMS["email"])
-            return time.monotonic()
-
-        def kill() -> float:
-            owner = cluster.owner(INTENTS)
-            wait_for_replica(owner)
-            cluster.kill(owner)
-            wait_until(lambda: cluster.owner(INTENTS) is not owner)
-            return time.monotonic()
-
         def faults(going: FailoverRun) -> None:
-            going.fault("the slot of the emails has moved", move)
-            going.fault("the node of the intents was killed", kill)
+            going.fault("the slot of the emails has moved", timed(cluster.move, STREAMS["email"]))
+            going.fault("the node of the intents was killed", timed(kill, cluster, INTENTS))
 
         own = dict.fromkeys(_OWN, cluster.url)
         hints_url = f"redis://127.0.0.1:{port_of(hints)}/0"
         going = run(server_folder, cluster.url, {"REDIS_URL": hints_url, **own}, faults, seed=1619)
+
+    assert going.result.problems == []
+    assert_told_in_few_lines(going, f"redis ({_OWN[0]})")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+def test_one_move_after_the_other(server_folder: Path) -> None:
+    """Each stream moves in both ways that a cluster knows, to one shard; two shards of three lose their primaries."""
+    with (
+        running_cluster(server_folder / "cluster", replicated=True) as cluster,
+        server(server_folder / "hints") as hints,
+    ):
+
+        def faults(going: FailoverRun) -> None:
+            for stream in (INTENTS, *STREAMS.values()):
+                going.fault(f"{stream} has moved key by key", timed(cluster.move, stream))
+                going.fault(f"{stream} has moved at once", timed(cluster.migrate, stream))
+                going.result.problems += going.looks()
+            going.fault("the node of all three was killed", timed(kill, cluster, INTENTS))
+            going.result.problems += going.looks()
+            going.fault("the emails have moved to a shard of their own", timed(cluster.move, STREAMS["email"]))
+            going.fault("the node of the emails was killed", timed(kill, cluster, STREAMS["email"]))
+            going.result.problems += going.looks()
+
+        own = dict.fromkeys(_OWN, cluster.url)
+        hints_url = f"redis://127.0.0.1:{port_of(hints)}/0"
+        going = run(server_folder, cluster.url, {"REDIS_URL": hints_url, **own}, faults, seed=1621)
 
     assert going.result.problems == []
     assert_told_in_few_lines(going, f"redis ({_OWN[0]})")

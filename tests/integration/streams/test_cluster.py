@@ -1,6 +1,6 @@
 """Streams in a Redis Cluster: each has one slot, with all that stands beside it, and slots move (R12, R13, R20)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -38,14 +38,21 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]
         yield running
 
 
-def opened(cluster: RunningCluster, timeout: timedelta = timedelta(seconds=3)) -> StreamServers:
+def opened(
+    cluster: RunningCluster,
+    timeout: timedelta = timedelta(seconds=3),
+    on_answer: Callable[[], None] = lambda: None,
+) -> StreamServers:
     """All streams at `AT` are in this cluster; there is no other Redis."""
     url = read_url(cluster.url)
     assert url is not None
     of_cluster = Cluster(
         url.hosts,
-        lambda node, on_fault: open_node(url, *node, timeout=timeout, client_name="test", on_fault=on_fault),
+        lambda node, on_fault, answered: open_node(
+            url, *node, timeout=timeout, client_name="test", on_fault=on_fault, on_answer=answered
+        ),
         "PUBLISHER_PUSH_REDIS_URL",
+        on_answer,
     )
     nowhere = open_redis("redis://127.0.0.1:1/0", timeout=timeout, client_name="test")
     return StreamServers(nowhere, {AT: of_cluster}, {"intents": AT})
@@ -192,16 +199,35 @@ def test_a_reader_follows_the_slot_that_moves(shards: RunningCluster, servers: S
 
 
 def test_a_replica_that_takes_over_is_found(tmp_path: Path) -> None:
-    """The node that had the slot is killed; what it had is known, and appends go on (R12)."""
-    with running_cluster(tmp_path, replicated=True) as cluster, opened(cluster) as servers:
+    """The node that had the slot is killed; what it had is known, and appends go on (R12).
+
+    Until then the outage goes on, though other nodes answer: an end would be told, and soon a new beginning (R35).
+    """
+    answers: list[int] = []
+    with (
+        running_cluster(tmp_path, replicated=True) as cluster,
+        opened(cluster, on_answer=lambda: answers.append(1)) as servers,
+    ):
+        for node in cluster.nodes:
+            node.config_set("cluster-require-full-coverage", "no")
+            node.config_set("cluster-replica-no-failover", "yes")
         streams, channel = OutboundStreams(servers, HOUR), CHANNELS[1]
         before = entries(streams.append(channel, deliveries(1, 2)))
         owner = cluster.owner(channel.stream)
         wait_for_replica(owner)
 
         cluster.kill(owner)
+        [failed] = streams.append(channel, deliveries(3))
+        answers.clear()
+        until_appended(streams, CHANNELS[0], deliveries(1))
+        told = len(answers)
+        for node in cluster.living():
+            node.config_set("cluster-replica-no-failover", "no")
 
+        assert isinstance(failed, NotAppended)
+        assert told == 0
         assert until_appended(streams, channel, deliveries(1, 2, 3))[:2] == before
+        assert answers
         assert cluster.owner(channel.stream).xlen(channel.stream) == 3
         assert len(servers.of(channel.address).xrange(channel.stream)) == 3
 
