@@ -1,7 +1,7 @@
 """The parts that the actors of this process share, installed once by the entry module before actors are imported."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -44,7 +44,7 @@ class Context:
     retry_horizon: timedelta
     loss_audit: LossAudit
     retention: Retention
-    intents_stream: str
+    intents_streams: Sequence[str]
     intents_group: str
     events_stream: str
     events_group: str

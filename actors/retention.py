@@ -13,6 +13,7 @@ from actors.queues import EACH_CHANNEL, ChannelActor
 from actors.routes import as_hint
 from publisher.domain.channel import Channel, StreamTrim
 from publisher.domain.errors import PublisherError, RedisRefused
+from publisher.domain.stream_address import StreamAddress
 from publisher.operations.prune import RECORDS, RecordKind, notification_batches, until
 from publisher.streams.connection import translated
 from publisher.streams.keys import retention_key
@@ -85,8 +86,10 @@ def trim_intents(channel: str) -> None:  # noqa: ARG001 - it says whose workers 
         return
     if kept.events:
         _trim_read(service, "delivery events", service.events_stream, service.events_group, kept.events)
-    if kept.intents and read_mark(service.database, service.intents_stream).is_settled:
-        _trim_read(service, "intents", service.intents_stream, service.intents_group, kept.intents)
+    if kept.intents:
+        for stream in service.intents_streams:
+            if read_mark(service.database, stream).is_settled:
+                _trim_read(service, "intents", stream, service.intents_group, kept.intents)
 
 
 def _trim_read(service: Context, what: str, stream: str, group: str, keep: timedelta) -> None:
@@ -111,30 +114,34 @@ def trim_commands(channel: str) -> None:
     Only a scheduler of an earlier release sends this message.
     """
     service = context()
-    of = service.channels[channel]
     if not _may_walk(f"commands:{channel}", begins=True, interval=TRIM_INTERVAL):
         return
-    try:
-        client = service.servers.of(of.address)
-        if trim := _trim_of(of, client):
-            count, _ = _in_batches(service, trim, batches=_TRIM_BATCHES)
-            if count:
-                _log.info(
-                    "commands were trimmed", channel=channel, stream=of.stream, entries=count, trim=of.stream_trim
-                )
-        if of.holds_back_at:
-            note_unread(client, of.stream, at_most=of.holds_back_at, fresh_for=TRIM_INTERVAL * 3)
-    except PublisherError as error:
-        # The next trim comes soon: a retry of this one would be no earlier.
-        _log.warning("a stream was not trimmed", channel=channel, stream=of.stream, error=error)
+    for part in service.channels[channel].streams:
+        try:
+            _trim_part(service, service.channels[channel], part)
+        except PublisherError as error:
+            # The next trim comes soon: a retry of this one would be no earlier.
+            _log.warning("a stream was not trimmed", channel=channel, stream=part.stream, error=error)
 
 
-def _trim_of(channel: Channel, client: redis.Redis) -> Callable[[], int] | None:
+def _trim_part(service: Context, channel: Channel, part: StreamAddress) -> None:
+    """Trims the stream of the channel, or one of its partitions."""
+    client = service.servers.of(str(part))
+    if trim := _trim_of(channel, part.stream, client):
+        count, _ = _in_batches(service, trim, batches=_TRIM_BATCHES)
+        if count:
+            told = {"channel": channel.name, "stream": part.stream, "entries": count, "trim": channel.stream_trim}
+            _log.info("commands were trimmed", **told)
+    if channel.holds_back_at:
+        note_unread(client, part.stream, at_most=channel.holds_back_at, fresh_for=TRIM_INTERVAL * 3)
+
+
+def _trim_of(channel: Channel, stream: str, client: redis.Redis) -> Callable[[], int] | None:
     """Returns a function that trims a bounded part of the channel's stream, or None if it is not to be trimmed."""
     if channel.stream_trim is StreamTrim.ACKNOWLEDGED and channel.stream_retention:
-        return lambda: trim_acknowledged(client, channel.stream, None, channel.stream_retention)
+        return lambda: trim_acknowledged(client, stream, None, channel.stream_retention)
     if channel.stream_trim is StreamTrim.LENGTH and channel.stream_ceiling:
-        return lambda: trim_to_length(client, channel.stream, channel.stream_ceiling)
+        return lambda: trim_to_length(client, stream, channel.stream_ceiling)
     return None
 
 

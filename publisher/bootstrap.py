@@ -128,7 +128,7 @@ def install_context(settings: Settings, role: str, statement_timeout: timedelta 
         retry_horizon=settings.retry_horizon,
         loss_audit=loss_audit,
         retention=settings.keeping,
-        intents_stream=settings.intents_stream,
+        intents_streams=settings.intents_streams,
         intents_group=settings.intents_group,
         events_stream=settings.events_stream,
         events_group=settings.events_group,

@@ -148,7 +148,7 @@ _LATEST = """/* latest_replays */
 SELECT id, stream, reason, after_id, reached_id, up_to_id, begun_at, ended_at, seen, replayed, left_out,
        CASE WHEN ended_at IS NULL AND coalesce(replayer_until, begun_at) < statement_timestamp()
             THEN statement_timestamp() - coalesce(replayer_until, begun_at) END
-FROM intents_replays WHERE stream = %s ORDER BY id DESC LIMIT %s
+FROM intents_replays WHERE stream = ANY(%s) ORDER BY id DESC LIMIT %s
 """
 
 # What is accepted under these ids, or was and is pruned (R18).
@@ -214,9 +214,9 @@ def release_replay(database: Database, replay_id: int, by: str) -> bool:
     return bool(database.rows(_RELEASE, [replay_id, by]))
 
 
-def latest_replays(database: Database, stream: str, limit: int = 1) -> list[ReplayRecord]:
-    """Returns the last replays of the stream, newest first."""
-    rows = database.rows(_LATEST, [stream, limit])
+def latest_replays(database: Database, streams: Sequence[str], limit: int = 1) -> list[ReplayRecord]:
+    """Returns the last replays of these streams, newest first."""
+    rows = database.rows(_LATEST, [list(streams), limit])
     return [ReplayRecord(row[0], row[1], ReplayReason(row[2]), *row[3:]) for row in rows]
 
 

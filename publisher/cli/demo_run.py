@@ -76,20 +76,21 @@ def send_sample(
         open_servers(settings, "demo", timedelta(seconds=10)) as servers,
         Progress(*_COLUMNS, console=say) as progress,
     ):
-        observer = Observer(servers, database, [settings.channels[name].address for name in CHANNELS])
+        observer = Observer(
+            servers, database, [str(part) for name in CHANNELS for part in settings.channels[name].streams]
+        )
         observer.start()
         watch = _Watch(observer, sample, progress, sends_mail=settings.mail.is_used)
         mail_wait = MailWait(settings.mail, lambda: observer.refusal(sample), say)
         entry_ids: list[str] = []
         for start in range(0, len(sample.entries), _BATCH):
             stop.check()
-            client = servers.of(settings.intents_stream)
-            entry_ids += add_intents(client, settings.intents_stream, sample.entries[start : start + _BATCH])
+            entry_ids += add_intents(servers, settings.intents, sample.entries[start : start + _BATCH])
             watch.sent(len(entry_ids))
         rejects = [entry_ids[n] for n in (*sample.malformed, *sample.conflicts)]
         while not watch.has_ended and not watch.is_stuck and not first_ended(running):
             stop.check()
-            watch.look(settings.intents_stream, rejects)
+            watch.look(settings.intents_streams, rejects)
             if watch.waits_for_mail_alone:
                 mail_wait.tell(watch.emails_left)
         observer.read(timedelta(milliseconds=200))
@@ -160,12 +161,12 @@ class _Watch:
         self._progress.update(self._bars["sent"], completed=count)
         self._read(timedelta(milliseconds=1))
 
-    def look(self, stream: str, rejects: Sequence[str]) -> None:
+    def look(self, streams: Sequence[str], rejects: Sequence[str]) -> None:
         """Looks once. rejects: the entries of this stream that must be recorded as malformed."""
         before = self._final, self._mailed
         self._read(timedelta(milliseconds=50))
         self._final = self._observer.final(self._sample)
-        self.rejected = self._observer.rejected(stream, rejects)
+        self.rejected = self._observer.rejected(streams, rejects)
         self._progress.update(self._bars["ended"], completed=self._final)
         if self._sends_mail:
             self._mailed = self._observer.mailed(self._sample)

@@ -43,15 +43,6 @@ def intake() -> None:
     patience = max(settings.timeouts.redis, timedelta(seconds=3))
     consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     group_servers = open_servers(settings, "intake-group", patience)
-    group = IntentsGroup(group_servers, settings.intents_stream, settings.intents_group, consumer)
-    options = IntakeOptions(
-        settings.intents_stream,
-        batch=settings.batch_size,
-        idle=settings.route_lease_ttl,
-        lease=settings.route_lease_ttl,
-        dedup_window=settings.dedup_window,
-        handover=settings.handover,
-    )
     events_servers = open_servers(settings, "intake-events", patience)
     events_group = ConsumerGroup(events_servers, settings.events_stream, settings.events_group, consumer)
     events_options = EventsOptions(settings.events_stream, settings.batch_size, settings.route_lease_ttl)
@@ -61,7 +52,18 @@ def intake() -> None:
         heartbeats(context.redis, "intake", partial(read_system, context.database), metrics_port=metrics_port),
     ):
         wait_for_schema(partial(pending_migrations, context.database), context.stopping.wait)
-        intents = compose_intake(context, group, options)
-        events = compose_events_intake(context, events_group, events_options)
+        loops = []
+        for stream in settings.intents_streams:
+            group = IntentsGroup(group_servers, stream, settings.intents_group, consumer)
+            options = IntakeOptions(
+                stream,
+                batch=settings.batch_size,
+                idle=settings.route_lease_ttl,
+                lease=settings.route_lease_ttl,
+                dedup_window=settings.dedup_window,
+                handover=settings.handover,
+            )
+            loops.append(compose_intake(context, group, options).run)
+        loops.append(compose_events_intake(context, events_group, events_options).run)
         with context.watchdog.watched("intake"):
-            run_beside(intents.run, events.run, context.stopping)
+            run_beside(loops, context.stopping)

@@ -55,9 +55,9 @@ def send(
     settings = configured()
     sent = bad = 0
     shown: list[tuple[str | None, Written]] = []
-    if not check and settings.intents_stream not in settings.placed:
+    if not check and settings.intents_streams[0] not in settings.placed:
         check_redis_url(settings, "send")
-    client = open_servers(settings, "send").of(settings.intents_stream)
+    servers = open_servers(settings, "send")
     with opened(file, "sending") as source:
         for batch, refused in _batches(json_lines(source, file), settings):
             for number, line in refused:
@@ -65,7 +65,7 @@ def send(
             entry_ids: Sequence[str | None] = [None] * len(batch)
             if not check:
                 try:
-                    entry_ids = add_intents(client, settings.intents_stream, [line.fields for line in batch])
+                    entry_ids = add_intents(servers, settings.intents, [line.fields for line in batch])
                 except PublisherError as error:
                     reason = str(error).rstrip(".")
                     raise type(error)(

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
@@ -20,7 +21,7 @@ from publisher.cli.waking import waker
 from publisher.connections import open_servers
 from publisher.domain.errors import BadRequest
 from publisher.domain.replay import ReplayRange
-from publisher.operations.replay import ActionOutcome, ReplayByHand, ReplayEnded, ReplayTally, ReplayWindow, range_of
+from publisher.operations.replay import ActionOutcome, ReplayByHand, ReplayEnded, ReplayTally, ReplayWindow, ranges_of
 from publisher.process.signals import stop_on_signals
 from publisher.settings.settings import Settings
 
@@ -51,7 +52,7 @@ def replay(
         if since is None:
             raise BadRequest("say since when: --since 1h")
         asked = ReplayWindow(since, until, older_too)
-        wanted = range_of(servers, settings, asked)
+        wanted = ranges_of(servers, settings, asked)
         survey = ReplayByHand(database, servers, settings, wanted, threading.Event())
         with progress(TextColumn("looking"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
             task = bar.add_task("looking", total=None)
@@ -72,7 +73,9 @@ def replay(
         raise typer.Exit(130)
 
 
-def _run(settings: Settings, wanted: ReplayRange, window: ReplayWindow, found: ReplayTally, by: str) -> ReplayEnded:
+def _run(
+    settings: Settings, wanted: Mapping[str, ReplayRange], window: ReplayWindow, found: ReplayTally, by: str
+) -> ReplayEnded:
     # Imported by those who change something: the lists beside it need no actors.
     from publisher.bootstrap import install_context
 

@@ -47,15 +47,16 @@ class Grants:
 
 def streams_of(settings: Settings, variable: str = "REDIS_URL") -> Streams:
     """Returns the streams that are on the Redis of this setting."""
-    email, there = settings.channels.get(EMAIL.name), _place(settings, variable)
-    commands = {name: channel.stream for name, channel in settings.channels.items() if channel.server == there}
+    there = _place(settings, variable)
+    here = [channel for channel in settings.channels.values() if channel.server == there]
+    commands = {channel.name: [part.stream for part in channel.streams] for channel in here}
     return Streams(
-        intents=settings.intents_stream if settings.placed.get(settings.intents_stream, "") == there else None,
+        intents=[stream for stream in settings.intents_streams if settings.placed.get(stream, "") == there],
         group=settings.intents_group,
         events=settings.events_stream if settings.placed.get(settings.events_stream, "") == there else None,
         events_group=settings.events_group,
         commands=commands,
-        mail=email.stream if email is not None and email.name in commands and settings.mail.is_used else None,
+        mail=commands.get(EMAIL.name, ()) if settings.mail.is_used else (),
         mail_group=settings.mail.group,
         queues=None if there else list(settings.channels),
         in_cluster="+cluster://" in there,

@@ -1,7 +1,7 @@
 """Defines a channel: the stream of its commands, and the encoder that makes them (R22–R24)."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -18,6 +18,8 @@ COMMAND_SIZE_LIMIT = 1024 * 1024
 _OVER_LIMIT = f", over the limit of {COMMAND_SIZE_LIMIT}"
 CHANNEL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 STREAM_CEILING = 100_000
+# Each is read, trimmed and looked at by itself.
+PARTITIONS = 256
 
 
 class StreamTrim(StrEnum):
@@ -60,6 +62,7 @@ class Channel:
 
     name: lower-case letters, digits, - and _; also the name of its Dramatiq queue (R16).
     stream: the Redis stream of its commands.
+    partitions: over how many streams its commands are spread, by delivery id; 1: they have one (R37).
     server: the Redis that has the stream, without its secrets; blank: that of REDIS_URL.
     encode: makes the command of a route, deterministically (R22). Raises EncodingError if there can be none.
     reaches: tells whether a recipient has an address on this channel. If not, the route is skipped at acceptance (R3).
@@ -87,6 +90,7 @@ class Channel:
     stream_trim: StreamTrim = StreamTrim.ACKNOWLEDGED
     rate: RateLimit | None = None
     answer_within: timedelta = timedelta(0)
+    partitions: int = 1
     server: str = ""
     stream_max_len: InitVar[int | None] = None
 
@@ -99,6 +103,8 @@ class Channel:
             raise ValueError(f"channel {self.name} needs a stream")
         if self.max_attempts < 1 or self.stream_ceiling < 0:
             raise ValueError(f"channel {self.name} needs max_attempts >= 1 and stream_ceiling >= 0")
+        if not 1 <= self.partitions <= PARTITIONS:
+            raise ValueError(f"channel {self.name} needs partitions from 1 to {PARTITIONS}")
         if min(self.stream_retention, self.answer_within) < timedelta(0):
             raise ValueError(f"channel {self.name} needs stream_retention >= 0 and answer_within >= 0")
         if not self.stream_failure:
@@ -107,7 +113,12 @@ class Channel:
     @property
     def address(self) -> str:
         """Where a command goes today, as its route remembers it (see `domain.stream_address`)."""
-        return str(StreamAddress(self.stream, self.server))
+        return str(StreamAddress(self.stream, self.server, self.partitions))
+
+    @property
+    def streams(self) -> Sequence[StreamAddress]:
+        """The stream of its commands, or each of its partitions."""
+        return StreamAddress(self.stream, self.server, self.partitions).parts
 
     def variable(self, setting: str) -> str:
         """Returns the name of a setting's environment variable: PUBLISHER_PUSH_STREAM for `stream` of `push`."""

@@ -40,6 +40,13 @@ class RateLimit:
                 return f"{round(count, 2):.12g}/{unit}"
         return f"{self.per_second * 3600:.6g}/h"
 
+    def share_of(self, partitions: int) -> "RateLimit":
+        """Returns the limit of each of so many partitions: all together keep to this one.
+
+        But for a burst below their number: each may append one command at once.
+        """
+        return self if partitions == 1 else RateLimit(self.per_second / partitions, max(1, self.burst // partitions))
+
     def takes(self, count: int) -> timedelta:
         """Returns how long so many commands take at the rate, without a burst."""
         return timedelta(seconds=count / self.per_second)

@@ -1,31 +1,56 @@
-"""Says where a channel's commands go: the name of the stream, and of the Redis that has it if that is not REDIS_URL's.
+"""Says where a channel's commands go: the stream, or its partitions, and the Redis if that is not REDIS_URL's (R37).
 
 A route remembers this address as one text (`routes.stream`). So a command that an earlier attempt has appended is found
-where it stands, though the stream was renamed or moved to another Redis since (R12).
+where it stands, though the stream was renamed, partitioned or moved to another Redis since (R12).
 """
 
-from dataclasses import dataclass
+import re
+import zlib
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 # No stream of a Redis of its own has it in its name, so that an address can be taken apart.
 BEFORE_SERVER = " @ "
+_PARTITIONED = re.compile(r"(.+):\{0\.\.(\d{1,4})\}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class StreamAddress:
     """Where a stream is.
 
-    stream: its name.
+    stream: its name. Its partitions are named after it, each with its number as hash tag: `commands:{3}`.
     server: its Redis, as `ConnectionUrl.shown` says it; blank: that of REDIS_URL.
+    partitions: how many it has; 1: it is one stream, of that very name.
     """
 
     stream: str
     server: str = ""
+    partitions: int = 1
 
     def __str__(self) -> str:
-        return f"{self.stream}{BEFORE_SERVER}{self.server}" if self.server else self.stream
+        stream = self.stream if self.partitions == 1 else f"{self.stream}:{{0..{self.partitions - 1}}}"
+        return f"{stream}{BEFORE_SERVER}{self.server}" if self.server else stream
+
+    @property
+    def parts(self) -> "list[StreamAddress]":
+        """Each partition as a stream of its own; the stream itself if it has none."""
+        return [self] if self.partitions == 1 else [self._part(number) for number in range(self.partitions)]
+
+    def part(self, id_: str) -> "StreamAddress":
+        """Returns the partition of this id, always the same one: its number is CRC-32 of the id modulo their count."""
+        return self if self.partitions == 1 else self._part(zlib.crc32(id_.encode()) % self.partitions)
+
+    def _part(self, number: int) -> "StreamAddress":
+        return replace(self, stream=f"{self.stream}:{{{number}}}", partitions=1)
 
 
+@lru_cache(maxsize=256)
 def read_address(text: str) -> StreamAddress:
     """Returns the address that this text says."""
     stream, _, server = text.rpartition(BEFORE_SERVER)
-    return StreamAddress(stream, server) if stream else StreamAddress(text)
+    if not stream:
+        stream, server = text, ""
+    partitioned = _PARTITIONED.fullmatch(stream)
+    if partitioned is None:
+        return StreamAddress(stream, server)
+    return StreamAddress(partitioned[1], server, int(partitioned[2]) + 1)

@@ -1,27 +1,26 @@
-"""Runs a second loop of a process in a thread of its own."""
+"""Runs several loops of a process side by side."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 
-def run_beside(loop: Callable[[], None], beside: Callable[[], None], stopping: threading.Event) -> None:
-    """Runs both loops until they are told to stop: `loop` in this thread, `beside` in one of its own.
+def run_beside(loops: Sequence[Callable[[], None]], stopping: threading.Event) -> None:
+    """Runs the loops until they are told to stop: the first in this thread, each of the others in one of its own.
 
-    If one of them ends by itself, by an error or not, the other is told to stop, so that the process ends. Raises the
-    error of either.
+    If one of them ends by itself, by an error or not, the others are told to stop, so that the process ends. Raises the
+    error of one of them.
     """
+    first, *others = loops
 
-    def until_stopped() -> None:
-        try:
-            beside()
-        finally:
-            stopping.set()
-
-    with ThreadPoolExecutor(1, thread_name_prefix="beside") as thread:
-        other = thread.submit(until_stopped)
+    def until_stopped(loop: Callable[[], None]) -> None:
         try:
             loop()
         finally:
             stopping.set()
-    other.result()
+
+    with ThreadPoolExecutor(max(1, len(others)), thread_name_prefix="beside") as threads:
+        running = [threads.submit(until_stopped, loop) for loop in others]
+        until_stopped(first)
+    for other in running:
+        other.result()

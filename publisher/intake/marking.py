@@ -193,7 +193,7 @@ class Marking:
 
     def _end(self, held: HeldReplay) -> None:
         stream = self._options.stream
-        [record] = replays.latest_replays(self._database, stream)
+        [record] = replays.latest_replays(self._database, [stream])
         if record.left_out:
             record_loss(
                 self._database, stream, LossCause.NOT_REPLAYED, record.after_id, record.up_to_id, record.left_out

@@ -207,9 +207,9 @@ class Observer:
         counts = overview.count_routes(self.database, sample.notification_ids)
         return sum(count for (_, status), count in counts.items() if status.is_final)
 
-    def rejected(self, stream: str, entry_ids: Sequence[str]) -> int:
-        """How many of these entries of the stream were recorded as malformed."""
-        return overview.count_malformed_among(self.database, stream, entry_ids)
+    def rejected(self, streams: Sequence[str], entry_ids: Sequence[str]) -> int:
+        """How many of these entries of the stream, or of its partitions, were recorded as malformed."""
+        return sum(overview.count_malformed_among(self.database, stream, entry_ids) for stream in streams)
 
     def mailed(self, sample: Sample) -> int:
         """How many of the sample's emails the mail service has answered for good."""

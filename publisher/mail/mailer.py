@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import structlog
@@ -25,8 +25,23 @@ _FINISH = timedelta(seconds=10)
 _RECORD = timedelta(seconds=5)
 
 
+class Mailers:
+    """The mail service of one process: on one stream, or on every partition of it, over one pool of connections."""
+
+    def __init__(self, mailers: Sequence["Mailer"], pool: SmtpPool) -> None:
+        self._mailers = mailers
+        self._pool = pool
+
+    async def run(self) -> None:
+        """Works until told to stop. If one of them ends by an error, all do, and it is raised."""
+        async with asyncio.TaskGroup() as tasks:
+            for mailer in self._mailers:
+                tasks.create_task(mailer.run())
+        await self._pool.close()
+
+
 class Mailer:
-    """The mail service of one process.
+    """The mail service of one process on one stream.
 
     group: this process's consumer, with a client that only this loop uses.
     """
@@ -71,7 +86,6 @@ class Mailer:
             self._recorder.close()
             await self._until_recorded(recording)
             renewing.cancel()
-        await self._pool.close()
         if self._reader.is_member:
             await asyncio.to_thread(self._leave)
 

@@ -1,5 +1,7 @@
 """Reads everything that is known about an entry of the intents stream, from the stream and from PostgreSQL."""
 
+from dataclasses import dataclass
+
 from publisher.domain.cancellation import Cancellation
 from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
 from publisher.domain.intent import Intent
@@ -29,19 +31,36 @@ def entry_outcome(
 
     The second value says why the stream could not be read, or is None. Then the outcome rests on PostgreSQL alone.
     """
-    entry, unread = None, None
+    found, unread = None, None
     # The stream is read first: whatever it shows as acknowledged was committed before, so PostgreSQL has it.
     try:
         if is_entry_id(entry_id):
-            entry = find_entry(intents.connect().of(intents.name), intents.name, intents.group, entry_id)
+            found = _find(intents, entry_id)
     except (RedisUnavailable, RedisRefused) as error:
         unread = error
-    return outcome_of(_facts(database, intents, entry_id, entry)), unread
+    return outcome_of(_facts(database, intents, entry_id, found)), unread
 
 
-def _facts(
-    database: Database, intents: IntentsStream, entry_id: str, found: tuple[Entry, Standing] | None
-) -> EntryFacts:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An entry on the stream, or on one of its partitions."""
+
+    stream: str
+    entry: Entry
+    standing: Standing
+
+
+def _find(intents: IntentsStream, entry_id: str) -> _Found | None:
+    """Finds the entry. Of several partitions that have one of this id, the first is taken."""
+    servers = intents.connect()
+    for stream in intents.names:
+        found = find_entry(servers.of(stream), stream, intents.group, entry_id)
+        if found is not None:
+            return _Found(stream, *found)
+    return None
+
+
+def _facts(database: Database, intents: IntentsStream, entry_id: str, found: _Found | None) -> EntryFacts:
     """Reads what is on record about an entry.
 
     An entry id can come a second time: Redis was emptied, or a producer chooses its ids. So an entry on the stream is
@@ -49,15 +68,16 @@ def _facts(
     """
     accepted = notifications_of_entry(database, entry_id, limit=MATCHES)
     if found is None:
-        recorded = malformed_entry(database, intents.name, entry_id)
+        each = (malformed_entry(database, stream, entry_id) for stream in intents.names)
+        recorded = next((record for record in each if record is not None), None)
         asked = None if accepted or recorded else cancellation_of_entry(database, entry_id)
         return EntryFacts(entry_id, tuple(n.notification_id for n in accepted), recorded, cancellation=asked)
-    entry, standing = found
+    entry, standing = found.entry, found.standing
     content = parse_entry(entry.fields, intents.channels)
     return EntryFacts(
         entry_id,
         tuple(n.notification_id for n in accepted if _is_accepted_as(n, entry, content)),
-        malformed_entry(database, intents.name, entry_id, entry.fields),
+        malformed_entry(database, found.stream, entry_id, entry.fields),
         standing,
         content,
         _earlier(database, content.notification_id) if isinstance(content, Intent) else None,

@@ -35,14 +35,14 @@ _LATEST_MS = 253_402_300_799_000
 
 @dataclass(frozen=True, slots=True)
 class IntentsStream:
-    """Where intents come in: the stream, the group that reads it, and the channels that intents may ask for.
+    """Where intents come in: the stream or its partitions, the group that reads it, and the channels of intents.
 
     connect: returns the Redis of every stream, the same with each call. Called for an id that an entry of a stream can
         have.
     """
 
     connect: "Callable[[], StreamServers]"
-    name: str
+    names: Sequence[str]
     group: str
     channels: Mapping[str, Channel]
 
@@ -130,7 +130,7 @@ def _exact(database: Database, intents: IntentsStream, read: Forms) -> Resolutio
         from publisher.streams.entries import entries_at
 
         # The streams are read first: what the intents stream shows as acknowledged was committed before.
-        streams = [intents.name, *(channel.address for channel in intents.channels.values())]
+        streams = [*intents.names, *(str(part) for channel in intents.channels.values() for part in channel.streams)]
         try:
             found = intents.connect().on_each(streams, lambda client, names: entries_at(client, names, entry_id))
         except (RedisUnavailable, RedisRefused) as error:
@@ -151,7 +151,8 @@ def _repeated(database: Database, intents: IntentsStream, entries: "Mapping[str,
     """Returns the notification whose intent or cancellation the entry repeats (R18): no record names the entry."""
     from publisher.domain.intent_parsing import parse_entry
 
-    content = parse_entry(list(entries.get(intents.name, {}).items()), intents.channels)
+    fields = next((entries[name] for name in intents.names if name in entries), {})
+    content = parse_entry(list(fields.items()), intents.channels)
     if isinstance(content, Rejection):
         return []
     if isinstance(content, Cancellation):
@@ -184,12 +185,12 @@ def _commands(
     routes = [
         Named(NamedKind.ROUTE, None, route.notification_id, route.route_id, route.channel, route.status.value)
         for stream, fields in entries.items()
-        if stream != intents.name
+        if stream not in intents.names
         for notification_id, route_id in _deliveries(fields.values())
         for route in find_routes(database, notification_id, route_id)
     ]
     milliseconds = int(entry_id.partition("-")[0])
-    if routes or not walk or milliseconds > _LATEST_MS or intents.name in entries:
+    if routes or not walk or milliseconds > _LATEST_MS or any(name in entries for name in intents.names):
         return routes
     return published_as(database, sorted(intents.channels), entry_id, from_milliseconds(milliseconds))
 

@@ -88,7 +88,7 @@ def near_streams(database: Database, settings: Settings, name: str | None) -> Se
     """Returns streams that intake reads, or read once, that are spelled nearly so; none if it is one."""
     if name is None:
         return []
-    return _near(name, [settings.intents_stream, settings.events_stream, *names.newest_streams(database).names])
+    return _near(name, [*settings.intents_streams, settings.events_stream, *names.newest_streams(database).names])
 
 
 def _near(name: str, known: Collection[str]) -> Sequence[str]:

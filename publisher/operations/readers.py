@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from publisher.domain.channel import Channel, StreamTrim
 from publisher.domain.errors import PublisherError
+from publisher.domain.stream_address import StreamAddress
 from publisher.settings.settings import Settings
 from publisher.streams.group_reading import read_groups
-from publisher.streams.groups import Group, StreamGroups
+from publisher.streams.groups import Group, StreamGroups, together
 from publisher.streams.servers import StreamServers
 
 
@@ -28,8 +29,8 @@ class CommandReaders:
 
     @property
     def stream(self) -> str:
-        """The channel's stream."""
-        return self.channel.stream
+        """The channel's stream; of partitions the names of all, as `commands:{0..7}`."""
+        return str(StreamAddress(self.channel.stream, partitions=self.channel.partitions))
 
     @property
     def needs_group(self) -> bool:
@@ -59,7 +60,7 @@ class CommandReaders:
 
 def command_readers(servers: StreamServers, channels: Mapping[str, Channel]) -> Mapping[str, CommandReaders]:
     """Reads who reads the stream of each channel. Raises RedisUnavailable for the Redis of REDIS_URL alone."""
-    return _of(channels, servers.on_each([channel.address for channel in channels.values()], read_groups))
+    return _of(channels, servers.on_each(_parts(channels), read_groups))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +83,9 @@ def read_streams(servers: StreamServers, settings: Settings) -> StreamReaders:
     Raises RedisUnavailable or RedisRefused for the Redis of REDIS_URL and the intents stream alone: an error of
     another stream is a value.
     """
-    commands = [channel.address for channel in settings.channels.values()]
-    found = servers.on_each([settings.intents_stream, settings.events_stream, *commands], read_groups)
-    intents = found[settings.intents_stream]
+    streams = [*settings.intents_streams, settings.events_stream, *_parts(settings.channels)]
+    found = servers.on_each(streams, read_groups)
+    intents = _together([found[stream] for stream in settings.intents_streams])
     if isinstance(intents, PublisherError):
         raise intents
     events = found[settings.events_stream]
@@ -98,4 +99,17 @@ def read_streams(servers: StreamServers, settings: Settings) -> StreamReaders:
 def _of(
     channels: Mapping[str, Channel], found: Mapping[str, StreamGroups | PublisherError]
 ) -> Mapping[str, CommandReaders]:
-    return {name: CommandReaders(channel, found[channel.address]) for name, channel in sorted(channels.items())}
+    return {
+        name: CommandReaders(channel, _together([found[str(part)] for part in channel.streams]))
+        for name, channel in sorted(channels.items())
+    }
+
+
+def _parts(channels: Mapping[str, Channel]) -> list[str]:
+    return [str(part) for channel in channels.values() for part in channel.streams]
+
+
+def _together(parts: Sequence[StreamGroups | PublisherError]) -> StreamGroups | PublisherError:
+    """Returns who reads the partitions of a channel; the error instead, if one of them could not be read."""
+    error = next((part for part in parts if isinstance(part, PublisherError)), None)
+    return error or together([part for part in parts if isinstance(part, StreamGroups)])

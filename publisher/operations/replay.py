@@ -4,9 +4,11 @@ It stands on intake's own replay, so that both judge and accept an intent in the
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+
+import redis
 
 from publisher.domain.entry_ids import before, first_at, place
 from publisher.domain.errors import BadRequest
@@ -24,7 +26,7 @@ from storage.actions import ActionOutcome, advance_action
 from storage.database import Database
 from storage.intents import Acceptance
 
-__all__ = ["ActionOutcome", "ReplayByHand", "ReplayEnded", "ReplayTally", "ReplayWindow", "range_of"]
+__all__ = ["ActionOutcome", "ReplayByHand", "ReplayEnded", "ReplayTally", "ReplayWindow", "ranges_of"]
 
 _ACTION = "replay-intents"
 _NO_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
@@ -74,15 +76,22 @@ class ReplayEnded:
     tally: ReplayTally
 
 
-def range_of(servers: StreamServers, settings: Settings, window: ReplayWindow) -> ReplayRange:
-    """Returns the range of the window that consumers have read. Intake takes the rest.
+def ranges_of(servers: StreamServers, settings: Settings, window: ReplayWindow) -> Mapping[str, ReplayRange]:
+    """Returns the range of the window that consumers have read, of each partition. Intake takes the rest.
 
     Raises BadRequest if the stream was never read, RedisUnavailable or RedisRefused.
     """
-    client = servers.of(settings.intents_stream)
-    progress = read_progress(client, settings.intents_stream, settings.intents_group)
+    found = {stream: _range_of(servers.of(stream), stream, settings, window) for stream in settings.intents_streams}
+    wanted = {stream: range_ for stream, range_ in found.items() if range_ is not None}
+    if not wanted:
+        raise BadRequest(f"nothing was read of {settings.intents} yet: there is nothing to replay")
+    return wanted
+
+
+def _range_of(client: redis.Redis, stream: str, settings: Settings, window: ReplayWindow) -> ReplayRange | None:
+    progress = read_progress(client, stream, settings.intents_group)
     if progress is None:
-        raise BadRequest(f"nothing was read of {settings.intents_stream} yet: there is nothing to replay")
+        return None
     last = progress.delivered
     if window.until is not None:
         last = min(before(first_at(window.until)), last, key=place)
@@ -93,7 +102,7 @@ def range_of(servers: StreamServers, settings: Settings, window: ReplayWindow) -
 
 
 class ReplayByHand:
-    """Replays the entries of one range.
+    """Replays the entries of a range of each partition.
 
     servers: of its own, since the group reads replies raw. The replay is no member of the group.
     stopping: set to end it between two pages.
@@ -104,38 +113,45 @@ class ReplayByHand:
         database: Database,
         servers: StreamServers,
         settings: Settings,
-        wanted: ReplayRange,
+        wanted: Mapping[str, ReplayRange],
         stopping: threading.Event,
     ) -> None:
-        stream = settings.intents_stream
+        """wanted: by the name of the stream."""
         self._database = database
-        self._stream = stream
-        self._wanted = wanted
+        self._stream = str(settings.intents)
         self._size = settings.batch_size
         self._stopping = stopping
         self._due: set[str] = set()
-        self._replay = IntentsReplay(
-            database,
-            stream,
-            IntentsGroup(servers, stream, settings.intents_group, "replay"),
-            Acceptor(database, stream, stopping, lambda _: None),
-            lambda entry: incoming(entry, settings.channels),
-            self._note_due,
-        )
+        self._parts = [
+            (
+                wanted_of_part,
+                IntentsReplay(
+                    database,
+                    stream,
+                    IntentsGroup(servers, stream, settings.intents_group, "replay"),
+                    Acceptor(database, stream, stopping, lambda _: None),
+                    lambda entry: incoming(entry, settings.channels),
+                    self._note_due,
+                ),
+            )
+            for stream, wanted_of_part in wanted.items()
+        ]
 
     def survey(self, on_page: Callable[[int], None]) -> ReplayTally:
         """Counts the entries to be replayed. Changes nothing.
 
         on_page: called with the number of entries of each page that was checked.
         """
-        tally, reached = ReplayTally(), self._wanted.after
-        while not self._wanted.is_over(reached) and not self._stopping.is_set():
-            page = self._replay.judge(self._wanted, reached, self._size)
-            reached = page.reached
-            tally.seen += page.seen
-            tally.missing += len(page.missing)
-            tally.left_out += page.left_out
-            on_page(page.seen)
+        tally = ReplayTally()
+        for wanted, replay in self._parts:
+            reached = wanted.after
+            while not wanted.is_over(reached) and not self._stopping.is_set():
+                page = replay.judge(wanted, reached, self._size)
+                reached = page.reached
+                tally.seen += page.seen
+                tally.missing += len(page.missing)
+                tally.left_out += page.left_out
+                on_page(page.seen)
         return tally
 
     def run(
@@ -161,20 +177,29 @@ class ReplayByHand:
         target["stream"] = self._stream
         with audited(self._database, _ACTION, by, target, matched, must_end=False) as action:
             try:
-                action.outcome = self._pages(action.id, tally, on_page)
+                outcomes = (self._pages(action.id, wanted, replay, tally, on_page) for wanted, replay in self._parts)
+                stopped = any(outcome is ActionOutcome.INTERRUPTED for outcome in outcomes)
+                action.outcome = ActionOutcome.INTERRUPTED if stopped else ActionOutcome.DONE
             except KeyboardInterrupt:
                 action.outcome = ActionOutcome.INTERRUPTED
         for channel in sorted(self._due):
             wake(channel)
         return ReplayEnded(action.id, action.outcome, tally)
 
-    def _pages(self, action_id: int, tally: ReplayTally, on_page: Callable[[int], None]) -> ActionOutcome:
-        reached = self._wanted.after
-        while not self._wanted.is_over(reached):
+    def _pages(
+        self,
+        action_id: int,
+        wanted: ReplayRange,
+        replay: IntentsReplay,
+        tally: ReplayTally,
+        on_page: Callable[[int], None],
+    ) -> ActionOutcome:
+        reached = wanted.after
+        while not wanted.is_over(reached):
             if self._stopping.is_set():
                 return ActionOutcome.INTERRUPTED
-            judged = self._replay.judge(self._wanted, reached, self._size)
-            page = self._replay.take_in(judged)
+            judged = replay.judge(wanted, reached, self._size)
+            page = replay.take_in(judged)
             if page is None:
                 return ActionOutcome.INTERRUPTED
             reached = page.reached

@@ -7,8 +7,6 @@ once more, it is accepted once per producer and idempotency_key (R18), and an ev
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-import redis
-
 from publisher.domain.cancellation import Cancellation
 from publisher.domain.conflict import event_conflict, standing_conflict
 from publisher.domain.delivery_event import DeliveryEvent
@@ -17,6 +15,7 @@ from publisher.domain.errors import BadRequest, PublisherError
 from publisher.domain.intent import Intent
 from publisher.domain.intent_parsing import parse_entry
 from publisher.domain.rejection import Rejection
+from publisher.domain.stream_address import StreamAddress
 from publisher.operations.audited import audited
 from publisher.operations.malformed_edit import edited_fields
 from publisher.operations.malformed_fields import recorded_entry
@@ -32,8 +31,6 @@ from storage.malformed import MalformedRecord, Sent, find_malformed, mark_resubm
 
 # The name of the kind in the audit, of one and of many.
 ACTION = "resubmit-malformed"
-# Adds entries to a stream, and returns their ids.
-_Add = Callable[[redis.Redis, str, Sequence[Mapping[str, str]]], list[str]]
 _HARMLESS = "resubmitting again is harmless, each is accepted once"
 
 
@@ -54,17 +51,22 @@ class Sendable:
 class Resubmission:
     """Resubmits malformed intents, and malformed delivery events.
 
-    stream: the intents stream to send to.
+    intents: the intents stream to send to, or its partitions.
     events: the stream of delivery events. An entry that came by it is an event, and goes there again.
     channels: the names of those configured.
     """
 
     def __init__(
-        self, database: Database, servers: StreamServers, stream: str, events: str, channels: Collection[str]
+        self,
+        database: Database,
+        servers: StreamServers,
+        intents: StreamAddress,
+        events: str,
+        channels: Collection[str],
     ) -> None:
         self._database = database
         self._servers = servers
-        self._stream = stream
+        self._intents = intents
         self._events = events
         self._channels = channels
 
@@ -148,14 +150,12 @@ class Resubmission:
         events = [sendable for sendable in ready if isinstance(sendable.content, DeliveryEvent)]
         intents = [sendable for sendable in ready if not isinstance(sendable.content, DeliveryEvent)]
         try:
-            entry_ids = self._add(add_intents, self._stream, intents) + self._add(add_events, self._events, events)
+            entry_ids = add_intents(self._servers, self._intents, [sendable.fields for sendable in intents])
+            entry_ids += add_events(self._servers, self._events, [sendable.fields for sendable in events])
         except PublisherError as error:
             raise type(error)(f"{error}; what was sent is not marked: {_HARMLESS}") from error
         facts = [sendable.record.facts for sendable in (*intents, *events)]
         return [Sent(f.id, entry_id, f.resubmitted_as) for f, entry_id in zip(facts, entry_ids, strict=True)]
-
-    def _add(self, add: _Add, stream: str, ready: Sequence[Sendable]) -> list[str]:
-        return add(self._servers.of(stream), stream, [sendable.fields for sendable in ready]) if ready else []
 
     def _mark(self, sent: Sequence[Sent], by: str, action_id: int) -> set[int]:
         try:
@@ -171,7 +171,7 @@ def resubmission(settings: Settings, servers: StreamServers) -> Callable[[Databa
     """Returns what makes the Resubmission of these settings on a database."""
 
     def on(database: Database) -> Resubmission:
-        return Resubmission(database, servers, settings.intents_stream, settings.events_stream, settings.channels)
+        return Resubmission(database, servers, settings.intents, settings.events_stream, settings.channels)
 
     return on
 

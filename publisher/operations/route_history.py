@@ -1,11 +1,12 @@
 """Everything on record about a route: why it is where it is, what comes next, and what happened so far."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from publisher.domain.channel import Channel
 from publisher.domain.circuit import Gate
+from publisher.domain.stream_address import read_address
 from publisher.operations.channel_limits import ChannelLimit, channel_limits
 from publisher.operations.explain import explain
 from publisher.operations.explanation import Explanation
@@ -37,7 +38,8 @@ _DEAD_LETTERS = 1000
 class RouteHistory:
     """A route with everything on record about it.
 
-    stream: where its channel publishes now. None: the channel is not installed.
+    route: its stream is that of its own command, of the partitions of its channel.
+    stream: where its channel would publish it now. None: the channel is not installed.
     failures, dead_letters: oldest first.
     events: what was answered about its commands, in the order in which it happened.
     mail: how far our mail service has come with it. None: it has not taken it up.
@@ -106,8 +108,9 @@ def _histories(
     for letter in dead_letters_of_routes(database, notification_id, ids, limit=_DEAD_LETTERS):
         dead_letters.setdefault(letter.route_id, []).append(letter)
     histories = []
-    for route in routes:
-        stream = channels[route.channel].stream if route.channel in channels else None
+    for route in map(_on_one_stream, routes):
+        channel = channels.get(route.channel)
+        stream = None if channel is None else _part(channel.address, route)
         letters = dead_letters.get(route.route_id, [])
         gate = gates.get(route.channel, Gate(route.channel))
         queue = limited_queue(database, limits, route)
@@ -117,3 +120,11 @@ def _histories(
         told = failures.get(route.id, []), letters, events.get(route.id, [])
         histories.append(RouteHistory(route, stream, explanation, *told, mail))
     return histories
+
+
+def _on_one_stream(route: RouteRecord) -> RouteRecord:
+    return route if route.stream is None else replace(route, stream=_part(route.stream, route))
+
+
+def _part(address: str, route: RouteRecord) -> str:
+    return str(read_address(address).part(route.delivery_id))

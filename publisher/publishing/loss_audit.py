@@ -78,14 +78,14 @@ class LossAudit:
     def run(self, channel: str, identity: Callable[[str], str] | None = None) -> int:
         """Audits the channel if that is due and nobody else is at it. Returns how many routes are pending again.
 
-        identity: reads that of the Redis of an address; audits that follow one another may share what it returned.
+        identity: reads that of the Redis of an address; audits that follow one another may share what it has read.
             None: it is asked for.
         Raises RedisUnavailable, RedisRefused or DatabaseUnavailable; the next call looks at everything again then.
         """
         if self.is_off:
             return 0
         address = self._channels[channel].address
-        found = (identity or self._streams.identity)(address)
+        found = (identity or self._streams.identities())(address)
         self._beat()
         lease = audits.take_audit(
             self._database,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from publisher.domain.channel import Channel, StreamTrim
+from publisher.domain.channel import PARTITIONS, Channel, StreamTrim
 from publisher.domain.errors import SettingsError
 from publisher.settings.types import LowerCase, Name, Rate, SecondsOrZero, rule, without_blanks
 
@@ -15,11 +15,12 @@ _OLD_NAMES = {"stream_ceiling": "stream_max_len"}
 
 
 class ChannelSettings(BaseModel):
-    """PUBLISHER_<CHANNEL>_STREAM, _MAX_ATTEMPTS, _STREAM_…, _RATE and _ANSWER_WITHIN."""
+    """PUBLISHER_<CHANNEL>_STREAM, _PARTITIONS, _MAX_ATTEMPTS, _STREAM_…, _RATE and _ANSWER_WITHIN."""
 
     model_config = ConfigDict(extra="forbid")
 
     stream: Name
+    partitions: Annotated[int, Field(ge=1, le=PARTITIONS)]
     max_attempts: Annotated[int, Field(ge=1)]
     stream_ceiling: Annotated[int, Field(ge=0)]
     stream_retention: SecondsOrZero

@@ -8,11 +8,12 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from publisher.domain.backoff import Backoff
-from publisher.domain.channel import Channel
+from publisher.domain.channel import PARTITIONS, Channel
 from publisher.domain.circuit import Probing
 from publisher.domain.errors import SettingsError
 from publisher.domain.retention import Retention, kept_for
 from publisher.domain.shares import WEIGHTS
+from publisher.domain.stream_address import StreamAddress
 from publisher.domain.timeouts import Timeouts
 from publisher.settings.channels import ChannelSettings, shared_variables
 from publisher.settings.connection_url import ConnectionUrl, read_database_url, read_redis_url
@@ -81,6 +82,7 @@ class Settings(BaseModel):
     batch_size: Annotated[int, Field(ge=1, le=1000)] = 500
     lane_weights: LaneWeights = Field("/".join(map(str, WEIGHTS.values())), validate_default=True)
     intents_stream: Name = "notification:intents"
+    intents_partitions: Annotated[int, Field(ge=1, le=PARTITIONS)] = 1
     intents_group: Name = "notification-publisher"
     intents_retention: SecondsOrZero = timedelta(hours=1)
     events_stream: Name = "notification:delivery_events"
@@ -169,9 +171,19 @@ class Settings(BaseModel):
             return problems, wrong, cls.model_validate(good)
 
     @property
+    def intents(self) -> StreamAddress:
+        """The stream of intents, or its partitions."""
+        return StreamAddress(self.intents_stream, partitions=self.intents_partitions)
+
+    @property
+    def intents_streams(self) -> Sequence[str]:
+        """The names of the streams that intents come by: one, or one for each partition."""
+        return [part.stream for part in self.intents.parts]
+
+    @property
     def placed(self) -> Mapping[str, str]:
         """Where the streams of intents and delivery events are, by name, if they have a Redis of their own."""
-        of = {self.intents_stream: INTENTS, self.events_stream: EVENTS}
+        of = {**dict.fromkeys(self.intents_streams, INTENTS), self.events_stream: EVENTS}
         return {
             stream: self.stream_servers[variable].url.shown
             for stream, variable in of.items()

@@ -1,6 +1,6 @@
 """Who reads a stream, how far and since when, as values: its consumer groups and their consumers (R27)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -94,6 +94,47 @@ class StreamGroups:
     def state(self, name: str) -> Group:
         """Returns the group of this name. Without it every entry is unread."""
         return self.group(name) or Group(name, self.length, oldest_unread=self.oldest)
+
+
+def together(parts: Sequence[StreamGroups]) -> StreamGroups:
+    """Returns the groups of a stream's partitions as those of one stream.
+
+    A group that a partition lacks has read nothing there. A consumer of one name is one consumer.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    names = sorted({group.name for part in parts for group in part.groups})
+    return StreamGroups(
+        sum(part.length for part in parts),
+        _oldest(part.oldest for part in parts),
+        [_group_of_parts([part.state(name) for part in parts]) for name in names],
+        max(part.more for part in parts),
+    )
+
+
+def _group_of_parts(states: Sequence[Group]) -> Group:
+    consumers: dict[str, Consumer] | None = {}
+    for state in states:
+        if state.consumers is None or consumers is None:
+            consumers = None
+            continue
+        for each in state.consumers:
+            seen = consumers.get(each.name, Consumer(each.name, 0, each.idle))
+            consumers[each.name] = Consumer(each.name, seen.pending + each.pending, min(seen.idle, each.idle))
+    return Group(
+        states[0].name,
+        sum(state.unread for state in states),
+        any(state.is_bound for state in states),
+        sum(state.pending for state in states),
+        _oldest(state.oldest_unread for state in states),
+        _oldest(state.oldest_pending for state in states),
+        max(state.consumer_count for state in states) if consumers is None else len(consumers),
+        None if consumers is None else list(consumers.values()),
+    )
+
+
+def _oldest(ages: Iterable[timedelta | None]) -> timedelta | None:
+    return max((age for age in ages if age is not None), default=None)
 
 
 def name_of(raw: bytes) -> str:

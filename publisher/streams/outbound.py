@@ -1,20 +1,18 @@
 """Appends commands to the channels' streams, once per delivery id within the dedup window (R12, R13)."""
 
 import re
-import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
-import redis
-
 from publisher.domain.channel import Channel, Command
-from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
+from publisher.domain.errors import PublisherError, RedisUnavailable
 from publisher.domain.rate_limit import RateLimit
-from publisher.domain.stream_address import read_address
-from publisher.streams.append_result import Appended, AppendResult, NotAppended, append_result
+from publisher.domain.stream_address import StreamAddress, read_address
+from publisher.streams.append_result import Appended, AppendResult, HeldBack, NotAppended, append_result
 from publisher.streams.connection import translated
-from publisher.streams.keys import IDENTITY, counted_key, identity_key, limit_key, witness_key
+from publisher.streams.identity import identities
+from publisher.streams.keys import counted_key, limit_key, witness_key
 from publisher.streams.rate_limits import RateLimits
 from publisher.streams.scripts import script
 from publisher.streams.servers import StreamServers
@@ -80,14 +78,14 @@ class OutboundStreams:
         Raises nothing for a refusal or an unreachable server: those are results, each its route's failure (R7).
         """
         results: list[AppendResult] = []
-        for chunk in _chunks(deliveries):
+        for part, chunk in _chunks(deliveries, read_address(channel.address)):
             if results and not go_on():
                 return results
             try:
-                results += self._append(channel, chunk, limit)
+                results += self._append(channel, part, chunk, limit)
             except RedisUnavailable as error:
                 # The other chunks would wait as long, one after the other, and outlive their lease.
-                lost = NotAppended(str(error), channels_fault=True, unreachable=True)
+                lost = _away(channel, error)
                 return results + [lost] * (len(deliveries) - len(results))
             except PublisherError as error:
                 # The call as a whole, whatever the commands: no right to run it, say.
@@ -101,11 +99,11 @@ class OutboundStreams:
         lives for another window. May be repeated. Raises RedisUnavailable or RedisRefused.
         """
         ended: list[str | None] = [None] * len(deliveries)
-        for address, at in _by_address(deliveries).items():
-            client = self._servers.of(address)
+        for part, at in _by_part(deliveries).items():
+            client = self._servers.of(str(part))
             with translated():
                 entries = self._end(
-                    keys=[_witness(deliveries[n]) for n in at],
+                    keys=[_witness(part, deliveries[n]) for n in at],
                     args=[self._window_ms, *(tombstones[n] for n in at)],
                     client=client,
                 )
@@ -119,10 +117,10 @@ class OutboundStreams:
         Renews no witness (R12a). Raises RedisUnavailable or RedisRefused.
         """
         found: list[str | None] = [None] * len(deliveries)
-        for address, at in _by_address(deliveries).items():
-            client = self._servers.of(address)
+        for part, at in _by_part(deliveries).items():
+            client = self._servers.of(str(part))
             with translated():
-                entries = client.mget([_witness(deliveries[n]) for n in at])
+                entries = client.mget([_witness(part, deliveries[n]) for n in at])
             for n, entry in zip(at, entries, strict=True):
                 found[n] = _entry_id(entry)
         return found
@@ -134,13 +132,12 @@ class OutboundStreams:
         with a third party's commands. Raises RedisUnavailable or RedisRefused.
         """
         stands = [False] * len(deliveries)
-        for address, all_at in _by_address(deliveries).items():
-            stream = read_address(address).stream
+        for part, all_at in _by_part(deliveries).items():
             for start in range(0, len(all_at), _LOOKS):
-                at, client = all_at[start : start + _LOOKS], self._servers.of(address)
+                at, client = all_at[start : start + _LOOKS], self._servers.of(str(part))
                 with translated():
                     replies = self._stands(
-                        keys=[stream, *(_witness(deliveries[n]) for n in at)],
+                        keys=[part.stream, *(_witness(part, deliveries[n]) for n in at)],
                         args=[self._window_ms, *(text for n in at for text in (entry_ids[n] or "", deliveries[n][1]))],
                         client=client,
                     )
@@ -151,11 +148,11 @@ class OutboundStreams:
     def renewed_witnesses(self, deliveries: Sequence[WitnessOf]) -> list[str | None]:
         """As `witnesses`, but each witness found lives for another window, as after an append (R12)."""
         found: list[str | None] = [None] * len(deliveries)
-        for address, at in _by_address(deliveries).items():
-            client = self._servers.of(address)
+        for part, at in _by_part(deliveries).items():
+            client = self._servers.of(str(part))
             with translated(), client.pipeline(transaction=False) as pipe:
                 for n in at:
-                    pipe.getex(_witness(deliveries[n]), px=self._window_ms)
+                    pipe.getex(_witness(part, deliveries[n]), px=self._window_ms)
                 for n, reply in zip(at, pipe.execute(raise_on_error=False), strict=True):
                     # A key of another type is no witness. After any other error the witness is unknown.
                     if isinstance(reply, Exception) and not str(reply).startswith("WRONGTYPE"):
@@ -168,40 +165,13 @@ class OutboundStreams:
         return self._servers.reaches(address)
 
     def identities(self) -> Callable[[str], str]:
-        """Returns what reads an identity, given an address: of each server once."""
-        known: dict[str, str] = {}
+        """Returns what reads the identity of a stream's Redis (R12a): of each server once. See `streams.identity`."""
+        return identities(self._servers)
 
-        def identity(address: str) -> str:
-            # Each slot of a cluster has its own.
-            of = address if self._servers.is_cluster(address) else self._servers.place_of(address)
-            if of not in known:
-                known[of] = self.identity(address)
-            return known[of]
-
-        return identity
-
-    def identity(self, address: str) -> str:
-        """Returns a text that changes when the Redis of this stream may have lost data (R12a).
-
-        It is made of the run id, the replication id and a key of ours.
-
-        The key changes where the ids do not: after a FLUSHALL, an eviction of every key, or with another database
-        number. Where INFO is not allowed, the key stands alone. All streams of a server share it: processes of a deploy
-        that renames a stream see the same Redis. In a cluster it has the stream's slot.
-        Raises RedisUnavailable or RedisRefused.
-        """
-        client = self._servers.of(address)
-        ids = [_info(client, "server", "run_id"), _info(client, "replication", "master_replid")]
-        key = identity_key(read_address(address).stream) if self._servers.is_cluster(address) else IDENTITY
-        with translated():
-            mark = client.get(key)
-            if mark is None:
-                client.set(key, secrets.token_hex(8), nx=True)
-                mark = client.get(key)
-        return ":".join([*ids, mark.decode() if isinstance(mark, bytes) else ""])
-
-    def _append(self, channel: Channel, deliveries: Sequence[Delivery], limit: RateLimit | None) -> list[AppendResult]:
-        stream = channel.stream
+    def _append(
+        self, channel: Channel, part: StreamAddress, deliveries: Sequence[Delivery], limit: RateLimit | None
+    ) -> list[AppendResult]:
+        stream, limit = part.stream, limit and limit.share_of(channel.partitions)
         witnesses = [witness_key(stream, d.delivery_id, d.replay) for d in deliveries]
         keys = [stream, counted_key(stream), limit_key(stream, channel.name), *witnesses]
         arguments: list[str | int | float] = [
@@ -213,45 +183,36 @@ class OutboundStreams:
             arguments += [delivery.requeues, len(flat), *flat]
         try:
             with translated():
-                reply = self._script(keys=keys, args=arguments, client=self._servers.of(channel.address))
+                reply = self._script(keys=keys, args=arguments, client=self._servers.of(str(part)))
         except RedisUnavailable:
             # A pooled connection may have died since its last use, the reply been lost, or the slot have moved: the
             # script may be repeated blindly, its witnesses tell what was done.
             with translated():
-                reply = self._script(keys=keys, args=arguments, client=self._servers.of(channel.address))
+                reply = self._script(keys=keys, args=arguments, client=self._servers.of(str(part)))
         results = [
-            Appended(part.decode(), first=True)
-            if isinstance(part, bytes)
-            else append_result(channel, *(text.decode(errors="replace") for text in part))
-            for part in reply
+            Appended(answer.decode(), first=True)
+            if isinstance(answer, bytes)
+            else append_result(replace(channel, stream=stream), *(text.decode(errors="replace") for text in answer))
+            for answer in reply
         ]
         if any(isinstance(result, NotAppended) and _READ_ONLY in result.message for result in results):
             # It has become a replica, and says so within an answer, which closes no connection. Where its name leads,
             # and which one Sentinels name, is asked for a new connection.
-            self._servers.of(channel.address).connection_pool.disconnect(inuse_connections=False)
+            self._servers.of(str(part)).connection_pool.disconnect(inuse_connections=False)
         return results
 
 
-def _by_address(deliveries: Sequence[WitnessOf]) -> dict[str, list[int]]:
-    """Groups the deliveries' places by stream: one call keeps to one stream, and so to one cluster slot."""
-    places: dict[str, list[int]] = {}
-    for place, (address, _, _) in enumerate(deliveries):
-        places.setdefault(address, []).append(place)
+def _by_part(deliveries: Sequence[WitnessOf]) -> dict[StreamAddress, list[int]]:
+    """Groups the deliveries' places by stream or partition: one call keeps to one, and so to one cluster slot."""
+    places: dict[StreamAddress, list[int]] = {}
+    for place, (address, delivery_id, _) in enumerate(deliveries):
+        places.setdefault(read_address(address).part(delivery_id), []).append(place)
     return places
 
 
-def _witness(of: WitnessOf) -> str:
-    address, delivery_id, replay = of
-    return witness_key(read_address(address).stream, delivery_id, replay)
-
-
-def _info(client: redis.Redis, section: str, field: str) -> str:
-    """Returns a field of INFO; blank where INFO is not allowed, as on managed servers."""
-    try:
-        with translated():
-            return str(client.info(section).get(field, ""))
-    except RedisRefused:
-        return ""
+def _witness(part: StreamAddress, of: WitnessOf) -> str:
+    _, delivery_id, replay = of
+    return witness_key(part.stream, delivery_id, replay)
 
 
 def _entry_id(value: object) -> str | None:
@@ -260,12 +221,27 @@ def _entry_id(value: object) -> str | None:
     return text if _ENTRY_ID.fullmatch(text) else None
 
 
-def _chunks(deliveries: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
+def _away(channel: Channel, error: RedisUnavailable) -> NotAppended | HeldBack:
+    """Returns the result of an append that did not reach its stream.
+
+    Other partitions may be there: so it parks the channel at once, and no route of this one uses up its attempts.
+    """
+    if channel.partitions > 1:
+        return HeldBack(f"a partition is away: {error}")
+    return NotAppended(str(error), channels_fault=True, unreachable=True)
+
+
+def _chunks(
+    deliveries: Sequence[Delivery], address: StreamAddress
+) -> Iterator[tuple[StreamAddress, Sequence[Delivery]]]:
+    """Yields what one call takes: a partition, and deliveries of it that follow one another."""
+    parts = [address.part(delivery.delivery_id) for delivery in deliveries]
     start, size = 0, 0
     for position, delivery in enumerate(deliveries):
         size += delivery.command.size
-        if position > start and (position - start == _CALL_COMMANDS or size > _CALL_BYTES):
-            yield deliveries[start:position]
+        is_full = position - start == _CALL_COMMANDS or size > _CALL_BYTES
+        if position > start and (is_full or parts[position] != parts[start]):
+            yield parts[start], deliveries[start:position]
             start, size = position, delivery.command.size
     if start < len(deliveries):
-        yield deliveries[start:]
+        yield parts[start], deliveries[start:]

@@ -51,14 +51,17 @@ class RateLimits:
         self._ask(channel, limit, 0, tokens)
 
     def _ask(self, channel: Channel, limit: RateLimit, wanted: int, forgone: int) -> tuple[int, float]:
-        keys = [limit_key(channel.stream, channel.name)]
-        arguments = [limit.per_second, limit.burst, wanted, forgone]
+        # Of partitions, over which commands are spread evenly, the first speaks for all.
+        part, count = channel.streams[0], channel.partitions
+        limit = limit.share_of(count)
+        keys = [limit_key(part.stream, channel.name)]
+        arguments = [limit.per_second, limit.burst, -(-wanted // count), forgone // count]
         try:
             with translated():
-                tokens, left = self._script(keys=keys, args=arguments, client=self._servers.of(channel.address))
+                tokens, left = self._script(keys=keys, args=arguments, client=self._servers.of(str(part)))
         except RedisUnavailable:
             # A pooled connection may have died since its last use. If it was the reply that was lost, the promise
             # stands twice, for a second at most.
             with translated():
-                tokens, left = self._script(keys=keys, args=arguments, client=self._servers.of(channel.address))
-        return tokens, float(left)
+                tokens, left = self._script(keys=keys, args=arguments, client=self._servers.of(str(part)))
+        return tokens * count, float(left) * count

@@ -40,21 +40,21 @@ class Right:
 class Streams:
     """The streams of one Redis, which the rights are for.
 
-    intents, group: the intents stream, and its consumer group. None: that stream is on another Redis.
+    intents, group: the intents stream, or its partitions, and its consumer group. Empty: it is on another Redis.
     events, events_group: the stream of delivery events, and its consumer group. None: it is on another Redis.
-    commands: channel -> stream, of the channels whose commands are there.
-    mail, mail_group: the stream that this service's own mailers read, one of the above, and their consumer group. None:
-        another mail service reads it, with rights of its own.
+    commands: channel -> its stream, or its partitions, of the channels whose commands are there.
+    mail, mail_group: the streams that this service's own mailers read, of the above, and their consumer group. Empty:
+        another mail service reads them, with rights of its own.
     queues: the channels whose queues are there, with the mutexes and heartbeats. None: it is not that of REDIS_URL.
     in_cluster: whether it is a Redis Cluster.
     """
 
-    intents: str | None
+    intents: Sequence[str]
     group: str
     events: str | None
     events_group: str
-    commands: Mapping[str, str]
-    mail: str | None = None
+    commands: Mapping[str, Sequence[str]]
+    mail: Sequence[str] = ()
     mail_group: str = ""
     queues: Sequence[str] | None = None
     in_cluster: bool = False
@@ -62,7 +62,8 @@ class Streams:
     @property
     def names(self) -> list[str]:
         """Every stream, each once."""
-        return [name for name in dict.fromkeys([self.intents, self.events, *self.commands.values()]) if name]
+        commands = [stream for streams in self.commands.values() for stream in streams]
+        return [name for name in dict.fromkeys([*self.intents, self.events, *commands]) if name]
 
 
 def needed_rights(streams: Streams) -> list[Right]:
@@ -72,15 +73,14 @@ def needed_rights(streams: Streams) -> list[Right]:
         *_rights(CLUSTER if streams.in_cluster else DATABASE, {}),
         *_of_service(streams),
     ]
-    if streams.intents is not None:
-        intents = streams.intents
+    for intents in streams.intents:
         of_intents = {"intents": intents, "losses": keys.losses_key(intents), "mark": keys.mark_key(intents)}
         rights += _rights(INTENTS, of_intents, group=streams.group)
     if streams.events is not None:
         rights += _rights(EVENTS, {"events": streams.events}, events_group=streams.events_group)
-    if streams.mail is not None:
-        rights += _rights(MAIL, {"mail": streams.mail}, mail_group=streams.mail_group)
-    for channel, stream in streams.commands.items():
+    for stream in streams.mail:
+        rights += _rights(MAIL, {"mail": stream}, mail_group=streams.mail_group)
+    for channel, stream in ((channel, stream) for channel, of in streams.commands.items() for stream in of):
         of_channel = {
             "stream": stream,
             "witness": keys.witness_key(stream, "0/0"),

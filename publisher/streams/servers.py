@@ -38,13 +38,13 @@ class StreamServers:
         self.hints = hints
         self._own = own or {}
         self._placed = placed or {}
-        self._today = {channel.stream: channel.server for channel in channels}
+        self._today = {part.stream: part.server for channel in channels for part in channel.streams}
 
     def of(self, address: str) -> redis.Redis:
         """Returns the client for this stream, today. It may be another one after a fault: ask each time.
 
-        address: see `domain.stream_address`. Of a Redis that no setting names any more, the one that has a stream of
-            this name now is taken: its URL may have been written in another way.
+        address: of one stream or partition, see `domain.stream_address`. Of a Redis that no setting names any more, the
+            one that has a stream of this name now is taken: its URL may have been written in another way.
         Raises RedisUnavailable or RedisRefused if the nodes of a cluster do not tell which has the stream.
         """
         stream, server = self._resolved(address)

@@ -180,4 +180,13 @@ def test_the_rights_are_no_more_than_the_service_has_commands_for(world: Outside
         for command in (("GET", "others:key"), ("KEYS", "*"), ("FLUSHALL",), ("CONFIG", "GET", "*"), ("ACL", "LIST")):
             with pytest.raises(redis.exceptions.NoPermissionError):
                 client.execute_command(*command)
-    assert len(needed_rights(Streams(INTENTS, GROUP, EVENTS, GROUP, STREAMS, queues=list(STREAMS)))) > 50
+    assert (
+        len(
+            needed_rights(
+                Streams(
+                    [INTENTS], GROUP, EVENTS, GROUP, {name: [of] for name, of in STREAMS.items()}, queues=list(STREAMS)
+                )
+            )
+        )
+        > 50
+    )

@@ -49,8 +49,11 @@ def of_postgresql(settings: Settings, database: Database, read_procfile: Callabl
         return lambda: NEEDS_SCHEMA if pending() else look()
 
     def replayed() -> Diagnosis:
-        mark, last = read_mark(database, settings.intents_stream), latest_replays(database, settings.intents_stream)
-        return intents_kept.replayed(settled=mark.is_settled, mark=mark.entry_id, last=last[0] if last else None)
+        marks = [read_mark(database, stream) for stream in settings.intents_streams]
+        # Of partitions the one that is to be waited for, if there is any.
+        mark = next((mark for mark in marks if not mark.is_settled), marks[0])
+        last = next(iter(latest_replays(database, settings.intents_streams)), None)
+        return intents_kept.replayed(settled=mark.is_settled, mark=mark.entry_id, last=last)
 
     looks: dict[str, Look] = {
         "postgresql": lambda: postgresql.server(server(), clock().round_trip, settings.timeouts.statement),

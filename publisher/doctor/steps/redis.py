@@ -17,7 +17,7 @@ from publisher.operations.readers import CommandReaders, command_readers
 from publisher.settings.mail import MailSettings
 from publisher.settings.settings import Settings
 from publisher.streams.group_reading import stream_groups
-from publisher.streams.groups import Group
+from publisher.streams.groups import Group, together
 from publisher.streams.heartbeats import ProcessRegister, of_other_systems
 from publisher.streams.servers import StreamServers
 from storage.database import Database
@@ -36,7 +36,7 @@ def of_redis(settings: Settings, servers: StreamServers, database: Database) -> 
     for variable in stream_variables(settings):
         place, streams = settings.stream_servers[variable].url.shown, streams_of(settings, variable)
         examined[place] = ExaminedRedis(own_redis(variable), servers.at(place), streams, settings.timeouts.redis)
-    groups = once(lambda: stream_groups(servers.of(settings.intents_stream), settings.intents_stream))
+    groups = once(lambda: together([stream_groups(servers.of(stream), stream) for stream in settings.intents_streams]))
     readers = once(lambda: _readers(servers, settings.channels, examined))
     events = once(
         lambda: stream_groups(servers.of(settings.events_stream), settings.events_stream).group(settings.events_group)
@@ -66,7 +66,7 @@ def of_redis(settings: Settings, servers: StreamServers, database: Database) -> 
     def server_of(stream: str) -> Server:
         return examined[servers.place_of(stream)].asks
 
-    of_intents, of_events = server_of(settings.intents_stream), server_of(settings.events_stream)
+    of_intents, of_events = server_of(settings.intents_streams[0]), server_of(settings.events_stream)
     # Those of several servers are looked at where they can be.
     of_commands = REDIS if all(not channel.server for channel in settings.channels.values()) else NOBODY
     first, *own = examined.values()
@@ -78,7 +78,7 @@ def of_redis(settings: Settings, servers: StreamServers, database: Database) -> 
         Step(
             "intents-group",
             of_intents,
-            lambda: intents.group(settings.intents_stream, settings.intents_group, group()),
+            lambda: intents.group(str(settings.intents), settings.intents_group, group()),
         ),
         Step("intents-pending", of_intents, lambda: intents.pending(group(), settings.route_lease_ttl)),
         Step("events-group", of_events, lambda: intents.group(settings.events_stream, settings.events_group, events())),

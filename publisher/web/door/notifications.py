@@ -30,7 +30,7 @@ class Notifications:
         self._database = database
         self._channels = settings.channels
         self._streams = IntentsStream(
-            lambda: servers, settings.intents_stream, settings.intents_group, settings.channels
+            lambda: servers, settings.intents_streams, settings.intents_group, settings.channels
         )
 
     def get(self, sender: TokenRecord, request: Request) -> Answer:

@@ -91,7 +91,7 @@ class WayReading:
 
     def _intents(self, connect: Callable[[], StreamServers]) -> IntentsStream:
         settings = self._context.settings
-        return IntentsStream(connect, settings.intents_stream, settings.intents_group, settings.channels)
+        return IntentsStream(connect, settings.intents_streams, settings.intents_group, settings.channels)
 
 
 def _not_asked() -> NoReturn:

@@ -63,7 +63,7 @@ async def _page(request: Request, fields: Mapping[str, str], error: str = "", st
     choices = {
         "codes": [code.value for code in RejectionCode],
         "choices": list(_WHICH),
-        "streams": [settings.intents_stream, settings.events_stream],
+        "streams": [*settings.intents_streams, settings.events_stream],
     }
     return await filtered(
         request, "malformed.html", fields, _TYPED, choices, lambda: _found(request, _filter(fields)), error, status

@@ -88,7 +88,7 @@ async def _page(request: Request, values: Mapping[str, Any] | None = None, statu
     record = await context.reading.one(partial(find_malformed, context.shown, id_))
     facts = record.facts
     sections: dict[str, Callable[[], Any]] = {"verdict": partial(_work(context, context.shown).judge_unchanged, record)}
-    if facts.resubmitted_as is not None and facts.stream == context.settings.intents_stream:
+    if facts.resubmitted_as is not None and facts.stream in context.settings.intents_streams:
         sections["outcome"] = partial(_outcome, context, facts.resubmitted_as)
     found: dict[str, Any] = {"outcome": None, **await context.reading.sections(sections)}
     outcome = found["outcome"]
@@ -108,7 +108,9 @@ async def _page(request: Request, values: Mapping[str, Any] | None = None, statu
 
 def _outcome(context: WebContext, entry_id: str) -> EntryOutcome | None:
     settings = context.settings
-    intents = IntentsStream(lambda: context.servers, settings.intents_stream, settings.intents_group, settings.channels)
+    intents = IntentsStream(
+        lambda: context.servers, settings.intents_streams, settings.intents_group, settings.channels
+    )
     outcome, unread = entry_outcome(context.shown, intents, entry_id)
     if outcome is None and unread is not None:
         raise unread

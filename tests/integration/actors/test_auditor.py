@@ -13,6 +13,8 @@ from actors.routes import publish_routes
 from publisher.channels.email import EMAIL
 from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
 from publisher.publishing.report import Report
+from publisher.streams import identity as identity_module
+from publisher.streams.servers import StreamServers
 from storage.database import Database
 from tests.integration.publishers import logged
 from tests.integration.rows import all_routes, due_routes, execute, rows
@@ -65,17 +67,17 @@ def test_the_channels_share_one_question_to_redis(
 ) -> None:
     """Each interval one process asks once whether Redis is still the same, for all channels that it serves."""
     asked: list[str] = []
-    whole_identity, whole_run = quick.streams.identity, quick.loss_audit.run
+    whole_identity, whole_run = identity_module.read_identity, quick.loss_audit.run
 
-    def identity(address: str) -> str:
+    def identity(servers: StreamServers, address: str) -> str:
         asked.append("identity")
-        return whole_identity(address)
+        return whole_identity(servers, address)
 
     def run(channel: str, identity: Callable[[str], str]) -> int:
         asked.append(channel)
         return whole_run(channel, identity)
 
-    monkeypatch.setattr(quick.streams, "identity", identity)
+    monkeypatch.setattr(identity_module, "read_identity", identity)
     monkeypatch.setattr(quick.loss_audit, "run", run)
 
     start_worker()

@@ -117,4 +117,4 @@ def test_a_replay_takes_cancellations_in_again(
 
     assert {row["status"] for row in all_routes(database)} == {"cancelled"}
     assert answers(database) == [(True, False, 2, 0, 0)]
-    assert [(replay.seen, replay.replayed) for replay in latest_replays(database, INTENTS, 1)] == [(2, 2)]
+    assert [(replay.seen, replay.replayed) for replay in latest_replays(database, [INTENTS], 1)] == [(2, 2)]

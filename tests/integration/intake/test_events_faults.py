@@ -165,7 +165,7 @@ def test_a_loop_that_dies_ends_the_process() -> None:
         raise MemoryError("out of it")
 
     with pytest.raises(MemoryError):
-        run_beside(stopping.wait, dies, stopping)
+        run_beside([stopping.wait, dies], stopping)
     stopping.clear()
     with pytest.raises(MemoryError):
-        run_beside(dies, stopping.wait, stopping)
+        run_beside([dies, stopping.wait], stopping)

@@ -19,7 +19,7 @@ StartIntake = Callable[..., threading.Thread]
 
 def replays(database: Database) -> list[tuple[ReplayReason, int, int]]:
     """Reason, entries seen and entries taken in of every replay that ended, the oldest first."""
-    found = latest_replays(database, INTENTS, 10)
+    found = latest_replays(database, [INTENTS], 10)
     assert all(replay.ended_at for replay in found)
     return [(r.reason, r.seen, r.replayed) for r in reversed(found)]
 

@@ -30,7 +30,7 @@ def look(database: Database, redis_url: str) -> Iterator[Look]:
     with open_redis(redis_url, timeout=timedelta(seconds=3), client_name="test") as client:
 
         def verdict(entry_id: str) -> EntryOutcome:
-            stream = IntentsStream(lambda: StreamServers(client), INTENTS, GROUP, CHANNELS)
+            stream = IntentsStream(lambda: StreamServers(client), [INTENTS], GROUP, CHANNELS)
             told = lookup(database, stream, resolve(database, stream, entry_id).things, entry_id).entry
             assert told is not None
             return told

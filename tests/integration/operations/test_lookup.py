@@ -26,7 +26,7 @@ Look = Callable[..., Found]
 def look(database: Database, redis_url: str) -> Iterator[Look]:
     """Looks an id up, with an optional producer."""
     with open_redis(redis_url, timeout=timedelta(seconds=3), client_name="test") as client:
-        stream = IntentsStream(lambda: StreamServers(client), INTENTS, GROUP, CHANNELS)
+        stream = IntentsStream(lambda: StreamServers(client), [INTENTS], GROUP, CHANNELS)
         yield lambda id_, producer=None: looked_up(database, stream, id_, producer)
 
 
@@ -194,7 +194,7 @@ def test_an_id_that_nothing_has_is_not_found(look: Look, id_: str, unknown: str)
 def test_without_redis_the_database_still_tells(database: Database, id_: str) -> None:
     """With Redis away what PostgreSQL knows is told, and why the rest is not; what it does not know is no absence."""
     with open_redis("redis://127.0.0.1:1", timeout=timedelta(seconds=1), client_name="test") as client:
-        stream = IntentsStream(lambda: StreamServers(client), INTENTS, GROUP, CHANNELS)
+        stream = IntentsStream(lambda: StreamServers(client), [INTENTS], GROUP, CHANNELS)
 
         result = looked_up(database, stream, "0-1")
 

@@ -9,7 +9,7 @@ import redis
 
 from publisher.domain.errors import BadRequest, RedisUnavailable
 from publisher.intake.replay import IntentsReplay
-from publisher.operations.replay import ReplayByHand, ReplayEnded, ReplayTally, ReplayWindow, range_of
+from publisher.operations.replay import ReplayByHand, ReplayEnded, ReplayTally, ReplayWindow, ranges_of
 from publisher.settings.settings import Settings
 from publisher.streams.servers import StreamServers
 from storage.actions import ActionOutcome, find_action
@@ -43,7 +43,7 @@ def work(
     redis_client.xreadgroup(GROUP, "one", {INTENTS: ">"})
     redis_client.xack(INTENTS, GROUP, *ids)
     with redis.Redis.from_url(redis_url) as client:
-        wanted = range_of(StreamServers(redis_client), settings, WINDOW)
+        wanted = ranges_of(StreamServers(redis_client), settings, WINDOW)
         yield ReplayByHand(database, StreamServers(client), settings, wanted, stopping)
 
 
@@ -127,7 +127,7 @@ def test_a_replay_that_loses_redis_has_failed(
 def test_a_stream_that_nobody_has_read_has_no_range(redis_client: redis.Redis, settings: Settings) -> None:
     """What nobody has read is intake's to read, not lost."""
     with pytest.raises(BadRequest, match="nothing was read of notification:intents yet"):
-        range_of(StreamServers(redis_client), settings, WINDOW)
+        ranges_of(StreamServers(redis_client), settings, WINDOW)
 
 
 @pytest.mark.usefixtures("end_not_heard")

@@ -127,7 +127,7 @@ def test_two_names_in_an_overlap_take_nothing_for_lost(
     old, new = install(), install(PUBLISHER_EMAIL_STREAM=NEW)
     publish(old, database, 3)
     publish(new, database, 2)
-    assert old.streams.identity(EMAIL.address) == new.streams.identity(EMAIL.address)
+    assert old.streams.identities()(EMAIL.address) == new.streams.identities()(EMAIL.address)
 
     for context in (old, new, old, new):
         let_pass(database, 301)

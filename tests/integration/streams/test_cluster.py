@@ -90,6 +90,22 @@ def test_each_channel_appends_once_in_its_own_shard(shards: RunningCluster, serv
     assert [shards.owner(channel.stream).xlen(channel.stream) for channel in CHANNELS] == [2, 2, 2]
 
 
+def test_the_partitions_of_a_stream_are_on_several_shards(shards: RunningCluster, servers: StreamServers) -> None:
+    """Each delivery is on one of them once, with its witness beside it (R12, R37)."""
+    channel = replace(PUSH, server=AT, partitions=4)
+    assert len({id(shards.owner(part.stream)) for part in channel.streams}) == 3
+    streams, wanted = OutboundStreams(servers, HOUR), deliveries(*range(100))
+
+    first, again = entries(streams.append(channel, wanted)), entries(streams.append(channel, wanted))
+
+    assert first == again
+    lengths = [shards.owner(part.stream).xlen(part.stream) for part in channel.streams]
+    assert sum(lengths) == 100
+    assert all(lengths)
+    assert streams.witnesses([(channel.address, delivery.delivery_id, 0) for delivery in wanted]) == first
+    assert streams.identities()(channel.address).count(",") == 3
+
+
 def test_witnesses_of_several_shards_are_read_together(servers: StreamServers) -> None:
     """The loss audit, tombstones and renamed streams ask for them in any mixture (R12, R12a)."""
     streams = OutboundStreams(servers, HOUR)
@@ -107,12 +123,12 @@ def test_witnesses_of_several_shards_are_read_together(servers: StreamServers) -
 def test_each_shard_has_an_identity_that_ends_with_its_data(shards: RunningCluster, servers: StreamServers) -> None:
     """One that lost its data is noticed, and the others are not suspected (R12a)."""
     streams = OutboundStreams(servers, HOUR)
-    before = [streams.identity(channel.address) for channel in CHANNELS]
-    assert [streams.identity(channel.address) for channel in CHANNELS] == before
+    before = [streams.identities()(channel.address) for channel in CHANNELS]
+    assert [streams.identities()(channel.address) for channel in CHANNELS] == before
 
     shards.owner(CHANNELS[1].stream).flushall()
 
-    after = [streams.identity(channel.address) for channel in CHANNELS]
+    after = [streams.identities()(channel.address) for channel in CHANNELS]
     assert [one == other for one, other in zip(before, after, strict=True)] == [True, False, True]
 
 

@@ -88,7 +88,7 @@ def test_an_unreachable_redis_loses_nothing() -> None:
         with pytest.raises(RedisUnavailable):
             missing(streams, PUSH, NAMES)
         with pytest.raises(RedisUnavailable):
-            streams.identity(PUSH.address)
+            streams.identities()(PUSH.address)
 
 
 def test_a_server_that_refuses_loses_nothing(own_client: redis.Redis, own_streams: OutboundStreams) -> None:
@@ -99,18 +99,18 @@ def test_a_server_that_refuses_loses_nothing(own_client: redis.Redis, own_stream
     with pytest.raises(RedisRefused):
         missing(own_streams, PUSH, NAMES)
     with pytest.raises(RedisRefused):
-        own_streams.identity(PUSH.address)
+        own_streams.identities()(PUSH.address)
 
 
 def test_the_identity_needs_no_info(own_client: redis.Redis, own_streams: OutboundStreams) -> None:
     """Where INFO is not allowed, as on managed servers, our own key tells that Redis was emptied (R12a)."""
     own_client.execute_command("ACL", "SETUSER", "default", "-@dangerous", "+flushdb")
-    before = own_streams.identity(PUSH.address)
-    assert own_streams.identity(PUSH.address) == before
+    before = own_streams.identities()(PUSH.address)
+    assert own_streams.identities()(PUSH.address) == before
 
     own_client.flushdb()
 
-    assert own_streams.identity(PUSH.address) != before
+    assert own_streams.identities()(PUSH.address) != before
 
 
 def test_deliveries_of_two_streams_are_looked_for_at_once(tmp_path: Path) -> None:
@@ -161,40 +161,42 @@ def test_a_renewing_look_that_is_refused_finds_nothing_missing(
 
 def test_the_identity_stays(streams: OutboundStreams) -> None:
     """A Redis that lost nothing has the same identity each time, appends or not (R12a)."""
-    before = streams.identity(PUSH.address)
+    before = streams.identities()(PUSH.address)
     append(streams, *NAMES)
 
-    assert streams.identity(PUSH.address) == before
+    assert streams.identities()(PUSH.address) == before
 
 
 def test_every_process_sees_the_same_identity(streams: OutboundStreams, redis_url: str) -> None:
     """Two clients of one Redis agree on its identity (R12a, R15)."""
     with open_redis(redis_url, timeout=timedelta(seconds=3), client_name="other") as client:
-        assert OutboundStreams(StreamServers(client), HOUR).identity(PUSH.address) == streams.identity(PUSH.address)
+        assert OutboundStreams(StreamServers(client), HOUR).identities()(PUSH.address) == streams.identities()(
+            PUSH.address
+        )
 
 
 def test_an_emptied_redis_has_another_identity(streams: OutboundStreams, redis_client: redis.Redis) -> None:
     """A FLUSHALL changes the identity (R12a)."""
-    before = streams.identity(PUSH.address)
+    before = streams.identities()(PUSH.address)
     redis_client.flushdb()
 
-    assert streams.identity(PUSH.address) != before
+    assert streams.identities()(PUSH.address) != before
 
 
 def test_a_restarted_redis_has_another_identity(own_valkey: OwnValkey, own_streams: OutboundStreams) -> None:
     """A restart changes the identity, though the data is all there (R12a)."""
     append(own_streams, *NAMES)
-    before = own_streams.identity(PUSH.address)
+    before = own_streams.identities()(PUSH.address)
     own_valkey.restart()
 
-    assert own_streams.identity(PUSH.address) != before
+    assert own_streams.identities()(PUSH.address) != before
     assert missing(own_streams, PUSH, NAMES) == []
 
 
 def test_a_failover_changes_the_identity(own_client: redis.Redis, own_streams: OutboundStreams) -> None:
     """A replica that is promoted has another identity, though it never restarted (R12a)."""
-    before = own_streams.identity(PUSH.address)
+    before = own_streams.identities()(PUSH.address)
     own_client.replicaof("127.0.0.1", "1")
     own_client.replicaof("NO", "ONE")
 
-    assert own_streams.identity(PUSH.address) != before
+    assert own_streams.identities()(PUSH.address) != before

@@ -17,7 +17,9 @@ from tests.integration.stream_entries import send_intents
 from tests.valkeys import cluster
 
 OUTBOUND = {"email": "mail:delivery_commands", "push": "gateway:client_events"}
-STREAMS = rights.Streams(INTENTS, GROUP, EVENTS, GROUP, OUTBOUND, queues=list(OUTBOUND))
+STREAMS = rights.Streams(
+    [INTENTS], GROUP, EVENTS, GROUP, {name: [of] for name, of in OUTBOUND.items()}, queues=list(OUTBOUND)
+)
 
 
 def rules() -> list[str]:
@@ -117,7 +119,7 @@ def test_a_mailer_needs_its_group_on_the_email_stream(as_user: AsUser) -> None:
     client = as_user(*(rule for rule in rules() if rule != f"~{email}"), f"(~{email} ~publisher:* {writing})")
     assert tried(client).refused == []
 
-    found = rights_trial.try_rights(client, replace(STREAMS, mail=email, mail_group="mail-service"))
+    found = rights_trial.try_rights(client, replace(STREAMS, mail=[email], mail_group="mail-service"))
 
     assert [refusal.what for refusal in found.refused] == [
         f"{name} {email}" for name in ("XGROUP CREATE", "XREADGROUP", "XCLAIM", "XACK", "XGROUP DELCONSUMER")
@@ -127,7 +129,7 @@ def test_a_mailer_needs_its_group_on_the_email_stream(as_user: AsUser) -> None:
 
 def test_a_stream_with_signs_of_a_pattern_is_named_literally(as_user: AsUser, own_client: redis.Redis) -> None:
     """`jobs[1]*` is one stream, and no other."""
-    streams = replace(STREAMS, commands={"email": "jobs[1]*"})
+    streams = replace(STREAMS, commands={"email": ["jobs[1]*"]})
     client = as_user(*rights.acl_rules(streams))
 
     assert rights_trial.try_rights(client, streams).refused == []
@@ -139,9 +141,9 @@ def test_a_stream_with_signs_of_a_pattern_is_named_literally(as_user: AsUser, ow
 @pytest.mark.parametrize(
     "streams",
     [
-        replace(STREAMS, intents=None, events=None, commands={"push": OUTBOUND["push"]}, queues=None),
+        replace(STREAMS, intents=[], events=None, commands={"push": [OUTBOUND["push"]]}, queues=None),
         replace(STREAMS, commands={}, queues=None),
-        replace(STREAMS, intents=None, events=None, commands={}),
+        replace(STREAMS, intents=[], events=None, commands={}),
     ],
 )
 def test_a_redis_with_some_of_the_streams_needs_the_rights_to_these_alone(

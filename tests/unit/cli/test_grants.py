@@ -24,7 +24,7 @@ def test_the_group_of_the_mailers_is_among_the_rights_where_they_send() -> None:
         streams_of(Settings.from_environ(environ, discover_channels())) for environ in (urls | mail, urls)
     )
 
-    assert (there.mail, there.mail_group, elsewhere.mail) == ("mail:delivery_commands", "ours", None)
+    assert (there.mail, there.mail_group, elsewhere.mail) == (["mail:delivery_commands"], "ours", ())
 
 
 def test_the_lines_are_the_rules_and_statements_word_by_word() -> None:

@@ -94,3 +94,10 @@ def test_the_wait_is_over_when_the_goal_is_reached() -> None:
     assert limit.wait(6.5, 500) == timedelta(milliseconds=36)
     assert limit.wait(7.0, 500) == timedelta(milliseconds=1)
     assert limit.wait(-7.0, 500) == timedelta(seconds=1)
+
+
+def test_partitions_share_a_limit() -> None:
+    """Together they append no more than it says, but for a burst of less than one command for each (R30, R37)."""
+    assert RateLimit(14, 28).share_of(4) == RateLimit(3.5, 7)
+    assert RateLimit(14, 28).share_of(1) == RateLimit(14, 28)
+    assert RateLimit(1, 2).share_of(8) == RateLimit(0.125, 1)

@@ -6,6 +6,7 @@ import pytest
 import redis
 
 from publisher.domain.rejection import Rejection, RejectionCode
+from publisher.domain.stream_address import StreamAddress
 from publisher.operations.resubmit import Resubmission
 from publisher.streams.servers import StreamServers
 from storage.database import Database
@@ -20,7 +21,7 @@ WHY = Rejection(RejectionCode.UNKNOWN_CHANNEL, "channels_json.0: no such channel
 @pytest.fixture
 def work(database: Database, redis_client: redis.Redis) -> Resubmission:
     """Resubmission with email and push installed."""
-    return Resubmission(database, StreamServers(redis_client), INTENTS, EVENTS, CHANNELS)
+    return Resubmission(database, StreamServers(redis_client), StreamAddress(INTENTS), EVENTS, CHANNELS)
 
 
 @pytest.fixture
