@@ -84,6 +84,7 @@ def also() -> str:
 
 
 # Block -> its guide and what makes it.
+_END = "<!-- end -->"
 BLOCKS: dict[str, tuple[str, Callable[[], str]]] = {
     "redis rights": ("deploying", redis_rights),
     "postgresql rights": ("deploying", postgresql_rights),
@@ -98,6 +99,8 @@ BLOCKS: dict[str, tuple[str, Callable[[], str]]] = {
     "settings": ("sizing", guide_sizes.settings_table),
     "growth": ("sizing", guide_sizes.growth_table),
     "fleets": ("scaling", guide_scaling.fleets_table),
+    "spread": ("scaling", guide_scaling.spread_table),
+    "machines": ("scaling", guide_scaling.machines_table),
     "parts": ("scaling", guide_scaling.parts_table),
     "one core": ("scaling", guide_scaling.one_core_table),
     "split": ("scaling", guide_scaling.split_table),
@@ -118,11 +121,11 @@ def write() -> None:
     for block, (guide, make) in BLOCKS.items():
         path = GUIDES / f"{guide}.md"
         made = make()
-        path.write_text(_block(block).sub(lambda found, made=made: f"{found[1]}{made}{found[3]}", path.read_text()))
+        path.write_text(_block(block).sub(lambda found, made=made: f"{found[1]}{made}\n{_END}", path.read_text()))
 
 
 def _block(block: str) -> re.Pattern[str]:
-    return re.compile(rf"(<!-- block: {block} -->\n)(.*?)(\n<!-- end -->)", re.DOTALL)
+    return re.compile(rf"(<!-- block: {block} -->\n)(.*?)\n?{_END}", re.DOTALL)
 
 
 def _commands(command: typer.core.TyperCommand | typer.core.TyperGroup, name: str) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import math
 
+from tests.benchmarks.partitions import COUNTS, spread_name
 from tests.benchmarks.results import written
 from tests.benchmarks.scaling import fleet_name
 from tests.benchmarks.size import Size
@@ -12,6 +13,7 @@ _RATES = (3_000, 10_000, 30_000, 100_000)
 # How busy a process may be on average, so that a burst does not make it late.
 _BUSY = 0.7
 _ROUTES = 2
+_MACHINES, _CORES = (1, 10, 100), 2
 
 
 def fleets_table() -> str:
@@ -24,6 +26,21 @@ def fleets_table() -> str:
         cpu = [float(lines[f"{fleet}: {part}"].value.removesuffix(" ms for 1,000 intents")) for part in _PARTS]
         rows.append((str(workers), str(intakes), rate, *(f"{each:.0f}" for each in cpu), f"{sum(cpu):.0f}"))
     return _table(("worker processes", "intakes", "intents a second", *_PARTS, "together"), rows)
+
+
+def spread_table() -> str:
+    """What more processes over more partitions cost: CPU milliseconds of each part for 1,000 intents."""
+    lines = {figure.what: figure for figure in written() if figure.group == "partitions"}
+    rows = []
+    for partitions in COUNTS:
+        for processes in Size().spread:
+            name = spread_name(processes, partitions)
+            cpu = [lines[f"{name}: {part}"].value.removesuffix(" ms for 1,000 intents") for part in _PARTS]
+            together = lines[f"{name}: together"]
+            whole = together.value.removesuffix(" ms for 1,000 intents")
+            numbers = [f"{float(each):.0f}" for each in (*cpu, whole)]
+            rows.append((str(partitions), str(processes), *numbers, together.beside.removesuffix(" the first")))
+    return _table(("partitions and servers", "workers and intakes", *_PARTS, "together", ""), rows)
 
 
 def parts_table() -> str:
@@ -73,6 +90,24 @@ def paper_table() -> str:
         ("cores of Redis", *(f"{rate * redis / 1e6:.1f}" for rate in _RATES)),
     ]
     return _table(("", *(f"{rate:,} a second" for rate in _RATES)), rows)
+
+
+def machines_table() -> str:
+    """What so many machines of two cores would carry with workers and intakes, and what their servers take then."""
+    own = _cpu("intake alone", "intake") + _cpu("end to end", "worker")
+    postgresql, redis, wal = sum(_postgresql().values()), sum(_redis().values()), _wal()
+    # In hundreds: they are computed, and no more exact than that.
+    rates = [math.floor(machines * _CORES * _BUSY / own * 1e4) * 100 for machines in _MACHINES]
+    partitions = [math.ceil(rate * redis / 1e6 / _BUSY) for rate in rates]
+    rows = [
+        ("intents a second", *(f"{rate:,}" for rate in rates)),
+        ("cores of Redis", *(f"{rate * redis / 1e6:.1f}" for rate in rates)),
+        ("servers for streams, of one core each", *(f"{count:,}" for count in partitions)),
+        ("cores of PostgreSQL", *(f"{rate * postgresql / 1e6:.1f}" for rate in rates)),
+        ("WAL of PostgreSQL, at least", *(f"{rate * _ROUTES * wal / 1e6:,.0f} MB/s" for rate in rates)),
+    ]
+    heads = [f"{count} machine{'s' if count > 1 else ''}" for count in _MACHINES]
+    return _table(("", *heads), rows)
 
 
 def _redis() -> dict[str, float]:

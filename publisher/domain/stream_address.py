@@ -40,6 +40,15 @@ class StreamAddress:
         """Returns the partition of this id, always the same one: its number is CRC-32 of the id modulo their count."""
         return self if self.partitions == 1 else self._part(zlib.crc32(id_.encode()) % self.partitions)
 
+    def earlier(self, most: int) -> "list[StreamAddress]":
+        """Returns the streams that this one may have been: as one, in other partitions, or on the Redis of REDIS_URL.
+
+        most: with so many partitions at most.
+        """
+        there = [replace(self, partitions=1), *replace(self, partitions=most).parts]
+        every = dict.fromkeys([*there, *(replace(each, server="") for each in there)])
+        return [each for each in every if each not in self.parts]
+
     def _part(self, number: int) -> "StreamAddress":
         return replace(self, stream=f"{self.stream}:{{{number}}}", partitions=1)
 

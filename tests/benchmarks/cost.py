@@ -85,13 +85,13 @@ def cost_of(
     make: returns the intent of a number.
     """
     first = start + _WARM
-    fill(on.redis, start, first, make)
+    fill(on, start, first, make)
     wait(on, first)
     intakes = [process for name, process in on.processes.items() if name.startswith("intake")]
     for intake in intakes:
         intake.suspend()
     empty = cpu_seconds(on)
-    fill(on.redis, first, first + intents, make)
+    fill(on, first, first + intents, make)
     sent = since(empty, cpu_seconds(on))["Redis"]
     if checkpoint:
         run_sql(on.environ["DATABASE_URL"], "CHECKPOINT")

@@ -1,4 +1,4 @@
-"""CPU seconds of every process that takes part: the service's own by name, PostgreSQL and Redis as a whole.
+"""CPU seconds of every process that takes part: the service's own by name, PostgreSQL and every Redis as a whole.
 
 User and system time, from the operating system. Unlike a rate, it hardly depends on what else the machine does.
 """
@@ -42,5 +42,6 @@ def _postgresql(on: Stage) -> float:
 
 
 def _redis(on: Stage) -> float:
-    seen = on.redis.info("cpu")
-    return float(seen["used_cpu_user"] + seen["used_cpu_sys"])
+    clients = {id(client): client for places in getattr(on, "places", {}).values() for client, _ in places}
+    seen = [client.info("cpu") for client in (on.redis, *clients.values())]
+    return float(sum(each["used_cpu_user"] + each["used_cpu_sys"] for each in seen))

@@ -2,12 +2,15 @@
 
 import json
 import time
-from collections.abc import Callable
-
-import redis
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from publisher.local.embedded import Servers
 from tests.benchmarks.stage import INTENTS_STREAM, Stage, stage
+
+if TYPE_CHECKING:
+    # That of an earlier commit has none.
+    from tests.benchmarks.stage import Place
 
 _BATCH = 1000
 
@@ -44,24 +47,34 @@ def end_to_end_per_second(servers: Servers, intents: int) -> float:
 
 def _rate(on: Stage, intents: int, wait: Callable[[Stage, int], None]) -> float:
     """Intents a second. Intake is connected and warm, and stopped while the stream fills."""
-    fill(on.redis, 0, 1)
+    fill(on, 0, 1)
     wait(on, 1)
     intake = on.processes["intake"]
     intake.suspend()
-    fill(on.redis, 1, intents + 1)
+    fill(on, 1, intents + 1)
     began = time.monotonic()
     intake.resume()
     wait(on, intents + 1)
     return intents / (time.monotonic() - began)
 
 
-def fill(client: redis.Redis, start: int, stop: int, make: Callable[[int], dict[str, str]] = intent) -> None:
-    """Sends the intents of these numbers, as fast as Redis takes them. make: returns the intent of a number."""
-    for first in range(start, stop, _BATCH):
-        with client.pipeline(transaction=False) as pipe:
-            for number in range(first, min(first + _BATCH, stop)):
-                pipe.xadd(INTENTS_STREAM, make(number))
-            pipe.execute()
+def fill(on: Stage, start: int, stop: int, make: Callable[[int], dict[str, str]] = intent) -> None:
+    """Sends the intents of these numbers, as fast as Redis takes them, to each partition in turn.
+
+    make: returns the intent of a number.
+    """
+    places = places_of(on)
+    for turn, (client, stream) in enumerate(places):
+        for first in range(start + turn, stop, _BATCH * len(places)):
+            with client.pipeline(transaction=False) as pipe:
+                for number in range(first, min(first + _BATCH * len(places), stop), len(places)):
+                    pipe.xadd(stream, make(number))
+                pipe.execute()
+
+
+def places_of(on: Stage) -> "Sequence[Place]":
+    """Where the intents stream is, or each of its partitions. The stage of an earlier commit knows one Redis alone."""
+    return on.places_of(INTENTS_STREAM) if hasattr(on, "places_of") else [(on.redis, INTENTS_STREAM)]
 
 
 def accepted(on: Stage, intents: int) -> None:
@@ -74,7 +87,7 @@ def accepted(on: Stage, intents: int) -> None:
 
 
 def _acknowledged(on: Stage) -> int:
-    groups = on.redis.xinfo_groups(INTENTS_STREAM)
+    groups = [group for client, stream in places_of(on) for group in client.xinfo_groups(stream)]
     # A group that has read nothing has no number yet.
     return sum((group["entries-read"] or 0) - group["pending"] for group in groups)
 

@@ -192,6 +192,13 @@ class Measurements:
         """Rates, and CPU of each part, with more workers and intakes."""
         yield from scaling.figures(self._servers, self._size)
 
+    def partitions(self) -> Iterator[Figure]:
+        """CPU of each part, with more processes over more partitions."""
+        # An earlier commit that is compared with has no partitions to import.
+        from tests.benchmarks import partitions
+
+        yield from partitions.figures(self._servers, self._size)
+
     def control(self) -> Iterator[Figure]:
         """Milliseconds of a look at who reads."""
         yield from control.figures(self._servers, self._size)
@@ -210,7 +217,7 @@ class Measurements:
 
 GROUPS = (
     *("startup", "drain", "intake", "door", "cpu", "retries", "latency", "audit", "resources", "rest"),
-    *("tracing", "control", "mail", "sizes", "rates", "scaling", "page", "grown"),
+    *("tracing", "control", "mail", "sizes", "rates", "scaling", "partitions", "page", "grown"),
 )
 
 

@@ -42,7 +42,7 @@ def steady(servers: Servers, rate: int, seconds: float) -> Steady:
     with stage(servers, SETTINGS.get(rate)) as on:
         on.start("worker", "clock", "intake")
         # Connections and caches are warm in a service that runs.
-        fill(on.redis, 0, _WARM)
+        fill(on, 0, _WARM)
         on.wait_for_appended(2 * _WARM)
         count = round(rate * seconds)
         before = cpu_seconds(on)
@@ -75,6 +75,6 @@ def _send(on: Stage, start: int, count: int, rate: int) -> None:
     began, sent = time.monotonic(), 0
     while sent < count:
         due = min(count, round((time.monotonic() - began) * rate))
-        fill(on.redis, start + sent, start + due)
+        fill(on, start + sent, start + due)
         sent = due
         time.sleep(_STEP_SECONDS)

@@ -14,9 +14,10 @@ import psutil
 from publisher.local.embedded import Servers
 from publisher.local.procfile import environment, procfile
 from tests.benchmarks.cost import Cost, cost_of, published
+from tests.benchmarks.intake import places_of
 from tests.benchmarks.results import Figure
 from tests.benchmarks.size import Size
-from tests.benchmarks.stage import INTENTS_STREAM, Stage, stage
+from tests.benchmarks.stage import Stage, stage
 from tests.waiting import wait_until
 
 GROUP = "scaling"
@@ -43,16 +44,22 @@ def fleet_name(workers: int, intakes: int) -> str:
 
 def _fleet(servers: Servers, intents: int, workers: int, intakes: int) -> Cost:
     with stage(servers) as on:
-        launch_workers(on, workers)
-        for number in range(1, intakes + 1):
-            _launch(on, "intake" if number == 1 else f"intake {number}", procfile()["intake"])
-        wait_until(lambda: on.redis.exists(INTENTS_STREAM))
-        wait_until(lambda: on.redis.xinfo_groups(INTENTS_STREAM)[0]["consumers"] >= intakes)
-        cost = cost_of(on, intents, published)
-        # A line of the table stands for intents of which each was published once.
-        [(routes,)] = on.database.rows("SELECT count(*) FROM routes")
-        on.all_published(routes)
-        return cost
+        return cost_of_fleet(on, intents, workers, intakes)
+
+
+def cost_of_fleet(on: Stage, intents: int, workers: int, intakes: int) -> Cost:
+    """What so many intents cost, from the inbound stream to both outbound ones, by so many processes."""
+    launch_workers(on, workers)
+    for number in range(1, intakes + 1):
+        _launch(on, "intake" if number == 1 else f"intake {number}", procfile()["intake"])
+    for client, stream in places_of(on):
+        wait_until(lambda client=client, stream=stream: client.exists(stream))  # type: ignore[misc]
+        wait_until(lambda of=(client, stream): of[0].xinfo_groups(of[1])[0]["consumers"] >= intakes)  # type: ignore[misc]
+    cost = cost_of(on, intents, published)
+    # A line of the table stands for intents of which each was published once.
+    [(routes,)] = on.database.rows("SELECT count(*) FROM routes")
+    on.all_published(routes)
+    return cost
 
 
 def launch_workers(on: Stage, workers: int) -> None:

@@ -31,6 +31,8 @@ class Size:
     rest_seconds: float = 60
     # Worker processes and intakes.
     fleets: tuple[tuple[int, int], ...] = ((1, 1), (2, 1), (4, 1), (2, 2), (4, 2))
+    # As many of each: over one partition, and over four on four servers.
+    spread: tuple[int, ...] = (1, 2, 4)
     # Commands that no group has read.
     unread: int = 1_000_000
     # Routes that wait for a rate limit.
@@ -60,6 +62,7 @@ TINY = Size(
     1_000,
     2,
     ((1, 1), (2, 2)),
+    (1, 2),
     2_000,
     200,
     200,

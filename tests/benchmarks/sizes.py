@@ -98,7 +98,7 @@ def _number(amount: float) -> str:
 def _waiting_messages(on: Stage, found: Sizes) -> None:
     """With no worker, a tenth of the intents: what stands in Dramatiq's queues by then."""
     count = found.notifications // 10
-    fill(on.redis, 0, count)
+    fill(on, 0, count)
     accepted(on, count)
     # The message about a batch follows its commit.
     wait_until(lambda: on.redis.xpending(INTENTS_STREAM, "notification-publisher")["pending"] == 0)
@@ -111,7 +111,7 @@ def _publish(on: Stage, found: Sizes) -> None:
     on.wait_for_appended(2 * first)
     of = found.notifications - first
     cpu, wal, file = cpu_seconds(on), _wal(on), _file(on.redis)
-    fill(on.redis, first, found.notifications)
+    fill(on, first, found.notifications)
     on.wait_for_appended(2 * found.notifications)
     on.all_published(2 * found.notifications)
     # Autovacuum comes a little later, and is a part of the cost.
@@ -141,7 +141,7 @@ def _write_ahead(on: Stage, found: Sizes) -> None:
         )
         wait_until(lambda settings=settings: on.database.rows("SHOW full_page_writes") == [(settings,)])
         before, appended, start = _wal(on), on.appended(), appended_intents(on)
-        fill(on.redis, start, start + count)
+        fill(on, start, start + count)
         on.wait_for_appended(appended + 2 * count)
         on.all_published(appended + 2 * count)
         found.written[name] = found.million(_wal(on) - before, count)

@@ -5,7 +5,7 @@ import signal
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,8 @@ from tests.waiting import wait_until
 EMAIL_STREAM = "mail:delivery_commands"
 PUSH_STREAM = "gateway:client_events"
 INTENTS_STREAM = "notification:intents"
+# A server, and the name of a stream there.
+Place = tuple[redis.Redis, str]
 
 # What stands in the log of a process that is ready, and how often.
 _READY = {"worker": (b"ready for action", 2), "clock": (b"scheduler started", 1), "web": (b"the page is served", 1)}
@@ -45,6 +47,8 @@ class Stage:
     redis: redis.Redis
     database: Database
     processes: dict[str, psutil.Popen] = field(default_factory=dict)
+    # Where the partitions of a stream are: the server of each, and its name. A stream that is missing is on `redis`.
+    places: Mapping[str, Sequence[Place]] = field(default_factory=dict)
     _folder: str = ""
 
     def start(self, *names: str, startup: str = "") -> None:
@@ -86,10 +90,14 @@ class Stage:
     def appended(self) -> int:
         """How many commands were ever appended to the outbound streams."""
         total = 0
-        for stream in (EMAIL_STREAM, PUSH_STREAM):
-            if self.redis.exists(stream):
-                total += self.redis.xinfo_stream(stream)["entries-added"]
+        for client, stream in (*self.places_of(EMAIL_STREAM), *self.places_of(PUSH_STREAM)):
+            if client.exists(stream):
+                total += client.xinfo_stream(stream)["entries-added"]
         return total
+
+    def places_of(self, stream: str) -> Sequence[Place]:
+        """Where this stream is, or each of its partitions."""
+        return self.places.get(stream, [(self.redis, stream)])
 
     def wait_for_appended(self, count: int, within: float = 900.0) -> list[tuple[float, int]]:
         """Waits for so many commands. Returns what was seen on the way: monotonic seconds and commands."""
@@ -119,8 +127,10 @@ class Stage:
 
 
 @contextmanager
-def stage(servers: Servers, environ: Mapping[str, str] | None = None) -> Iterator[Stage]:
-    """A stage with an empty, migrated database and an empty Redis."""
+def stage(
+    servers: Servers, environ: Mapping[str, str] | None = None, places: Mapping[str, Sequence[Place]] | None = None
+) -> Iterator[Stage]:
+    """A stage with an empty, migrated database and an empty Redis. places: where the partitions of streams are."""
     name = f"bench_{uuid.uuid4().hex[:8]}"
     run_sql(servers.database_url, f"CREATE DATABASE {name}")
     url = with_database(servers.database_url, name)
@@ -136,7 +146,7 @@ def stage(servers: Servers, environ: Mapping[str, str] | None = None) -> Iterato
                 "PUBLISHER_EMAIL_STREAM_CEILING": "0",
                 "PUBLISHER_PUSH_STREAM_CEILING": "0",
             }
-            made = Stage(servers, own | dict(environ or {}), client, database, _folder=folder)
+            made = Stage(servers, own | dict(environ or {}), client, database, places=places or {}, _folder=folder)
             try:
                 yield made
             finally:

@@ -1,23 +1,25 @@
 """Checks that ask Redis."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import redis
 
 from publisher.channels.email import EMAIL
-from publisher.doctor.checks import commands, counters, intents, mail, systems
+from publisher.doctor.checks import commands, counters, given_up, intents, mail, systems
 from publisher.doctor.grants import stream_variables, streams_of
 from publisher.doctor.steps.redis_server import ExaminedRedis
 from publisher.doctor.steps.step import NOBODY, REDIS, Server, Step, Unusable, once, own_redis
 from publisher.doctor.verdict import Diagnosis, ok
-from publisher.domain.channel import Channel
+from publisher.domain.channel import PARTITIONS, Channel
 from publisher.domain.errors import PublisherError, RedisUnavailable, Unavailable
+from publisher.domain.stream_address import StreamAddress
 from publisher.operations.readers import CommandReaders, command_readers
 from publisher.settings.mail import MailSettings
 from publisher.settings.settings import Settings
-from publisher.streams.group_reading import stream_groups
-from publisher.streams.groups import Group, together
+from publisher.streams.group_reading import read_groups, stream_groups
+from publisher.streams.groups import Group, StreamGroups, together
 from publisher.streams.heartbeats import ProcessRegister, of_other_systems
 from publisher.streams.servers import StreamServers
 from storage.database import Database
@@ -85,6 +87,7 @@ def of_redis(settings: Settings, servers: StreamServers, database: Database) -> 
         Step("events-pending", of_events, lambda: intents.pending(events(), settings.route_lease_ttl)),
         Step("commands-groups", of_commands, lambda: commands.groups(readers().values())),
         Step("commands-pending", of_commands, lambda: commands.pending(readers().values())),
+        Step("streams-given-up", REDIS, lambda: given_up.given_up(_earlier(settings, servers, examined))),
         Step("mail", REDIS, lambda: _mail(settings.mail, client, readers().get(EMAIL.name))),
     ]
 
@@ -104,6 +107,26 @@ def _readers(
     return {
         name: CommandReaders(of, away[name]) if name in away else found[name] for name, of in sorted(channels.items())
     }
+
+
+def _earlier(
+    settings: Settings, servers: StreamServers, examined: Mapping[str, ExaminedRedis]
+) -> Mapping[str, StreamGroups | PublisherError]:
+    """Who reads the streams that those of today may have been. A Redis that is away is not asked."""
+    today = [replace(settings.intents, server=settings.placed.get(settings.intents_streams[0], ""))]
+    today += [StreamAddress(c.stream, c.server, c.partitions) for c in settings.channels.values()]
+    now = {(part.stream, part.server) for address in today for part in address.parts}
+    asked = [each for address in today for each in address.earlier(PARTITIONS) if (each.stream, each.server) not in now]
+    there = {server for server in {each.server for each in asked} if _is_there(examined[server])}
+    return servers.on_each([str(each) for each in asked if each.server in there], read_groups)
+
+
+def _is_there(each: ExaminedRedis) -> bool:
+    try:
+        each.is_there()
+    except (PublisherError, Unusable):
+        return False
+    return True
 
 
 def _mail(settings: MailSettings, client: redis.Redis, readers: CommandReaders | None) -> Diagnosis:

@@ -97,3 +97,21 @@ def test_mail_that_nobody_sends_is_a_warning(examined: Examined, redis_client: r
         started = datetime.now(UTC)
         ProcessRegister(redis_client).sign(Process("a", "mailer", "web-1", 7, started, "1"))
         assert amiss(examined(**sends)) == {}
+
+
+def test_what_waits_on_streams_that_were_given_up_is_a_warning(examined: Examined, redis_client: redis.Redis) -> None:
+    """Another number of partitions leaves it to readers of the number before; once all is done with, all is well."""
+    redis_client.xadd(MAIL, {"n": 1})
+    redis_client.xgroup_create(MAIL, "mail-service", "0")
+    redis_client.xadd("notification:intents:{7}", {"n": 2})
+
+    found = examined(PUBLISHER_EMAIL_PARTITIONS="2", PUBLISHER_INTENTS_PARTITIONS="4")["streams-given-up"]
+
+    assert found.verdict is Verdict.WARNING
+    assert f"{MAIL} (1)" in found.finding
+    assert "notification:intents:{7} (1)" in found.finding
+    redis_client.delete("notification:intents:{7}")
+    [[_, [(entry, _)]]] = redis_client.xreadgroup("mail-service", "one", {MAIL: ">"})
+    redis_client.xack(MAIL, "mail-service", entry)
+    again = examined(PUBLISHER_EMAIL_PARTITIONS="2", PUBLISHER_INTENTS_PARTITIONS="4")
+    assert again["streams-given-up"].verdict is Verdict.OK

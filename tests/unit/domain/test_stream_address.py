@@ -55,3 +55,15 @@ def test_an_id_has_one_partition() -> None:
     spread = Counter(address.part(f"n-{number}/r").stream for number in range(8000))
     assert len(spread) == 8
     assert min(spread.values()) > 800
+
+
+def test_the_streams_that_one_may_have_been_are_named() -> None:
+    """As one, in other partitions, or on the Redis of REDIS_URL: where a deploy may have left something unread."""
+    earlier = [str(each) for each in StreamAddress("mail", "redis://h:1/0", 2).earlier(3)]
+
+    assert earlier == [
+        "mail @ redis://h:1/0",
+        "mail:{2} @ redis://h:1/0",
+        *("mail", "mail:{0}", "mail:{1}", "mail:{2}"),
+    ]
+    assert [str(each) for each in StreamAddress("mail").earlier(2)] == ["mail:{0}", "mail:{1}"]
