@@ -4,6 +4,7 @@ A URL holds a password. Its `text` goes to the driver and nowhere else; whatever
 hosts, ports and database alone.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from publisher.domain.errors import SettingsError
@@ -85,6 +86,18 @@ def read_stream_redis_url(text: str, variable: str) -> ConnectionUrl:
     if not all(parts.hosts):
         raise kind.problem(", and names some of the cluster's nodes")
     return _url(text, f"{parts.scheme}://{','.join(parts.hosts)}")
+
+
+def read_urls(values: Mapping[str, str]) -> tuple[dict[str, ConnectionUrl], list[str]]:
+    """The URLs of both servers by field, an empty one in the place of one that is bad, and what is wrong."""
+    urls, problems = {}, []
+    for field, read in (("database_url", read_database_url), ("redis_url", read_redis_url)):
+        try:
+            urls[field] = read(values.get(field, ""))
+        except SettingsError as error:
+            urls[field] = ConnectionUrl("", "")
+            problems.append(str(error))
+    return urls, problems
 
 
 def _redis_url(text: str, variable: str) -> ConnectionUrl:

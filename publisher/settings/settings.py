@@ -16,8 +16,9 @@ from publisher.domain.shares import WEIGHTS
 from publisher.domain.stream_address import StreamAddress
 from publisher.domain.timeouts import Timeouts
 from publisher.settings.channels import ChannelSettings, shared_variables
-from publisher.settings.connection_url import ConnectionUrl, read_database_url, read_redis_url
+from publisher.settings.connection_url import ConnectionUrl, read_urls
 from publisher.settings.mail import MailSettings
+from publisher.settings.rules import COMPARED, broken_rules
 from publisher.settings.stream_servers import (
     EVENTS,
     INTENTS,
@@ -45,7 +46,6 @@ _PUT_TOGETHER = (
     *("channels", "stream_servers", "mail", "web", "span_exporters", "span_secrets"),
     *("unknown_variables", "renamed_variables"),
 )
-_URLS = {"database_url": read_database_url, "redis_url": read_redis_url}
 
 
 class Settings(BaseModel):
@@ -129,7 +129,7 @@ class Settings(BaseModel):
                 adjusted[name] = on_own_server(ChannelSettings.adjust(channel, environ), servers)
             except SettingsError as error:
                 problems.append(str(error))
-        problems += _broken_rules(good, wrong)
+        problems += broken_rules({name: getattr(good, name) for name in COMPARED}, wrong)
         own = {*known, *stream_server_variables([]), *MailSettings.variables(), *WebSettings.variables()}
         problems += shared_variables(channels, own)
         if problems:
@@ -155,7 +155,7 @@ class Settings(BaseModel):
     @classmethod
     def _read(cls, values: Mapping[str, str]) -> tuple[list[str], set[str], Self]:
         """What is wrong with single values, which fields that is, and the settings with defaults in their place."""
-        urls, problems = _read_urls(values)
+        urls, problems = read_urls(values)
         problems += _bad_files(values)
         wrong: set[str] = set()
         good: dict[str, object] = {**values, **urls}
@@ -240,48 +240,7 @@ class Settings(BaseModel):
         )
 
 
-def _read_urls(values: Mapping[str, str]) -> tuple[dict[str, ConnectionUrl], list[str]]:
-    """The URL of each server, an empty one in the place of one that is bad, and what is wrong."""
-    urls, problems = {}, []
-    for field, read in _URLS.items():
-        try:
-            urls[field] = read(values.get(field, ""))
-        except SettingsError as error:
-            urls[field] = ConnectionUrl("", "")
-            problems.append(str(error))
-    return urls, problems
-
-
 def _bad_files(values: Mapping[str, str]) -> Iterator[str]:
     path = values.get("redis_ca_file")
     if path and not Path(path).is_file():
         yield f"PUBLISHER_REDIS_CA_FILE: no such file: {path!r}"
-
-
-def _broken_rules(settings: Settings, wrong: set[str]) -> Iterator[str]:
-    """The rules between variables that do not hold, of those whose variables are right by themselves."""
-    rules = [
-        (
-            ("route_backoff_min", "route_backoff_max"),
-            settings.route_backoff_min <= settings.route_backoff_max,
-            "PUBLISHER_ROUTE_BACKOFF_MIN must be at most PUBLISHER_ROUTE_BACKOFF_MAX",
-        ),
-        (
-            ("dedup_window", "route_lease_ttl", "scan_interval"),
-            settings.dedup_window > settings.route_lease_ttl + settings.scan_interval,
-            "PUBLISHER_DEDUP_WINDOW must be longer than PUBLISHER_ROUTE_LEASE_TTL + PUBLISHER_SCAN_INTERVAL",
-        ),
-        (
-            ("dedup_window", "audit_window"),
-            settings.dedup_window > settings.audit_window,
-            "PUBLISHER_DEDUP_WINDOW must be longer than PUBLISHER_AUDIT_WINDOW",
-        ),
-        (
-            # Within the window a new notification under a forgotten key would be taken for its command's repetition,
-            # and within the audit's, which is shorter, a lost command would go unseen.
-            ("retention", "dedup_window"),
-            not settings.retention or settings.retention > settings.dedup_window,
-            "PUBLISHER_RETENTION must be 0 or longer than PUBLISHER_DEDUP_WINDOW",
-        ),
-    ]
-    return (message for fields, holds, message in rules if not holds and not wrong & set(fields))
