@@ -22,6 +22,7 @@ from tests.faults.observer import Observer
 from tests.faults.producer import Producer
 from tests.faults.run_result import RunResult
 from tests.faults.servers import PostgreSQL
+from tests.faults.standby import Standby
 from tests.processes import run_command
 from tests.waiting import wait_until
 
@@ -56,6 +57,7 @@ class FailoverRun:
     """What goes on.
 
     environ: where processes find the servers.
+    standby: of PostgreSQL; None: it has none.
     back: seconds from the end of each fault until a command was seen of an intent that was sent since.
     """
 
@@ -63,6 +65,7 @@ class FailoverRun:
     valkey: Streams
     environ: dict[str, str]
     result: RunResult
+    standby: Standby | None = None
     fleet: Fleet = field(init=False)
     observer: Observer = field(init=False)
     producer: Producer = field(init=False)
@@ -81,6 +84,15 @@ class FailoverRun:
         seen = self.observer.deliveries
         wait_until(lambda: self.observer.deliveries > seen + _BETWEEN, within=30, describe=lambda: what)
 
+    def take_over(self) -> float:
+        """Kills PostgreSQL and promotes its standby. Returns when that took writes, on the monotonic clock."""
+        assert self.standby is not None
+        self.postgresql.kill()
+        self.standby.promote()
+        over = time.monotonic()
+        self.postgresql.fail_over(self.standby.address, self.standby.url)
+        return over
+
     def looks(self) -> list[str]:
         """What an operator's looks have come to, one line each that failed. Faults may be going on."""
         [(notification,)] = self.postgresql.rows("SELECT notification_id::text FROM notifications LIMIT 1")
@@ -92,20 +104,27 @@ class FailoverRun:
 
 
 def run(
-    folder: Path, url: str, environ: Mapping[str, str], faults: Callable[[FailoverRun], None], seed: int
+    folder: Path,
+    url: str,
+    environ: Mapping[str, str],
+    faults: Callable[[FailoverRun], None],
+    seed: int,
+    *,
+    with_standby: bool = False,
 ) -> FailoverRun:
     """Runs all processes, and has the faults come while intents do. Returns what has come of it.
 
-    url: of the streams. environ: names the servers of Redis.
+    url: of the streams. environ: names the servers of Redis. with_standby: PostgreSQL has one, in DATABASE_URL, too.
     """
     folder.chmod(0o755)
     with ExitStack() as stack:
         postgresql = stack.enter_context(closing(PostgreSQL(folder / "postgresql")))
         client = stack.enter_context(closing(following(url, timeout=5)))
-        everywhere = {"DATABASE_URL": postgresql.proxied_url, **environ}
-        going = FailoverRun(postgresql, Streams(url, client), everywhere, RunResult(seed))
+        standby = stack.enter_context(closing(Standby(postgresql, folder / "standby"))) if with_standby else None
+        everywhere = {"DATABASE_URL": standby.database_url if standby else postgresql.proxied_url, **environ}
+        going = FailoverRun(postgresql, Streams(url, client), everywhere, RunResult(seed), standby)
         mail = stack.enter_context(closing(ChaosMail(folder, seed)))
-        told = environment(going, 4, 0.4) | mail.environ
+        told = environment(going, 4, 0.4) | mail.environ | everywhere
         fleet = going.fleet = stack.enter_context(closing(Fleet(told, folder, SLOTS)))
         going.observer = stack.enter_context(closing(Observer(url)))
         for slot in fleet.slots.values():

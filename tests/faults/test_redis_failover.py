@@ -124,3 +124,28 @@ def test_one_move_after_the_other(server_folder: Path) -> None:
 
     assert going.result.problems == []
     assert_told_in_few_lines(going, f"redis ({_OWN[0]})")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+def test_a_cluster_and_a_standby_take_over_one_after_the_other(server_folder: Path) -> None:
+    """Streams in a cluster, PostgreSQL with a synchronous standby: slots move, nodes die, the standby takes over."""
+    with (
+        running_cluster(server_folder / "cluster", replicated=True) as cluster,
+        server(server_folder / "hints") as hints,
+    ):
+
+        def faults(going: FailoverRun) -> None:
+            going.fault("the pushes have moved", timed(cluster.move, STREAMS["push"]))
+            going.fault("the standby of PostgreSQL took over", going.take_over)
+            going.result.problems += going.looks()
+            going.fault("the node of the intents was killed", timed(kill, cluster, INTENTS))
+            going.fault("the emails have moved at once", timed(cluster.migrate, STREAMS["email"]))
+            going.result.problems += going.looks()
+
+        own = dict.fromkeys(_OWN, cluster.url)
+        hints_url = f"redis://127.0.0.1:{port_of(hints)}/0"
+        environ = {"REDIS_URL": hints_url, **own}
+        going = run(server_folder, cluster.url, environ, faults, seed=1622, with_standby=True)
+
+    assert going.result.problems == []
