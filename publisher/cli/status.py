@@ -85,9 +85,9 @@ def _print(snapshot: Snapshot) -> None:
         _print_streams(snapshot.streams)
         intents, events = snapshot.streams.intents, snapshot.streams.events
         record |= {
-            "intents waiting": unread_of(intents),
-            "intents being accepted": intents.pending,
-            "intake consumers": intents.consumer_count,
+            "intents waiting": None if intents is None else unread_of(intents),
+            "intents being accepted": intents and intents.pending,
+            "intake consumers": intents and intents.consumer_count,
             "delivery events waiting": None if events is None else unread_of(events),
         }
     if totals is not None:

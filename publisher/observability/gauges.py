@@ -106,9 +106,10 @@ def _channel(store: StoreSnapshot, channel: str) -> Iterator[Sample]:
 
 
 def _intake(streams: StreamsSnapshot) -> Iterator[Sample]:
-    yield _sample(c.INTENTS_UNREAD, streams.intents.unread)
-    yield _sample(c.INTENTS_PENDING, streams.intents.pending)
-    yield _age(c.INTENTS_OLDEST, streams.intents.oldest)
+    if streams.intents is not None:
+        yield _sample(c.INTENTS_UNREAD, streams.intents.unread)
+        yield _sample(c.INTENTS_PENDING, streams.intents.pending)
+        yield _age(c.INTENTS_OLDEST, streams.intents.oldest)
     if streams.events is not None:
         yield _sample(c.EVENTS_UNREAD, streams.events.unread)
         yield _sample(c.EVENTS_PENDING, streams.events.pending)

@@ -33,13 +33,15 @@ def _unread(snapshot: Snapshot, store: StoreSnapshot | None) -> Iterator[Finding
         behind = isinstance(snapshot.store, SchemaOutdated)
         cause = Cause.SCHEMA_BEHIND if behind else Cause.POSTGRESQL_UNREAD
         yield Finding(Level.FAILED, cause, detail=str(snapshot.store))
-    if isinstance(snapshot.streams, PublisherError):
+    error = snapshot.streams if isinstance(snapshot.streams, PublisherError) else snapshot.streams.unread
+    if error is not None:
         count, oldest = (0, None) if store is None else due_routes(store, served_channels(snapshot, store))
-        yield Finding(Level.FAILED, Cause.REDIS_UNREAD, count=count, lasting=oldest, detail=str(snapshot.streams))
+        yield Finding(Level.FAILED, Cause.REDIS_UNREAD, count=count, lasting=oldest, detail=str(error))
 
 
 def _is_unused(store: StoreSnapshot, streams: StreamsSnapshot) -> bool:
-    return store.outstanding.is_unused and not streams.intents.unread and not streams.intents.pending
+    intents = streams.intents
+    return store.outstanding.is_unused and intents is not None and not intents.unread and not intents.pending
 
 
 def _missing(streams: StreamsSnapshot) -> Sequence[str]:

@@ -67,12 +67,12 @@ def command_readers(servers: StreamServers, channels: Mapping[str, Channel]) -> 
 class StreamReaders:
     """Who reads the service's streams.
 
-    intents: the service's group on the intents stream.
+    intents: the service's group on the intents stream; the error instead, if its own Redis did not show that.
     events: its group on the stream of delivery events; None: Redis did not show that.
     channels: who reads the commands, by channel.
     """
 
-    intents: Group
+    intents: Group | PublisherError
     events: Group | None
     channels: Mapping[str, CommandReaders]
 
@@ -80,17 +80,17 @@ class StreamReaders:
 def read_streams(servers: StreamServers, settings: Settings) -> StreamReaders:
     """Reads who reads the streams of intents, of delivery events and of each channel, together.
 
-    Raises RedisUnavailable or RedisRefused for the Redis of REDIS_URL and the intents stream alone: an error of
-    another stream is a value.
+    Raises RedisUnavailable for the Redis of REDIS_URL alone, and RedisRefused for an intents stream there: any other
+    error is a value.
     """
     streams = [*settings.intents_streams, settings.events_stream, *_parts(settings.channels)]
     found = servers.on_each(streams, read_groups)
     intents = _together([found[stream] for stream in settings.intents_streams])
-    if isinstance(intents, PublisherError):
+    if isinstance(intents, PublisherError) and not settings.placed.get(settings.intents_streams[0]):
         raise intents
     events = found[settings.events_stream]
     return StreamReaders(
-        intents.state(settings.intents_group),
+        intents if isinstance(intents, PublisherError) else intents.state(settings.intents_group),
         None if isinstance(events, PublisherError) else events.state(settings.events_group),
         _of(settings.channels, found),
     )

@@ -119,17 +119,19 @@ class StoreSnapshot:
 class StreamsSnapshot:
     """Redis's half of a snapshot.
 
-    intents: the service's group on the intents stream.
+    intents: the service's group on the intents stream; None: it could not be read.
     queues: Dramatiq's, by channel.
     readers: who reads the commands, by installed channel.
-    events: the service's group on the stream of delivery events; None: Redis refused to show that.
+    events: the service's group on the stream of delivery events; None: it could not be read.
+    unread: why the intents stream could not be read, which has a Redis of its own; None: it was read.
     """
 
-    intents: Group = field(default_factory=Group)
+    intents: Group | None = field(default_factory=Group)
     processes: Sequence[ProcessSeen] = ()
     queues: Mapping[str, QueueState] = field(default_factory=dict)
     readers: Mapping[str, CommandReaders] = field(default_factory=dict)
     events: Group | None = field(default_factory=Group)
+    unread: PublisherError | None = None
 
     def living(self, role: str) -> Sequence[ProcessSeen]:
         """Returns the processes of this role that are not silent."""
@@ -162,5 +164,6 @@ class Snapshot:
 
     @property
     def problems(self) -> Sequence[str]:
-        """Why a server could not be read; empty if both were."""
-        return [str(half) for half in (self.store, self.streams) if isinstance(half, PublisherError)]
+        """Why a server could not be read; empty if all were."""
+        of_intents = None if isinstance(self.streams, PublisherError) else self.streams.unread
+        return [str(error) for error in (self.store, self.streams, of_intents) if isinstance(error, PublisherError)]

@@ -50,7 +50,7 @@ def activity_fields(snapshot: Snapshot) -> Fields:
         and {channel: _channel_activity(store, channel) | _readers(streams, channel) for channel in store.channels},
         "recent_failures": store and [asdict(failure) for failure in store.failures[:_FAILURES]],
         "failure_groups": store and [_group_of(group) for group in group_failures(store.failures)],
-        "intents": streams and _group(streams.intents),
+        "intents": streams and streams.intents and _group(streams.intents),
         "delivery_events": streams and _events(streams),
         "processes": streams and _processes(streams.processes),
         "problems": snapshot.problems,
@@ -134,8 +134,9 @@ def _events(streams: StreamsSnapshot) -> Fields | None:
 
 def _intents(snapshot: Snapshot) -> Fields:
     store, streams = _store(snapshot), _streams(snapshot)
-    group, totals = _group((streams or StreamsSnapshot()).intents), _totals((store or _UNREAD).totals or Totals())
-    return (group if streams else dict.fromkeys(group)) | (totals if store else dict.fromkeys(totals))
+    found = None if streams is None else streams.intents
+    group, totals = _group(found or Group()), _totals((store or _UNREAD).totals or Totals())
+    return (group if found else dict.fromkeys(group)) | (totals if store else dict.fromkeys(totals))
 
 
 def _open(routes: OpenRoutes) -> Fields:

@@ -18,8 +18,10 @@ def roles(processes: Sequence[ProcessSeen]) -> str:
     return ", ".join(many(alive.count(role), role) for role in known)
 
 
-def intents_line(intents: Group) -> str:
-    """Words how many intents wait, and how many are being accepted."""
+def intents_line(intents: Group | None) -> str:
+    """Words how many intents wait, and how many are being accepted. None: that could not be read."""
+    if intents is None:
+        return "could not be read"
     bound = "at least " if intents.is_bound else ""
     waiting, pending = f"{bound}{figure(intents.unread)}", figure(intents.pending)
     return f"{waiting} waiting, {pending} being accepted, {many(intents.consumer_count, 'consumer')}"

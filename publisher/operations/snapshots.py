@@ -124,11 +124,12 @@ class Snapshots:
     def _streams(self) -> StreamsSnapshot:
         readers = read_streams(self._servers, self._settings)
         return StreamsSnapshot(
-            readers.intents,
+            None if isinstance(readers.intents, PublisherError) else readers.intents,
             self._register.seen(),
             queue_states(self._servers.hints, list(self._settings.channels)),
             readers.channels,
             readers.events,
+            readers.intents if isinstance(readers.intents, PublisherError) else None,
         )
 
     def _unanswered(self, bound: int) -> Mapping[str, Unanswered]:

@@ -7,6 +7,7 @@ from publisher.operations.readers import CommandReaders
 from publisher.operations.snapshot import StreamsSnapshot
 from publisher.operations.verdict import LATE, Cause, Finding, Level, not_negative
 from publisher.operations.wording import names
+from publisher.streams.groups import Group
 
 _NOTHING = timedelta(0)
 # Commands that no group reads are told of from this share of the ceiling on: few may stand there for a while.
@@ -26,7 +27,7 @@ def streams_findings(streams: StreamsSnapshot, held_back: Collection[str]) -> It
 
 
 def _intents(streams: StreamsSnapshot) -> Iterator[Finding]:
-    state = streams.intents
+    state = streams.intents or Group()
     waiting, oldest = state.unread + state.pending, None if state.oldest is None else not_negative(state.oldest)
     if not streams.living("intake"):
         level = Level.WARNING if waiting == 0 else Level.FAILED

@@ -11,8 +11,14 @@ from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
 from publisher.domain.notification import RouteStatus
 from publisher.environment import load_settings
 from publisher.local.embedded import Servers
+from publisher.observability.catalogue import INTENTS_UNREAD
+from publisher.observability.gauges import gauges_of
+from publisher.operations.judge import judge
 from publisher.operations.snapshot import Counting, StoreSnapshot, StreamsSnapshot
+from publisher.operations.snapshot_fields import activity_fields
 from publisher.operations.snapshots import Snapshots
+from publisher.operations.verdict import Cause
+from publisher.streams.connection import open_redis
 from publisher.streams.heartbeats import ProcessRegister
 from publisher.streams.servers import StreamServers
 from storage.database import Database
@@ -209,3 +215,29 @@ def test_totals_are_read_without_the_current_activity(database: Database, redis_
     assert totals.totals is not None
     assert totals.totals.count("email", RouteStatus.PUBLISHED).value == 2
     wait_until(lambda: store_of(snapshots).activity("email").published == 2)
+
+
+def test_a_redis_of_the_intents_that_is_away_hides_nothing_else(database: Database, redis_client: redis.Redis) -> None:
+    """Its setting is named; processes, queues and who reads the commands are shown all the same (R35, R37)."""
+    ProcessRegister(redis_client).sign(WORKER)
+    urls = {"DATABASE_URL": "postgresql://unused", "REDIS_URL": "redis://unused"}
+    settings = load_settings(urls | {"PUBLISHER_INTENTS_REDIS_URL": "redis://127.0.0.1:1/0"})
+    away = open_redis(
+        "redis://127.0.0.1:1/0",
+        timeout=timedelta(seconds=1),
+        client_name="test",
+        variable="PUBLISHER_INTENTS_REDIS_URL",
+    )
+    with closing(away):
+        servers = StreamServers(redis_client, {"redis://127.0.0.1:1/0": away}, settings.placed)
+        snapshot = Snapshots(database, servers, settings).take()
+
+    assert isinstance(snapshot.streams, StreamsSnapshot)
+    assert snapshot.streams.intents is None
+    assert [seen.process.role for seen in snapshot.streams.processes] == ["worker"]
+    assert sorted(snapshot.streams.readers) == ["email", "push"]
+    [problem] = snapshot.problems
+    assert "PUBLISHER_INTENTS_REDIS_URL" in problem
+    assert judge(snapshot).worst.cause is Cause.REDIS_UNREAD
+    assert activity_fields(snapshot)["intents"] is None
+    assert INTENTS_UNREAD not in [sample.gauge for sample in gauges_of(snapshot)]
