@@ -19,6 +19,7 @@ from publisher.settings.channels import ChannelSettings, shared_variables
 from publisher.settings.connection_url import ConnectionUrl, read_urls
 from publisher.settings.mail import MailSettings
 from publisher.settings.rules import COMPARED, broken_rules
+from publisher.settings.stream_names import wrong_stream_names
 from publisher.settings.stream_servers import (
     EVENTS,
     INTENTS,
@@ -130,6 +131,7 @@ class Settings(BaseModel):
             except SettingsError as error:
                 problems.append(str(error))
         problems += broken_rules({name: getattr(good, name) for name in COMPARED}, wrong)
+        problems += wrong_stream_names(good.intents, good.events_stream, adjusted.values(), servers)
         own = {*known, *stream_server_variables([]), *MailSettings.variables(), *WebSettings.variables()}
         problems += shared_variables(channels, own)
         if problems:

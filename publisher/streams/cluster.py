@@ -25,6 +25,8 @@ OnAnswer = Callable[[], None]
 SLOTS = 16384
 # So many nodes are asked for the slots at a time: one that is black-holed takes as long as a reply may.
 _ASKED = 3
+# So many nodes are remembered: first those with slots, then others, which may be gone for good.
+_REMEMBERED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,9 @@ class Cluster:
         variable: the setting that names the cluster.
         on_answer: called after each answer that comes while no node with slots is away; None: nobody asks.
         """
-        self._seeds = list(nodes)
+        self._named = list(nodes)
+        # In the order in which they are asked; then those that the setting names.
+        self._known: Sequence[Node] = ()
         self._open_node = open_node
         self._variable = variable
         self._away = NodesAway(on_answer)
@@ -122,22 +126,36 @@ class Cluster:
             client.connection_pool.disconnect(inuse_connections=False)
 
     def _asked(self) -> Sequence[tuple[int, int, Node]]:
-        """Asks the nodes, one after the other, which has which slot."""
-        known = list(dict.fromkeys([*self._seeds, *self._clients]))
+        """Asks the nodes, one after the other, which has which slot.
+
+        The one that tells is asked last the next time: if it is cut off from the others, or was taken out of the
+        cluster, what it tells leads nowhere, and each fault has another one asked.
+        """
+        known = sorted(dict.fromkeys([*self._known, *self._named]), key=self._away.is_away)
         error: PublisherError = RedisUnavailable("Redis is not available: no node was asked", self._variable)
         for node in islice(known, _ASKED):
+            others = [each for each in known if each != node]
             try:
                 slots = self._slots_by(node)
             except (RedisUnavailable, RedisRefused) as told:
-                error = told
-                # The others are asked first the next time.
-                self._seeds = [*(each for each in known if each != node), node]
+                error, self._known = told, [*others, node]
                 continue
-            self._seeds = list(dict.fromkeys([node, *(each for _, _, each in slots), *self._seeds]))
+            if not slots:
+                error, self._known = self._in_no_cluster(node), [*others, node]
+                continue
+            having = dict.fromkeys(each for _, _, each in slots)
+            first = dict.fromkeys([*(each for each in others if each in having), *having, *others])
+            self._known = [*islice((each for each in first if each != node), _REMEMBERED), node]
             self._slots = slots
-            self._leave_all_but({node, *(each for _, _, each in slots)})
+            self._leave_all_but({node, *having})
             return slots
         raise error
+
+    def _in_no_cluster(self, node: Node) -> RedisUnavailable:
+        return RedisUnavailable(
+            f"Redis is not available: {node[0]}:{node[1]} in {self._variable} knows of no node with slots",
+            self._variable,
+        )
 
     def _slots_by(self, node: Node) -> Sequence[tuple[int, int, Node]]:
         with translated():

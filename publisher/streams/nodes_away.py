@@ -28,6 +28,10 @@ class NodesAway:
             with self._lock:
                 self._failed[node] = time.monotonic()
 
+    def is_away(self, node: Node) -> bool:
+        """Returns whether this node has failed, and has not answered since."""
+        return node in self._failed
+
     def answered(self, node: Node) -> None:
         """Notes that this node did what it was asked."""
         # Asked after every answer: nearly always no node is away.

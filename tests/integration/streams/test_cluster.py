@@ -1,11 +1,13 @@
 """Streams in a Redis Cluster: each has one slot, with all that stands beside it, and slots move (R12, R13, R20)."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import redis
 
 from publisher.channels.push import PUSH
 from publisher.domain.channel import Channel, Command
@@ -22,7 +24,7 @@ from publisher.streams.redis_url import read_url
 from publisher.streams.servers import StreamServers
 from publisher.streams.trimming import trim_acknowledged
 from tests.clusters import RunningCluster, running_cluster
-from tests.valkeys import wait_for_replica
+from tests.valkeys import node_of_cluster, port_of, wait_for_replica
 from tests.waiting import wait_until
 
 AT = "redis+cluster://test"
@@ -42,14 +44,15 @@ def opened(
     cluster: RunningCluster,
     timeout: timedelta = timedelta(seconds=3),
     on_answer: Callable[[], None] = lambda: None,
+    url: str | None = None,
 ) -> StreamServers:
-    """All streams at `AT` are in this cluster; there is no other Redis."""
-    url = read_url(cluster.url)
-    assert url is not None
+    """All streams at `AT` are in this cluster; there is no other Redis. url: of some of its nodes; None: of all."""
+    several = read_url(url or cluster.url)
+    assert several is not None
     of_cluster = Cluster(
-        url.hosts,
+        several.hosts,
         lambda node, on_fault, answered: open_node(
-            url, *node, timeout=timeout, client_name="test", on_fault=on_fault, on_answer=answered
+            several, *node, timeout=timeout, client_name="test", on_fault=on_fault, on_answer=answered
         ),
         "PUBLISHER_PUSH_REDIS_URL",
         on_answer,
@@ -258,3 +261,25 @@ def test_a_cluster_that_is_away_is_told_as_any_server_is(tmp_path: Path) -> None
     assert isinstance(result, NotAppended)
     assert result.unreachable
     assert "127.0.0.1" in result.message
+
+
+def taken_out(stack: ExitStack, folder: Path, slots: Sequence[int]) -> redis.Redis:
+    """A node that is in no cluster of ours any more. slots: those that it still takes for its own, if any."""
+    node, _ = node_of_cluster(stack, folder)
+    if slots:
+        node.execute_command("CLUSTER ADDSLOTSRANGE", *slots)
+    return node
+
+
+@pytest.mark.parametrize("slots", [(), (0, 1), (1, 16383)])
+def test_a_node_that_knows_nothing_of_the_others_is_not_asked_for_ever(
+    shards: RunningCluster, tmp_path: Path, slots: Sequence[int]
+) -> None:
+    """It was taken out of the cluster, or is cut off from it, and the setting names it first (R37)."""
+    with ExitStack() as stack:
+        lone = taken_out(stack, tmp_path / "lone", slots)
+        named = shards.url.replace("://", f"://127.0.0.1:{port_of(lone)},")
+        streams = OutboundStreams(stack.enter_context(opened(shards, url=named)), HOUR)
+
+        for channel in CHANNELS:
+            until_appended(streams, channel, deliveries(1))
