@@ -10,7 +10,7 @@ from publisher.cli.help import CommandApp
 from publisher.cli.limits_view import print_limits
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.output import JsonFlag, YesFlag, confirm, one_line, print_json, print_table
-from publisher.cli.readers_view import print_consumers, print_readers, say_unread
+from publisher.cli.readers_view import print_consumers, print_partitions, print_readers, say_unread
 from publisher.cli.session import opened, reading, streams
 from publisher.cli.waking import waker
 from publisher.domain.circuit import Gate, GateState
@@ -41,6 +41,7 @@ ChannelArgument = Annotated[
 def list_(json: JsonFlag = False) -> None:
     """List the channels: where each publishes, its state and its rate limit, and who reads its commands.
 
+    Where a channel has partitions, who reads each of them is shown too. 'redis' is the Redis of the stream.
     'used' is the share of its rate that a channel published within the last ten seconds.
     While Redis is away the readers are null in --json, and a line on standard error says why.
     """
@@ -56,13 +57,16 @@ def list_(json: JsonFlag = False) -> None:
         for record in records:
             print_json(_fields(record, limits.get(record.name), found.get(record.name)))
         return
+    # Where all are on the Redis of REDIS_URL, a column would say nothing.
+    has_own = any(record.redis for record in records)
     print_table(
         "Channels",
-        ["channel", "stream", "state", "since", "by", "reason", "next probe"],
+        ["channel", "stream", *["redis"] * has_own, "state", "since", "by", "reason", "next probe"],
         [
             [
                 r.name,
                 r.stream,
+                *[r.redis or "REDIS_URL"] * has_own,
                 r.gate.state,
                 r.gate.paused_at or r.gate.parked_at,
                 r.gate.paused_by,
@@ -77,6 +81,7 @@ def list_(json: JsonFlag = False) -> None:
     if found:
         print()
         print_readers(found.values())
+        print_partitions(found.values())
         print_consumers(found.values())
 
 
@@ -135,6 +140,7 @@ def _fields(record: ChannelRecord, limit: ChannelLimit | None, readers: CommandR
     return {
         "channel": record.name,
         "stream": record.stream,
+        "redis": record.redis or None,
         "state": gate.state,
         "paused_at": gate.paused_at,
         "paused_by": gate.paused_by,

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from publisher.cli.output import one_line, print_table, say
 from publisher.domain.errors import PublisherError
@@ -10,6 +11,7 @@ from publisher.operations.readers_wording import ago, last_read, named, problem,
 
 # Consumers that are told one by one, those that hold most first.
 _CONSUMERS = 20
+_PARTITIONS = ("channel", "partition", "group", "unread, oldest", "pending, oldest", "last read")
 _TABLE = ("channel", "group", "unread, oldest", "pending, oldest", "consumers", "last read")
 
 
@@ -21,6 +23,19 @@ def print_readers(channels: Iterable[CommandReaders]) -> None:
     for readers in known:
         if isinstance(readers.found, PublisherError):
             say(problem(readers))
+
+
+def print_partitions(channels: Iterable[CommandReaders]) -> None:
+    """Prints a row for each group of each partition, also while others cannot be read; nothing without partitions."""
+    rows = [
+        [readers.name, f"{{{number}}}", *row[1:4], row[5]]
+        for readers in channels
+        for number, found in enumerate(readers.partitions.values())
+        for row in _rows(replace(readers, found=found))
+    ]
+    if rows:
+        print()
+        print_table("Who reads each partition", _PARTITIONS, rows, numeric=_PARTITIONS[3:])
 
 
 def print_consumers(channels: Iterable[CommandReaders]) -> None:

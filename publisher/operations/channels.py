@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from publisher.domain.channel import Channel
 from publisher.domain.circuit import Gate
 from publisher.domain.errors import BadRequest
+from publisher.domain.stream_address import StreamAddress
 from publisher.operations.audited import audited
 from storage import gates
 from storage.actions import advance_action
@@ -16,21 +17,29 @@ from storage.database import Database
 class ChannelRecord:
     """A channel that is installed, or that was and has a gate still.
 
-    stream: where it publishes. None: it is not installed.
+    stream: where it publishes; of partitions the names of all, as `commands:{0..7}`. None: it is not installed.
+    redis: the Redis that has the stream, without its secrets; blank: that of REDIS_URL.
     """
 
     name: str
     stream: str | None
     gate: Gate
+    redis: str = ""
 
 
 def list_channels(database: Database, installed: Mapping[str, Channel]) -> list[ChannelRecord]:
     """Returns every channel, by name."""
     known = gates.read_gates(database)
     return [
-        ChannelRecord(name, installed[name].stream if name in installed else None, known.get(name, Gate(name)))
-        for name in sorted(installed.keys() | known.keys())
+        _record(installed.get(name), known.get(name, Gate(name))) for name in sorted(installed.keys() | known.keys())
     ]
+
+
+def _record(channel: Channel | None, gate: Gate) -> ChannelRecord:
+    if channel is None:
+        return ChannelRecord(gate.channel, None, gate)
+    stream = str(StreamAddress(channel.stream, partitions=channel.partitions))
+    return ChannelRecord(channel.name, stream, gate, channel.server)
 
 
 def read_gate(database: Database, channel: str) -> Gate:

@@ -4,34 +4,40 @@ from datetime import timedelta
 
 from publisher.domain.errors import PublisherError
 from publisher.operations.readers import CommandReaders
-from publisher.streams.groups import Consumer, Group
+from publisher.streams.groups import Consumer, Group, StreamGroups
 
 # The first consumers that are told one by one; those that hold most come first.
 _CONSUMERS = 100
 
 
 def reader_fields(readers: CommandReaders) -> dict[str, object]:
-    """Everything about the stream's groups. `groups` is null, and `problem` says why, if they could not be read."""
-    found = readers.found
+    """Everything about the stream's groups. `groups` is null, and `problem` says why, if they could not be read.
+
+    `partitions` has the same of each partition, without consumers; it is empty if the channel has one stream.
+    """
+    parts = [_stream(stream, found, consumers=False) for stream, found in readers.partitions.items()]
+    return _stream(readers.stream, readers.found, consumers=True) | {"partitions": parts}
+
+
+def _stream(stream: str, found: StreamGroups | PublisherError, *, consumers: bool) -> dict[str, object]:
     if isinstance(found, PublisherError):
         return {
-            "stream": readers.stream,
+            "stream": stream,
             "length": None,
             "groups": None,
             "more_groups": None,
             "problem": str(found),
         }
     return {
-        "stream": readers.stream,
+        "stream": stream,
         "length": found.length,
-        "groups": [_group(group) for group in found.groups],
+        "groups": [_group(group) | (_consumers(group) if consumers else {}) for group in found.groups],
         "more_groups": found.more,
         "problem": None,
     }
 
 
 def _group(group: Group) -> dict[str, object]:
-    consumers = sorted(group.consumers or (), key=lambda consumer: (-consumer.pending, consumer.name))
     return {
         "group": group.name,
         "unread": group.unread,
@@ -41,9 +47,13 @@ def _group(group: Group) -> dict[str, object]:
         "oldest_pending_seconds": _seconds(group.oldest_pending),
         "last_read_seconds": _seconds(group.last_read),
         "consumer_count": group.consumer_count,
-        "consumers": None if group.consumers is None else [_consumer(each) for each in consumers[:_CONSUMERS]],
         "reads_nothing": group.reads_nothing,
     }
+
+
+def _consumers(group: Group) -> dict[str, object]:
+    consumers = sorted(group.consumers or (), key=lambda consumer: (-consumer.pending, consumer.name))
+    return {"consumers": None if group.consumers is None else [_consumer(each) for each in consumers[:_CONSUMERS]]}
 
 
 def _consumer(consumer: Consumer) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Who reads the commands of each channel, how far and since when, and what is wrong with that (R27)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from publisher.domain.channel import Channel, StreamTrim
 from publisher.domain.errors import PublisherError
@@ -16,11 +16,14 @@ from publisher.streams.servers import StreamServers
 class CommandReaders:
     """Who reads the stream of a channel.
 
-    found: the error instead of the groups, if Redis refused to show them, or the channel's own Redis is away.
+    found: the error instead of the groups, if Redis refused to show them, or the channel's own Redis is away. Of
+        partitions, their groups together.
+    partitions: who reads each of them, by its stream, or why that could not be read; empty: the channel has one stream.
     """
 
     channel: Channel
     found: StreamGroups | PublisherError
+    partitions: Mapping[str, StreamGroups | PublisherError] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -51,6 +54,28 @@ class CommandReaders:
     def reading_nothing(self) -> Sequence[Group]:
         """The groups that leave commands unread and ask for none."""
         return [group for group in self.groups if group.reads_nothing]
+
+    @property
+    def leaving_partitions(self) -> Sequence[tuple[Group, Sequence[str]]]:
+        """The groups that read some partitions, and of others leave commands unread and ask for none.
+
+        Each as it is on those others, with their streams: so it is after their number was raised, if consumers were not
+        told.
+        """
+        found = list[tuple[Group, Sequence[str]]]()
+        for name in [group.name for group in self.groups if self.partitions and not group.reads_nothing]:
+            streams = self.streams_where(name, lambda part: part.reads_nothing)
+            left = [self.partitions[stream] for stream in streams]
+            if left:
+                groups = together([each for each in left if isinstance(each, StreamGroups)])
+                found.append((groups.state(name), streams))
+        return found
+
+    def streams_where(self, group: str, has: Callable[[Group], bool]) -> Sequence[str]:
+        """Returns the streams on which the group of this name is as asked: commands of Redis name one at a time."""
+        every = self.partitions or {self.channel.stream: self.found}
+        known = {stream: found for stream, found in every.items() if isinstance(found, StreamGroups)}
+        return [stream for stream, found in known.items() if has(found.state(group))]
 
     @property
     def holding_for_the_gone(self) -> Sequence[Group]:
@@ -99,10 +124,12 @@ def read_streams(servers: StreamServers, settings: Settings) -> StreamReaders:
 def _of(
     channels: Mapping[str, Channel], found: Mapping[str, StreamGroups | PublisherError]
 ) -> Mapping[str, CommandReaders]:
-    return {
-        name: CommandReaders(channel, _together([found[str(part)] for part in channel.streams]))
-        for name, channel in sorted(channels.items())
-    }
+    return {name: _readers(channel, found) for name, channel in sorted(channels.items())}
+
+
+def _readers(channel: Channel, found: Mapping[str, StreamGroups | PublisherError]) -> CommandReaders:
+    parts = {part.stream: found[str(part)] for part in channel.streams}
+    return CommandReaders(channel, _together([*parts.values()]), parts if len(parts) > 1 else {})
 
 
 def _parts(channels: Mapping[str, Channel]) -> list[str]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from publisher.domain.errors import PublisherError
 from publisher.operations.readers import CommandReaders
-from publisher.operations.wording import coarse, one_line
+from publisher.operations.wording import coarse, names, one_line
 from publisher.streams.groups import Group
 
 # Characters of a name that a table has room for: strangers choose it.
@@ -19,12 +19,26 @@ def reader_lines(readers: CommandReaders) -> Iterator[tuple[str, bool]]:
         return
     for group in readers.groups:
         yield f"{readers.name}: {_group(group)}", bool(group.reads_nothing or group.gone)
+    for group, streams in readers.leaving_partitions:
+        yield f"{readers.name}: {named(group.name)} reads nothing of {names(streams)}", True
     if readers.found.more:
         yield f"{readers.name}: and {readers.found.more:,} more groups", False
     if not readers.groups:
         count = readers.found.length
         stands = f", {count:,} command{'s stand' if count > 1 else ' stands'} there" if count else ""
         yield f"{readers.name}: no group reads {named(readers.stream)}{stands}", False
+
+
+def partition_lines(readers: CommandReaders) -> Iterator[tuple[str, bool]]:
+    """Yields a line for each group of each partition, as `reader_lines`; none without partitions."""
+    for stream, found in readers.partitions.items():
+        if isinstance(found, PublisherError):
+            yield one_line(f"{stream}: could not be read: {found}"), True
+            continue
+        if not found.groups:
+            yield f"{stream}: no group, {found.length:,} commands", False
+        for group in found.groups:
+            yield f"{stream}: {_group(group)}", bool(group.reads_nothing or group.gone)
 
 
 def named(name: str) -> str:

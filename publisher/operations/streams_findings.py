@@ -78,6 +78,17 @@ def _not_read(readers: CommandReaders) -> Iterator[Finding]:
             worst.oldest_unread,
             detail=_reads_nothing([group.name for group in groups]),
         )
+    else:
+        for group, streams in readers.leaving_partitions[:1]:
+            yield Finding(
+                Level.WARNING,
+                Cause.NOT_READ,
+                channel.name,
+                group.unread,
+                group.is_bound,
+                group.oldest_unread,
+                detail=f"group {group.name} reads nothing of {names(streams)}",
+            )
 
 
 def _reads_nothing(groups: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """Whether the commands are read: the consumer groups of each channel's stream, and what dead consumers hold (R27)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from shlex import quote
 
 from publisher.doctor.checks.intents import held
@@ -33,7 +33,8 @@ def pending(channels: Iterable[CommandReaders]) -> Diagnosis:
         complaints += [
             warning(
                 f"{readers.name}: group {group.name}: {held(group.gone)}",
-                f"have a living consumer take them over: XAUTOCLAIM {_pasted(readers, group)} CONSUMER 300000 0",
+                "have a living consumer take them over: "
+                + _pasted(readers, group, "XAUTOCLAIM {} CONSUMER 300000 0", lambda part: bool(part.pending)),
             )
             for group in readers.holding_for_the_gone
         ]
@@ -58,7 +59,13 @@ def _unread(readers: CommandReaders) -> Iterator[Diagnosis]:
     for group in readers.reading_nothing:
         yield warning(
             f"{readers.name}: group {group.name} reads nothing: {_waiting(group)}",
-            f"start its consumer; if nobody uses the group any more: XGROUP DESTROY {_pasted(readers, group)}",
+            "start its consumer; if nobody uses the group any more: "
+            + _pasted(readers, group, "XGROUP DESTROY {}", lambda _: True),
+        )
+    for group, streams in readers.leaving_partitions:
+        yield warning(
+            f"{readers.name}: group {group.name} reads nothing of {names(streams)}: {_waiting(group)}",
+            "have its consumers read every partition (publisher guide consumers)",
         )
 
 
@@ -77,6 +84,8 @@ def _well(readers: CommandReaders) -> str:
     )
 
 
-def _pasted(readers: CommandReaders, group: Group) -> str:
+def _pasted(readers: CommandReaders, group: Group, command: str, needs: Callable[[Group], bool]) -> str:
+    """Returns the command for each stream that needs it. A partition is a stream of its own."""
+    streams = readers.streams_where(group.name, needs)
     # Strangers choose a group's name.
-    return f"{quote(readers.stream)} {quote(group.name)}"
+    return "; ".join(command.format(f"{quote(stream)} {quote(group.name)}") for stream in streams)

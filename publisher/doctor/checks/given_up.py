@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from publisher.doctor.verdict import Diagnosis, together, warning
 from publisher.domain.errors import PublisherError
+from publisher.domain.stream_address import read_address
 from publisher.operations.wording import names
 from publisher.streams.groups import StreamGroups
 
@@ -14,13 +15,18 @@ def given_up(found: Mapping[str, StreamGroups | PublisherError]) -> Diagnosis:
     found: by address. What could not be read is left out: exact rights leave these streams out as well.
     """
     left = {address: _left(groups) for address, groups in found.items() if isinstance(groups, StreamGroups)}
-    waiting = [f"{address} ({count:,})" for address, count in left.items() if count]
+    waiting = [f"{_place(address)} ({count:,})" for address, count in left.items() if count]
     if not waiting:
         return together([], "nothing waits on a stream that was given up")
     return warning(
         f"entries wait on streams that were given up: {names(waiting)}",
         "run their readers (intake, mailer, or your own) with the settings of before as well, until all is read",
     )
+
+
+def _place(address: str) -> str:
+    # A stream of this name may be on another Redis now.
+    return address if read_address(address).server else f"{address} on the Redis of REDIS_URL"
 
 
 def _left(groups: StreamGroups) -> int:

@@ -15,7 +15,7 @@ from publisher.operations.channels import ChannelRecord
 from publisher.operations.limits_wording import limit_line, said
 from publisher.operations.names import installed_channel
 from publisher.operations.readers import command_readers
-from publisher.operations.readers_wording import reader_lines
+from publisher.operations.readers_wording import partition_lines, reader_lines
 from publisher.web.context import WebContext
 from publisher.web.pages.page import context_of, form_of, rendered, see_other, status_of, visitor_of
 from publisher.web.reading import NotRead
@@ -95,6 +95,7 @@ async def _page(request: Request, values: Mapping[str, Any] | None = None, statu
         shown["readers_unread"] = found["readers"]
     else:
         shown["readers"] = {name: list(reader_lines(readers)) for name, readers in found["readers"].items()}
+        shown["partitions"] = {name: list(partition_lines(readers)) for name, readers in found["readers"].items()}
     if isinstance(found["channels"], NotRead):
         shown |= {"records": [], "unread": found["channels"]}
     else:
