@@ -18,16 +18,15 @@ from tests.processes import Processes, run_command
 from tests.unit.guides.test_tables import table
 from tests.waiting import wait_until
 
-THREADS, CHANNELS = 6, 2
+THREADS, CHANNELS, MAIL_PARTITIONS = 6, 2, 3
 WORKER = f"dramatiq publisher.actors --processes 1 --threads {THREADS} --worker-shutdown-timeout 20000 --skip-logging"
 # What the guide calls a process, and what its connections call themselves.
+MAILER = "one mailer, once PUBLISHER_SMTP_URL is set"
 NAMES = {
     "one worker process": ("publisher-worker", "publisher-worker-queue"),
     "the clock": ("publisher-scheduler", "publisher-scheduler-queue"),
     "one intake": ("publisher-intake", "publisher-intake-queue", "publisher-intake-group", "publisher-intake-events"),
-    "one mailer, once PUBLISHER_SMTP_URL is set": (
-        *("publisher-mailer", "publisher-mailer-group", "publisher-mailer-heartbeat"),
-    ),
+    MAILER: (*("publisher-mailer", "publisher-mailer-group", "publisher-mailer-heartbeat"),),
     "one page": (
         *("publisher-web", "publisher-web-queue", "publisher-web-snapshot"),
         *("publisher-web-page", "publisher-web-change", "publisher-web-door"),
@@ -36,15 +35,17 @@ NAMES = {
 }
 
 
-def most() -> dict[str, tuple[int, int]]:
+def most() -> dict[str, tuple[int, ...]]:
     """Of each process, the most connections to PostgreSQL and to Redis, by the guide."""
     rows = table("sizing", "| process | PostgreSQL | Redis |")
-    return {row[0]: (_computed(row[1]), _computed(row[2])) for row in rows if row[0] in NAMES}
+    partitions = dict.fromkeys(NAMES, 1) | {MAILER: MAIL_PARTITIONS}
+    return {row[0]: tuple(_computed(f, partitions[row[0]]) for f in row[1:3]) for row in rows if row[0] in NAMES}
 
 
-def _computed(formula: str) -> int:
-    """The formula of a cell for the worker of this test: numbers, `threads`, `channels`, + and *."""
-    products = re.sub(r",.*", "", formula).replace("threads", str(THREADS)).replace("channels", str(CHANNELS))
+def _computed(formula: str, partitions: int) -> int:
+    """The formula of a cell for the processes of this test: numbers, these words, + and *."""
+    words = {"threads": THREADS, "channels": CHANNELS, "partitions": partitions}
+    products = re.sub("|".join(words), lambda found: str(words[found[0]]), re.sub(r",.*", "", formula))
     total = 0
     for product in products.split("+"):
         value = 1
@@ -77,7 +78,8 @@ class Peak:
 
 @pytest.fixture(autouse=True)
 def smtp(environ: dict[str, str]) -> Iterator[None]:
-    """An SMTP server, so that the mailer is at work as well."""
+    """An SMTP server, so that the mailer is at work as well, on several partitions."""
+    environ["PUBLISHER_EMAIL_PARTITIONS"] = str(MAIL_PARTITIONS)
     with mail_server(environ):
         yield
 
@@ -116,7 +118,7 @@ def test_no_process_opens_more_connections_than_the_guide_says(
         assert peak.of(process)[0] <= postgresql, (process, peak.postgresql)
         assert peak.of(process)[1] <= to_redis, (process, peak.redis)
     assert peak.of("one intake") >= (1, 3)
-    assert peak.of("one mailer, once PUBLISHER_SMTP_URL is set") >= (2, 3)
+    assert peak.of(MAILER) >= (2, 3)
     assert peak.of("the clock") >= (1, 2)
     assert peak.of("one page") >= (2, 3)
     assert peak.of("one admin command")[0] == 1

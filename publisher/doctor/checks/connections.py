@@ -13,21 +13,24 @@ _MAILER = "mailer"
 _PAGE = "web"
 # Dramatiq's own default.
 _THREADS = 8
-# A worker process has threads of its own for its heartbeat, scans, audits and trims; an intake has three threads, for
-# intents, delivery events and its heartbeat. A mailer takes up, records and renews side by side, and has a heartbeat.
+# A worker process has threads of its own for its heartbeat, scans, audits and trims; an intake has one for each
+# partition of intents, for delivery events and for its heartbeat. A mailer takes up, records and renews side by side,
+# on each partition of emails, and has a heartbeat.
 _OWN_THREADS = 4
-_OF_INTAKE = 3
-_OF_MAILER = 4
+_OF_INTAKE = 2
+_OF_MAILER = 1
+_OF_MAILED_PARTITION = 3
 # The page reads in six threads, changes in four and takes in over HTTP in four; snapshots and the heartbeat have one.
 _OF_PAGE = 16
 
 
-def needed(commands: Mapping[str, str], *, cores: int, pool: int, sends_mail: bool) -> int | None:
+def needed(commands: Mapping[str, str], *, cores: int, pool: int, intents: int, emails: int) -> int | None:
     """How many connections one of each process opens at most; None where a command does not say.
 
     commands: a Procfile's. cores: of the machine, which is how many processes Dramatiq starts unless told.
     pool: how many a process opens at most. A worker process has one for each thread of Dramatiq and of its own.
-    sends_mail: whether a mailer has a server to send to: without one it opens none.
+    intents: the number of partitions of the intents stream.
+    emails: that of the stream that a mailer reads; 0: it has no server to send to, and opens none.
     """
     total = 0
     for command in commands.values():
@@ -39,9 +42,9 @@ def needed(commands: Mapping[str, str], *, cores: int, pool: int, sends_mail: bo
                 return None
             total += processes * min(threads + _OWN_THREADS, pool)
         elif _INTAKE in words:
-            total += _OF_INTAKE
-        elif _MAILER in words and sends_mail:
-            total += _OF_MAILER
+            total += min(_OF_INTAKE + intents, pool)
+        elif _MAILER in words and emails:
+            total += min(_OF_MAILER + _OF_MAILED_PARTITION * emails, pool)
     return total
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 
+from publisher.channels.email import EMAIL
 from publisher.doctor.checks import answers, channels, clocks, connections, intents_kept, postgresql, rights, sessions
 from publisher.doctor.checks import schema as tables
 from publisher.doctor.steps.clock import read_clock
@@ -32,6 +33,7 @@ def of_postgresql(settings: Settings, database: Database, read_procfile: Callabl
     holds = once(lambda: list_holds(database))
     pending = once(lambda: schema.pending_migrations(database))
     over = settings.route_lease_ttl * channels.ORPHANED_AFTER_LEASES
+    emails = settings.channels.get(EMAIL.name)
     backlogs = once(lambda: read_backlogs(database, over=over))
 
     def due() -> Diagnosis:
@@ -75,7 +77,11 @@ def of_postgresql(settings: Settings, database: Database, read_procfile: Callabl
         "connections": lambda: connections.budget(
             activity.connections(database),
             connections.needed(
-                read_procfile(), cores=os.cpu_count() or 1, pool=POOL_SIZE, sends_mail=settings.mail.is_used
+                read_procfile(),
+                cores=os.cpu_count() or 1,
+                pool=POOL_SIZE,
+                intents=settings.intents_partitions,
+                emails=emails.partitions if emails and settings.mail.is_used else 0,
             ),
             connections.of_page(read_procfile()),
         ),

@@ -185,12 +185,20 @@ def test_a_table_without_autovacuum_is_named() -> None:
 )
 def test_a_procfile_line_says_how_many_connections_it_opens(command: str, count: int | None) -> None:
     """A worker process has one for each thread, of Dramatiq and of its own; intake has three, and a mailer four."""
-    assert connections.needed({"process": command}, cores=4, pool=16, sends_mail=True) == count
+    assert connections.needed({"process": command}, cores=4, pool=16, intents=1, emails=1) == count
+
+
+@pytest.mark.parametrize(("partitions", "of_intake", "of_mailer"), [(4, 6, 13), (8, 10, 16), (64, 16, 16)])
+def test_partitions_take_connections_of_their_own(partitions: int, of_intake: int, of_mailer: int) -> None:
+    """Each is read by a loop of its own, within the pool of the process (R37)."""
+    for command, count in {"publisher intake": of_intake, "publisher mailer run": of_mailer}.items():
+        of = {"intents": partitions, "emails": partitions}
+        assert connections.needed({"process": command}, cores=4, pool=16, **of) == count
 
 
 def test_the_procfile_as_it_stands_fits_a_small_plan() -> None:
     """Twenty connections are enough for one of each process, where another mail service sends."""
-    assert connections.needed(procfile(), cores=1, pool=16, sends_mail=False) == 19
+    assert connections.needed(procfile(), cores=1, pool=16, intents=1, emails=0) == 19
 
 
 @pytest.mark.parametrize(
