@@ -90,7 +90,7 @@ class CircuitBreaker:
 
     def _held_back(self, channel: str, reason: str) -> None:
         if self._probing is not None and gates.note_held_back(self._database, channel, reason, self._probing):
-            self._parked(channel, "channel parked: its reader is too far behind; its routes wait", reason)
+            self._parked(channel, "channel parked: its stream takes no more for now; its routes wait", reason)
 
     def _parked(self, channel: str, event: str, reason: str) -> None:
         _log.warning(event, channel=channel, reason=reason)

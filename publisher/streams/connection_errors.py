@@ -51,8 +51,17 @@ class RedisPlace:
         return told.replace("REDIS_URL", self.variable)
 
 
-def no_primary(name: str, sentinels: Sequence[str], variable: str) -> str:
-    """Words that no Sentinel knows a primary of this name that is up."""
+def no_primary(name: str, sentinels: Sequence[str], variable: str, refusal: str) -> str:
+    """Words that no Sentinel knows a primary of this name that is up.
+
+    refusal: what one of them said that refused to tell; blank: none refused.
+    """
+    asked = f"no Sentinel names a primary {name!r}: {', '.join(sentinels)}"
+    if "unknown command" in refusal.lower():
+        return f"{asked}: what answers is no Sentinel: name hosts and ports of Sentinels in {variable}"
+    if refusal:
+        login = "sentinel_user and sentinel_password"
+        return f"{asked}: one refused: {refusal}: see that the options {login} of {variable} are those of the Sentinels"
     return (
         f"no Sentinel names a primary {name!r} that is up (asked: {', '.join(sentinels)}): see that they run and watch"
         f" this name, or correct {variable}; a failover takes seconds"

@@ -154,7 +154,9 @@ class _ToPrimary:
             pool = own.connection_pool
             asked = [sentinel.connection_pool.connection_kwargs for sentinel in pool.sentinel_manager.sentinels]
             addresses = [f"{at['host']}:{at['port']}" for at in asked]
-            raise own._noted(CannotConnect(no_primary(pool.service_name, addresses, own.variable))) from error
+            raise own._noted(
+                CannotConnect(no_primary(pool.service_name, addresses, own.variable, str(error)))
+            ) from error
 
 
 class NamedPrimaryConnection(_ToPrimary, _Named, SentinelManagedConnection):

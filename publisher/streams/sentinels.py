@@ -3,7 +3,9 @@
 from typing import Any
 
 from redis import ConnectionError as RedisConnectionError
+from redis import ResponseError
 from redis import TimeoutError as RedisTimeoutError
+from redis.exceptions import AuthenticationError
 from redis.sentinel import MasterNotFoundError, Sentinel
 
 
@@ -18,11 +20,16 @@ class Sentinels(Sentinel):
         """Returns host and port of the primary, as the first Sentinel says that knows it and takes it for up.
 
         They are asked in turn, and the one that answered last is asked first the next time.
-        Raises MasterNotFoundError if none does.
+        Raises MasterNotFoundError if none does. Its text is what one said that refused to tell; blank: none refused.
         """
+        refusal = ""
         for sentinel in self.sentinels:
             try:
                 masters: Any = sentinel.sentinel_masters()
+            except (AuthenticationError, ResponseError) as error:
+                # It asks for a login, or is no Sentinel: another one may tell.
+                refusal = str(error)
+                continue
             except (RedisConnectionError, RedisTimeoutError):
                 continue
             state = masters.get(service_name)
@@ -30,4 +37,4 @@ class Sentinels(Sentinel):
                 # A new list each time: another thread may go through the old one.
                 self.sentinels = [sentinel, *(other for other in self.sentinels if other is not sentinel)]
                 return state["ip"], state["port"]
-        raise MasterNotFoundError(f"No master found for {service_name!r}")
+        raise MasterNotFoundError(refusal)

@@ -61,7 +61,7 @@ def test_a_full_stream_parks_its_channel_at_once(
     gate = gates.read_gates(database)["email"]
     assert (gate.state, gate.park_reason) == (GateState.PARKED, "mailer is 10 commands behind")
     assert [event["event"] for event in events if "channel parked" in event["event"]] == [
-        "channel parked: its reader is too far behind; its routes wait"
+        "channel parked: its stream takes no more for now; its routes wait"
     ]
     assert counters(telemetry)["channel_gate_changes_total", "email", "parked"] == 1
 

@@ -97,6 +97,18 @@ def test_sentinels_that_are_away_are_told() -> None:
         client.ping()
 
 
+def test_a_redis_in_the_place_of_its_sentinels_is_told(two: Watched) -> None:
+    """The words of Redis alone would not say which setting is wrong, and how."""
+    at = two.primary.connection_pool.connection_kwargs
+    url = f"redis+sentinel://{at['host']}:{at['port']}/main"
+    with (
+        open_redis(url, timeout=timedelta(seconds=2), client_name="test") as client,
+        pytest.raises(RedisUnavailable, match=r"is no Sentinel: name hosts and ports of Sentinels in REDIS_URL"),
+        translated(),
+    ):
+        client.ping()
+
+
 def test_threads_that_ask_at_once_forget_no_sentinel(two: Watched) -> None:
     """One that is away is asked again later, when another one may be (R17)."""
     start, url = threading.Barrier(8), two.url.replace("://", f"://127.0.0.1:{free_port()},", 1)
