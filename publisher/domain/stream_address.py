@@ -11,6 +11,7 @@ from functools import lru_cache
 
 # No stream of a Redis of its own has it in its name, so that an address can be taken apart.
 BEFORE_SERVER = " @ "
+_PARTITION = re.compile(r"(.+):\{\d{1,3}\}", re.DOTALL)
 _PARTITIONED = re.compile(r"(.+):\{0\.\.(\d{1,4})\}", re.DOTALL)
 
 
@@ -51,6 +52,12 @@ class StreamAddress:
 
     def _part(self, number: int) -> "StreamAddress":
         return replace(self, stream=f"{self.stream}:{{{number}}}", partitions=1)
+
+
+def whole_of(stream: str) -> str:
+    """Returns the name of the stream that has the partition of this name; the name itself, of one that is none."""
+    found = _PARTITION.fullmatch(stream)
+    return stream if found is None else found[1]
 
 
 @lru_cache(maxsize=256)

@@ -78,15 +78,26 @@ class Cluster:
 
         Raises RedisUnavailable if no node tells, or nobody has the slot, and RedisRefused if they are no cluster.
         """
-        slot = key_slot(key.encode())
-        for first, last, node in self._slots or self._asked():
-            if first <= slot <= last:
-                return self._client(node)
+        node = self._node(key)
+        if node is not None:
+            return self._client(node)
         self.forget()
+        slot = key_slot(key.encode())
         raise RedisUnavailable(
             f"Redis is not available: no node of the cluster in {self._variable} has slot {slot}, where {key} is",
             self._variable,
         )
+
+    def is_away(self, key: str) -> bool:
+        """Returns whether the node that has the slot of this key has failed, and not answered since.
+
+        True also if nobody tells which node that is.
+        """
+        try:
+            node = self._node(key)
+        except (RedisUnavailable, RedisRefused):
+            return True
+        return node is None or self._away.is_away(node)
 
     def shards(self) -> Sequence[Shard]:
         """Returns each node that has slots. Raises as `of`."""
@@ -103,6 +114,10 @@ class Cluster:
         """Closes every connection."""
         for client in self._clients.values():
             client.close()
+
+    def _node(self, key: str) -> Node | None:
+        slot = key_slot(key.encode())
+        return next((node for first, last, node in self._slots or self._asked() if first <= slot <= last), None)
 
     def _client(self, node: Node) -> redis.Redis:
         with self._lock:

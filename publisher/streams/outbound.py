@@ -24,6 +24,8 @@ _STANDS = script("stands")
 # takes a few milliseconds.
 _CALL_COMMANDS = 100
 _CALL_BYTES = 4 * 1024 * 1024
+# So many calls of a batch may find nobody, where partitions are on several nodes of a cluster.
+_MOST_LOST = 2
 # Entries that one call reads: each may hold a command of a megabyte.
 _LOOKS = 100
 _READ_ONLY = "READONLY "
@@ -78,15 +80,19 @@ class OutboundStreams:
         Raises nothing for a refusal or an unreachable server: those are results, each its route's failure (R7).
         """
         results: list[AppendResult] = []
+        lost: list[NotAppended | HeldBack] = []
         for part, chunk in _chunks(deliveries, read_address(channel.address)):
             if results and not go_on():
                 return results
+            if lost and (channel.partitions == 1 or len(lost) == _MOST_LOST or self._servers.is_away(str(part))):
+                # It would wait as long, one chunk after the other, and they would outlive their lease.
+                results += [lost[-1]] * len(chunk)
+                continue
             try:
                 results += self._append(channel, part, chunk, limit)
             except RedisUnavailable as error:
-                # The other chunks would wait as long, one after the other, and outlive their lease.
-                lost = _away(channel, error)
-                return results + [lost] * (len(deliveries) - len(results))
+                lost.append(_away(channel, error))
+                results += [lost[-1]] * len(chunk)
             except PublisherError as error:
                 # The call as a whole, whatever the commands: no right to run it, say.
                 results += [NotAppended(str(error), channels_fault=True)] * len(chunk)

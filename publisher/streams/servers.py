@@ -11,7 +11,7 @@ import redis
 
 from publisher.domain.channel import Channel
 from publisher.domain.errors import RedisRefused, RedisUnavailable
-from publisher.domain.stream_address import read_address
+from publisher.domain.stream_address import read_address, whole_of
 from publisher.streams.cluster import Cluster
 
 T = TypeVar("T")
@@ -38,13 +38,14 @@ class StreamServers:
         self.hints = hints
         self._own = own or {}
         self._placed = placed or {}
-        self._today = {part.stream: part.server for channel in channels for part in channel.streams}
+        self._today = {channel.stream: channel.server for channel in channels}
 
     def of(self, address: str) -> redis.Redis:
         """Returns the client for this stream, today. It may be another one after a fault: ask each time.
 
         address: of one stream or partition, see `domain.stream_address`. Of a Redis that no setting names any more, the
-            one that has a stream of this name now is taken: its URL may have been written in another way.
+            one that has a stream of this name now is taken, in however many partitions: its URL may have been written
+            in another way.
         Raises RedisUnavailable or RedisRefused if the nodes of a cluster do not tell which has the stream.
         """
         stream, server = self._resolved(address)
@@ -67,6 +68,15 @@ class StreamServers:
     def is_cluster(self, address: str) -> bool:
         """Returns whether this stream is in a cluster."""
         return isinstance(self._own.get(self.place_of(address)), Cluster)
+
+    def is_away(self, address: str) -> bool:
+        """Returns whether the Redis of this stream did not answer last, if it was any that did not.
+
+        Each node of a cluster is known by itself; of one server that all streams share, the answer is yes.
+        """
+        stream, server = self._resolved(address)
+        found = self._own.get(server)
+        return not isinstance(found, Cluster) or found.is_away(stream)
 
     def on_each(
         self, addresses: Iterable[str], read: Callable[[redis.Redis, list[str]], Mapping[str, T]]
@@ -113,5 +123,5 @@ class StreamServers:
         """Returns the name of the stream, and where it is; blank: on the Redis of REDIS_URL."""
         at = read_address(address)
         if at.server and at.server not in self._own:
-            return at.stream, self._today.get(at.stream, "")
+            return at.stream, self._today.get(at.stream) or self._today.get(whole_of(at.stream), "")
         return at.stream, at.server or self._placed.get(at.stream, "")

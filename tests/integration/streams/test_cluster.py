@@ -1,36 +1,26 @@
 """Streams in a Redis Cluster: each has one slot, with all that stands beside it, and slots move (R12, R13, R20)."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import redis
 
 from publisher.channels.push import PUSH
-from publisher.domain.channel import Channel, Command
 from publisher.domain.errors import RedisUnavailable
 from publisher.domain.rate_limit import RateLimit
 from publisher.streams.append_result import Appended, AppendResult, Limited, NotAppended
-from publisher.streams.cluster import Cluster
-from publisher.streams.connection import open_node, open_redis
 from publisher.streams.consumer_group import ConsumerGroup
 from publisher.streams.group_reading import read_groups
 from publisher.streams.intents import IntentsGroup
-from publisher.streams.outbound import Delivery, OutboundStreams
-from publisher.streams.redis_url import read_url
+from publisher.streams.outbound import OutboundStreams
 from publisher.streams.servers import StreamServers
 from publisher.streams.trimming import trim_acknowledged
 from tests.clusters import RunningCluster, running_cluster
-from tests.valkeys import node_of_cluster, port_of, wait_for_replica
+from tests.integration.streams.clustered import AT, CHANNELS, HOUR, SECOND, deliveries, entries, opened, until_appended
+from tests.valkeys import wait_for_replica
 from tests.waiting import wait_until
-
-AT = "redis+cluster://test"
-HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
-# In slots of three different shards.
-CHANNELS = [replace(PUSH, stream=f"commands:{letter}", server=AT) for letter in "abc"]
 
 
 @pytest.fixture(scope="module")
@@ -40,27 +30,6 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]
         yield running
 
 
-def opened(
-    cluster: RunningCluster,
-    timeout: timedelta = timedelta(seconds=3),
-    on_answer: Callable[[], None] = lambda: None,
-    url: str | None = None,
-) -> StreamServers:
-    """All streams at `AT` are in this cluster; there is no other Redis. url: of some of its nodes; None: of all."""
-    several = read_url(url or cluster.url)
-    assert several is not None
-    of_cluster = Cluster(
-        several.hosts,
-        lambda node, on_fault, answered: open_node(
-            several, *node, timeout=timeout, client_name="test", on_fault=on_fault, on_answer=answered
-        ),
-        "PUBLISHER_PUSH_REDIS_URL",
-        on_answer,
-    )
-    nowhere = open_redis("redis://127.0.0.1:1/0", timeout=timeout, client_name="test")
-    return StreamServers(nowhere, {AT: of_cluster}, {"intents": AT})
-
-
 @pytest.fixture
 def servers(shards: RunningCluster) -> Iterator[StreamServers]:
     """The cluster as the service opens it. What other tests left there is gone."""
@@ -68,17 +37,6 @@ def servers(shards: RunningCluster) -> Iterator[StreamServers]:
         node.flushall()
     with opened(shards) as servers:
         yield servers
-
-
-def deliveries(*numbers: int) -> list[Delivery]:
-    """Commands of these deliveries."""
-    return [Delivery(f"n/{number}", Command((("event_id", f"n/{number}"),))) for number in numbers]
-
-
-def entries(results: Sequence[AppendResult]) -> list[str]:
-    """The entry ids of commands that all stand."""
-    assert all(isinstance(result, Appended) for result in results), results
-    return [result.entry_id for result in results if isinstance(result, Appended)]
 
 
 def test_each_channel_appends_once_in_its_own_shard(shards: RunningCluster, servers: StreamServers) -> None:
@@ -167,18 +125,6 @@ def test_a_group_reads_recovers_and_trims_in_a_cluster(servers: StreamServers) -
     assert trim_acknowledged(client, "intents", "group", timedelta(0)) == 0
 
 
-def until_appended(streams: OutboundStreams, channel: Channel, wanted: Sequence[Delivery]) -> list[str]:
-    """Appends as a worker does: again and again, until all stand."""
-    results: list[AppendResult] = []
-
-    def stand() -> bool:
-        results[:] = streams.append(channel, wanted)
-        return all(isinstance(result, Appended) for result in results)
-
-    wait_until(stand, describe=lambda: results)
-    return entries(results)
-
-
 def test_a_slot_that_moves_loses_and_repeats_nothing(shards: RunningCluster, servers: StreamServers) -> None:
     """While its keys move, appends wait; afterwards the other shard goes on where the first has stopped (R12)."""
     streams, channel = OutboundStreams(servers, HOUR), CHANNELS[0]
@@ -261,25 +207,3 @@ def test_a_cluster_that_is_away_is_told_as_any_server_is(tmp_path: Path) -> None
     assert isinstance(result, NotAppended)
     assert result.unreachable
     assert "127.0.0.1" in result.message
-
-
-def taken_out(stack: ExitStack, folder: Path, slots: Sequence[int]) -> redis.Redis:
-    """A node that is in no cluster of ours any more. slots: those that it still takes for its own, if any."""
-    node, _ = node_of_cluster(stack, folder)
-    if slots:
-        node.execute_command("CLUSTER ADDSLOTSRANGE", *slots)
-    return node
-
-
-@pytest.mark.parametrize("slots", [(), (0, 1), (1, 16383)])
-def test_a_node_that_knows_nothing_of_the_others_is_not_asked_for_ever(
-    shards: RunningCluster, tmp_path: Path, slots: Sequence[int]
-) -> None:
-    """It was taken out of the cluster, or is cut off from it, and the setting names it first (R37)."""
-    with ExitStack() as stack:
-        lone = taken_out(stack, tmp_path / "lone", slots)
-        named = shards.url.replace("://", f"://127.0.0.1:{port_of(lone)},")
-        streams = OutboundStreams(stack.enter_context(opened(shards, url=named)), HOUR)
-
-        for channel in CHANNELS:
-            until_appended(streams, channel, deliveries(1))
