@@ -173,8 +173,11 @@ class Cluster:
         )
 
     def _slots_by(self, node: Node) -> Sequence[tuple[int, int, Node]]:
-        with translated():
-            found = self._client(node).execute_command("CLUSTER SLOTS")
+        try:
+            with translated():
+                found = self._client(node).execute_command("CLUSTER SLOTS")
+        except RedisRefused as error:
+            raise RedisRefused(f"{error} (CLUSTER SLOTS, of {self._variable})") from error
         return [(first, last, (_host(host) or node[0], port)) for first, last, (host, port, *_), *_ in found]
 
 

@@ -163,7 +163,10 @@ def translated() -> Iterator[None]:
     except redis.exceptions.RedisError as error:
         if isinstance(error, _PASSING) or message(error).startswith(_PASSING_WORDS):
             variable = getattr(error, "variable", "REDIS_URL")
-            raise RedisUnavailable(f"Redis is not available: {message(error)}", variable) from error
+            told = f"Redis is not available: {message(error)}"
+            if isinstance(error, redis.exceptions.AskError) and not getattr(error, "is_nodes", True):
+                told += f": it is a node of a cluster: write redis+cluster://host:port,host:port in {variable}"
+            raise RedisUnavailable(told, variable) from error
         raise RedisRefused(f"Redis refused: {message(error)}") from error
 
 

@@ -118,8 +118,9 @@ class _Named:
         return self._own(error)
 
     def _own(self, error: redis.RedisError) -> redis.RedisError:
-        """Returns the error, which says whose it is (see `connection.translated`)."""
+        """Returns the error, which says whose it is (see `connection.translated`), and whether that is a node's."""
         error.variable = self.variable  # type: ignore[attr-defined]
+        error.is_nodes = self._on_fault is not None  # type: ignore[attr-defined]
         return error
 
 

@@ -11,10 +11,12 @@ from publisher.channels.push import PUSH
 from publisher.domain.errors import RedisUnavailable
 from publisher.domain.rate_limit import RateLimit
 from publisher.streams.append_result import Appended, AppendResult, Limited, NotAppended
+from publisher.streams.connection import open_redis, translated
 from publisher.streams.consumer_group import ConsumerGroup
 from publisher.streams.group_reading import read_groups
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.outbound import OutboundStreams
+from publisher.streams.redis_url import read_url
 from publisher.streams.servers import StreamServers
 from publisher.streams.trimming import trim_acknowledged
 from tests.clusters import RunningCluster, running_cluster
@@ -207,3 +209,17 @@ def test_a_cluster_that_is_away_is_told_as_any_server_is(tmp_path: Path) -> None
     assert isinstance(result, NotAppended)
     assert result.unreachable
     assert "127.0.0.1" in result.message
+
+
+def test_a_node_without_its_cluster_in_the_url_is_told(shards: RunningCluster) -> None:
+    """The words of Redis alone would not say which setting is wrong, and what to write there."""
+    several = read_url(shards.url)
+    assert several is not None
+    url = "redis://{}:{}/0".format(*several.hosts[0])
+    with (
+        open_redis(url, timeout=SECOND, client_name="test", variable="PUBLISHER_PUSH_REDIS_URL") as alone,
+        pytest.raises(RedisUnavailable, match=r"write redis\+cluster://host:port,host:port in .*_PUSH_REDIS_URL$"),
+        translated(),
+    ):
+        # The keys are in three different shards.
+        [alone.get(channel.stream) for channel in CHANNELS]

@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from publisher.domain.errors import PublisherError, RedisUnavailable
-from publisher.streams.connection import open_redis, translated
+from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
+from publisher.streams.cluster import Cluster
+from publisher.streams.connection import open_node, open_redis, translated
+from publisher.streams.redis_url import read_url
 from tests.processes import free_port
 from tests.tls_fronts import Authority, front
 from tests.valkeys import OwnValkey
@@ -213,3 +215,20 @@ def test_a_connection_that_broke_is_named(own_valkey: OwnValkey) -> None:
         own_valkey.stop()
         with pytest.raises(RedisUnavailable, match=r"\(127\.0\.0\.1:\d+, no TLS\)"), translated():
             connection.ping()
+
+
+def test_a_server_that_is_no_cluster_is_told(redis_client: redis.Redis) -> None:
+    """With the variable that takes it for one."""
+    at = redis_client.connection_pool.connection_kwargs
+    url = read_url(f"redis+cluster://{at['host']}:{at['port']}")
+    assert url is not None
+    alone = Cluster(
+        url.hosts,
+        lambda node, *_: open_node(url, *node, timeout=timedelta(seconds=2), client_name="test"),
+        "PUBLISHER_PUSH_REDIS_URL",
+    )
+    with (
+        closing(alone),
+        pytest.raises(RedisRefused, match=r"cluster support disabled \(.*, of PUBLISHER_PUSH_REDIS_URL"),
+    ):
+        alone.of("commands")
