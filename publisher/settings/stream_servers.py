@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from publisher.domain.channel import Channel
 from publisher.domain.errors import SettingsError
+from publisher.domain.stream_address import BEFORE_SERVER
 from publisher.settings.connection_url import ConnectionUrl, read_stream_redis_url
 from publisher.settings.types import PREFIX, without_blanks
 
@@ -43,6 +44,9 @@ def read_stream_servers(
             url = read_stream_redis_url(said[variable], variable)
         except SettingsError as error:
             problems.append(str(error))
+            continue
+        if BEFORE_SERVER in url.shown:
+            problems.append(f"{variable} must have no ' @ ' in its path: routes remember where it is by that")
             continue
         same = next((other for other in found.values() if other.url.shown == url.shown), None)
         if url.shown == default.shown:

@@ -24,6 +24,13 @@ def test_a_stream_is_not_named_as_an_address_of_another(of: str, name: str) -> N
         read({f"PUBLISHER_{of}_STREAM": name})
 
 
+@pytest.mark.parametrize("url", ["unix:///run/a%20%40%20b.sock", "redis+sentinel://host/my%20%40%20master"])
+def test_a_redis_does_not_break_the_address_of_its_streams(url: str) -> None:
+    """Taken apart, it would name another stream, on the Redis of REDIS_URL."""
+    with pytest.raises(SettingsError, match="PUBLISHER_EMAIL_REDIS_URL must have no ' @ '"):
+        read({"PUBLISHER_EMAIL_REDIS_URL": url})
+
+
 @pytest.mark.parametrize("of", ["EMAIL", "INTENTS"])
 def test_a_stream_in_partitions_has_no_hash_tag_of_its_own(of: str) -> None:
     """All its partitions would have one slot, and so one node of a cluster."""
