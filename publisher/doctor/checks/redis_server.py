@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from publisher.doctor.checks.postgresql import ROUND_TRIPS_A_TIMEOUT
-from publisher.doctor.verdict import Diagnosis, failed, ok, together, unknown, warning
+from publisher.doctor.verdict import Diagnosis, Verdict, failed, ok, together, unknown, warning
 from publisher.operations.wording import names, size, span
 from publisher.streams.cluster import SLOTS
 from publisher.streams.health import RedisConfiguration, RedisServer
@@ -86,7 +86,10 @@ def no_cluster(message: str, variable: str) -> Diagnosis:
 
 
 def of_nodes(found: Sequence[tuple[str, Diagnosis]]) -> Diagnosis:
-    """One check of several nodes of a cluster, by their names."""
+    """One check of several nodes of a cluster, by their names; all together where the same is said of each."""
+    same = {said.finding for _, said in found}
+    if len(found) > 1 and len(same) == 1 and all(said.verdict is Verdict.OK for _, said in found):
+        return ok(f"each of {len(found):,} nodes: {same.pop()}")
     complaints = [replace(said, finding=f"{node}: {said.finding}") for node, said in found if said.verdict != "ok"]
     return together(complaints, "; ".join(f"{node}: {said.finding}" for node, said in found))
 

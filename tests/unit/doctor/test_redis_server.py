@@ -97,3 +97,12 @@ def test_a_slot_of_a_cluster_without_a_node_is_a_failure() -> None:
         "385 of 16,384 slots have no node: 0-0, 8191-8191, 16001-16383",
     )
     assert "0-16383" in redis_server.slots([], "REDIS_URL").finding
+
+
+def test_what_is_the_same_of_every_node_is_said_once() -> None:
+    """A cluster has many nodes. One that differs has all of them named."""
+    well = ("a:1", ok("every key stays")), ("b:2", ok("every key stays"))
+
+    assert redis_server.of_nodes(well) == ok("each of 2 nodes: every key stays")
+    assert redis_server.of_nodes([well[0], ("b:2", ok("more"))]) == ok("a:1: every key stays; b:2: more")
+    assert redis_server.of_nodes([well[0]]) == ok("a:1: every key stays")
