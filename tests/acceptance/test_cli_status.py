@@ -48,7 +48,8 @@ NOTHING_OF_EMAIL = NOTHING | {
 
 def unread_by_all(stream: str, length: int) -> dict[str, object]:
     """A stream that no group reads, with so many commands."""
-    return {"readers": {"stream": stream, "length": length, "groups": [], "more_groups": 0, "problem": None}}
+    readers = {"stream": stream, "length": length, "groups": [], "more_groups": 0, "problem": None, "partitions": []}
+    return {"readers": readers}
 
 
 def status(publisher: Publisher) -> dict[str, dict[str, dict[str, object]]]:

@@ -180,6 +180,7 @@ def test_a_watch_as_json_is_an_object_a_line(processes: Processes, outside: Outs
             "groups": [],
             "more_groups": 0,
             "problem": None,
+            "partitions": [],
         },
     }
     assert frame["intents"] == {"lag": 0, "is_bound": False, "pending": 0, "consumers": 0}

@@ -1,6 +1,7 @@
 """The service with the rights that `doctor --print-grants` prints, and no other: neither server ever says no."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -146,7 +147,10 @@ def test_every_look_works_with_exactly_these_rights(
     # The tests' own server does not sync.
     assert {c["name"]: c["finding"] for c in checks if c["verdict"] != "ok"}.keys() <= {"postgresql-durability"}
     # doctor asks for the configuration, and does without: it would show passwords, too.
-    assert refusals(world) == ["command config|get"]
+    # And whether something waits on a partition that was given up, once for each stream.
+    refused = refusals(world)
+    assert [each for each in refused if not re.fullmatch(r"key .+:\{0\}", each)] == ["command config|get"]
+    assert len(refused) <= 4
 
 
 def test_every_change_works_with_exactly_these_rights(

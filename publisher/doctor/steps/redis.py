@@ -1,6 +1,6 @@
 """Checks that ask Redis."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from publisher.doctor.steps.redis_server import ExaminedRedis
 from publisher.doctor.steps.step import NOBODY, REDIS, Server, Step, Unusable, once, own_redis
 from publisher.doctor.verdict import Diagnosis, ok
 from publisher.domain.channel import PARTITIONS, Channel
-from publisher.domain.errors import PublisherError, RedisUnavailable, Unavailable
+from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable, Unavailable
 from publisher.domain.stream_address import StreamAddress
 from publisher.operations.readers import CommandReaders, command_readers
 from publisher.settings.mail import MailSettings
@@ -116,9 +116,21 @@ def _earlier(
     today = [replace(settings.intents, server=settings.placed.get(settings.intents_streams[0], ""))]
     today += [StreamAddress(c.stream, c.server, c.partitions) for c in settings.channels.values()]
     now = {(part.stream, part.server) for address in today for part in address.parts}
-    asked = [each for address in today for each in address.earlier(PARTITIONS) if (each.stream, each.server) not in now]
-    there = {server for server in {each.server for each in asked} if _is_there(examined[server])}
-    return servers.on_each([str(each) for each in asked if each.server in there], read_groups)
+    found: dict[str, StreamGroups | PublisherError] = {}
+    for address in today:
+        earlier = [each for each in address.earlier(PARTITIONS) if (each.stream, each.server) not in now]
+        for server in dict.fromkeys(each.server for each in earlier):
+            if _is_there(examined[server]):
+                found |= _unless_refused(servers, [str(each) for each in earlier if each.server == server])
+    return found
+
+
+def _unless_refused(servers: StreamServers, streams: Sequence[str]) -> Mapping[str, StreamGroups | PublisherError]:
+    """Who reads these; only the first is asked for where that is refused: each refusal stands in Redis' ACL log."""
+    found = servers.on_each(streams[:1], read_groups)
+    if not any(isinstance(groups, RedisRefused) for groups in found.values()):
+        found |= servers.on_each(streams[1:], read_groups)
+    return found
 
 
 def _is_there(each: ExaminedRedis) -> bool:

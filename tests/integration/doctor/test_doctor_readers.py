@@ -108,8 +108,8 @@ def test_what_waits_on_streams_that_were_given_up_is_a_warning(examined: Examine
     found = examined(PUBLISHER_EMAIL_PARTITIONS="2", PUBLISHER_INTENTS_PARTITIONS="4")["streams-given-up"]
 
     assert found.verdict is Verdict.WARNING
-    assert f"{MAIL} (1)" in found.finding
-    assert "notification:intents:{7} (1)" in found.finding
+    assert f"{MAIL} on the Redis of REDIS_URL (1)" in found.finding
+    assert "notification:intents:{7} on the Redis of REDIS_URL (1)" in found.finding
     redis_client.delete("notification:intents:{7}")
     [[_, [(entry, _)]]] = redis_client.xreadgroup("mail-service", "one", {MAIL: ">"})
     redis_client.xack(MAIL, "mail-service", entry)
