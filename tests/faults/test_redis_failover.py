@@ -14,7 +14,7 @@ from tests.sentinels import watched
 from tests.valkeys import port_of, server, wait_for_replica
 from tests.waiting import wait_until
 
-_OWN = ("PUBLISHER_INTENTS_REDIS_URL", "PUBLISHER_EMAIL_REDIS_URL", "PUBLISHER_PUSH_REDIS_URL")
+OWN = ("PUBLISHER_INTENTS_REDIS_URL", "PUBLISHER_EMAIL_REDIS_URL", "PUBLISHER_PUSH_REDIS_URL")
 
 
 def assert_told_in_few_lines(going: FailoverRun, server: str) -> None:
@@ -90,12 +90,12 @@ def test_a_cluster_whose_slots_move_and_whose_nodes_die_loses_and_repeats_nothin
             going.fault("the slot of the emails has moved", timed(cluster.move, STREAMS["email"]))
             going.fault("the node of the intents was killed", timed(kill, cluster, INTENTS))
 
-        own = dict.fromkeys(_OWN, cluster.url)
+        own = dict.fromkeys(OWN, cluster.url)
         hints_url = f"redis://127.0.0.1:{port_of(hints)}/0"
         going = run(server_folder, cluster.url, {"REDIS_URL": hints_url, **own}, faults, seed=1619)
 
     assert going.result.problems == []
-    assert_told_in_few_lines(going, f"redis ({_OWN[0]})")
+    assert_told_in_few_lines(going, f"redis ({OWN[0]})")
 
 
 @pytest.mark.long
@@ -118,12 +118,12 @@ def test_one_move_after_the_other(server_folder: Path) -> None:
             going.fault("the node of the emails was killed", timed(kill, cluster, STREAMS["email"]))
             going.result.problems += going.looks()
 
-        own = dict.fromkeys(_OWN, cluster.url)
+        own = dict.fromkeys(OWN, cluster.url)
         hints_url = f"redis://127.0.0.1:{port_of(hints)}/0"
         going = run(server_folder, cluster.url, {"REDIS_URL": hints_url, **own}, faults, seed=1621)
 
     assert going.result.problems == []
-    assert_told_in_few_lines(going, f"redis ({_OWN[0]})")
+    assert_told_in_few_lines(going, f"redis ({OWN[0]})")
 
 
 @pytest.mark.long
@@ -143,7 +143,7 @@ def test_a_cluster_and_a_standby_take_over_one_after_the_other(server_folder: Pa
             going.fault("the emails have moved at once", timed(cluster.migrate, STREAMS["email"]))
             going.result.problems += going.looks()
 
-        own = dict.fromkeys(_OWN, cluster.url)
+        own = dict.fromkeys(OWN, cluster.url)
         hints_url = f"redis://127.0.0.1:{port_of(hints)}/0"
         environ = {"REDIS_URL": hints_url, **own}
         going = run(server_folder, cluster.url, environ, faults, seed=1622, with_standby=True)
