@@ -17,8 +17,6 @@ import psycopg2.extensions
 from storage.connection_errors import refused_connection
 
 _EVENTS = {psycopg2.extensions.POLL_READ: select.POLLIN, psycopg2.extensions.POLL_WRITE: select.POLLOUT}
-
-
 # A host that is silent for so long may be dead, and another one promoted. Asked again after twice the time, and so on.
 _SILENCE = 1.0
 

@@ -107,4 +107,4 @@ def intents_stream(settings: Settings) -> Iterator[IntentsStream]:
     """Yields where intents come in, by these settings. Closes the connections, if any was needed, at the end."""
     with ExitStack() as opened:
         connect = cache(lambda: opened.enter_context(streams(settings)))
-        yield IntentsStream(connect, settings.intents_streams, settings.intents_group, settings.channels)
+        yield IntentsStream.of(settings, connect)

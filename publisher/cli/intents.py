@@ -55,7 +55,7 @@ def send(
     settings = configured()
     sent = bad = 0
     shown: list[tuple[str | None, Written]] = []
-    if not check and settings.intents_streams[0] not in settings.placed:
+    if not check and not settings.intents_server:
         check_redis_url(settings, "send")
     servers = open_servers(settings, "send")
     with opened(file, "sending") as source:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from publisher.channels.email import EMAIL
 from publisher.settings.settings import Settings
+from publisher.settings.stream_servers import EVENTS, place_of
 from publisher.streams.rights import Streams, acl_rules, user_of
 from storage.rights import Grantee, grant_statements, grantee, migrating_statement
 
@@ -47,13 +48,13 @@ class Grants:
 
 def streams_of(settings: Settings, variable: str = "REDIS_URL") -> Streams:
     """Returns the streams that are on the Redis of this setting."""
-    there = _place(settings, variable)
+    there = place_of(settings.stream_servers, variable)
     here = [channel for channel in settings.channels.values() if channel.server == there]
     commands = {channel.name: [part.stream for part in channel.streams] for channel in here}
     return Streams(
-        intents=[stream for stream in settings.intents_streams if settings.placed.get(stream, "") == there],
+        intents=settings.intents_streams if settings.intents_server == there else (),
         group=settings.intents_group,
-        events=settings.events_stream if settings.placed.get(settings.events_stream, "") == there else None,
+        events=settings.events_stream if place_of(settings.stream_servers, EVENTS) == there else None,
         events_group=settings.events_group,
         commands=commands,
         mail=commands.get(EMAIL.name, ()) if settings.mail.is_used else (),
@@ -66,11 +67,6 @@ def streams_of(settings: Settings, variable: str = "REDIS_URL") -> Streams:
 def stream_variables(settings: Settings) -> list[str]:
     """Returns the setting of each Redis that has streams alone, each Redis once."""
     return list(dict.fromkeys(at.variable for at in settings.stream_servers.values()))
-
-
-def _place(settings: Settings, variable: str) -> str:
-    """Returns where the Redis of this setting is, as addresses say it; blank for REDIS_URL."""
-    return "" if variable == "REDIS_URL" else settings.stream_servers[variable].url.shown
 
 
 def needed_grants(settings: Settings, *, role: str | None = None, schema: str | None = None) -> Grants:

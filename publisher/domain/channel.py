@@ -111,14 +111,19 @@ class Channel:
             object.__setattr__(self, "stream_failure", f"{self.name}_stream_publish_failed")
 
     @property
+    def location(self) -> StreamAddress:
+        """Where its commands go today."""
+        return StreamAddress(self.stream, self.server, self.partitions)
+
+    @property
     def address(self) -> str:
         """Where a command goes today, as its route remembers it (see `domain.stream_address`)."""
-        return str(StreamAddress(self.stream, self.server, self.partitions))
+        return str(self.location)
 
     @property
     def streams(self) -> Sequence[StreamAddress]:
         """The stream of its commands, or each of its partitions."""
-        return StreamAddress(self.stream, self.server, self.partitions).parts
+        return self.location.parts
 
     def variable(self, setting: str) -> str:
         """Returns the name of a setting's environment variable: PUBLISHER_PUSH_STREAM for `stream` of `push`."""

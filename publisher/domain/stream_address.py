@@ -29,8 +29,12 @@ class StreamAddress:
     partitions: int = 1
 
     def __str__(self) -> str:
-        stream = self.stream if self.partitions == 1 else f"{self.stream}:{{0..{self.partitions - 1}}}"
-        return f"{stream}{BEFORE_SERVER}{self.server}" if self.server else stream
+        return f"{self.names}{BEFORE_SERVER}{self.server}" if self.server else self.names
+
+    @property
+    def names(self) -> str:
+        """The name of the stream; of partitions the names of all, as `commands:{0..7}`."""
+        return self.stream if self.partitions == 1 else f"{self.stream}:{{0..{self.partitions - 1}}}"
 
     @property
     def parts(self) -> "list[StreamAddress]":
@@ -47,8 +51,8 @@ class StreamAddress:
         most: with so many partitions at most.
         """
         there = [replace(self, partitions=1), *replace(self, partitions=most).parts]
-        every = dict.fromkeys([*there, *(replace(each, server="") for each in there)])
-        return [each for each in every if each not in self.parts]
+        every, today = [*there, *(replace(each, server="") for each in there)], set(self.parts)
+        return [each for each in dict.fromkeys(every) if each not in today]
 
     def _part(self, number: int) -> "StreamAddress":
         return replace(self, stream=f"{self.stream}:{{{number}}}", partitions=1)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from publisher.domain.channel import Channel
 from publisher.domain.circuit import Gate
 from publisher.domain.errors import BadRequest
-from publisher.domain.stream_address import StreamAddress
 from publisher.operations.audited import audited
 from storage import gates
 from storage.actions import advance_action
@@ -38,8 +37,7 @@ def list_channels(database: Database, installed: Mapping[str, Channel]) -> list[
 def _record(channel: Channel | None, gate: Gate) -> ChannelRecord:
     if channel is None:
         return ChannelRecord(gate.channel, None, gate)
-    stream = str(StreamAddress(channel.stream, partitions=channel.partitions))
-    return ChannelRecord(channel.name, stream, gate, channel.server)
+    return ChannelRecord(channel.name, channel.location.names, gate, channel.server)
 
 
 def read_gate(database: Database, channel: str) -> Gate:

@@ -7,7 +7,7 @@ malformed intents, request ids, trace ids and route ids.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from publisher.domain.cancellation import Cancellation
 from publisher.domain.channel import Channel
@@ -16,6 +16,7 @@ from publisher.domain.instants import from_milliseconds
 from publisher.domain.names import near_names
 from publisher.domain.rejection import Rejection
 from publisher.operations.id_forms import Forms, as_delivery, beginning, cleaned, forms
+from publisher.settings.settings import Settings
 from storage.cancellations import known_cancellations
 from storage.database import Database
 from storage.named import Named, NamedKind, Wanted, named, published_as
@@ -45,6 +46,11 @@ class IntentsStream:
     names: Sequence[str]
     group: str
     channels: Mapping[str, Channel]
+
+    @classmethod
+    def of(cls, settings: Settings, connect: "Callable[[], StreamServers]") -> Self:
+        """Returns the intents stream of these settings."""
+        return cls(connect, settings.intents_streams, settings.intents_group, settings.channels)
 
 
 @dataclass(frozen=True, slots=True)

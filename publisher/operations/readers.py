@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from publisher.domain.channel import Channel, StreamTrim
 from publisher.domain.errors import PublisherError
-from publisher.domain.stream_address import StreamAddress
 from publisher.settings.settings import Settings
 from publisher.streams.group_reading import read_groups
 from publisher.streams.groups import Group, StreamGroups, together
@@ -33,7 +32,7 @@ class CommandReaders:
     @property
     def stream(self) -> str:
         """The channel's stream; of partitions the names of all, as `commands:{0..7}`."""
-        return str(StreamAddress(self.channel.stream, partitions=self.channel.partitions))
+        return self.channel.location.names
 
     @property
     def needs_group(self) -> bool:
@@ -111,7 +110,7 @@ def read_streams(servers: StreamServers, settings: Settings) -> StreamReaders:
     streams = [*settings.intents_streams, settings.events_stream, *_parts(settings.channels)]
     found = servers.on_each(streams, read_groups)
     intents = _together([found[stream] for stream in settings.intents_streams])
-    if isinstance(intents, PublisherError) and not settings.placed.get(settings.intents_streams[0]):
+    if isinstance(intents, PublisherError) and not settings.intents_server:
         raise intents
     events = found[settings.events_stream]
     return StreamReaders(

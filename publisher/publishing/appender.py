@@ -6,7 +6,6 @@ import structlog
 
 from publisher.domain.attempt import Failure, Published
 from publisher.domain.notification import Route
-from publisher.domain.stream_address import read_address
 from publisher.publishing.batch import Batch
 from publisher.publishing.circuit_breaker import CircuitBreaker, probed
 from publisher.publishing.earlier_streams import Deliveries, settle_on_earlier_streams
@@ -40,8 +39,8 @@ class Appender:
         settled, to_append = settle_on_earlier_streams(self._database, self._streams, batch, deliveries)
         if batch.channel.partitions > 1:
             # Those of one partition follow one another: each call is of one.
-            address = read_address(batch.channel.address)
-            to_append = sorted(to_append, key=lambda pair: address.part(pair[1].delivery_id).stream)
+            location = batch.channel.location
+            to_append = sorted(to_append, key=lambda pair: location.part(pair[1].delivery_id).stream)
         self._beat()
         appended = self._streams.append(
             probed(batch.channel) if batch.is_probe else batch.channel,

@@ -25,6 +25,7 @@ from publisher.settings.stream_servers import (
     INTENTS,
     StreamRedis,
     on_own_server,
+    place_of,
     read_stream_servers,
     stream_server_variables,
 )
@@ -183,14 +184,16 @@ class Settings(BaseModel):
         return [part.stream for part in self.intents.parts]
 
     @property
+    def intents_server(self) -> str:
+        """Where the Redis of intents is, as addresses say it; blank: it is that of REDIS_URL."""
+        return place_of(self.stream_servers, INTENTS)
+
+    @property
     def placed(self) -> Mapping[str, str]:
         """Where the streams of intents and delivery events are, by name, if they have a Redis of their own."""
-        of = {**dict.fromkeys(self.intents_streams, INTENTS), self.events_stream: EVENTS}
-        return {
-            stream: self.stream_servers[variable].url.shown
-            for stream, variable in of.items()
-            if variable in self.stream_servers
-        }
+        of = dict.fromkeys(self.intents_streams, self.intents_server)
+        of |= {self.events_stream: place_of(self.stream_servers, EVENTS)}
+        return {stream: server for stream, server in of.items() if server}
 
     @property
     def backoff(self) -> Backoff:

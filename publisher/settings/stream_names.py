@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from publisher.domain.channel import Channel
 from publisher.domain.stream_address import StreamAddress, read_address
-from publisher.settings.stream_servers import EVENTS, INTENTS, StreamRedis
+from publisher.settings.stream_servers import EVENTS, INTENTS, StreamRedis, place_of
 from publisher.settings.types import PREFIX
 
 _INTENTS, _EVENTS = f"{PREFIX}INTENTS_STREAM", f"{PREFIX}EVENTS_STREAM"
@@ -16,13 +16,10 @@ def wrong_stream_names(
 ) -> Iterator[str]:
     """Yields what is wrong with the names of these streams, each with its variable. servers: by variable."""
     of_service = {
-        _INTENTS: _at(intents, servers.get(INTENTS)),
-        _EVENTS: _at(StreamAddress(events), servers.get(EVENTS)),
+        _INTENTS: replace(intents, server=place_of(servers, INTENTS)),
+        _EVENTS: StreamAddress(events, place_of(servers, EVENTS)),
     }
-    of_channels = {
-        channel.variable("stream"): StreamAddress(channel.stream, channel.server, channel.partitions)
-        for channel in channels
-    }
+    of_channels = {channel.variable("stream"): channel.location for channel in channels}
     for variable, address in {**of_service, **of_channels}.items():
         rule = _broken_rule(address)
         if rule is not None:
@@ -35,10 +32,6 @@ def wrong_stream_names(
             yield f"{variable} and {same} must not name one stream: their entries are of different kinds"
         elif variable in of_service:
             taken |= {part.stream: variable for part in address.parts}
-
-
-def _at(address: StreamAddress, own: StreamRedis | None) -> StreamAddress:
-    return address if own is None else replace(address, server=own.url.shown)
 
 
 def _broken_rule(address: StreamAddress) -> str | None:

@@ -59,6 +59,11 @@ def read_stream_servers(
     return found, problems
 
 
+def place_of(servers: Mapping[str, StreamRedis], variable: str) -> str:
+    """Returns where the Redis of this variable is, as addresses say it; blank: it is that of REDIS_URL."""
+    return servers[variable].url.shown if variable in servers else ""
+
+
 def on_own_server(channel: Channel, servers: Mapping[str, StreamRedis]) -> Channel:
     """Returns the channel with the Redis of its stream. servers: by variable."""
     own = servers.get(channel.variable(_FIELD))

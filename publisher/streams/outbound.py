@@ -81,7 +81,7 @@ class OutboundStreams:
         """
         results: list[AppendResult] = []
         lost: list[NotAppended | HeldBack] = []
-        for part, chunk in _chunks(deliveries, read_address(channel.address)):
+        for part, chunk in _chunks(deliveries, channel.location):
             if results and not go_on():
                 return results
             if lost and (channel.partitions == 1 or len(lost) == _MOST_LOST or self._servers.is_away(str(part))):

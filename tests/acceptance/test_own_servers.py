@@ -1,6 +1,5 @@
 """Streams with a Redis of their own, by the real processes: one that is away parks its channel alone (R35, R37)."""
 
-import signal
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,13 +9,13 @@ import pytest
 import redis
 
 from tests.acceptance.conftest import Publisher
+from tests.acceptance.deploy import ROUTES, deploy
 from tests.acceptance.outside import EMAIL, PUSH, Outside, users
 from tests.factories import INTENTS, intent_fields
 from tests.processes import Processes
 from tests.valkeys import OwnValkey
 from tests.waiting import wait_until
 
-ROUTES = 2000
 _PARKED = "SELECT channel, park_reason FROM channel_gates WHERE parked_at IS NOT NULL"
 
 
@@ -77,24 +76,9 @@ def test_a_deploy_that_moves_a_channel_to_another_redis_sends_nothing_twice(
     processes: Processes, environ: dict[str, str], outside: Outside, own: dict[str, OwnValkey]
 ) -> None:
     """What stands on the Redis before is not sent again, though its worker died before it was recorded (R12, R12a)."""
-    environ |= {"PUBLISHER_AUDIT_WINDOW": "4", "PUBLISHER_ROUTE_LEASE_TTL": "2", "PUBLISHER_BATCH_SIZE": "50"}
-    old = processes.start("worker")
-    for name in ("clock", "intake"):
-        processes.start(name)
-    outside.send(*[intent_fields(recipients_json=users(500), channels_json=["email"]) for _ in range(2)])
-    wait_until(lambda: outside.redis.xlen(EMAIL) > 100)
+    deploy(processes, environ, outside, PUBLISHER_EMAIL_REDIS_URL=own["EMAIL"].url)
 
-    processes.start("worker", PUBLISHER_EMAIL_REDIS_URL=own["EMAIL"].url)
     with client_of(own["EMAIL"]) as mail:
-        outside.send(*[intent_fields(recipients_json=users(500), channels_json=["email"]) for _ in range(2)])
-        wait_until(lambda: outside.redis.xlen(EMAIL) > 300)
-        old.signal(signal.SIGKILL, group=True)
-        outside.wait_for_routes(published=ROUTES, within=60)
-        for _ in range(2):
-            began = outside.row("SELECT clock_timestamp() AS now")["now"]
-            audited = "SELECT 1 FROM stream_audits WHERE channel = 'email' AND covered_to > %s"
-            wait_until(lambda: outside.rows(audited, began))  # noqa: B023 - asked at once
-
         both = outside.deliveries(EMAIL) + times(mail, EMAIL)
         assert set(both.values()) == {1}
         assert len(both) == ROUTES

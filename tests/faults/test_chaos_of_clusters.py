@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.clusters import RunningCluster, running_cluster
+from tests.clusters import RunningCluster
 from tests.factories import INTENTS
 from tests.faults.chaos import LEASE_TTL
 from tests.faults.failover_run import FailoverRun, run
 from tests.faults.fleet import Fleet
 from tests.faults.invariants import STREAMS
-from tests.faults.test_redis_failover import OWN, kill, timed
-from tests.valkeys import port_of, server
+from tests.faults.over_a_cluster import kill, over_a_cluster, timed
 
 _SEED = 1623
 _STREAMS = [INTENTS, *STREAMS.values()]
@@ -74,10 +73,7 @@ def drawn(cluster: RunningCluster, going: FailoverRun) -> Iterator[tuple[str, Ca
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_where_servers_and_processes_fail_side_by_side(server_folder: Path) -> None:
     """Streams in a cluster, PostgreSQL with a standby, processes killed, stopped and paused: 0 lost, 0 twice."""
-    with (
-        running_cluster(server_folder / "cluster", replicated=True) as cluster,
-        server(server_folder / "hints") as hints,
-    ):
+    with over_a_cluster(server_folder) as (cluster, environ):
 
         def faults(going: FailoverRun) -> None:
             going.kills = True
@@ -85,7 +81,6 @@ def test_nothing_is_lost_where_servers_and_processes_fail_side_by_side(server_fo
                 for what, happen in drawn(cluster, going):
                     going.fault(what, happen)
 
-        environ = {"REDIS_URL": f"redis://127.0.0.1:{port_of(hints)}/0", **dict.fromkeys(OWN, cluster.url)}
         going = run(server_folder, cluster.url, environ, faults, seed=_SEED, with_standby=True)
 
     assert going.result.problems == []

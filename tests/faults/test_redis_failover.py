@@ -1,20 +1,14 @@
 """Redis fails over under load: each command goes out once, and nobody restarts a process (R12, R12a, R17, R20, R35)."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.clusters import RunningCluster, running_cluster
 from tests.factories import INTENTS
 from tests.faults.failover_run import FailoverRun, outages, run
 from tests.faults.invariants import STREAMS
+from tests.faults.over_a_cluster import OWN, kill, over_a_cluster, timed
 from tests.sentinels import watched
-from tests.valkeys import port_of, server, wait_for_replica
-from tests.waiting import wait_until
-
-OWN = ("PUBLISHER_INTENTS_REDIS_URL", "PUBLISHER_EMAIL_REDIS_URL", "PUBLISHER_PUSH_REDIS_URL")
 
 
 def assert_told_in_few_lines(going: FailoverRun, server: str) -> None:
@@ -22,24 +16,6 @@ def assert_told_in_few_lines(going: FailoverRun, server: str) -> None:
     for name, lines in outages(going.fleet).items():
         assert len(lines) <= 2 * len(going.back) + 2, (name, lines)
         assert all(line.startswith(f"{server} is ") for line in lines), (name, lines)
-
-
-def timed(happen: Callable[..., None], *arguments: object) -> Callable[[], float]:
-    """The same with these arguments; returns when it was over."""
-
-    def happened() -> float:
-        happen(*arguments)
-        return time.monotonic()
-
-    return happened
-
-
-def kill(cluster: RunningCluster, stream: str) -> None:
-    """Kills the node that has this stream, and waits until its replica has taken over."""
-    owner = cluster.owner(stream)
-    wait_for_replica(owner)
-    cluster.kill(owner)
-    wait_until(lambda: cluster.owner(stream) is not owner)
 
 
 def test_a_failover_that_sentinels_make_loses_and_repeats_nothing(server_folder: Path) -> None:
@@ -81,18 +57,13 @@ def test_one_failover_after_the_other(server_folder: Path) -> None:
 
 def test_a_cluster_whose_slots_move_and_whose_nodes_die_loses_and_repeats_nothing(server_folder: Path) -> None:
     """The slot of the emails goes to another shard, and the node of the intents is killed; the processes follow."""
-    with (
-        running_cluster(server_folder / "cluster", replicated=True) as cluster,
-        server(server_folder / "hints") as hints,
-    ):
+    with over_a_cluster(server_folder) as (cluster, environ):
 
         def faults(going: FailoverRun) -> None:
             going.fault("the slot of the emails has moved", timed(cluster.move, STREAMS["email"]))
             going.fault("the node of the intents was killed", timed(kill, cluster, INTENTS))
 
-        own = dict.fromkeys(OWN, cluster.url)
-        hints_url = f"redis://127.0.0.1:{port_of(hints)}/0"
-        going = run(server_folder, cluster.url, {"REDIS_URL": hints_url, **own}, faults, seed=1619)
+        going = run(server_folder, cluster.url, environ, faults, seed=1619)
 
     assert going.result.problems == []
     assert_told_in_few_lines(going, f"redis ({OWN[0]})")
@@ -102,10 +73,7 @@ def test_a_cluster_whose_slots_move_and_whose_nodes_die_loses_and_repeats_nothin
 @pytest.mark.timeout(400)
 def test_one_move_after_the_other(server_folder: Path) -> None:
     """Each stream moves in both ways that a cluster knows, to one shard; two shards of three lose their primaries."""
-    with (
-        running_cluster(server_folder / "cluster", replicated=True) as cluster,
-        server(server_folder / "hints") as hints,
-    ):
+    with over_a_cluster(server_folder) as (cluster, environ):
 
         def faults(going: FailoverRun) -> None:
             for stream in (INTENTS, *STREAMS.values()):
@@ -118,9 +86,7 @@ def test_one_move_after_the_other(server_folder: Path) -> None:
             going.fault("the node of the emails was killed", timed(kill, cluster, STREAMS["email"]))
             going.result.problems += going.looks()
 
-        own = dict.fromkeys(OWN, cluster.url)
-        hints_url = f"redis://127.0.0.1:{port_of(hints)}/0"
-        going = run(server_folder, cluster.url, {"REDIS_URL": hints_url, **own}, faults, seed=1621)
+        going = run(server_folder, cluster.url, environ, faults, seed=1621)
 
     assert going.result.problems == []
     assert_told_in_few_lines(going, f"redis ({OWN[0]})")
@@ -130,10 +96,7 @@ def test_one_move_after_the_other(server_folder: Path) -> None:
 @pytest.mark.timeout(400)
 def test_a_cluster_and_a_standby_take_over_one_after_the_other(server_folder: Path) -> None:
     """Streams in a cluster, PostgreSQL with a synchronous standby: slots move, nodes die, the standby takes over."""
-    with (
-        running_cluster(server_folder / "cluster", replicated=True) as cluster,
-        server(server_folder / "hints") as hints,
-    ):
+    with over_a_cluster(server_folder) as (cluster, environ):
 
         def faults(going: FailoverRun) -> None:
             going.fault("the pushes have moved", timed(cluster.move, STREAMS["push"]))
@@ -143,9 +106,6 @@ def test_a_cluster_and_a_standby_take_over_one_after_the_other(server_folder: Pa
             going.fault("the emails have moved at once", timed(cluster.migrate, STREAMS["email"]))
             going.result.problems += going.looks()
 
-        own = dict.fromkeys(OWN, cluster.url)
-        hints_url = f"redis://127.0.0.1:{port_of(hints)}/0"
-        environ = {"REDIS_URL": hints_url, **own}
         going = run(server_folder, cluster.url, environ, faults, seed=1622, with_standby=True)
 
     assert going.result.problems == []

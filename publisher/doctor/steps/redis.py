@@ -14,10 +14,10 @@ from publisher.doctor.steps.step import NOBODY, REDIS, Server, Step, Unusable, o
 from publisher.doctor.verdict import Diagnosis, ok
 from publisher.domain.channel import PARTITIONS, Channel
 from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable, Unavailable
-from publisher.domain.stream_address import StreamAddress
 from publisher.operations.readers import CommandReaders, command_readers
 from publisher.settings.mail import MailSettings
 from publisher.settings.settings import Settings
+from publisher.settings.stream_servers import place_of
 from publisher.streams.group_reading import read_groups, stream_groups
 from publisher.streams.groups import Group, StreamGroups, together
 from publisher.streams.heartbeats import ProcessRegister, of_other_systems
@@ -36,7 +36,7 @@ def of_redis(settings: Settings, servers: StreamServers, database: Database) -> 
     client = servers.hints
     examined = {"": ExaminedRedis(REDIS, client, streams_of(settings), settings.timeouts.redis)}
     for variable in stream_variables(settings):
-        place, streams = settings.stream_servers[variable].url.shown, streams_of(settings, variable)
+        place, streams = place_of(settings.stream_servers, variable), streams_of(settings, variable)
         examined[place] = ExaminedRedis(own_redis(variable), servers.at(place), streams, settings.timeouts.redis)
     groups = once(lambda: together([stream_groups(servers.of(stream), stream) for stream in settings.intents_streams]))
     readers = once(lambda: _readers(servers, settings.channels, examined))
@@ -113,12 +113,12 @@ def _earlier(
     settings: Settings, servers: StreamServers, examined: Mapping[str, ExaminedRedis]
 ) -> Mapping[str, StreamGroups | PublisherError]:
     """Who reads the streams that those of today may have been. A Redis that is away is not asked."""
-    today = [replace(settings.intents, server=settings.placed.get(settings.intents_streams[0], ""))]
-    today += [StreamAddress(c.stream, c.server, c.partitions) for c in settings.channels.values()]
-    now = {(part.stream, part.server) for address in today for part in address.parts}
+    today = [replace(settings.intents, server=settings.intents_server)]
+    today += [channel.location for channel in settings.channels.values()]
+    now = {part for address in today for part in address.parts}
     found: dict[str, StreamGroups | PublisherError] = {}
     for address in today:
-        earlier = [each for each in address.earlier(PARTITIONS) if (each.stream, each.server) not in now]
+        earlier = [each for each in address.earlier(PARTITIONS) if each not in now]
         for server in dict.fromkeys(each.server for each in earlier):
             if _is_there(examined[server]):
                 found |= _unless_refused(servers, [str(each) for each in earlier if each.server == server])

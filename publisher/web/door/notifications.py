@@ -29,9 +29,7 @@ class Notifications:
         """servers: for what became of the commands. Where Redis does not answer, that is said in its place (R35)."""
         self._database = database
         self._channels = settings.channels
-        self._streams = IntentsStream(
-            lambda: servers, settings.intents_streams, settings.intents_group, settings.channels
-        )
+        self._streams = IntentsStream.of(settings, lambda: servers)
 
     def get(self, sender: TokenRecord, request: Request) -> Answer:
         """Returns what is on record. Raises Problem 404 for what the sender has not, and Unavailable.

@@ -90,8 +90,7 @@ class WayReading:
         return Way(traced, payloads(database, list(ids)))
 
     def _intents(self, connect: Callable[[], StreamServers]) -> IntentsStream:
-        settings = self._context.settings
-        return IntentsStream(connect, settings.intents_streams, settings.intents_group, settings.channels)
+        return IntentsStream.of(self._context.settings, connect)
 
 
 def _not_asked() -> NoReturn:

@@ -107,10 +107,7 @@ async def _page(request: Request, values: Mapping[str, Any] | None = None, statu
 
 
 def _outcome(context: WebContext, entry_id: str) -> EntryOutcome | None:
-    settings = context.settings
-    intents = IntentsStream(
-        lambda: context.servers, settings.intents_streams, settings.intents_group, settings.channels
-    )
+    intents = IntentsStream.of(context.settings, lambda: context.servers)
     outcome, unread = entry_outcome(context.shown, intents, entry_id)
     if outcome is None and unread is not None:
         raise unread
