@@ -155,11 +155,11 @@ def _check(going: FailoverRun, mail: ChaosMail) -> None:
 
 
 def outages(fleet: Fleet) -> dict[str, list[str]]:
-    """By process: the lines that say that a server is away, or back."""
+    """By process: the lines that say that a server is away, with the error, or that it is back."""
     found = {}
     for log in fleet.logs:
-        events = [line.get("event", "") for line in _lines(log)]
-        found[log.name] = [event for event in events if " available" in event]
+        told = [line for line in _lines(log) if " available" in line.get("event", "")]
+        found[log.name] = [f"{line['event']}: {line.get('error', '')}" for line in told]
     return found
 
 
