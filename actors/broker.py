@@ -23,10 +23,10 @@ from dramatiq.errors import ConnectionClosed
 from actors.consumer import WakingConsumer, faults_close
 from actors.queues import EACH_CHANNEL, URGENT
 from publisher.domain.errors import RedisRefused
-from publisher.streams.connection import translated
 from publisher.streams.dead_workers import give_back
 from publisher.streams.keys import queue_key, wake_key
 from publisher.streams.scripts import script
+from publisher.streams.servers.connection import translated
 
 _log = structlog.get_logger()
 # Queue, message id, the message, and whether it is urgent.

@@ -14,8 +14,8 @@ from dramatiq.common import current_millis
 from dramatiq.errors import ConnectionClosed
 
 from publisher.domain.errors import RedisRefused, RedisUnavailable
-from publisher.streams.connection import translated
 from publisher.streams.keys import queue_key
+from publisher.streams.servers.connection import translated
 
 # How many of Dramatiq's timeouts, a second each, an idle consumer sleeps. A message whose wake-up was lost waits no
 # longer than that, and is also found with the next scan's wake-up. At two scan intervals the wake-ups of scans end the

@@ -18,7 +18,7 @@ from publisher.publishing.throttle import Throttle
 from publisher.streams.keys import next_look_key, scan_key
 from publisher.streams.mutex import Mutex
 from publisher.streams.outbound import OutboundStreams
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
 
 

@@ -15,9 +15,9 @@ from publisher.domain.channel import Channel, StreamTrim
 from publisher.domain.errors import PublisherError, RedisRefused
 from publisher.domain.stream_address import StreamAddress
 from publisher.operations.prune import RECORDS, RecordKind, notification_batches, until
-from publisher.streams.connection import translated
 from publisher.streams.keys import retention_key
 from publisher.streams.mutex import Mutex
+from publisher.streams.servers.connection import translated
 from publisher.streams.trimming import trim_acknowledged, trim_to_length
 from publisher.streams.unread import note_unread
 from storage.marks import read_mark

@@ -18,7 +18,7 @@ from publisher.domain.errors import PublisherError, Unavailable
 from publisher.domain.lanes import Lane
 from publisher.publishing.report import Report
 from publisher.streams import scan_runs
-from publisher.streams.connection import translated
+from publisher.streams.servers.connection import translated
 
 _log = structlog.get_logger()
 P = ParamSpec("P")

@@ -39,8 +39,8 @@ from publisher.publishing.publisher import Publisher
 from publisher.settings.settings import Settings
 from publisher.streams.keys import look_back_key
 from publisher.streams.mutex import Mutex
-from publisher.streams.one_server import refuse_shards
 from publisher.streams.outbound import OutboundStreams
+from publisher.streams.servers.one_server import refuse_shards
 
 if TYPE_CHECKING:
     from publisher.intake.consumer import Intake, IntakeOptions

@@ -15,8 +15,8 @@ from storage.database import POOL_SIZE, Database
 if TYPE_CHECKING:
     import redis
 
-    from publisher.streams.cluster import Cluster
-    from publisher.streams.servers import StreamServers
+    from publisher.streams.servers.cluster import Cluster
+    from publisher.streams.servers.stream_servers import StreamServers
 
 
 def open_database(
@@ -46,7 +46,7 @@ def open_patient_database(settings: Settings, role: str) -> Database:
 def open_client(settings: Settings, role: str, timeout: timedelta | None = None) -> "redis.Redis":
     """Returns a client of the Redis of REDIS_URL. timeout: of each call; None: the one that fits the lease."""
     # Not imported by a command that needs PostgreSQL alone.
-    from publisher.streams.connection import open_redis
+    from publisher.streams.servers.connection import open_redis
 
     return open_redis(settings.redis_url.text, **_options(settings, role, timeout, "REDIS_URL"))
 
@@ -56,7 +56,7 @@ def check_redis_url(settings: Settings, role: str) -> None:
 
     One that is away is not waited for.
     """
-    from publisher.streams.one_server import refuse_shards
+    from publisher.streams.servers.one_server import refuse_shards
 
     with open_client(settings, role) as client:
         refuse_shards(client)
@@ -64,7 +64,7 @@ def check_redis_url(settings: Settings, role: str) -> None:
 
 def open_servers(settings: Settings, role: str, timeout: timedelta | None = None) -> "StreamServers":
     """Returns the Redis of every stream. timeout: as `open_client` has it."""
-    from publisher.streams.servers import StreamServers
+    from publisher.streams.servers.stream_servers import StreamServers
 
     own = {at.url.shown: _open_stream_redis(settings, role, timeout, at) for at in settings.stream_servers.values()}
     return StreamServers(open_client(settings, role, timeout), own, settings.placed, settings.channels.values())
@@ -73,9 +73,9 @@ def open_servers(settings: Settings, role: str, timeout: timedelta | None = None
 def _open_stream_redis(
     settings: Settings, role: str, timeout: timedelta | None, at: StreamRedis
 ) -> "redis.Redis | Cluster":
-    from publisher.streams.cluster import Cluster
-    from publisher.streams.connection import open_node, open_redis
-    from publisher.streams.redis_url import read_url
+    from publisher.streams.servers.cluster import Cluster
+    from publisher.streams.servers.connection import open_node, open_redis
+    from publisher.streams.servers.redis_url import read_url
 
     options = _options(settings, role, timeout, at.variable)
     url = read_url(at.url.text)

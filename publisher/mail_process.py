@@ -36,7 +36,7 @@ from publisher.process.watchdog import Watchdog
 from publisher.settings.mail import Unsure
 from publisher.settings.settings import Settings
 from publisher.streams.consumer_group import ConsumerGroup
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
 
 # Threads that wait for Redis and PostgreSQL besides those that wait for commands, one for each partition.

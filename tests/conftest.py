@@ -24,9 +24,9 @@ from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 from publisher.channels.registry import discover_channels
 from publisher.local.embedded import Servers, embedded_servers
 from publisher.settings.settings import Settings
-from publisher.streams.connection import open_redis
 from publisher.streams.outbound import OutboundStreams
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
 from storage.schema import migrate
 from tests.mail_run import mail_server

@@ -9,7 +9,7 @@ import redis
 from publisher.channels.email import EMAIL
 from publisher.domain.notification import Notification, Route, RouteStatus
 from publisher.streams.outbound import Delivery, OutboundStreams
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
 from tests.factories import accepted
 

@@ -14,7 +14,7 @@ from publisher.settings.settings import Settings
 from storage.database import Database
 
 if TYPE_CHECKING:
-    from publisher.streams.servers import StreamServers
+    from publisher.streams.servers.stream_servers import StreamServers
 
 
 def configured(*, by_hand: bool = True) -> Settings:
@@ -58,7 +58,7 @@ def reading() -> Iterator[tuple[Settings, Database]]:
 def streams(settings: Settings) -> Iterator["StreamServers"]:
     """Yields the Redis of every stream. Raises SettingsError if REDIS_URL names one shard of a cluster of several."""
     # Not imported by a command that needs PostgreSQL alone.
-    from publisher.streams.one_server import refuse_shards
+    from publisher.streams.servers.one_server import refuse_shards
 
     with open_servers(settings, "cli") as servers:
         refuse_shards(servers.hints)

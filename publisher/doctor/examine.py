@@ -17,7 +17,7 @@ from publisher.doctor.steps.step import NEEDS_SCHEMA, NOBODY, Server, Step, Unus
 from publisher.doctor.verdict import Diagnosis, failed, unknown
 from publisher.domain.errors import PublisherError, SchemaOutdated, Unavailable
 from publisher.settings.settings import Settings
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
 
 # How long a check waits for PostgreSQL.

@@ -28,7 +28,7 @@ from publisher.process.watchdog import Watchdog
 from publisher.streams.consumer_group import Entry
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.intents_losses import keep_pending_loss
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
 from storage.intents import Acceptance, IncomingIntent
 

@@ -25,7 +25,7 @@ from publisher.intake.losses import record_losses
 from publisher.intake.replay import IntentsReplay
 from publisher.process.telemetry import Telemetry
 from publisher.streams.intents_progress import IntentsProgress, last_id, read_progress, write_mark
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from storage import marks, replays
 from storage.database import Database
 from storage.losses import record_loss

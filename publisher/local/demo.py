@@ -21,8 +21,8 @@ from publisher.domain.notification import RouteStatus, delivery_id_of
 from publisher.domain.planning import PlannedRoute, plan_routes
 from publisher.domain.rejection import Rejection
 from publisher.domain.stream_address import read_address
-from publisher.streams.connection import translated
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import translated
+from publisher.streams.servers.stream_servers import StreamServers
 from storage import answers_among, overview
 from storage.database import Database
 from storage.overview import RouteEnd

@@ -15,7 +15,7 @@ from publisher.streams.standing import EntryStanding, find_entries
 from publisher.streams.unread import Limit
 
 if TYPE_CHECKING:
-    from publisher.streams.servers import StreamServers
+    from publisher.streams.servers.stream_servers import StreamServers
 
 # Of the unread entries before a command so many are counted, and for so long for all commands together.
 _COUNTED = 10_000

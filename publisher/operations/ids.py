@@ -26,7 +26,7 @@ from storage.routes import find_routes
 
 if TYPE_CHECKING:
     from publisher.streams.entries import Fields
-    from publisher.streams.servers import StreamServers
+    from publisher.streams.servers.stream_servers import StreamServers
 
 __all__ = ["IntentsStream", "Named", "NamedKind", "Resolution", "meant", "of_kind", "resolve"]
 

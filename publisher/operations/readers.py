@@ -8,7 +8,7 @@ from publisher.domain.errors import PublisherError
 from publisher.settings.settings import Settings
 from publisher.streams.group_reading import read_groups
 from publisher.streams.groups import Group, StreamGroups, together
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from publisher.settings.settings import Settings
 from publisher.streams.health import read_clock
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.intents_progress import read_progress
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.actions import ActionOutcome, advance_action
 from storage.database import Database
 from storage.intents import Acceptance

@@ -21,7 +21,7 @@ from publisher.operations.malformed_edit import edited_fields
 from publisher.operations.malformed_fields import recorded_entry
 from publisher.settings.settings import Settings
 from publisher.streams.producer import add_events, add_intents
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
 from storage.delivery_events import known_deliveries
 from storage.event_deliveries import EventKey, deliveries_on_record

@@ -19,7 +19,7 @@ from publisher.operations.resubmit import ACTION as RESUBMIT
 from publisher.operations.resubmit import resubmission
 from publisher.operations.resubmit_many import plan_resubmission_rest
 from publisher.settings.settings import Settings
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
 
 # Given the database, the settings, Redis, the id of the action, and the operator.

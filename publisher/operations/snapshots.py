@@ -14,7 +14,7 @@ from publisher.operations.snapshot import Counting, Snapshot, StoreSnapshot, Str
 from publisher.settings.settings import Settings
 from publisher.streams.heartbeats import ProcessRegister
 from publisher.streams.queues import queue_states
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from storage import answered_failed, outstanding, overview, unanswered
 from storage.answer_counts import count_answers
 from storage.answered_failed import count_answered_failed

@@ -16,9 +16,9 @@ from publisher.domain.entry_ids import place
 from publisher.domain.errors import RedisRefused
 from publisher.domain.isolation import sizes
 from publisher.domain.stream_address import read_address
-from publisher.streams.connection import translated
 from publisher.streams.scripts import script
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import translated
+from publisher.streams.servers.stream_servers import StreamServers
 
 if TYPE_CHECKING:
     from redis.commands.core import Script

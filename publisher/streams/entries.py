@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import redis
 
-from publisher.streams.connection import translated
+from publisher.streams.servers.connection import translated
 
 Fields = Mapping[bytes, bytes]
 

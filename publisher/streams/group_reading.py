@@ -10,8 +10,8 @@ from redis.exceptions import ResponseError
 
 from publisher.domain.errors import RedisRefused
 from publisher.domain.instants import EPOCH
-from publisher.streams.connection import message, translated
 from publisher.streams.groups import Consumer, Group, StreamGroups, name_of
+from publisher.streams.servers.connection import message, translated
 from publisher.streams.unread import Counted, Limit, count_behind
 
 # Of a stream so many groups are read, and of a group so many consumers: strangers may make any number.

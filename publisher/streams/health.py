@@ -9,8 +9,8 @@ import redis
 
 from publisher.domain.errors import RedisRefused
 from publisher.domain.instants import EPOCH
-from publisher.streams.connection import translated
 from publisher.streams.keys import DOCTOR
+from publisher.streams.servers.connection import translated
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ import redis
 
 from publisher.domain.instants import from_milliseconds, to_milliseconds
 from publisher.domain.trouble import Trouble
-from publisher.streams.connection import translated
 from publisher.streams.keys import PROCESSES
 from publisher.streams.scripts import script
+from publisher.streams.servers.connection import translated
 
 _HEARTBEAT = script("heartbeat")
 # How long a process that was killed is still shown.

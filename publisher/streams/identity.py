@@ -7,9 +7,9 @@ import redis
 
 from publisher.domain.errors import RedisRefused
 from publisher.domain.stream_address import read_address
-from publisher.streams.connection import translated
 from publisher.streams.keys import IDENTITY, identity_key
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import translated
+from publisher.streams.servers.stream_servers import StreamServers
 
 
 def identities(servers: StreamServers) -> Callable[[str], str]:

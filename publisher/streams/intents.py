@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import redis
 
-from publisher.streams.connection import translated
 from publisher.streams.consumer_group import ConsumerGroup, Entry, entry_of
 from publisher.streams.intents_losses import KEPT
 from publisher.streams.keys import losses_key
 from publisher.streams.scripts import script
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import translated
+from publisher.streams.servers.stream_servers import StreamServers
 
 _GAP = script("gap")
 

@@ -13,8 +13,8 @@ from typing import Any
 import redis
 
 from publisher.domain.loss import LossCause
-from publisher.streams.connection import translated
 from publisher.streams.keys import losses_key
+from publisher.streams.servers.connection import translated
 
 KEPT = timedelta(days=30)
 

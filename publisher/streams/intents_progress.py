@@ -11,8 +11,8 @@ from typing import Any
 import redis
 
 from publisher.domain.entry_ids import FIRST, before, place
-from publisher.streams.connection import translated
 from publisher.streams.keys import mark_key
+from publisher.streams.servers.connection import translated
 
 _KEPT = timedelta(days=30)
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import redis
 
 from publisher.domain.errors import PublisherError
-from publisher.streams.connection import translated
+from publisher.streams.servers.connection import translated
 
 
 class Mutex:

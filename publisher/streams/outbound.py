@@ -10,12 +10,12 @@ from publisher.domain.errors import PublisherError, RedisUnavailable
 from publisher.domain.rate_limit import RateLimit
 from publisher.domain.stream_address import StreamAddress, read_address
 from publisher.streams.append_result import Appended, AppendResult, HeldBack, NotAppended, append_result
-from publisher.streams.connection import translated
 from publisher.streams.identity import identities
 from publisher.streams.keys import counted_key, limit_key, witness_key
 from publisher.streams.rate_limits import RateLimits
 from publisher.streams.scripts import script
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import translated
+from publisher.streams.servers.stream_servers import StreamServers
 
 _SCRIPT = script("append_once")
 _END = script("end_once")

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from publisher.domain.stream_address import StreamAddress
-from publisher.streams.connection import translated
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import translated
+from publisher.streams.servers.stream_servers import StreamServers
 
 
 def add_intents(servers: StreamServers, intents: StreamAddress, entries: Sequence[Mapping[str, str]]) -> list[str]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import redis
 
-from publisher.streams.connection import translated
 from publisher.streams.keys import queue_key
+from publisher.streams.servers.connection import translated
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from datetime import timedelta
 from publisher.domain.channel import Channel
 from publisher.domain.errors import RedisUnavailable
 from publisher.domain.rate_limit import RateLimit
-from publisher.streams.connection import translated
 from publisher.streams.keys import limit_key
 from publisher.streams.scripts import script
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import translated
+from publisher.streams.servers.stream_servers import StreamServers
 
 _HOPE = script("hope")
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import redis.connection
 
 from publisher.streams import keys
-from publisher.streams.redis_url import read_url
 from publisher.streams.rights_tables import (
     CHANNEL,
     CLUSTER,
@@ -21,6 +20,7 @@ from publisher.streams.rights_tables import (
     QUEUE,
     SERVICE,
 )
+from publisher.streams.servers.redis_url import read_url
 
 _CONTAINERS = ("XGROUP", "XINFO", "SCRIPT", "CLIENT", "CLUSTER")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import redis
 
-from publisher.streams.connection import translated
 from publisher.streams.rights import Right, Streams, command_name, granting, key_pattern, needed_rights
+from publisher.streams.servers.connection import translated
 
 
 @dataclass(frozen=True, slots=True)

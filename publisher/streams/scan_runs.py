@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import redis
 
-from publisher.streams.connection import translated
 from publisher.streams.keys import scan_run_key
+from publisher.streams.servers.connection import translated
 
 _KEPT = timedelta(hours=1)
 

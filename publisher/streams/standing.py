@@ -9,10 +9,10 @@ from typing import Any
 import redis
 
 from publisher.domain.entry_ids import place
-from publisher.streams.connection import translated
 from publisher.streams.consumer_group import Entry, entry_of, reply_raw
 from publisher.streams.group_reading import COUNTED, GROUPS, PATIENCE, refusal, says_no_stream
 from publisher.streams.groups import cut, name_of
+from publisher.streams.servers.connection import translated
 from publisher.streams.unread import Counted, Limit, count_before
 
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import redis
 
-from publisher.streams.connection import translated
 from publisher.streams.scripts import script
+from publisher.streams.servers.connection import translated
 
 _TRIM = script("trim")
 # A millisecond or two of the server's time.

@@ -13,9 +13,9 @@ from datetime import timedelta
 import redis
 
 from publisher.domain.entry_ids import place
-from publisher.streams.connection import translated
 from publisher.streams.keys import counted_key
 from publisher.streams.scripts import script
+from publisher.streams.servers.connection import translated
 
 _COUNT = script("count_page")
 # A millisecond or two of the server's time.

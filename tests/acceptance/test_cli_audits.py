@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from publisher.streams.connection import open_redis
 from publisher.streams.heartbeats import Process, ProcessRegister
+from publisher.streams.servers.connection import open_redis
 from storage.database import Database
 from tests.acceptance.conftest import Publisher
 from tests.acceptance.outside import Outside

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from publisher.streams.connection import open_redis
+from publisher.streams.servers.connection import open_redis
 from storage.database import Database
 from tests.acceptance.conftest import Publisher
 from tests.acceptance.exact_rights import NO, exact_rights, refusals

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from publisher.local.embedded import Servers
-from publisher.streams.connection import open_redis
 from publisher.streams.group_reading import stream_groups
 from publisher.streams.groups import StreamGroups
+from publisher.streams.servers.connection import open_redis
 from tests.benchmarks import claim_control, limited
 from tests.benchmarks.results import Figure
 from tests.benchmarks.size import Size

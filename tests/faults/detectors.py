@@ -9,7 +9,7 @@ from publisher.domain.lanes import Lane
 from publisher.domain.rate_limit import RateLimit
 from publisher.domain.shares import WEIGHTS
 from publisher.streams.outbound import OutboundStreams
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from storage import limits
 from storage.group_keys import GROUP_KEY
 from storage.holds import HoldCriteria, add_hold, remove_hold

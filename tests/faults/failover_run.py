@@ -30,6 +30,8 @@ SLOTS = ("worker-b", "worker-c", "clock-a", "intake-a", "intake-b", "mailer-a")
 _PER_SECOND = 60.0
 # More than there is time for: a run sends for as long as faults come.
 _INTENTS = 100_000
+# Longer than chaos has it: a server that a busy machine keeps from answering is not to be told as away.
+_LEASE_TTL = "8"
 # Deliveries that are seen before the first fault, and after each.
 _BETWEEN = 40
 
@@ -126,7 +128,7 @@ def run(
         everywhere = {"DATABASE_URL": standby.database_url if standby else postgresql.proxied_url, **environ}
         going = FailoverRun(postgresql, Streams(url, client), everywhere, RunResult(seed), standby)
         mail = stack.enter_context(closing(ChaosMail(folder, seed)))
-        told = environment(going, 4, 0.4) | mail.environ | everywhere
+        told = environment(going, 4, 0.4) | mail.environ | everywhere | {"PUBLISHER_ROUTE_LEASE_TTL": _LEASE_TTL}
         fleet = going.fleet = stack.enter_context(closing(Fleet(told, folder, SLOTS)))
         going.observer = stack.enter_context(closing(Observer(url)))
         for slot in fleet.slots.values():

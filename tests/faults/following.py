@@ -9,7 +9,7 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from publisher.streams.redis_url import read_url
+from publisher.streams.servers.redis_url import read_url
 from tests.faults.servers import PostgreSQL
 
 

@@ -19,7 +19,7 @@ from publisher.environment import load_settings
 from publisher.intake import consumer as intake
 from publisher.process import next_try
 from publisher.streams.intents import IntentsGroup
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from tests.acceptance.outside import Outside
 from tests.conftest import connected
 from tests.factories import CHANNELS, GROUP, INTENTS, intent, intent_fields

@@ -14,7 +14,7 @@ from publisher.domain.channel import Channel
 from publisher.publishing.publisher import Publisher
 from publisher.streams.append_result import AppendResult, NotAppended
 from publisher.streams.outbound import Delivery, OutboundStreams
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.cancellations import IncomingCancellation, cancel_intents
 from storage.database import Database
 from tests.faults.detectors import first_violation

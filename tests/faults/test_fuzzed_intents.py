@@ -25,9 +25,9 @@ from publisher.domain.planning import plan_routes
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.intake import consumer as intake
 from publisher.process import logs
-from publisher.streams.connection import open_redis
 from publisher.streams.intents import IntentsGroup
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.stream_servers import StreamServers
 from tests.factories import CHANNELS, GROUP, INTENTS, intent_fields, raw
 from tests.faults.composition import installed, seed_of
 from tests.faults.fuzz_checks import check_entry, check_payload, check_rejection

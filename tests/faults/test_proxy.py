@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 import redis
 
-from publisher.streams.connection import open_redis
+from publisher.streams.servers.connection import open_redis
 from tests.conftest import connected
 from tests.faults.proxied_connection import Loss
 from tests.faults.proxy import Proxy

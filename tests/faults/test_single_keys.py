@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from publisher.streams.connection import open_redis
+from publisher.streams.servers.connection import open_redis
 from tests.acceptance.outside import EMAIL, Outside
 from tests.conftest import connected
 from tests.factories import intent_fields

@@ -15,9 +15,9 @@ from publisher.domain.errors import PublisherError
 from publisher.domain.notification import Notification, Route
 from publisher.process.telemetry import Telemetry
 from publisher.publishing.report import Report
-from publisher.streams.connection import open_redis
 from publisher.streams.outbound import OutboundStreams
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.stream_servers import StreamServers
 from storage import claims, recording
 from storage.database import Database
 from tests.faults.composition import installed

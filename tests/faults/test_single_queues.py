@@ -12,7 +12,7 @@ import redis
 from dramatiq.errors import ConnectionClosed
 
 from actors.broker import WakingBroker
-from publisher.streams.connection import open_redis
+from publisher.streams.servers.connection import open_redis
 from tests.acceptance.outside import EMAIL, Outside
 from tests.faults.in_process import RESUMED, intents, problems, running, seen_outside
 from tests.faults.proxied_url import proxied

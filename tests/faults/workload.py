@@ -24,7 +24,7 @@ from publisher.intake import read_ahead
 from publisher.intake.consumer import IntakeOptions
 from publisher.settings.settings import Settings
 from publisher.streams.intents import IntentsGroup
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.republishing import PublishedFilter, republish
 from tests.conftest import connected
 from tests.factories import GROUP, INTENTS, intent

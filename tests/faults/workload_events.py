@@ -16,7 +16,7 @@ from publisher.connections import open_client
 from publisher.intake import events as intake
 from publisher.intake.events import EventsOptions
 from publisher.streams.consumer_group import ConsumerGroup
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from tests.factories import EVENTS, GROUP, event_fields
 from tests.faults.composition import EMPTY
 from tests.faults.crash_points import Crash, Point

@@ -17,9 +17,9 @@ from publisher.environment import load_settings
 from publisher.intake import consumer as intake
 from publisher.intake import marking
 from publisher.process import next_try
-from publisher.streams.connection import open_redis
 from publisher.streams.intents import IntentsGroup
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.stream_servers import StreamServers
 from tests.factories import GROUP, INTENTS
 from tests.valkeys import OwnValkey
 

@@ -16,7 +16,7 @@ from publisher.publishing.policy import Hooks, Policy
 from publisher.publishing.publisher import Publisher
 from publisher.streams.append_result import AppendResult
 from publisher.streams.outbound import OutboundStreams
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
 from tests.factories import CHANNELS
 

@@ -7,9 +7,9 @@ from datetime import timedelta
 from publisher.doctor.checks.postgresql import ROUND_TRIPS_A_TIMEOUT
 from publisher.doctor.verdict import Diagnosis, Verdict, failed, ok, together, unknown, warning
 from publisher.operations.wording import names, size, span
-from publisher.streams.cluster import SLOTS
 from publisher.streams.health import RedisConfiguration, RedisServer
-from publisher.streams.one_server import WAY_OUT
+from publisher.streams.servers.cluster import SLOTS
+from publisher.streams.servers.one_server import WAY_OUT
 
 _FILLING, _FULL = 0.75, 0.95
 _CLIENTS_FILLING = 0.8

@@ -21,7 +21,7 @@ from publisher.settings.stream_servers import place_of
 from publisher.streams.group_reading import read_groups, stream_groups
 from publisher.streams.groups import Group, StreamGroups, together
 from publisher.streams.heartbeats import ProcessRegister, of_other_systems
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
 from storage.identity import read_system
 

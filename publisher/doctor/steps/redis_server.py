@@ -13,10 +13,10 @@ from publisher.doctor.steps.step import REDIS, Look, Server, Step, Unusable, onc
 from publisher.doctor.verdict import Diagnosis, failed, unknown
 from publisher.domain.errors import PublisherError, RedisRefused, Unavailable
 from publisher.streams import health
-from publisher.streams.cluster import Cluster
 from publisher.streams.keys import DOCTOR, doctor_key
 from publisher.streams.rights import Streams
 from publisher.streams.rights_trial import try_rights
+from publisher.streams.servers.cluster import Cluster
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from publisher.operations.ids import IntentsStream
 from publisher.operations.route_history import notification_histories
 from publisher.operations.trace import with_outcomes
 from publisher.settings.settings import Settings
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from publisher.web.door.problems import Problem
 from publisher.web.door.serving import Answer
 from storage.cancellation_records import cancellations_of

@@ -16,7 +16,7 @@ from publisher.intake.over_http import HttpIntake
 from publisher.intake.telling import Send, Telling
 from publisher.process.telemetry import Telemetry
 from publisher.settings.settings import Settings
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from publisher.web.door.bodies import JSON, JSON_OR_TEXT
 from publisher.web.door.events import Events
 from publisher.web.door.intents import Intents

@@ -10,7 +10,7 @@ from publisher.operations.id_forms import cleaned, forms
 from publisher.operations.ids import IntentsStream
 from publisher.operations.payloads import Payload, payloads
 from publisher.operations.trace import Trace, trace, with_outcomes
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from publisher.web.context import WebContext
 from publisher.web.reading import BUDGET
 from storage.notifications import NotificationRecord

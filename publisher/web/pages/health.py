@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from publisher.settings.web import WebSettings
-from publisher.streams.connection import translated
+from publisher.streams.servers.connection import translated
 from publisher.web.context import WebContext
 from publisher.web.reading import NotRead
 from publisher.web.security.access import bearer_token, is_equal

@@ -10,7 +10,7 @@ import redis
 
 from actors.broker import WakingBroker
 from actors.consumer import WakingConsumer
-from publisher.streams.connection import open_redis
+from publisher.streams.servers.connection import open_redis
 from tests.integration.actors.consumers import ASLEEP_MS, QUEUE, Consume, sleepers
 
 

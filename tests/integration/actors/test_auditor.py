@@ -14,7 +14,7 @@ from publisher.channels.email import EMAIL
 from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
 from publisher.publishing.report import Report
 from publisher.streams import identity as identity_module
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
 from tests.integration.publishers import logged
 from tests.integration.rows import all_routes, due_routes, execute, rows

@@ -11,8 +11,8 @@ from dramatiq.brokers.redis import RedisBroker
 from actors import broker as waking
 from actors import consumer as asleep_on_redis
 from actors.broker import WakingBroker
-from publisher.streams.connection import open_redis
 from publisher.streams.keys import DRAMATIQ_HEARTBEATS
+from publisher.streams.servers.connection import open_redis
 from tests.integration.actors.consumers import (
     ASLEEP_MS,
     QUEUE,

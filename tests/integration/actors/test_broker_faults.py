@@ -12,7 +12,7 @@ from dramatiq import worker as dramatiq_worker
 
 from actors.broker import WakingBroker
 from publisher.domain.errors import PublisherError
-from publisher.streams.connection import open_redis, translated
+from publisher.streams.servers.connection import open_redis, translated
 from tests.valkeys import OwnValkey
 from tests.waiting import wait_until
 

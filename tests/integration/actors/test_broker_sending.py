@@ -11,7 +11,7 @@ from dramatiq.brokers.redis import RedisBroker
 from actors.broker import WakingBroker
 from actors.queues import URGENT
 from publisher.domain.errors import RedisRefused
-from publisher.streams.connection import open_redis
+from publisher.streams.servers.connection import open_redis
 
 QUEUES = ("email", "push")
 

@@ -9,7 +9,7 @@ import redis
 from dramatiq.errors import ConnectionClosed
 
 from actors.broker import WakingBroker
-from publisher.streams.connection import open_redis
+from publisher.streams.servers.connection import open_redis
 from tests.integration.actors.consumers import QUEUE, Consume, asleep, message, sleepers
 
 if TYPE_CHECKING:

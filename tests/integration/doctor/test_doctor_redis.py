@@ -9,8 +9,8 @@ from pathlib import Path
 import redis
 
 from publisher.doctor.verdict import Verdict
-from publisher.streams.connection import open_redis
 from publisher.streams.heartbeats import Process, ProcessRegister
+from publisher.streams.servers.connection import open_redis
 from storage.database import Database
 from storage.identity import read_system
 from tests.factories import GROUP, INTENTS

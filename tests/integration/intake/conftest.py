@@ -14,9 +14,9 @@ from publisher.domain.backoff import Backoff
 from publisher.domain.errors import DatabaseUnavailable
 from publisher.intake import acceptor, events
 from publisher.process import next_try
-from publisher.streams.connection import open_redis
 from publisher.streams.consumer_group import ConsumerGroup
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.stream_servers import StreamServers
 from tests.factories import EVENTS, GROUP
 from tests.integration.failing_calls import Failing
 from tests.integration.intake.reverted_postgresql import is_marked

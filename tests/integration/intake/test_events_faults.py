@@ -12,7 +12,7 @@ from publisher.domain.errors import DatabaseUnavailable, RedisUnavailable
 from publisher.intake import event_acceptor, events
 from publisher.intake.beside import run_beside
 from publisher.streams.consumer_group import ConsumerGroup
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
 from tests.factories import EVENTS, GROUP, event_fields
 from tests.integration.failing_calls import Failing

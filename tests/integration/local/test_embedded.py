@@ -19,7 +19,7 @@ from publisher.local import embedded_postgresql
 from publisher.local.embedded import Servers, are_given, embedded_servers
 from publisher.local.embedded_valkey import start_valkey, valkey
 from publisher.local.ports import PortTaken
-from publisher.streams.connection import open_redis
+from publisher.streams.servers.connection import open_redis
 from tests.conftest import connected, run_sql
 from tests.processes import free_port
 

@@ -12,8 +12,8 @@ from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.operations.entry_outcome import EntryOutcome, EntryState
 from publisher.operations.ids import IntentsStream, resolve
 from publisher.operations.lookup import lookup
-from publisher.streams.connection import open_redis
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
 from storage.intents import IncomingMalformed
 from tests.factories import CHANNELS, GROUP, INTENTS, accept, incoming, intent_fields

@@ -12,8 +12,8 @@ from publisher.operations.entry_outcome import EntryState
 from publisher.operations.id_forms import is_entry_id
 from publisher.operations.ids import IntentsStream, meant, resolve
 from publisher.operations.lookup import Found, lookup
-from publisher.streams.connection import open_redis
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
 from tests.factories import CHANNELS, GROUP, INTENTS, accept, accepted, incoming, intent
 from tests.integration.rows import execute, rows

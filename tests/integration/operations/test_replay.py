@@ -11,7 +11,7 @@ from publisher.domain.errors import BadRequest, RedisUnavailable
 from publisher.intake.replay import IntentsReplay
 from publisher.operations.replay import ReplayByHand, ReplayEnded, ReplayTally, ReplayWindow, ranges_of
 from publisher.settings.settings import Settings
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.actions import ActionOutcome, find_action
 from storage.database import Database
 from tests.factories import CHANNELS, GROUP, INTENTS

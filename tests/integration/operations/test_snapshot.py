@@ -18,9 +18,9 @@ from publisher.operations.snapshot import Counting, StoreSnapshot, StreamsSnapsh
 from publisher.operations.snapshot_fields import activity_fields
 from publisher.operations.snapshots import Snapshots
 from publisher.operations.verdict import Cause
-from publisher.streams.connection import open_redis
 from publisher.streams.heartbeats import ProcessRegister
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
 from storage.gates import pause
 from storage.rates import WINDOW, Happened, Mark

@@ -14,8 +14,8 @@ import structlog
 from publisher.domain.errors import DatabaseUnavailable, RedisRefused
 from publisher.domain.trouble import Trouble
 from publisher.process.heartbeat import Heartbeat, heartbeats
-from publisher.streams.connection import open_redis
 from publisher.streams.heartbeats import REMEMBERED, Process, ProcessRegister, of_other_systems
+from publisher.streams.servers.connection import open_redis
 from tests.factories import INSTANT
 from tests.valkeys import OwnValkey
 from tests.waiting import wait_until

@@ -8,9 +8,9 @@ import redis
 
 from publisher.domain.errors import RedisUnavailable
 from publisher.process.telemetry import Telemetry
-from publisher.streams.connection import open_redis
 from publisher.streams.outbound import OutboundStreams
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.audits import PublishedRoute, return_lost
 from storage.cancelling import CancelFilter, bounds_of_now, mark_for_cancelling, reopen_for_cancelling
 from storage.claims import claim_due, claim_these

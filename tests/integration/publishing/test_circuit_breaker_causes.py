@@ -6,10 +6,10 @@ import pytest
 import redis
 
 from publisher.domain.circuit import GateState
-from publisher.streams.connection import open_redis
 from publisher.streams.keys import witness_key
 from publisher.streams.outbound import OutboundStreams
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.stream_servers import StreamServers
 from storage import gates
 from storage.database import Database
 from tests.integration.publishers import publisher

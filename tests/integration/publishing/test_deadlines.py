@@ -10,10 +10,10 @@ from publisher.domain.errors import RedisUnavailable
 from publisher.process.telemetry import Telemetry
 from publisher.publishing.batch import Batch
 from publisher.publishing.publisher import Publisher
-from publisher.streams.connection import open_redis
 from publisher.streams.keys import witness_key
 from publisher.streams.outbound import OutboundStreams
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.claims import claim_due, claim_ending, claim_these
 from storage.database import Database
 from storage.gates import pause

@@ -15,10 +15,10 @@ from publisher.domain.rate_limit import RateLimit
 from publisher.domain.stream_address import read_address
 from publisher.operations.readers import command_readers
 from publisher.streams.append_result import Limited
-from publisher.streams.connection import open_redis
 from publisher.streams.groups import StreamGroups
 from publisher.streams.outbound import Delivery, OutboundStreams
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
 from tests.integration.publishing.test_renamed_streams import HOUR, die_after_append, worker
 from tests.integration.rows import all_routes, due_routes, make_due

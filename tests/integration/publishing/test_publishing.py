@@ -10,7 +10,7 @@ import redis
 from publisher.domain.errors import BadRequest, DatabaseUnavailable
 from publisher.publishing.report import Report
 from publisher.streams.outbound import OutboundStreams
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from storage import recording
 from storage.database import Database
 from tests.conftest import connected

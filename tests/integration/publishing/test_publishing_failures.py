@@ -11,10 +11,10 @@ from publisher.channels.email import EMAIL, encode
 from publisher.domain.backoff import Backoff
 from publisher.domain.channel import Channel, Command
 from publisher.domain.notification import Notification, Route
-from publisher.streams.connection import open_redis
 from publisher.streams.keys import witness_key
 from publisher.streams.outbound import OutboundStreams
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
 from tests.factories import CHANNELS
 from tests.integration.publishers import BACKOFF, commands, publisher

@@ -14,10 +14,10 @@ from publisher.domain.circuit import Probing
 from publisher.domain.errors import DatabaseUnavailable
 from publisher.publishing.publisher import Publisher
 from publisher.streams.append_result import AppendResult
-from publisher.streams.connection import open_redis
 from publisher.streams.keys import witness_key
 from publisher.streams.outbound import Delivery, OutboundStreams
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
 from storage.republishing import PublishedFilter, republish, window_end
 from tests.integration.publishers import publisher

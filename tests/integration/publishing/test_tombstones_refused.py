@@ -6,9 +6,9 @@ import pytest
 import redis
 
 from publisher.domain.errors import RedisRefused, RedisUnavailable, RouteError
-from publisher.streams.connection import open_redis
 from publisher.streams.outbound import OutboundStreams
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.stream_servers import StreamServers
 from storage import recording
 from storage.database import Database
 from tests.integration.failing_calls import Failing

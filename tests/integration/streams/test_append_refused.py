@@ -10,10 +10,10 @@ import redis
 from publisher.channels.push import PUSH
 from publisher.domain.channel import Command
 from publisher.streams.append_result import Appended, AppendResult, NotAppended
-from publisher.streams.connection import open_redis
 from publisher.streams.keys import witness_key
 from publisher.streams.outbound import Delivery, OutboundStreams
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.stream_servers import StreamServers
 from tests.valkeys import OwnValkey
 
 HOUR = timedelta(hours=1)

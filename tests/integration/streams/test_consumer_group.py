@@ -8,10 +8,10 @@ import pytest
 import redis
 
 from publisher.domain.errors import RedisRefused
-from publisher.streams.connection import open_redis
 from publisher.streams.consumer_group import ConsumerGroup
 from publisher.streams.group_reading import stream_groups
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.stream_servers import StreamServers
 from publisher.streams.standing import find_entry
 from publisher.streams.trimming import trim_acknowledged
 

@@ -12,8 +12,8 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import current_millis, dq_name
 
 from actors.broker import WakingBroker
-from publisher.streams.connection import open_redis
 from publisher.streams.dead_workers import GivenBack, give_back
+from publisher.streams.servers.connection import open_redis
 
 HEARTBEATS = "dramatiq:__heartbeats__"
 SILENT = timedelta(seconds=15)

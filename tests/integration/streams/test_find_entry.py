@@ -7,9 +7,9 @@ import pytest
 import redis
 
 from publisher.domain.errors import RedisRefused
-from publisher.streams.connection import open_redis
 from publisher.streams.consumer_group import Entry
 from publisher.streams.intents import IntentsGroup
+from publisher.streams.servers.connection import open_redis
 from publisher.streams.standing import Standing, find_entry
 from publisher.streams.unread import Counted
 from tests.factories import GROUP, INTENTS

@@ -11,10 +11,10 @@ from publisher.channels.email import EMAIL
 from publisher.channels.push import PUSH
 from publisher.domain.channel import Channel, Command
 from publisher.domain.errors import RedisRefused, RedisUnavailable
-from publisher.streams.connection import open_redis
 from publisher.streams.keys import witness_key
 from publisher.streams.outbound import Delivery, OutboundStreams
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.stream_servers import StreamServers
 from tests.valkeys import OwnValkey, cluster
 
 HOUR = timedelta(hours=1)

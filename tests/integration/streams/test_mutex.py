@@ -6,9 +6,9 @@ import pytest
 import redis
 
 from publisher.domain.errors import RedisUnavailable
-from publisher.streams.connection import open_redis
 from publisher.streams.keys import audit_key, look_back_key
 from publisher.streams.mutex import Mutex
+from publisher.streams.servers.connection import open_redis
 from tests.waiting import wait_until
 
 HOUR = timedelta(hours=1)

@@ -11,10 +11,10 @@ from redis.crc import key_slot
 from publisher.channels.push import PUSH
 from publisher.domain.rate_limit import RateLimit
 from publisher.streams.append_result import Appended, Limited, NotAppended
-from publisher.streams.connection import open_redis
 from publisher.streams.keys import limit_key
 from publisher.streams.outbound import OutboundStreams
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.stream_servers import StreamServers
 from tests.integration.buckets import now_us, tokens
 from tests.integration.streams.limited_appends import HOUR_US, KEY, SLOW, deliveries, fill_push, words
 from tests.rate_windows import over_limit

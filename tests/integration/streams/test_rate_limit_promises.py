@@ -7,7 +7,7 @@ from publisher.channels.push import PUSH
 from publisher.domain.rate_limit import RateLimit
 from publisher.streams.outbound import OutboundStreams
 from publisher.streams.rate_limits import RateLimits
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from tests.integration.buckets import now_us
 from tests.integration.streams.limited_appends import HOUR_US, KEY, SLOW, deliveries, fill_push, words
 
@@ -74,7 +74,6 @@ def test_promises_that_nobody_redeems_cost_no_rate(
 ) -> None:
     """One token in ten, or in three, is promised to a worker that dies: over minutes the rate stays within 2 %."""
     limit, taken, promised, slept = RateLimit(14.0, burst), 0, 0, 0
-    began = now_us(redis_client)
     limits.hope(PUSH, limit, 500)
     while slept < 180_000_000:
         hope = limits.hope(PUSH, limit, 500)
@@ -86,7 +85,8 @@ def test_promises_that_nobody_redeems_cost_no_rate(
         redis_client.hincrby(KEY, "at", -waited)
         redis_client.hincrby(KEY, "promised_until", -waited)
 
-    assert taken >= 0.98 * limit.per_second * (now_us(redis_client) - began + slept) / 1e6
+    # Without the time that this loop took: a machine that stands still for longer than a burst lasts loses tokens.
+    assert taken >= 0.98 * limit.per_second * slept / 1e6
 
 
 def test_hope_begins_a_bucket(limits: RateLimits, redis_client: redis.Redis) -> None:

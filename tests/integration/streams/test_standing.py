@@ -8,7 +8,7 @@ import redis
 
 from publisher.domain.errors import RedisRefused
 from publisher.streams import standing
-from publisher.streams.connection import open_redis
+from publisher.streams.servers.connection import open_redis
 from publisher.streams.standing import EntryStanding, Place, Standing, find_entries
 from publisher.streams.unread import Counted, Limit
 from tests.integration.conftest import AsUser

@@ -9,8 +9,8 @@ import redis
 
 from publisher.domain.errors import RedisRefused, RedisUnavailable
 from publisher.streams import trimming
-from publisher.streams.connection import open_redis
 from publisher.streams.intents import IntentsGroup
+from publisher.streams.servers.connection import open_redis
 from publisher.streams.trimming import trim_acknowledged
 from tests.factories import GROUP, INTENTS
 

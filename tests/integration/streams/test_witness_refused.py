@@ -10,9 +10,9 @@ import redis
 from publisher.channels.push import PUSH
 from publisher.domain.channel import Command
 from publisher.streams.append_result import Appended, NotAppended
-from publisher.streams.connection import open_redis
 from publisher.streams.outbound import Delivery, OutboundStreams
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
 from tests.integration.publishers import logged, publisher
 from tests.integration.rows import due_routes, one_route

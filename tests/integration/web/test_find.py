@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 from starlette.testclient import TestClient
 
 from publisher.domain.loss import LossCause
-from publisher.streams.connection import open_redis
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.stream_servers import StreamServers
 from publisher.web.reading import Reading
 from storage.database import Database
 from storage.losses import record_loss

@@ -15,7 +15,7 @@ from publisher.operations.discard import plan_discard
 from publisher.operations.requeue import DeadLetterFilter, plan_requeue, plan_requeue_rest
 from publisher.operations.resuming import plan_rest
 from publisher.settings.settings import Settings
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from publisher.web.running import Running
 from storage.actions import find_action
 from storage.database import Database

@@ -7,7 +7,7 @@ import pytest
 
 from publisher.domain.errors import SettingsError
 from publisher.settings.settings import Settings
-from publisher.streams.connection import open_redis
+from publisher.streams.servers.connection import open_redis
 from storage.database import Database
 
 GOOD = {"DATABASE_URL": "postgresql://publisher@db/publisher", "REDIS_URL": "redis://redis:6379/0"}

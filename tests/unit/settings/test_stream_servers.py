@@ -7,7 +7,7 @@ from publisher.channels.push import PUSH
 from publisher.domain.errors import SettingsError
 from publisher.settings.connection_url import read_redis_url, read_stream_redis_url
 from publisher.settings.settings import Settings
-from publisher.streams.redis_url import read_url
+from publisher.streams.servers.redis_url import read_url
 from tests.unit.settings.environments import URLS
 
 MAIL = "PUBLISHER_EMAIL_REDIS_URL"

@@ -8,7 +8,7 @@ import redis
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.domain.stream_address import StreamAddress
 from publisher.operations.resubmit import Resubmission
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
 from storage.intents import IncomingMalformed
 from storage.malformed import MalformedRecord, find_malformed

@@ -15,8 +15,8 @@ import redis
 from redis.crc import key_slot
 
 from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
-from publisher.streams.connection import translated
-from publisher.streams.nodes_away import Node, NodesAway
+from publisher.streams.servers.connection import translated
+from publisher.streams.servers.nodes_away import Node, NodesAway
 
 # The first slot of a range, and the last.
 Range = tuple[int, int]

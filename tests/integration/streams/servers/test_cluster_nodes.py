@@ -13,7 +13,7 @@ from publisher.domain.stream_address import read_address
 from publisher.streams.append_result import Appended, HeldBack
 from publisher.streams.outbound import OutboundStreams
 from tests.clusters import RunningCluster, running_cluster
-from tests.integration.streams.clustered import AT, CHANNELS, HOUR, deliveries, opened, until_appended
+from tests.integration.streams.servers.clustered import AT, CHANNELS, HOUR, deliveries, opened, until_appended
 from tests.valkeys import node_of_cluster, port_of
 
 

@@ -13,9 +13,9 @@ from publisher.channels.push import PUSH
 from publisher.domain.channel import Command
 from publisher.domain.errors import RedisUnavailable
 from publisher.streams.append_result import Appended, AppendResult
-from publisher.streams.connection import open_redis, translated
 from publisher.streams.outbound import Delivery, OutboundStreams
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis, translated
+from publisher.streams.servers.stream_servers import StreamServers
 from tests.processes import free_port
 from tests.sentinels import NAME, Watched, watched
 from tests.waiting import wait_until

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from publisher.channels.email import EMAIL
-from publisher.streams.connection import open_redis
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.stream_servers import StreamServers
 
 NOW, BEFORE = "redis://mail.example:6379/0", "redis://mail:6379/0"
 

@@ -13,9 +13,9 @@ import pytest
 import redis
 
 from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
-from publisher.streams.cluster import Cluster
-from publisher.streams.connection import open_node, open_redis, translated
-from publisher.streams.redis_url import read_url
+from publisher.streams.servers.cluster import Cluster
+from publisher.streams.servers.connection import open_node, open_redis, translated
+from publisher.streams.servers.redis_url import read_url
 from tests.processes import free_port
 from tests.tls_fronts import Authority, front
 from tests.valkeys import OwnValkey

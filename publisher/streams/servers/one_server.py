@@ -4,8 +4,8 @@ import redis
 from redis.exceptions import MovedError
 
 from publisher.domain.errors import RedisRefused, RedisUnavailable, SettingsError
-from publisher.streams.connection import translated
 from publisher.streams.keys import doctor_key
+from publisher.streams.servers.connection import translated
 
 # What to do then.
 WAY_OUT = (

@@ -12,7 +12,7 @@ import redis
 from publisher.domain.channel import Channel
 from publisher.domain.errors import RedisRefused, RedisUnavailable
 from publisher.domain.stream_address import read_address, whole_of
-from publisher.streams.cluster import Cluster
+from publisher.streams.servers.cluster import Cluster
 
 T = TypeVar("T")
 

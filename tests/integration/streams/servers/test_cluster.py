@@ -11,16 +11,25 @@ from publisher.channels.push import PUSH
 from publisher.domain.errors import RedisUnavailable
 from publisher.domain.rate_limit import RateLimit
 from publisher.streams.append_result import Appended, AppendResult, Limited, NotAppended
-from publisher.streams.connection import open_redis, translated
 from publisher.streams.consumer_group import ConsumerGroup
 from publisher.streams.group_reading import read_groups
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.outbound import OutboundStreams
-from publisher.streams.redis_url import read_url
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.connection import open_redis, translated
+from publisher.streams.servers.redis_url import read_url
+from publisher.streams.servers.stream_servers import StreamServers
 from publisher.streams.trimming import trim_acknowledged
 from tests.clusters import RunningCluster, running_cluster
-from tests.integration.streams.clustered import AT, CHANNELS, HOUR, SECOND, deliveries, entries, opened, until_appended
+from tests.integration.streams.servers.clustered import (
+    AT,
+    CHANNELS,
+    HOUR,
+    SECOND,
+    deliveries,
+    entries,
+    opened,
+    until_appended,
+)
 from tests.valkeys import wait_for_replica
 from tests.waiting import wait_until
 

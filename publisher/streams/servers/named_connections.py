@@ -8,7 +8,7 @@ import redis
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.sentinel import MasterNotFoundError, SentinelManagedConnection, SentinelManagedSSLConnection
 
-from publisher.streams.connection_errors import (
+from publisher.streams.servers.connection_errors import (
     RedisPlace,
     broken_connection,
     missing_database,

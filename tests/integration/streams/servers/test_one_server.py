@@ -7,8 +7,8 @@ import pytest
 import redis
 
 from publisher.domain.errors import SettingsError
-from publisher.streams.connection import open_redis
-from publisher.streams.one_server import refuse_shards
+from publisher.streams.servers.connection import open_redis
+from publisher.streams.servers.one_server import refuse_shards
 from tests.clusters import RunningCluster, running_cluster
 from tests.integration.conftest import AsUser
 from tests.processes import free_port

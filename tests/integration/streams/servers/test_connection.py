@@ -12,7 +12,7 @@ from redis import exceptions
 from redis._parsers import BaseParser
 
 from publisher.domain.errors import RedisRefused, RedisUnavailable, SettingsError
-from publisher.streams.connection import open_redis, translated
+from publisher.streams.servers.connection import open_redis, translated
 from tests.valkeys import OwnValkey
 
 SECOND = timedelta(seconds=1)

@@ -4,7 +4,7 @@ import pytest
 from redis.connection import HiredisRespSerializer
 from redis.exceptions import DataError
 
-from publisher.streams.command_packer import CommandPacker
+from publisher.streams.servers.command_packer import CommandPacker
 
 
 @pytest.mark.parametrize("count", [1, 199, 5_000])

@@ -7,11 +7,11 @@ from datetime import timedelta
 from publisher.channels.push import PUSH
 from publisher.domain.channel import Channel, Command
 from publisher.streams.append_result import Appended, AppendResult
-from publisher.streams.cluster import Cluster
-from publisher.streams.connection import open_node, open_redis
 from publisher.streams.outbound import Delivery, OutboundStreams
-from publisher.streams.redis_url import read_url
-from publisher.streams.servers import StreamServers
+from publisher.streams.servers.cluster import Cluster
+from publisher.streams.servers.connection import open_node, open_redis
+from publisher.streams.servers.redis_url import read_url
+from publisher.streams.servers.stream_servers import StreamServers
 from tests.clusters import RunningCluster
 from tests.waiting import wait_until
 

@@ -13,14 +13,14 @@ from redis.retry import Retry
 from redis.sentinel import SentinelConnectionPool
 
 from publisher.domain.errors import RedisRefused, RedisUnavailable, SettingsError
-from publisher.streams.command_packer import CommandPacker
-from publisher.streams.named_connections import (
+from publisher.streams.servers.command_packer import CommandPacker
+from publisher.streams.servers.named_connections import (
     NamedPrimaryConnection,
     NamedPrimaryTlsConnection,
     connection_class,
 )
-from publisher.streams.redis_url import RedisUrl, read_url
-from publisher.streams.sentinels import Sentinels
+from publisher.streams.servers.redis_url import RedisUrl, read_url
+from publisher.streams.servers.sentinels import Sentinels
 
 # The server is away, or cannot serve now: the same command may succeed later.
 _PASSING = (
