@@ -153,7 +153,12 @@ def _check(going: FailoverRun, mail: ChaosMail) -> None:
     problems += mail.problems(going)
     if going.fleet.started > len(SLOTS) and not going.kills:
         problems.append(f"{going.fleet.started - len(SLOTS)} processes had to be started again")
-    problems += [f"a traceback stands in {log.name}" for log in going.fleet.logs if "Traceback" in log.read_text()]
+    texts = {log.name: log.read_text(errors="replace") for log in going.fleet.logs}
+    problems += [
+        f"a traceback stands in {name}: {text[text.index('Traceback') :][:4000]}"
+        for name, text in texts.items()
+        if "Traceback" in text
+    ]
 
 
 def outages(fleet: Fleet) -> dict[str, list[str]]:
