@@ -12,6 +12,11 @@ _MOVE_TO_STREAM = """/* move_to_stream */
 UPDATE routes SET stream = %(stream)s WHERE id = ANY(%(ids)s::bigint[]) AND lease_token = %(token)s RETURNING id
 """
 
+_HELD_AT = """/* held_at */
+SELECT id, (extract(epoch FROM statement_timestamp()) * 1000000)::bigint FROM routes
+WHERE id = ANY(%(ids)s::bigint[]) AND lease_token = %(token)s
+"""
+
 _BEGIN_LIFE = """/* begin_life */
 UPDATE routes SET requeues = greatest(requeues, life + 1)
 FROM unnest(%(ids)s::bigint[], %(lives)s::int[]) AS ended (id, life)
@@ -33,6 +38,14 @@ def move_to_stream(database: Database, token: str, ids: Collection[int], stream:
     Call it before the next append, once no command of theirs was found on the stream that was recorded before.
     """
     return {row[0] for row in database.rows(_MOVE_TO_STREAM, {"ids": list(ids), "token": token, "stream": stream})}
+
+
+def held_at(database: Database, token: str, ids: Collection[int]) -> dict[int, int]:
+    """Returns those of these routes that the token still holds, each with the instant at which that was asked.
+
+    The instant is one of the database's clock, in microseconds. Whoever claims the route later gets a later one.
+    """
+    return dict(database.rows(_HELD_AT, {"ids": list(ids), "token": token}))
 
 
 def begin_life(database: Database, token: str, ended: Mapping[int, int]) -> set[int]:

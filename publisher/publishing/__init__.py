@@ -58,9 +58,9 @@ So a delivery is written once, however many attempts there are within the window
 A route that ends without a command, because its deadline has passed, it was cancelled or given up, has a tombstone in
 the place of the witness (tombstones). A late append finds the tombstone and writes nothing.
 A route keeps the name of the stream of its first attempt. If the channel's stream was renamed since, the witness is
-looked for on the old stream first (earlier_streams). That leaves no tombstone there, since a process of before may take
-the route back to the old stream: a worker that was paused just before its append to the old stream then repeats what
-stands on the new one.
+looked for on the old stream first, and a tombstone is left there with the instant of the move (earlier_streams): a late
+append to the old stream finds it. A process of before may take the route back: its append passes the tombstone, since
+its own move is later.
 
 # The rate limit
 

@@ -1,6 +1,6 @@
 """Appends the commands of a batch, and decides what each result means for its route (R6, R7, R12, R13)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -8,11 +8,11 @@ from publisher.domain.attempt import Failure, Published
 from publisher.domain.notification import Route
 from publisher.publishing.batch import Batch
 from publisher.publishing.circuit_breaker import CircuitBreaker, probed
-from publisher.publishing.earlier_streams import Deliveries, settle_on_earlier_streams
+from publisher.publishing.earlier_streams import Deliveries, appended_if_still_held, settle_on_earlier_streams
 from publisher.publishing.recorder import Decide
 from publisher.publishing.tracing import fields_of
-from publisher.streams.append_result import Appended, AppendResult, Ended, HeldBack, Limited, NotAppended
-from publisher.streams.outbound import OutboundStreams
+from publisher.streams.append_result import Appended, AppendResult, Ended, HeldBack, Limited, Moved, NotAppended
+from publisher.streams.outbound import Delivery, OutboundStreams
 from storage import leases
 from storage.database import Database
 
@@ -41,13 +41,7 @@ class Appender:
             # Those of one partition follow one another: each call is of one.
             location = batch.channel.location
             to_append = sorted(to_append, key=lambda pair: location.part(pair[1].delivery_id).stream)
-        self._beat()
-        appended = self._streams.append(
-            probed(batch.channel) if batch.is_probe else batch.channel,
-            [delivery for _, delivery in to_append],
-            may_go_on,
-            batch.claim.limit,
-        )
+        appended = self._append(batch, to_append, may_go_on)
         results: list[tuple[Route, AppendResult]] = [
             *settled,
             *((route, result) for (route, _), result in zip(to_append, appended, strict=False)),
@@ -73,6 +67,19 @@ class Appender:
         )
         batch.is_cut_short |= len(appended) < len(to_append)
 
+    def _append(self, batch: Batch, deliveries: Deliveries, may_go_on: Callable[[], bool]) -> Sequence[AppendResult]:
+        """Returns a result for each delivery, of the first ones only if the batch was cut short."""
+        to = probed(batch.channel) if batch.is_probe else batch.channel
+
+        def append(some: Sequence[Delivery]) -> Sequence[AppendResult]:
+            self._beat()
+            return self._streams.append(to, some, may_go_on, batch.claim.limit)
+
+        results = append([delivery for _, delivery in deliveries])
+        if not any(isinstance(result, Moved) for result in results) or not may_go_on():
+            return results
+        return appended_if_still_held(self._database, batch, deliveries, results, append)
+
     def _appended(self, batch: Batch, route: Route, result: Appended) -> None:
         batch.outcomes.append(Published(route, result.entry_id, witnessed=result.unwitnessed is None))
         if result.unwitnessed is not None:
@@ -83,7 +90,7 @@ class Appender:
                 reason=result.unwitnessed,
             )
 
-    def _why_failed(self, batch: Batch, result: NotAppended | HeldBack | Ended) -> str | None:
+    def _why_failed(self, batch: Batch, result: NotAppended | HeldBack | Ended | Moved) -> str | None:
         """Why this was a failed attempt; None: it was none, and the lease is given up."""
         match result:
             case HeldBack():
@@ -93,6 +100,9 @@ class Appender:
                 # One that expired or was cancelled is `end_routes`' matter. A dead letter that was not recorded, though
                 # its tombstone is set, becomes one by this attempt.
                 return None if result.life is None else "it was given up as a dead letter, and that was not recorded"
+            case Moved():
+                # Another worker holds the route, or there was no time left to ask.
+                return None
             case NotAppended():
                 # A probe that finds the channel as it was costs the route nothing.
                 return None if batch.is_probe and result.channels_fault else result.message

@@ -3,10 +3,12 @@
 -- KEYS[1]  the stream, KEYS[2] what was counted of it (see unread.py), KEYS[3] the bucket of its rate limit (see
 --          bucket.lua), KEYS[3 + n] the witness of the nth command: all in one slot.
 -- ARGV     window in ms, ceiling (0: none), rate limit a second (0: none) and its burst, then for each command: how often
---          its route was requeued, the number of names and values, names and values.
+--          its route was requeued, the instant at which it was moved to this stream (0: it was not moved), the number of
+--          names and values, names and values.
 -- Returns  for each command the entry id that it was appended as, or else a pair of strings, a word and a detail:
 --          known        the entry id of an earlier append
 --          ended        the tombstone: the route has ended, and its command must not follow (see end_once.lua)
+--          moved        nothing: another worker has begun to move the route to another stream since (see end_once.lua)
 --          behind       the backlog, and the name of the slowest group after a space, if any group reads the stream
 --          limited      milliseconds until there is a token again
 --          bucket       the error of the bucket: nothing was appended
@@ -75,10 +77,14 @@ local function room_for(count)
     return ceiling - most, slowest
 end
 
--- What stands in the place of a witness is a tombstone. Its text; false if it is none.
+-- What stands in the place of a witness is a tombstone. Its text, false if it is none; and the instant at which the route
+-- was moved away, 0 if it was not moved but has ended.
 local function tombstone(key)
-    local text = redis.pcall('HGET', key, 'ended')
-    return type(text) == 'string' and text
+    local found = redis.pcall('HMGET', key, 'ended', 'moved')
+    if found.err then
+        return false, 0
+    end
+    return found[1], tonumber(found[2] or 0)
 end
 
 -- Whether a tombstone of this text was left by an earlier life of a route that was requeued so often since.
@@ -120,11 +126,16 @@ end
 local room, slowest = room_for(#KEYS - 3)
 local reply = {}
 for n = 4, #KEYS do
-    local requeues, count = ARGV[position], tonumber(ARGV[position + 1])
+    local requeues, moved_here, count = ARGV[position], tonumber(ARGV[position + 1]), tonumber(ARGV[position + 2])
     local entry = redis.pcall('GET', KEYS[n])
-    local ended = type(entry) == 'table' and tombstone(KEYS[n])
+    local ended, moved_away = false, 0
+    if type(entry) == 'table' then
+        ended, moved_away = tombstone(KEYS[n])
+    end
     local result
-    if ended and not is_over(ended, requeues) then
+    if moved_away > moved_here then
+        result = { 'moved', '' }
+    elseif ended and moved_away == 0 and not is_over(ended, requeues) then
         result = { 'ended', ended }
     elseif type(entry) == 'table' and not ended then
         result = { 'witness', entry.err }
@@ -139,7 +150,7 @@ for n = 4, #KEYS do
         result = without_token()
     end
     if not result then
-        local ran, added = pcall(add, position + 2, position + 1 + count)
+        local ran, added = pcall(add, position + 3, position + 2 + count)
         if type(added) == 'table' then
             result = { 'refused', added.err }
         elseif not ran then
@@ -160,7 +171,7 @@ for n = 4, #KEYS do
         end
     end
     reply[n - 3] = result
-    position = position + count + 2
+    position = position + count + 3
 end
 if taken > 0 then
     keep(KEYS[3], bucket, rate, burst)

@@ -74,6 +74,11 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """The command was not appended: another worker has begun to move its route to another stream since it came here."""
+
+
+@dataclass(frozen=True, slots=True)
 class Limited:
     """The command was not appended, because the channel's rate limit lets nothing through now (R30).
 
@@ -83,7 +88,7 @@ class Limited:
     wait: timedelta
 
 
-AppendResult = Appended | NotAppended | HeldBack | Ended | Limited
+AppendResult = Appended | NotAppended | HeldBack | Ended | Moved | Limited
 
 
 def dead(requeues: int) -> str:
@@ -110,6 +115,8 @@ def append_result(channel: Channel, word: str, detail: str) -> AppendResult:
             return Limited(timedelta(milliseconds=int(detail)))
         case "ended":
             return ended(detail)
+        case "moved":
+            return Moved()
         case "bucket":
             return NotAppended(f"Redis refused: {_what_is_wrong(channel, detail)}", channels_fault=True)
         case "refused":

@@ -9,7 +9,7 @@ from publisher.domain.channel import Channel, Command
 from publisher.domain.errors import PublisherError, RedisUnavailable
 from publisher.domain.rate_limit import RateLimit
 from publisher.domain.stream_address import StreamAddress, read_address
-from publisher.streams.append_result import Appended, AppendResult, HeldBack, NotAppended, append_result
+from publisher.streams.append_result import OVER, Appended, AppendResult, HeldBack, NotAppended, append_result
 from publisher.streams.identity import identities
 from publisher.streams.keys import counted_key, limit_key, witness_key
 from publisher.streams.rate_limits import RateLimits
@@ -40,12 +40,14 @@ class Delivery:
 
     replay: how often an operator had it published again.
     requeues: how often an operator requeued its route from the dead letters.
+    moved_at: when its route was moved to this stream, as `OutboundStreams.leave` was told; 0: it was not.
     """
 
     delivery_id: str
     command: Command
     replay: int = 0
     requeues: int = 0
+    moved_at: int = 0
 
 
 class OutboundStreams:
@@ -104,18 +106,15 @@ class OutboundStreams:
         Returns for each the entry id of its command if that stands already: then there is no tombstone, and the witness
         lives for another window. May be repeated. Raises RedisUnavailable or RedisRefused.
         """
-        ended: list[str | None] = [None] * len(deliveries)
-        for part, at in _by_part(deliveries).items():
-            client = self._servers.of(str(part))
-            with translated():
-                entries = self._end(
-                    keys=[_witness(part, deliveries[n]) for n in at],
-                    args=[self._window_ms, *(tombstones[n] for n in at)],
-                    client=client,
-                )
-            for n, entry in zip(at, entries, strict=True):
-                ended[n] = _entry_id(entry)
-        return ended
+        return self._end_all(deliveries, tombstones, 0)
+
+    def leave(self, deliveries: Sequence[WitnessOf], at: int) -> list[str | None]:
+        """Ends these deliveries on these streams, because their routes move to another one: as `end` does.
+
+        A route may come back: an append of a delivery that was moved here later goes through.
+        at: the instant of the move, in microseconds; a later one counts.
+        """
+        return self._end_all(deliveries, [OVER] * len(deliveries), at)
 
     def witnesses(self, deliveries: Sequence[WitnessOf]) -> list[str | None]:
         """Reads the witnesses of these deliveries, in order: each an entry id, or None if it is gone or a tombstone.
@@ -151,21 +150,6 @@ class OutboundStreams:
                     stands[n] = bool(reply)
         return stands
 
-    def renewed_witnesses(self, deliveries: Sequence[WitnessOf]) -> list[str | None]:
-        """As `witnesses`, but each witness found lives for another window, as after an append (R12)."""
-        found: list[str | None] = [None] * len(deliveries)
-        for part, at in _by_part(deliveries).items():
-            client = self._servers.of(str(part))
-            with translated(), client.pipeline(transaction=False) as pipe:
-                for n in at:
-                    pipe.getex(_witness(part, deliveries[n]), px=self._window_ms)
-                for n, reply in zip(at, pipe.execute(raise_on_error=False), strict=True):
-                    # A key of another type is no witness. After any other error the witness is unknown.
-                    if isinstance(reply, Exception) and not str(reply).startswith("WRONGTYPE"):
-                        raise reply
-                    found[n] = _entry_id(reply)
-        return found
-
     def reaches(self, address: str) -> bool:
         """Returns whether the settings still name the Redis of this address."""
         return self._servers.reaches(address)
@@ -173,6 +157,20 @@ class OutboundStreams:
     def identities(self) -> Callable[[str], str]:
         """Returns what reads the identity of a stream's Redis (R12a): of each server once. See `streams.identity`."""
         return identities(self._servers)
+
+    def _end_all(self, deliveries: Sequence[WitnessOf], tombstones: Sequence[str], moved_at: int) -> list[str | None]:
+        ended: list[str | None] = [None] * len(deliveries)
+        for part, at in _by_part(deliveries).items():
+            client = self._servers.of(str(part))
+            with translated():
+                entries = self._end(
+                    keys=[_witness(part, deliveries[n]) for n in at],
+                    args=[self._window_ms, moved_at, *(tombstones[n] for n in at)],
+                    client=client,
+                )
+            for n, entry in zip(at, entries, strict=True):
+                ended[n] = _entry_id(entry)
+        return ended
 
     def _append(
         self, channel: Channel, part: StreamAddress, deliveries: Sequence[Delivery], limit: RateLimit | None
@@ -186,7 +184,7 @@ class OutboundStreams:
         ]
         for delivery in deliveries:
             flat = [text for pair in delivery.command.fields for text in pair]
-            arguments += [delivery.requeues, len(flat), *flat]
+            arguments += [delivery.requeues, delivery.moved_at, len(flat), *flat]
         try:
             with translated():
                 reply = self._script(keys=keys, args=arguments, client=self._servers.of(str(part)))

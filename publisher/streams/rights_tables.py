@@ -123,9 +123,10 @@ CHANNEL = (
     ("TYPE {stream}", "doctor"),
     ("GET {witness}", "append_once.lua"),
     ("SET {witness} 0-0 PX 1", "append_once.lua"),
-    ("PEXPIRE {witness} 1", "append_once.lua"),
+    ("PEXPIRE {witness} 1", "append_once.lua, end_once.lua"),
+    ("HMGET {witness} ended", "append_once.lua, end_once.lua"),
+    ("HSET {witness} ended 1", "end_once.lua"),
     ("MGET {witness}", "the loss audit"),
-    ("GETEX {witness} PX 1", "a command on a stream that was renamed"),
 )
 
 # Of each Redis that has commands; in a cluster, of each of their slots. {identity}: its random text.

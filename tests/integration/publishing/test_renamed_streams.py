@@ -164,13 +164,13 @@ def test_a_route_that_someone_else_took_meanwhile_is_not_appended(
     taken, mine = due_routes(database, 2)
     streams = OutboundStreams(StreamServers(redis_client), HOUR)
     worker(database, streams, OLD, stopping=iter([False, True]).__next__).publish_due("email")
-    look = streams.renewed_witnesses
+    look = streams.leave
 
-    def then_taken(deliveries: Sequence[tuple[str, str, int]]) -> list[str | None]:
+    def then_taken(deliveries: Sequence[tuple[str, str, int]], at: int) -> list[str | None]:
         change(database, [taken], "lease_token = 'someone else'")
-        return look(deliveries)
+        return look(deliveries, at)
 
-    monkeypatch.setattr(streams, "renewed_witnesses", then_taken)
+    monkeypatch.setattr(streams, "leave", then_taken)
     worker(database, streams, NEW).publish_due("email")
 
     assert redis_client.xlen(NEW.stream) == 1
@@ -246,7 +246,7 @@ def test_nothing_is_looked_for_where_no_stream_was_renamed(
     due_routes(database, 2)
     die_after_append(database, redis_client, OLD)
     streams = OutboundStreams(StreamServers(redis_client), HOUR)
-    monkeypatch.setattr(streams, "renewed_witnesses", None)
+    monkeypatch.setattr(streams, "leave", None)
 
     assert worker(database, streams, OLD).publish_due("email").published == 2
     assert lengths(redis_client) == (2, 0)

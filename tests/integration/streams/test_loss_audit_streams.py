@@ -129,34 +129,28 @@ def test_deliveries_of_two_streams_are_looked_for_at_once(tmp_path: Path) -> Non
 
 def test_a_tombstone_is_no_witness(streams: OutboundStreams, redis_client: redis.Redis) -> None:
     """A text that is no entry id in a witness's place says that no command stands (R12a)."""
-    redis_client.set(witness_key(PUSH.stream, NAMES[0]), "expired")
+    redis_client.set(witness_key(PUSH.stream, NAMES[0]), "expired", px=60_000)
 
     assert missing(streams, PUSH, NAMES[:1]) == NAMES[:1]
-    assert streams.renewed_witnesses([(PUSH.stream, NAMES[0], 0)]) == [None]
 
 
-@pytest.mark.stray_keys("plants a key of another type")
-def test_a_look_that_renews_says_what_a_look_says(streams: OutboundStreams, redis_client: redis.Redis) -> None:
-    """A renewing look finds what stands, and takes a key of another type for no witness."""
+def test_a_stream_that_is_left_tells_what_stands_on_it(streams: OutboundStreams, redis_client: redis.Redis) -> None:
+    """Whoever moves a route away finds its command if it stands, and takes a key of another type for no witness."""
     append(streams, *NAMES[:2])
-    redis_client.lpush(witness_key(PUSH.stream, NAMES[2]), "x")
     asked = [(PUSH.stream, name, 0) for name in NAMES[:3]]
+    known = streams.witnesses(asked)
+    assert [entry is None for entry in known] == [False, False, True]
 
-    found = streams.renewed_witnesses(asked)
-
-    assert found == streams.witnesses(asked)
-    assert [entry is None for entry in found] == [False, False, True]
-    assert streams.renewed_witnesses([]) == []
+    assert streams.leave(asked, 1) == known
+    assert streams.leave([], 1) == []
 
 
-def test_a_renewing_look_that_is_refused_finds_nothing_missing(
-    own_client: redis.Redis, own_streams: OutboundStreams
-) -> None:
+def test_a_stream_that_cannot_be_left_is_an_error(own_client: redis.Redis, own_streams: OutboundStreams) -> None:
     """A server that refuses the look is an error, never a delivery that is not there."""
-    own_client.acl_setuser("default", commands=["-getex"])
+    own_client.acl_setuser("default", commands=["-get"])
 
     with pytest.raises(RedisRefused):
-        own_streams.renewed_witnesses([(PUSH.stream, NAMES[0], 0)])
+        own_streams.leave([(PUSH.stream, NAMES[0], 0)], 1)
 
 
 def test_the_identity_stays(streams: OutboundStreams) -> None:

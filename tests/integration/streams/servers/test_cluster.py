@@ -86,7 +86,7 @@ def test_witnesses_of_several_shards_are_read_together(servers: StreamServers) -
     known = [written.get(address) if id_ == "n/1" else None for address, id_, _ in asked]
 
     assert streams.witnesses(asked) == known
-    assert streams.renewed_witnesses(asked) == known
+    assert streams.leave(asked, 1) == known
     assert streams.standing(asked, known) == [entry is not None for entry in known]
     assert streams.end(asked, ["expired"] * len(asked)) == known
     assert streams.append(CHANNELS[0], deliveries(2)) != entries(streams.append(CHANNELS[0], deliveries(1)))
