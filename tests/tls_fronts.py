@@ -9,6 +9,8 @@ from pathlib import Path
 
 # The request by which a client of PostgreSQL asks for TLS, and the answer that grants it.
 _SSL_REQUEST, _GRANTED = bytes.fromhex("0000000804d2162f"), b"S"
+# The first byte of a client that speaks TLS.
+_HANDSHAKE = b"\x16"
 
 
 class Authority:
@@ -30,12 +32,15 @@ class Authority:
 
 
 @contextmanager
-def front(target: str | tuple[str, int], context: ssl.SSLContext | None, *, asked: bool = False) -> Iterator[int]:
+def front(
+    target: str | tuple[str, int], context: ssl.SSLContext | None, *, asked: bool = False, either: bool = False
+) -> Iterator[int]:
     """Listens on a port of 127.0.0.1 and passes each connection on to the target. Yields the port.
 
     target: the path of a Unix socket, or host and port.
     context: of TLS; None: the port is plain.
     asked: the client asks for TLS first, as those of PostgreSQL do.
+    either: a client that begins without TLS goes on without.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -43,17 +48,20 @@ def front(target: str | tuple[str, int], context: ssl.SSLContext | None, *, aske
             with suppress(OSError):
                 while True:
                     client, _ = listener.accept()
-                    threading.Thread(target=_pass_on, args=(client, target, context, asked), daemon=True).start()
+                    passed = client, target, context, asked, either
+                    threading.Thread(target=_pass_on, args=passed, daemon=True).start()
 
         threading.Thread(target=serve, daemon=True).start()
         yield listener.getsockname()[1]
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def _pass_on(client: socket.socket, target: str | tuple[str, int], context: ssl.SSLContext | None, asked: bool) -> None:
+def _pass_on(
+    client: socket.socket, target: str | tuple[str, int], context: ssl.SSLContext | None, asked: bool, either: bool
+) -> None:
     with suppress(OSError), client, socket.socket(_family(target)) as server:
         server.connect(target)
-        if context is not None:
+        if context is not None and not (either and client.recv(1, socket.MSG_PEEK) != _HANDSHAKE):
             if asked:
                 if client.recv(len(_SSL_REQUEST), socket.MSG_WAITALL) != _SSL_REQUEST:
                     return

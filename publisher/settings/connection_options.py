@@ -41,7 +41,7 @@ DATABASE_OPTIONS: Options = {
 # The timeouts must fit the lease, replies must keep their shape, and TLS is PUBLISHER_REDIS_TLS's matter.
 REDIS_OPTIONS: Options = {"db": None}
 # How to log in to the Sentinels: the login before the hosts is that of Redis.
-SENTINEL_OPTIONS: Options = {**REDIS_OPTIONS, **dict.fromkeys(("sentinel_user", "sentinel_password"))}
+SENTINEL_OPTIONS: Options = {**REDIS_OPTIONS, **dict.fromkeys(("sentinel_username", "sentinel_password"))}
 
 _SECRET = frozenset({"password", "sslpassword", "scram_client_key", "scram_server_key", "sentinel_password"})
 _NAME = re.compile(r"[A-Za-z_]\w{0,40}", re.ASCII)

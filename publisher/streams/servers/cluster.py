@@ -10,12 +10,14 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count, islice
+from typing import Any
 
 import redis
 from redis.crc import key_slot
 
 from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
 from publisher.streams.servers.connection import translated
+from publisher.streams.servers.connection_errors import address
 from publisher.streams.servers.nodes_away import Node, NodesAway
 
 # The first slot of a range, and the last.
@@ -104,7 +106,7 @@ class Cluster:
         slots: dict[Node, list[Range]] = {}
         for first, last, node in self._slots or self._asked():
             slots.setdefault(node, []).append((first, last))
-        return [Shard(f"{node[0]}:{node[1]}", self._client(node), ranges) for node, ranges in slots.items()]
+        return [Shard(address(*node), self._client(node), ranges) for node, ranges in slots.items()]
 
     def forget(self) -> None:
         """Has the next call ask which node has which slot."""
@@ -168,7 +170,7 @@ class Cluster:
 
     def _in_no_cluster(self, node: Node) -> RedisUnavailable:
         return RedisUnavailable(
-            f"Redis is not available: {node[0]}:{node[1]} in {self._variable} knows of no node with slots",
+            f"Redis is not available: {address(*node)} in {self._variable} knows of no node with slots",
             self._variable,
         )
 
@@ -178,9 +180,19 @@ class Cluster:
                 found = self._client(node).execute_command("CLUSTER SLOTS")
         except RedisRefused as error:
             raise RedisRefused(f"{error} (CLUSTER SLOTS, of {self._variable})") from error
-        return [(first, last, (_host(host) or node[0], port)) for first, last, (host, port, *_), *_ in found]
+        return [(first, last, (_host(of, node[0]), of[1])) for first, last, of, *_ in found]
 
 
-def _host(told: bytes | None) -> str | None:
-    """Returns the address of a node; None if the nodes do not know it, which then is that of the one that was asked."""
-    return None if told in (None, b"", b"?") else told.decode()
+def _host(of: Sequence[Any], asked: str) -> str:
+    """Returns the host of a node.
+
+    Nodes that are to announce names, and have none, announce `?`: then their address stands beside it. Nodes that know
+    no address, or are behind a load balancer, announce nothing: then it is the host of the one that was asked.
+
+    of: host, port, id, and since Redis 7 names with values. asked: that host.
+    """
+    told = of[0]
+    if told == b"?":
+        beside = of[3] if len(of) > 3 else []
+        told = dict(zip(beside[::2], beside[1::2], strict=True)).get(b"ip")
+    return told.decode() if told else asked

@@ -14,6 +14,7 @@ from redis.sentinel import SentinelConnectionPool
 
 from publisher.domain.errors import RedisRefused, RedisUnavailable, SettingsError
 from publisher.streams.servers.command_packer import CommandPacker
+from publisher.streams.servers.connection_errors import BY_NODES, BY_SENTINELS
 from publisher.streams.servers.named_connections import (
     NamedPrimaryConnection,
     NamedPrimaryTlsConnection,
@@ -96,7 +97,12 @@ def open_node(
     """
     options = _options(timeout, client_name, tls=(tls, ca_file) if url.tls else None)
     options |= {"on_answer": on_answer, "on_fault": on_fault, "variable": variable, **_login(url)}
-    kind = connection_class("rediss://" if url.tls else "redis://")
+    options["announced"] = None if (host, port) in url.hosts else BY_NODES
+    return _at(host, port, options, tls=url.tls)
+
+
+def _at(host: str, port: int, options: dict[str, Any], *, tls: bool) -> redis.Redis:
+    kind = connection_class("rediss://" if tls else "redis://")
     return redis.Redis.from_pool(redis.ConnectionPool(connection_class=kind, host=host, port=port, **options))
 
 
@@ -136,19 +142,22 @@ def _primary(url: RedisUrl, timeout: timedelta, options: dict[str, Any]) -> redi
     # All of them together have as long as a reply may take, but each long enough to answer over a network.
     seconds = max(timeout.total_seconds() / len(url.hosts), _LEAST_SECONDS)
     of_sentinels = {name: value for name, value in options.items() if name.startswith("ssl_")} | {
-        "ssl": url.tls,
         "socket_timeout": seconds,
         "socket_connect_timeout": seconds,
         "retry": Retry(NoBackoff(), 0),
         "protocol": 2,
         "driver_info": None,
+        # A connection that says nothing first has TLS's own messages to read, and redis-py takes them for answers.
+        "client_name": options["client_name"],
+        "variable": options["variable"],
         **{name: text for name, text in login.items() if text},
     }
     pool = SentinelConnectionPool(
         url.primary,
-        Sentinels(url.hosts, sentinel_kwargs=of_sentinels),  # type: ignore[no-untyped-call]
+        Sentinels([_at(host, port, of_sentinels, tls=url.tls) for host, port in url.hosts]),
         connection_class=NamedPrimaryTlsConnection if url.tls else NamedPrimaryConnection,
         db=url.database,
+        announced=BY_SENTINELS,
         **_login(url),
         **options,
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import redis
 
 _CORRECT = "see that Redis runs there, or correct REDIS_URL"
+_REACHED = "see that Redis runs there, and that this machine reaches it; if it cannot,"
 _NO_TLS_HERE = (
     "if this port takes no TLS, write redis:// in the place of rediss:// in REDIS_URL; if it does, see that Redis runs"
 )
@@ -26,6 +27,37 @@ _WEB_SERVER = re.compile(r"""["'](?:H|<)""")
 
 
 @dataclass(frozen=True, slots=True)
+class Announced:
+    """Says that an address stands in no setting: servers have told it, and they may have to tell another one.
+
+    by: who told it.
+    other: how they tell another one. name: how they tell a name.
+    """
+
+    by: str
+    other: str
+    name: str
+
+    @property
+    def reached(self) -> str:
+        """What to do where this machine may not reach the address."""
+        return f"{self.by}: {_REACHED} {self.other}"
+
+
+BY_NODES = Announced(
+    "the nodes of REDIS_URL announce this address",
+    "set cluster-announce-ip there",
+    "set cluster-announce-hostname there, and cluster-preferred-endpoint-type to hostname",
+)
+BY_SENTINELS = Announced(
+    "the Sentinels of REDIS_URL name this address",
+    "write another one into their sentinel monitor, and into replica-announce-ip of each Redis",
+    "set resolve-hostnames and announce-hostnames to yes in the Sentinels, and write it into their sentinel monitor and"
+    " into replica-announce-ip of each Redis",
+)
+
+
+@dataclass(frozen=True, slots=True)
 class RedisPlace:
     """Where a connection leads.
 
@@ -33,12 +65,14 @@ class RedisPlace:
     security: `no TLS`, `TLS, certificate verified` or `TLS, certificate not verified`.
     seconds: how long a connection waits for an answer.
     variable: the setting that names the server.
+    announced: who told the address; None: it stands in the setting.
     """
 
     address: str
     security: str
     seconds: float
     variable: str = "REDIS_URL"
+    announced: Announced | None = None
 
     @property
     def uses_tls(self) -> bool:
@@ -51,21 +85,27 @@ class RedisPlace:
         return told.replace("REDIS_URL", self.variable)
 
 
-def no_primary(name: str, sentinels: Sequence[str], variable: str, refusal: str) -> str:
+def address(host: str, port: int) -> str:
+    """Returns host and port as one text; an address of IPv6 has brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def no_primary(name: str, sentinels: Sequence[str], variable: str, refusal: str, fault: str = "") -> str:
     """Words that no Sentinel knows a primary of this name that is up.
 
     refusal: what one of them said that refused to tell; blank: none refused.
+    fault: why one of them could not be asked, where none could be; blank: one could.
     """
     asked = f"no Sentinel names a primary {name!r}: {', '.join(sentinels)}"
     if "unknown command" in refusal.lower():
         return f"{asked}: what answers is no Sentinel: name hosts and ports of Sentinels in {variable}"
     if refusal:
-        login = "sentinel_user and sentinel_password"
+        login = "sentinel_username and sentinel_password"
         return f"{asked}: one refused: {refusal}: see that the options {login} of {variable} are those of the Sentinels"
-    return (
-        f"no Sentinel names a primary {name!r} that is up (asked: {', '.join(sentinels)}): see that they run and watch"
-        f" this name, or correct {variable}; a failover takes seconds"
-    )
+    told = f"no Sentinel names a primary {name!r} that is up (asked: {', '.join(sentinels)})"
+    if fault:
+        return f"{told}: none of them could be asked: {fault}"
+    return f"{told}: see that they run and watch this name, or correct {variable}; a failover takes seconds"
 
 
 def refused_connection(error: Exception, place: RedisPlace) -> str:
@@ -74,18 +114,17 @@ def refused_connection(error: Exception, place: RedisPlace) -> str:
     if origin is None:
         return place.told(*_answered(error, place))
     if isinstance(origin, ssl.SSLCertVerificationError):
-        return place.told(*_certificate(origin))
+        return place.told(*_certificate(origin, place.announced))
     if isinstance(origin, socket.gaierror):
-        return place.told(
-            "the host name is unknown", "correct it in REDIS_URL, or see that this machine can resolve it"
-        )
+        return place.told("the host name is unknown", _unknown_name(place.announced))
     if isinstance(origin, ssl.SSLError):
         return place.told(*_handshake(origin))
     if isinstance(origin, TimeoutError):
         return place.told(*_timeout(error, origin, place))
     if isinstance(origin, ConnectionResetError | BrokenPipeError):
         return place.told(*_closed(place))
-    return place.told(_lower(origin.strerror or type(origin).__name__), _CORRECT)
+    correct = place.announced.reached if place.announced else _CORRECT
+    return place.told(_lower(origin.strerror or type(origin).__name__), correct)
 
 
 def missing_database(error: redis.ResponseError, place: RedisPlace) -> str:
@@ -138,10 +177,18 @@ def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _certificate(error: ssl.SSLCertVerificationError) -> tuple[str, str]:
+def _unknown_name(announced: Announced | None) -> str:
+    if announced is None:
+        return "correct it in REDIS_URL, or see that this machine can resolve it"
+    return f"{announced.by}: see that this machine can resolve it; if it cannot, {announced.other}"
+
+
+def _certificate(error: ssl.SSLCertVerificationError, announced: Announced | None) -> tuple[str, str]:
     reason = str(error.verify_message).rstrip(".")
     if "mismatch" in reason.lower():
         cause = f"the certificate of Redis is for another name: {reason}"
+        if announced is not None:
+            return cause, f"{announced.by}: for the name that the certificate holds {announced.name}, {_UNVERIFIED}"
         return cause, f"write the name that its certificate holds into REDIS_URL, {_UNVERIFIED}"
     if "expired" in reason or "not yet valid" in reason:
         return f"the certificate of Redis is not valid now: {reason}", f"renew it, {_UNVERIFIED}"
@@ -186,6 +233,8 @@ def _timeout(error: Exception, origin: BaseException, place: RedisPlace) -> tupl
         advice = (
             "see that the host is up, that no firewall drops the connection, and that REDIS_URL names the right one"
         )
+        if place.announced is not None:
+            advice = place.announced.reached
         return f"timeout: the host did not take the connection {waited}", advice
     cause = f"timeout: the server took the connection and did not answer {waited}"
     return cause, "Redis is stalled, or this is not its port: see that host and port in REDIS_URL are those of Redis"

@@ -6,15 +6,18 @@ from typing import Any
 
 import redis
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
-from redis.sentinel import MasterNotFoundError, SentinelManagedConnection, SentinelManagedSSLConnection
+from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
 
 from publisher.streams.servers.connection_errors import (
+    Announced,
     RedisPlace,
+    address,
     broken_connection,
     missing_database,
     no_primary,
     refused_connection,
 )
+from publisher.streams.servers.sentinels import NoPrimary
 
 _FAULTS = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.InvalidResponse)
 # The server answers, but cannot serve now. Its own words say it, and they are kept.
@@ -38,17 +41,20 @@ class _Named:
         self,
         *arguments: Any,
         variable: str = "REDIS_URL",
+        announced: Announced | None = None,
         on_answer: Callable[[], None] | None = None,
         on_fault: Callable[[redis.RedisError], None] | None = None,
         **options: Any,
     ) -> None:
         """variable: the setting that names the server.
 
+        announced: who told its address; None: it stands in the setting.
         on_answer: called after each answer that is no error; None: nobody asks.
         on_fault: called with the error when the server is away, or no longer has the key's slot; None: nobody asks.
         """
         super().__init__(*arguments, **options)
         self.variable = variable
+        self.announced = announced
         self._on_answer = on_answer
         self._on_fault = on_fault
         self._is_connecting = False
@@ -57,7 +63,8 @@ class _Named:
     def place(self) -> RedisPlace:
         """Where the connection leads, for its errors."""
         own: Any = self
-        return RedisPlace(own._host_error(), self.security, own.socket_timeout, self.variable)
+        where = address(own.host, own.port) if hasattr(own, "port") else own._host_error()
+        return RedisPlace(where, self.security, own.socket_timeout, self.variable, self.announced)
 
     def connect_check_health(self, *arguments: Any, **options: Any) -> None:
         """Connects and logs in, as redis-py does. Raises CannotConnect for every fault of that."""
@@ -151,13 +158,12 @@ class _ToPrimary:
         own: Any = self
         try:
             super().connect()  # type: ignore[misc]
-        except MasterNotFoundError as error:
+        except NoPrimary as error:
             pool = own.connection_pool
             asked = [sentinel.connection_pool.connection_kwargs for sentinel in pool.sentinel_manager.sentinels]
-            addresses = [f"{at['host']}:{at['port']}" for at in asked]
-            raise own._noted(
-                CannotConnect(no_primary(pool.service_name, addresses, own.variable, str(error)))
-            ) from error
+            addresses = [address(at["host"], at["port"]) for at in asked]
+            told = no_primary(pool.service_name, addresses, own.variable, error.refusal, error.fault)
+            raise own._noted(CannotConnect(told)) from error
 
 
 class NamedPrimaryConnection(_ToPrimary, _Named, SentinelManagedConnection):

@@ -50,7 +50,7 @@ def read_url(text: str) -> RedisUrl | None:
         database=int(number or options.get("db") or 0) if kind == "sentinel" else 0,
         username=unquote(username),
         password=unquote(password),
-        sentinel_username=options.get("sentinel_user", ""),
+        sentinel_username=options.get("sentinel_username", ""),
         sentinel_password=options.get("sentinel_password", ""),
     )
 

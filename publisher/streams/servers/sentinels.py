@@ -1,12 +1,27 @@
 """Asks Sentinels which server is the primary now."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import redis
 from redis import ConnectionError as RedisConnectionError
 from redis import ResponseError
 from redis import TimeoutError as RedisTimeoutError
 from redis.exceptions import AuthenticationError
 from redis.sentinel import MasterNotFoundError, Sentinel
+
+
+class NoPrimary(MasterNotFoundError):
+    """No Sentinel knows a primary of this name that is up.
+
+    refusal: what one said that refused to tell; blank: none refused.
+    fault: why one could not be asked, where none could be; blank: one could.
+    """
+
+    def __init__(self, refusal: str, fault: str) -> None:
+        super().__init__(refusal or fault)
+        self.refusal = refusal
+        self.fault = fault
 
 
 class Sentinels(Sentinel):
@@ -16,25 +31,33 @@ class Sentinels(Sentinel):
     once leave one Sentinel there twice, and another one not at all: it is never asked again.
     """
 
+    def __init__(self, sentinels: Sequence[redis.Redis]) -> None:
+        """sentinels: a client of each."""
+        super().__init__([])  # type: ignore[no-untyped-call]
+        self.sentinels = [*sentinels]
+
     def discover_master(self, service_name: str) -> tuple[str, int]:
         """Returns host and port of the primary, as the first Sentinel says that knows it and takes it for up.
 
         They are asked in turn, and the one that answered last is asked first the next time.
-        Raises MasterNotFoundError if none does. Its text is what one said that refused to tell; blank: none refused.
+        Raises NoPrimary if none does.
         """
-        refusal = ""
+        refusal, faults = "", list[str]()
         for sentinel in self.sentinels:
             try:
                 masters: Any = sentinel.sentinel_masters()
-            except (AuthenticationError, ResponseError) as error:
+            except ResponseError as error:
                 # It asks for a login, or is no Sentinel: another one may tell.
                 refusal = str(error)
                 continue
-            except (RedisConnectionError, RedisTimeoutError):
+            except (RedisConnectionError, RedisTimeoutError) as error:
+                if isinstance(error.__cause__, AuthenticationError):
+                    refusal = str(error.__cause__)
+                faults.append(str(error))
                 continue
             state = masters.get(service_name)
             if state and self.check_master_state(state, service_name):  # type: ignore[no-untyped-call]
                 # A new list each time: another thread may go through the old one.
                 self.sentinels = [sentinel, *(other for other in self.sentinels if other is not sentinel)]
                 return state["ip"], state["port"]
-        raise MasterNotFoundError(refusal)
+        raise NoPrimary(refusal, faults[0] if len(faults) == len(self.sentinels) else "")

@@ -102,7 +102,7 @@ def test_a_url_of_several_hosts_that_cannot_be_read_says_why(url: str, told: str
 def test_what_was_checked_is_read_for_the_driver() -> None:
     """Hosts without a port have the usual one, and each login is its own."""
     url = read_url(
-        read_redis_url("rediss+sentinel://ann:p%40ss@s1,[::1]:5/main/2?sentinel_user=u&sentinel_password=w").text
+        read_redis_url("rediss+sentinel://ann:p%40ss@s1,[::1]:5/main/2?sentinel_username=u&sentinel_password=w").text
     )
 
     assert url is not None

@@ -22,17 +22,17 @@ CHANNELS = [replace(PUSH, stream=f"commands:{letter}", server=AT) for letter in 
 
 
 def opened(
-    cluster: RunningCluster,
+    cluster: RunningCluster | str,
     timeout: timedelta = timedelta(seconds=3),
     on_answer: Callable[[], None] = lambda: None,
-    url: str | None = None,
     without: int | None = None,
+    **tls: str,
 ) -> StreamServers:
     """All streams at `AT` are in this cluster; there is no other Redis.
 
-    url: of some of its nodes; None: of all. without: the port of a node that is not reached.
+    cluster: or a URL of some of its nodes. without: the port of a node that is not reached. tls: see `open_redis`.
     """
-    several = read_url(url or cluster.url)
+    several = read_url(cluster if isinstance(cluster, str) else cluster.url)
     assert several is not None
     of_cluster = Cluster(
         several.hosts,
@@ -44,6 +44,8 @@ def opened(
             client_name="test",
             on_fault=on_fault,
             on_answer=answered,
+            variable="PUBLISHER_PUSH_REDIS_URL",
+            **tls,
         ),
         "PUBLISHER_PUSH_REDIS_URL",
         on_answer,

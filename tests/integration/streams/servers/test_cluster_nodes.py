@@ -40,7 +40,7 @@ def test_a_node_that_knows_nothing_of_the_others_is_not_asked_for_ever(
     with ExitStack() as stack:
         lone = taken_out(stack, tmp_path / "lone", slots)
         named = shards.url.replace("://", f"://127.0.0.1:{port_of(lone)},")
-        streams = OutboundStreams(stack.enter_context(opened(shards, url=named)), HOUR)
+        streams = OutboundStreams(stack.enter_context(opened(named)), HOUR)
 
         for channel in CHANNELS:
             until_appended(streams, channel, deliveries(1))
