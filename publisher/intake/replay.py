@@ -8,6 +8,7 @@ lost, and may acknowledge them only now.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from publisher.domain.channel import PARTITIONS
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.domain.replay import TRIES, ReplayRange
 from publisher.intake.acceptor import Acceptor, Incoming
@@ -91,11 +92,16 @@ class IntentsReplay:
             RejectionCode.POISON, f"was replayed {TRIES} times, never to its end: it may kill its reader"
         )
         missing = [
-            IncomingMalformed(entry.id, entry.fields, poison)
-            for entry in entries
-            if not notifications_of_entry(self._database, entry.id, limit=1)
+            IncomingMalformed(entry.id, entry.fields, poison) for entry in entries if not self._is_recorded(entry)
         ]
         return self.take_in(Judged(entries[-1].id if entries else wanted.up_to, len(entries), missing, 0))
+
+    def _is_recorded(self, entry: Entry) -> bool:
+        """Whether a notification was made from this entry. Two partitions may each have an entry of one id."""
+        named = dict(entry.fields)
+        said = named.get(b"producer"), named.get(b"idempotency_key")
+        found = notifications_of_entry(self._database, entry.id, limit=PARTITIONS)
+        return any((each.producer.encode(), each.idempotency_key.encode()) == said for each in found)
 
     def _missing(self, entries: Sequence[Incoming]) -> list[Incoming]:
         known = accepted_fingerprints(

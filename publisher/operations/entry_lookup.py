@@ -7,7 +7,7 @@ from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailab
 from publisher.domain.intent import Intent
 from publisher.domain.intent_parsing import parse_entry
 from publisher.domain.rejection import Rejection
-from publisher.operations.entry_outcome import EarlierAcceptance, EntryFacts, EntryOutcome, outcome_of
+from publisher.operations.entry_outcome import EarlierAcceptance, EntryFacts, EntryOutcome, of_several, outcome_of
 from publisher.operations.id_forms import is_entry_id
 from publisher.operations.ids import IntentsStream
 from publisher.streams.consumer_group import Entry
@@ -31,14 +31,17 @@ def entry_outcome(
 
     The second value says why the stream could not be read, or is None. Then the outcome rests on PostgreSQL alone.
     """
-    found, unread = None, None
+    found, unread = list[_Found](), None
     # The stream is read first: whatever it shows as acknowledged was committed before, so PostgreSQL has it.
     try:
         if is_entry_id(entry_id):
             found = _find(intents, entry_id)
     except (RedisUnavailable, RedisRefused) as error:
         unread = error
-    return outcome_of(_facts(database, intents, entry_id, found)), unread
+    outcomes = {at.stream: outcome_of(_facts(database, intents, entry_id, at)) for at in found}
+    if not found:
+        return outcome_of(_facts(database, intents, entry_id, None)), unread
+    return of_several({stream: outcome for stream, outcome in outcomes.items() if outcome is not None}), unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +53,11 @@ class _Found:
     standing: Standing
 
 
-def _find(intents: IntentsStream, entry_id: str) -> _Found | None:
-    """Finds the entry. Of several partitions that have one of this id, the first is taken."""
+def _find(intents: IntentsStream, entry_id: str) -> list[_Found]:
+    """Finds the entries of this id: partitions may have one each."""
     servers = intents.connect()
-    for stream in intents.names:
-        found = find_entry(servers.of(stream), stream, intents.group, entry_id)
-        if found is not None:
-            return _Found(stream, *found)
-    return None
+    each = ((stream, find_entry(servers.of(stream), stream, intents.group, entry_id)) for stream in intents.names)
+    return [_Found(stream, *found) for stream, found in each if found is not None]
 
 
 def _facts(database: Database, intents: IntentsStream, entry_id: str, found: _Found | None) -> EntryFacts:

@@ -1,5 +1,6 @@
 """Explains the outcome of an entry of the intents stream, or the outcome to expect, given the entry's id (R18-R20)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -94,6 +95,21 @@ def outcome_of(entry: EntryFacts) -> EntryOutcome | None:
     if not entry.standing.is_acknowledged:
         return _to_come(entry, entry.standing, entry.content)
     return _done(entry.content, entry.earlier)
+
+
+def of_several(outcomes: Mapping[str, EntryOutcome]) -> EntryOutcome | None:
+    """Returns the outcome of the entries of one id, by the partition that has each: what became of every one.
+
+    The state and the notification are those of the first that is not done, or else of the first. None: there is none.
+    """
+    if not outcomes:
+        return None
+    waits = (EntryState.WAITING, EntryState.PENDING, EntryState.MALFORMED)
+    first = next((outcome for outcome in outcomes.values() if outcome.state in waits), next(iter(outcomes.values())))
+    if len(outcomes) == 1:
+        return first
+    said = [sentence for stream, each in outcomes.items() for sentence in (f"On {stream}:", *each.sentences)]
+    return EntryOutcome(first.state, tuple(said), first.notification_id)
 
 
 def _cancelled(entry: EntryFacts, record: CancellationRecord) -> EntryOutcome:

@@ -85,6 +85,7 @@ def read_stream_redis_url(text: str, variable: str) -> ConnectionUrl:
         raise kind.problem(", and names no database: a cluster has one alone")
     if not all(parts.hosts):
         raise kind.problem(", and names some of the cluster's nodes")
+    _check_login(parts, kind)
     return _url(text, f"{parts.scheme}://{','.join(parts.hosts)}")
 
 
@@ -120,7 +121,15 @@ def _sentinel_url(text: str, variable: str) -> ConnectionUrl:
     name, _, number = parts.path.strip("/").partition("/")
     if not name or not all(parts.hosts):
         raise kind.problem(f", names the Sentinels, and after a slash their primary, as in {kind.example}")
+    _check_login(parts, kind)
     return _url(text, f"{parts.scheme}://{','.join(parts.hosts)}/{name}/{_database_number(parts, number, kind) or 0}")
+
+
+def _check_login(parts: UrlParts, kind: UrlKind) -> None:
+    """Refuses a login that stands before the second host: the first would be taken for its user name."""
+    if "," in parts.login:
+        example = kind.example.replace("//", "//user:password@")
+        raise kind.problem(f", and has one login, before its first host, as in {example}; a comma in it is %2C")
 
 
 def _database_number(parts: UrlParts, in_path: str, kind: UrlKind) -> str:

@@ -51,9 +51,9 @@ def read_stream_servers(
         same = next((other for other in found.values() if other.url.shown == url.shown), None)
         if url.shown == default.shown:
             if url.text != default.text:
-                problems.append(f"{variable} and REDIS_URL name one Redis, and must log in to it in one way")
+                problems.append(f"{variable} and REDIS_URL name one Redis, and must be written alike, with one login")
         elif same is not None and same.url.text != url.text:
-            problems.append(f"{variable} and {same.variable} name one Redis, and must log in to it in one way")
+            problems.append(f"{variable} and {same.variable} name one Redis, and must be written alike, with one login")
         else:
             found[variable] = same or StreamRedis(url, variable)
     return found, problems

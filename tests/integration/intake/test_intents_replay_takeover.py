@@ -8,9 +8,9 @@ import redis
 
 from storage.database import Database
 from storage.replays import ReplayReason, begin_replay, claim_replay
-from tests.factories import INTENTS
+from tests.factories import INTENTS, accepted
 from tests.integration.intake.reverted_postgresql import lose_everything
-from tests.integration.rows import count, execute, rows
+from tests.integration.rows import count, execute, malformed_codes, rows
 from tests.integration.stream_entries import send_intents
 
 StartIntake = Callable[..., threading.Thread]
@@ -50,6 +50,27 @@ def test_an_entry_that_kills_its_replayer_is_set_aside(
     [record] = rows(database, "SELECT stream_entry_id, failure_code FROM malformed_intents")
     assert record == {"stream_entry_id": deadly, "failure_code": "poison"}
     assert count(database) == 2
+
+
+def test_an_entry_that_kills_is_not_taken_for_that_of_another_partition(
+    database: Database, redis_client: redis.Redis, start_intake: StartIntake, settled: Callable[[], None]
+) -> None:
+    """Another partition had an entry of the same id, which was accepted: this one is recorded all the same (R19)."""
+    start_intake()
+    [deadly] = send_intents(redis_client, 1)
+    settled()
+    lose_everything(database)
+    accepted(database, [{"idempotency_key": "of another partition"}])
+    execute(database, "UPDATE notifications SET intent_entry_id = %s", deadly)
+    execute(
+        database,
+        "INSERT INTO intents_replays (stream, reason, server, after_id, reached_id, up_to_id, begun_at, tries)"
+        " SELECT stream, 'other_server', server, '0-0', '0-0', entry_id, now(), 5 FROM intents_marks",
+    )
+
+    settled()
+
+    assert malformed_codes(database) == [(deadly, "poison")]
 
 
 def test_a_replay_that_another_server_began_goes_on_from_where_it_is_known(

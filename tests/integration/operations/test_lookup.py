@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from publisher.domain.errors import RedisUnavailable
+from publisher.operations.entry_lookup import entry_outcome
 from publisher.operations.entry_outcome import EntryState
 from publisher.operations.id_forms import is_entry_id
 from publisher.operations.ids import IntentsStream, meant, resolve
@@ -15,7 +16,7 @@ from publisher.operations.lookup import Found, lookup
 from publisher.streams.servers.connection import open_redis
 from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
-from tests.factories import CHANNELS, GROUP, INTENTS, accept, accepted, incoming, intent
+from tests.factories import CHANNELS, GROUP, INTENTS, accept, accepted, incoming, intent, intent_fields
 from tests.integration.rows import execute, rows
 from tests.integration.stream_entries import send_intents
 
@@ -151,6 +152,24 @@ def test_another_stream_s_malformed_entry_of_the_same_id_is_not_meant(database: 
     accept(database, "other", [incoming("2-0", idempotency_key="k", payload_json={})], [])
 
     assert look("2-0").entry is None
+
+
+def test_partitions_may_each_have_an_entry_of_one_id(database: Database, redis_client: redis.Redis) -> None:
+    """One was accepted, and the other waits: both are told, each by its partition, and that one waits."""
+    parts = [f"{INTENTS}:{{0}}", f"{INTENTS}:{{1}}"]
+    accepted(database, [{"idempotency_key": "one"}])
+    for part, key in zip(parts, ("one", "another"), strict=True):
+        redis_client.xadd(part, intent_fields(idempotency_key=key), id="0-1")
+        redis_client.xgroup_create(part, GROUP, id="0")
+    intents = IntentsStream(lambda: StreamServers(redis_client), parts, GROUP, CHANNELS)
+
+    outcome, _ = entry_outcome(database, intents, "0-1")
+
+    assert outcome is not None
+    assert outcome.state is EntryState.WAITING
+    said = [str(sentence) for sentence in outcome.sentences]
+    assert said.index(f"On {parts[0]}:") < said.index(f"On {parts[1]}:")
+    assert any("Accepted as notification" in sentence for sentence in said)
 
 
 def test_a_pruned_notification_is_told_as_pruned(database: Database, look: Look, id_: str) -> None:

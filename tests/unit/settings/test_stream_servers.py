@@ -54,6 +54,16 @@ def test_one_redis_has_one_login() -> None:
     assert "5ecret" not in str(raised.value)
 
 
+@pytest.mark.parametrize(("kind", "rest"), [("cluster", ""), ("sentinel", "/mymaster")])
+def test_a_login_before_the_second_host_is_refused(kind: str, rest: str) -> None:
+    """The first host would be the user's name, and its port a piece of the password; a comma in a password is %2C."""
+    with pytest.raises(SettingsError, match="has one login, before its first host") as raised:
+        read_stream_redis_url(f"redis+{kind}://a.example:6379,ann:5ecret@b.example:6379{rest}", MAIL)
+
+    assert "5ecret" not in str(raised.value)
+    assert read_stream_redis_url(f"redis+{kind}://ann:5%2Cecret@a.example,b.example{rest}", MAIL).shown
+
+
 def test_a_bad_url_names_its_variable() -> None:
     """With every other problem."""
     with pytest.raises(SettingsError, match=rf"PUBLISHER_BATCH_SIZE.*{MAIL} must be a URL "):
