@@ -16,7 +16,7 @@ from dataclasses import replace
 from publisher.domain.errors import RedisRefused, RedisUnavailable
 from publisher.domain.notification import Route
 from publisher.publishing.batch import Batch
-from publisher.streams.append_result import Appended, AppendResult, Moved, NotAppended
+from publisher.streams.append_result import Appended, AppendResult, Moved, NotAppended, of_partition
 from publisher.streams.outbound import Delivery, OutboundStreams
 from storage import leases
 from storage.database import Database
@@ -26,7 +26,7 @@ Deliveries = list[tuple[Route, Delivery]]
 
 def settle_on_earlier_streams(
     database: Database, streams: OutboundStreams, batch: Batch, deliveries: Deliveries
-) -> tuple[list[tuple[Route, Appended | NotAppended]], Deliveries]:
+) -> tuple[list[tuple[Route, AppendResult]], Deliveries]:
     """Splits the deliveries into those that have a result, and those that are to be appended to the channel's stream.
 
     A delivery whose command stands on its route's earlier stream has that entry as its result. Any other is ended
@@ -46,8 +46,8 @@ def settle_on_earlier_streams(
     except (RedisUnavailable, RedisRefused) as error:
         unreachable = isinstance(error, RedisUnavailable)
         refusal = NotAppended(str(error), channels_fault=True, unreachable=unreachable)
-        return [(route, refusal) for route, _ in moving], others
-    standing: list[tuple[Route, Appended | NotAppended]] = [
+        return [(route, of_partition(batch.channel, refusal)) for route, _ in moving], others
+    standing: list[tuple[Route, AppendResult]] = [
         (route, Appended(entry_id, first=False))
         for (route, _), entry_id in zip(moving, entries, strict=True)
         if entry_id is not None

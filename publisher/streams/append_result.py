@@ -126,6 +126,17 @@ def append_result(channel: Channel, word: str, detail: str) -> AppendResult:
             return NotAppended(f"Redis refused: {detail}")
 
 
+def of_partition(channel: Channel, result: AppendResult) -> AppendResult:
+    """Returns the result of an append for the circuit breaker: a partition that takes nothing holds its routes back.
+
+    Other partitions may go on taking commands. So the channel is parked at once, and none of its routes uses up its
+    attempts meanwhile.
+    """
+    if channel.partitions == 1 or not isinstance(result, NotAppended) or not result.channels_fault:
+        return result
+    return HeldBack(f"a partition {'is away' if result.unreachable else 'takes nothing'}: {result.message}")
+
+
 def is_held_back(message: str) -> bool:
     """Returns whether this is the message of a HeldBack: the reason of a parking is kept as text alone."""
     return _HELD_BACK.fullmatch(message) is not None

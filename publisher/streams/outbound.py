@@ -9,7 +9,7 @@ from publisher.domain.channel import Channel, Command
 from publisher.domain.errors import PublisherError, RedisUnavailable
 from publisher.domain.rate_limit import RateLimit
 from publisher.domain.stream_address import StreamAddress, read_address
-from publisher.streams.append_result import OVER, Appended, AppendResult, HeldBack, NotAppended, append_result
+from publisher.streams.append_result import OVER, Appended, AppendResult, NotAppended, append_result, of_partition
 from publisher.streams.identity import identities
 from publisher.streams.keys import counted_key, limit_key, witness_key
 from publisher.streams.rate_limits import RateLimits
@@ -82,7 +82,7 @@ class OutboundStreams:
         Raises nothing for a refusal or an unreachable server: those are results, each its route's failure (R7).
         """
         results: list[AppendResult] = []
-        lost: list[NotAppended | HeldBack] = []
+        lost: list[AppendResult] = []
         for part, chunk in _chunks(deliveries, channel.location):
             if results and not go_on():
                 return results
@@ -91,13 +91,15 @@ class OutboundStreams:
                 results += [lost[-1]] * len(chunk)
                 continue
             try:
-                results += self._append(channel, part, chunk, limit)
+                results += [of_partition(channel, each) for each in self._append(channel, part, chunk, limit)]
             except RedisUnavailable as error:
-                lost.append(_away(channel, error))
+                away = NotAppended(str(error), channels_fault=True, unreachable=True)
+                lost.append(of_partition(channel, away))
                 results += [lost[-1]] * len(chunk)
             except PublisherError as error:
                 # The call as a whole, whatever the commands: no right to run it, say.
-                results += [NotAppended(str(error), channels_fault=True)] * len(chunk)
+                refused = NotAppended(str(error), channels_fault=True)
+                results += [of_partition(channel, refused)] * len(chunk)
         return results
 
     def end(self, deliveries: Sequence[WitnessOf], tombstones: Sequence[str]) -> list[str | None]:
@@ -223,16 +225,6 @@ def _entry_id(value: object) -> str | None:
     """Returns the entry id in a witness, or None: a tombstone holds none."""
     text = value.decode(errors="replace") if isinstance(value, bytes) else ""
     return text if _ENTRY_ID.fullmatch(text) else None
-
-
-def _away(channel: Channel, error: RedisUnavailable) -> NotAppended | HeldBack:
-    """Returns the result of an append that did not reach its stream.
-
-    Other partitions may be there: so it parks the channel at once, and no route of this one uses up its attempts.
-    """
-    if channel.partitions > 1:
-        return HeldBack(f"a partition is away: {error}")
-    return NotAppended(str(error), channels_fault=True, unreachable=True)
 
 
 def _chunks(

@@ -86,11 +86,17 @@ def nowhere() -> Iterator[redis.Redis]:
         yield client
 
 
+@pytest.mark.parametrize("before", [FOUR, THREE], ids=["as it is", "spread in another way"])
 def test_a_partition_that_is_away_costs_no_attempts(
-    database: Database, streams: OutboundStreams, redis_client: redis.Redis, nowhere: redis.Redis
+    database: Database,
+    streams: OutboundStreams,
+    redis_client: redis.Redis,
+    nowhere: redis.Redis,
+    before: Channel,
 ) -> None:
     """The channel is parked at once, whatever the other partitions take, and probes find the partition back (R13)."""
     due_routes(database, 40)
+    worker(database, streams, before, stopping=iter([False, True]).__next__).publish_due("email")
     probing = {"probing": Probing(10, first=timedelta(0))}
     broken = OutboundStreams(WithoutOne(redis_client, nowhere), HOUR)
 
@@ -106,6 +112,27 @@ def test_a_partition_that_is_away_costs_no_attempts(
         make_due(database)
     assert set(standing(redis_client).values()) == {1}
     assert len(standing(redis_client)) == 40
+
+
+@pytest.mark.stray_keys("plants a key of another type")
+def test_a_partition_that_refuses_everything_costs_no_attempts(
+    database: Database, streams: OutboundStreams, redis_client: redis.Redis
+) -> None:
+    """The memory of its node is full, say, and others take commands: it parks the channel as one that is away (R13)."""
+    due_routes(database, 40)
+    redis_client.set(FOUR.streams[0].stream, "no stream")
+    probing = {"probing": Probing(10, first=timedelta(0))}
+
+    worker(database, streams, FOUR, **probing).publish_due("email")
+
+    routes = all_routes(database)
+    assert {route["attempt_count"] for route in routes if route["status"] != "published"} == {0}
+    [gate] = database.rows("SELECT park_reason FROM channel_gates WHERE parked_at IS NOT NULL")
+    assert "a partition takes nothing: Redis refused: WRONGTYPE" in gate[0]
+    redis_client.delete(FOUR.streams[0].stream)
+    while worker(database, streams, FOUR, **probing).publish_due("email").published:
+        make_due(database)
+    assert list(standing(redis_client).values()) == [1] * 40
 
 
 def test_a_rate_limit_is_shared_by_the_partitions(streams: OutboundStreams) -> None:
