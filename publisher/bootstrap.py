@@ -234,6 +234,7 @@ def _declare_actors(broker: WakingBroker, settings: Settings) -> None:
     from actors.maintenance import audit_published
     from actors.middleware.auditor import Auditor
     from actors.middleware.self_scan import SelfScan
+    from actors.middleware.stream_watch import StreamWatch
     from actors.middleware.trimmer import Trimmer
     from actors.retention import prune_notifications, prune_records, trim_commands, trim_intents
     from actors.routes import publish_routes, publish_within_limit, scan_due_routes
@@ -245,5 +246,6 @@ def _declare_actors(broker: WakingBroker, settings: Settings) -> None:
     broker.add_middleware(SelfScan())
     broker.add_middleware(Auditor())
     broker.add_middleware(Trimmer())
+    broker.add_middleware(StreamWatch())
     for name in settings.channels:
         broker.declare_queue(name)

@@ -75,6 +75,7 @@ LAST_READ = Gauge(
 CEILING_USED = Gauge(
     "publisher_stream_ceiling_used_ratio", "The share of the ceiling that unacknowledged commands take.", ("channel",)
 )
+GIVEN_UP = Gauge("publisher_given_up_entries_waiting", "Entries that wait on streams which no settings name any more.")
 PROCESSES = Gauge("publisher_processes", "Processes that gave a sign of life within 15 seconds.", ("role",))
 LAST_SEEN = Gauge(
     "publisher_process_last_seen_timestamp_seconds", "When the process gave its last sign of life.",
@@ -88,5 +89,6 @@ GAUGES: tuple[Gauge, ...] = (
     *(DEAD_LETTERS, MALFORMED, LOSSES, HELD_MAIL),
     *(INTENTS_UNREAD, INTENTS_PENDING, INTENTS_OLDEST, EVENTS_UNREAD, EVENTS_PENDING, EVENTS_OLDEST),
     *(COMMANDS_UNREAD, COMMANDS_PENDING, COMMANDS_OLDEST, LAST_READ, CEILING_USED),
+    GIVEN_UP,
     *(PROCESSES, LAST_SEEN, QUEUED),
 )

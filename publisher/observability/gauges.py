@@ -12,7 +12,6 @@ from publisher.observability.catalogue import Gauge
 from publisher.operations.judge import judge
 from publisher.operations.readers import CommandReaders
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
-from publisher.streams.groups import Group
 
 # The roles of the Procfile: one of which no process runs is 0, and not missing.
 _ROLES = ("worker", "clock", "intake", "mailer", "web")
@@ -62,6 +61,8 @@ def _samples(snapshot: Snapshot) -> Iterator[Sample]:
                 yield _sample(c.AUDIT_OVERDUE, overdue, channel)
     if streams is not None:
         yield from _intake(streams)
+        if streams.given_up is not None:
+            yield _sample(c.GIVEN_UP, sum(each.entries for each in streams.given_up))
         yield from _processes(streams)
         for channel, readers in streams.readers.items():
             yield from _readers(channel, readers)
@@ -127,16 +128,9 @@ def _readers(channel: str, readers: CommandReaders) -> Iterator[Sample]:
             yield _age(c.LAST_READ, last_read, channel, group.name)
     ceiling = readers.channel.holds_back_at
     if ceiling:
-        yield _sample(c.CEILING_USED, _most_waiting(readers) / ceiling, channel)
-
-
-def _most_waiting(readers: CommandReaders) -> int:
-    """The commands that stand against the ceiling: those that the slowest group has not acknowledged (R13)."""
-
-    def waiting(group: Group) -> int:
-        return group.unread + group.pending
-
-    return max(map(waiting, readers.groups), default=readers.unread_by_all)
+        # Those that the slowest group has not acknowledged stand against it (R13).
+        waiting = 0 if isinstance(readers.found, PublisherError) else readers.found.waiting
+        yield _sample(c.CEILING_USED, waiting / ceiling, channel)
 
 
 def _processes(streams: StreamsSnapshot) -> Iterator[Sample]:

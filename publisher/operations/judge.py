@@ -41,7 +41,8 @@ def _unread(snapshot: Snapshot, store: StoreSnapshot | None) -> Iterator[Finding
 
 def _is_unused(store: StoreSnapshot, streams: StreamsSnapshot) -> bool:
     intents = streams.intents
-    return store.outstanding.is_unused and intents is not None and not intents.unread and not intents.pending
+    waits = intents is None or intents.unread or intents.pending or streams.given_up
+    return store.outstanding.is_unused and not waits
 
 
 def _missing(streams: StreamsSnapshot) -> Sequence[str]:

@@ -14,9 +14,10 @@ from publisher.domain.errors import PublisherError
 from publisher.domain.notification import RouteStatus
 from publisher.operations.channel_limits import ChannelLimit
 from publisher.operations.readers import CommandReaders
+from publisher.streams.given_up import GivenUp
 from publisher.streams.groups import Group
 from publisher.streams.heartbeats import ProcessSeen
-from publisher.streams.queues import QueueState
+from publisher.streams.hints import QueueState
 from storage.answer_counts import AnswerCounts
 from storage.answered_failed import AnsweredFailed
 from storage.audit_states import AuditState
@@ -124,6 +125,8 @@ class StreamsSnapshot:
     readers: who reads the commands, by installed channel.
     events: the service's group on the stream of delivery events; None: it could not be read.
     unread: why the intents stream could not be read, which has a Redis of its own; None: it was read.
+    given_up: the streams that were given up and on which entries wait, as a worker last found them; None: no worker has
+        looked within five minutes.
     """
 
     intents: Group | None = field(default_factory=Group)
@@ -132,6 +135,7 @@ class StreamsSnapshot:
     readers: Mapping[str, CommandReaders] = field(default_factory=dict)
     events: Group | None = field(default_factory=Group)
     unread: PublisherError | None = None
+    given_up: Sequence[GivenUp] | None = ()
 
     def living(self, role: str) -> Sequence[ProcessSeen]:
         """Returns the processes of this role that are not silent."""

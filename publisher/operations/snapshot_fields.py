@@ -14,7 +14,7 @@ from publisher.operations.reader_fields import reader_fields
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot, Totals
 from publisher.streams.groups import Group
 from publisher.streams.heartbeats import ProcessSeen
-from publisher.streams.queues import QueueState
+from publisher.streams.hints import QueueState
 from storage.audit_states import AuditState
 from storage.counts import OpenRoutes
 from storage.replays import ReplayRecord
@@ -34,6 +34,7 @@ def status_fields(snapshot: Snapshot) -> Fields:
         "channels": {channel: _channel_totals(snapshot, channel) for channel in snapshot.channels},
         "intents": _intents(snapshot),
         "delivery_events": None if streams is None else _events(streams),
+        "streams_given_up": _given_up(streams),
         "mail_deferred": _deferred(_store(snapshot)),
         "processes": None if streams is None else _processes(streams.processes),
     }
@@ -52,6 +53,7 @@ def activity_fields(snapshot: Snapshot) -> Fields:
         "failure_groups": store and [_group_of(group) for group in group_failures(store.failures)],
         "intents": streams and streams.intents and _group(streams.intents),
         "delivery_events": streams and _events(streams),
+        "streams_given_up": _given_up(streams),
         "processes": streams and _processes(streams.processes),
         "problems": snapshot.problems,
     }
@@ -130,6 +132,11 @@ def _unanswered(store: StoreSnapshot, channel: str) -> Fields | None:
 def _events(streams: StreamsSnapshot) -> Fields | None:
     """None: Redis refused to show the group."""
     return None if streams.events is None else _group(streams.events)
+
+
+def _given_up(streams: StreamsSnapshot | None) -> list[Fields] | None:
+    """Those on which entries wait; None: Redis could not be read, or no worker has looked lately."""
+    return None if streams is None or streams.given_up is None else [asdict(each) for each in streams.given_up]
 
 
 def _intents(snapshot: Snapshot) -> Fields:

@@ -13,7 +13,7 @@ from publisher.operations.readers import read_streams
 from publisher.operations.snapshot import Counting, Snapshot, StoreSnapshot, StreamsSnapshot, Totals
 from publisher.settings.settings import Settings
 from publisher.streams.heartbeats import ProcessRegister
-from publisher.streams.queues import queue_states
+from publisher.streams.hints import read_hints
 from publisher.streams.servers.stream_servers import StreamServers
 from storage import answered_failed, outstanding, overview, unanswered
 from storage.answer_counts import count_answers
@@ -123,13 +123,15 @@ class Snapshots:
 
     def _streams(self) -> StreamsSnapshot:
         readers = read_streams(self._servers, self._settings)
+        processes, hints = self._register.seen(), read_hints(self._servers.hints, list(self._settings.channels))
         return StreamsSnapshot(
             None if isinstance(readers.intents, PublisherError) else readers.intents,
-            self._register.seen(),
-            queue_states(self._servers.hints, list(self._settings.channels)),
+            processes,
+            hints.queues,
             readers.channels,
             readers.events,
             readers.intents if isinstance(readers.intents, PublisherError) else None,
+            hints.given_up,
         )
 
     def _unanswered(self, bound: int) -> Mapping[str, Unanswered]:

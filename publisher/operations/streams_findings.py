@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 
+from publisher.operations.given_up_wording import listed
 from publisher.operations.readers import CommandReaders
 from publisher.operations.snapshot import StreamsSnapshot
 from publisher.operations.verdict import LATE, Cause, Finding, Level, not_negative
@@ -15,13 +16,14 @@ _NEAR_CEILING = 0.5
 
 
 def streams_findings(streams: StreamsSnapshot, held_back: Collection[str]) -> Iterator[Finding]:
-    """Findings about intents and delivery events that wait, the readers of commands, mailers and the clock.
+    """Findings about intents and delivery events that wait, the readers of every stream, mailers and the clock.
 
     streams: Redis's half of the snapshot. held_back: the channels of which the readers are told already.
     """
     yield from _intents(streams)
     yield from _events(streams)
     yield from _readers(streams, held_back)
+    yield from _given_up(streams)
     yield from _mailers(streams)
     yield from _clock(streams)
 
@@ -93,6 +95,12 @@ def _not_read(readers: CommandReaders) -> Iterator[Finding]:
 
 def _reads_nothing(groups: Sequence[str]) -> str:
     return f"group {groups[0]} reads nothing" if len(groups) == 1 else f"groups {names(groups)} read nothing"
+
+
+def _given_up(streams: StreamsSnapshot) -> Iterator[Finding]:
+    if streams.given_up:
+        count = sum(each.entries for each in streams.given_up)
+        yield Finding(Level.WARNING, Cause.GIVEN_UP, count=count, detail=listed(streams.given_up))
 
 
 def _mailers(streams: StreamsSnapshot) -> Iterator[Finding]:

@@ -43,6 +43,7 @@ class Cause(StrEnum):
     NO_MAIL: mailers run, and the SMTP server takes no mail from them (R33).
     LIMITED: routes of a channel wait for its rate limit.
     READER_GONE: commands are pending with a consumer that has long asked for nothing.
+    GIVEN_UP: entries wait on streams that no settings name any more (R37).
     PAUSED: a channel is paused by an operator.
     HOLDS: holds keep what matches them from being published.
     HELD_MAIL: messages may have been accepted, and an operator is to decide (R33).
@@ -67,6 +68,7 @@ class Cause(StrEnum):
     NO_CLOCK = "no_clock"
     NOT_READ = "not_read"
     READER_GONE = "reader_gone"
+    GIVEN_UP = "given_up"
     UNANSWERED = "unanswered"
     ANSWERED_FAILED = "answered_failed"
     NO_MAIL = "no_mail"

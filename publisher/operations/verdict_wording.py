@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from publisher.operations.given_up_wording import READ_THEM
 from publisher.operations.verdict import Cause, Finding, Verdict
 from publisher.operations.wording import coarse, one_line
 
@@ -25,6 +26,7 @@ _REMEDIES: Mapping[Cause, str] = {
     Cause.ANSWERED_FAILED: "publisher routes list --answer failed --channel {channel}",
     Cause.NOT_READ: "start or mend the stream's reader: publisher channels list",
     Cause.READER_GONE: "have a living consumer take them over (XAUTOCLAIM): publisher channels list",
+    Cause.GIVEN_UP: READ_THEM,
     Cause.NO_MAIL: "publisher mailer check",
     Cause.LIMITED: "publisher channels limit {channel} RATE",
     Cause.PAUSED: "publisher channels resume {channel}",
@@ -56,6 +58,7 @@ _SAID: Mapping[Cause, str] = {
     ),
     Cause.NOT_READ: "{number} command{s} unread{on}{oldest}: {detail}",
     Cause.READER_GONE: "{number} command{s} held{on} by consumers silent{lasting}: {detail}",
+    Cause.GIVEN_UP: "{entries} on streams that were given up: {detail}",
     Cause.NO_MAIL: "{number} mailer{s} can send no mail{lasting}: {detail}",
     Cause.LIMITED: "{number} due{lasting}{on}: within its rate limit, {detail}",
     Cause.PAUSED: "{number} due{on}: paused by {by}{ago}, until it is resumed: {detail}",
@@ -101,6 +104,7 @@ def said(finding: Finding) -> str:
     words = {
         "number": _number(finding),
         "intents": _intents(finding),
+        "entries": "1 entry waits" if finding.count == 1 else f"{_number(finding)} entries wait",
         "oldest": f", the oldest for {_whole(finding.lasting)}" if finding.lasting else "",
         "s": "" if finding.count == 1 else "s",
         "es": "" if finding.count == 1 else "es",

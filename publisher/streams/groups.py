@@ -87,6 +87,11 @@ class StreamGroups:
     groups: Sequence[Group] = ()
     more: int = 0
 
+    @property
+    def waiting(self) -> int:
+        """The entries that the slowest group has not read, or not acknowledged; all, if no group reads the stream."""
+        return max((group.unread + group.pending for group in self.groups), default=self.length)
+
     def group(self, name: str) -> Group | None:
         """Returns the group of this name, or None."""
         return next((group for group in self.groups if group.name == cut(name)), None)

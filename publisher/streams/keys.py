@@ -14,6 +14,8 @@ DRAMATIQ = "dramatiq"
 PROCESSES = "publisher:processes"
 IDENTITY = "publisher:identity"
 DOCTOR = "publisher:doctor"
+NAMED = "publisher:named-streams"
+GIVEN_UP = "publisher:given-up"
 DRAMATIQ_HEARTBEATS = "dramatiq:__heartbeats__"
 DRAMATIQ_QUEUES = "dramatiq:__queues__"
 
@@ -85,17 +87,20 @@ KEYS = (
         *("publisher:identity:{slot}", "string", "the same, of one slot of a cluster"),
         *("the loss audit", "it must last as long as the data"),
     ),
+    _expiring(
+        *(NAMED, "hash", "address of a stream -> when a worker's settings last named it, in milliseconds"),
+        *("workers", "30 days after a worker last wrote there"),
+    ),
+    _expiring(
+        *(GIVEN_UP, "string", "what waits on streams that were given up, as JSON"),
+        *("one worker", "five minutes after it looked"),
+    ),
     _expiring(DOCTOR, "string", "8 kB of zeros, then `1`", "publisher doctor", "a second"),
     _expiring("publisher:doctor:{slot}", "string", "the same, in a slot of each shard", "publisher doctor", "a second"),
     _expiring("publisher:scan:{channel}", "string", "a scan has run: `1`", "workers", "three scan intervals"),
     _expiring(
-        *(
-            "publisher:scan-run:{run}",
-            "hash",
-            "what an ad-hoc scan has done so far",
-            "workers",
-            "an hour after the last",
-        ),
+        *("publisher:scan-run:{run}", "hash", "what an ad-hoc scan has done so far", "workers"),
+        "an hour after the last",
     ),
     _expiring(
         *("publisher:next-look:{channel}", "string", "a scan is under way for when its rate limit lets routes through"),
@@ -231,7 +236,10 @@ def look_back_key(channel: str) -> str:
 
 
 def retention_key(work: str) -> str:
-    """The mutex of the process that prunes or trims. work: notifications, records, intents or commands:<channel>."""
+    """The mutex of the process that prunes, trims, or looks at streams that were given up.
+
+    work: notifications, records, intents, commands:<channel> or given-up.
+    """
     return f"publisher:retention:{work}"
 
 

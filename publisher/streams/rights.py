@@ -112,6 +112,8 @@ def _of_service(streams: Streams) -> Iterator[Right]:
             "queues": keys.DRAMATIQ_QUEUES,
             "processes": keys.PROCESSES,
             "retention": keys.retention_key("records"),
+            "named": keys.NAMED,
+            "given_up": keys.GIVEN_UP,
             "scan_run": keys.scan_run_key("1"),
             "slot": keys.doctor_key("1"),
         }

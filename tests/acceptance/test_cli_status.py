@@ -106,6 +106,7 @@ def test_the_status_of_an_empty_system_is_all_zeros(publisher: Publisher) -> Non
             "losses": 0,
         },
         "delivery_events": {"lag": 0, "is_bound": False, "pending": 0, "consumers": 0},
+        "streams_given_up": None,
         "mail_deferred": {"count": 0, "at_least": False, "oldest_seconds": None},
         "processes": [],
     }

@@ -153,7 +153,7 @@ def test_a_watch_as_json_is_an_object_a_line(processes: Processes, outside: Outs
     assert watch.wait() == 0
     assert set(frame) == {
         *("at", "seconds", "channels", "recent_failures", "failure_groups"),
-        *("intents", "delivery_events", "processes", "problems", "verdict"),
+        *("intents", "delivery_events", "streams_given_up", "processes", "problems", "verdict"),
     }
     assert frame["channels"]["email"] == {
         "state": "open",

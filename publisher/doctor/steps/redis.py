@@ -13,13 +13,15 @@ from publisher.doctor.steps.redis_server import ExaminedRedis
 from publisher.doctor.steps.step import NOBODY, REDIS, Server, Step, Unusable, once, own_redis
 from publisher.doctor.verdict import Diagnosis, ok
 from publisher.domain.channel import PARTITIONS, Channel
-from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable, Unavailable
+from publisher.domain.errors import PublisherError, RedisUnavailable, Unavailable
+from publisher.domain.stream_address import read_address
 from publisher.operations.readers import CommandReaders, command_readers
 from publisher.settings.mail import MailSettings
 from publisher.settings.settings import Settings
 from publisher.settings.stream_servers import place_of
-from publisher.streams.group_reading import read_groups, stream_groups
-from publisher.streams.groups import Group, StreamGroups, together
+from publisher.streams.given_up import GivenUp, named_today, read_named, read_unless_refused, unnamed, waiting_on
+from publisher.streams.group_reading import stream_groups
+from publisher.streams.groups import Group, together
 from publisher.streams.heartbeats import ProcessRegister, of_other_systems
 from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
@@ -87,7 +89,7 @@ def of_redis(settings: Settings, servers: StreamServers, database: Database) -> 
         Step("events-pending", of_events, lambda: intents.pending(events(), settings.route_lease_ttl)),
         Step("commands-groups", of_commands, lambda: commands.groups(readers().values())),
         Step("commands-pending", of_commands, lambda: commands.pending(readers().values())),
-        Step("streams-given-up", REDIS, lambda: given_up.given_up(_earlier(settings, servers, examined))),
+        Step("streams-given-up", REDIS, lambda: given_up.given_up(_given_up(settings, servers, examined))),
         Step("mail", REDIS, lambda: _mail(settings.mail, client, readers().get(EMAIL.name))),
     ]
 
@@ -109,28 +111,19 @@ def _readers(
     }
 
 
-def _earlier(
-    settings: Settings, servers: StreamServers, examined: Mapping[str, ExaminedRedis]
-) -> Mapping[str, StreamGroups | PublisherError]:
-    """Who reads the streams that those of today may have been. A Redis that is away is not asked."""
-    today = [replace(settings.intents, server=settings.intents_server)]
-    today += [channel.location for channel in settings.channels.values()]
-    now = {part for address in today for part in address.parts}
-    found: dict[str, StreamGroups | PublisherError] = {}
-    for address in today:
-        earlier = [each for each in address.earlier(PARTITIONS) if each not in now]
-        for server in dict.fromkeys(each.server for each in earlier):
-            if _is_there(examined[server]):
-                found |= _unless_refused(servers, [str(each) for each in earlier if each.server == server])
-    return found
+def _given_up(settings: Settings, servers: StreamServers, examined: Mapping[str, ExaminedRedis]) -> Sequence[GivenUp]:
+    """What waits on the streams that workers have named, and on those that today's may have been.
 
-
-def _unless_refused(servers: StreamServers, streams: Sequence[str]) -> Mapping[str, StreamGroups | PublisherError]:
-    """Who reads these; only the first is asked for where that is refused: each refusal stands in Redis' ACL log."""
-    found = servers.on_each(streams[:1], read_groups)
-    if not any(isinstance(groups, RedisRefused) for groups in found.values()):
-        found |= servers.on_each(streams[1:], read_groups)
-    return found
+    A Redis that is away is not asked.
+    """
+    channels = settings.channels.values()
+    today = set(named_today(servers, (*settings.intents_streams, settings.events_stream), channels))
+    whole = [replace(settings.intents, server=settings.intents_server), *(channel.location for channel in channels)]
+    earlier = [read_address(each) for each in unnamed(*read_named(servers.hints))]
+    earlier += [each for address in whole for each in address.earlier(PARTITIONS)]
+    there = {server: _is_there(examined[server]) for server in {each.server for each in earlier} & examined.keys()}
+    asked = [each for each in dict.fromkeys(earlier) if each not in today and there.get(each.server)]
+    return waiting_on(read_unless_refused(servers, [str(each) for each in asked]))
 
 
 def _is_there(each: ExaminedRedis) -> bool:

@@ -6,8 +6,8 @@
 -- number of routes. That one fails is PublisherServerUnreadable.
 --
 -- Whether processes run, and whether streams are read, is in Redis: `publisher status --json` has it in its `verdict`,
--- for PublisherWorkersGone, PublisherIntakeGone, PublisherIntakeStuck, PublisherCommandsNotRead and
--- PublisherMailStopped. PublisherRedisLostCommands is in the workers' logs alone:
+-- for PublisherWorkersGone, PublisherIntakeGone, PublisherIntakeStuck, PublisherCommandsNotRead,
+-- PublisherStreamGivenUp and PublisherMailStopped. PublisherRedisLostCommands is in the workers' logs alone:
 -- `route's command was lost by redis and is published again`.
 
 -- Where a channel has a rate limit it may be PublisherLimitSaturated, and where the workers lack its package,

@@ -52,6 +52,15 @@ class StreamServers:
         found = self._own.get(server, self.hints)
         return found.of(stream) if isinstance(found, Cluster) else found
 
+    def named_by(self, address: str) -> redis.Redis:
+        """Returns the client for this stream on the very Redis of its address, wherever a stream of that name is today.
+
+        Only of an address that the settings reach. Raises as `of`.
+        """
+        at = read_address(address)
+        found = self.at(at.server)
+        return found.of(at.stream) if isinstance(found, Cluster) else found
+
     def at(self, place: str) -> redis.Redis | Cluster:
         """Returns the Redis at this place, as an address says it; blank: that of REDIS_URL."""
         return self._own[place] if place else self.hints
@@ -79,18 +88,22 @@ class StreamServers:
         return not isinstance(found, Cluster) or found.is_away(stream)
 
     def on_each(
-        self, addresses: Iterable[str], read: Callable[[redis.Redis, list[str]], Mapping[str, T]]
+        self,
+        addresses: Iterable[str],
+        read: Callable[[redis.Redis, list[str]], Mapping[str, T]],
+        of: Callable[[str], redis.Redis] | None = None,
     ) -> dict[str, T | RedisUnavailable | RedisRefused]:
         """Reads these streams, those of one server together. The error instead, of a server that cannot be read.
 
         read: given a client and the names of streams, returns what it found, by name. What it raises for the Redis of
             REDIS_URL is raised on.
+        of: returns the client for a stream; None: `self.of`.
         """
         found: dict[str, T | RedisUnavailable | RedisRefused] = {}
         together: dict[int, tuple[redis.Redis, dict[str, list[str]]]] = {}
         for address in dict.fromkeys(addresses):
             try:
-                client = self.of(address)
+                client = (of or self.of)(address)
             except (RedisUnavailable, RedisRefused) as error:
                 found[address] = error
                 continue

@@ -8,6 +8,7 @@ from storage.gates import pause, resume
 from tests.conftest import connected, run_sql, with_database
 from tests.factories import intent_fields
 from tests.faults.incidents.scene import DATABASE, EMAIL, INTENTS, Scene
+from tests.named_streams import named_before
 from tests.smtp_servers import Fault, Step
 from tests.waiting import wait_until
 
@@ -138,6 +139,12 @@ def _nobody_answers(scene: Scene) -> None:
     scene.answers = False
 
 
+def _stream_is_given_up(scene: Scene) -> None:
+    """Pushes wait on the stream that a deploy has renamed, and whose readers are gone."""
+    scene.redis.xadd("gateway:events_before", {"n": 1})
+    named_before(scene.redis, "gateway:events_before")
+
+
 def _nothing(scene: Scene) -> None:
     """All stays well."""
 
@@ -197,5 +204,9 @@ INCIDENTS: tuple[Incident, ...] = (
     Incident(
         "unanswered", "the consumers answer no more", _nobody_answers, {"PublisherUnanswered": 180},
         {"PUBLISHER_EMAIL_ANSWER_WITHIN": "20"}, answers=True,
+    ),
+    Incident(
+        "stream-given-up", "commands wait on a stream that a deploy has renamed", _stream_is_given_up,
+        {"PublisherStreamGivenUp": 180},
     ),
 )  # fmt: skip

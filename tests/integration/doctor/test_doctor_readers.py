@@ -10,7 +10,9 @@ from publisher.local.mail_environ import TEMPLATES
 from publisher.streams import groups
 from publisher.streams.heartbeats import Process, ProcessRegister
 from tests.integration.doctor.examined import Examined, amiss
+from tests.named_streams import named_before
 from tests.smtp_servers import hostile_smtp
+from tests.valkeys import OwnValkey
 from tests.waiting import wait_until
 
 MAIL = "mail:delivery_commands"
@@ -115,3 +117,16 @@ def test_what_waits_on_streams_that_were_given_up_is_a_warning(examined: Examine
     redis_client.xack(MAIL, "mail-service", entry)
     again = examined(PUBLISHER_EMAIL_PARTITIONS="2", PUBLISHER_INTENTS_PARTITIONS="4")
     assert again["streams-given-up"].verdict is Verdict.OK
+
+
+def test_what_waits_on_the_redis_that_intents_moved_to_was_not_given_up(
+    examined: Examined, redis_client: redis.Redis, own_client: redis.Redis, own_valkey: OwnValkey
+) -> None:
+    """A stream of one name stands on both: each is asked for on its own Redis. One that was renamed is known, too."""
+    named_before(redis_client, "renamed")
+    redis_client.xadd("renamed", {"n": 1})
+    own_client.xadd("notification:intents", {"n": 1})
+
+    found = examined(PUBLISHER_INTENTS_REDIS_URL=own_valkey.url)["streams-given-up"]
+
+    assert found.finding == "entries wait on streams that were given up: renamed on the Redis of REDIS_URL (1)"

@@ -71,6 +71,8 @@ def test_every_name_has_its_own_entry() -> None:
         keys.PROCESSES: keys.PROCESSES,
         keys.IDENTITY: keys.IDENTITY,
         keys.DOCTOR: keys.DOCTOR,
+        keys.NAMED: keys.NAMED,
+        keys.GIVEN_UP: keys.GIVEN_UP,
         keys.DRAMATIQ_HEARTBEATS: keys.DRAMATIQ_HEARTBEATS,
         keys.DRAMATIQ_QUEUES: keys.DRAMATIQ_QUEUES,
         "mail:commands": "{stream}",

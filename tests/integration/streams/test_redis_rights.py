@@ -98,7 +98,13 @@ def test_without_transactions_nothing_is_sent_and_that_is_told(as_user: AsUser, 
 def test_without_exec_or_discard_the_others_are_tried_all_the_same(as_user: AsUser, own_client: redis.Redis) -> None:
     """What was queued goes with its connection."""
     assert lacking(as_user("~*", "+@all", "-exec", "-discard", "-hdel")) == [
-        *("EXEC", "HDEL publisher:processes", "HDEL dramatiq:email.msgs", "HDEL dramatiq:email.XQ.msgs"),
+        *(
+            "EXEC",
+            "HDEL publisher:processes",
+            "HDEL publisher:named-streams",
+            "HDEL dramatiq:email.msgs",
+            "HDEL dramatiq:email.XQ.msgs",
+        ),
         *("HDEL dramatiq:push.msgs", "HDEL dramatiq:push.XQ.msgs", "DISCARD"),
     ]
     assert own_client.dbsize() == 0

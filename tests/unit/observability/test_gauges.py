@@ -15,8 +15,9 @@ from publisher.observability.gauges import gauges_of
 from publisher.operations.channel_limits import ChannelLimit
 from publisher.operations.readers import CommandReaders
 from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
+from publisher.streams.given_up import GivenUp
 from publisher.streams.groups import Consumer, Group, StreamGroups
-from publisher.streams.queues import QueueState
+from publisher.streams.hints import QueueState
 from storage.audit_states import AuditState
 from storage.counts import OpenRoutes
 from storage.outstanding import Outstanding, Waiting
@@ -40,6 +41,7 @@ FULL_STREAMS = StreamsSnapshot(
     {"email": QueueState(8)},
     {"email": CommandReaders(replace(EMAIL, stream_ceiling=100), StreamGroups(50, HOUR, [GROUP, Group("other", 1)]))},
     Group("publisher", 14, False, 15, None, 16 * SECOND),
+    given_up=[GivenUp("mail:{5}", 17), GivenUp("mail:{6}", 1)],
 )
 Samples = Mapping[tuple[str, ...], float]
 
@@ -99,6 +101,7 @@ def test_every_gauge_of_the_list_is_told() -> None:
         (("commands_pending", "email", "mail-service"), 10),
         (("commands_unread_oldest_seconds", "email", "mail-service"), 9),
         (("commands_last_read_seconds", "email", "mail-service"), 3),
+        (("given_up_entries_waiting",), 18),
         (("processes", "worker"), 1),
         (("processes", "mailer"), 0),
         (("process_last_seen_timestamp_seconds", "intake", "web-1", "17"), (INSTANT - SECOND).timestamp()),
@@ -123,6 +126,11 @@ def test_a_ceiling_that_holds_nothing_back_has_no_share() -> None:
     free = {"email": CommandReaders(replace(EMAIL, stream_ceiling=0), StreamGroups(80, HOUR))}
 
     assert ("stream_ceiling_used_ratio", "email") not in samples(streams=replace(FULL_STREAMS, readers=free))
+
+
+def test_what_nobody_has_looked_for_has_no_gauge() -> None:
+    """Without workers nobody knows what waits on streams that were given up: that is not 0."""
+    assert ("given_up_entries_waiting",) not in samples(streams=replace(FULL_STREAMS, given_up=None))
 
 
 def test_labels_that_come_twice_are_one_sample() -> None:

@@ -9,6 +9,7 @@ from publisher.domain.circuit import Gate
 from publisher.domain.errors import DatabaseUnavailable, PublisherError, RedisUnavailable, SchemaOutdated
 from publisher.operations.snapshot import StoreSnapshot, StreamsSnapshot
 from publisher.operations.verdict import Cause, Finding
+from publisher.streams.given_up import GivenUp
 from publisher.streams.groups import Group
 from storage.outstanding import Outstanding, Waiting
 from tests.factories import INSTANT
@@ -100,6 +101,13 @@ def test_without_redis_nobody_says_that_no_process_runs() -> None:
     causes = {finding.cause for finding in findings(routes(email=due(9, HOUR)), RedisUnavailable("gone"))}
 
     assert causes == {Cause.REDIS_UNREAD}
+
+
+def test_intents_on_a_stream_that_was_given_up_show_on_an_unused_system() -> None:
+    """They were sent before any was accepted: that is not nothing."""
+    streams = replace(STREAMS, given_up=[GivenUp("old:intents", 3)])
+
+    assert [finding.cause for finding in findings(outstanding(is_unused=True), streams)] == [Cause.GIVEN_UP]
 
 
 def test_a_paused_channel_shows_on_an_unused_system() -> None:

@@ -9,6 +9,7 @@ from publisher.operations.readers import CommandReaders
 from publisher.operations.readers_wording import partition_lines
 from publisher.operations.streams_findings import streams_findings
 from publisher.operations.verdict import Cause
+from publisher.streams.given_up import GivenUp
 from publisher.streams.groups import Consumer, Group, StreamGroups, together
 from tests.unit.operations.snapshots import STREAMS
 
@@ -64,6 +65,6 @@ def test_a_command_to_paste_names_a_partition() -> None:
 
 def test_a_stream_that_was_given_up_says_its_redis() -> None:
     """A channel that has moved has a stream of the same name elsewhere, which is the one that is read."""
-    found = given_up.given_up({STREAM: StreamGroups(4, HOUR), f"{STREAM} @ redis://own/0": StreamGroups(5, HOUR)})
+    found = given_up.given_up([GivenUp(STREAM, 4), GivenUp(f"{STREAM} @ redis://own/0", 5)])
 
     assert f"{STREAM} on the Redis of REDIS_URL (4), {STREAM} @ redis://own/0 (5)" in found.finding

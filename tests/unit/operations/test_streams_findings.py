@@ -12,6 +12,7 @@ from publisher.domain.trouble import Trouble
 from publisher.operations.readers import CommandReaders
 from publisher.operations.snapshot import StreamsSnapshot
 from publisher.operations.verdict import Cause, Finding
+from publisher.streams.given_up import GivenUp
 from publisher.streams.groups import Consumer, Group, StreamGroups
 from tests.factories import INSTANT
 from tests.unit.operations.snapshots import (
@@ -110,6 +111,15 @@ def read(*groups: Group, length: int = 0, trims: bool = True, **refused: RedisRe
         (
             read(Group("mail", pending=7, consumers=[Consumer("dead", 4, HOUR), Consumer("too", 3, DAY), AT_WORK])),
             Finding(WARNING, Cause.READER_GONE, "push", 7, lasting=HOUR, detail="dead, too"),
+        ),
+        # Streams that were given up.
+        (replace(STREAMS, given_up=None), Finding(OK, Cause.ALL_WELL)),
+        (
+            replace(STREAMS, given_up=[GivenUp("mail:{5}", 2), GivenUp("old @ redis://own/0", 1_000)]),
+            Finding(
+                *(WARNING, Cause.GIVEN_UP, None, 1_002),
+                detail="mail:{5} on the Redis of REDIS_URL (2), old @ redis://own/0 (1,000)",
+            ),
         ),
     ],
 )
