@@ -7,11 +7,15 @@ everything: WAL is replayed in order, so where the mark is, all that was committ
 If one process of the server is killed, the others recover from the WAL under the same start. What synchronous_commit =
 off had not written yet is gone then. That resets the statistics, and so do only a start and an operator. So the
 instant of the statistics' reset is a part of the server's identity.
+
+A stream is known by its address, as `domain.stream_address` writes it: while intents move to another Redis, a stream of
+the same name stands on each, and each has its mark.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from publisher.domain.stream_address import BEFORE_SERVER
 from storage.clock import NOW
 from storage.database import Database
 
@@ -60,6 +64,17 @@ ON CONFLICT (stream) DO NOTHING
 RETURNING entry_id
 """
 
+# A stream is the same one though its Redis is written in another way, or was not a part of its address yet. Of several
+# places the one that was marked last.
+_TAKE_OVER = """/* take_over_mark */
+INSERT INTO intents_marks (stream, entry_id, server, marked_at)
+SELECT %(stream)s, entry_id, server, marked_at FROM intents_marks
+WHERE split_part(stream, %(separator)s, 1) = split_part(%(stream)s, %(separator)s, 1)
+ORDER BY marked_at DESC LIMIT 1
+ON CONFLICT (stream) DO NOTHING
+RETURNING entry_id
+"""
+
 # Only while this is the server that the mark speaks of, and nothing is being replayed. A mark that stands still is
 # renewed once a minute: it says until when nothing was missing.
 _ADVANCE = f"""/* advance_mark */
@@ -82,6 +97,11 @@ def read_mark(database: Database, stream: str) -> Mark:
 def begin_mark(database: Database, stream: str, entry_id: str) -> bool:
     """Sets the stream's first mark. Returns False if there is one."""
     return bool(database.rows(_BEGIN, {"stream": stream, "entry_id": entry_id}))
+
+
+def take_over_mark(database: Database, stream: str) -> bool:
+    """Sets the stream's first mark as it was set for this name at another place. Returns False if there is none."""
+    return bool(database.rows(_TAKE_OVER, {"stream": stream, "separator": BEFORE_SERVER}))
 
 
 def advance_mark(database: Database, stream: str, entry_id: str, *, again: bool = False) -> bool:

@@ -72,6 +72,8 @@ class Marking:
     ) -> None:
         self._database, self._servers, self._replay, self._telemetry = database, servers, replay, telemetry
         self._options = options
+        # A stream of this name on another Redis has another mark: while intents move, an intake reads each.
+        self._marked = servers.address_of(options.stream)
         self._clock = clock
         self._due = self._told = self._renewed = float("-inf")
         self._pause = _INTERVAL
@@ -123,9 +125,11 @@ class Marking:
         progress = read_progress(self._client, stream, self._options.group)
         if progress is None:
             return
-        mark = marks.read_mark(self._database, stream)
+        mark = marks.read_mark(self._database, self._marked)
+        if mark.entry_id is None and progress.mark is not None and marks.take_over_mark(self._database, self._marked):
+            mark = marks.read_mark(self._database, self._marked)
         if mark.entry_id is None and progress.mark is None and not mark.replaying:
-            marks.begin_mark(self._database, stream, progress.acknowledged)
+            marks.begin_mark(self._database, self._marked, progress.acknowledged)
         elif mark.entry_id is None or mark.replaying or not mark.is_ours or _is_behind(mark.entry_id, progress.mark):
             self._take_up(progress)
         else:
@@ -140,15 +144,15 @@ class Marking:
         if place(progress.acknowledged) < place(marked) and place(last_id(self._client, stream)) < place(marked):
             # The stream begins again with lower ids. Redis first: it must never be ahead.
             write_mark(self._client, stream, progress.acknowledged)
-            marks.advance_mark(self._database, stream, progress.acknowledged, again=True)
-        elif marks.advance_mark(self._database, stream, progress.acknowledged):
+            marks.advance_mark(self._database, self._marked, progress.acknowledged, again=True)
+        elif marks.advance_mark(self._database, self._marked, progress.acknowledged):
             write_mark(self._client, stream, progress.acknowledged)
         elif _is_behind(progress.mark, marked):
             write_mark(self._client, stream, marked)
 
     def _take_up(self, progress: IntentsProgress) -> None:
         options = self._options
-        reason = replays.begin_replay(self._database, options.stream, up_to=progress.delivered, witnessed=progress.mark)
+        reason = replays.begin_replay(self._database, self._marked, up_to=progress.delivered, witnessed=progress.mark)
         if reason is not None:
             # A restart alone loses nothing. If intents are missing all the same, the replay's end warns of them.
             restarted = reason is ReplayReason.OTHER_SERVER
@@ -161,7 +165,7 @@ class Marking:
                 up_to=progress.delivered,
             )
         self._held = replays.claim_replay(
-            self._database, options.stream, options.by, options.lease, up_to=progress.delivered
+            self._database, self._marked, options.by, options.lease, up_to=progress.delivered
         )
         self._held_since = self._clock()
 
@@ -193,7 +197,7 @@ class Marking:
 
     def _end(self, held: HeldReplay) -> None:
         stream = self._options.stream
-        [record] = replays.latest_replays(self._database, [stream])
+        [record] = replays.latest_replays(self._database, [self._marked])
         if record.left_out:
             record_loss(
                 self._database, stream, LossCause.NOT_REPLAYED, record.after_id, record.up_to_id, record.left_out

@@ -149,7 +149,7 @@ class Snapshots:
         return Totals(
             routes,
             overview.count_malformed(self._database),
-            next(iter(latest_replays(self._database, self._settings.intents_streams)), None),
+            next(iter(latest_replays(self._database, self._settings.intents_addresses)), None),
             len(list_losses(self._database, acknowledged=False, limit=_LOSSES)),
             count_answers(self._database),
             deferred_mail(self._database),

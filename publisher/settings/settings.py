@@ -1,6 +1,7 @@
 """Settings, read from the environment alone and checked once at start. One message lists every problem."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -182,6 +183,11 @@ class Settings(BaseModel):
     def intents_streams(self) -> Sequence[str]:
         """The names of the streams that intents come by: one, or one for each partition."""
         return [part.stream for part in self.intents.parts]
+
+    @property
+    def intents_addresses(self) -> Sequence[str]:
+        """Where these streams are, by name and Redis: their marks and replays are known by that."""
+        return [str(part) for part in replace(self.intents, server=self.intents_server).parts]
 
     @property
     def intents_server(self) -> str:

@@ -51,10 +51,10 @@ def of_postgresql(settings: Settings, database: Database, read_procfile: Callabl
         return lambda: NEEDS_SCHEMA if pending() else look()
 
     def replayed() -> Diagnosis:
-        marks = [read_mark(database, stream) for stream in settings.intents_streams]
+        marks = [read_mark(database, stream) for stream in settings.intents_addresses]
         # Of partitions the one that is to be waited for, if there is any.
         mark = next((mark for mark in marks if not mark.is_settled), marks[0])
-        last = next(iter(latest_replays(database, settings.intents_streams)), None)
+        last = next(iter(latest_replays(database, settings.intents_addresses)), None)
         return intents_kept.replayed(settled=mark.is_settled, mark=mark.entry_id, last=last)
 
     looks: dict[str, Look] = {

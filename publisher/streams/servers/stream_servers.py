@@ -11,7 +11,7 @@ import redis
 
 from publisher.domain.channel import Channel
 from publisher.domain.errors import RedisRefused, RedisUnavailable
-from publisher.domain.stream_address import read_address, whole_of
+from publisher.domain.stream_address import StreamAddress, read_address, whole_of
 from publisher.streams.servers.cluster import Cluster
 
 T = TypeVar("T")
@@ -73,6 +73,10 @@ class StreamServers:
     def place_of(self, address: str) -> str:
         """Returns where the Redis of this stream is; blank: it is that of REDIS_URL."""
         return self._resolved(address)[1]
+
+    def address_of(self, stream: str) -> str:
+        """Returns the address of a stream of intents or delivery events, which is known by its name."""
+        return str(StreamAddress(stream, self._placed.get(stream, "")))
 
     def is_cluster(self, address: str) -> bool:
         """Returns whether this stream is in a cluster."""
