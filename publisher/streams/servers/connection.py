@@ -39,6 +39,9 @@ _PASSING = (
 # The same, by its first word, where redis-py has no class. UNBLOCKED: the server became a replica while a client waited
 # there. NOREPLICAS: too few replicas follow, as for a moment after a failover.
 _PASSING_WORDS = ("UNBLOCKED ", "NOREPLICAS ")
+# What a script says, which has begun before it finds out: its cluster lets nobody write while a shard is away, where
+# `cluster-allow-reads-when-down` is set; or a key has moved with its slot.
+CLUSTER_CANNOT_SERVE = re.compile(r"while the cluster is down|a non local key in a cluster node")
 # A Sentinel has at least so long to answer.
 _LEAST_SECONDS = 0.5
 _IN_PIPELINE = " of pipeline caused error: "
@@ -170,13 +173,26 @@ def translated() -> Iterator[None]:
     try:
         yield
     except redis.exceptions.RedisError as error:
-        if isinstance(error, _PASSING) or message(error).startswith(_PASSING_WORDS):
+        if _is_passing(error):
             variable = getattr(error, "variable", "REDIS_URL")
-            told = f"Redis is not available: {message(error)}"
-            if isinstance(error, redis.exceptions.AskError) and not getattr(error, "is_nodes", True):
-                told += f": it is a node of a cluster: write redis+cluster://host:port,host:port in {variable}"
+            told = f"Redis is not available: {message(error)}{_what_to_do(error, variable)}"
             raise RedisUnavailable(told, variable) from error
         raise RedisRefused(f"Redis refused: {message(error)}") from error
+
+
+def _is_passing(error: redis.RedisError) -> bool:
+    told = message(error)
+    is_told = told.startswith(_PASSING_WORDS) or CLUSTER_CANNOT_SERVE.search(told) is not None
+    return isinstance(error, _PASSING) or is_told
+
+
+def _what_to_do(error: redis.RedisError, variable: str) -> str:
+    if isinstance(error, redis.exceptions.AskError) and not getattr(error, "is_nodes", True):
+        return f": it is a node of a cluster: write redis+cluster://host:port,host:port in {variable}"
+    if isinstance(error, redis.exceptions.ClusterDownError) and "cluster is down" in str(error):
+        others = "with cluster-require-full-coverage no the others go on"
+        return f": a shard of the cluster in {variable} is away: {others}"
+    return ""
 
 
 def message(error: Exception) -> str:
