@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from publisher.channels.email import EMAIL
@@ -122,7 +123,7 @@ def _on_partition(shared: _Shared, part: StreamAddress) -> Mailer:
     handing_on = HandingOn(database, sender, recorder)
     taking_up = TakingUp(database, part.stream, shared.composer, leasing, in_hand, handing_on, recorder, spans)
     kept = KeptCommands(database, shared.composer, leasing, in_hand, handing_on, recorder)
-    stopping, beat = shared.stopping, shared.watchdog.beat
+    stopping = shared.stopping
     reader = Reader(
         database,
         part.stream,
@@ -133,7 +134,9 @@ def _on_partition(shared: _Shared, part: StreamAddress) -> Mailer:
         recorder,
         ttl,
         stopping,
-        beat,
+        partial(shared.watchdog.beat, address),
     )
     group = ConsumerGroup(shared.beside, address, mail.group, shared.consumer)
-    return Mailer(database, group, reader, sender, recorder, in_hand, shared.pool, leasing, stopping, beat)
+    return Mailer(
+        database, address, group, reader, sender, recorder, in_hand, shared.pool, leasing, stopping, shared.watchdog
+    )

@@ -87,5 +87,5 @@ async def _serve(
 
     _log.info("mail service started", server=repr(settings.mail.smtp_url), group=settings.mail.group)
     watchdog = Watchdog()
-    with watchdog.watched("the mail service"), watchdog.at_work():
+    with watchdog.watched("the mail service"):
         await compose_mailer(settings, database, key, telemetry, stopping, watchdog).run()

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
@@ -14,6 +14,7 @@ from publisher.mail.reading import Reader
 from publisher.mail.recording import Recorder
 from publisher.mail.sending import Sender
 from publisher.mail.smtp.pool import SmtpPool
+from publisher.process.watchdog import Watchdog
 from publisher.streams.consumer_group import ConsumerGroup
 from storage.database import Database
 from storage.mail_deliveries import renew_mail
@@ -43,12 +44,14 @@ class Mailers:
 class Mailer:
     """The mail service of one process on one stream.
 
+    address: of the stream. The watchdog counts it by that, and `reader` beats on it: so the others hide no hang of it.
     group: this process's consumer, with a client that only this loop uses.
     """
 
     def __init__(
         self,
         database: Database,
+        address: str,
         group: ConsumerGroup,
         reader: Reader,
         sender: Sender,
@@ -57,9 +60,10 @@ class Mailer:
         pool: SmtpPool,
         leasing: Leasing,
         stopping: threading.Event,
-        beat: Callable[[], None],
+        watchdog: Watchdog,
     ) -> None:
         self._database = database
+        self._address = address
         self._group = group
         self._reader = reader
         self._sender = sender
@@ -68,7 +72,7 @@ class Mailer:
         self._pool = pool
         self._leasing = leasing
         self._stopping = stopping
-        self._beat = beat
+        self._watchdog = watchdog
 
     async def run(self) -> None:
         """Works until told to stop.
@@ -76,6 +80,10 @@ class Mailer:
         Messages under way are finished, others in hand are put back, and all of it is recorded. What was read and not
         begun is given back to the other consumers, counting no delivery (R17).
         """
+        with self._watchdog.at_work(self._address):
+            await self._run()
+
+    async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             recording = tasks.create_task(self._recorder.run())
             sending = tasks.create_task(self._sender.run())
@@ -107,7 +115,6 @@ class Mailer:
         """Renews the leases in hand, and keeps other consumers off their entries. Best effort: a lease may run out."""
         while True:
             await asyncio.sleep(self._leasing.ttl.total_seconds() / 3)
-            self._beat()
             try:
                 # By itself: while PostgreSQL is away for this process alone, no other one takes over what it has sent.
                 await asyncio.to_thread(self._group.hold, self._in_hand.entries)

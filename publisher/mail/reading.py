@@ -162,6 +162,7 @@ class Reader:
         """Takes entries up, a part after the other: messages of a megabyte take long to make."""
         taken = 0
         for part in parts(entries, lambda entry: entry.fields, _PART_BYTES):
+            self._beat()
             if taken:
                 await asyncio.to_thread(self._group.hold, [entry.id for entry in entries[taken:]])
             taken += len(part)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from publisher.domain.channel import Channel
 from publisher.streams.keys import limit_key
-from publisher.streams.servers.connection import CLUSTER_CANNOT_SERVE
+from publisher.streams.servers.cluster_down import cannot_serve
 
 # The tombstone of a route that has expired or was cancelled. It stands in the place of the witness, so that a late
 # append finds it. The release before, which cancels nothing, must understand its text (R15).
@@ -121,7 +121,8 @@ def append_result(channel: Channel, word: str, detail: str) -> AppendResult:
         case "bucket":
             return NotAppended(f"Redis refused: {_what_is_wrong(channel, detail)}", channels_fault=True)
         case "refused":
-            return NotAppended(f"Redis refused: {detail}", channels_fault=_is_channels_fault(detail))
+            is_channels = detail.startswith(_CHANNELS_FAULTS) or cannot_serve(detail)
+            return NotAppended(f"Redis refused: {detail}", channels_fault=is_channels)
         case _:
             # Its own key is of another type: that is no other command's matter.
             return NotAppended(f"Redis refused: {detail}")
@@ -141,10 +142,6 @@ def of_partition(channel: Channel, result: AppendResult) -> AppendResult:
 def is_held_back(message: str) -> bool:
     """Returns whether this is the message of a HeldBack: the reason of a parking is kept as text alone."""
     return _HELD_BACK.fullmatch(message) is not None
-
-
-def _is_channels_fault(error: str) -> bool:
-    return error.startswith(_CHANNELS_FAULTS) or CLUSTER_CANNOT_SERVE.search(error) is not None
 
 
 def _what_is_wrong(channel: Channel, error: str) -> str:

@@ -11,6 +11,7 @@ from tests.factories import intent_fields
 from tests.faults.in_process import intents, seen_outside
 from tests.faults.planted_code import SHIFTED_CLOCK, plant_code
 from tests.processes import Process, Processes, free_port
+from tests.smtp_servers import HostileSmtp
 from tests.waiting import wait_until
 
 # Half a second, where a minute is the rule; so what a healthy process waits for is shorter, too.
@@ -37,6 +38,13 @@ def hang(fields, channels):
         threading.Event().wait()
     return parse(fields, channels)
 intent_parsing.parse_entry = hang
+"""
+HANGS_ON_ONE_PARTITION = """
+import threading
+for group in (ConsumerGroup, IntentsGroup):
+    def hang(self, count, block, reads=group.read):
+        return threading.Event().wait() if self._stream.endswith("{1}") else reads(self, count, block)
+    group.read = hang
 """
 HANGS_AT_SENDING = """
 import threading
@@ -66,14 +74,18 @@ def test_a_process_that_hangs_ends_within_a_minute() -> None:
     [
         pytest.param("intake", HANGS_AT_AN_INTENT, id="intake at an intent"),
         pytest.param("clock", HANGS_AT_SENDING, id="the clock at a message"),
+        pytest.param("intake", HANGS_ON_ONE_PARTITION, id="intake on one partition of two"),
+        pytest.param("mailer", HANGS_ON_ONE_PARTITION, id="the mail service on one partition of two"),
         pytest.param("clock", HANGS_IN_ITS_SCHEDULE, id="the clock in its schedule", marks=pytest.mark.long),
     ],
 )
 def test_a_process_that_hangs_ends_itself(
-    name: str, fault: str, environ: dict[str, str], processes: Processes, tmp_path: Path
+    name: str, fault: str, environ: dict[str, str], processes: Processes, tmp_path: Path, smtp: HostileSmtp
 ) -> None:
-    """It says why, and the platform starts another."""
+    """It says why, and the platform starts another, also where only one of its loops hangs and the others go on."""
     plant_code(environ, tmp_path, IMPATIENT + fault)
+    if fault == HANGS_ON_ONE_PARTITION:
+        environ |= {"PUBLISHER_EMAIL_PARTITIONS": "2", "PUBLISHER_INTENTS_PARTITIONS": "2"}
     with seen_outside(environ) as outside:
         outside.send(intent_fields(producer="endless"))
     process = processes.start(name)

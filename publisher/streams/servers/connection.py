@@ -13,6 +13,7 @@ from redis.retry import Retry
 from redis.sentinel import SentinelConnectionPool
 
 from publisher.domain.errors import RedisRefused, RedisUnavailable, SettingsError
+from publisher.streams.servers.cluster_down import cannot_serve
 from publisher.streams.servers.command_packer import CommandPacker
 from publisher.streams.servers.connection_errors import BY_NODES, BY_SENTINELS
 from publisher.streams.servers.named_connections import (
@@ -39,9 +40,6 @@ _PASSING = (
 # The same, by its first word, where redis-py has no class. UNBLOCKED: the server became a replica while a client waited
 # there. NOREPLICAS: too few replicas follow, as for a moment after a failover.
 _PASSING_WORDS = ("UNBLOCKED ", "NOREPLICAS ")
-# What a script says, which has begun before it finds out: its cluster lets nobody write while a shard is away, where
-# `cluster-allow-reads-when-down` is set; or a key has moved with its slot.
-CLUSTER_CANNOT_SERVE = re.compile(r"while the cluster is down|a non local key in a cluster node")
 # A Sentinel has at least so long to answer.
 _LEAST_SECONDS = 0.5
 _IN_PIPELINE = " of pipeline caused error: "
@@ -182,8 +180,7 @@ def translated() -> Iterator[None]:
 
 def _is_passing(error: redis.RedisError) -> bool:
     told = message(error)
-    is_told = told.startswith(_PASSING_WORDS) or CLUSTER_CANNOT_SERVE.search(told) is not None
-    return isinstance(error, _PASSING) or is_told
+    return isinstance(error, _PASSING) or told.startswith(_PASSING_WORDS) or cannot_serve(told)
 
 
 def _what_to_do(error: redis.RedisError, variable: str) -> str:
