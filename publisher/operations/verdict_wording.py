@@ -45,7 +45,7 @@ _SAID: Mapping[Cause, str] = {
     Cause.NO_INTAKE: "{intents} to be accepted{oldest}: no intake runs",
     Cause.NO_CLOCK: "no clock runs: without its scans workers look less often",
     Cause.NOT_INSTALLED: "{number} open{on}: no channel of that name is installed here",
-    Cause.CIRCUIT_OPEN: "{number} due{on}: parked{lasting}, its stream refuses everything: {detail}",
+    Cause.CIRCUIT_OPEN: "{number} due{on}: parked{lasting}, its stream takes no commands: {detail}",
     Cause.HELD_BACK: "{number} due{on}: held back{lasting} by the stream's ceiling: {detail}",
     Cause.LOSSES: "{number} loss{es} of intents not acknowledged, the newest noticed{ago}",
     Cause.AUDIT_OVERDUE: "the loss audit of {channel} is overdue: {ended}",
@@ -74,7 +74,7 @@ _NOTHING_WAITS: Mapping[Cause, str] = {
     Cause.REDIS_UNREAD: "{detail}",
     Cause.NO_WORKER: "no worker runs",
     Cause.NO_INTAKE: "no intake runs",
-    Cause.CIRCUIT_OPEN: "{channel} is parked{lasting}, its stream refuses everything: {detail}",
+    Cause.CIRCUIT_OPEN: "{channel} is parked{lasting}, its stream takes no commands: {detail}",
     Cause.HELD_BACK: "{channel} is held back{lasting} by the stream's ceiling: {detail}",
     Cause.PAUSED: "{channel} is paused by {by}{ago}, until it is resumed: {detail}",
 }

@@ -54,7 +54,7 @@ FAILED, WARNING, OK = Level
         ),
         (
             Finding(FAILED, Cause.CIRCUIT_OPEN, "push", 3, lasting=MINUTES, detail="Redis refused: OOM"),
-            "3 due on push: parked for 6m, its stream refuses everything: Redis refused: OOM",
+            "3 due on push: parked for 6m, its stream takes no commands: Redis refused: OOM",
         ),
         (
             Finding(FAILED, Cause.HELD_BACK, "push", 3, lasting=MINUTES, detail="mail is 9 commands behind"),
