@@ -49,16 +49,22 @@ def redis_of(variable: str) -> str:
 
 def server_of(error: BaseException | None) -> str | None:
     """Returns the server that is away according to this error, or an error that caused it. None: no server is."""
-    while error is not None:
-        if isinstance(error, RedisUnavailable):
-            return redis_of(error.variable)
-        if isinstance(error, MailServerUnavailable):
-            return Server.SMTP
-        if isinstance(error, DatabaseUnavailable):
-            # These two are answers of a server that is there, about this statement or this role.
-            return None if isinstance(error, DatabaseBusy | DatabaseMisconfigured) else Server.POSTGRESQL
+    error = _unavailable(error)
+    if isinstance(error, RedisUnavailable):
+        return redis_of(error.variable)
+    if isinstance(error, MailServerUnavailable):
+        return Server.SMTP
+    # These two are answers of a server that is there, about this statement or this role.
+    if error is None or isinstance(error, DatabaseBusy | DatabaseMisconfigured):
+        return None
+    return Server.POSTGRESQL
+
+
+def _unavailable(error: BaseException | None) -> BaseException | None:
+    """Returns the error of a server, be it this one or the one that caused it. None: there is none."""
+    while error is not None and not isinstance(error, RedisUnavailable | MailServerUnavailable | DatabaseUnavailable):
         error = error.__cause__
-    return None
+    return error
 
 
 @dataclass(slots=True)
@@ -170,7 +176,7 @@ class Outages:
             event["error"] = str(error)
             server = server_of(error) if self._is_watching else None
             if server is not None:
-                self.failed(server, str(error), str(event.get("event")))
+                self.failed(server, str(_unavailable(error)), str(event.get("event")))
                 from structlog import DropEvent
 
                 raise DropEvent
@@ -182,7 +188,7 @@ class Outages:
             return False
         server = server_of(error := _error_of(record))
         if server is not None:
-            self.failed(server, str(error), record.name)
+            self.failed(server, str(_unavailable(error)), record.name)
             return True
         return bool(self._ongoing) and any(
             record.name.startswith(logger) and str(record.msg).startswith(line) for logger, line in _ECHOES

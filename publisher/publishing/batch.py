@@ -6,11 +6,11 @@ from datetime import timedelta
 
 from publisher.domain.attempt import Outcome
 from publisher.domain.channel import Channel
-from publisher.domain.errors import RouteError
+from publisher.domain.errors import DatabaseUnavailable, RouteError
 from publisher.domain.notification import Notification
 from publisher.domain.traceparent import Traceparent
 from storage.claims import Claim
-from storage.recording import Recorded, Recording
+from storage.recording import NotRecorded, Recorded, Recording
 
 
 def _no_room() -> bool:
@@ -25,7 +25,7 @@ class Batch:
     is_probe: the batch tries a parked channel.
     outcomes: decided so far, at most one a route.
     recordings: what became of the outcomes; empty until they are recorded.
-    errors: what cannot happen and did, each naming its route (R10).
+    errors: what cannot happen and did before its outcomes were recorded, each naming its route (R10).
     is_cut_short: some routes were not begun, for want of time or because the process stops. They are given back.
     is_unreachable: Redis did not answer.
     wait: the time until the channel's rate limit lets other routes through. None: no route waits for that (R30).
@@ -64,6 +64,22 @@ class Batch:
         return [recording for recording in self.recordings if isinstance(recording, Recorded)]
 
     def raise_errors(self) -> None:
-        """Raises RouteError if some of its routes ended in a way that cannot happen (R10)."""
-        if self.errors:
-            raise RouteError("; ".join(self.errors))
+        """Raises RouteError if some of its routes ended in a way that cannot happen, naming each (R10).
+
+        Its cause is PostgreSQL's error, if nothing but an outage kept outcomes from being recorded (R35).
+        """
+        unrecorded: dict[str, list[NotRecorded]] = {}
+        for recording in self.recordings:
+            if isinstance(recording, NotRecorded):
+                unrecorded.setdefault(str(recording.reason), []).append(recording)
+        told = [*self.errors, *(_unrecorded(some, reason) for reason, some in unrecorded.items())]
+        if told:
+            reasons = [some[0].reason for some in unrecorded.values()]
+            is_outage = not self.errors and all(isinstance(reason, DatabaseUnavailable) for reason in reasons)
+            raise RouteError("; ".join(told)) from (reasons[0] if is_outage else None)
+
+
+def _unrecorded(some: Sequence[NotRecorded], reason: str) -> str:
+    names = ", ".join(recording.outcome.route.delivery_id for recording in some)
+    what = f"the outcome of route {names} was" if len(some) == 1 else f"the outcomes of routes {names} were"
+    return f"{what} not recorded: {reason}"

@@ -34,7 +34,6 @@ from publisher.publishing.tracing import ends_of, place, traced
 from publisher.streams.outbound import OutboundStreams
 from storage import leases
 from storage.database import Database
-from storage.recording import NotRecorded
 
 _log = structlog.get_logger()
 
@@ -205,11 +204,6 @@ class Publisher:
 
     def _record(self, batch: Batch) -> None:
         batch.recordings = self._recorder.record(batch, self._decide(batch.channel))
-        batch.errors += [
-            f"the outcome of route {recording.outcome.route.delivery_id} was not recorded: {recording.reason}"
-            for recording in batch.recordings
-            if isinstance(recording, NotRecorded)
-        ]
 
     def _give_back(self, batch: Batch) -> None:
         """Gives back the routes without a recorded outcome (R5). Best effort: their lease expires as well."""

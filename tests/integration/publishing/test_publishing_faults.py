@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from publisher.domain.errors import DatabaseUnavailable, RouteError, SchemaOutdated
+from publisher.process.outages import Server, server_of
 from publisher.process.telemetry import Telemetry
 from publisher.streams.outbound import OutboundStreams
 from storage import recording
@@ -167,9 +168,11 @@ def test_with_postgresql_gone_after_the_append_nothing_is_lost(
     faulty.fault = away(PUBLISHED, FAILED, RELEASED)
     worker = publisher(faulty, streams)
 
-    with logged() as events, pytest.raises(RouteError, match=r"email:user:0 was not.*email:user:1 was not"):
+    with logged() as events, pytest.raises(RouteError, match=r"email:user:0, .*email:user:1 were not") as raised:
         worker.publish_due("email")
 
+    # So the log tells of one outage, and neither a traceback nor each of the routes (R35).
+    assert server_of(raised.value) is Server.POSTGRESQL
     assert statuses(faulty) == ["pending", "pending"]
     assert "leases were not given up and will expire" in [event["event"] for event in events]
     faulty.fault = away()
@@ -196,6 +199,7 @@ def test_a_failure_that_cannot_be_recorded_is_raised(
 
     row = one_route(database, bad)
     assert "email:user:2" not in str(raised.value)
+    assert server_of(raised.value) is None
     assert [one_route(database, id_)["status"] for id_ in (good, failed)] == ["published", status]
     assert (row["status"], row["attempt_count"], row["lease_token"]) == ("pending", attempts, None)
 
