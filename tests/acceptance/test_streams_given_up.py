@@ -34,7 +34,9 @@ def test_status_warns_of_partitions_that_were_given_up(
         worker.signal(15)
         assert worker.wait() == 0
         found = json.loads(publisher("status", "--json", **variables).stdout)
-        return [each for each in found["verdict"]["findings"] if each["code"] == "given_up"]
+        told = [each for each in found["verdict"]["findings"] if each["code"] == "given_up"]
+        assert sum(each["entries"] for each in found["streams_given_up"]) == sum(each["count"] for each in told)
+        return told
 
     assert look(**_NOW) == []
     for process in started:

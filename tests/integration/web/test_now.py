@@ -1,12 +1,16 @@
 """The page Now shows the newest snapshot, whatever of it could be read."""
 
+import redis
 from starlette.testclient import TestClient
 
 from publisher.operations.channels import pause
+from publisher.streams.given_up import GivenUpStreams
+from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
 from tests.integration.answered_routes import answer, published_routes
 from tests.integration.rows import due_routes, execute
 from tests.integration.web.conftest import Compose, Serve
+from tests.named_streams import named_before
 
 
 def test_now_shows_what_waits_on_each_channel(database: Database, serve: Serve) -> None:
@@ -33,6 +37,16 @@ def test_what_was_answered_failed_is_told_and_leads_to_where_it_is_published_aga
     path = "/waiting/unanswered?answer=failed&channel=email"
     assert f'<a href="{path.replace("&", "&amp;")}">Answered failed</a>, or publisher routes list' in text
     assert "Publish 1 route again?" in client.get(path).text
+
+
+def test_what_waits_on_a_stream_that_was_given_up_is_told(redis_client: redis.Redis, serve: Serve) -> None:
+    """The page says which stream, how many entries wait there, and what to do (R37)."""
+    redis_client.xadd("mail:before", {"n": 1})
+    named_before(redis_client, "mail:before")
+    GivenUpStreams(StreamServers(redis_client)).look()
+    text = serve().get("/").text
+    assert "1 entry waits on streams that were given up: mail:before on the Redis of REDIS_URL (1)" in text
+    assert "with the settings of before as well, until all is read" in text
 
 
 def test_equal_failures_stand_together_and_addresses_are_masked(database: Database, serve: Serve) -> None:

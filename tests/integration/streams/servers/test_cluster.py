@@ -12,6 +12,7 @@ from publisher.domain.errors import RedisUnavailable
 from publisher.domain.rate_limit import RateLimit
 from publisher.streams.append_result import Appended, AppendResult, Limited, NotAppended
 from publisher.streams.consumer_group import ConsumerGroup
+from publisher.streams.given_up import GivenUp, read_unless_refused, waiting_on
 from publisher.streams.group_reading import read_groups
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.outbound import OutboundStreams
@@ -232,3 +233,16 @@ def test_a_node_without_its_cluster_in_the_url_is_told(shards: RunningCluster) -
     ):
         # The keys are in three different shards.
         [alone.get(channel.stream) for channel in CHANNELS]
+
+
+def test_partitions_that_were_given_up_are_read_on_each_shard(shards: RunningCluster, servers: StreamServers) -> None:
+    """Each is asked for at the node that has its slot (R27, R37)."""
+    parts = [str(part) for part in replace(PUSH, stream="commands", server=AT, partitions=4).streams]
+    assert len({id(servers.named_by(part)) for part in parts}) == 3
+    for number, part in enumerate(parts[1:], 1):
+        for _ in range(number):
+            servers.named_by(part).xadd(f"commands:{{{number}}}", {"n": 1})
+
+    found = waiting_on(read_unless_refused(servers, parts))
+
+    assert found == [GivenUp(part, number) for number, part in enumerate(parts) if number]
