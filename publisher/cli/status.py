@@ -49,7 +49,8 @@ def status(
     More than 100,000 routes of one status are estimated, and shown with a ~. With --watch: what happens each second
     on each channel, what is due, and the newest failures.
 
-    While one server is away, its reason is the first line, what the other says is shown, and the exit code is 1.
+    While PostgreSQL, or the Redis of queues or of intents, is away, its reason is the first line, what the other says
+    is shown, and the exit code is 1. The Redis of a channel alone that is away is told, too, and changes no exit code.
     With --json what could not be read is null, and 'problems' says why, as does a line on standard error.
     """
     if watch and exact:

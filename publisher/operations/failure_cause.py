@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from publisher.domain.attempt import LEASE_EXPIRED, PAYLOAD_ENCODING_FAILED
 from publisher.domain.channel import encoder_raised, is_over_limit
-from publisher.streams.append_result import OF_ANOTHER_TYPE
+from publisher.domain.stream_address import read_address, whole_of
+from publisher.streams.append_result import OF_ANOTHER_TYPE, PARTITION_AWAY, PARTITION_REFUSES
 
 # The first words of what a stream or its server answered, and when it takes commands again.
 _ANSWERS = (
@@ -15,7 +16,7 @@ _ANSWERS = (
     ("ERR ACL failure", "the Redis user of the service may write {stream}"),
     ("ERR The user executing the script", "the Redis user of the service may write {stream}"),
     ("MISCONF", "Redis can write to its disk again"),
-    ("READONLY", "REDIS_URL leads to the primary: a replica answers now"),
+    ("READONLY", "the URL of that Redis leads to the primary: a replica answers now"),
     ("Redis is not available", "Redis is available again"),
 )
 
@@ -71,6 +72,11 @@ def another_intent(cause: Cause) -> str:
 
 def stream_takes_commands(message: str, stream: str) -> str:
     """The state in which the stream takes commands again, by what it answered, as words that follow `once`."""
-    said = message.removeprefix("Redis refused: ")
+    said = message
+    for prefix in PARTITION_AWAY, PARTITION_REFUSES:
+        if said.startswith(prefix):
+            # Which one is not told, and another one than the route's keeps it waiting as well.
+            said, stream = said.removeprefix(prefix), f"each partition of {whole_of(read_address(stream).stream)}"
+    said = said.removeprefix("Redis refused: ")
     until = next((until for word, until in _ANSWERS if said.startswith(word)), "{stream} takes commands again")
     return until.format(stream=stream)

@@ -7,6 +7,7 @@ from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapsh
 from publisher.operations.store_findings import due_routes, served_channels, store_findings
 from publisher.operations.streams_findings import streams_findings
 from publisher.operations.verdict import Cause, Finding, Level, Verdict
+from publisher.operations.wording import names
 
 
 def judge(snapshot: Snapshot) -> Verdict:
@@ -19,6 +20,7 @@ def judge(snapshot: Snapshot) -> Verdict:
     if streams is not None:
         held_back = [each.channel or "" for each in found if each.cause is Cause.HELD_BACK]
         found += streams_findings(streams, held_back)
+        found += _own_servers(streams, found)
     if store is not None and streams is not None and _is_unused(store, streams):
         # Nothing waits: that no process runs is part of what comes next.
         found = [finding for finding in found if finding.level is Level.FAILED or finding.channel is not None]
@@ -37,6 +39,20 @@ def _unread(snapshot: Snapshot, store: StoreSnapshot | None) -> Iterator[Finding
     if error is not None:
         count, oldest = (0, None) if store is None else due_routes(store, served_channels(snapshot, store))
         yield Finding(Level.FAILED, Cause.REDIS_UNREAD, count=count, lasting=oldest, detail=str(error))
+
+
+def _own_servers(streams: StreamsSnapshot, found: Sequence[Finding]) -> Iterator[Finding]:
+    """Findings about channels whose own Redis could not be read, each error once: nothing else may be due there yet."""
+    parked = {each.channel for each in found if each.cause is Cause.CIRCUIT_OPEN}
+    told = {each.detail for each in found if each.cause is Cause.REDIS_UNREAD}
+    channels: dict[str, list[str]] = {}
+    for name, readers in streams.readers.items():
+        if isinstance(readers.found, PublisherError) and readers.channel.server and name not in parked:
+            channels.setdefault(str(readers.found), []).append(name)
+    for error, unread in channels.items():
+        if error not in told:
+            only = unread[0] if len(unread) == 1 else None
+            yield Finding(Level.FAILED, Cause.REDIS_UNREAD, only, detail=f"{names(unread)}: {error}")
 
 
 def _is_unused(store: StoreSnapshot, streams: StreamsSnapshot) -> bool:

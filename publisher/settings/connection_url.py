@@ -4,7 +4,7 @@ A URL holds a password. Its `text` goes to the driver and nowhere else; whatever
 hosts, ports and database alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from publisher.domain.errors import SettingsError
@@ -40,6 +40,7 @@ _ONE, _SENTINEL, _CLUSTER = (
 )
 _EXAMPLE = "redis://host:6379/0"
 _SENTINEL_EXAMPLE = "redis+sentinel://host:26379,host:26379/mymaster"
+_CLUSTER_EXAMPLE = "redis+cluster://host:6379,host:6379"
 
 
 def read_database_url(text: str) -> ConnectionUrl:
@@ -69,7 +70,7 @@ def read_redis_url(text: str, variable: str = "REDIS_URL") -> ConnectionUrl:
             f"{variable} must not be a cluster: Dramatiq keeps its queues there, which need one server. Name a Redis"
             " that is none, and the cluster in PUBLISHER_EMAIL_REDIS_URL, PUBLISHER_INTENTS_REDIS_URL, …"
         )
-    return _sentinel_url(text, variable) if scheme in _SENTINEL else _redis_url(text, variable)
+    return _server_url(text, variable, _SENTINEL)
 
 
 def read_stream_redis_url(text: str, variable: str) -> ConnectionUrl:
@@ -78,11 +79,11 @@ def read_stream_redis_url(text: str, variable: str) -> ConnectionUrl:
     Raises SettingsError, which shows nothing of the URL.
     """
     if text.strip().partition("://")[0] not in _CLUSTER:
-        return read_redis_url(text, variable)
-    kind = UrlKind(variable, _CLUSTER, {}, "redis+cluster://host:6379,host:6379")
+        return _server_url(text, variable, (*_SENTINEL, *_CLUSTER))
+    kind = UrlKind(variable, _CLUSTER, {}, _CLUSTER_EXAMPLE)
     parts = read_parts(text, kind)
     if parts.path.strip("/") not in ("", "0"):
-        raise kind.problem(", and names no database: a cluster has one alone")
+        raise kind.problem(", and after its nodes nothing follows: a cluster has one database alone")
     if not all(parts.hosts):
         raise kind.problem(", and names some of the cluster's nodes")
     _check_login(parts, kind)
@@ -101,12 +102,19 @@ def read_urls(values: Mapping[str, str]) -> tuple[dict[str, ConnectionUrl], list
     return urls, problems
 
 
-def _redis_url(text: str, variable: str) -> ConnectionUrl:
-    kind = UrlKind(variable, _ONE, REDIS_OPTIONS, _EXAMPLE)
+def _server_url(text: str, variable: str, others: Sequence[str]) -> ConnectionUrl:
+    """The URL of one server, or of a primary that Sentinels name. others: the schemes of what else it might name."""
+    scheme = text.strip().partition("://")[0]
+    return _sentinel_url(text, variable) if scheme in _SENTINEL else _redis_url(text, variable, others)
+
+
+def _redis_url(text: str, variable: str, others: Sequence[str]) -> ConnectionUrl:
+    kind = UrlKind(variable, _ONE, REDIS_OPTIONS, _EXAMPLE, others)
     parts = read_parts(text, kind)
     on_socket = parts.scheme == "unix"
     if len(parts.hosts) > 1:
-        raise kind.problem(f", and names one host; a primary that Sentinels name is {_SENTINEL_EXAMPLE}")
+        cluster = f", and a cluster {_CLUSTER_EXAMPLE}" if set(_CLUSTER) <= set(others) else ""
+        raise kind.problem(f", and names one host; a primary that Sentinels name is {_SENTINEL_EXAMPLE}{cluster}")
     if on_socket and (any(parts.hosts) or not parts.path):
         raise kind.problem(", and after unix:// the path of a socket follows, as in unix:///run/redis.sock")
     number = _database_number(parts, "" if on_socket else parts.path.strip("/"), kind)

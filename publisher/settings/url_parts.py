@@ -29,17 +29,22 @@ class UrlKind:
 
     options: those that its query may hold.
     example: one that is right, for people.
+    others: the schemes of other forms that the URL may have, which are read elsewhere.
     """
 
     variable: str
     schemes: Sequence[str]
     options: Options
     example: str
+    others: Sequence[str] = ()
 
     def problem(self, reason: str = "") -> SettingsError:
         """The error for a URL that breaks a rule. reason: which, in words that show nothing of the URL."""
-        schemes = " or ".join(f"{scheme}://" for scheme in self.schemes)
-        return SettingsError(f"{self.variable} must be a URL that begins with {schemes}{reason}")
+        return SettingsError(f"{self.variable} must be a URL that begins with {_named(self.schemes)}{reason}")
+
+    def unknown_scheme(self) -> SettingsError:
+        """The error for a URL that begins like none of any form."""
+        return SettingsError(f"{self.variable} must be a URL that begins with {_named([*self.schemes, *self.others])}")
 
     def fault(self, said: str) -> SettingsError:
         """The error for a URL of the right form with one fault. said: which, after the variable's name."""
@@ -73,7 +78,7 @@ def read_parts(text: str, kind: UrlKind) -> UrlParts:
         raise kind.problem(f", in printable characters alone: {ENCODE}")
     scheme = text.partition("://")[0]
     if scheme not in kind.schemes or "://" not in text:
-        raise kind.problem()
+        raise kind.unknown_scheme()
     found = _PARTS.fullmatch(text)
     if found is None or _RAW_PERCENT.search(text) or set("[]") & set(found[1] or ""):
         raise kind.problem(f", and this one cannot be read: {ENCODE}")
@@ -106,6 +111,10 @@ def is_host(text: str) -> bool:
 def is_port(text: str) -> bool:
     """Whether it is the number of a port, or blank."""
     return text == "" or (text.isdecimal() and text.isascii() and len(text) <= 5 and 0 < int(text) <= 65_535)
+
+
+def _named(schemes: Iterable[str]) -> str:
+    return " or ".join(f"{scheme}://" for scheme in schemes)
 
 
 def _check_hosts(hosts: Iterable[str], kind: UrlKind) -> None:

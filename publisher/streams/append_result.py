@@ -13,6 +13,8 @@ from publisher.streams.servers.cluster_down import cannot_serve
 OVER = "expired"
 # How the message of an append begins that found another kind of key in the place of the token bucket (R30).
 OF_ANOTHER_TYPE = "the key of the rate limit"
+# How the message begins where one partition of a stream takes nothing: another one than the route's, perhaps.
+PARTITION_AWAY, PARTITION_REFUSES = "a partition is away: ", "a partition takes nothing: "
 _LONGEST_NAME = 200
 # Both messages of `_who_is_behind`.
 _HELD_BACK = re.compile(r".* is [\d,]+ commands behind|no consumer group reads .*", re.DOTALL)
@@ -136,7 +138,7 @@ def of_partition(channel: Channel, result: AppendResult) -> AppendResult:
     """
     if channel.partitions == 1 or not isinstance(result, NotAppended) or not result.channels_fault:
         return result
-    return HeldBack(f"a partition {'is away' if result.unreachable else 'takes nothing'}: {result.message}")
+    return HeldBack(f"{PARTITION_AWAY if result.unreachable else PARTITION_REFUSES}{result.message}")
 
 
 def is_held_back(message: str) -> bool:

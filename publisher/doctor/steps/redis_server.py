@@ -122,7 +122,7 @@ class ExaminedRedis:
         return redis_server.streams(types)
 
 
-_AWAY = unknown("not looked at: it is away", "mend this node first")
+_AWAY = unknown("not looked at: it cannot be asked", "mend this node first")
 
 
 def _is_away(node: Node) -> bool:
@@ -140,7 +140,10 @@ def _of_node(look: Callable[[Node], Diagnosis], node: Node) -> Diagnosis:
     try:
         return look(node)
     except Unavailable as error:
-        return failed(str(error), "start this node again, or have a replica take over: CLUSTER FAILOVER")
+        return failed(
+            str(error),
+            "see that this node runs and takes the login of the others, or have a replica take over: CLUSTER FAILOVER",
+        )
     except PublisherError as error:
         return unknown(str(error), "let this user look, or look by other means")
 

@@ -109,4 +109,4 @@ def test_a_node_that_died_hides_no_other(examined: Examined, tmp_path: Path) -> 
     dead = f"127.0.0.1:{port_of(cluster.nodes[1])}"
     assert found["redis-email"].verdict is FAILED
     assert f"{dead}: Redis is not available" in found["redis-email"].finding
-    assert found["redis-email-clock"].finding == f"{dead}: not looked at: it is away"
+    assert found["redis-email-clock"].finding == f"{dead}: not looked at: it cannot be asked"

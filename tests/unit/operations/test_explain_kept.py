@@ -201,6 +201,17 @@ def test_a_pause_is_stronger_than_a_parking() -> None:
     assert told(replace(PARKED, paused_at=NOW, paused_by="ann", pause_reason="x")).state is RouteState.PAUSED
 
 
+def test_a_route_beside_a_partition_that_is_away_waits_for_that_partition() -> None:
+    """Its own one takes commands: to wait for that would be to wait for nothing."""
+    partition = f"{STREAM}:{{3}} @ redis+cluster://a:7000,b:7000"
+
+    away = told(replace(PARKED, park_reason="a partition is away: Redis is not available: refused"), partition)
+    full = told(replace(PARKED, park_reason="a partition takes nothing: ERR something"), partition)
+
+    assert away.next[0] == "It is published once Redis is available again."
+    assert full.next[0] == f"It is published once each partition of {STREAM} takes commands again."
+
+
 @pytest.mark.parametrize("gate", [PAUSED, PARKED])
 def test_a_closed_channel_makes_no_route_due_earlier(gate: Gate) -> None:
     """A route in its backoff is not due when the channel opens before (R9)."""

@@ -5,8 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from publisher.channels.email import EMAIL
+from publisher.channels.push import PUSH
 from publisher.domain.circuit import Gate
 from publisher.domain.errors import DatabaseUnavailable, PublisherError, RedisUnavailable, SchemaOutdated
+from publisher.operations.readers import CommandReaders
 from publisher.operations.snapshot import StoreSnapshot, StreamsSnapshot
 from publisher.operations.verdict import Cause, Finding
 from publisher.streams.given_up import GivenUp
@@ -24,6 +27,7 @@ from tests.unit.operations.snapshots import (
     due,
     findings,
     outstanding,
+    parked,
     routes,
     without,
 )
@@ -115,3 +119,20 @@ def test_a_paused_channel_shows_on_an_unused_system() -> None:
     store = replace(outstanding(is_unused=True), gates={"push": CLOSED["push"]})
 
     assert [finding.cause for finding in findings(store, StreamsSnapshot())] == [Cause.PAUSED, Cause.NOTHING_SENT]
+
+
+def test_the_redis_of_a_channel_that_is_away_shows_though_nothing_is_due() -> None:
+    """A stream that cannot be read is not well. Channels of one Redis are one finding, and a parked one has said it."""
+    away = RedisUnavailable("gone")
+    readers = {
+        channel.name: CommandReaders(replace(channel, server="redis://mail:6379/0"), away) for channel in (EMAIL, PUSH)
+    }
+    streams = replace(STREAMS, readers=readers)
+
+    assert list(findings(STORE, streams)) == [Finding(FAILED, Cause.REDIS_UNREAD, detail="email, push: gone")]
+    assert list(findings(STORE, replace(streams, readers={"push": readers["push"]}))) == [
+        Finding(FAILED, Cause.REDIS_UNREAD, "push", detail="push: gone")
+    ]
+    assert [each.cause for each in findings(parked("gone"), replace(streams, readers={"push": readers["push"]}))] == [
+        Cause.CIRCUIT_OPEN
+    ]

@@ -98,15 +98,25 @@ def test_a_url_of_several_hosts_is_shown_without_its_secrets(url: str, shown: st
         ("redis+sentinel:///mymaster", "names the Sentinels"),
         ("redis+sentinel://s1/mymaster/x", "its database must be a number"),
         ("redis+sentinel://s1/mymaster?retry=1", "the option retry in it is not allowed"),
-        ("redis+cluster://a:7000/1", "names no database"),
+        ("redis+cluster://a:7000/1", "after its nodes nothing follows: a cluster has one database"),
         ("redis+cluster://", "names some of the cluster's nodes"),
-        ("redis://a,b/0", "names one host; a primary that Sentinels name"),
+        ("redis://a,b/0", "a primary that Sentinels name is .*/mymaster, and a cluster redis.cluster://host:6379"),
+        ("redis+clutser://a:7000", "or redis.sentinel:// or .* or redis.cluster:// or rediss.cluster://"),
     ],
 )
 def test_a_url_of_several_hosts_that_cannot_be_read_says_why(url: str, told: str) -> None:
     """Before any server is asked."""
     with pytest.raises(SettingsError, match=told):
         read_stream_redis_url(url, MAIL)
+
+
+def test_what_redis_url_may_begin_with_is_told_whole() -> None:
+    """Sentinels are named with it, and a cluster is not: Dramatiq's queues need one server."""
+    with pytest.raises(SettingsError) as raised:
+        read_redis_url("redis-sentinel://s1/mymaster")
+
+    told = "redis:// or rediss:// or unix:// or redis+sentinel:// or rediss+sentinel://"
+    assert str(raised.value) == f"REDIS_URL must be a URL that begins with {told}"
 
 
 def test_what_was_checked_is_read_for_the_driver() -> None:
