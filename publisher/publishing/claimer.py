@@ -22,6 +22,9 @@ _FRESH = 1 / 2
 # A claim looks whether another lane is in use if it begins at the oldest route, or is the first in so long. A lane is
 # seen within a second, and the other claims cost a twentieth less.
 _LANE_LOOK_SECONDS = 1.0
+# So many routes more for each partition are claimed under a rate limit. Each partition has tokens of its own, and the
+# oldest routes may be those of one that has none: they are given back uncounted, and those of the others go out.
+_SPARE = 8
 
 
 class Claimer:
@@ -43,16 +46,18 @@ class Claimer:
         """Claims due routes of the channel. after: see `claim_due`.
 
         hope: how many, at most; None: the channel is not known to have a rate limit, and nothing is claimed if it has.
-        A claim that takes all that it may hope for, less than a batch, is followed by another one after a wait.
+        A claim that takes all that it may hope for, less than a batch, is followed by another one after a wait. Of
+        partitions a few routes more are claimed, since one may have used up its part of the limit.
         """
         size = self._policy.batch_size
         if hope is None:
             return self._due(to, size, after, through_parking=self._through_parking)
         # A limit makes routes wait: they are claimed by shares, whatever else is in use (R31).
-        shared = self._sharing.claim(to, min(hope.tokens, size), hoped=True, through_parking=self._through_parking)
-        batch = shared or self._due(to, min(hope.tokens, size), after, through_parking=self._through_parking)
+        wanted = hope.tokens if to.partitions == 1 else hope.tokens + _SPARE * to.partitions
+        shared = self._sharing.claim(to, min(wanted, size), hoped=True, through_parking=self._through_parking)
+        batch = shared or self._due(to, min(wanted, size), after, through_parking=self._through_parking)
         batch.promised = hope.tokens
-        if batch.claim.limit is not None and len(batch.claim.routes) == hope.tokens < size:
+        if batch.claim.limit is not None and hope.tokens <= len(batch.claim.routes) and hope.tokens < size:
             batch.claim = replace(batch.claim, more=False)
             batch.wait = hope.wait
         return batch
