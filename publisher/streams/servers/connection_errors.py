@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import redis
 
 _CORRECT = "see that Redis runs there, or correct REDIS_URL"
-_REACHED = "see that Redis runs there, and that this machine reaches it; if it cannot,"
+_REACHED = "see that Redis runs there, and that this machine reaches it: a failover takes seconds; if it cannot,"
 _NO_TLS_HERE = (
     "if this port takes no TLS, write redis:// in the place of rediss:// in REDIS_URL; if it does, see that Redis runs"
 )

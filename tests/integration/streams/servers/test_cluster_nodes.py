@@ -14,7 +14,7 @@ from publisher.streams.append_result import Appended, HeldBack
 from publisher.streams.outbound import OutboundStreams
 from tests.clusters import RunningCluster, running_cluster
 from tests.integration.streams.servers.clustered import AT, CHANNELS, HOUR, deliveries, opened, until_appended
-from tests.valkeys import node_of_cluster, port_of
+from tests.valkeys import join, node_of_cluster, port_of
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +60,21 @@ def test_the_partitions_of_other_nodes_take_their_commands(shards: RunningCluste
     for delivery, result in zip(wanted, results, strict=True):
         is_there = shards.owner(address.part(delivery.delivery_id).stream) is not away
         assert isinstance(result, Appended if is_there else HeldBack), result
+
+
+def test_a_node_that_comes_back_at_another_port_is_found(tmp_path: Path) -> None:
+    """As a container does; the setting names the other node, and what was appended is known (R12, R37)."""
+    with ExitStack() as stack, ExitStack() as before:
+        first = node_of_cluster(stack, tmp_path / "first")
+        moving = node_of_cluster(before, tmp_path / "moving")
+        join([first, moving])
+        cluster = RunningCluster([first[0], moving[0]], [])
+        channel = next(channel for channel in CHANNELS if cluster.owner(channel.stream) is moving[0])
+        with opened(f"redis+cluster://127.0.0.1:{port_of(first[0])}") as servers:
+            streams = OutboundStreams(servers, HOUR)
+            appended = until_appended(streams, channel, deliveries(1))
+            before.close()
+            again, _ = node_of_cluster(stack, tmp_path / "moving")
+
+            assert until_appended(streams, channel, deliveries(1, 2))[:1] == appended
+            assert again.xlen(channel.stream) == 2
