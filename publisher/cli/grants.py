@@ -70,6 +70,8 @@ def _redis_part(grant: RedisGrant, *, alone: bool) -> list[str]:
         "# A new user needs a password, too:",
         f"#   redis-cli ACL SETUSER {shlex.quote(grant.user)} '>...'",
         *redis_lines(grant),
+        "# Redis forgets both at a restart, unless they are saved:",
+        "#   redis-cli CONFIG REWRITE, or redis-cli ACL SAVE where it has an aclfile",
     ]
 
 

@@ -11,9 +11,10 @@ READ_THEM = "run their readers (intake, mailer, or your own) with the settings o
 
 def listed(streams: Sequence[GivenUp]) -> str:
     """Names the first few streams, each with its Redis and its entries: `mail:{5} on the Redis of REDIS_URL (3)`."""
-    return names([f"{_place(each.stream)} ({each.entries:,})" for each in streams])
+    return names([f"{place(each.stream)} ({each.entries:,})" for each in streams])
 
 
-def _place(address: str) -> str:
+def place(address: str) -> str:
+    """Names the stream with its Redis."""
     # A stream of this name may be on another Redis now.
     return address if read_address(address).server else f"{address} on the Redis of REDIS_URL"

@@ -1,6 +1,6 @@
 """Checks that ask Redis."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,13 +13,13 @@ from publisher.doctor.steps.redis_server import ExaminedRedis
 from publisher.doctor.steps.step import NOBODY, REDIS, Server, Step, Unusable, once, own_redis
 from publisher.doctor.verdict import Diagnosis, ok
 from publisher.domain.channel import PARTITIONS, Channel
-from publisher.domain.errors import PublisherError, RedisUnavailable, Unavailable
+from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable, Unavailable
 from publisher.domain.stream_address import read_address
 from publisher.operations.readers import CommandReaders, command_readers
 from publisher.settings.mail import MailSettings
 from publisher.settings.settings import Settings
 from publisher.settings.stream_servers import place_of
-from publisher.streams.given_up import GivenUp, named_today, read_named, read_unless_refused, unnamed, waiting_on
+from publisher.streams.given_up import named_today, read_named, read_unless_refused, unnamed, waiting_on
 from publisher.streams.group_reading import stream_groups
 from publisher.streams.groups import Group, together
 from publisher.streams.heartbeats import ProcessRegister, of_other_systems
@@ -89,7 +89,7 @@ def of_redis(settings: Settings, servers: StreamServers, database: Database) -> 
         Step("events-pending", of_events, lambda: intents.pending(events(), settings.route_lease_ttl)),
         Step("commands-groups", of_commands, lambda: commands.groups(readers().values())),
         Step("commands-pending", of_commands, lambda: commands.pending(readers().values())),
-        Step("streams-given-up", REDIS, lambda: given_up.given_up(_given_up(settings, servers, examined))),
+        Step("streams-given-up", REDIS, lambda: _given_up(settings, servers, examined)),
         Step("mail", REDIS, lambda: _mail(settings.mail, client, readers().get(EMAIL.name))),
     ]
 
@@ -111,7 +111,7 @@ def _readers(
     }
 
 
-def _given_up(settings: Settings, servers: StreamServers, examined: Mapping[str, ExaminedRedis]) -> Sequence[GivenUp]:
+def _given_up(settings: Settings, servers: StreamServers, examined: Mapping[str, ExaminedRedis]) -> Diagnosis:
     """What waits on the streams that workers have named, and on those that today's may have been.
 
     A Redis that is away is not asked.
@@ -119,11 +119,15 @@ def _given_up(settings: Settings, servers: StreamServers, examined: Mapping[str,
     channels = settings.channels.values()
     today = set(named_today(servers, (*settings.intents_streams, settings.events_stream), channels))
     whole = [replace(settings.intents, server=settings.intents_server), *(channel.location for channel in channels)]
-    earlier = [read_address(each) for each in unnamed(*read_named(servers.hints))]
+    named = unnamed(*read_named(servers.hints))
+    earlier = [read_address(each) for each in named]
     earlier += [each for address in whole for each in address.earlier(PARTITIONS)]
     there = {server: _is_there(examined[server]) for server in {each.server for each in earlier} & examined.keys()}
     asked = [each for each in dict.fromkeys(earlier) if each not in today and there.get(each.server)]
-    return waiting_on(read_unless_refused(servers, [str(each) for each in asked]))
+    found = read_unless_refused(servers, [str(each) for each in asked])
+    refused = [address for address, of in found.items() if isinstance(of, RedisRefused)]
+    hidden = [address for address in refused if address in named]
+    return given_up.given_up(waiting_on(found), hidden, sees_all=not refused)
 
 
 def _is_there(each: ExaminedRedis) -> bool:

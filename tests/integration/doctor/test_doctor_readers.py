@@ -119,6 +119,26 @@ def test_what_waits_on_streams_that_were_given_up_is_a_warning(examined: Examine
     assert again["streams-given-up"].verdict is Verdict.OK
 
 
+def test_a_stream_that_was_given_up_and_may_not_be_read_is_not_said_to_be_empty(
+    examined: Examined, redis_client: redis.Redis, redis_url: str
+) -> None:
+    """Rights for the streams of today alone hide that of before: nobody must delete it for doctor's word."""
+    redis_client.xadd(MAIL, {"n": 1})
+    hidden = ["reset", "on", ">secret", "~publisher:*", "~dramatiq*", f"~{MAIL}:*", "~gateway*", "~notification*"]
+    redis_client.execute_command("ACL", "SETUSER", "app", *hidden, "+@all")
+    today = {"REDIS_URL": redis_url.replace("redis://", "redis://app:secret@"), "PUBLISHER_EMAIL_PARTITIONS": "2"}
+    try:
+        guessed = examined(**today)["streams-given-up"]
+        named_before(redis_client, MAIL)
+        known = examined(**today)["streams-given-up"]
+    finally:
+        redis_client.execute_command("ACL", "DELUSER", "app")
+
+    assert guessed.finding == "nothing waits on a stream that was given up, among those that this user may read"
+    assert known.verdict is Verdict.UNKNOWN
+    assert known.finding.endswith(f": {MAIL} on the Redis of REDIS_URL")
+
+
 def test_what_waits_on_the_redis_that_intents_moved_to_was_not_given_up(
     examined: Examined, redis_client: redis.Redis, own_client: redis.Redis, own_valkey: OwnValkey
 ) -> None:

@@ -65,6 +65,6 @@ def test_a_command_to_paste_names_a_partition() -> None:
 
 def test_a_stream_that_was_given_up_says_its_redis() -> None:
     """A channel that has moved has a stream of the same name elsewhere, which is the one that is read."""
-    found = given_up.given_up([GivenUp(STREAM, 4), GivenUp(f"{STREAM} @ redis://own/0", 5)])
+    found = given_up.given_up([GivenUp(STREAM, 4), GivenUp(f"{STREAM} @ redis://own/0", 5)], [], sees_all=True)
 
     assert f"{STREAM} on the Redis of REDIS_URL (4), {STREAM} @ redis://own/0 (5)" in found.finding
