@@ -14,7 +14,8 @@ from publisher.domain.errors import PublisherError
 from publisher.domain.notification import Route
 from publisher.publishing.batch import Batch
 from publisher.streams.append_result import OVER, dead
-from publisher.streams.outbound import OutboundStreams, WitnessOf
+from publisher.streams.outbound import OutboundStreams
+from publisher.streams.witnesses import WitnessOf
 
 _log = structlog.get_logger()
 
@@ -22,14 +23,14 @@ _log = structlog.get_logger()
 def end_without_attempt(streams: OutboundStreams, batch: Batch) -> None:
     """Decides the outcome of each route of the batch: past its deadline, or to be cancelled.
 
-    Those that end without a command have a tombstone.
-
+    Those that end without a command have a tombstone. Nothing is decided of those of a partition that is away: the
+    others need not wait for it.
     Raises RedisUnavailable or RedisRefused; then nothing is decided.
     """
     routes = [claimed.route for claimed in batch.claim.routes]
     asked = [_of(route, route.stream or batch.channel.address) for route in routes]
-    entries = streams.end(asked, [OVER] * len(routes))
-    batch.outcomes += [without_attempt(route, entry_id) for route, entry_id in zip(routes, entries, strict=True)]
+    ended = streams.end_within_reach(asked, [OVER] * len(routes))
+    batch.outcomes += [without_attempt(routes[at], entry_id) for at, entry_id in sorted(ended.items())]
 
 
 def end_dead_letters(streams: OutboundStreams, batch: Batch, beat: Callable[[], object]) -> None:

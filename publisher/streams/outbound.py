@@ -1,14 +1,13 @@
 """Appends commands to the channels' streams, once per delivery id within the dedup window (R12, R13)."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from publisher.domain.channel import Channel, Command
-from publisher.domain.errors import PublisherError, RedisUnavailable
+from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable
 from publisher.domain.rate_limit import RateLimit
-from publisher.domain.stream_address import StreamAddress, read_address
+from publisher.domain.stream_address import StreamAddress
 from publisher.streams.append_result import OVER, Appended, AppendResult, NotAppended, append_result, of_partition
 from publisher.streams.identity import identities
 from publisher.streams.keys import counted_key, limit_key, witness_key
@@ -16,6 +15,7 @@ from publisher.streams.rate_limits import RateLimits
 from publisher.streams.scripts import script
 from publisher.streams.servers.connection import translated
 from publisher.streams.servers.stream_servers import StreamServers
+from publisher.streams.witnesses import WitnessOf, by_part, entry_id, witness
 
 _SCRIPT = script("append_once")
 _END = script("end_once")
@@ -29,9 +29,6 @@ _MOST_LOST = 2
 # Entries that one call reads: each may hold a command of a megabyte.
 _LOOKS = 100
 _READ_ONLY = "READONLY "
-_ENTRY_ID = re.compile(r"[0-9]+-[0-9]+", re.ASCII)
-# Names a witness: the address of its stream, the delivery id and the replay.
-WitnessOf = tuple[str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +107,27 @@ class OutboundStreams:
         """
         return self._end_all(deliveries, tombstones, 0)
 
+    def end_within_reach(self, deliveries: Sequence[WitnessOf], tombstones: Sequence[str]) -> dict[int, str | None]:
+        """Ends these deliveries as `end` does, and leaves out those of partitions that cannot be asked now.
+
+        Returns what `end` does, by the place of the delivery. Raises RedisUnavailable or RedisRefused if none is ended.
+        """
+        ended: dict[int, str | None] = {}
+        fault: RedisUnavailable | RedisRefused | None = None
+        for part, at in by_part(deliveries).items():
+            if fault is not None and self._servers.is_away(str(part)):
+                # It would wait as long, one partition after the other, and they would outlive their lease.
+                continue
+            try:
+                entries = self.end([deliveries[n] for n in at], [tombstones[n] for n in at])
+            except (RedisUnavailable, RedisRefused) as error:
+                fault = error
+            else:
+                ended |= dict(zip(at, entries, strict=True))
+        if fault is not None and not ended:
+            raise fault
+        return ended
+
     def leave(self, deliveries: Sequence[WitnessOf], at: int) -> list[str | None]:
         """Ends these deliveries on these streams, because their routes move to another one: as `end` does.
 
@@ -124,12 +142,12 @@ class OutboundStreams:
         Renews no witness (R12a). Raises RedisUnavailable or RedisRefused.
         """
         found: list[str | None] = [None] * len(deliveries)
-        for part, at in _by_part(deliveries).items():
+        for part, at in by_part(deliveries).items():
             client = self._servers.of(str(part))
             with translated():
-                entries = client.mget([_witness(part, deliveries[n]) for n in at])
+                entries = client.mget([witness(part, deliveries[n]) for n in at])
             for n, entry in zip(at, entries, strict=True):
-                found[n] = _entry_id(entry)
+                found[n] = entry_id(entry)
         return found
 
     def standing(self, deliveries: Sequence[WitnessOf], entry_ids: Sequence[str | None]) -> list[bool]:
@@ -139,12 +157,12 @@ class OutboundStreams:
         with a third party's commands. Raises RedisUnavailable or RedisRefused.
         """
         stands = [False] * len(deliveries)
-        for part, all_at in _by_part(deliveries).items():
+        for part, all_at in by_part(deliveries).items():
             for start in range(0, len(all_at), _LOOKS):
                 at, client = all_at[start : start + _LOOKS], self._servers.of(str(part))
                 with translated():
                     replies = self._stands(
-                        keys=[part.stream, *(_witness(part, deliveries[n]) for n in at)],
+                        keys=[part.stream, *(witness(part, deliveries[n]) for n in at)],
                         args=[self._window_ms, *(text for n in at for text in (entry_ids[n] or "", deliveries[n][1]))],
                         client=client,
                     )
@@ -162,16 +180,16 @@ class OutboundStreams:
 
     def _end_all(self, deliveries: Sequence[WitnessOf], tombstones: Sequence[str], moved_at: int) -> list[str | None]:
         ended: list[str | None] = [None] * len(deliveries)
-        for part, at in _by_part(deliveries).items():
+        for part, at in by_part(deliveries).items():
             client = self._servers.of(str(part))
             with translated():
                 entries = self._end(
-                    keys=[_witness(part, deliveries[n]) for n in at],
+                    keys=[witness(part, deliveries[n]) for n in at],
                     args=[self._window_ms, moved_at, *(tombstones[n] for n in at)],
                     client=client,
                 )
             for n, entry in zip(at, entries, strict=True):
-                ended[n] = _entry_id(entry)
+                ended[n] = entry_id(entry)
         return ended
 
     def _append(
@@ -206,25 +224,6 @@ class OutboundStreams:
             # and which one Sentinels name, is asked for a new connection.
             self._servers.of(str(part)).connection_pool.disconnect(inuse_connections=False)
         return results
-
-
-def _by_part(deliveries: Sequence[WitnessOf]) -> dict[StreamAddress, list[int]]:
-    """Groups the deliveries' places by stream or partition: one call keeps to one, and so to one cluster slot."""
-    places: dict[StreamAddress, list[int]] = {}
-    for place, (address, delivery_id, _) in enumerate(deliveries):
-        places.setdefault(read_address(address).part(delivery_id), []).append(place)
-    return places
-
-
-def _witness(part: StreamAddress, of: WitnessOf) -> str:
-    _, delivery_id, replay = of
-    return witness_key(part.stream, delivery_id, replay)
-
-
-def _entry_id(value: object) -> str | None:
-    """Returns the entry id in a witness, or None: a tombstone holds none."""
-    text = value.decode(errors="replace") if isinstance(value, bytes) else ""
-    return text if _ENTRY_ID.fullmatch(text) else None
 
 
 def _chunks(

@@ -11,6 +11,7 @@ import redis
 from publisher.channels.email import EMAIL
 from publisher.domain.channel import Channel, Command
 from publisher.domain.circuit import Probing
+from publisher.domain.errors import RedisUnavailable
 from publisher.domain.rate_limit import RateLimit
 from publisher.domain.stream_address import read_address
 from publisher.operations.readers import command_readers
@@ -21,7 +22,7 @@ from publisher.streams.servers.connection import open_redis
 from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
 from tests.integration.publishing.test_renamed_streams import HOUR, die_after_append, worker
-from tests.integration.rows import all_routes, due_routes, make_due
+from tests.integration.rows import all_routes, change, due_routes, make_due
 
 ONE, FOUR, THREE = EMAIL, replace(EMAIL, partitions=4), replace(EMAIL, partitions=3)
 
@@ -76,7 +77,10 @@ class WithoutOne(StreamServers):
         self._nowhere = nowhere
 
     def of(self, address: str) -> redis.Redis:
-        return self._nowhere if address == FOUR.streams[0].stream else self.hints
+        return self._nowhere if self.is_away(address) else self.hints
+
+    def is_away(self, address: str) -> bool:
+        return address == FOUR.streams[0].stream
 
 
 @pytest.fixture
@@ -112,6 +116,24 @@ def test_a_partition_that_is_away_costs_no_attempts(
         make_due(database)
     assert set(standing(redis_client).values()) == {1}
     assert len(standing(redis_client)) == 40
+
+
+def test_a_partition_that_is_away_holds_up_no_end_on_the_others(
+    database: Database, redis_client: redis.Redis, nowhere: redis.Redis
+) -> None:
+    """What is to be cancelled is cancelled on the other partitions, and waits on this one (R28)."""
+    ids = due_routes(database, 40)
+    change(database, ids, "cancel_requested_at = now(), cancelled_by = 'ann'")
+    by = worker(database, OutboundStreams(WithoutOne(redis_client, nowhere), HOUR), FOUR)
+
+    by.end_routes("email")
+
+    waits = [row for row in all_routes(database) if row["status"] == "pending"]
+    assert 0 < len(waits) < 40
+    assert {FOUR.location.part(f"{row['notification_id']}/{row['route_id']}") for row in waits} == {FOUR.streams[0]}
+    assert {row["lease_token"] for row in waits} == {None}
+    with pytest.raises(RedisUnavailable):
+        by.end_routes("email")
 
 
 @pytest.mark.stray_keys("plants a key of another type")
