@@ -187,7 +187,7 @@ def _what_to_do(error: redis.RedisError, variable: str) -> str:
     if isinstance(error, redis.exceptions.AskError) and not getattr(error, "is_nodes", True):
         return f": it is a node of a cluster: write redis+cluster://host:port,host:port in {variable}"
     if isinstance(error, redis.exceptions.ClusterDownError) and "cluster is down" in str(error):
-        others = "with cluster-require-full-coverage no the others go on"
+        others = "the others go on if most of them are there, and cluster-require-full-coverage is no"
         return f": a shard of the cluster in {variable} is away: {others}"
     return ""
 
