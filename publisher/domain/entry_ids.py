@@ -5,7 +5,7 @@ from datetime import datetime
 from publisher.domain.instants import from_milliseconds, to_milliseconds
 
 FIRST = "0-0"
-_LARGEST = 2**64 - 1
+LARGEST = 2**64 - 1
 # The year 9999: beyond it Python has no instants, and a producer may choose its ids.
 _LAST_INSTANT = 253_402_300_799_999
 
@@ -21,7 +21,7 @@ def before(entry_id: str) -> str:
     milliseconds, number = place(entry_id)
     if number:
         return f"{milliseconds}-{number - 1}"
-    return f"{milliseconds - 1}-{_LARGEST}" if milliseconds else FIRST
+    return f"{milliseconds - 1}-{LARGEST}" if milliseconds else FIRST
 
 
 def sent_at(entry_id: str) -> datetime:

@@ -112,7 +112,9 @@ def _searched(found: Resolution, noun: str | None, producer: str | None) -> list
     if read.number:
         searched.append(f"the number of every {noun or 'dead letter, malformed intent, action, loss and route'}")
     if read.entry_id:
-        searched.append("the entry ids of the streams, of accepted intents and of malformed ones")
+        searched.append(
+            "the entry ids of the streams that the settings name, of accepted intents and of malformed ones"
+        )
     if read.notification:
         searched.append("every notification id and delivery id")
     searched.append("every idempotency key" + ("" if producer is None else f" of producer {producer!r}"))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from publisher.doctor.verdict import Diagnosis, failed, ok, warning
+from publisher.domain.entry_ids import LARGEST, place
 from publisher.domain.instants import readable
 from publisher.domain.loss import LossCause
 from publisher.operations.wording import span
@@ -42,11 +43,17 @@ def replayed(*, settled: bool, mark: str | None, last: ReplayRecord | None) -> D
     if mark is None:
         return ok("how far intents are committed is not marked yet")
     if last is None or last.ended_at is None:
-        return ok(f"every intent up to {mark} is committed")
+        return ok(f"every intent {_until(mark)} is committed")
     again = f"at {readable(last.ended_at)} {last.replayed:,} of {last.seen:,} were taken in again"
     return ok(
-        f"every intent up to {mark} is committed; {again}, since PostgreSQL may have gone back: {_WHY[last.reason]}"
+        f"every intent {_until(mark)} is committed; {again}, since PostgreSQL may have gone back: {_WHY[last.reason]}"
     )
+
+
+def _until(mark: str) -> str:
+    milliseconds, number = place(mark)
+    # The greatest id of a millisecond stands before the first entry that is not acknowledged.
+    return f"before {milliseconds + 1}-0" if number == LARGEST else f"up to {mark}"
 
 
 def lost(losses: Sequence[LossRecord]) -> Diagnosis:

@@ -196,4 +196,4 @@ def streams(types: Mapping[str, str]) -> Diagnosis:
     if wrong:
         variables = "PUBLISHER_INTENTS_STREAM, PUBLISHER_EVENTS_STREAM, PUBLISHER_<CHANNEL>_STREAM"
         return failed(names(wrong), f"move that key away, or name another stream in its variable: {variables}")
-    return ok(f"{names(list(types))}")
+    return ok(names(list(types)) if types else "none: each stream has a Redis of its own")

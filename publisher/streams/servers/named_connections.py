@@ -114,6 +114,9 @@ class _Named:
             if self._is_connecting:
                 raise
             raise self._noted(ConnectionLost(broken_connection(error, self.place))) from error
+        except redis.ResponseError as error:
+            self._own(error)
+            raise
         if self._on_answer is not None:
             self._on_answer()
         return answer

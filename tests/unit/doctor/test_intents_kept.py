@@ -26,6 +26,7 @@ def replayed(last: ReplayRecord | None = None, *, settled: bool = True, mark: st
 def test_nothing_is_amiss_where_nothing_was_replayed() -> None:
     """The mark is told; before the first one there is nothing to tell."""
     assert replayed().finding == "every intent up to 9-0 is committed"
+    assert replayed(mark=f"9-{2**64 - 1}").finding == "every intent before 10-0 is committed"
     assert replayed(mark=None).verdict is Verdict.OK
 
 

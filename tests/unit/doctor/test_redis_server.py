@@ -86,6 +86,7 @@ def test_a_stream_whose_key_holds_something_else_fails_the_check() -> None:
     assert (said.verdict, said.finding) == (FAILED, "c holds a string")
     assert "PUBLISHER_EVENTS_STREAM" in said.remedy
     assert redis_server.streams({"a": "stream", "b": "none"}) == ok("a, b")
+    assert redis_server.streams({}) == ok("none: each stream has a Redis of its own")
 
 
 def test_a_slot_of_a_cluster_without_a_node_is_a_failure() -> None:

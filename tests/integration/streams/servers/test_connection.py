@@ -236,3 +236,16 @@ def test_a_url_that_redis_does_not_understand_is_a_setting_to_fix(url: str) -> N
         open_redis(url, timeout=SECOND, client_name="test")
 
     assert "word" not in str(raised.value)
+
+
+def test_an_outage_that_the_server_tells_in_its_own_words_names_its_setting(redis_url: str) -> None:
+    """A slot that moved away from a waiting reader, say: logs tell it of the Redis that said so, and of no other."""
+    variable = "PUBLISHER_EMAIL_REDIS_URL"
+    with (
+        open_redis(redis_url, timeout=SECOND, client_name="test", variable=variable) as client,
+        pytest.raises(RedisUnavailable) as raised,
+        translated(),
+    ):
+        client.eval("return redis.error_reply('UNBLOCKED the stream key no longer exists')", 0)
+
+    assert raised.value.variable == variable
