@@ -1,5 +1,6 @@
 """Redis fails over under load: each command goes out once, and nobody restarts a process (R12, R12a, R17, R20, R35)."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,18 @@ from tests.faults.invariants import STREAMS
 from tests.faults.over_a_cluster import OWN, kill, over_a_cluster, timed
 from tests.sentinels import watched
 
+_SLOW = re.compile("(postgresql|the SMTP server) is (not available: .*answer within|available again)")
+
 
 def assert_told_in_few_lines(going: FailoverRun, server: str) -> None:
-    """Each process has told each outage once, and its end, and of this server alone."""
+    """Each process has told each outage once, and its end, and of this server alone.
+
+    A busy machine may keep the others from answering in time: that is told as well, and is no mistake.
+    """
     for name, lines in outages(going.fleet).items():
-        assert len(lines) <= 2 * len(going.back) + 2, (name, lines)
-        assert all(line.startswith(f"{server} is ") for line in lines), (name, lines)
+        others = [line for line in lines if not line.startswith(f"{server} is ")]
+        assert len(lines) - len(others) <= 2 * len(going.back) + 2, (name, lines)
+        assert all(_SLOW.match(line) for line in others), (name, others)
 
 
 def test_a_failover_that_sentinels_make_loses_and_repeats_nothing(server_folder: Path) -> None:
