@@ -74,7 +74,8 @@ def appended_if_still_held(
     held = leases.held_at(database, batch.claim.token, [deliveries[at][0].id for at in refused])
     mine = [at for at in refused if deliveries[at][0].id in held]
     again = append([delivery for _, delivery in _moved([deliveries[at] for at in mine], held)])
-    return [dict(zip(mine, again, strict=False)).get(at, result) for at, result in enumerate(results)]
+    instead = dict(zip(mine, again, strict=False))
+    return [instead.get(at, result) for at, result in enumerate(results)]
 
 
 def _leave(streams: OutboundStreams, moving: Deliveries, at: int) -> list[str | None]:
