@@ -55,8 +55,8 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
             lines.append(f"sentinel monitor {name} 127.0.0.1 {port} 1")
         config.write_text("\n".join(lines) + "\n")
         watching = stack.enter_context(server(config.parent, "--sentinel", config=config))
-        for user in ("default", "watcher"):
-            watching.execute_command("ACL SETUSER", user, "on", "+@all", "resetpass", ">watch-5ecret")
+        for user, rights in (("default", "+@all"), ("watcher", "-@all +client|setname +sentinel|masters")):
+            watching.execute_command("ACL SETUSER", user, "on", *rights.split(), "resetpass", ">watch-5ecret")
         at = ("127.0.0.1", port_of(watching))
         yield Secured(stack.enter_context(front(at, authority.context("localhost"))), str(authority.file))
 
@@ -65,7 +65,10 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     "login", ["sentinel_password=watch-5ecret", "sentinel_username=watcher&sentinel_password=watch-5ecret"]
 )
 def test_sentinels_and_primary_have_logins_of_their_own(secured: Secured, login: str) -> None:
-    """Each certificate is verified; the URL has the login of the primary, and options that of the Sentinels."""
+    """Each certificate is verified; the URL has the login of the primary, and options that of the Sentinels.
+
+    Their user needs two rights, as the guide says.
+    """
     assert secured.said("main", login) == "ann"
 
 
