@@ -14,12 +14,12 @@ _RUNS = "see that PostgreSQL runs there, or correct the host and port in DATABAS
 _ITS_PORT = "see that host and port in DATABASE_URL are those of PostgreSQL, and not of another server"
 _TOO_MANY = "run fewer processes or threads, or raise the limit: 'publisher doctor' counts the connections"
 _HBA = "let this host, user and database in by a line of pg_hba.conf"
-_PROMOTED = (
-    "wait until a standby is promoted, or name the primary in DATABASE_URL; behind PgBouncer take target_session_attrs"
-    " out of it"
-)
+_PROMOTED = "wait until a standby is promoted, or name the primary in DATABASE_URL"
 # What target_session_attrs refuses.
-_READ_ONLY = ("session is read-only", "server is in hot standby mode")
+_READ_ONLY = "session is read-only"
+# What PgBouncer says before it closes the connection.
+_POOLER = ("server_login_retry", "cannot connect to server")
+_POOLED = "see that PostgreSQL runs behind it, and the pooler's log"
 _PORT = "5432"
 _SOCKET, _LOCAL = "Unix socket", "the local socket"
 # libpq begins its error about each address so.
@@ -37,6 +37,7 @@ class _Known:
 
 # The first that is found holds.
 _CAUSES: Sequence[_Known] = (
+    *(_Known(piece, _POOLED, "the pooler there does not reach its server") for piece in _POOLER),
     _Known("Connection refused", _RUNS, "connection refused"),
     _Known("No such file or directory\n\tIs the server running", _RUNS, "there is no such socket"),
     _Known(
@@ -78,7 +79,7 @@ _CAUSES: Sequence[_Known] = (
     _Known('role "', "create this role, or correct the user name in DATABASE_URL"),
     _Known('database "', "create this database, or correct its name at the end of DATABASE_URL"),
     _Known("the database system is", "wait until it is up"),
-    *(_Known(piece, _PROMOTED, "it takes no writes: a standby, or read only") for piece in _READ_ONLY),
+    _Known(_READ_ONLY, _PROMOTED, "it takes no writes: a standby, or read only"),
     _Known("received invalid response to SSL negotiation", _ITS_PORT, "another server than PostgreSQL answers"),
     _Known("expected authentication request", _ITS_PORT, "another server than PostgreSQL answers"),
     _Known("SSL error", f"{_ITS_PORT}; if they are, see the sslmode in DATABASE_URL"),

@@ -58,7 +58,12 @@ class PatientConnection(psycopg2.extensions.connection):  # type: ignore[misc]  
         try:
             super().__init__(dsn)
         except psycopg2.OperationalError as error:
-            raise CannotConnect(refused_connection(_without_user(str(error), dsn), dsn)) from None
+            raise cannot_connect(str(error), dsn) from None
+
+
+def cannot_connect(said: str, dsn: str) -> CannotConnect:
+    """The error of a host that was not connected to. said: libpq's text; dsn: names this host."""
+    return CannotConnect(refused_connection(_without_user(said, dsn), dsn))
 
 
 def install() -> None:

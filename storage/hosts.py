@@ -1,31 +1,40 @@
 """Connects to the hosts of DATABASE_URL in turn, each within its part of the time, and notices a failover.
 
-libpq tries several hosts by itself, but gives a connection that is waited for through a callback no deadline for each
-host: one that is silent, as a machine is that lost its power, would take all the time, and the next would never be
-asked. Nor does it look again once it is connected: an old primary that is silent would be waited for as long as a
-statement may take.
+libpq tries several hosts by itself, and several addresses of one, but gives a connection that is waited for through a
+callback no deadline for each: one that is silent, as a machine is that lost its power, would take all the time, and the
+next would never be asked. Nor does it look again once it is connected: an old primary that is silent would be waited
+for as long as a statement may take.
 """
 
 import random
+import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from typing import TypeVar
 
+import psycopg2
 import psycopg2.extensions
 
-from storage.deadline import CannotConnect, PatientConnection
+from storage.deadline import CannotConnect, PatientConnection, cannot_connect
 
-# With these only a host that takes writes is a good one, whichever it is.
-_CHOOSES = frozenset({"read-write", "primary"})
+_T = TypeVar("_T")
+# With these only a host that takes writes is a good one, whichever it is. The server itself is asked: a pooler goes on
+# telling what its server said of itself before a failover, and libpq would believe it.
+_TAKES_WRITES = {
+    "read-write": "/* takes_writes */ SELECT NOT current_setting('transaction_read_only')::boolean",
+    "primary": "/* is_primary */ SELECT NOT pg_is_in_recovery()",
+}
 
 
 class Connector:
     """Opens connections, for psycopg2's `connection_factory`. Safe to share between threads.
 
-    Each host is asked by itself, within an equal part of the time that is left. Where target_session_attrs asks for a
-    host that takes writes, the one that was found last comes first: after a failover a dead first host costs one
-    connection its time, and not every one. Connections to another than the one found last are left then.
+    Each host is asked by itself, within an equal part of the time that is left, and so is each address of its name.
+    Where target_session_attrs asks for a host that takes writes, the one that was found last comes first: after a
+    failover a dead first host costs one connection its time, and not every one. Connections to another than the one
+    found last are left then.
     """
 
     def __init__(self, connect_patience: timedelta, patience: timedelta | None) -> None:
@@ -43,7 +52,7 @@ class Connector:
         options = psycopg2.extensions.parse_dsn(dsn)
         if options.get("load_balance_hosts") == "random":
             random.shuffle(turns)
-        if len(hosts) == 1 or options.get("target_session_attrs") not in _CHOOSES:
+        if len(hosts) == 1 or options.get("target_session_attrs") not in _TAKES_WRITES:
             return self.connect(hosts, turns, self._connect_patience)
         found = self.found
         turns.sort(key=lambda number: number != found)
@@ -58,20 +67,53 @@ class Connector:
         watched: the connection is left once another host takes writes.
         Raises CannotConnect.
         """
+
+        def of_host(number: int, part: timedelta) -> PatientConnection:
+            connection = _first(each_address(hosts[number]), part, self._open)
+            self.found = number
+            connection.named = len(hosts)
+            connection.others = _Others(self, hosts, number) if watched else None
+            return connection
+
+        return _first(turns, within, of_host)
+
+    def _open(self, dsn: str, within: timedelta) -> PatientConnection:
+        """Connects to one address, and asks it whether it takes writes, if it must. Raises CannotConnect."""
         deadline = time.monotonic() + within.total_seconds()
-        said: dict[str, None] = {}
-        for asked, number in enumerate(turns):
-            part = timedelta(seconds=max(0.0, deadline - time.monotonic()) / (len(turns) - asked))
-            try:
-                connection = PatientConnection(hosts[number], part, self._patience)
-            except CannotConnect as error:
-                said[str(error)] = None
-            else:
-                self.found = number
-                connection.named = len(hosts)
-                connection.others = _Others(self, hosts, number) if watched else None
-                return connection
-        raise CannotConnect("; ".join(said))
+        question = _TAKES_WRITES.get(psycopg2.extensions.parse_dsn(dsn).get("target_session_attrs", ""))
+        if question is None:
+            return PatientConnection(dsn, within, self._patience)
+        connection = PatientConnection(psycopg2.extensions.make_dsn(dsn, target_session_attrs="any"), within, None)
+        try:
+            connection.patience = timedelta(seconds=max(0.0, deadline - time.monotonic()))
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(question)
+                [[takes_writes]] = cursor.fetchall()
+            connection.autocommit = False
+        except psycopg2.Error as error:
+            connection.close()
+            raise cannot_connect(str(error), dsn) from None
+        if not takes_writes:
+            connection.close()
+            raise cannot_connect("session is read-only", dsn)
+        connection.patience = self._patience
+        return connection
+
+
+def _first(
+    candidates: Sequence[_T], within: timedelta, connect: Callable[[_T, timedelta], PatientConnection]
+) -> PatientConnection:
+    """Connects to the first that lets us, each within an equal part of the time that is left. Raises CannotConnect."""
+    deadline = time.monotonic() + within.total_seconds()
+    said: dict[str, None] = {}
+    for asked, candidate in enumerate(candidates):
+        part = timedelta(seconds=max(0.0, deadline - time.monotonic()) / (len(candidates) - asked))
+        try:
+            return connect(candidate, part)
+        except CannotConnect as error:
+            said[str(error)] = None
+    raise CannotConnect("; ".join(said))
 
 
 class _Others:
@@ -110,3 +152,24 @@ def each_host(dsn: str) -> list[str]:
         psycopg2.extensions.make_dsn(dsn, **{name: values[n % len(values)] for name, values in lists.items()})
         for n in range(count)
     ]
+
+
+def each_address(dsn: str) -> list[str]:
+    """Returns a connection string for each address that its host's name has, in the order of this machine's resolver.
+
+    Only the string itself where that is one, or none: libpq says so. TLS goes on to verify the name.
+    """
+    options = psycopg2.extensions.parse_dsn(dsn)
+    host = options.get("host", "")
+    if not host or host.startswith(("/", "@")) or "hostaddr" in options:
+        return [dsn]
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return [dsn]
+    addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
+    if options.get("load_balance_hosts") == "random":
+        random.shuffle(addresses)
+    if len(addresses) < 2:
+        return [dsn]
+    return [psycopg2.extensions.make_dsn(dsn, hostaddr=address) for address in addresses]

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import psycopg2
 import pytest
 
 from publisher.domain.errors import DatabaseUnavailable
@@ -14,6 +16,7 @@ from storage.database import Database
 from storage.health import Hosts, read_hosts
 from tests.conftest import run_sql
 from tests.faults.proxy import Proxy
+from tests.poolers import PGBOUNCER, pooler
 from tests.processes import free_port
 from tests.waiting import wait_until
 
@@ -67,6 +70,39 @@ def test_where_any_host_will_do_the_first_is_asked_first(database_url: str, sile
             silent.accept()[0].close()
 
 
+def test_an_address_that_is_silent_does_not_hide_the_next_of_the_same_name(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name may have an address for each of two machines, one of which lost its power, or one of IPv6 that nothing
+    answers on: the other one is found within the time that one connection may take."""
+    parts = urlsplit(database_url)
+    with closing(Proxy(f"{sockets(database_url)}/.s.PGSQL.5432")) as server:
+        addresses = [(2, 1, 6, "", (address, 0)) for address in ("127.0.0.2", "127.0.0.1")]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+        url = parts._replace(netloc=f"postgres@db.example:{server.port}", query="").geturl()
+        with (
+            socket.create_server(("127.0.0.2", server.port)),
+            closing(Database(url, application_name="test", connect_timeout=_PATIENCE)) as database,
+        ):
+            assert database.rows("SELECT 1") == [(1,)]
+            # One host: which of its addresses answered is the resolver's matter.
+            assert read_hosts(database) == Hosts(f"db.example:{server.port}", 1, chosen=False)
+
+
+@pytest.mark.skipif(PGBOUNCER is None, reason="needs pgbouncer")
+def test_what_a_pooler_remembers_of_its_server_is_not_believed(database_url: str, tmp_path: Path) -> None:
+    """PgBouncer tells every client what the server that it reached first said of itself: once that one takes writes,
+    it is found by target_session_attrs all the same."""
+    name = urlsplit(database_url).path[1:]
+    run_sql(database_url, f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    with pooler(tmp_path, database_url, 1) as url, closing(psycopg2.connect(url)) as stranger:
+        # It goes on with the session that it has, as with a standby that is promoted.
+        stranger.autocommit = True
+        stranger.cursor().execute("SET default_transaction_read_only = off")
+        with closing(Database(f"{url}?target_session_attrs=read-write", application_name="test")) as database:
+            assert database.rows("SELECT 1") == [(1,)]
+
+
 def test_hosts_of_which_none_takes_writes_are_an_outage(database_url: str) -> None:
     """While a standby is being promoted: the error names both hosts, what each of them said, and DATABASE_URL."""
     name = urlsplit(database_url).path[1:]
@@ -79,7 +115,7 @@ def test_hosts_of_which_none_takes_writes_are_an_outage(database_url: str) -> No
     first, second = str(raised.value).split("; ", 1)
     assert first.startswith(f"PostgreSQL is not available: connection refused (127.0.0.1:{port}, sslmode not set): ")
     assert second.startswith("it takes no writes: a standby, or read only (")
-    assert ": wait until a standby is promoted, or name the primary in DATABASE_URL; " in second
+    assert second.endswith(": wait until a standby is promoted, or name the primary in DATABASE_URL")
 
 
 def test_a_host_that_falls_silent_is_left_once_another_takes_writes(database_url: str) -> None:

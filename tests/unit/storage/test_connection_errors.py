@@ -51,3 +51,17 @@ def test_the_first_address_is_named_where_libpq_does_not() -> None:
 def test_an_ipv6_address_stands_in_brackets() -> None:
     """Its port could not be told from it otherwise."""
     assert addresses("postgresql://[::1]:5433,db2/name") == ["[::1]:5433", "db2:5432"]
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["server login has been failing, try again later (server_login_retry)", "pgbouncer cannot connect to server"],
+)
+def test_a_pooler_without_its_server_is_told_from_another_server_than_postgresql(told: str) -> None:
+    """PgBouncer says that its server is away, and closes the connection then."""
+    text = f"FATAL:  {told}\nserver closed the connection unexpectedly\n"
+
+    assert refused_connection(text, "postgresql://pooler:6432/name") == (
+        "the pooler there does not reach its server (pooler:6432, sslmode not set):"
+        " see that PostgreSQL runs behind it, and the pooler's log"
+    )
