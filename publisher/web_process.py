@@ -38,6 +38,9 @@ from publisher.web.slow_clients import PatientConnection, most_open
 _log = structlog.get_logger()
 # What a page shows is read within this time, each statement by itself (R35).
 _STATEMENT = timedelta(seconds=2)
+# What Redis knows is asked of one server after the other: of three that hang each is named, and what the others know is
+# shown, within the time of the page.
+_REPLY = timedelta(seconds=0.6)
 # Counting millions of open routes takes seconds, a quarter of one for each million; no page waits for it.
 _SNAPSHOT_STATEMENT = timedelta(seconds=15)
 # Threads that read for pages, and that make the changes of forms. Each has a connection of its own.
@@ -87,7 +90,7 @@ def compose_web(
         closing(open_database(settings, "web-change", pool_size=_CHANGED)) as changed,
         closing(open_database(settings, "web-snapshot", _SNAPSHOT_STATEMENT)) as snapshot_database,
         closing(open_database(settings, "web-door", pool_size=THREADS)) as door_database,
-        open_servers(settings, "web", _STATEMENT) as servers,
+        open_servers(settings, "web", _REPLY) as servers,
         open_servers(settings, "web-snapshot") as snapshot_servers,
     ):
         running = Running(changed, wake)

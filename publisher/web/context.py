@@ -21,7 +21,7 @@ class WebContext:
 
     shown: PostgreSQL for what a page shows: each statement has two seconds.
     changed: PostgreSQL for what a page changes: each statement has as long as a lease allows.
-    servers: the Redis of every stream; each call has two seconds.
+    servers: the Redis of every stream; each call has so little time that one which hangs leaves some to the others.
     history: the snapshots of the last ten minutes.
     reading: reads the sections of a page in threads, within the time that a page has.
     reading_redis: the same for what Redis alone knows: it is there while all threads of `reading` wait for PostgreSQL.

@@ -1,5 +1,7 @@
 """The page Channels: what it shows of each, and pausing, resuming and limiting one from it (R30, R34)."""
 
+import socket
+
 import pytest
 from starlette.testclient import TestClient
 
@@ -86,3 +88,14 @@ def test_without_redis_the_channels_stand_and_their_readers_are_said_to_be_unrea
     text = page.get("/channels").text
     assert "Who reads the commands could not be read" in text
     assert "publisher channels pause email" in text
+
+
+def test_a_redis_that_hangs_hides_its_own_channel_alone(serve: Serve) -> None:
+    """The page names the server, and shows who reads the commands of the other channels (R35, R37)."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        text = serve({"PUBLISHER_EMAIL_REDIS_URL": f"redis://127.0.0.1:{port}/0"}).get("/channels").text
+
+    assert "email: who reads mail:delivery_commands could not be read: Redis is not available" in text
+    assert f"0.6 s (127.0.0.1:{port}" in text
+    assert "push: no group reads gateway:client_events" in text
