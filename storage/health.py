@@ -3,11 +3,13 @@
 Every statement but those of `try_write` only reads, and reads no table of ours.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from storage.connection_errors import addresses
 from storage.database import Database, fetch
+from storage.hosts import STARTED
 from storage.models import MODELS
 
 
@@ -38,11 +40,15 @@ class Hosts:
     reached: the one that this process is connected to, with its port, or the folder of its socket.
     named: how many the URL names.
     chosen: the one that takes writes is used, and not the first that answers.
+    refusals: what the others said that let nobody in; looked at where one is chosen.
+    primaries: the others that are primaries, too, as `reached` has it; so likewise.
     """
 
     reached: str
     named: int
     chosen: bool
+    refusals: Sequence[str] = ()
+    primaries: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +156,16 @@ def read_isolation(database: Database) -> Isolation:
 
 
 def read_hosts(database: Database) -> Hosts:
-    """Returns which host of DATABASE_URL is connected to, and how it was chosen."""
+    """Returns which host of DATABASE_URL is connected to, how it was chosen, and what is wrong with the others."""
     with database.unit() as connection:
         session = connection.connection()
-        return Hosts(", ".join(addresses(session.dsn)), session.named, session.others is not None)
+        reached = ", ".join(addresses(session.dsn))
+        if session.others is None:
+            return Hosts(reached, session.named, chosen=False)
+        [[_, started]] = fetch(connection, STARTED)
+        refusals, primaries = session.others.look(started)
+    others = tuple(", ".join(addresses(dsn)) for dsn in primaries)
+    return Hosts(reached, session.named, chosen=True, refusals=tuple(refusals), primaries=others)
 
 
 def read_tls(database: Database) -> Tls:

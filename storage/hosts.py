@@ -10,7 +10,7 @@ import random
 import socket
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import timedelta
 from typing import TypeVar
 
@@ -27,6 +27,9 @@ _TAKES_WRITES = {
     "primary": "/* is_primary */ SELECT NOT pg_is_in_recovery()",
 }
 
+# Whether a server is a standby, and when it was started, by which it is told from others.
+STARTED = "/* read_start */ SELECT pg_is_in_recovery(), extract(epoch FROM pg_postmaster_start_time())::text"
+
 
 class Connector:
     """Opens connections, for psycopg2's `connection_factory`. Safe to share between threads.
@@ -42,7 +45,7 @@ class Connector:
 
         patience: how long each answer may take then; None: without end.
         """
-        self._connect_patience, self._patience = connect_patience, patience
+        self.connect_patience, self._patience = connect_patience, patience
         self.found = 0
 
     def __call__(self, dsn: str) -> PatientConnection:
@@ -53,10 +56,10 @@ class Connector:
         if options.get("load_balance_hosts") == "random":
             random.shuffle(turns)
         if len(hosts) == 1 or options.get("target_session_attrs") not in _TAKES_WRITES:
-            return self.connect(hosts, turns, self._connect_patience)
+            return self.connect(hosts, turns, self.connect_patience)
         found = self.found
         turns.sort(key=lambda number: number != found)
-        return self.connect(hosts, turns, self._connect_patience, watched=True)
+        return self.connect(hosts, turns, self.connect_patience, watched=True)
 
     def connect(
         self, hosts: Sequence[str], turns: Sequence[int], within: timedelta, *, watched: bool = False
@@ -136,6 +139,28 @@ class _Others:
             with suppress(CannotConnect):
                 self._connector.connect(self._hosts, turns, within).close()
         return self.took_over()
+
+    def look(self, started: str) -> tuple[list[str], list[str]]:
+        """Connects to each of them once. Returns what those said that let nobody in, and the dsn of each primary.
+
+        started: when the connection's own server was started: a host that is another way to it is no other primary.
+        """
+        refusals, primaries = list[str](), list[str]()
+        patience = self._connector.connect_patience
+        for dsn in [host for number, host in enumerate(self._hosts) if number != self._number]:
+            any_will_do = psycopg2.extensions.make_dsn(dsn, target_session_attrs="any")
+            try:
+                with closing(PatientConnection(any_will_do, patience, patience)) as other, other.cursor() as cursor:
+                    cursor.execute(STARTED)
+                    [[is_standby, found]] = cursor.fetchall()
+            except CannotConnect as error:
+                refusals.append(str(error))
+            except psycopg2.Error as error:
+                refusals.append(str(cannot_connect(str(error), dsn)))
+            else:
+                if not is_standby and found != started:
+                    primaries.append(dsn)
+        return refusals, primaries
 
 
 def each_host(dsn: str) -> list[str]:

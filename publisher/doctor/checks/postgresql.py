@@ -42,7 +42,7 @@ def server(found: PostgresServer, round_trip: timedelta, timeout: timedelta) -> 
 
 
 def hosts(found: Hosts) -> Diagnosis:
-    """Of several hosts the one that takes writes is used, also after a failover."""
+    """Of several hosts the one that takes writes is used, also after a failover: the others let us in, as standbys."""
     if found.named == 1:
         return ok(f"{found.reached}, the one host that DATABASE_URL names")
     if not found.chosen:
@@ -50,7 +50,19 @@ def hosts(found: Hosts) -> Diagnosis:
             f"{found.reached} is used, the first of {found.named} hosts that answered, be it a standby",
             "write target_session_attrs=read-write into DATABASE_URL: then the one that takes writes is used",
         )
-    return ok(f"{found.reached} is used, which takes writes, of {found.named} hosts")
+    complaints = []
+    if found.primaries:
+        complaints.append(
+            failed(
+                f"{found.reached} is used, and a primary is {names(found.primaries)}, too",
+                "stop the one that was not promoted last: what is written there is on no other host",
+            )
+        )
+    complaints += [
+        warning(f"a host that a failover may lead to was not connected to: {said}", "mend that before a failover")
+        for said in found.refusals
+    ]
+    return together(complaints, f"{found.reached} is used, which takes writes, of {found.named} hosts")
 
 
 def writes(refusal: str | None) -> Diagnosis:

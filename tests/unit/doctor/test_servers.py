@@ -67,6 +67,17 @@ def test_several_hosts_without_a_word_which_takes_writes_are_a_warning(found: Ho
     assert (verdict is Verdict.WARNING) == ("target_session_attrs=read-write" in (said.remedy or ""))
 
 
+def test_what_is_wrong_with_the_host_that_is_not_used_is_told_before_a_failover() -> None:
+    """It lets nobody in, with another password say; or it is a primary, too, which nobody stopped after a failover."""
+    found = Hosts("db1:5432", 2, chosen=True)
+    refused = postgresql.hosts(replace(found, refusals=["password authentication failed (db2:5432)"]))
+    both = postgresql.hosts(replace(found, primaries=["db2:5432"]))
+
+    assert (refused.verdict, both.verdict) == (WARNING, FAILED)
+    assert refused.finding.endswith("was not connected to: password authentication failed (db2:5432)")
+    assert both.finding == "db1:5432 is used, and a primary is db2:5432, too"
+
+
 @pytest.mark.parametrize(
     ("changed", "verdict"),
     [
