@@ -14,13 +14,13 @@ from actors.routes import as_hint
 from publisher.domain.channel import Channel, StreamTrim
 from publisher.domain.errors import PublisherError, RedisRefused
 from publisher.domain.stream_address import StreamAddress
-from publisher.operations.prune import RECORDS, RecordKind, notification_batches, until
+from publisher.operations.changes.prune import RECORDS, RecordKind, notification_batches, until
 from publisher.streams.keys import retention_key
 from publisher.streams.mutex import Mutex
 from publisher.streams.servers.connection import translated
 from publisher.streams.trimming import trim_acknowledged, trim_to_length
 from publisher.streams.unread import note_unread
-from storage.marks import read_mark
+from storage.accepting.marks import read_mark
 
 _log = structlog.get_logger()
 # How often the scheduler sends it. A walk begins at most twice as often, whoever sends.

@@ -22,7 +22,7 @@ def main() -> None:
     if heard:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from publisher.cli.app import run
-    from publisher.cli.standard_streams import open_streams
+    from publisher.cli.terminal.standard_streams import open_streams
 
     if heard:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -18,9 +18,9 @@ from publisher.settings.mail import MailSettings
 from publisher.settings.mailbox_url import read_mailbox_url
 from publisher.smtp_check import Check, check_smtp
 from storage.database import Database
-from storage.mail_held import HeldFilter, count_held_mail
-from storage.mail_progress import deferred_mail
-from storage.suppressions import count_suppressions
+from storage.mail.held import HeldFilter, count_held_mail
+from storage.mail.progress import deferred_mail
+from storage.mail.suppressions import count_suppressions
 
 # Of each look-up of a name.
 _PATIENCE = timedelta(seconds=10)

@@ -54,7 +54,7 @@ def compose_mailer(
 ) -> Mailers:
     """Composes the mail service, with a reader for each partition. To be called in the event loop that it runs in.
 
-    key: of the words that name a delivery, see `storage.mail_reference_key`.
+    key: of the words that name a delivery, see `storage.mail.reference_key`.
     Raises SettingsError if there is no email channel.
     """
     mail, channel = settings.mail, settings.channels.get(EMAIL.name)

@@ -17,7 +17,7 @@ from publisher.connections import open_database, open_servers
 from publisher.domain.errors import SettingsError
 from publisher.intake.telling import Send
 from publisher.observability.exporter import GaugeExporter
-from publisher.operations.snapshots import Snapshots
+from publisher.operations.snapshot.taking import Snapshots
 from publisher.process.telemetry import Telemetry
 from publisher.settings.settings import Settings
 from publisher.settings.web import WebSettings

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from publisher.domain.notification import RouteEvent
+from storage.answers.delivery_events import UNANSWERED
+from storage.answers.unanswered import first_answer
 from storage.clock import NOW
 from storage.database import Database
-from storage.delivery_events import UNANSWERED
+from storage.outcomes.transitions import allowing, following
 from storage.places import Place, behind, place_parameters
-from storage.transitions import allowing, following
-from storage.unanswered import first_answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,12 @@ from publisher.domain.errors import (
     SchemaOutdated,
     SettingsError,
 )
-from storage import deadline, session
-from storage.connection_errors import place
-from storage.deadline import CannotConnect
-from storage.hosts import Connector
-from storage.models import MODELS
-from storage.pool import Pool
+from storage.connection import deadline, session
+from storage.connection.deadline import CannotConnect
+from storage.connection.errors import place
+from storage.connection.hosts import Connector
+from storage.connection.pool import Pool
+from storage.models.all_models import MODELS
 
 Row = tuple[Any, ...]
 # A process opens at most so many connections.
@@ -37,8 +37,8 @@ class Database:
     """PostgreSQL, through a pool that opens connections on first use and replaces broken ones.
 
     Each unit of work borrows one connection. Whatever a session begins with, transactions speak UTC and are READ
-    COMMITTED, and every statement has a deadline on both sides of the wire: see `storage.session`. Safe to share
-    between threads; a forked child starts with an empty pool.
+    COMMITTED, and every statement has a deadline on both sides of the wire: see `storage.connection.session`. Safe to
+    share between threads; a forked child starts with an empty pool.
     """
 
     def __init__(

@@ -9,12 +9,12 @@ from peewee import SQL, fn
 
 from publisher.domain.notification import RouteEvent
 from storage.actions import counted_in_action
-from storage.cancel_mark import UNMARK
+from storage.cancelling.cancel_mark import UNMARK
 from storage.clock import NOW
 from storage.database import Database
-from storage.route_models import WAITING, Route
-from storage.route_models import DeadLetter as Row
-from storage.transitions import allowing, following
+from storage.models.routes import WAITING, Route
+from storage.models.routes import DeadLetter as Row
+from storage.outcomes.transitions import allowing, following
 
 
 @dataclass(frozen=True, slots=True)

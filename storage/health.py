@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from storage.connection_errors import addresses
+from storage.connection.errors import addresses
+from storage.connection.hosts import STARTED
 from storage.database import Database, fetch
-from storage.hosts import STARTED
-from storage.models import MODELS
+from storage.models.all_models import MODELS
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from datetime import datetime
 from storage.clock import NOW
 from storage.database import Database, Row
 from storage.loose_scan import distinct
-from storage.route_models import OPEN
+from storage.models.routes import OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ _BOUND = 100_000
 _LOOKED_AT = 200_000
 _TYPE, _PRODUCER = _of_notification("routes", "notification_type"), _of_notification("routes", "producer")
 _CHANNELS = distinct("names", "channel", "routes", OPEN)
-# The open routes of a channel along index routes_due, however many final ones there are: see `storage.counts`.
+# The open routes of a channel along index routes_due, however many final ones there are: see `storage.counts.counts`.
 _OPEN_OF_CHANNEL = f"routes.channel >= names.channel AND routes.channel <= names.channel AND {OPEN}"
 # As `not_held` compares, with what an earlier release left blank. Reads the open routes one by one, up to the bound.
 _OPEN_HELD = f"""names CROSS JOIN LATERAL (

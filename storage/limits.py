@@ -8,7 +8,7 @@ from publisher.domain.rate_limit import RateLimit
 from storage.clock import NOW
 from storage.database import Database
 from storage.group_keys import LANE_KEYS, first_key
-from storage.route_models import OPEN
+from storage.models.routes import OPEN
 
 # One small row for each channel whose limit an operator has set.
 _LIMITS = """/* read_limits */

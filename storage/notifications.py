@@ -1,12 +1,12 @@
-"""Reads notifications by their ids or by the entry that they were accepted from. `storage.named` resolves other ids."""
+"""Reads notifications by their ids or by the entry that they were accepted from. `storage.ids` finds other ids."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from storage.accepting.fingerprints import FINGERPRINT
 from storage.database import Database
-from storage.fingerprints import FINGERPRINT
-from storage.malformed_records import RawFields, readable_fields
+from storage.malformed.recording import RawFields, readable_fields
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from publisher.domain.answer import AnswerIs
 from publisher.domain.delivery_event import EventKind, Fault
 from publisher.domain.notification import RouteEvent
 from storage.actions import counted_in_action
-from storage.answered import AnswerFilter
-from storage.cancel_mark import UNMARK
+from storage.answers.answered import AnswerFilter
+from storage.answers.delivery_events import UNANSWERED
+from storage.cancelling.cancel_mark import UNMARK
 from storage.clock import NOW
 from storage.database import Database
-from storage.delivery_events import UNANSWERED
+from storage.outcomes.transitions import allowing, following
 from storage.places import Place, behind, place_parameters
-from storage.transitions import allowing, following
 
 
 @dataclass(frozen=True, slots=True)

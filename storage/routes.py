@@ -7,10 +7,10 @@ from typing import Any
 
 from publisher.domain.delivery_event import EventKind
 from publisher.domain.notification import RouteStatus, delivery_id_of
-from storage.answered import AnswerFilter
+from storage.answers.answered import AnswerFilter
+from storage.answers.unanswered import is_unanswered
 from storage.clock import NOW
 from storage.database import Database, Row
-from storage.unanswered import is_unanswered
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class RouteFilter:
     """Selects the routes that match every field that is given.
 
     unanswered: by channel, how long after its command an answer is expected: selects the routes of these channels that
-        have none in time, see `storage.unanswered`. None: whether or not they have one.
+        have none in time, see `storage.answers.unanswered`. None: whether or not they have one.
     """
 
     channel: str | None = None

@@ -28,7 +28,7 @@ from publisher.streams.outbound import OutboundStreams
 from publisher.streams.servers.connection import open_redis
 from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database
-from storage.schema import migrate
+from storage.schema.schema import migrate
 from tests.mail_run import mail_server
 from tests.processes import Processes
 from tests.redis_keys import undocumented_keys

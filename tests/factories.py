@@ -15,10 +15,10 @@ from publisher.domain.intent import Intent
 from publisher.domain.intent_parsing import parse_intent
 from publisher.domain.notification import Notification, Route, RouteStatus
 from publisher.domain.planning import plan_routes
+from storage.accepting.intents import Acceptance, IncomingIntent, accept_new, compare_known, reject
+from storage.claiming.handover import Handover
 from storage.database import Database
-from storage.handover import Handover
-from storage.intents import Acceptance, IncomingIntent, accept_new, compare_known, reject
-from storage.malformed_records import IncomingMalformed
+from storage.malformed.recording import IncomingMalformed
 from storage.routes import RouteRecord
 
 CHANNELS: Mapping[str, Channel] = {"email": EMAIL, "push": PUSH}

@@ -8,7 +8,7 @@ import dramatiq
 from actors.context import context
 from publisher.process.lifeline import master_pid
 from publisher.process.schema_wait import wait_for_schema
-from storage.schema import pending_migrations
+from storage.schema.schema import pending_migrations
 
 
 class SchemaWait(dramatiq.Middleware):

@@ -7,17 +7,17 @@ from typing import Annotated
 
 import typer
 
-from publisher.cli import candidates
-from publisher.cli.help import CommandApp
+from publisher.cli.completion import candidates
 from publisher.cli.ids import number
 from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
-from publisher.cli.listing import BeforeOption, LimitOption, nothing_found, print_page
-from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.session import reading
-from publisher.operations.action_wording import aim, counts_many, target_words
-from publisher.operations.audited import ActionFilter, ActionOutcome, find_action, list_actions
-from publisher.operations.ids import NamedKind
+from publisher.cli.terminal.help import CommandApp
+from publisher.cli.terminal.listing import BeforeOption, LimitOption, nothing_found, print_page
+from publisher.cli.terminal.output import JsonFlag, print_json, print_record
+from publisher.operations.changes.audited import ActionFilter, ActionOutcome, find_action, list_actions
+from publisher.operations.changes.wording import aim, counts_many, target_words
+from publisher.operations.ids.resolution import NamedKind
 from publisher.operations.names import near_actions, near_operators
 from storage.database import Database
 

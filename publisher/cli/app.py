@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from publisher.cli import completion
 from publisher.cli.commands import CommandGroup
-from publisher.cli.completion_setup import InstallFlag, ShowFlag
-from publisher.cli.help import CommandApp
-from publisher.cli.output import Declined, one_line, say, say_command
-from publisher.cli.standard_streams import drop_output
+from publisher.cli.completion import answers as completion
+from publisher.cli.completion.setup import InstallFlag, ShowFlag
+from publisher.cli.terminal.help import CommandApp
+from publisher.cli.terminal.output import Declined, one_line, say, say_command
+from publisher.cli.terminal.standard_streams import drop_output
 from publisher.cli.usage import usage_message
 from publisher.domain.errors import BadRequest, PublisherError, SettingsError, StreamLost
-from publisher.operations.choice import Choice
+from publisher.operations.ids.choice import Choice
 
 app = CommandApp(
     "Takes notification intents off a Redis stream and publishes each due route as a command, once.",

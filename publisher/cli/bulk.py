@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from publisher.cli import candidates
-from publisher.cli.output import DRY_RUN, confirm, print_json, say
-from publisher.cli.progress import progress
+from publisher.cli.completion import candidates
+from publisher.cli.terminal.output import DRY_RUN, confirm, print_json, say
+from publisher.cli.terminal.progress import progress
 from publisher.cli.waking import waker
-from publisher.operations import bulk
-from publisher.operations.bulk import ActionOutcome, Change, Ended, Hooks
+from publisher.operations.changes import bulk
+from publisher.operations.changes.bulk import ActionOutcome, Change, Ended, Hooks
 from publisher.process.signals import stop_on_signals
 from publisher.settings.settings import Settings
 

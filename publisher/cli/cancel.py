@@ -14,11 +14,11 @@ from publisher.cli.instants import until as until_option
 from publisher.cli.instants import window
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.options import ChannelOption, OptionalId, ProducerOption, RecipientOption, RouteId, TypeOption
-from publisher.cli.output import DryRunFlag, JsonFlag, YesFlag, one_line, say
 from publisher.cli.session import opened
+from publisher.cli.terminal.output import DryRunFlag, JsonFlag, YesFlag, one_line, say
 from publisher.domain.errors import BadRequest, NotFound, PublisherError
-from publisher.operations.cancel import CancelFilter, Cancellations, Cancelling, plan_cancel, plan_cancel_rest
-from publisher.operations.ids import NamedKind
+from publisher.operations.changes.cancel import CancelFilter, Cancellations, Cancelling, plan_cancel, plan_cancel_rest
+from publisher.operations.ids.resolution import NamedKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

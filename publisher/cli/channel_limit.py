@@ -4,15 +4,15 @@ from typing import Annotated
 
 import typer
 
-from publisher.cli import candidates
+from publisher.cli.completion import candidates
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import DRY_RUN, DryRunFlag, JsonFlag, YesFlag, confirm, print_json
 from publisher.cli.session import opened
+from publisher.cli.terminal.output import DRY_RUN, DryRunFlag, JsonFlag, YesFlag, confirm, print_json
 from publisher.cli.waking import waker
 from publisher.domain.durations import span
 from publisher.domain.errors import BadRequest
 from publisher.domain.rate_limit import RateLimit
-from publisher.operations.channel_limits import (
+from publisher.operations.channels.limits import (
     ChannelLimit,
     LimitOrigin,
     limit_channel,
@@ -21,7 +21,7 @@ from publisher.operations.channel_limits import (
     routes_due,
     wanted_limit,
 )
-from publisher.operations.limits_wording import said
+from publisher.operations.channels.limits_wording import said
 from publisher.operations.names import installed_channel
 
 

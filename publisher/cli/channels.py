@@ -4,23 +4,23 @@ from typing import Annotated
 
 import typer
 
-from publisher.cli import candidates
 from publisher.cli.channel_limit import limit
-from publisher.cli.help import CommandApp
-from publisher.cli.limits_view import print_limits
+from publisher.cli.completion import candidates
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import JsonFlag, YesFlag, confirm, one_line, print_json, print_table
-from publisher.cli.readers_view import print_consumers, print_partitions, print_readers, say_unread
 from publisher.cli.session import opened, reading, streams
+from publisher.cli.terminal.help import CommandApp
+from publisher.cli.terminal.output import JsonFlag, YesFlag, confirm, one_line, print_json, print_table
+from publisher.cli.views.limits import print_limits
+from publisher.cli.views.readers import print_consumers, print_partitions, print_readers, say_unread
 from publisher.cli.waking import waker
 from publisher.domain.circuit import Gate, GateState
 from publisher.domain.errors import BadRequest, PublisherError
-from publisher.operations import channels
-from publisher.operations.channel_limits import ChannelLimit, channel_limits, limit_fields, with_use
-from publisher.operations.channels import ChannelRecord
+from publisher.operations.channels import channels
+from publisher.operations.channels.channels import ChannelRecord
+from publisher.operations.channels.limits import ChannelLimit, channel_limits, limit_fields, with_use
+from publisher.operations.channels.reader_fields import reader_fields
+from publisher.operations.channels.readers import CommandReaders, command_readers
 from publisher.operations.names import installed_channel
-from publisher.operations.reader_fields import reader_fields
-from publisher.operations.readers import CommandReaders, command_readers
 
 app = CommandApp(
     "List channels; pause or slow one, or resume it.",

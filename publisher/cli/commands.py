@@ -11,8 +11,8 @@ from typing import Any
 
 import typer
 
-from publisher.cli.completion_setup import WORDS
-from publisher.cli.help import Command, CommandApp, Group
+from publisher.cli.completion.setup import WORDS
+from publisher.cli.terminal.help import Command, CommandApp, Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Entry:
 # In the order of the help. A test holds each line to the command's own.
 ENTRIES: Mapping[str, Entry] = {
     "demo": Entry(
-        "demo:demo",
+        "demo.demo:demo",
         "Watch intents become emails: start every process, send sample intents, check what comes out.",
         "publisher demo\npublisher demo --intents 500",
     ),
@@ -118,7 +118,7 @@ ENTRIES: Mapping[str, Entry] = {
         commands=("add", "list", "revoke"),
     ),
     "mailer": Entry(
-        "mailer:app",
+        "mailer.group:app",
         "The mail service: send, preview templates, read bounces, and list the addresses that nothing is sent to.",
         commands=("run", "preview", "check", "bounces", "event", "held", "suppressions"),
     ),

@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from publisher.cli import candidates
+from publisher.cli.completion import candidates
 from publisher.cli.ids import place
 from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
 from publisher.domain.errors import BadRequest, NotFound
 from publisher.domain.instants import readable
+from publisher.operations.changes.requeue import DeadLetterFilter
 from publisher.operations.dead_letters import dead_letters_of
-from publisher.operations.ids import NamedKind
-from publisher.operations.requeue import DeadLetterFilter
+from publisher.operations.ids.resolution import NamedKind
 from publisher.settings.settings import Settings
 from storage.database import Database
 

@@ -7,13 +7,13 @@ import typer
 
 from publisher.cli.dead_letter_choice import ClassificationOption, SinceOption, UntilOption
 from publisher.cli.discard import discard
-from publisher.cli.help import CommandApp
 from publisher.cli.ids import place
-from publisher.cli.listing import BeforeOption, LimitOption, nothing_found, print_page
 from publisher.cli.options import AnyId, ChannelOption, RouteId, TypeOption
-from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.requeue import requeue
 from publisher.cli.session import opened
+from publisher.cli.terminal.help import CommandApp
+from publisher.cli.terminal.listing import BeforeOption, LimitOption, nothing_found, print_page
+from publisher.cli.terminal.output import JsonFlag, print_json, print_record
 from publisher.domain.notification import delivery_id_of
 from publisher.operations.dead_letters import (
     DeadLetterFilter,
@@ -21,7 +21,7 @@ from publisher.operations.dead_letters import (
     dead_letters_of,
     list_dead_letters,
 )
-from publisher.operations.ids import NamedKind
+from publisher.operations.ids.resolution import NamedKind
 
 app = CommandApp(
     "List routes that were given up; requeue or discard them.",

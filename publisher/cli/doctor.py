@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from publisher.cli.checks_view import print_check, print_check_as_json
 from publisher.cli.grants import print_grants, print_grants_as_json
-from publisher.cli.output import JsonFlag
 from publisher.cli.session import configured
+from publisher.cli.terminal.output import JsonFlag
+from publisher.cli.views.checks import print_check, print_check_as_json
 from publisher.connections import open_database, open_servers
 from publisher.doctor.examine import STATEMENT, examine, reply_timeout
 from publisher.doctor.grants import needed_grants

@@ -1,7 +1,7 @@
 """`publisher explain`: its arguments. `explain_view` carries it out."""
 
 from publisher.cli.options import AnyId, RouteId, RoutesOption
-from publisher.cli.output import JsonFlag
+from publisher.cli.terminal.output import JsonFlag
 
 
 def explain(

@@ -3,17 +3,17 @@
 from rich.text import Text
 
 from publisher.cli.ids import intents_stream, place
-from publisher.cli.layout import Hanging
-from publisher.cli.output import one_line, print_json, print_layout, printable
 from publisher.cli.session import reading
+from publisher.cli.terminal.layout import Hanging
+from publisher.cli.terminal.output import one_line, print_json, print_layout, printable
 from publisher.domain.errors import NotFound
 from publisher.domain.notification import delivery_id_of
-from publisher.operations.history_fields import history_fields
-from publisher.operations.lookup import find_notification
-from publisher.operations.remedy_wording import worded
-from publisher.operations.route_history import RouteHistory, notification_histories
-from publisher.operations.route_wording import route_parts, standing
-from publisher.operations.trace import with_outcomes
+from publisher.operations.remedy.wording import worded
+from publisher.operations.trace.history_fields import history_fields
+from publisher.operations.trace.lookup import find_notification
+from publisher.operations.trace.route_history import RouteHistory, notification_histories
+from publisher.operations.trace.trace import with_outcomes
+from publisher.operations.trace.wording import route_parts, standing
 
 # Where the lines of an explanation begin, behind the longest name.
 _INDENT = len("  so far  ")

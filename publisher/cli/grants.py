@@ -4,9 +4,9 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from publisher.cli.output import print_json, printable
+from publisher.cli.terminal.output import print_json, printable
 from publisher.doctor.grants import Grants, RedisGrant
-from storage.rights import quoted_name
+from storage.schema.rights import quoted_name
 
 # Fits a terminal of 80 columns: a line that the terminal breaks is copied with the break.
 _WIDTH = 78

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from publisher.cli import candidates
-from publisher.cli.output import JsonFlag, console, print_json, print_table
-from publisher.cli.standard_streams import expressible
+from publisher.cli.completion import candidates
+from publisher.cli.terminal.output import JsonFlag, console, print_json, print_table
+from publisher.cli.terminal.standard_streams import expressible
 from publisher.domain.errors import BadRequest
 from publisher.domain.names import no_such
 from publisher.guides.shelf import NAMES, read_guide
@@ -53,7 +53,7 @@ def _list(json: bool) -> None:
 
 
 def _lay_out(text: str) -> None:
-    from publisher.cli.guide_layout import GuideMarkdown
+    from publisher.cli.terminal.guide_layout import GuideMarkdown
 
     terminal = console()
     terminal.print(GuideMarkdown(text, hyperlinks=False), width=min(_WIDTH, terminal.width), crop=False)

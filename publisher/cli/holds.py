@@ -5,18 +5,18 @@ from typing import Annotated
 
 import typer
 
-from publisher.cli import candidates
-from publisher.cli.help import CommandApp
-from publisher.cli.listing import nothing_found, print_page
+from publisher.cli.completion import candidates
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.options import RECIPIENT
-from publisher.cli.output import DRY_RUN, DryRunFlag, JsonFlag, YesFlag, confirm, one_line, print_json, say
 from publisher.cli.session import opened, reading
+from publisher.cli.terminal.help import CommandApp
+from publisher.cli.terminal.listing import nothing_found, print_page
+from publisher.cli.terminal.output import DRY_RUN, DryRunFlag, JsonFlag, YesFlag, confirm, one_line, print_json, say
 from publisher.cli.waking import waker
-from publisher.operations import holds
-from publisher.operations.holds import Held, HoldCriteria, HoldRecord
-from publisher.operations.holds_wording import held_number, may_go, open_routes
-from publisher.operations.readers_wording import named
+from publisher.operations.channels.readers_wording import named
+from publisher.operations.holds import holds
+from publisher.operations.holds.holds import Held, HoldCriteria, HoldRecord
+from publisher.operations.holds.wording import held_number, may_go, open_routes
 from publisher.settings.settings import Settings
 
 app = CommandApp(

@@ -1,7 +1,7 @@
 """Reads ids on the command line: every command takes every id that any command prints, and guesses none.
 
-`publisher.operations.ids` finds what an id names. Here a command says which kinds it can act on. Any other id is an
-error that says what it names and which command takes it.
+`publisher.operations.ids.resolution` finds what an id names. Here a command says which kinds it can act on. Any other
+id is an error that says what it names and which command takes it.
 """
 
 import sys
@@ -10,11 +10,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 
-from publisher.cli.output import one_line, say
 from publisher.cli.session import streams
+from publisher.cli.terminal.output import one_line, say
 from publisher.domain.errors import BadRequest
-from publisher.operations.id_wording import NOUNS, not_for, said, several, unknown
-from publisher.operations.ids import IntentsStream, NamedKind, Resolution, meant, of_kind, resolve
+from publisher.operations.ids.resolution import IntentsStream, NamedKind, Resolution, meant, of_kind, resolve
+from publisher.operations.ids.wording import NOUNS, not_for, said, several, unknown
 from publisher.settings.settings import Settings
 from storage.database import Database
 

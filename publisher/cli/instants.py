@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from publisher.cli.output import say
+from publisher.cli.terminal.output import say
 from publisher.domain.errors import BadRequest
 from publisher.domain.instants import readable
 from publisher.operations import instants

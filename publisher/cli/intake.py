@@ -37,7 +37,7 @@ def intake() -> None:
     from publisher.process.schema_wait import wait_for_schema
     from publisher.streams.consumer_group import ConsumerGroup
     from publisher.streams.intents import IntentsGroup
-    from storage.schema import pending_migrations
+    from storage.schema.schema import pending_migrations
 
     # Longer than a read blocks: it waits for entries, not for the server.
     patience = max(settings.timeouts.redis, timedelta(seconds=3))

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from publisher.cli import losses, replay
-from publisher.cli.files import opened
-from publisher.cli.help import CommandApp
-from publisher.cli.json_lines import json_lines
-from publisher.cli.output import JsonFlag, one_line, print_json, print_record, say
 from publisher.cli.session import configured
+from publisher.cli.terminal.files import opened
+from publisher.cli.terminal.help import CommandApp
+from publisher.cli.terminal.json_lines import json_lines
+from publisher.cli.terminal.output import JsonFlag, one_line, print_json, print_record, say
 from publisher.connections import check_redis_url, open_servers
 from publisher.domain.errors import PublisherError
 from publisher.domain.intent_json import RefusedLine, Written, WrittenCancellation, intent_of_line

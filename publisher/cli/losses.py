@@ -5,15 +5,15 @@ from typing import Annotated
 
 import typer
 
-from publisher.cli import candidates
-from publisher.cli.help import CommandApp
+from publisher.cli.completion import candidates
 from publisher.cli.ids import number
-from publisher.cli.listing import LimitOption, nothing_found, print_page
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import JsonFlag, print_json
 from publisher.cli.session import opened
+from publisher.cli.terminal.help import CommandApp
+from publisher.cli.terminal.listing import LimitOption, nothing_found, print_page
+from publisher.cli.terminal.output import JsonFlag, print_json
 from publisher.operations import losses
-from publisher.operations.ids import NamedKind
+from publisher.operations.ids.resolution import NamedKind
 
 app = CommandApp(
     "List intents that were removed from their stream unread, and acknowledge them.",

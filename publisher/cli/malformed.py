@@ -6,18 +6,18 @@ from typing import Annotated
 
 import typer
 
-from publisher.cli import candidates
-from publisher.cli.help import CommandApp
+from publisher.cli.completion import candidates
 from publisher.cli.ids import numbers
-from publisher.cli.listing import BeforeOption, LimitOption, nothing_found, print_page
-from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.resubmit import CodeOption, SinceOption, StreamOption, UntilOption, form_of, resubmit
 from publisher.cli.session import opened
+from publisher.cli.terminal.help import CommandApp
+from publisher.cli.terminal.listing import BeforeOption, LimitOption, nothing_found, print_page
+from publisher.cli.terminal.output import JsonFlag, print_json, print_record
 from publisher.domain.errors import BadRequest
-from publisher.operations.ids import NamedKind
-from publisher.operations.malformed import MalformedFilter, MalformedRecord, find_malformed, list_malformed
-from publisher.operations.malformed_fields import readable_fields
-from publisher.operations.malformed_remedies import remedy, remedy_commands
+from publisher.operations.ids.resolution import NamedKind
+from publisher.operations.malformed.fields import readable_fields
+from publisher.operations.malformed.records import MalformedFilter, MalformedRecord, find_malformed, list_malformed
+from publisher.operations.malformed.remedies import remedy, remedy_commands
 from publisher.operations.names import near_streams
 
 app = CommandApp(

@@ -8,12 +8,12 @@ from typing import Annotated
 import structlog
 import typer
 
-from publisher.cli.output import JsonFlag, print_json, say
 from publisher.cli.session import opened
+from publisher.cli.terminal.output import JsonFlag, print_json, say
 from publisher.process.release import manager_of_release
 from publisher.process.signals import interrupt_once, wait_for_signal
-from storage import schema
-from storage.lock_holders import LockHolder
+from storage.schema import schema
+from storage.schema.lock_holders import LockHolder
 
 _log = structlog.get_logger()
 

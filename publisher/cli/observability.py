@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from publisher.cli import candidates
-from publisher.cli.help import CommandApp
-from publisher.cli.output import JsonFlag, print_json, print_table
-from publisher.cli.standard_streams import expressible
+from publisher.cli.completion import candidates
+from publisher.cli.terminal.help import CommandApp
+from publisher.cli.terminal.output import JsonFlag, print_json, print_table
+from publisher.cli.terminal.standard_streams import expressible
 from publisher.domain.errors import BadRequest
 from publisher.domain.names import no_such
 from publisher.observability.shelf import FILES, NAMES, read_watch_file

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from publisher.cli import candidates
+from publisher.cli.completion import candidates
 from publisher.domain.answer import AnswerIs
 from publisher.domain.delivery_event import Fault
 

@@ -14,14 +14,21 @@ from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
 from publisher.cli.instants import window
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import DRY_RUN, DryRunFlag, JsonFlag, YesFlag, confirm, print_json, say
-from publisher.cli.progress import progress
 from publisher.cli.session import opened, streams
+from publisher.cli.terminal.output import DRY_RUN, DryRunFlag, JsonFlag, YesFlag, confirm, print_json, say
+from publisher.cli.terminal.progress import progress
 from publisher.cli.waking import waker
 from publisher.connections import open_servers
 from publisher.domain.errors import BadRequest
 from publisher.domain.replay import ReplayRange
-from publisher.operations.replay import ActionOutcome, ReplayByHand, ReplayEnded, ReplayTally, ReplayWindow, ranges_of
+from publisher.operations.changes.replay import (
+    ActionOutcome,
+    ReplayByHand,
+    ReplayEnded,
+    ReplayTally,
+    ReplayWindow,
+    ranges_of,
+)
 from publisher.process.signals import stop_on_signals
 from publisher.settings.settings import Settings
 

@@ -11,11 +11,11 @@ from publisher.cli.instants import until as until_option
 from publisher.cli.instants import window
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.options import AnswerOption, ChannelOption, FaultOption, OptionalId, RouteId, TypeOption
-from publisher.cli.output import DryRunFlag, JsonFlag, YesFlag
 from publisher.cli.session import opened
+from publisher.cli.terminal.output import DryRunFlag, JsonFlag, YesFlag
 from publisher.domain.errors import BadRequest, NotFound
-from publisher.operations.ids import NamedKind
-from publisher.operations.republish import PublishedFilter, plan_republish, plan_republish_rest
+from publisher.operations.changes.republish import PublishedFilter, plan_republish, plan_republish_rest
+from publisher.operations.ids.resolution import NamedKind
 
 _WORDING = Wording("publisher routes republish", "republished")
 

@@ -10,10 +10,10 @@ from publisher.cli.ids import number
 from publisher.cli.instants import window
 from publisher.cli.operator import ByOption, operator
 from publisher.cli.options import ChannelOption, OptionalId, RouteId, TypeOption
-from publisher.cli.output import DryRunFlag, JsonFlag, YesFlag
 from publisher.cli.session import opened
-from publisher.operations.ids import NamedKind
-from publisher.operations.requeue import DeadLetterFilter, plan_requeue, plan_requeue_rest
+from publisher.cli.terminal.output import DryRunFlag, JsonFlag, YesFlag
+from publisher.operations.changes.requeue import DeadLetterFilter, plan_requeue, plan_requeue_rest
+from publisher.operations.ids.resolution import NamedKind
 
 _WORDING = Wording("publisher dead-letters requeue", "requeued")
 

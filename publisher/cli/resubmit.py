@@ -6,28 +6,28 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from publisher.cli import candidates
 from publisher.cli.bulk import Came, RateOption, ResumeOption, Wording, carry_out, rest_of
-from publisher.cli.editor import edited
-from publisher.cli.files import read_text
+from publisher.cli.completion import candidates
 from publisher.cli.ids import number
 from publisher.cli.instants import since as since_option
 from publisher.cli.instants import until as until_option
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import JsonFlag, YesFlag, confirm, print_json, printable, say
-from publisher.cli.progress import progress
 from publisher.cli.session import opened, streams
+from publisher.cli.terminal.editor import edited
+from publisher.cli.terminal.files import read_text
+from publisher.cli.terminal.output import JsonFlag, YesFlag, confirm, print_json, printable, say
+from publisher.cli.terminal.progress import progress
 from publisher.domain.cancellation import Cancellation
 from publisher.domain.delivery_event import DeliveryEvent
 from publisher.domain.errors import BadRequest
 from publisher.domain.intent import Intent
 from publisher.domain.rejection import Rejection, RejectionCode
-from publisher.operations.ids import NamedKind
-from publisher.operations.malformed import MalformedFilter, MalformedRecord, find_malformed
-from publisher.operations.malformed_edit import edit_form
-from publisher.operations.malformed_remedies import in_a_file, remedy
-from publisher.operations.resubmit import Resubmission, Sendable, resubmission
-from publisher.operations.resubmit_many import (
+from publisher.operations.ids.resolution import NamedKind
+from publisher.operations.malformed.edit import edit_form
+from publisher.operations.malformed.records import MalformedFilter, MalformedRecord, find_malformed
+from publisher.operations.malformed.remedies import in_a_file, remedy
+from publisher.operations.malformed.resubmit import Resubmission, Sendable, resubmission
+from publisher.operations.malformed.resubmit_many import (
     ManyResubmitted,
     Tally,
     count_bounded,

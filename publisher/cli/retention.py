@@ -6,12 +6,12 @@ from contextlib import ExitStack
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from publisher.cli.help import CommandApp
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import DRY_RUN, DryRunFlag, JsonFlag, YesFlag, confirm, print_json, say, show
-from publisher.cli.progress import progress
 from publisher.cli.session import opened
-from publisher.operations.prune import REPORTED, PrunedBatch, count_old, kept_for, prune
+from publisher.cli.terminal.help import CommandApp
+from publisher.cli.terminal.output import DRY_RUN, DryRunFlag, JsonFlag, YesFlag, confirm, print_json, say, show
+from publisher.cli.terminal.progress import progress
+from publisher.operations.changes.prune import REPORTED, PrunedBatch, count_old, kept_for, prune
 from publisher.process.signals import stop_on_signals
 
 app = CommandApp(

@@ -5,18 +5,18 @@ from typing import Annotated
 
 import typer
 
-from publisher.cli import candidates
 from publisher.cli.cancel import cancel
-from publisher.cli.help import CommandApp
+from publisher.cli.completion import candidates
 from publisher.cli.ids import place
-from publisher.cli.listing import LimitOption, nothing_found, print_page
 from publisher.cli.options import AnswerOption, AnyId, ChannelOption, FaultOption, RouteId, TypeOption
-from publisher.cli.output import JsonFlag, print_json, print_record
 from publisher.cli.republish import republish
 from publisher.cli.session import opened
+from publisher.cli.terminal.help import CommandApp
+from publisher.cli.terminal.listing import LimitOption, nothing_found, print_page
+from publisher.cli.terminal.output import JsonFlag, print_json, print_record
 from publisher.domain.errors import BadRequest
 from publisher.domain.notification import RouteStatus
-from publisher.operations.ids import NamedKind
+from publisher.operations.ids.resolution import NamedKind
 from publisher.operations.routes import (
     AnswerFilter,
     RouteFilter,

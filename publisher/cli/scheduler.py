@@ -10,16 +10,16 @@ import typer
 from rich.progress import SpinnerColumn, TextColumn
 
 from publisher.bootstrap import collect_garbage_seldom, install_context
-from publisher.cli import candidates
-from publisher.cli.help import CommandApp
-from publisher.cli.output import JsonFlag, one_line, print_json, print_table
-from publisher.cli.progress import progress
+from publisher.cli.completion import candidates
 from publisher.cli.session import configured
+from publisher.cli.terminal.help import CommandApp
+from publisher.cli.terminal.output import JsonFlag, one_line, print_json, print_table
+from publisher.cli.terminal.progress import progress
 from publisher.connections import check_redis_url
 from publisher.domain.circuit import GateState
-from publisher.operations.channel_limits import channel_limits
-from publisher.operations.channels import ChannelRecord, list_channels
-from publisher.operations.limits_wording import said
+from publisher.operations.channels.channels import ChannelRecord, list_channels
+from publisher.operations.channels.limits import channel_limits
+from publisher.operations.channels.limits_wording import said
 from publisher.operations.names import installed_channel
 from publisher.operations.scan import wait_for_scans
 from publisher.process.logs import redirect_standard_streams
@@ -49,7 +49,7 @@ def run() -> None:
     metrics_port = serve_metrics(settings.metrics_port, context.telemetry.registry)
 
     from publisher.observability.exporter import GaugeExporter
-    from publisher.operations.snapshots import Snapshots
+    from publisher.operations.snapshot.taking import Snapshots
     from publisher.process.heartbeat import heartbeats
     from publisher.scheduler import run_scheduler
 

@@ -6,22 +6,22 @@ from typing import Annotated
 
 import typer
 
-from publisher.cli.answers_view import print_answers
-from publisher.cli.limits_view import print_limits
-from publisher.cli.output import JsonFlag, print_json, print_layout, print_record, print_table
-from publisher.cli.readers_view import print_readers
 from publisher.cli.session import configured, reading, streams
-from publisher.cli.verdict_lines import verdict_lines
-from publisher.cli.wording import counted, deferred, replayed
+from publisher.cli.terminal.output import JsonFlag, print_json, print_layout, print_record, print_table
+from publisher.cli.terminal.wording import counted, deferred, replayed
+from publisher.cli.views.answers import print_answers
+from publisher.cli.views.limits import print_limits
+from publisher.cli.views.readers import print_readers
+from publisher.cli.views.verdict import verdict_lines
 from publisher.domain.errors import BadRequest, PublisherError
 from publisher.domain.notification import RouteStatus
-from publisher.operations.judge import judge
-from publisher.operations.readers_wording import unread_of
-from publisher.operations.snapshot import Counting, Snapshot, StoreSnapshot, StreamsSnapshot, Totals
-from publisher.operations.snapshot_fields import status_fields
-from publisher.operations.snapshot_wording import roles
-from publisher.operations.snapshots import Snapshots
-from publisher.operations.verdict_wording import verdict_fields
+from publisher.operations.channels.readers_wording import unread_of
+from publisher.operations.snapshot.fields import status_fields
+from publisher.operations.snapshot.snapshot import Counting, Snapshot, StoreSnapshot, StreamsSnapshot, Totals
+from publisher.operations.snapshot.taking import Snapshots
+from publisher.operations.snapshot.wording import roles
+from publisher.operations.verdict.judge import judge
+from publisher.operations.verdict.wording import verdict_fields
 from publisher.operations.wording import coarse
 from publisher.streams.heartbeats import ProcessSeen
 

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from publisher.cli.help import CommandApp
-from publisher.cli.listing import print_page
 from publisher.cli.operator import ByOption, operator
-from publisher.cli.output import JsonFlag, YesFlag, confirm, one_line, print_json, say
 from publisher.cli.session import opened, reading
+from publisher.cli.terminal.help import CommandApp
+from publisher.cli.terminal.listing import print_page
+from publisher.cli.terminal.output import JsonFlag, YesFlag, confirm, one_line, print_json, say
 from publisher.operations import tokens
 from publisher.operations.tokens import Sends, TokenRecord
 

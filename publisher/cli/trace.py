@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from publisher.cli import candidates
+from publisher.cli.completion import candidates
 from publisher.cli.options import RoutesOption
-from publisher.cli.output import JsonFlag
+from publisher.cli.terminal.output import JsonFlag
 
 
 def trace(

@@ -6,23 +6,23 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from publisher.cli.ids import intents_stream
-from publisher.cli.layout import Tree
-from publisher.cli.output import one_line, print_json, print_layout, say
 from publisher.cli.session import reading
+from publisher.cli.terminal.layout import Tree
+from publisher.cli.terminal.output import one_line, print_json, print_layout, say
 from publisher.domain.door_ids import source_words
 from publisher.domain.instants import readable
-from publisher.operations.answers import explain_mail
-from publisher.operations.cancellation_answer import cancelled_by
-from publisher.operations.history_fields import trace_fields
-from publisher.operations.lookup import MATCHES
-from publisher.operations.remedy_wording import worded
-from publisher.operations.route_history import NotificationHistory, RouteHistory
-from publisher.operations.route_wording import event_lines, notification_lines, step_lines
-from publisher.operations.trace import Trace, trace
-from storage.cancellation_records import CancellationRecord
+from publisher.operations.explain.answers import explain_mail
+from publisher.operations.explain.cancellation_answer import cancelled_by
+from publisher.operations.remedy.wording import worded
+from publisher.operations.trace.history_fields import trace_fields
+from publisher.operations.trace.lookup import MATCHES
+from publisher.operations.trace.route_history import NotificationHistory, RouteHistory
+from publisher.operations.trace.trace import Trace, trace
+from publisher.operations.trace.wording import event_lines, notification_lines, step_lines
+from storage.cancelling.cancellation_records import CancellationRecord
 
 if TYPE_CHECKING:
-    from publisher.operations.entry_outcome import EntryOutcome
+    from publisher.operations.trace.entry_outcome import EntryOutcome
 
 
 def print_trace(id_: str, producer: str | None, limit: int, *, json: bool) -> None:

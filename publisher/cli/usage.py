@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from publisher.cli.commands import ENTRIES
-from publisher.cli.help import Group, NoSuchCommand, choices, metavar
+from publisher.cli.terminal.help import Group, NoSuchCommand, choices, metavar
 from publisher.domain.names import near_names
 
 # What people try -> the command that does it.

@@ -8,14 +8,14 @@ from datetime import timedelta
 from rich.live import Live
 from rich.text import Text
 
-from publisher.cli.output import console, print_json, print_layout
 from publisher.cli.session import streams
-from publisher.cli.snapshot_view import render
+from publisher.cli.terminal.output import console, print_json, print_layout
+from publisher.cli.views.snapshot import render
 from publisher.connections import open_database
-from publisher.operations.judge import judge
-from publisher.operations.snapshot_fields import activity_fields
-from publisher.operations.snapshots import Snapshots
-from publisher.operations.verdict_wording import verdict_fields
+from publisher.operations.snapshot.fields import activity_fields
+from publisher.operations.snapshot.taking import Snapshots
+from publisher.operations.verdict.judge import judge
+from publisher.operations.verdict.wording import verdict_fields
 from publisher.process.signals import interrupt_once
 from publisher.settings.settings import Settings
 

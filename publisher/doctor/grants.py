@@ -7,7 +7,7 @@ from publisher.channels.email import EMAIL
 from publisher.settings.settings import Settings
 from publisher.settings.stream_servers import EVENTS, place_of
 from publisher.streams.rights import Streams, acl_rules, user_of
-from storage.rights import Grantee, grant_statements, grantee, migrating_statement
+from storage.schema.rights import Grantee, grant_statements, grantee, migrating_statement
 
 # Stands where the URL names nobody, or the superuser that PostgreSQL is installed with: that one needs no rights.
 _NAME = "publisher"

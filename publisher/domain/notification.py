@@ -35,7 +35,7 @@ OPEN_STATUSES = frozenset({RouteStatus.PENDING, RouteStatus.FAILED})
 
 
 class RouteEvent(StrEnum):
-    """An event that changes a route's status. The statement that records it names it (`storage.transitions`)."""
+    """An event that changes a route's status. Its statement names it (`storage.outcomes.transitions`)."""
 
     COMMAND_WRITTEN = "command_written"
     ATTEMPT_FAILED = "attempt_failed"

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from publisher.domain.errors import DatabaseRefused
 from publisher.intake.retrying import Retrying, plainer, refused
 from publisher.process.spans import NO_SPANS, Spans
-from storage.cancellations import IncomingCancellation
+from storage.accepting.intents import Acceptance, IncomingIntent, accept_new, cancel, compare_known, reject
+from storage.cancelling.cancellations import IncomingCancellation
+from storage.claiming.handover import Handover
 from storage.database import Database
-from storage.handover import Handover
-from storage.intents import Acceptance, IncomingIntent, accept_new, cancel, compare_known, reject
-from storage.malformed_records import IncomingMalformed
+from storage.malformed.recording import IncomingMalformed
 
 Incoming = IncomingIntent | IncomingCancellation | IncomingMalformed
 # What a transaction has done, and the intents that are known, which it has left for another one.

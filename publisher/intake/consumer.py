@@ -29,8 +29,8 @@ from publisher.streams.consumer_group import Entry
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.intents_losses import keep_pending_loss
 from publisher.streams.servers.stream_servers import StreamServers
+from storage.accepting.intents import Acceptance, IncomingIntent
 from storage.database import Database
-from storage.intents import Acceptance, IncomingIntent
 
 _log = structlog.get_logger()
 _BLOCK = timedelta(seconds=1)

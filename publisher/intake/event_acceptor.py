@@ -11,10 +11,10 @@ from publisher.domain.errors import DatabaseRefused
 from publisher.intake.retrying import Retrying, plainer, refused
 from publisher.process.spans import NO_SPANS, Spans
 from publisher.streams.parts import parts
+from storage.answers.delivery_events import IncomingEvent
+from storage.answers.event_entries import TakenIn, take_in
 from storage.database import Database
-from storage.delivery_events import IncomingEvent
-from storage.event_entries import TakenIn, take_in
-from storage.malformed_records import IncomingMalformed
+from storage.malformed.recording import IncomingMalformed
 
 Incoming = IncomingEvent | IncomingMalformed
 _BYTES = 8 * 1024 * 1024

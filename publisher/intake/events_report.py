@@ -5,7 +5,7 @@ from collections import Counter
 import structlog
 
 from publisher.process.telemetry import Telemetry
-from storage.event_entries import TakenIn
+from storage.answers.event_entries import TakenIn
 
 _log = structlog.get_logger()
 

@@ -1,10 +1,13 @@
-"""Decides of which channels intake hands new routes over to the workers, and under which lease (`storage.handover`)."""
+"""Decides of which channels intake hands new routes over to the workers, and under which lease: a handover.
+
+`storage.claiming.handover` says what it is in PostgreSQL.
+"""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from publisher.domain.channel import Channel
-from storage.handover import Handover
+from storage.claiming.handover import Handover
 
 # Where more messages wait, those that follow would be read when little of the lease is left. A worker needs some tens
 # of milliseconds for a message of 500 routes.

@@ -10,10 +10,10 @@ from publisher.domain.planning import plan_routes
 from publisher.domain.rejection import Rejection
 from publisher.streams.consumer_group import Entry
 from publisher.streams.recovery import poison
-from storage.cancellations import IncomingCancellation
-from storage.delivery_events import IncomingEvent
-from storage.intents import IncomingIntent
-from storage.malformed_records import IncomingMalformed
+from storage.accepting.intents import IncomingIntent
+from storage.answers.delivery_events import IncomingEvent
+from storage.cancelling.cancellations import IncomingCancellation
+from storage.malformed.recording import IncomingMalformed
 
 Incoming = IncomingIntent | IncomingCancellation | IncomingMalformed
 

@@ -6,8 +6,8 @@ import structlog
 from publisher.domain.loss import LossCause
 from publisher.process.telemetry import Telemetry
 from publisher.streams.intents_losses import NoticedLoss, forget_loss, noticed_losses
+from storage.accepting.losses import record_loss, unrecorded
 from storage.database import Database
-from storage.losses import record_loss, unrecorded
 
 _log = structlog.get_logger()
 

@@ -26,10 +26,10 @@ from publisher.intake.replay import IntentsReplay
 from publisher.process.telemetry import Telemetry
 from publisher.streams.intents_progress import IntentsProgress, last_id, read_progress, write_mark
 from publisher.streams.servers.stream_servers import StreamServers
-from storage import marks, replays
+from storage.accepting import marks, replays
+from storage.accepting.losses import record_loss
+from storage.accepting.replays import HeldReplay, Page, ReplayReason
 from storage.database import Database
-from storage.losses import record_loss
-from storage.replays import HeldReplay, Page, ReplayReason
 
 _log = structlog.get_logger()
 _INTERVAL = timedelta(seconds=1)

@@ -22,12 +22,12 @@ from publisher.intake.retrying import refused
 from publisher.intake.telling import Telling
 from publisher.process.spans import POSTGRESQL, BatchSpan, SpanKind
 from publisher.process.telemetry import Telemetry
-from storage.cancellations import IncomingCancellation
+from storage.accepting.intents import Acceptance, IncomingIntent, accept_new, cancel, compare_known
+from storage.answers.delivery_events import IncomingEvent
+from storage.answers.event_entries import TakenIn, take_in
+from storage.cancelling.cancellations import IncomingCancellation
+from storage.claiming.handover import Handover
 from storage.database import Database
-from storage.delivery_events import IncomingEvent
-from storage.event_entries import TakenIn, take_in
-from storage.handover import Handover
-from storage.intents import Acceptance, IncomingIntent, accept_new, cancel, compare_known
 
 _log = structlog.get_logger()
 Incoming = IncomingIntent | IncomingCancellation

@@ -14,13 +14,13 @@ from publisher.domain.replay import TRIES, ReplayRange
 from publisher.intake.acceptor import Acceptor, Incoming
 from publisher.streams.consumer_group import Entry
 from publisher.streams.intents import IntentsGroup
-from storage.cancellations import IncomingCancellation, known_cancellations
+from storage.accepting.fingerprints import accepted_fingerprints
+from storage.accepting.intents import Acceptance, IncomingIntent
+from storage.accepting.replays import Page, known_malformed
+from storage.cancelling.cancellations import IncomingCancellation, known_cancellations
 from storage.database import Database
-from storage.fingerprints import accepted_fingerprints
-from storage.intents import Acceptance, IncomingIntent
-from storage.malformed_records import IncomingMalformed
+from storage.malformed.recording import IncomingMalformed
 from storage.notifications import notifications_of_entry
-from storage.replays import Page, known_malformed
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ import structlog
 from publisher.domain.door_ids import came_at
 from publisher.domain.rejection import RejectionCode
 from publisher.process.telemetry import Telemetry
-from storage.intents import Acceptance
-from storage.malformed_records import IncomingMalformed
+from storage.accepting.intents import Acceptance
+from storage.malformed.recording import IncomingMalformed
 
 _log = structlog.get_logger()
 

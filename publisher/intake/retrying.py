@@ -8,7 +8,7 @@ from publisher.domain.errors import DatabaseRefused, PublisherError
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.process.next_try import wait_for_next_try
 from publisher.process.spans import NO_SPANS, POSTGRESQL, SpanKind, Spans
-from storage.malformed_records import IncomingMalformed, RawFields
+from storage.malformed.recording import IncomingMalformed, RawFields
 
 # As it stands in the log, whatever part of intake waits.
 INTAKE = "intake"

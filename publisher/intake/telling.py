@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from publisher.domain.errors import PublisherError
-from storage import leases
+from storage.accepting.intents import Acceptance
+from storage.claiming import leases
 from storage.database import Database
-from storage.intents import Acceptance
 
 _log = structlog.get_logger()
 

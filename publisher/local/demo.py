@@ -23,9 +23,10 @@ from publisher.domain.rejection import Rejection
 from publisher.domain.stream_address import read_address
 from publisher.streams.servers.connection import translated
 from publisher.streams.servers.stream_servers import StreamServers
-from storage import answers_among, overview
+from storage.answers import answers_among
+from storage.counts import overview
+from storage.counts.overview import RouteEnd
 from storage.database import Database
-from storage.overview import RouteEnd
 
 CHANNELS = (EMAIL.name, PUSH.name)
 # Settings of the demo's processes unless the environment has its own: a bad address is given up within seconds, and

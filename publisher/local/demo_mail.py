@@ -8,7 +8,7 @@ from pathlib import Path
 
 from publisher.channels.email import EMAIL
 from publisher.local.maildir import kept_messages
-from storage.answers_among import count_accepted
+from storage.answers.answers_among import count_accepted
 from storage.database import Database
 
 _HEADERS = ("From", "To", "Subject", "Date")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import orjson
 
 from publisher.mail.messages.command import MailCommand
-from storage.mail_deliveries import BegunMail
+from storage.mail.deliveries import BegunMail
 
 Fields = Sequence[tuple[bytes, bytes]]
 

@@ -14,7 +14,7 @@ from publisher.mail.recording import Recorder
 from publisher.mail.sending import Outgoing, Sender
 from publisher.mail.smtp.outcome import Envelope
 from storage.database import Database
-from storage.suppressions import suppressed_addresses
+from storage.mail.suppressions import suppressed_addresses
 
 _log = structlog.get_logger()
 

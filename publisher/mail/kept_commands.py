@@ -13,7 +13,7 @@ from publisher.mail.leasing import Leasing
 from publisher.mail.outcomes import put_back
 from publisher.mail.recording import Recorder
 from storage.database import Database
-from storage.mail_deliveries import BegunMail, begin_due_mail, hold_abandoned_retries, take_over_mail
+from storage.mail.deliveries import BegunMail, begin_due_mail, hold_abandoned_retries, take_over_mail
 
 # As often as an entry of a stream is given to a consumer, before it counts as poison.
 _MOST_TAKEOVERS = 5

@@ -17,7 +17,7 @@ from publisher.mail.smtp.pool import SmtpPool
 from publisher.process.watchdog import Watchdog
 from publisher.streams.consumer_group import ConsumerGroup
 from storage.database import Database
-from storage.mail_deliveries import renew_mail
+from storage.mail.deliveries import renew_mail
 
 _log = structlog.get_logger()
 # Messages under way get so long once the process was told to stop; then their connections are closed (R17).

@@ -9,7 +9,7 @@ from publisher.domain.mail_outcome import MailOutcome, MailState
 from publisher.mail.delivery import Delivery
 from publisher.mail.messages.faults import AddressFault, TemplateFault
 from publisher.mail.smtp.verdict import Verdict
-from storage.mail_deliveries import BegunMail
+from storage.mail.deliveries import BegunMail
 
 # RFC 3463: the delivery time has expired.
 _TOO_LATE = "4.4.7"

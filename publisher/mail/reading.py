@@ -23,9 +23,9 @@ from publisher.process.next_try import wait_for_next_try
 from publisher.streams.consumer_group import ConsumerGroup, Entry, Recovered
 from publisher.streams.parts import parts
 from publisher.streams.recovery import isolated
+from storage.accepting.intents import reject
 from storage.database import Database
-from storage.intents import reject
-from storage.malformed_records import IncomingMalformed
+from storage.malformed.recording import IncomingMalformed
 
 _log = structlog.get_logger()
 _BLOCK = timedelta(seconds=1)

@@ -21,8 +21,8 @@ from publisher.mail.tracing import log_ids, try_of
 from publisher.process.spans import NO_SPANS, POSTGRESQL, SpanKind, Spans
 from publisher.streams.consumer_group import ConsumerGroup
 from storage.database import Database
-from storage.mail_deliveries import BegunMail
-from storage.mail_outcomes import record_mail
+from storage.mail.deliveries import BegunMail
+from storage.mail.outcomes import record_mail
 
 _log = structlog.get_logger()
 _BACKOFF = Backoff(timedelta(milliseconds=100), timedelta(seconds=2))

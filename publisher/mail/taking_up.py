@@ -21,18 +21,18 @@ from publisher.mail.recording import Recorder
 from publisher.process.spans import NO_SPANS, POSTGRESQL, SpanKind, Spans, received
 from publisher.streams.consumer_group import Entry
 from publisher.streams.recovery import poison
+from storage.accepting.intents import reject
+from storage.answers.delivery_events import known_deliveries
 from storage.database import Database
-from storage.delivery_events import known_deliveries
-from storage.intents import reject
-from storage.mail_deliveries import (
+from storage.mail.deliveries import (
     BegunMail,
     StandingMail,
     Wanted,
     begin_mail,
     hold_mail,
 )
-from storage.mail_outcomes import answer_again
-from storage.malformed_records import IncomingMalformed
+from storage.mail.outcomes import answer_again
+from storage.malformed.recording import IncomingMalformed
 
 _log = structlog.get_logger()
 # Messages that are made between two looks at the network.

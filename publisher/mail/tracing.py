@@ -7,7 +7,7 @@ from publisher.domain.mail_outcome import MailOutcome
 from publisher.domain.traceparent import span_id_of
 from publisher.mail.delivery import Delivery
 from publisher.process.spans import Attributes, Past, SpanKind, Spans
-from storage.mail_deliveries import BegunMail
+from storage.mail.deliveries import BegunMail
 
 
 def try_of(delivery: Delivery, outcome: MailOutcome, began: float, ended: float) -> Past | None:

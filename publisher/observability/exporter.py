@@ -11,10 +11,10 @@ import structlog
 from publisher.domain.errors import DatabaseBusy, PublisherError, Unavailable
 from publisher.observability import catalogue
 from publisher.observability.gauges import Sample, gauges_of
-from publisher.operations.snapshot import Snapshot
-from publisher.operations.snapshots import Snapshots
+from publisher.operations.snapshot.snapshot import Snapshot
+from publisher.operations.snapshot.taking import Snapshots
 from storage.database import Database
-from storage.schema import schema_state
+from storage.schema.schema import schema_state
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

@@ -9,9 +9,9 @@ from publisher.domain.circuit import GateState
 from publisher.domain.errors import PublisherError
 from publisher.observability import catalogue as c
 from publisher.observability.catalogue import Gauge
-from publisher.operations.judge import judge
-from publisher.operations.readers import CommandReaders
-from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
+from publisher.operations.channels.readers import CommandReaders
+from publisher.operations.snapshot.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
+from publisher.operations.verdict.judge import judge
 
 # The roles of the Procfile: one of which no process runs is 0, and not missing.
 _ROLES = ("worker", "clock", "intake", "mailer", "web")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from publisher.operations.audited import audited
+from publisher.operations.changes.audited import audited
 from storage.actions import advance_action
 from storage.database import Database
 

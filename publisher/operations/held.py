@@ -5,12 +5,12 @@ from dataclasses import asdict, replace
 from functools import partial
 
 from publisher.channels.email import EMAIL
-from publisher.operations.audited import resumable
-from publisher.operations.bulk import Batch, Change, filter_of, target_of
-from storage import mail_held as store
+from publisher.operations.changes.audited import resumable
+from publisher.operations.changes.bulk import Batch, Change, filter_of, target_of
 from storage.actions import ActionRecord
 from storage.database import Database
-from storage.mail_held import HeldFilter, HeldMail, SettledAs, count_held_mail, list_held_mail
+from storage.mail import held as store
+from storage.mail.held import HeldFilter, HeldMail, SettledAs, count_held_mail, list_held_mail
 
 __all__ = [
     "HeldFilter",

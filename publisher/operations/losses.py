@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from publisher.domain.errors import BadRequest
-from publisher.operations.audited import audited
+from publisher.operations.changes.audited import audited
+from storage.accepting.losses import LossRecord, acknowledge_loss, find_loss, list_losses
 from storage.actions import advance_action
 from storage.database import Database
-from storage.losses import LossRecord, acknowledge_loss, find_loss, list_losses
 
 __all__ = ["Acknowledged", "LossRecord", "acknowledge", "list_losses"]
 

@@ -11,9 +11,9 @@ from publisher.domain.channel import Channel
 from publisher.domain.errors import BadRequest
 from publisher.domain.names import near_names, no_such
 from publisher.settings.settings import Settings
-from storage import names
 from storage.database import Database
-from storage.names import NEWEST, NewestNames
+from storage.ids import names
+from storage.ids.names import NEWEST, NewestNames
 
 
 def installed_channel(settings: Settings, name: str) -> str:

@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from publisher.domain.errors import BadRequest
-from publisher.operations.audited import ActionRecord, find_action
-from publisher.operations.bulk import ActionOutcome, Batch, Change
-from publisher.operations.cancel import plan_cancel_rest
-from publisher.operations.discard import plan_discard_rest
+from publisher.operations.changes.audited import ActionRecord, find_action
+from publisher.operations.changes.bulk import ActionOutcome, Batch, Change
+from publisher.operations.changes.cancel import plan_cancel_rest
+from publisher.operations.changes.discard import plan_discard_rest
+from publisher.operations.changes.republish import plan_republish_rest
+from publisher.operations.changes.requeue import plan_requeue_rest
 from publisher.operations.held import plan_send_rest, plan_settle_rest
-from publisher.operations.republish import plan_republish_rest
-from publisher.operations.requeue import plan_requeue_rest
-from publisher.operations.resubmit import ACTION as RESUBMIT
-from publisher.operations.resubmit import resubmission
-from publisher.operations.resubmit_many import plan_resubmission_rest
+from publisher.operations.malformed.resubmit import ACTION as RESUBMIT
+from publisher.operations.malformed.resubmit import resubmission
+from publisher.operations.malformed.resubmit_many import plan_resubmission_rest
 from publisher.settings.settings import Settings
 from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database

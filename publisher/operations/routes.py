@@ -8,7 +8,7 @@ from publisher.domain.notification import delivery_id_of
 from publisher.operations.names import check_channel, check_type
 from publisher.settings.settings import Settings
 from storage import routes
-from storage.answered import AnswerFilter
+from storage.answers.answered import AnswerFilter
 from storage.database import Database
 from storage.routes import RouteFilter, RouteRecord
 

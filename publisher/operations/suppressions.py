@@ -8,11 +8,11 @@ from datetime import timedelta
 from publisher.domain.errors import BadRequest, NotFound
 from publisher.domain.mailbox import parse_address
 from publisher.domain.suppression import SuppressionReason, comparable_address
-from publisher.operations.audited import audited
-from storage import suppressions as store
+from publisher.operations.changes.audited import audited
 from storage.actions import advance_action
 from storage.database import Database
-from storage.suppressions import (
+from storage.mail import suppressions as store
+from storage.mail.suppressions import (
     Suppression,
     SuppressionFilter,
     find_suppression,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from publisher.domain.delivery_event import OUR_SOURCES
 from publisher.domain.door_token import RANDOM_BYTES, Sends, token_hash, written_token
 from publisher.domain.errors import BadRequest, NotFound
-from publisher.operations.audited import audited
+from publisher.operations.changes.audited import audited
 from storage import tokens as store
 from storage.actions import advance_action
 from storage.database import Database

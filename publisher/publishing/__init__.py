@@ -4,10 +4,10 @@
 
     claim ──► encode ──► append ──► record ──► report
 
-Claim: one statement leases up to `batch_size` due routes of a channel (storage.claims).
+Claim: one statement leases up to `batch_size` due routes of a channel (storage.claiming.claims).
 Encode: each route and its notification become a command. No server is asked.
 Append: one script call writes many commands to the channel's stream (streams.outbound).
-Record: one statement a kind of outcome writes how each attempt ended (storage.recording).
+Record: one statement a kind of outcome writes how each attempt ended (storage.outcomes.recording).
 Report: logs, counters, and the sums for whoever asked (report).
 
 Two servers cannot change together, so the order decides what a crash leaves behind. The command stands on the stream
@@ -30,7 +30,7 @@ has lost, the fewer other routes are claimed beside it, and after five in a row 
 
 A new route is due at once, and intake sends a message about it. So intake inserts the route already leased, under a
 token that the message names, and the worker that gets the message reads the route where it would claim it: a row
-version and a commit less (storage.handover).
+version and a commit less (storage.claiming.handover).
 
     intake: insert, leased ──message──► worker: read ──► encode ──► append ──► record
                 │

@@ -2,7 +2,7 @@
 
 import structlog
 
-from storage.cancellations import answer_cancellations
+from storage.cancelling.cancellations import answer_cancellations
 from storage.database import Database
 
 _log = structlog.get_logger()

@@ -13,7 +13,7 @@ from publisher.publishing.recorder import Decide
 from publisher.publishing.tracing import fields_of
 from publisher.streams.append_result import Appended, AppendResult, Ended, HeldBack, Limited, Moved, NotAppended
 from publisher.streams.outbound import Delivery, OutboundStreams
-from storage import leases
+from storage.claiming import leases
 from storage.database import Database
 
 _log = structlog.get_logger()

@@ -9,8 +9,8 @@ from publisher.domain.channel import Channel
 from publisher.domain.errors import DatabaseUnavailable, RouteError
 from publisher.domain.notification import Notification
 from publisher.domain.traceparent import Traceparent
-from storage.claims import Claim
-from storage.recording import NotRecorded, Recorded, Recording
+from storage.claiming.claims import Claim
+from storage.outcomes.recording import NotRecorded, Recorded, Recording
 
 
 def _no_room() -> bool:

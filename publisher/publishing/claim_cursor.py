@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from storage.claims import Claim
+from storage.claiming.claims import Claim
 from storage.places import Place
 
 _LEAST_SECONDS, _MOST_SECONDS = 1.0, 7.0

@@ -13,7 +13,7 @@ from publisher.publishing.policy import Policy
 from publisher.publishing.sharing import Sharing
 from publisher.publishing.throttle import Throttle
 from publisher.streams.rate_limits import Hope
-from storage import claims
+from storage.claiming import claims
 from storage.database import Database
 from storage.places import Place
 

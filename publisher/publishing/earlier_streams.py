@@ -1,8 +1,8 @@
 """Keeps a route's command to one stream where the channel's stream was renamed, partitioned or moved (R12).
 
 An attempt that was cut off after its append leaves a command of which only the witness tells. The witness belongs to
-the stream that the channel had then, and the route keeps that stream's name (see `storage.leases`). Nearly all routes
-have the channel's own stream: they cost nothing here.
+the stream that the channel had then, and the route keeps that stream's name (see `storage.claiming.leases`). Nearly all
+routes have the channel's own stream: they cost nothing here.
 
 A worker of before may be paused right before its append, for longer than its lease. So a tombstone is left on a
 route's stream before the route moves on: that late append finds it. Processes of both addresses may work side by side,
@@ -18,7 +18,7 @@ from publisher.domain.notification import Route
 from publisher.publishing.batch import Batch
 from publisher.streams.append_result import Appended, AppendResult, Moved, NotAppended, of_partition
 from publisher.streams.outbound import Delivery, OutboundStreams
-from storage import leases
+from storage.claiming import leases
 from storage.database import Database
 
 Deliveries = list[tuple[Route, Delivery]]

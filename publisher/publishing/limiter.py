@@ -11,7 +11,7 @@ from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailab
 from publisher.domain.rate_limit import RateLimit
 from publisher.publishing.batch import Batch
 from publisher.streams.rate_limits import Hope, RateLimits
-from storage.claims import Claim
+from storage.claiming.claims import Claim
 from storage.database import Database
 from storage.limits import read_limits
 

@@ -23,7 +23,7 @@ class Policy:
     audit_window: how far back the loss audit looks (R12a); 0: there are no audits.
     sent_here: channels whose commands this deployment's own mail service sends. It answers each command, and sends none
         twice: so after a loss the audit looks for all that have no answer.
-    handover: how long the lease of a handover lasts (see `storage.handover`).
+    handover: how long the lease of a handover lasts (see `storage.claiming.handover`).
     lane_weights: by lane, its part of the routes that are claimed where every lane has more due (R31).
     """
 

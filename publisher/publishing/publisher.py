@@ -32,7 +32,7 @@ from publisher.publishing.report import Report, report
 from publisher.publishing.tombstones import end_dead_letters, end_without_attempt
 from publisher.publishing.tracing import ends_of, place, traced
 from publisher.streams.outbound import OutboundStreams
-from storage import leases
+from storage.claiming import leases
 from storage.database import Database
 
 _log = structlog.get_logger()

@@ -11,8 +11,8 @@ from publisher.domain.errors import PublisherError
 from publisher.domain.notification import Route
 from publisher.publishing.batch import Batch
 from storage.database import Database
-from storage.lost_replies import already_recorded
-from storage.recording import NotRecorded, Recorded, Recording, record
+from storage.outcomes.lost_replies import already_recorded
+from storage.outcomes.recording import NotRecorded, Recorded, Recording, record
 
 _log = structlog.get_logger()
 Decide = Callable[[Route, Failure], Rescheduled | DeadLettered]
@@ -21,7 +21,7 @@ Decide = Callable[[Route, Failure], Rescheduled | DeadLettered]
 class Recorder:
     """Records the outcomes of batches. Safe to share between threads.
 
-    witness_after_lease: see `storage.outcomes.complete`.
+    witness_after_lease: see `storage.outcomes.outcomes.complete`.
     beat: called before each statement.
     """
 

@@ -15,7 +15,7 @@ from publisher.process.logs import failure_fields
 from publisher.process.telemetry import Telemetry
 from publisher.publishing.batch import Batch
 from publisher.publishing.tracing import fields_of
-from storage.recording import Conflict, Recorded
+from storage.outcomes.recording import Conflict, Recorded
 
 _log = structlog.get_logger()
 

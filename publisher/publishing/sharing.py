@@ -1,8 +1,9 @@
 """Claims by shares, where a channel has a rate limit, a hold matches some routes, or some are in a lane of their own.
 
 A claim takes three steps. The groups of the channel with due routes are found: by lane, producer and notification type
-(storage.due_groups). The routes that the claim may take are shared out over them (domain.shares, R31). Then so many
-routes of each group are leased, those due longest first, without those that a hold matches (storage.group_claims, R29).
+(storage.claiming.due_groups). The routes that the claim may take are shared out over them (domain.shares, R31). Then so
+many routes of each group are leased, those due longest first, without those that a hold matches
+(storage.claiming.group_claims, R29).
 
 Bulk routes leave room for urgent ones. Each process has at most one batch with bulk routes of a channel in progress:
 its other threads are free for what comes. A thread that finds the room for bulk taken claims the other lanes alone.
@@ -21,10 +22,10 @@ from publisher.publishing.batch import Batch
 from publisher.publishing.policy import Policy
 from publisher.publishing.throttle import Throttle
 from publisher.publishing.walk_round import WalkRound
-from storage.claims import Claim
+from storage.claiming.claims import Claim
+from storage.claiming.due_groups import DueGroups, Places, due_groups, fill_blank
+from storage.claiming.group_claims import claim_shares
 from storage.database import Database
-from storage.due_groups import DueGroups, Places, due_groups, fill_blank
-from storage.group_claims import claim_shares
 from storage.places import Place
 
 # How many blank routes are filled in at a time, and for how long by one claim: those of a channel may stand behind many

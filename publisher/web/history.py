@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from publisher.domain.errors import PublisherError
-from publisher.operations.snapshot import Snapshot, StoreSnapshot
+from publisher.operations.snapshot.snapshot import Snapshot, StoreSnapshot
 
 KEPT = timedelta(minutes=10)
 # One comes each five seconds.

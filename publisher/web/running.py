@@ -14,7 +14,7 @@ from datetime import timedelta
 import structlog
 
 from publisher.domain.errors import BadRequest
-from publisher.operations.bulk import Batch, Change, Hooks, carry_out
+from publisher.operations.changes.bulk import Batch, Change, Hooks, carry_out
 from storage.database import Database
 
 _log = structlog.get_logger()

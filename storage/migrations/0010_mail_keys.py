@@ -1,7 +1,7 @@
 """The key of the words that name a delivery in its messages; how often a kept command was taken over in a row.
 
 Additive, and no row is written: processes of the release before work on. The key is made by the first process that
-needs it, see `storage.mail_reference_key`.
+needs it, see `storage.mail.reference_key`.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ import peewee
 
 LOCK = "LOCK TABLE mail_deliveries IN ACCESS EXCLUSIVE MODE"
 
-# takeovers           see storage.answers_models.MailDelivery.
+# takeovers           see storage.models.answers.MailDelivery.
 # mail_reference_key  holds one row at most.
 TABLES = """
 ALTER TABLE mail_deliveries ADD COLUMN takeovers integer NOT NULL DEFAULT 0;

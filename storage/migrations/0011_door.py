@@ -7,7 +7,7 @@ from typing import Any
 
 import peewee
 
-# See storage.door_models.DoorToken.
+# See storage.models.door.DoorToken.
 TABLES = """
 CREATE TABLE door_tokens (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -3,8 +3,8 @@
 from typing import Any
 
 from publisher.domain.rejection import Rejection, RejectionCode
+from storage.accepting.intents import IncomingMalformed, RawFields
 from storage.database import Database
-from storage.intents import IncomingMalformed, RawFields
 from tests.factories import INTENTS, accept, intent_fields, raw
 
 

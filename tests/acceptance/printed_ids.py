@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from publisher.domain.loss import LossCause
+from storage.accepting.losses import record_loss
 from storage.actions import begin_action
 from storage.database import Database
-from storage.losses import record_loss
 from tests import factories
 from tests.acceptance.final_routes import BURY
 from tests.acceptance.malformed_intents import record_intent

@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from storage.database import Database
-from storage.suppressions import find_suppression
+from storage.mail.suppressions import find_suppression
 from tests.acceptance.conftest import Publisher
 from tests.conftest import run_sql
 from tests.imap_server import imap_server

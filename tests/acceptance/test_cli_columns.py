@@ -10,10 +10,10 @@ import redis
 from publisher.domain.door_token import Sends, token_hash
 from publisher.domain.loss import LossCause
 from publisher.process.heartbeat import Heartbeat
+from storage.accepting.losses import record_loss
 from storage.actions import begin_action
 from storage.database import Database
-from storage.losses import record_loss
-from storage.suppressions import add_suppression
+from storage.mail.suppressions import add_suppression
 from storage.tokens import add_token
 from tests import factories
 from tests.acceptance.command_tree import LONG_RUNNING, has_json, leaves

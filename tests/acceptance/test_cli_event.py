@@ -3,7 +3,7 @@
 import json
 
 from storage.database import Database
-from storage.suppressions import find_suppression
+from storage.mail.suppressions import find_suppression
 from tests.acceptance.conftest import Publisher
 from tests.integration.mail.bounces.test_bounces import answers
 from tests.integration.mail_rows import ADDRESS, sent_mail

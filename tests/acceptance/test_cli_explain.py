@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from publisher.domain.attempt import DeadLettered, Failure, Published, Rescheduled
-from storage.claims import claim_due
+from storage.claiming.claims import claim_due
 from storage.database import Database
 from storage.gates import pause
-from storage.outcomes import complete
+from storage.outcomes.outcomes import complete
 from tests.acceptance.conftest import Publisher
 from tests.acceptance.outside import Outside, users
 from tests.factories import accepted

@@ -1,6 +1,6 @@
 """`publisher explain` and `publisher status` name the holds that keep routes back (R29, R34)."""
 
-from storage.claims import claim_these
+from storage.claiming.claims import claim_these
 from storage.database import Database
 from storage.gates import pause
 from storage.holds import HoldCriteria, add_hold

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from storage.actions import ActionFilter, list_actions
-from storage.claims import claim_these
+from storage.claiming.claims import claim_these
 from storage.database import Database
 from storage.holds import HoldCriteria, add_hold, list_holds
 from tests.acceptance.conftest import Publisher

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from storage import schema
 from storage.database import Database
+from storage.schema import schema
 from tests.acceptance.outside import Outside
 from tests.integration.rows import rows
 from tests.processes import Processes

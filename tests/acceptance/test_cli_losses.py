@@ -5,8 +5,8 @@ import json
 import pytest
 
 from publisher.domain.loss import LossCause
+from storage.accepting.losses import record_loss
 from storage.database import Database
-from storage.losses import record_loss
 from tests.acceptance.conftest import Publisher
 from tests.factories import INTENTS
 from tests.integration.rows import execute, rows

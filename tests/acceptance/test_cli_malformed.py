@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from storage.accepting.intents import RawFields
 from storage.database import Database
-from storage.intents import RawFields
 from tests.acceptance.conftest import Publisher
 from tests.acceptance.malformed_intents import record_entry, record_intent
 from tests.processes import run_on_terminal

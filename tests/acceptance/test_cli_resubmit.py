@@ -11,8 +11,8 @@ from tests.acceptance.conftest import Publisher
 from tests.acceptance.malformed_intents import record_intent
 from tests.acceptance.outside import Outside
 from tests.factories import EVENTS, INTENTS, accepted, intent_fields
-from tests.integration.operations.resubmit.test_events import give_event
-from tests.integration.storage.test_delivery_events import deliveries
+from tests.integration.operations.malformed.test_events import give_event
+from tests.integration.storage.answers.test_delivery_events import deliveries
 from tests.processes import Processes, run_on_terminal
 
 

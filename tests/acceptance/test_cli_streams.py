@@ -10,10 +10,10 @@ import pytest
 
 from publisher.domain.door_token import Sends, token_hash
 from publisher.domain.loss import LossCause
+from storage.accepting.losses import record_loss
 from storage.database import Database
 from storage.holds import HoldCriteria, add_hold
-from storage.losses import record_loss
-from storage.suppressions import add_suppression
+from storage.mail.suppressions import add_suppression
 from storage.tokens import add_token
 from tests import factories
 from tests.acceptance.command_tree import LONG_RUNNING, has_json, leaves

@@ -7,10 +7,10 @@ from typing import Any
 from publisher.domain.suppression import SuppressionReason
 from storage.actions import ActionFilter, list_actions
 from storage.database import Database
-from storage.suppressions import add_suppression, find_suppression
+from storage.mail.suppressions import add_suppression, find_suppression
 from tests.acceptance.conftest import Publisher
 from tests.integration.rows import count
-from tests.integration.storage.test_suppressions import of, suppressed
+from tests.integration.storage.mail.test_suppressions import of, suppressed
 
 COMMAND = ("mailer", "suppressions")
 

@@ -8,7 +8,7 @@ from storage.database import Database
 from tests.acceptance.outside import Outside
 from tests.factories import EVENTS, GROUP, INTENTS, event_fields, intent_fields
 from tests.integration.rows import all_routes
-from tests.integration.storage.test_delivery_events import deliveries
+from tests.integration.storage.answers.test_delivery_events import deliveries
 from tests.integration.stream_entries import consumers
 from tests.processes import Processes
 from tests.waiting import wait_until

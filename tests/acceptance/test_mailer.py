@@ -8,8 +8,8 @@ import redis
 
 from publisher.channels.email import EMAIL
 from publisher.domain.delivery_event import EventKind
+from storage.answers.delivery_events import IncomingEvent, record_events
 from storage.database import Database
-from storage.delivery_events import IncomingEvent, record_events
 from tests.acceptance.conftest import Publisher
 from tests.acceptance.counters import metrics_port, scraped, served_port
 from tests.factories import delivery_event

@@ -10,10 +10,10 @@ from publisher.domain.backoff import Backoff
 from publisher.local.embedded import Servers
 from publisher.publishing.policy import Policy
 from publisher.publishing.sharing import Sharing
-from storage.claims import claim_due
+from storage.claiming.claims import claim_due
+from storage.claiming.leases import release
 from storage.group_keys import GROUP_KEY
 from storage.holds import HoldCriteria, add_hold
-from storage.leases import release
 from tests.benchmarks.intake import intent
 from tests.benchmarks.latency import summarized
 from tests.benchmarks.results import Figure

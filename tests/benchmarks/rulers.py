@@ -15,8 +15,8 @@ import redis
 from publisher.streams.keys import counted_key, limit_key, witness_key
 from publisher.streams.outbound import _SCRIPT
 from storage.array_literals import array_literal
-from storage.claims import _CLAIM_DUE, DUE_AT
-from storage.outcomes import _PUBLISHED
+from storage.claiming.claims import _CLAIM_DUE, DUE_AT
+from storage.outcomes.outcomes import _PUBLISHED
 from storage.places import Place, place_parameters
 
 STREAMS = {"email": "mail:delivery_commands", "push": "gateway:client_events"}

@@ -17,7 +17,7 @@ from publisher.local.embedded import Servers, embedded_servers
 from publisher.local.procfile import environment, procfile
 from storage.database import Database
 from storage.group_keys import GROUP_KEY
-from storage.schema import migrate
+from storage.schema.schema import migrate
 from tests.conftest import run_sql, with_database
 from tests.waiting import wait_until
 

@@ -1,7 +1,7 @@
 """Fills a database so that every text which a page shows is an attempt at script."""
 
-from publisher.operations.channels import pause
-from publisher.operations.holds import HoldCriteria, add
+from publisher.operations.channels.channels import pause
+from publisher.operations.holds.holds import HoldCriteria, add
 from storage.database import Database
 from tests.acceptance.final_routes import BURY, PUBLISH
 from tests.acceptance.malformed_intents import record_intent

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from publisher.local.embedded import embedded_servers
 from storage.database import Database
-from storage.schema import migrate
+from storage.schema.schema import migrate
 from tests.faults import results_file as results
 from tests.faults.chaos import long, run
 from tests.faults.detection import Detection, detect_all

@@ -10,7 +10,7 @@ import pytest
 from actors.context import Context
 from publisher.bootstrap import install_context
 from publisher.environment import load_settings
-from storage.models import MODELS
+from storage.models.all_models import MODELS
 
 # Empties every table of the service, those that refer to others first. Of so few rows much faster than TRUNCATE, which
 # makes a new file for each table and index.

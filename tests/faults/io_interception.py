@@ -10,7 +10,7 @@ import psycopg2.extensions
 import pytest
 from redis.connection import Connection
 
-from storage import deadline, hosts
+from storage.connection import deadline, hosts
 from tests.faults.crash_points import IoInterceptor
 
 # The name by which a statement of `storage` begins.

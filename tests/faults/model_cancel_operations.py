@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from publisher.domain.cancellation import Cancellation
 from publisher.domain.notification import notification_id_of
-from storage.cancellations import IncomingCancellation, cancel_intents
-from storage.cancelling import CancelFilter, bounds_of_now, mark_for_cancelling, reopen_for_cancelling
+from storage.cancelling.cancellations import IncomingCancellation, cancel_intents
+from storage.cancelling.cancelling import CancelFilter, bounds_of_now, mark_for_cancelling, reopen_for_cancelling
 from tests.faults.model_comparison import same
 from tests.faults.model_intents import KINDS
 from tests.faults.model_worker_operations import WorkerOperations, operation

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from actors.context import Context
 from publisher.domain.notification import Route
 from publisher.publishing.report import Report
-from storage.claims import Claim
+from storage.claiming.claims import Claim
 from tests.faults import invariants
 from tests.faults.composition import EMPTY
 from tests.faults.model import Model

@@ -11,7 +11,7 @@ from publisher.domain.intent_parsing import parse_intent
 from publisher.domain.notification import notification_id_of
 from publisher.domain.planning import plan_routes
 from publisher.domain.rejection import Rejection
-from storage.intents import IncomingIntent, IncomingMalformed
+from storage.accepting.intents import IncomingIntent, IncomingMalformed
 from tests.factories import intent_fields, raw
 from tests.faults.model import Model
 from tests.faults.model_route import RouteState

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from actors.maintenance import audit_published
 from publisher.streams.keys import witness_key
 from storage import dead_letters, republishing
-from storage.claims import Claim
+from storage.claiming.claims import Claim
 from storage.dead_letters import DeadLetterFilter, DeadLetterRecord
 from storage.holds import HoldCriteria, add_hold, list_holds, remove_hold
 from storage.republishing import PublishedFilter

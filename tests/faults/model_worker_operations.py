@@ -18,9 +18,10 @@ from publisher.domain.errors import EncodingError
 from publisher.publishing.sharing import Sharing
 from publisher.streams.append_result import Appended, ended
 from publisher.streams.outbound import Delivery
-from storage import claims, leases, outcomes
-from storage.claims import Claim
-from storage.handover import Handover
+from storage.claiming import claims, leases
+from storage.claiming.claims import Claim
+from storage.claiming.handover import Handover
+from storage.outcomes import outcomes
 from tests.factories import INTENTS, accept
 from tests.faults.model_comparison import LEASE_TTL, Comparison, Message, same
 from tests.faults.model_intents import Entry, arrive, prepared

@@ -15,7 +15,7 @@ from publisher.publishing.publisher import Publisher
 from publisher.streams.append_result import AppendResult, NotAppended
 from publisher.streams.outbound import Delivery, OutboundStreams
 from publisher.streams.servers.stream_servers import StreamServers
-from storage.cancellations import IncomingCancellation, cancel_intents
+from storage.cancelling.cancellations import IncomingCancellation, cancel_intents
 from storage.database import Database
 from tests.faults.detectors import first_violation
 from tests.faults.workload import Workload

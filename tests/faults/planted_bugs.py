@@ -24,10 +24,14 @@ from publisher.streams import outbound, rate_limits
 from publisher.streams.consumer_group import Recovered
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.outbound import OutboundStreams
-from storage import cancel_mark, cancellations, claims, intents, leases, malformed_records, outcomes
+from storage.accepting import intents
+from storage.cancelling import cancel_mark, cancellations
+from storage.claiming import claims, leases
+from storage.claiming.handover import IS_CLAIMED
 from storage.database import Row, fetch
-from storage.handover import IS_CLAIMED
 from storage.holds import not_held
+from storage.malformed import recording as malformed_records
+from storage.outcomes import outcomes
 from tests.faults import detectors, overtaken_workers
 from tests.faults.detectors import Detector
 

@@ -17,7 +17,7 @@ import redis
 
 from publisher.local.embedded_valkey import start_valkey
 from storage.database import Database
-from storage.schema import migrate
+from storage.schema.schema import migrate
 from tests.conftest import run_sql, with_database
 from tests.faults.proxy import Proxy
 from tests.processes import free_port

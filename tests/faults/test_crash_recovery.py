@@ -5,8 +5,8 @@ import signal
 from contextlib import closing
 from pathlib import Path
 
+from storage.accepting.marks import begin_mark, read_mark
 from storage.database import Database
-from storage.marks import begin_mark, read_mark
 from tests.factories import INTENTS
 from tests.faults.servers import PostgreSQL
 from tests.waiting import wait_until

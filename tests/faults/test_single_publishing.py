@@ -18,8 +18,9 @@ from publisher.publishing.report import Report
 from publisher.streams.outbound import OutboundStreams
 from publisher.streams.servers.connection import open_redis
 from publisher.streams.servers.stream_servers import StreamServers
-from storage import claims, recording
+from storage.claiming import claims
 from storage.database import Database
+from storage.outcomes import recording
 from tests.faults.composition import installed
 from tests.faults.proxied_url import proxied
 from tests.faults.proxy import Proxy

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit, urlunsplit
 
-from storage.rights import Grantee, grant_statements
+from storage.schema.rights import Grantee, grant_statements
 from tests.conftest import run_sql
 
 # Every right of the service, for `plain_role`.

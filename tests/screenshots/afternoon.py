@@ -11,7 +11,7 @@ from urllib.request import urlopen
 
 from publisher.local.embedded import embedded_servers
 from storage.database import Database
-from storage.schema import migrate
+from storage.schema.schema import migrate
 from tests.acceptance.final_routes import BURY, PUBLISH
 from tests.browser.tokens import TOKENS
 from tests.factories import accepted

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from publisher.doctor.verdict import Diagnosis, together, warning
 from publisher.operations.wording import names, span
-from storage.unanswered import Unanswered
+from storage.answers.unanswered import Unanswered
 
 
 def unanswered(found: Mapping[str, Unanswered], variables: Mapping[str, str]) -> Diagnosis:

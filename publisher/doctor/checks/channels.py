@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from publisher.doctor.verdict import Diagnosis, failed, ok, together, warning
 from publisher.domain.circuit import Gate, GateState
-from publisher.operations.channel_limits import ChannelLimit
-from publisher.operations.holds import HoldRecord, holds_on, worded
+from publisher.operations.channels.limits import ChannelLimit
+from publisher.operations.holds.holds import HoldRecord, holds_on, worded
 from publisher.operations.wording import names, span
-from storage.backlogs import Backlog
+from storage.counts.backlogs import Backlog
 
 # A lease that is over is free, and due: whoever claims next takes it. Nobody has for so many leases: nobody claims.
 ORPHANED_AFTER_LEASES = 3

@@ -6,7 +6,7 @@ from shlex import quote
 from publisher.doctor.checks.intents import held
 from publisher.doctor.verdict import Diagnosis, together, unknown, warning
 from publisher.domain.errors import PublisherError, Unavailable
-from publisher.operations.readers import CommandReaders
+from publisher.operations.channels.readers import CommandReaders
 from publisher.operations.wording import names, span
 from publisher.streams.groups import Group
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from publisher.doctor.verdict import Diagnosis, together, unknown, warning
-from publisher.operations.given_up_wording import READ_THEM, listed, place
+from publisher.operations.verdict.given_up_wording import READ_THEM, listed, place
 from publisher.operations.wording import names
 from publisher.streams.given_up import GivenUp
 

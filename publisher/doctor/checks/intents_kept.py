@@ -8,8 +8,8 @@ from publisher.domain.entry_ids import LARGEST, place
 from publisher.domain.instants import readable
 from publisher.domain.loss import LossCause
 from publisher.operations.wording import span
-from storage.losses import LossRecord
-from storage.replays import ReplayReason, ReplayRecord
+from storage.accepting.losses import LossRecord
+from storage.accepting.replays import ReplayReason, ReplayRecord
 
 _WHY = {
     ReplayReason.OTHER_SERVER: "it was restarted, or is another server",

@@ -2,7 +2,7 @@
 
 from publisher.doctor.verdict import Diagnosis, ok, unknown, warning
 from publisher.domain.errors import PublisherError
-from publisher.operations.readers import CommandReaders
+from publisher.operations.channels.readers import CommandReaders
 from publisher.operations.wording import names, span
 from publisher.streams.groups import SILENT, Group
 

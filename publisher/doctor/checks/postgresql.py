@@ -7,7 +7,7 @@ from publisher.doctor.verdict import Diagnosis, failed, ok, together, warning
 from publisher.operations.wording import names, size, span
 from storage.activity import Prepared, Slot, Transaction
 from storage.health import Hosts, PostgresServer, Table
-from storage.schema import ENCODING
+from storage.schema.schema import ENCODING
 
 # A server must answer this much faster than its timeout: an attempt's statements do more than nothing.
 ROUND_TRIPS_A_TIMEOUT = 10

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from publisher.doctor.verdict import Diagnosis, failed, ok
 from publisher.operations.wording import names
 from publisher.streams.rights_trial import RedisTrial
-from storage.rights import Grant
+from storage.schema.rights import Grant
 
 
 def postgresql(missing: Sequence[Grant]) -> Diagnosis:

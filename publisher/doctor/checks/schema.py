@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from publisher.doctor.verdict import Diagnosis, failed, ok, together, warning
 from publisher.operations.wording import names
-from storage.catalogue import Column, Constraint, Index
 from storage.route_orphans import DELETE_ORPHANS, LOOKED_AT, Orphans
+from storage.schema.catalogue import Column, Constraint, Index
 
 
 def migrations(pending: Sequence[str], foreign: Sequence[str]) -> Diagnosis:

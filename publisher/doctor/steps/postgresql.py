@@ -9,19 +9,20 @@ from publisher.doctor.checks import schema as tables
 from publisher.doctor.steps.clock import read_clock
 from publisher.doctor.steps.step import NEEDS_SCHEMA, POSTGRESQL, Look, Step, once, refusal_of
 from publisher.doctor.verdict import Diagnosis
-from publisher.operations.channel_limits import channel_limits, with_use
-from publisher.operations.holds import list_holds
+from publisher.operations.channels.limits import channel_limits, with_use
+from publisher.operations.holds.holds import list_holds
 from publisher.settings.settings import Settings
-from storage import activity, catalogue, health, schema
-from storage.backlogs import read_backlogs
+from storage import activity, health
+from storage.accepting.losses import list_losses
+from storage.accepting.marks import read_mark
+from storage.accepting.replays import latest_replays
+from storage.answers.unanswered import count_unanswered
+from storage.counts.backlogs import read_backlogs
 from storage.database import POOL_SIZE, Database
 from storage.gates import read_gates
-from storage.losses import list_losses
-from storage.marks import read_mark
-from storage.replays import latest_replays
-from storage.rights import missing_grants
 from storage.route_orphans import orphaned_routes
-from storage.unanswered import count_unanswered
+from storage.schema import catalogue, schema
+from storage.schema.rights import missing_grants
 
 
 def of_postgresql(settings: Settings, database: Database, read_procfile: Callable[[], Mapping[str, str]]) -> list[Step]:

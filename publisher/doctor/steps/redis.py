@@ -15,7 +15,7 @@ from publisher.doctor.verdict import Diagnosis, ok
 from publisher.domain.channel import PARTITIONS, Channel
 from publisher.domain.errors import PublisherError, RedisRefused, RedisUnavailable, Unavailable
 from publisher.domain.stream_address import read_address
-from publisher.operations.readers import CommandReaders, command_readers
+from publisher.operations.channels.readers import CommandReaders, command_readers
 from publisher.settings.mail import MailSettings
 from publisher.settings.settings import Settings
 from publisher.settings.stream_servers import place_of

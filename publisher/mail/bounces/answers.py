@@ -7,9 +7,9 @@ from datetime import timedelta
 from publisher.domain.delivery_event import DeliveryEvent
 from publisher.domain.suppression import suppression_reason
 from publisher.mail.bounces.attribution import Answer
+from storage.answers.delivery_events import IncomingEvent, record_events
 from storage.database import Database
-from storage.delivery_events import IncomingEvent, record_events
-from storage.suppressions import NewSuppression, suppress
+from storage.mail.suppressions import NewSuppression, suppress
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from publisher.domain.delivery_event import DeliveryEvent
 from publisher.mail.messages.references import Reference, find_reference, reference_of
 from publisher.mail.reports.normalized import about, to_event
 from publisher.mail.reports.report import DeliveryNames, NotAReport, Reading, Report
-from storage.answerable import AnswerableDelivery, find_answerable
 from storage.database import Database
+from storage.mail.answerable import AnswerableDelivery, find_answerable
 
 # Mail servers try for five days; complaints come for a few weeks.
 ANSWERABLE = timedelta(days=30)

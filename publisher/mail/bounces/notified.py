@@ -45,7 +45,7 @@ def take_notified(
 ) -> Sequence[Notified]:
     """Records the events of these notifications in one transaction. Returns what each became, in their order.
 
-    key: of the words that name a delivery, see `storage.mail_reference_key`.
+    key: of the words that name a delivery, see `storage.mail.reference_key`.
     suppress: how long an address that bounced stays suppressed. None: nothing is recorded at all.
     Raises DatabaseUnavailable.
     """

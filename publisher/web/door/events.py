@@ -11,7 +11,7 @@ from publisher.web.door.answers import NO_OBJECT, Told, answer, foreign
 from publisher.web.door.bodies import read_items
 from publisher.web.door.intents import ids_of
 from publisher.web.door.serving import Answer
-from storage.delivery_events import IncomingEvent
+from storage.answers.delivery_events import IncomingEvent
 from storage.tokens import TokenRecord
 
 

@@ -14,8 +14,8 @@ from publisher.intake.over_http import HttpIntake, Incoming, not_taken
 from publisher.web.door.answers import NO_OBJECT, Told, answer, foreign
 from publisher.web.door.bodies import read_items
 from publisher.web.door.serving import Answer
-from storage.cancellations import IncomingCancellation
-from storage.intents import IncomingIntent
+from storage.accepting.intents import IncomingIntent
+from storage.cancelling.cancellations import IncomingCancellation
 from storage.tokens import TokenRecord
 
 

@@ -5,16 +5,16 @@ from dataclasses import asdict
 
 from starlette.requests import Request
 
-from publisher.operations.cancellation_answer import answer_of
-from publisher.operations.history_fields import notification_fields
-from publisher.operations.ids import IntentsStream
-from publisher.operations.route_history import notification_histories
-from publisher.operations.trace import with_outcomes
+from publisher.operations.explain.cancellation_answer import answer_of
+from publisher.operations.ids.resolution import IntentsStream
+from publisher.operations.trace.history_fields import notification_fields
+from publisher.operations.trace.route_history import notification_histories
+from publisher.operations.trace.trace import with_outcomes
 from publisher.settings.settings import Settings
 from publisher.streams.servers.stream_servers import StreamServers
 from publisher.web.door.problems import Problem
 from publisher.web.door.serving import Answer
-from storage.cancellation_records import cancellations_of
+from storage.cancelling.cancellation_records import cancellations_of
 from storage.database import Database
 from storage.notifications import notifications_of_ids
 from storage.tokens import TokenRecord

@@ -18,7 +18,7 @@ from publisher.web.door.problems import Problem
 from publisher.web.door.serving import Answer
 from publisher.web.door.sns import read_subscription
 from storage.database import Database
-from storage.mail_reference_key import mail_reference_key
+from storage.mail.reference_key import mail_reference_key
 from storage.tokens import TokenRecord
 
 _log = structlog.get_logger()

@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from publisher.domain.errors import BadRequest
-from publisher.operations.action_wording import aim, counts_many, target_words
-from publisher.operations.audited import ActionFilter, ActionOutcome, ActionRecord, find_action, list_actions
+from publisher.operations.changes.audited import ActionFilter, ActionOutcome, ActionRecord, find_action, list_actions
+from publisher.operations.changes.wording import aim, counts_many, target_words
 from publisher.operations.names import near_actions, near_operators
 from publisher.operations.resuming import plan_rest, resume_command
 from publisher.web.command_line import command_line

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from publisher.domain.errors import BadRequest
-from publisher.operations.bulk import Change
+from publisher.operations.changes.bulk import Change
 from publisher.web.pages.fields import number_of, rate_of
 from publisher.web.pages.page import context_of, see_other
 from storage.database import Database

@@ -9,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from publisher.domain.errors import BadRequest, PublisherError
-from publisher.operations import channels as operations
-from publisher.operations.channel_limits import ChannelLimit, channel_limits, limit_channel, wanted_limit, with_use
-from publisher.operations.channels import ChannelRecord
-from publisher.operations.limits_wording import limit_line, said
+from publisher.operations.channels import channels as operations
+from publisher.operations.channels.channels import ChannelRecord
+from publisher.operations.channels.limits import ChannelLimit, channel_limits, limit_channel, wanted_limit, with_use
+from publisher.operations.channels.limits_wording import limit_line, said
+from publisher.operations.channels.readers import command_readers
+from publisher.operations.channels.readers_wording import partition_lines, reader_lines
 from publisher.operations.names import installed_channel
-from publisher.operations.readers import command_readers
-from publisher.operations.readers_wording import partition_lines, reader_lines
 from publisher.web.context import WebContext
 from publisher.web.pages.page import context_of, form_of, rendered, see_other, status_of, visitor_of
 from publisher.web.reading import NotRead

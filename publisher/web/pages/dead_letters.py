@@ -7,11 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from publisher.domain.errors import BadRequest
-from publisher.operations.dead_letter_change import count_waiting
+from publisher.operations.changes.dead_letter_change import count_waiting
+from publisher.operations.changes.discard import plan_discard
+from publisher.operations.changes.requeue import plan_requeue
 from publisher.operations.dead_letters import DeadLetterFilter, list_dead_letters
-from publisher.operations.discard import plan_discard
 from publisher.operations.names import known_classifications
-from publisher.operations.requeue import plan_requeue
 from publisher.web.command_line import command_line
 from publisher.web.pages.beginning import begin
 from publisher.web.pages.fields import number_of, text_of, window_of

@@ -10,14 +10,14 @@ from starlette.responses import Response
 
 from publisher.domain.errors import BadRequest, NotFound, PublisherError
 from publisher.domain.masking import masked
-from publisher.operations import route_wording
 from publisher.operations.addresses import record_showing
-from publisher.operations.cancellation_answer import cancelled_by
-from publisher.operations.carry_out_remedy import carry_out_remedy
-from publisher.operations.choice import Choice, OtherKind, UnknownId
-from publisher.operations.id_wording import said
-from publisher.operations.ids import Named
-from publisher.operations.remedy import Remedy
+from publisher.operations.explain.cancellation_answer import cancelled_by
+from publisher.operations.ids.choice import Choice, OtherKind, UnknownId
+from publisher.operations.ids.resolution import Named
+from publisher.operations.ids.wording import said
+from publisher.operations.remedy.carry_out import carry_out_remedy
+from publisher.operations.remedy.remedy import Remedy
+from publisher.operations.trace import wording as route_wording
 from publisher.web.context import WebContext
 from publisher.web.pages.find_done import done, done_query
 from publisher.web.pages.find_offers import find_path, near_paths, offer, thing_path

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from publisher.operations.audited import ActionRecord, find_action
-from publisher.operations.channels import read_gate
-from publisher.operations.holds import list_holds
-from publisher.operations.remedy import Remedy
+from publisher.operations.changes.audited import ActionRecord, find_action
+from publisher.operations.channels.channels import read_gate
+from publisher.operations.holds.holds import list_holds
+from publisher.operations.remedy.remedy import Remedy
 from publisher.web.context import WebContext
 
 

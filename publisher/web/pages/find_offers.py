@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from publisher.domain.masking import masked
-from publisher.operations.carry_out_remedy import CHANGING, OF_A_ROUTE
-from publisher.operations.ids import Named, NamedKind
-from publisher.operations.remedy import Advice, Remedy
-from publisher.operations.remedy_wording import command_of
+from publisher.operations.ids.resolution import Named, NamedKind
+from publisher.operations.remedy.carry_out import CHANGING, OF_A_ROUTE
+from publisher.operations.remedy.remedy import Advice, Remedy
+from publisher.operations.remedy.wording import command_of
 from storage.routes import RouteRecord
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from publisher.domain.errors import BadRequest, NotFound, PublisherError, RedisUnavailable, Unavailable
-from publisher.operations.id_forms import cleaned, forms
-from publisher.operations.ids import IntentsStream
+from publisher.operations.ids.forms import cleaned, forms
+from publisher.operations.ids.resolution import IntentsStream
 from publisher.operations.payloads import Payload, payloads
-from publisher.operations.trace import Trace, trace, with_outcomes
+from publisher.operations.trace.trace import Trace, trace, with_outcomes
 from publisher.streams.servers.stream_servers import StreamServers
 from publisher.web.context import WebContext
 from publisher.web.reading import BUDGET

@@ -16,7 +16,7 @@ from publisher.web.reading import NotRead
 from publisher.web.security.access import bearer_token, is_equal
 from publisher.web.security.attempts import Attempts, too_many
 from publisher.web.security.origin import names_loopback
-from storage.schema import pending_migrations
+from storage.schema.schema import pending_migrations
 
 # Anybody may ask: the servers are asked once in so many seconds.
 _ASKED_EVERY = 1.0

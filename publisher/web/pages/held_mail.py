@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from publisher.domain.errors import BadRequest
-from publisher.operations.bulk import Change
+from publisher.operations.changes.bulk import Change
 from publisher.operations.held import HeldFilter, SettledAs, plan_send, plan_settle
 from publisher.web.pages.beginning import begin
 from publisher.web.pages.fields import text_of

@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from publisher.domain.errors import BadRequest, PublisherError, Unavailable
-from publisher.operations import holds as operations
 from publisher.operations.held import HeldFilter, HeldMail, count_held_mail, list_held_mail
-from publisher.operations.holds import Held, HoldCriteria, HoldRecord
-from publisher.operations.holds_wording import held_number, may_go, open_routes
+from publisher.operations.holds import holds as operations
+from publisher.operations.holds.holds import Held, HoldCriteria, HoldRecord
+from publisher.operations.holds.wording import held_number, may_go, open_routes
 from publisher.operations.names import check_channel, check_recipient
 from publisher.web.command_line import command_line
 from publisher.web.context import WebContext

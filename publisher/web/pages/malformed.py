@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from publisher.domain.errors import BadRequest
 from publisher.domain.rejection import RejectionCode
-from publisher.operations.bulk import Change
-from publisher.operations.malformed import MalformedFilter, list_malformed
-from publisher.operations.resubmit import resubmission
-from publisher.operations.resubmit_many import count_bounded, plan_resubmission
+from publisher.operations.changes.bulk import Change
+from publisher.operations.malformed.records import MalformedFilter, list_malformed
+from publisher.operations.malformed.resubmit import resubmission
+from publisher.operations.malformed.resubmit_many import count_bounded, plan_resubmission
 from publisher.web.command_line import command_line
 from publisher.web.context import WebContext
 from publisher.web.pages.beginning import begin

@@ -10,15 +10,15 @@ from starlette.responses import Response
 from publisher.domain.errors import BadRequest, PublisherError
 from publisher.domain.rejection import Rejection
 from publisher.operations.addresses import record_malformed_showing
-from publisher.operations.entry_lookup import entry_outcome
-from publisher.operations.entry_outcome import EntryOutcome
-from publisher.operations.ids import IntentsStream
-from publisher.operations.malformed import MalformedFacts, MalformedRecord, find_malformed
-from publisher.operations.malformed_edit import edit_form
-from publisher.operations.malformed_fields import readable_fields
-from publisher.operations.malformed_remedies import remedy, remedy_commands
-from publisher.operations.remedy_wording import worded
-from publisher.operations.resubmit import Resubmission, resubmission
+from publisher.operations.ids.resolution import IntentsStream
+from publisher.operations.malformed.edit import edit_form
+from publisher.operations.malformed.fields import readable_fields
+from publisher.operations.malformed.records import MalformedFacts, MalformedRecord, find_malformed
+from publisher.operations.malformed.remedies import remedy, remedy_commands
+from publisher.operations.malformed.resubmit import Resubmission, resubmission
+from publisher.operations.remedy.wording import worded
+from publisher.operations.trace.entry_lookup import entry_outcome
+from publisher.operations.trace.entry_outcome import EntryOutcome
 from publisher.web.context import WebContext
 from publisher.web.pages.page import context_of, form_of, rendered, see_other, status_of, visitor_of
 from publisher.web.reading import NotRead

@@ -11,17 +11,17 @@ from starlette.responses import Response
 
 from publisher.domain.circuit import Gate
 from publisher.domain.errors import PublisherError
-from publisher.operations.failure_groups import group_failures
-from publisher.operations.judge import judge
-from publisher.operations.limits_wording import limit_line
-from publisher.operations.readers_wording import reader_lines
-from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
-from publisher.operations.snapshot_wording import events_line, intents_line, roles
-from publisher.operations.verdict import Cause, Finding
-from publisher.operations.verdict_wording import remedy, said
+from publisher.operations.channels.limits_wording import limit_line
+from publisher.operations.channels.readers_wording import reader_lines
+from publisher.operations.snapshot.failure_groups import group_failures
+from publisher.operations.snapshot.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
+from publisher.operations.snapshot.wording import events_line, intents_line, roles
+from publisher.operations.verdict.judge import judge
+from publisher.operations.verdict.verdict import Cause, Finding
+from publisher.operations.verdict.wording import remedy, said
 from publisher.web.history import ChannelFigures, Point
 from publisher.web.pages.page import context_of, rendered
-from storage.counts import OpenRoutes
+from storage.counts.counts import OpenRoutes
 
 # A page stays readable, and its answer small, however many there are.
 _FAILURES = 20

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from publisher.domain.answer import AnswerIs
 from publisher.domain.delivery_event import Fault
 from publisher.domain.errors import BadRequest, PublisherError
-from publisher.operations.republish import (
+from publisher.operations.changes.republish import (
     LOOKED_THROUGH,
     Counted,
     PublishedFilter,
@@ -17,7 +17,7 @@ from publisher.operations.republish import (
     newest_published,
     plan_republish,
 )
-from publisher.operations.unanswered import NothingMissed, unanswered
+from publisher.operations.changes.unanswered import NothingMissed, unanswered
 from publisher.web.command_line import command_line
 from publisher.web.context import WebContext
 from publisher.web.pages.beginning import begin

@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from publisher.domain.errors import PublisherError
-from publisher.operations.snapshot import StoreSnapshot
+from publisher.operations.snapshot.snapshot import StoreSnapshot
 from publisher.web.command_line import command_line
 from publisher.web.pages.page import context_of, rendered
-from storage.outstanding import Waiting
+from storage.counts.outstanding import Waiting
 
 
 @dataclass(frozen=True, slots=True)

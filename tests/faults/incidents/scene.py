@@ -13,7 +13,7 @@ import redis
 from publisher.local.embedded import embedded_servers
 from publisher.local.mail_environ import SENDER, TEMPLATES
 from storage.database import Database
-from storage.schema import migrate
+from storage.schema.schema import migrate
 from tests.acceptance.counters import metrics_port, scraped, served_port
 from tests.conftest import run_sql, with_database
 from tests.factories import intent_fields

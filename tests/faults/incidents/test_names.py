@@ -13,7 +13,7 @@ from publisher.guides.shelf import read_guide
 from publisher.mail.counters import MailCounters
 from publisher.observability.catalogue import GAUGES
 from publisher.observability.shelf import FILES, read_watch_file
-from publisher.operations.verdict import Cause
+from publisher.operations.verdict.verdict import Cause
 from publisher.process.telemetry import Telemetry
 from tests.acceptance.command_tree import commands
 from tests.faults.incidents.expressions import metrics_of

@@ -13,7 +13,7 @@ from actors.retention import prune_notifications, prune_records, send_retention,
 from publisher.domain.errors import DatabaseUnavailable
 from storage import retention as stored
 from storage.database import Database
-from storage.suppressions import add_suppression
+from storage.mail.suppressions import add_suppression
 from tests.integration.dramatiq_messages import held, wait_for_quiet
 from tests.integration.old_notifications import ended, kept
 from tests.integration.rows import count, execute

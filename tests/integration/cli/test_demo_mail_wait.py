@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from publisher.cli.demo_mail_wait import MailWait, must_take_mail
+from publisher.cli.demo.mail_wait import MailWait, must_take_mail
 from publisher.domain.errors import PublisherError
 from publisher.settings.mail import MailSettings
 from tests.processes import free_port

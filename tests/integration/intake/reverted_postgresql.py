@@ -3,8 +3,8 @@
 import redis
 
 from publisher.streams.keys import mark_key
+from storage.accepting.marks import read_mark
 from storage.database import Database
-from storage.marks import read_mark
 from tests.factories import INTENTS
 from tests.integration.rows import execute
 

@@ -15,8 +15,8 @@ from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.intake import acceptor
 from publisher.intake.acceptor import Acceptor
 from publisher.process import next_try
+from storage.accepting.intents import IncomingMalformed
 from storage.database import Database
-from storage.intents import IncomingMalformed
 from tests.factories import INTENTS, incoming
 from tests.integration.rows import rows
 from tests.integration.stream_entries import wait_until_read

@@ -10,14 +10,14 @@ from structlog.testing import capture_logs
 from actors.context import Context
 from publisher.intake.acceptor import Acceptor
 from publisher.process.telemetry import Telemetry
-from storage.cancellations import IncomingCancellation
+from storage.accepting.replays import latest_replays
+from storage.cancelling.cancellations import IncomingCancellation
 from storage.database import Database
-from storage.replays import latest_replays
 from tests.factories import INTENTS, accepted, incoming, intent_fields
 from tests.integration.intake.reverted_postgresql import ANOTHER, lose_everything
 from tests.integration.publishers import counters
 from tests.integration.rows import all_routes, count, execute, malformed_codes, rows
-from tests.integration.storage.test_cancellations import KEY, answers, asking
+from tests.integration.storage.cancelling.test_cancellations import KEY, answers, asking
 from tests.integration.stream_entries import wait_until_read
 
 StartIntake = Callable[..., threading.Thread]

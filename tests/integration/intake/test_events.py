@@ -13,7 +13,7 @@ from publisher.intake import event_acceptor
 from storage.database import Database
 from tests.factories import EVENTS, event_fields
 from tests.integration.rows import all_routes, count, malformed_codes, rows
-from tests.integration.storage.test_delivery_events import UNKNOWN, deliveries
+from tests.integration.storage.answers.test_delivery_events import UNKNOWN, deliveries
 from tests.integration.stream_entries import wait_until_read
 from tests.waiting import wait_until
 

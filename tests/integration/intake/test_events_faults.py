@@ -18,7 +18,7 @@ from tests.factories import EVENTS, GROUP, event_fields
 from tests.integration.failing_calls import Failing
 from tests.integration.intake.test_events import add, counted
 from tests.integration.rows import all_routes, count, malformed_codes
-from tests.integration.storage.test_delivery_events import deliveries
+from tests.integration.storage.answers.test_delivery_events import deliveries
 from tests.integration.stream_entries import consumers, pending_ids, wait_until_read
 from tests.waiting import wait_until
 

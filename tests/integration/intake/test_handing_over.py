@@ -15,7 +15,7 @@ from publisher.channels.push import PUSH
 from publisher.domain.errors import RedisUnavailable
 from publisher.domain.rate_limit import RateLimit
 from publisher.intake import handing_over
-from storage import claims
+from storage.claiming import claims
 from storage.database import Database
 from tests.factories import CHANNELS
 from tests.integration.dramatiq_messages import held, wait_for_quiet
@@ -55,7 +55,7 @@ def test_a_worker_publishes_what_it_is_handed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A worker that gets the message publishes its routes without claiming one."""
-    monkeypatch.setattr("storage.claims._CLAIM_THESE", "no statement")
+    monkeypatch.setattr("storage.claiming.claims._CLAIM_THESE", "no statement")
     send_intents(redis_client, 3)
     start_intake(handover=LASTS)
     wait_until_read(redis_client)

@@ -12,8 +12,8 @@ from publisher.domain.loss import LossCause
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.intents_losses import noticed_losses
 from publisher.streams.trimming import trim_acknowledged
+from storage.accepting.losses import list_losses
 from storage.database import Database
-from storage.losses import list_losses
 from tests.factories import GROUP, INTENTS
 from tests.integration.stream_entries import add_entries, send_intents, wait_until_read
 from tests.waiting import wait_until

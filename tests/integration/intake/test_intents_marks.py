@@ -11,9 +11,9 @@ from actors.context import Context, install
 from actors.retention import trim_intents
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.intents_progress import IntentsProgress, read_progress, write_mark
+from storage.accepting.marks import advance_mark, begin_mark, read_mark
+from storage.accepting.replays import begin_replay
 from storage.database import Database
-from storage.marks import advance_mark, begin_mark, read_mark
-from storage.replays import begin_replay
 from tests.factories import GROUP, INTENTS
 from tests.integration.rows import execute
 from tests.integration.stream_entries import add_entries

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import redis
 from structlog.testing import capture_logs
 
+from storage.accepting.replays import ReplayReason, latest_replays
 from storage.database import Database
-from storage.replays import ReplayReason, latest_replays
 from tests.factories import INTENTS, intent_fields
 from tests.integration.intake.reverted_postgresql import ANOTHER, lose_everything
 from tests.integration.rows import count, execute, rows

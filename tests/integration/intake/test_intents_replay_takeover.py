@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import redis
 
+from storage.accepting.replays import ReplayReason, begin_replay, claim_replay
 from storage.database import Database
-from storage.replays import ReplayReason, begin_replay, claim_replay
 from tests.factories import INTENTS, accepted
 from tests.integration.intake.reverted_postgresql import lose_everything
 from tests.integration.rows import count, execute, malformed_codes, rows

@@ -15,8 +15,8 @@ from publisher.intake.consumer import IntakeOptions
 from publisher.streams.intents import IntentsGroup
 from publisher.streams.servers.connection import open_redis
 from publisher.streams.servers.stream_servers import StreamServers
+from storage.accepting.marks import begin_mark, read_mark, take_over_mark
 from storage.database import Database
-from storage.marks import begin_mark, read_mark, take_over_mark
 from tests.factories import GROUP, INTENTS
 from tests.integration.rows import count, execute
 from tests.integration.stream_entries import send_intents

@@ -15,11 +15,11 @@ from publisher.domain.errors import RedisUnavailable
 from publisher.observability import exporter
 from publisher.observability.catalogue import GAUGES
 from publisher.observability.exporter import GaugeExporter
-from publisher.operations.snapshot import Snapshot
-from publisher.operations.snapshots import Snapshots
+from publisher.operations.snapshot.snapshot import Snapshot
+from publisher.operations.snapshot.taking import Snapshots
 from storage.database import Database
-from storage.schema import newest_migration
-from tests.integration.operations.test_snapshot import snapshots_of
+from storage.schema.schema import newest_migration
+from tests.integration.operations.snapshot.test_snapshot import snapshots_of
 from tests.integration.rows import due_routes, execute
 from tests.waiting import wait_until
 

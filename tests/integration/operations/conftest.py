@@ -3,7 +3,7 @@
 import pytest
 
 from publisher.domain.errors import DatabaseUnavailable
-from publisher.operations import audited
+from publisher.operations.changes import audited
 from tests.integration.failing_calls import Failing
 
 

@@ -12,12 +12,12 @@ from publisher.channels.email import EMAIL, encode
 from publisher.domain.channel import Command
 from publisher.domain.notification import Notification, Route
 from publisher.domain.rate_limit import RateLimit
-from publisher.operations import route_history
-from publisher.operations.explanation import Explanation
-from publisher.operations.lookup import find_notification
-from publisher.operations.remedy import Advice, Remedy
-from publisher.operations.remedy_wording import worded
-from publisher.operations.route_history import notification_histories
+from publisher.operations.explain.explanation import Explanation
+from publisher.operations.remedy.remedy import Advice, Remedy
+from publisher.operations.remedy.wording import worded
+from publisher.operations.trace import route_history
+from publisher.operations.trace.lookup import find_notification
+from publisher.operations.trace.route_history import notification_histories
 from publisher.streams.outbound import OutboundStreams
 from storage.database import Database
 from storage.dead_letters import DeadLetterFilter, dead_letter_ids, requeue

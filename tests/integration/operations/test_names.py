@@ -7,7 +7,7 @@ from publisher.operations.names import check_channel, check_classification, chec
 from publisher.settings.settings import Settings
 from storage.database import Database
 from storage.dead_letters import DeadLetterFilter, dead_letter_ids, discard
-from storage.names import NEWEST, newest_types
+from storage.ids.names import NEWEST, newest_types
 from tests.factories import accepted
 from tests.integration.rows import bury_something, execute
 

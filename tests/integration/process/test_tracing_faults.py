@@ -150,7 +150,7 @@ if sys.argv[1] == "missing":
 from publisher.environment import load_settings
 from publisher.bootstrap import install_context
 context = install_context(load_settings(), "worker")
-import publisher.cli.mailer_run, publisher.cli.intake, publisher.mail_process
+import publisher.cli.mailer.run, publisher.cli.intake, publisher.mail_process
 # redis-py imports what it finds of OpenTelemetry's metrics, whether or not anybody asks for them.
 parts = ("opentelemetry.sdk.trace", "opentelemetry.exporter", "publisher.process.otel_spans")
 print(json.dumps([context.telemetry.spans.is_on, [part for part in parts if part in sys.modules]]))

@@ -10,8 +10,8 @@ from actors.context import Context
 from actors.maintenance import audit_published
 from publisher.domain.delivery_event import DeliveryEvent, EventKind
 from publisher.domain.instants import EPOCH
+from storage.answers.delivery_events import IncomingEvent, record_events
 from storage.database import Database
-from storage.delivery_events import IncomingEvent, record_events
 from tests.integration.publishing.test_audit import deliveries, pending, publish
 from tests.integration.publishing.test_audit_reach import let_pass
 from tests.integration.rows import execute, rows

@@ -12,8 +12,8 @@ from publisher.streams.outbound import OutboundStreams
 from publisher.streams.servers.connection import open_redis
 from publisher.streams.servers.stream_servers import StreamServers
 from storage.audits import PublishedRoute, return_lost
-from storage.cancelling import CancelFilter, bounds_of_now, mark_for_cancelling, reopen_for_cancelling
-from storage.claims import claim_due, claim_these
+from storage.cancelling.cancelling import CancelFilter, bounds_of_now, mark_for_cancelling, reopen_for_cancelling
+from storage.claiming.claims import claim_due, claim_these
 from storage.database import Database
 from storage.dead_letters import requeue
 from storage.gates import pause

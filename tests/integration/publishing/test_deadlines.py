@@ -14,7 +14,7 @@ from publisher.streams.keys import witness_key
 from publisher.streams.outbound import OutboundStreams
 from publisher.streams.servers.connection import open_redis
 from publisher.streams.servers.stream_servers import StreamServers
-from storage.claims import claim_due, claim_ending, claim_these
+from storage.claiming.claims import claim_due, claim_ending, claim_these
 from storage.database import Database
 from storage.gates import pause
 from tests.factories import CHANNELS, accepted

@@ -10,9 +10,10 @@ from publisher.publishing import publisher as publishing
 from publisher.publishing.publisher import Publisher
 from publisher.publishing.report import Report
 from publisher.streams.outbound import OutboundStreams
-from storage import claims, gates
+from storage import gates
+from storage.claiming import claims
+from storage.claiming.handover import Handover
 from storage.database import Database
-from storage.handover import Handover
 from tests.factories import CHANNELS, INTENTS, accept, incoming
 from tests.integration.publishers import InterruptedStreams, commands, publisher
 from tests.integration.rows import all_routes, change, execute, expire_leases, rows

@@ -15,7 +15,7 @@ from publisher.publishing.publisher import Publisher
 from publisher.streams.append_result import AppendResult
 from publisher.streams.outbound import OutboundStreams
 from publisher.streams.servers.stream_servers import StreamServers
-from storage import leases
+from storage.claiming import leases
 from storage.database import Database
 from tests.integration.publishers import publisher
 from tests.integration.publishing.tombstones import witness_of

@@ -14,7 +14,7 @@ from publisher.domain.circuit import Probing
 from publisher.domain.errors import RedisUnavailable
 from publisher.domain.rate_limit import RateLimit
 from publisher.domain.stream_address import read_address
-from publisher.operations.readers import command_readers
+from publisher.operations.channels.readers import command_readers
 from publisher.streams.append_result import Limited
 from publisher.streams.groups import StreamGroups
 from publisher.streams.outbound import Delivery, OutboundStreams

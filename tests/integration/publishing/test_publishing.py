@@ -11,8 +11,8 @@ from publisher.domain.errors import BadRequest, DatabaseUnavailable
 from publisher.publishing.report import Report
 from publisher.streams.outbound import OutboundStreams
 from publisher.streams.servers.stream_servers import StreamServers
-from storage import recording
 from storage.database import Database
+from storage.outcomes import recording
 from tests.conftest import connected
 from tests.factories import accepted
 from tests.integration.publishers import InterruptedStreams, commands, publisher

@@ -12,8 +12,8 @@ from publisher.domain.errors import DatabaseUnavailable, RouteError, SchemaOutda
 from publisher.process.outages import Server, server_of
 from publisher.process.telemetry import Telemetry
 from publisher.streams.outbound import OutboundStreams
-from storage import recording
 from storage.database import Database, Row
+from storage.outcomes import recording
 from tests.integration.publishers import commands, counters, logged, publisher
 from tests.integration.rows import all_routes, change, due_routes, execute, expire_leases, make_due, one_route
 

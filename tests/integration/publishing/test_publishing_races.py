@@ -10,8 +10,9 @@ import redis
 from publisher.process.telemetry import Telemetry
 from publisher.publishing.publisher import Publisher
 from publisher.streams.outbound import OutboundStreams
-from storage import leases, recording
+from storage.claiming import leases
 from storage.database import Database
+from storage.outcomes import recording
 from tests.integration.publishers import InterruptedStreams, commands, counters, logged, publisher
 from tests.integration.rows import all_routes, change, due_routes, expire_leases, one_route, rows
 

@@ -8,9 +8,9 @@ import redis
 from publisher.channels.email import EMAIL
 from publisher.domain.rate_limit import RateLimit
 from storage import limits
+from storage.accepting.intents import accept_new
+from storage.claiming.handover import Handover
 from storage.database import Database
-from storage.handover import Handover
-from storage.intents import accept_new
 from tests.factories import incoming
 from tests.integration.buckets import fill
 from tests.integration.publishing.limited_workers import SLOW, Worker, waiting

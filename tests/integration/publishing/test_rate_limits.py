@@ -12,9 +12,10 @@ from publisher.domain.notification import delivery_id_of
 from publisher.publishing import publisher, sharing
 from publisher.publishing.encoding import encode
 from publisher.streams.append_result import OVER
-from storage import claims, gates
+from storage import gates
+from storage.claiming import claims
+from storage.claiming.due_groups import Places
 from storage.database import Database
-from storage.due_groups import Places
 from tests.integration.buckets import bucket, fill, promised, tokens
 from tests.integration.publishing.limited_workers import SLOW, Worker, waiting
 from tests.integration.rows import REOPENED, all_routes, change, due_routes, one_route

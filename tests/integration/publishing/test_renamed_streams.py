@@ -188,7 +188,7 @@ def test_a_database_away_at_the_move_appends_nothing(
     def away(*_: object) -> set[int]:
         raise DatabaseUnavailable("PostgreSQL is not available")
 
-    monkeypatch.setattr("storage.leases.move_to_stream", away)
+    monkeypatch.setattr("storage.claiming.leases.move_to_stream", away)
     with pytest.raises(DatabaseUnavailable):
         worker(database, streams, NEW).publish_due("email")
 

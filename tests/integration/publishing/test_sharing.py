@@ -13,7 +13,7 @@ from publisher.publishing.policy import Policy
 from publisher.publishing.publisher import Publisher
 from publisher.publishing.sharing import BulkRoom, Sharing
 from publisher.streams.outbound import OutboundStreams
-from storage import due_groups
+from storage.claiming import due_groups
 from storage.database import Database
 from storage.holds import HoldCriteria, add_hold
 from tests.factories import CHANNELS

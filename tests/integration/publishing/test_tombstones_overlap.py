@@ -4,7 +4,7 @@ import pytest
 import redis
 
 from publisher.streams.outbound import OutboundStreams
-from storage.claims import claim_these
+from storage.claiming.claims import claim_these
 from storage.database import Database
 from tests.integration.publishers import commands, publisher
 from tests.integration.publishing.tombstones import EMAIL, PASSED, TTL, die, paused_while, witness_of

@@ -9,8 +9,8 @@ from publisher.domain.errors import RedisRefused, RedisUnavailable, RouteError
 from publisher.streams.outbound import OutboundStreams
 from publisher.streams.servers.connection import open_redis
 from publisher.streams.servers.stream_servers import StreamServers
-from storage import recording
 from storage.database import Database
+from storage.outcomes import recording
 from tests.integration.failing_calls import Failing
 from tests.integration.publishers import commands, publisher
 from tests.integration.publishing.tombstones import PASSED, last_attempt, refuse, with_encoder

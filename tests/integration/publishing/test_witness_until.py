@@ -9,10 +9,10 @@ from publisher.domain.attempt import Published
 from publisher.domain.timeouts import witness_after_lease
 from publisher.streams.keys import witness_key
 from publisher.streams.outbound import OutboundStreams
-from storage.claims import claim_due, claim_these
+from storage.claiming.claims import claim_due, claim_these
+from storage.claiming.leases import release
 from storage.database import Database
-from storage.leases import release
-from storage.outcomes import complete
+from storage.outcomes.outcomes import complete
 from tests.integration.publishers import publisher
 from tests.integration.rows import change, due_routes, expire_leases, one_route, rows
 

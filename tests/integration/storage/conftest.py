@@ -3,7 +3,7 @@
 import pytest
 
 from storage.database import Database
-from tests.integration.storage.begun_mail import started
+from tests.integration.storage.mail.begun_mail import started
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import pytest
 
 from publisher.domain.attempt import Published
 from storage.audits import PublishedRoute, published_after, return_lost
-from storage.claims import claim_due
+from storage.claiming.claims import claim_due
 from storage.database import Database
-from storage.outcomes import complete
+from storage.outcomes.outcomes import complete
 from storage.places import Place
 from tests.integration.rows import FINAL, REOPENED, all_routes, bury_something, change, due_routes, one_route
 

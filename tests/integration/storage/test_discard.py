@@ -4,11 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from publisher.domain.notification import RouteStatus
 from storage.actions import begin_action, find_action
-from storage.counts import final_routes
+from storage.counts.counts import final_routes
+from storage.counts.outstanding import read_outstanding
+from storage.counts.overview import count_routes
 from storage.database import Database
 from storage.dead_letters import DeadLetterFilter, count_dead_letters, discard, list_dead_letters, requeue
-from storage.outstanding import read_outstanding
-from storage.overview import count_routes
 from tests.integration.rows import all_routes, execute
 from tests.integration.storage.test_requeue import EVERYTHING, buried
 

@@ -11,10 +11,10 @@ import pytest
 from publisher.domain.errors import DatabaseMisconfigured
 from publisher.domain.rejection import Rejection, RejectionCode
 from publisher.intake.acceptor import Acceptor
-from publisher.operations.malformed_fields import recorded_entry
-from storage import schema
+from publisher.operations.malformed.fields import recorded_entry
+from storage.accepting.intents import IncomingMalformed
 from storage.database import Database
-from storage.intents import IncomingMalformed
+from storage.schema import schema
 from tests.conftest import Servers, run_sql
 from tests.factories import INTENTS, incoming
 from tests.integration.rows import rows

@@ -10,7 +10,7 @@ from publisher.domain.circuit import Gate, GateState
 from publisher.domain.errors import DatabaseRefused
 from publisher.streams.outbound import OutboundStreams
 from storage import gates
-from storage.claims import claim_due, claim_these
+from storage.claiming.claims import claim_due, claim_these
 from storage.database import Database
 from tests.integration.publishers import InterruptedStreams, commands, publisher
 from tests.integration.rows import all_routes, due_routes, execute, one_route

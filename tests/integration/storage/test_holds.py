@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from storage import claims
-from storage.claims import claim_due, claim_ending, claim_these, take_handed_over
+from storage.claiming import claims
+from storage.claiming.claims import claim_due, claim_ending, claim_these, take_handed_over
+from storage.claiming.due_groups import due_groups
+from storage.claiming.group_claims import claim_shares
+from storage.claiming.handover import Handover
 from storage.database import Database
-from storage.due_groups import due_groups
-from storage.group_claims import claim_shares
-from storage.handover import Handover
 from storage.holds import HoldCriteria, add_hold, list_holds, remove_hold
 from tests.factories import INTENTS, accept, accepted, incoming
 from tests.integration.rows import change, execute, one_route

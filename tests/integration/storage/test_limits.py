@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 
 from publisher.domain.rate_limit import RateLimit
-from storage import claims, limits
+from storage import limits
+from storage.accepting.intents import accept_new
+from storage.claiming import claims
+from storage.claiming.handover import Handover
 from storage.database import Database
 from storage.group_keys import GROUP_KEY
-from storage.handover import Handover
-from storage.intents import accept_new
 from tests.factories import CHANNELS, incoming
 from tests.integration.rows import FINAL, all_routes, change, due_routes
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from publisher.domain.rejection import RejectionCode
-from storage import intents
+from storage.accepting import intents
 from storage.database import Database
 from storage.retention import prune_keys, prune_notifications
 from tests.conftest import connected

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from storage.database import Database
-from storage.mail_deliveries import Wanted, begin_mail
+from storage.mail.deliveries import Wanted, begin_mail
 from storage.retention import _MAIL, _NOTIFICATIONS, ROUTES, prune_mail, prune_notifications
 from tests.conftest import connected
 from tests.integration.answered_routes import mail

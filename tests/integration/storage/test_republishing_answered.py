@@ -11,7 +11,7 @@ from storage.database import Database
 from storage.republishing import PublishedFilter, count_published, republish, window_end
 from tests.integration.answered_routes import answer, published_routes
 from tests.integration.rows import all_routes, execute, one_route
-from tests.integration.storage.test_named import Watched
+from tests.integration.storage.ids.test_named import Watched
 
 EVER = PublishedFilter(until=datetime(2100, 1, 1, tzinfo=UTC))
 HOUR = timedelta(hours=1)

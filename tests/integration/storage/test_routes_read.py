@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from publisher.domain.circuit import Gate
 from publisher.domain.notification import RouteStatus
-from publisher.operations.explain import explain
-from publisher.operations.explanation import RouteState
-from storage.claims import claim_due
+from publisher.operations.explain.explain import explain
+from publisher.operations.explain.explanation import RouteState
+from storage.claiming.claims import claim_due
 from storage.database import Database
 from storage.routes import RouteRecord, find_routes
 from tests.integration.rows import change, due_routes, execute, expire_leases, one_route, rows

@@ -6,12 +6,12 @@ import pytest
 
 from publisher.domain.door_token import Sends, token_hash
 from storage.database import Database
-from storage.schema import migrate
+from storage.schema.schema import migrate
 from storage.tokens import add_token, list_tokens, revoke_token, token_of_hash
 from tests.integration.roles import plain_name, plain_role
 from tests.integration.rows import execute, rows
-from tests.integration.storage.earlier_schemas import migrated_to, take_back
-from tests.integration.storage.test_notification_keys import catalogue
+from tests.integration.storage.schema.earlier_schemas import migrated_to, take_back
+from tests.integration.storage.schema.test_notification_keys import catalogue
 
 HASH = token_hash("npt_x")
 

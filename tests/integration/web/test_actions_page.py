@@ -6,8 +6,8 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from publisher.operations.cancel import CancelFilter, plan_cancel
-from publisher.operations.discard import DeadLetterFilter, plan_discard
+from publisher.operations.changes.cancel import CancelFilter, plan_cancel
+from publisher.operations.changes.discard import DeadLetterFilter, plan_discard
 from publisher.settings.settings import Settings
 from storage.actions import ActionOutcome, advance_action, begin_action, end_action, find_action
 from storage.database import Database

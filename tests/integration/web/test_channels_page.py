@@ -5,8 +5,8 @@ import socket
 import pytest
 from starlette.testclient import TestClient
 
-from publisher.operations.channel_limits import channel_limits
-from publisher.operations.channels import pause, read_gate
+from publisher.operations.channels.channels import pause, read_gate
+from publisher.operations.channels.limits import channel_limits
 from storage.actions import ActionFilter, list_actions
 from storage.database import Database
 from tests.integration.web.conftest import Serve

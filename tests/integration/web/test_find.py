@@ -14,8 +14,8 @@ from publisher.domain.loss import LossCause
 from publisher.streams.servers.connection import open_redis
 from publisher.streams.servers.stream_servers import StreamServers
 from publisher.web.reading import Reading
+from storage.accepting.losses import record_loss
 from storage.database import Database
-from storage.losses import record_loss
 from tests.factories import INTENTS, accepted, intent
 from tests.integration.rows import FINAL, change, execute
 from tests.integration.web.conftest import Serve

@@ -4,8 +4,8 @@ import html
 
 from starlette.testclient import TestClient
 
-from publisher.operations.channels import pause, read_gate
-from publisher.operations.holds import HoldCriteria, add, list_holds
+from publisher.operations.channels.channels import pause, read_gate
+from publisher.operations.holds.holds import HoldCriteria, add, list_holds
 from storage.actions import ActionFilter, list_actions
 from storage.database import Database
 from tests.factories import intent

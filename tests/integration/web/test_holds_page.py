@@ -3,8 +3,8 @@
 import pytest
 from starlette.testclient import TestClient
 
-from publisher.operations import holds
-from publisher.operations.holds import HoldCriteria, list_holds
+from publisher.operations.holds import holds
+from publisher.operations.holds.holds import HoldCriteria, list_holds
 from storage.actions import ActionFilter, list_actions
 from storage.database import Database
 from tests.factories import accepted

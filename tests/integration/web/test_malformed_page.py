@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from storage.actions import ActionFilter, ActionOutcome, ActionRecord, begin_action, end_action, list_actions
 from storage.database import Database
-from storage.malformed import find_malformed
+from storage.malformed.reading import find_malformed
 from tests.acceptance.malformed_intents import record_entry, record_intent
 from tests.factories import INTENTS, intent_fields, raw
 from tests.integration.web.conftest import Serve

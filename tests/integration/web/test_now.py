@@ -3,7 +3,7 @@
 import redis
 from starlette.testclient import TestClient
 
-from publisher.operations.channels import pause
+from publisher.operations.channels.channels import pause
 from publisher.streams.given_up import GivenUpStreams
 from publisher.streams.servers.stream_servers import StreamServers
 from storage.database import Database

@@ -10,9 +10,9 @@ import pytest
 import redis
 
 from publisher.domain.errors import BadRequest
-from publisher.operations.bulk import ActionOutcome, Change
-from publisher.operations.discard import plan_discard
-from publisher.operations.requeue import DeadLetterFilter, plan_requeue, plan_requeue_rest
+from publisher.operations.changes.bulk import ActionOutcome, Change
+from publisher.operations.changes.discard import plan_discard
+from publisher.operations.changes.requeue import DeadLetterFilter, plan_requeue, plan_requeue_rest
 from publisher.operations.resuming import plan_rest
 from publisher.settings.settings import Settings
 from publisher.streams.servers.stream_servers import StreamServers
@@ -156,7 +156,7 @@ def test_the_death_of_the_process_leaves_a_rest_that_another_does(
     """Killed, its action stays 'running' with what it has done counted, and goes on in another process (R34)."""
     script = """
         import sys, time
-        from publisher.operations.discard import DeadLetterFilter, plan_discard
+        from publisher.operations.changes.discard import DeadLetterFilter, plan_discard
         from publisher.channels.registry import discover_channels
         from publisher.settings.settings import Settings
         from publisher.web.running import Running

@@ -11,7 +11,7 @@ import typer
 
 from publisher.cli.app import app
 from publisher.cli.commands import ENTRIES
-from publisher.cli.completion import rejoined
+from publisher.cli.completion.answers import rejoined
 from tests.unit.cli.test_commands import HEAVY, IMPORTED, OURS
 
 
@@ -67,7 +67,7 @@ def test_an_id_is_completed_with_postgresql_alone(words: str) -> None:
     answer, modules = completed(words, **away)
 
     assert "".join(answer) == ""
-    assert {"storage.beginnings", "publisher.settings.settings"} <= {*modules}
+    assert {"storage.ids.beginnings", "publisher.settings.settings"} <= {*modules}
     unneeded = [*("apscheduler", "dramatiq", "prometheus_client", "redis", "structlog"), "actors", "publisher.streams"]
     assert [name for name in [*unneeded, "publisher.publishing", "publisher.bootstrap"] if name in modules] == []
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from publisher.cli.demo_run import DemoResult
-from publisher.cli.demo_view import show
+from publisher.cli.demo.run import DemoResult
+from publisher.cli.demo.view import show
 from publisher.domain.mailbox import parse_mailbox
 from publisher.local.demo_mail import Mail, read_message
 from publisher.local.mail_environ import SENDER, TEMPLATES

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from publisher.cli import files
+from publisher.cli.terminal import files
 from publisher.domain.errors import BadRequest
 
 

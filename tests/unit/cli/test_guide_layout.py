@@ -6,7 +6,7 @@ import re
 import pytest
 from rich.console import Console
 
-from publisher.cli.guide_layout import GuideMarkdown
+from publisher.cli.terminal.guide_layout import GuideMarkdown
 from publisher.guides.shelf import NAMES, read_guide
 
 WIDTHS = (40, 60, 80, 100)

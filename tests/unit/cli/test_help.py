@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from publisher.cli.app import app, run
-from publisher.cli.help import metavar
+from publisher.cli.terminal.help import metavar
 from tests.acceptance.command_tree import commands, leaves
 
 GROUP: Any = typer.main.get_command(app)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.cli.instants import instant, read_instant
-from publisher.cli.output import show
+from publisher.cli.terminal.output import show
 
 # A Saturday.
 NOW = datetime(2026, 3, 14, 9, 26, 53, 589_000, tzinfo=UTC)

@@ -8,7 +8,7 @@ import lzma
 
 import pytest
 
-from publisher.cli.json_lines import json_lines
+from publisher.cli.terminal.json_lines import json_lines
 from publisher.domain.errors import BadRequest
 
 LINES = [json.dumps({"idempotency_key": f"k{n}", "name": "Jörg 🎲"}, ensure_ascii=False) for n in range(3)]

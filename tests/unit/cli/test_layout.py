@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from publisher.cli.layout import Hanging, Rows, Tree, fields
+from publisher.cli.terminal.layout import Hanging, Rows, Tree, fields
 
 ID = "b4c2f4f0-6a5e-5d0e-8f43-2f1f6f1f0a11"
 AT = "2026-03-14 09:26:53.589Z"

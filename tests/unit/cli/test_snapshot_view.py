@@ -9,19 +9,19 @@ from rich.console import Console
 
 from publisher.channels.email import EMAIL
 from publisher.channels.push import PUSH
-from publisher.cli.snapshot_view import render
+from publisher.cli.views.snapshot import render
 from publisher.domain.circuit import Gate
 from publisher.domain.errors import DatabaseUnavailable, RedisRefused, RedisUnavailable
 from publisher.domain.rate_limit import RateLimit
-from publisher.operations.channel_limits import ChannelLimit, LimitOrigin
-from publisher.operations.readers import CommandReaders
-from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
-from publisher.operations.snapshot_wording import roles
+from publisher.operations.channels.limits import ChannelLimit, LimitOrigin
+from publisher.operations.channels.readers import CommandReaders
+from publisher.operations.snapshot.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
+from publisher.operations.snapshot.wording import roles
 from publisher.streams.groups import Consumer, Group, StreamGroups
 from publisher.streams.heartbeats import Process, ProcessSeen
-from storage.counts import OpenRoutes
-from storage.failures import FailureRecord
-from storage.rates import Happened
+from storage.counts.counts import OpenRoutes
+from storage.counts.rates import Happened
+from storage.outcomes.failures import FailureRecord
 from tests.factories import INSTANT
 
 SECOND = timedelta(seconds=1)

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.cli.wording import counted
+from publisher.cli.terminal.wording import counted
 from publisher.operations.wording import coarse, figure, rate
-from storage.counts import Count
+from storage.counts.counts import Count
 
 
 @pytest.mark.parametrize(

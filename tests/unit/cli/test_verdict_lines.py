@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from rich.console import Console, Group
 
-from publisher.cli.verdict_lines import verdict_lines
-from publisher.operations.verdict import Cause, Finding, Level, Verdict
-from publisher.operations.verdict_wording import remedy, said, verdict_fields
+from publisher.cli.views.verdict import verdict_lines
+from publisher.operations.verdict.verdict import Cause, Finding, Level, Verdict
+from publisher.operations.verdict.wording import remedy, said, verdict_fields
 
 MINUTES = timedelta(minutes=6, seconds=0.7)
 FAILED, WARNING, OK = Level

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from publisher.doctor.checks.answers import unanswered
 from publisher.doctor.verdict import Verdict
-from storage.unanswered import Unanswered
+from storage.answers.unanswered import Unanswered
 
 DAY = timedelta(days=1)
 VARIABLES = {"email": "PUBLISHER_EMAIL_ANSWER_WITHIN", "push": "PUBLISHER_PUSH_ANSWER_WITHIN"}

@@ -9,7 +9,7 @@ from publisher.doctor.checks import commands
 from publisher.doctor.verdict import Verdict, ok
 from publisher.domain.channel import Channel, StreamTrim
 from publisher.domain.errors import RedisRefused
-from publisher.operations.readers import CommandReaders
+from publisher.operations.channels.readers import CommandReaders
 from publisher.streams.groups import Consumer, Group, StreamGroups
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)

@@ -8,8 +8,8 @@ import pytest
 from publisher.doctor.checks import intents_kept
 from publisher.doctor.verdict import Diagnosis, Verdict
 from publisher.domain.loss import LossCause
-from storage.losses import LossRecord
-from storage.replays import ReplayReason, ReplayRecord
+from storage.accepting.losses import LossRecord
+from storage.accepting.replays import ReplayReason, ReplayRecord
 from tests.factories import INSTANT, INTENTS
 
 OVER = ReplayRecord(

@@ -8,7 +8,7 @@ from publisher.channels.email import EMAIL
 from publisher.doctor.checks.mail import mail
 from publisher.doctor.verdict import Verdict, ok
 from publisher.domain.errors import RedisRefused
-from publisher.operations.readers import CommandReaders
+from publisher.operations.channels.readers import CommandReaders
 from publisher.streams.groups import Consumer, Group, StreamGroups
 
 SERVER, OWN = "smtps://mail.example.com:465", "mail-service"

@@ -4,7 +4,7 @@ import pytest
 
 from publisher.doctor.checks import schema
 from publisher.doctor.verdict import Verdict, failed, ok
-from storage.catalogue import Constraint, Index
+from storage.schema.catalogue import Constraint, Index
 
 DUE = Index("routes", "routes_due", ("channel", "next_attempt_at", "id"), unique=False, partial=True)
 IDENTITY = Index("routes", "routes_identity", ("notification_key", "route_id"), unique=True, partial=False)

@@ -5,7 +5,7 @@ import pytest
 from publisher.doctor.checks import postgresql, rights, sessions
 from publisher.doctor.verdict import Verdict, ok
 from storage.health import Isolation, Tls
-from storage.rights import Grant
+from storage.schema.rights import Grant
 
 OK, WARNING, FAILED = Verdict.OK, Verdict.WARNING, Verdict.FAILED
 

@@ -8,7 +8,7 @@ from publisher.doctor.checks import channels, intents
 from publisher.doctor.verdict import Diagnosis, Verdict, ok
 from publisher.domain.circuit import Gate
 from publisher.streams.groups import Consumer, Group
-from storage.backlogs import Backlog
+from storage.counts.backlogs import Backlog
 from tests.factories import INSTANT
 
 PAUSED = Gate("email", paused_at=INSTANT, paused_by="ann", pause_reason="the mail server moves")

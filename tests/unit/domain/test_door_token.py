@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from publisher.domain.door_ids import came_at, door_id, is_door_id, source_words
 from publisher.domain.door_token import is_token, token_hash, written_token
-from publisher.operations.id_forms import forms
+from publisher.operations.ids.forms import forms
 
 
 @given(st.binary(min_size=32, max_size=32))

@@ -9,7 +9,7 @@ from publisher.domain.rate_limit import RateLimit
 from publisher.mail.delivery import Delivery
 from publisher.mail.in_hand import InHand, most_in_hand
 from publisher.mail.messages.command import MailCommand
-from storage.mail_deliveries import BegunMail
+from storage.mail.deliveries import BegunMail
 from tests.factories import INSTANT
 
 TTL = timedelta(seconds=30)

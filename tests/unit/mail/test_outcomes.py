@@ -12,7 +12,7 @@ from publisher.mail.messages.command import MailCommand
 from publisher.mail.messages.faults import AddressFault, TemplateFault
 from publisher.mail.outcomes import Patience, answered_again, decided, put_back, suppressed, unsendable
 from publisher.mail.smtp.verdict import Verdict
-from storage.mail_deliveries import BegunMail
+from storage.mail.deliveries import BegunMail
 from tests.factories import INSTANT
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)

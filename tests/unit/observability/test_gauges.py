@@ -12,18 +12,18 @@ from publisher.domain.errors import DatabaseUnavailable, PublisherError, RedisUn
 from publisher.domain.rate_limit import RateLimit
 from publisher.observability.catalogue import AUDIT_OVERDUE, GAUGES, MIGRATIONS, SCHEMA
 from publisher.observability.gauges import gauges_of
-from publisher.operations.channel_limits import ChannelLimit
-from publisher.operations.readers import CommandReaders
-from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
+from publisher.operations.channels.limits import ChannelLimit
+from publisher.operations.channels.readers import CommandReaders
+from publisher.operations.snapshot.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
 from publisher.streams.given_up import GivenUp
 from publisher.streams.groups import Consumer, Group, StreamGroups
 from publisher.streams.hints import QueueState
+from storage.answers.unanswered import Unanswered
 from storage.audit_states import AuditState
-from storage.counts import OpenRoutes
-from storage.outstanding import Outstanding, Waiting
-from storage.unanswered import Unanswered
+from storage.counts.counts import OpenRoutes
+from storage.counts.outstanding import Outstanding, Waiting
 from tests.factories import INSTANT
-from tests.unit.operations.snapshots import AUDIT, HOUR, MINUTE, RUNNING, SECOND, STORE, STREAMS, seen, without
+from tests.unit.operations.verdict.snapshots import AUDIT, HOUR, MINUTE, RUNNING, SECOND, STORE, STREAMS, seen, without
 
 GROUP = Group("mail-service", 40, False, 10, 9 * SECOND, 2 * SECOND, 1, [Consumer("a", 10, 3 * SECOND)])
 FULL_STORE = replace(

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from publisher.publishing.claim_cursor import ClaimCursor
-from storage.claims import Claim
+from storage.claiming.claims import Claim
 from storage.places import Place
 from tests import factories
 

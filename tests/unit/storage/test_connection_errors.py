@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage.connection_errors import addresses, refused_connection
+from storage.connection.errors import addresses, refused_connection
 
 
 def test_each_address_that_was_tried_is_named() -> None:

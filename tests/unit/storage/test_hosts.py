@@ -3,7 +3,7 @@
 import pytest
 from psycopg2.extensions import parse_dsn
 
-from storage.hosts import each_host
+from storage.connection.hosts import each_host
 
 
 @pytest.mark.parametrize(

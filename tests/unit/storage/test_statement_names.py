@@ -13,8 +13,8 @@ NAMED = re.compile(r"/\* (\w+) \*/\s+(SELECT|INSERT|UPDATE|DELETE|WITH|EXPLAIN)\
 
 def statements() -> Iterator[tuple[str, str]]:
     """Every constant of the modules that is a statement or begins like one, with where it stands."""
-    for module in pkgutil.iter_modules(storage.__path__, "storage."):
-        if module.ispkg:
+    for module in pkgutil.walk_packages(storage.__path__, "storage."):
+        if module.ispkg or module.name.startswith("storage.migrations."):
             continue
         for constant, value in vars(importlib.import_module(module.name)).items():
             for text in value.values() if isinstance(value, dict) else [value]:

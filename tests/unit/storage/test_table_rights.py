@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import storage
-from storage.models import MODELS
-from storage.rights import NEEDED, Grantee, grant_statements, grantee, quoted_name
+from storage.models.all_models import MODELS
+from storage.schema.rights import NEEDED, Grantee, grant_statements, grantee, quoted_name
 
 TABLES = {model._meta.table_name for model in MODELS}
 # What a statement does, by how it begins. DO UPDATE and FOR UPDATE name no table.
@@ -20,7 +20,7 @@ LOCKED = {("notifications", "UPDATE")}
 
 def statements() -> str:
     """Every text in the modules of `storage`, but for migrations: whoever runs those owns the tables."""
-    modules = sorted(Path(storage.__file__).parent.glob("*.py"))
+    modules = [path for path in sorted(Path(storage.__file__).parent.rglob("*.py")) if path.parent.name != "migrations"]
     nodes = [node for path in modules for node in ast.walk(ast.parse(path.read_text()))]
     texts = [n.values if isinstance(n, ast.JoinedStr) else [n] for n in nodes]
     return "\n;\n".join(

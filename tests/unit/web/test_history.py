@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 from publisher.domain.errors import DatabaseUnavailable
-from publisher.operations.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
+from publisher.operations.snapshot.snapshot import Snapshot, StoreSnapshot, StreamsSnapshot
 from publisher.web.history import ChannelFigures, History
-from storage.counts import OpenRoutes
-from storage.rates import Happened
+from storage.counts.counts import OpenRoutes
+from storage.counts.rates import Happened
 
 _NOW = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
 

@@ -15,8 +15,8 @@ from publisher.mail.bounces.opening import open_mailbox
 from publisher.mail.messages.references import message_id, reference_of, return_path
 from publisher.settings.mailbox_url import read_mailbox_url
 from storage.database import Database
-from storage.mail_reference_key import mail_reference_key
-from storage.suppressions import SuppressionFilter, list_suppressions, remove_suppression
+from storage.mail.reference_key import mail_reference_key
+from storage.mail.suppressions import SuppressionFilter, list_suppressions, remove_suppression
 from tests.integration.mail_rows import ADDRESS, sent_mail
 from tests.integration.roles import GRANTS, plain_role
 from tests.integration.rows import all_routes, rows

@@ -1,0 +1,1 @@
+"""`publisher mailer`: the commands of the mail service."""

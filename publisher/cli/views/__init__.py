@@ -1,0 +1,1 @@
+"""What several commands show: verdict, snapshot, checks, readers, limits and answers."""

@@ -1,0 +1,1 @@
+"""Changes of many routes: each is an action on record, in small batches, and can be resumed (R34)."""

@@ -1,0 +1,1 @@
+"""Holds: what matches one is not published (R29)."""

@@ -1,0 +1,1 @@
+"""Malformed intents and delivery events: shown, edited and resubmitted (R19)."""

@@ -1,0 +1,1 @@
+"""Intents: accepted, and how far: marks, replays and losses (R18-R21)."""

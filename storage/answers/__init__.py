@@ -1,0 +1,1 @@
+"""Delivery events, and the answers that routes have by them (R32)."""

@@ -1,0 +1,1 @@
+"""Cancels routes, for an operator or their producer (R28)."""

@@ -1,0 +1,1 @@
+"""A connection to PostgreSQL: to which host, how long it waits, what its session is, and why it failed."""

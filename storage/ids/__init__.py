@@ -1,0 +1,1 @@
+"""Finds what an id or a name stands for, or may have meant."""

@@ -1,0 +1,1 @@
+"""The tables, as peewee knows them. Migrations create them."""

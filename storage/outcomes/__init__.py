@@ -1,0 +1,1 @@
+"""How attempts ended: each outcome guarded by what was read (R8)."""

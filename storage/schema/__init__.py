@@ -1,0 +1,1 @@
+"""The schema: brought up to date, compared with the models, and the rights to it."""
