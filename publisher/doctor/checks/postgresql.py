@@ -118,7 +118,7 @@ def prepared(found: Sequence[Prepared]) -> Diagnosis:
     """The service prepares none: one that is left holds back the removal of dead rows, also over a restart."""
     old = [p for p in found if p.age > _LONG]
     if not old:
-        return ok(f"{len(found)} wait, none for long" if found else "none waits")
+        return ok(f"none waits for long, of {len(found)}" if found else "none waits")
     listed = names([f"{p.gid!r} of {p.owner} for {span(p.age)}" for p in old])
     return warning(f"waiting: {listed}", "COMMIT PREPARED or ROLLBACK PREPARED each: they hold back vacuum")
 
@@ -142,7 +142,7 @@ def slots(found: Sequence[Slot]) -> Diagnosis:
                     "end long queries on the standby, or turn its hot_standby_feedback off",
                 )
             )
-    return together(complaints, f"{len(found)} slots, each read" if found else "there is none")
+    return together(complaints, f"each is read, {len(found)} in all" if found else "there is none")
 
 
 def dead_rows(tables: Sequence[Table]) -> Diagnosis:
