@@ -19,6 +19,7 @@ from publisher.domain.timeouts import Timeouts
 from publisher.settings.channels import ChannelSettings, shared_variables
 from publisher.settings.connection_url import ConnectionUrl, read_urls
 from publisher.settings.mail import MailSettings
+from publisher.settings.mistyped import meant_variables
 from publisher.settings.rules import COMPARED, broken_rules
 from publisher.settings.stream_names import wrong_stream_names
 from publisher.settings.stream_servers import (
@@ -47,7 +48,7 @@ from publisher.settings.web import WebSettings
 # Fields that are no variables of their own.
 _PUT_TOGETHER = (
     *("channels", "stream_servers", "mail", "web", "span_exporters", "span_secrets"),
-    *("unknown_variables", "renamed_variables"),
+    *("unknown_variables", "meant_variables", "renamed_variables"),
 )
 
 
@@ -106,6 +107,7 @@ class Settings(BaseModel):
     span_exporters: tuple[str, ...] = Field(default=(), exclude=True)
     span_secrets: tuple[str, ...] = Field(default=(), exclude=True, repr=False)
     unknown_variables: tuple[str, ...] = Field(default=(), exclude=True)
+    meant_variables: Mapping[str, str] = Field(default={}, exclude=True)
     # Old name -> the name now.
     renamed_variables: Mapping[str, str] = Field(default_factory=dict, exclude=True)
 
@@ -152,6 +154,7 @@ class Settings(BaseModel):
                 "span_exporters": read_span_exporters(said),
                 "span_secrets": read_span_secrets(said),
                 "unknown_variables": unknown,
+                "meant_variables": meant_variables(unknown, understood),
                 "renamed_variables": renamed,
             }
         )
@@ -235,7 +238,8 @@ class Settings(BaseModel):
             for old, new in self.renamed_variables.items()
         ]
         if self.unknown_variables:
-            found.append(("unknown settings are ignored", {"variables": list(self.unknown_variables)}))
+            meant = {"did_you_mean": dict(self.meant_variables)} if self.meant_variables else {}
+            found.append(("unknown settings are ignored", {"variables": list(self.unknown_variables), **meant}))
         if self.redis_tls == "insecure":
             found.append(("PUBLISHER_REDIS_TLS=insecure: the certificate of Redis is not verified", {}))
         return found

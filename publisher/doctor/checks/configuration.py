@@ -7,14 +7,16 @@ from publisher.doctor.verdict import Diagnosis, failed, ok, together, warning
 from publisher.operations.wording import names, span
 
 
-def variables(unknown: Sequence[str], renamed: Mapping[str, str]) -> Diagnosis:
+def variables(unknown: Sequence[str], meant: Mapping[str, str], renamed: Mapping[str, str]) -> Diagnosis:
     """Variables that begin like ours and that nothing reads: a mistyped one leaves its default in force.
 
+    meant: unknown name -> the name that it is like.
     renamed: old name -> the name now, of variables that are set under their old name.
     """
     complaints = []
     if unknown:
-        complaints.append(warning(f"ignored: {names(unknown)}", "correct the names, or take the variables away"))
+        told = [f"{each} (did you mean {meant[each]}?)" if each in meant else each for each in unknown]
+        complaints.append(warning(f"ignored: {names(told)}", "correct the names, or take the variables away"))
     if renamed:
         complaints.append(
             warning(

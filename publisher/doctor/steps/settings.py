@@ -40,7 +40,9 @@ def of_settings(settings: Settings) -> list[Step]:
         Step(
             "settings",
             NOBODY,
-            lambda: configuration.variables(settings.unknown_variables, settings.renamed_variables),
+            lambda: configuration.variables(
+                settings.unknown_variables, settings.meant_variables, settings.renamed_variables
+            ),
         ),
         Step("timeouts", NOBODY, timeouts),
         Step("windows", NOBODY, windows),

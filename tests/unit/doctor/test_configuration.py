@@ -30,10 +30,13 @@ def windows(**changed: timedelta) -> Diagnosis:
 
 def test_a_mistyped_variable_is_a_warning_that_names_it() -> None:
     """A variable that nothing reads leaves a default in force."""
-    assert configuration.variables(["PUBLISHER_BATCH_SIZ"], {}) == warning(
-        "ignored: PUBLISHER_BATCH_SIZ", "correct the names, or take the variables away"
+    meant = {"PUBLISHER_BATCH_SIZ": "PUBLISHER_BATCH_SIZE"}
+
+    assert configuration.variables(["PUBLISHER_BATCH_SIZ", "PUBLISHER_OURS"], meant, {}) == warning(
+        "ignored: PUBLISHER_BATCH_SIZ (did you mean PUBLISHER_BATCH_SIZE?), PUBLISHER_OURS",
+        "correct the names, or take the variables away",
     )
-    assert configuration.variables([], {}).verdict is Verdict.OK
+    assert configuration.variables([], {}, {}).verdict is Verdict.OK
 
 
 def test_a_page_that_would_not_start_is_a_warning() -> None:
@@ -54,7 +57,7 @@ def test_an_old_name_is_a_warning_that_names_the_new_one() -> None:
     """A variable of an earlier release is understood, and doctor says what it is called now."""
     old, new = "PUBLISHER_PUSH_STREAM_MAX_LEN", "PUBLISHER_PUSH_STREAM_CEILING"
 
-    assert configuration.variables([], {old: new}) == warning(
+    assert configuration.variables([], {}, {old: new}) == warning(
         f"set under an old name: {old}", f"rename: {old} to {new}"
     )
 

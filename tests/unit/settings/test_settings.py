@@ -104,6 +104,7 @@ def test_unknown_variables_are_collected() -> None:
     settings = read({"PUBLISHER_SCAN_INTERVALL": "1", "PUBLISHER_": "", "publisher_scan_interval": "2", "PATH": "/bin"})
 
     assert settings.unknown_variables == ("PUBLISHER_", "PUBLISHER_SCAN_INTERVALL")
+    assert settings.meant_variables == {"PUBLISHER_SCAN_INTERVALL": "PUBLISHER_SCAN_INTERVAL"}
     assert settings.scan_interval == timedelta(seconds=5)
 
 
