@@ -88,7 +88,7 @@ def trim_intents(channel: str) -> None:  # noqa: ARG001 - it says whose workers 
         _trim_read(service, "delivery events", service.events_stream, service.events_group, kept.events)
     if kept.intents:
         for stream in service.intents_streams:
-            if read_mark(service.database, service.servers.address_of(stream)).is_settled:
+            if read_mark(service.database, str(service.servers.location_of(stream))).is_settled:
                 _trim_read(service, "intents", stream, service.intents_group, kept.intents)
 
 

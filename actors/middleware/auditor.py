@@ -1,19 +1,16 @@
 """Runs the loss audits in workers (R12a), however long the queues are."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import dramatiq
-import structlog
 
 from actors.context import context
 from actors.maintenance import audit
+from actors.middleware.surviving import surviving
 from actors.queues import served_channels
-from publisher.domain.errors import PublisherError
 from publisher.streams.keys import audit_key
 from publisher.streams.mutex import Mutex
-
-_log = structlog.get_logger()
 
 
 class Auditor(dramatiq.Middleware):
@@ -43,12 +40,5 @@ class Auditor(dramatiq.Middleware):
         # Read once for all channels of a server. If it changes meanwhile, the next interval audits again.
         identity = context().streams.identities()
         for channel in served:
-            self._audit(channel, identity)
-
-    def _audit(self, channel: str, identity: Callable[[str], str]) -> None:
-        try:
-            audit(channel, identity)
-        except PublisherError as error:
-            _log.warning("an audit failed and will be repeated", channel=channel, error=error)
-        except Exception:  # noqa: BLE001 - the thread must survive a bug: without it no loss would be noticed
-            _log.exception("an audit failed and will be repeated", channel=channel)
+            with surviving("an audit failed and will be repeated", channel=channel):
+                audit(channel, identity)

@@ -3,15 +3,12 @@
 import threading
 
 import dramatiq
-import structlog
 
 from actors.context import context
-from publisher.domain.errors import PublisherError
+from actors.middleware.surviving import surviving
 from publisher.streams.given_up import INTERVAL, GivenUpStreams, named_today
 from publisher.streams.keys import retention_key
 from publisher.streams.mutex import Mutex
-
-_log = structlog.get_logger()
 
 
 class StreamWatch(dramatiq.Middleware):
@@ -34,13 +31,9 @@ class StreamWatch(dramatiq.Middleware):
 
     def _watch(self, given_up: GivenUpStreams, mutex: Mutex) -> None:
         service = context()
-        try:
+        with surviving("streams that may be given up were not looked at and will be later"):
             known_by_name = (*service.intents_streams, service.events_stream)
             given_up.note(named_today(service.servers, known_by_name, service.channels.values()))
             if mutex.acquire("given-up", INTERVAL / 2):
                 service.watchdog.beat()
                 given_up.look()
-        except PublisherError as error:
-            _log.warning("streams that may be given up were not looked at and will be later", error=error)
-        except Exception:  # noqa: BLE001 - the thread must survive a bug: without it nobody would look any more
-            _log.exception("streams that may be given up were not looked at and will be later")

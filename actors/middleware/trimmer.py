@@ -1,17 +1,14 @@
 """Trims the streams in workers (R13), without messages: a Redis that is full accepts none."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import dramatiq
-import structlog
 
 from actors.context import context
+from actors.middleware.surviving import surviving
 from actors.queues import served_channels
 from actors.retention import TRIM_INTERVAL, trim_commands, trim_intents
-from publisher.domain.errors import PublisherError
-
-_log = structlog.get_logger()
 
 
 class Trimmer(dramatiq.Middleware):
@@ -31,14 +28,7 @@ class Trimmer(dramatiq.Middleware):
             for channel in served:
                 # A trim beats batch by batch, so that the watchdog sees one that hangs.
                 with service.watchdog.at_work():
-                    self._trim(trim_commands, channel)
-                    self._trim(trim_intents, channel)
+                    for trim in (trim_commands, trim_intents):
+                        with surviving("a stream was not trimmed and will be later", channel=channel):
+                            trim(channel)
             service.stopping.wait(TRIM_INTERVAL.total_seconds())
-
-    def _trim(self, trim: Callable[[str], object], channel: str) -> None:
-        try:
-            trim(channel)
-        except PublisherError as error:
-            _log.warning("a stream was not trimmed and will be later", channel=channel, error=error)
-        except Exception:  # noqa: BLE001 - the thread must survive a bug: without it a full Redis would stay full
-            _log.exception("a stream was not trimmed and will be later", channel=channel)

@@ -73,7 +73,7 @@ class Marking:
         self._database, self._servers, self._replay, self._telemetry = database, servers, replay, telemetry
         self._options = options
         # A stream of this name on another Redis has another mark: while intents move, an intake reads each.
-        self._marked = servers.address_of(options.stream)
+        self._marked = str(servers.location_of(options.stream))
         self._clock = clock
         self._due = self._told = self._renewed = float("-inf")
         self._pause = _INTERVAL

@@ -107,7 +107,7 @@ class Settings(BaseModel):
     span_exporters: tuple[str, ...] = Field(default=(), exclude=True)
     span_secrets: tuple[str, ...] = Field(default=(), exclude=True, repr=False)
     unknown_variables: tuple[str, ...] = Field(default=(), exclude=True)
-    meant_variables: Mapping[str, str] = Field(default={}, exclude=True)
+    meant_variables: Mapping[str, str] = Field(default_factory=dict, exclude=True)
     # Old name -> the name now.
     renamed_variables: Mapping[str, str] = Field(default_factory=dict, exclude=True)
 
@@ -190,7 +190,12 @@ class Settings(BaseModel):
     @property
     def intents_addresses(self) -> Sequence[str]:
         """Where these streams are, by name and Redis: their marks and replays are known by that."""
-        return [str(part) for part in replace(self.intents, server=self.intents_server).parts]
+        return [str(part) for part in self.intents_location.parts]
+
+    @property
+    def intents_location(self) -> StreamAddress:
+        """Where intents come in: the stream or its partitions, and its Redis."""
+        return replace(self.intents, server=self.intents_server)
 
     @property
     def intents_server(self) -> str:

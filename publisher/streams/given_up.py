@@ -91,8 +91,8 @@ def named_today(servers: StreamServers, streams: Iterable[str], channels: Iterab
 
     streams: those of intents and of delivery events, by name.
     """
-    known = [StreamAddress(name, servers.place_of(name)) for name in streams]
-    return known + [part for channel in channels for part in channel.streams]
+    known = map(servers.location_of, streams)
+    return [*known, *(part for channel in channels for part in channel.streams)]
 
 
 def read_named(client: redis.Redis) -> tuple[Mapping[str, datetime], datetime]:

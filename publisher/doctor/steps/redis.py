@@ -1,7 +1,6 @@
 """Checks that ask Redis."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 
 import redis
@@ -118,7 +117,7 @@ def _given_up(settings: Settings, servers: StreamServers, examined: Mapping[str,
     """
     channels = settings.channels.values()
     today = set(named_today(servers, (*settings.intents_streams, settings.events_stream), channels))
-    whole = [replace(settings.intents, server=settings.intents_server), *(channel.location for channel in channels)]
+    whole = [settings.intents_location, *(channel.location for channel in channels)]
     named = unnamed(*read_named(servers.hints))
     earlier = [read_address(each) for each in named]
     earlier += [each for address in whole for each in address.earlier(PARTITIONS)]

@@ -74,9 +74,9 @@ class StreamServers:
         """Returns where the Redis of this stream is; blank: it is that of REDIS_URL."""
         return self._resolved(address)[1]
 
-    def address_of(self, stream: str) -> str:
-        """Returns the address of a stream of intents or delivery events, which is known by its name."""
-        return str(StreamAddress(stream, self._placed.get(stream, "")))
+    def location_of(self, stream: str) -> StreamAddress:
+        """Returns where a stream of intents or delivery events is, which is known by its name."""
+        return StreamAddress(stream, self._placed.get(stream, ""))
 
     def is_cluster(self, address: str) -> bool:
         """Returns whether this stream is in a cluster."""
