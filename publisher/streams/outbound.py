@@ -205,14 +205,10 @@ class OutboundStreams:
         for delivery in deliveries:
             flat = [text for pair in delivery.command.fields for text in pair]
             arguments += [delivery.requeues, delivery.moved_at, len(flat), *flat]
-        try:
-            with translated():
-                reply = self._script(keys=keys, args=arguments, client=self._servers.of(str(part)))
-        except RedisUnavailable:
-            # A pooled connection may have died since its last use, the reply been lost, or the slot have moved: the
-            # script may be repeated blindly, its witnesses tell what was done.
-            with translated():
-                reply = self._script(keys=keys, args=arguments, client=self._servers.of(str(part)))
+        # The script may be repeated blindly: its witnesses tell what was done.
+        reply = self._servers.run_twice(
+            str(part), lambda client: self._script(keys=keys, args=arguments, client=client)
+        )
         results = [
             Appended(answer.decode(), first=True)
             if isinstance(answer, bytes)

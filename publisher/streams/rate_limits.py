@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from publisher.domain.channel import Channel
-from publisher.domain.errors import RedisUnavailable
 from publisher.domain.rate_limit import RateLimit
 from publisher.streams.keys import limit_key
 from publisher.streams.scripts import script
-from publisher.streams.servers.connection import translated
 from publisher.streams.servers.stream_servers import StreamServers
 
 _HOPE = script("hope")
@@ -56,12 +54,8 @@ class RateLimits:
         limit = limit.share_of(count)
         keys = [limit_key(part.stream, channel.name)]
         arguments = [limit.per_second, limit.burst, -(-wanted // count), forgone // count]
-        try:
-            with translated():
-                tokens, left = self._script(keys=keys, args=arguments, client=self._servers.of(str(part)))
-        except RedisUnavailable:
-            # A pooled connection may have died since its last use. If it was the reply that was lost, the promise
-            # stands twice, for a second at most.
-            with translated():
-                tokens, left = self._script(keys=keys, args=arguments, client=self._servers.of(str(part)))
+        # If it was the reply that was lost, the promise stands twice, for a second at most.
+        tokens, left = self._servers.run_twice(
+            str(part), lambda client: self._script(keys=keys, args=arguments, client=client)
+        )
         return tokens * count, float(left) * count

@@ -13,6 +13,7 @@ from publisher.domain.channel import Channel
 from publisher.domain.errors import RedisRefused, RedisUnavailable
 from publisher.domain.stream_address import StreamAddress, read_address, whole_of
 from publisher.streams.servers.cluster import Cluster
+from publisher.streams.servers.connection import translated
 
 T = TypeVar("T")
 
@@ -60,6 +61,19 @@ class StreamServers:
         at = read_address(address)
         found = self.at(at.server)
         return found.of(at.stream) if isinstance(found, Cluster) else found
+
+    def run_twice(self, address: str, command: Callable[[redis.Redis], T]) -> T:
+        """Returns what the command returns, given the client for this stream. It is run again if it gets no answer.
+
+        A pooled connection may have died since its last use, the reply been lost, or the slot have moved. So only what
+        may be repeated blindly is run by this. Raises RedisUnavailable or RedisRefused.
+        """
+        try:
+            with translated():
+                return command(self.of(address))
+        except RedisUnavailable:
+            with translated():
+                return command(self.of(address))
 
     def at(self, place: str) -> redis.Redis | Cluster:
         """Returns the Redis at this place, as an address says it; blank: that of REDIS_URL."""
